@@ -1,0 +1,6 @@
+"""Reading, checking and writing config files; needs no torch."""
+
+from nanodet.config.load import config_from_dict, config_to_dict, load_config, save_config
+from nanodet.config.schema import Config
+
+__all__ = ["Config", "config_from_dict", "config_to_dict", "load_config", "save_config"]

@@ -1,0 +1,111 @@
+"""Turns a mapping into the schema's dataclasses, checking every key and type."""
+
+import dataclasses
+import difflib
+import types
+import typing
+
+from nanodet.config.schema import REQUIRED
+from nanodet.errors import NanodetError
+
+_WORDS = {
+    bool: "true or false", int: "a whole number", float: "a number",
+    str: "a text", type(None): "null",
+}  # fmt: skip
+
+
+def build(kind, value, file, key=""):
+    """Return an instance of the dataclass ``kind`` filled from the mapping ``value``.
+
+    Args:
+        kind: a dataclass of `nanodet.config.schema`.
+        value: what the YAML holds there.
+        file: the file's name, for messages.
+        key: the dotted key of ``value`` in the file.
+
+    Raises:
+        NanodetError: an unknown or missing key, or a value of the wrong type.
+    """
+    if not isinstance(value, dict):
+        raise NanodetError(f"{file}: {key or 'the file'}: must be a mapping, not {value!r}")
+    hints = typing.get_type_hints(kind)
+    for name in value:
+        if name not in hints:
+            _refuse(file, _join(key, name), name, hints)
+    arguments = {}
+    for entry in dataclasses.fields(kind):
+        if entry.name in value:
+            arguments[entry.name] = _convert(
+                hints[entry.name], value[entry.name], file, _join(key, entry.name), entry
+            )
+        elif entry.default is REQUIRED:
+            raise NanodetError(f"{file}: {_join(key, entry.name)}: this key is missing")
+    return kind(**arguments)
+
+
+def _refuse(file, key, name, known):
+    nearest = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+    hint = f"did you mean {nearest[0]}?" if nearest else f"known here: {', '.join(known)}"
+    raise NanodetError(f"{file}: {key}: unknown key; {hint}")
+
+
+def _join(key, name):
+    return f"{key}.{name}" if key else str(name)
+
+
+def _convert(hint, value, file, key, entry=None):
+    if value is None and entry is not None and not _takes_none(hint):
+        # "key:" with nothing behind it means the default, as in the original's files
+        if entry.default is REQUIRED:
+            raise NanodetError(f"{file}: {key}: this key is empty")
+        if entry.default_factory is not dataclasses.MISSING:
+            return entry.default_factory()
+        return entry.default
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        return _convert_union(typing.get_args(hint), value, file, key)
+    if dataclasses.is_dataclass(hint):
+        return build(hint, value, file, key)
+    if hint is typing.Any:
+        return value
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is list:
+        if not isinstance(value, (list, tuple)):
+            raise NanodetError(f"{file}: {key}: must be a list, not {value!r}")
+        return [_convert(arguments[0], v, file, f"{key}[{i}]") for i, v in enumerate(value)]
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise NanodetError(f"{file}: {key}: must be a mapping, not {value!r}")
+        return {k: _convert(arguments[1], v, file, _join(key, k)) for k, v in value.items()}
+    return _convert_scalar(hint, value, file, key)
+
+
+def _takes_none(hint):
+    return hint is typing.Any or type(None) in typing.get_args(hint)
+
+
+def _convert_union(choices, value, file, key):
+    if value is None and type(None) in choices:
+        return None
+    rest = [choice for choice in choices if choice is not type(None)]
+    if len(rest) == 1:
+        return _convert(rest[0], value, file, key)
+    for choice in rest:
+        if typing.get_origin(choice) is list and isinstance(value, list):
+            return _convert(choice, value, file, key)
+        if type(value) is choice:
+            return value
+    words = " or ".join(_WORDS.get(choice, "a list") for choice in rest)
+    raise NanodetError(f"{file}: {key}: must be {words}, not {value!r}")
+
+
+def _convert_scalar(hint, value, file, key):
+    if hint is float and isinstance(value, (int, str)) and not isinstance(value, bool):
+        try:
+            return float(value)  # YAML 1.1 reads "1e-3" as a text
+        except ValueError:
+            pass
+    if hint is str and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)
+    if type(value) is hint:
+        return value
+    raise NanodetError(f"{file}: {key}: must be {_WORDS[hint]}, not {value!r}")

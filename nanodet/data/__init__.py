@@ -1,0 +1,1 @@
+"""Annotations, augmentation and loaders."""

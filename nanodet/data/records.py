@@ -1,0 +1,53 @@
+"""What every annotation reader returns: pictures with their boxes."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass
+class Picture:
+    """One annotated picture.
+
+    Attributes:
+        path: the file.
+        image_id: the annotation's own id, or the position from 1 where it has none.
+        width, height: in pixels, as the annotation says; 0 where it does not.
+        boxes: float32 (N, 4) xyxy in pixels, clipped to the picture, none degenerate.
+        labels: int64 (N,), index into ``Annotations.class_names``.
+        areas: float32 (N,), object area in square pixels as the annotation says (COCO: of the
+            mask), else of the box; evaluation sorts objects into small, medium, large by it.
+        ignored: float32 (M, 4) xyxy, crowd and difficult regions: neither positive nor negative.
+        ignored_labels: int64 (M,); ignored_areas: float32 (M,).
+        ignored_crowd: bool (M,), true where COCO's crowd matching (by IoF, many to one) holds.
+    """
+
+    path: Path
+    image_id: int
+    width: int
+    height: int
+    boxes: np.ndarray
+    labels: np.ndarray
+    areas: np.ndarray
+    ignored: np.ndarray = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+    ignored_labels: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    ignored_areas: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
+    ignored_crowd: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+
+
+@dataclass
+class Annotations:
+    """A data set as its annotations describe it.
+
+    Attributes:
+        class_names: label ``i`` is ``class_names[i]``.
+        category_ids: the annotation's own id of each class (COCO), else 1, 2, ...
+        pictures: in the annotation's order; pictures without boxes included.
+        problems: one line each for what was left out or mended, naming file and object.
+    """
+
+    class_names: tuple
+    category_ids: tuple
+    pictures: list
+    problems: list = field(default_factory=list)

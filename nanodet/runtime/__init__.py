@@ -1,0 +1,1 @@
+"""Picture in, detections out; needs numpy, OpenCV and one inference engine, never torch."""

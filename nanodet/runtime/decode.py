@@ -1,0 +1,102 @@
+"""From the network's output to boxes: score threshold, edge expectations, NMS per class."""
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from nanodet.runtime.detections import Detections
+
+
+@lru_cache(maxsize=16)
+def _points(level_sizes, strides, offset):
+    """Return x, y and stride of every point, float32 (points,) each, and the level bounds."""
+    xs, ys, units, bounds = [], [], [], [0]
+    for (columns, rows), stride in zip(level_sizes, strides, strict=True):
+        x, y = np.meshgrid(np.arange(columns), np.arange(rows))
+        xs.append((x.ravel() + offset) * stride)
+        ys.append((y.ravel() + offset) * stride)
+        units.append(np.full(columns * rows, stride))
+        bounds.append(bounds[-1] + columns * rows)
+    arrays = (np.concatenate(part).astype(np.float32) for part in (xs, ys, units))
+    return *arrays, tuple(bounds)
+
+
+def edge_distances(logits):
+    """Return the expectation of each edge's distribution (paper eq. 4).
+
+    Args:
+        logits: float32 (N, 4, reg_max + 1), before softmax.
+
+    Returns:
+        float32 (N, 4) in units of the stride: left, top, right, bottom.
+    """
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    bins = np.arange(logits.shape[-1], dtype=np.float32)
+    return exponentials @ bins / exponentials.sum(axis=-1)
+
+
+def decode(output, spec, input_size, score=None, nms_iou=None, per_level=None, per_picture=None):
+    """Turn one network output into boxes in network pixels (paper 4, "Inference details").
+
+    Args:
+        output: float32 (points, classes + 4 (reg_max + 1)), see `nanodet.runtime.backends`.
+        spec: the model's `Spec`.
+        input_size: (width, height) of the tensor that gave ``output``.
+        score: (point, class) pairs must score above it; None takes the spec's.
+        nms_iou: IoU above which the lower scored box of the same class goes.
+        per_level: the best pairs kept of each level before NMS.
+        per_picture: the best boxes kept after NMS.
+
+    Returns:
+        `Detections`, best first, ``xyxy`` in network pixels and not clipped.
+    """
+    score = spec.score if score is None else score
+    nms_iou = spec.nms_iou if nms_iou is None else nms_iou
+    per_level = per_level or spec.per_level
+    per_picture = per_picture or spec.per_picture
+    classes = len(spec.class_names)
+    x, y, unit, bounds = _points(
+        tuple(spec.level_sizes(input_size)), tuple(spec.strides), spec.point_offset
+    )
+    point, label, confidence = _candidates(output[:, :classes], bounds, score, per_level)
+    if not len(point):
+        return Detections.empty(spec.class_names)
+    logits = output[point, classes:].reshape(len(point), 4, spec.reg_max + 1)
+    distances = edge_distances(logits) * unit[point, None]
+    centre = np.stack([x[point], y[point]], axis=1)
+    xyxy = np.concatenate([centre - distances[:, :2], centre + distances[:, 2:]], axis=1)
+    kept = nms_per_class(xyxy, confidence, label, nms_iou)[:per_picture]
+    return Detections(xyxy[kept], confidence[kept], label[kept], spec.class_names)
+
+
+def _candidates(scores, bounds, threshold, per_level):
+    """Return point, class and score of the best pairs of each level, best first."""
+    points, labels = np.nonzero(scores > threshold)
+    confidence = scores[points, labels]
+    kept = []
+    for low, high in zip(bounds[:-1], bounds[1:], strict=True):
+        first, last = np.searchsorted(points, (low, high))
+        inside = np.arange(first, last)
+        if len(inside) > per_level:
+            order = np.argsort(-confidence[inside], kind="stable")[:per_level]
+            inside = inside[order]
+        kept.append(inside)
+    kept = np.concatenate(kept)
+    kept = kept[np.argsort(-confidence[kept], kind="stable")]
+    return points[kept], labels[kept], confidence[kept]
+
+
+def nms_per_class(xyxy, confidence, label, iou):
+    """Return the indices that survive greedy NMS within each class, best first.
+
+    Args:
+        xyxy: float32 (N, 4); confidence: (N,); label: int (N,), all in order of confidence.
+        iou: a box goes when its IoU with a better one of its class is above this, 0..1.
+    """
+    xywh = np.concatenate([xyxy[:, :2], xyxy[:, 2:] - xyxy[:, :2]], axis=1)
+    xywh[:, :2] -= xywh[:, :2].min()  # OpenCV parts the classes by offsets that need boxes >= 0
+    kept = cv2.dnn.NMSBoxesBatched(
+        xywh.astype(np.float64), confidence.astype(np.float32), label.astype(np.int32), 0.0, iou
+    )
+    return np.sort(np.asarray(kept, np.int64).reshape(-1))

@@ -1,0 +1,80 @@
+"""The one result type: what was found in a picture."""
+
+import json
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass
+class Detections:
+    """Boxes found in one picture, best first.
+
+    Field names are those of the ``supervision`` library, so that results pass to it as
+    ``sv.Detections(d.xyxy, confidence=d.confidence, class_id=d.class_id)``.
+
+    Attributes:
+        xyxy: float32 (N, 4), left, top, right, bottom in pixels of the original picture.
+        confidence: float32 (N,), 0..1.
+        class_id: int64 (N,), index into ``class_names``.
+        class_names: what ``class_id`` counts through; empty when unknown.
+    """
+
+    xyxy: np.ndarray
+    confidence: np.ndarray
+    class_id: np.ndarray
+    class_names: tuple = field(default=(), repr=False)
+
+    def __post_init__(self):
+        self.xyxy = np.asarray(self.xyxy, np.float32).reshape(-1, 4)
+        self.confidence = np.asarray(self.confidence, np.float32).reshape(-1)
+        self.class_id = np.asarray(self.class_id, np.int64).reshape(-1)
+        if not len(self.xyxy) == len(self.confidence) == len(self.class_id):
+            raise ValueError(
+                f"lengths differ: xyxy {len(self.xyxy)}, confidence {len(self.confidence)}, "
+                f"class_id {len(self.class_id)}"
+            )
+
+    @classmethod
+    def empty(cls, class_names=()):
+        return cls(np.zeros((0, 4)), np.zeros(0), np.zeros(0), class_names)
+
+    def __len__(self):
+        return len(self.confidence)
+
+    def __getitem__(self, index):
+        """Filter with a boolean mask, a slice, an index array or one index."""
+        if isinstance(index, (int, np.integer)):
+            index = [index]
+        return Detections(
+            self.xyxy[index], self.confidence[index], self.class_id[index], self.class_names
+        )
+
+    def name_of(self, class_id):
+        """Return the class name of ``class_id``, or its number where names are unknown."""
+        class_id = int(class_id)
+        return self.class_names[class_id] if class_id < len(self.class_names) else str(class_id)
+
+    def to_json(self, source, width, height, frame=None, time_s=None):
+        """Return one line of JSON for a picture (or a frame of a video).
+
+        Args:
+            source: the file, camera or stream that the picture came from.
+            width, height: size of the original picture in pixels.
+            frame: number of the frame from 0, ``None`` for a picture.
+            time_s: seconds from the start of the video, ``None`` for a picture.
+        """
+        found = [
+            {
+                "class_id": int(class_id),
+                "class_name": self.name_of(class_id),
+                "confidence": round(float(confidence), 5),
+                "xyxy": [round(float(v), 2) for v in box],
+            }
+            for box, confidence, class_id in zip(
+                self.xyxy, self.confidence, self.class_id, strict=True
+            )
+        ]
+        record = {"source": str(source), "frame": frame, "time_s": time_s}
+        record.update(width=int(width), height=int(height), detections=found)
+        return json.dumps(record, ensure_ascii=False)

@@ -1,0 +1,67 @@
+"""Writing files whole or not at all, and naming them by their content."""
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from nanodet.errors import NanodetError
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """Yield a temporary path beside ``path``; on success it takes the place of ``path``.
+
+    The temporary name keeps the suffix, for writers that choose a format by it. On any
+    exception the temporary file is removed and ``path`` is left as it was.
+
+    Raises:
+        NanodetError: the folder cannot be made or written.
+    """
+    path = Path(path)
+    make_folder(path.parent)
+    try:
+        handle, name = tempfile.mkstemp(
+            prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent
+        )
+    except OSError as error:
+        raise NanodetError(f"{path}: cannot be written ({error.strerror})") from None
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes files private
+        os.replace(temporary, path)
+    except OSError as error:
+        raise NanodetError(f"{path}: cannot be written ({error.strerror or error})") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path, text):
+    """Write ``text`` as UTF-8 to ``path``, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def make_folder(path):
+    """Make the folder ``path`` and its parents.
+
+    Raises:
+        NanodetError: it cannot be made, or is a file.
+    """
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NanodetError(f"{path}: cannot make this folder ({error.strerror})") from None
+    if not os.access(path, os.W_OK):
+        raise NanodetError(f"{path}: this folder cannot be written to")
+
+
+def sha256(path):
+    """Return the SHA-256 of the file at ``path`` as 64 hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,92 @@
+"""Fitting a picture into the network's input, and boxes back into the picture.
+
+Every fit is ``x_network = ratio * x_picture + shift`` per axis. Resampling is bilinear at
+``x_picture = (x_network - shift) / ratio``, pixel centres at whole numbers ("corner-aligned"),
+as the training of the original NanoDet does it; ``cv2.resize`` samples half a pixel elsewhere.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+FITS = ("own", "letterbox", "stretch")
+ALIGNMENT = 32  # the largest stride: inputs are whole multiples of it
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a picture lies in the network's input.
+
+    Attributes:
+        ratio: (x, y) network pixels per picture pixel.
+        shift: (x, y) position of the picture's origin in network pixels.
+        content: (width, height) that the warp fills, in network pixels.
+        canvas: (width, height) of the network's input, multiples of 32 for fit ``own``.
+    """
+
+    ratio: tuple
+    shift: tuple
+    content: tuple
+    canvas: tuple
+
+    @property
+    def matrix(self):
+        """The 2 x 3 affine matrix from picture to network pixels."""
+        (rx, ry), (tx, ty) = self.ratio, self.shift
+        return np.array([[rx, 0, tx], [0, ry, ty]], np.float64)
+
+    def to_network(self, xyxy):
+        """Map boxes (N, 4) from picture pixels to network pixels."""
+        return xyxy * np.tile(self.ratio, 2) + np.tile(self.shift, 2)
+
+    def to_picture(self, xyxy, picture_size):
+        """Map boxes (N, 4) from network pixels to picture pixels, clipped to the picture.
+
+        Args:
+            picture_size: (width, height) of the original picture.
+        """
+        boxes = (xyxy - np.tile(self.shift, 2)) / np.tile(self.ratio, 2)
+        return np.clip(boxes, 0, np.tile(picture_size, 2)).astype(np.float32)
+
+
+def place(fit, picture_size, input_size):
+    """Return the `Placement` of a picture.
+
+    Args:
+        fit: ``own`` (scaled to fit, padded right and bottom to multiples of 32),
+            ``letterbox`` (scaled to fit, centred in the fixed input) or
+            ``stretch`` (each axis scaled to the fixed input).
+        picture_size: (width, height) of the picture in pixels.
+        input_size: (width, height) that the network was configured for.
+    """
+    (w, h), (input_w, input_h) = picture_size, input_size
+    if fit == "stretch":
+        return Placement((input_w / w, input_h / h), (0.0, 0.0), tuple(input_size), tuple(input_size))
+    r = min(input_w / w, input_h / h)
+    if fit == "letterbox":
+        shift = ((input_w - r * w) / 2, (input_h - r * h) / 2)
+        return Placement((r, r), shift, tuple(input_size), tuple(input_size))
+    if fit == "own":
+        content = (max(int(r * w), 1), max(int(r * h), 1))
+        shift = ((content[0] - r * w) / 2, (content[1] - r * h) / 2)
+        return Placement((r, r), shift, content, round_up(content))
+    raise ValueError(f"fit must be one of {', '.join(FITS)}, not {fit!r}")
+
+
+def round_up(size, multiple=ALIGNMENT):
+    """Round (width, height) up to whole multiples of ``multiple``."""
+    return tuple(-(-int(side) // multiple) * multiple for side in size)
+
+
+def warp(picture, matrix, size):
+    """Resample ``picture`` bilinearly through ``matrix`` (2 x 3 or 3 x 3), black outside.
+
+    Args:
+        picture: uint8 (H, W, 3) BGR.
+        matrix: picture pixels to result pixels.
+        size: (width, height) of the result.
+    """
+    if len(matrix) == 2:
+        return cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_LINEAR)
+    return cv2.warpPerspective(picture, matrix, size, flags=cv2.INTER_LINEAR)

@@ -1,0 +1,1 @@
+"""Training: the Lightning module, optimiser, averaging and the run folder."""
