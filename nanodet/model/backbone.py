@@ -1,0 +1,110 @@
+"""ShuffleNetV2 (Ma et al., ECCV 2018) as a feature extractor."""
+
+import torch
+from torch import nn
+
+from nanodet.errors import NanodetError
+from nanodet.model.blocks import activation
+
+# channels after conv1, stage2, stage3, stage4, conv5
+CHANNELS = {
+    "0.5x": (24, 48, 96, 192, 1024),
+    "1.0x": (24, 116, 232, 464, 1024),
+    "1.5x": (24, 176, 352, 704, 1024),
+    "2.0x": (24, 244, 488, 976, 2048),
+}
+BLOCKS = {2: 4, 3: 8, 4: 4}  # of each stage
+_KEY = "model.arch.backbone"
+
+
+def _conv_norm(channels_in, channels_out, kernel, stride=1, groups=1):
+    padding = kernel // 2
+    conv = nn.Conv2d(channels_in, channels_out, kernel, stride, padding, groups=groups, bias=False)
+    return conv, nn.BatchNorm2d(channels_out)
+
+
+def _conv_norm_act(channels_in, channels_out, kernel, act, stride=1, groups=1):
+    layers = _conv_norm(channels_in, channels_out, kernel, stride, groups)
+    return *layers, activation(act, f"{_KEY}.activation")
+
+
+class ShuffleBlock(nn.Module):
+    """One unit of ShuffleNetV2; with stride 2 both branches convolve, else one half passes by.
+
+    Shapes: (B, C_in, H, W) to (B, C_out, ceil(H / stride), ceil(W / stride)).
+    """
+
+    def __init__(self, channels_in, channels_out, stride, act):
+        super().__init__()
+        half = channels_out // 2
+        self.stride = stride
+        self.branch1 = nn.Sequential()
+        if stride > 1:
+            self.branch1 = nn.Sequential(
+                *_conv_norm(channels_in, channels_in, 3, stride, groups=channels_in),
+                *_conv_norm_act(channels_in, half, 1, act),
+            )
+        self.branch2 = nn.Sequential(
+            *_conv_norm_act(channels_in if stride > 1 else half, half, 1, act),
+            *_conv_norm(half, half, 3, stride, groups=half),
+            *_conv_norm_act(half, half, 1, act),
+        )
+
+    def forward(self, x):
+        if self.stride > 1:
+            both = torch.cat((self.branch1(x), self.branch2(x)), dim=1)
+        else:
+            passed, worked = x.chunk(2, dim=1)
+            both = torch.cat((passed, self.branch2(worked)), dim=1)
+        return channel_shuffle(both)
+
+
+def channel_shuffle(x):
+    """Interleave the two halves of the channels: (B, C, H, W) to the same shape."""
+    batch, channels, height, width = x.shape
+    x = x.view(batch, 2, channels // 2, height, width)
+    return x.transpose(1, 2).reshape(batch, channels, height, width)
+
+
+class ShuffleNetV2(nn.Module):
+    """Picture (B, 3, H, W) to one map per entry of ``out_stages`` (strides 8, 16, 32).
+
+    Args:
+        model_size: 0.5x, 1.0x, 1.5x or 2.0x.
+        out_stages: stages whose maps are returned, of 2, 3, 4.
+        act: name of the activation.
+        with_last_conv: whether stage 4 ends in the 1 x 1 ``conv5`` of the ImageNet network.
+    """
+
+    def __init__(self, model_size="1.0x", out_stages=(2, 3, 4), act="LeakyReLU", with_last_conv=False):
+        super().__init__()
+        if model_size not in CHANNELS:
+            raise NanodetError(
+                f"{_KEY}.model_size: {model_size!r} is not known; known: {', '.join(CHANNELS)}"
+            )
+        if not out_stages or not set(out_stages) <= set(BLOCKS):
+            raise NanodetError(f"{_KEY}.out_stages: {list(out_stages)}: stages are 2, 3 and 4")
+        self.out_stages = tuple(sorted(out_stages))
+        channels, *stage_channels, last = CHANNELS[model_size]
+        self.conv1 = nn.Sequential(*_conv_norm_act(3, channels, 3, act, stride=2))
+        self.maxpool = nn.MaxPool2d(3, 2, 1)
+        widths = {}
+        for stage, width in zip(BLOCKS, stage_channels, strict=True):
+            layers = nn.Sequential(ShuffleBlock(channels, width, 2, act))
+            for _ in range(BLOCKS[stage] - 1):
+                layers.append(ShuffleBlock(width, width, 1, act))
+            channels = widths[stage] = width
+            if stage == 4 and with_last_conv:
+                layers.add_module("conv5", nn.Sequential(*_conv_norm_act(width, last, 1, act)))
+                widths[stage] = last
+            self.add_module(f"stage{stage}", layers)
+        self.out_channels = tuple(widths[stage] for stage in self.out_stages)
+
+    def forward(self, x):
+        x = self.maxpool(self.conv1(x))
+        maps = []
+        for stage in BLOCKS:
+            x = getattr(self, f"stage{stage}")(x)
+            if stage in self.out_stages:
+                maps.append(x)
+        return tuple(maps)
