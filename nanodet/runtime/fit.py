@@ -69,8 +69,7 @@ def place(fit, picture_size, input_size):
         return Placement((r, r), shift, tuple(input_size), tuple(input_size))
     if fit == "own":
         content = (max(int(r * w), 1), max(int(r * h), 1))
-        shift = ((content[0] - r * w) / 2, (content[1] - r * h) / 2)
-        return Placement((r, r), shift, content, round_up(content))
+        return Placement((r, r), (0.0, 0.0), content, round_up(content))
     raise ValueError(f"fit must be one of {', '.join(FITS)}, not {fit!r}")
 
 

@@ -1,0 +1,218 @@
+"""Reading checkpoints of this version, of the original NanoDet, and plain weight files."""
+
+import collections
+import pickle
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from nanodet.config import Config, config_from_dict, load_config
+from nanodet.errors import NanodetError
+from nanodet.model.network import build_network
+
+KEY = "nanodet"  # where our checkpoints carry their config
+
+
+@dataclass
+class Checkpoint:
+    """What a checkpoint file holds, with names as in `nanodet.model.network.NanoDet`.
+
+    Attributes:
+        path: the file.
+        weights: name to tensor, on the CPU; the averaged ones where the file has any.
+        averaged: whether ``weights`` are averaged ones (EMA).
+        config: the config it carries, ``None`` in an original checkpoint.
+        epoch: epochs finished, ``None`` where the file does not say.
+        raw: everything the file holds.
+    """
+
+    path: str
+    weights: dict
+    averaged: bool = False
+    config: Config | None = None
+    epoch: int | None = None
+    raw: dict = field(default_factory=dict, repr=False)
+
+
+def read_checkpoint(path):
+    """Read a ``.ckpt`` or ``.pth`` without running any code of it.
+
+    Raises:
+        NanodetError: missing, not a checkpoint, or one that would run code.
+    """
+    raw = _load(path)
+    if not isinstance(raw, dict):
+        raise NanodetError(f"{path}: not a NanoDet checkpoint: it holds a {type(raw).__name__}")
+    state = raw.get("state_dict", raw)
+    if not isinstance(state, dict):
+        raise NanodetError(f"{path}: state_dict: must be a mapping of names to tensors")
+    weights, averaged = _network_weights(state)
+    if not any(name.startswith(("backbone.", "head.")) for name in weights):
+        raise NanodetError(f"{path}: not a NanoDet checkpoint: it holds no backbone and head")
+    config = None
+    if isinstance(raw.get(KEY), dict) and "config" in raw[KEY]:
+        config = config_from_dict(raw[KEY]["config"], f"{path} (its own config)")
+    epoch = raw.get("epoch")
+    return Checkpoint(str(path), weights, averaged, config, epoch if type(epoch) is int else None, raw)
+
+
+def load_network(path, config=None):
+    """Build the network of a checkpoint and fill it strictly.
+
+    Args:
+        path: checkpoint file.
+        config: path of a config file, or a `Config`; ``None`` takes the checkpoint's own.
+
+    Returns:
+        the network in eval mode, its `Config`, and the `Checkpoint`.
+
+    Raises:
+        NanodetError: no config to be had, or weights that do not fit it.
+    """
+    checkpoint = read_checkpoint(path)
+    file = f"{path} (its own config)"
+    if config is None:
+        config = checkpoint.config
+        if config is None:
+            raise NanodetError(f"{path}: carries no config (an original checkpoint); give --config")
+    elif not isinstance(config, Config):
+        file, config = str(config), load_config(config)
+    network = build_network(config.model.arch, file)
+    fill(network, checkpoint, file)
+    return network.eval(), config, checkpoint
+
+
+def fill(network, checkpoint, file):
+    """Load the checkpoint's weights strictly, or say in one line what does not fit."""
+    own = network.state_dict()
+    missing = [name for name in own if name not in checkpoint.weights]
+    unknown = [name for name in checkpoint.weights if name not in own]
+    reshaped = [
+        name for name, tensor in checkpoint.weights.items()
+        if name in own and own[name].shape != tensor.shape
+    ]  # fmt: skip
+    # num_batches_tracked counts training steps only and very old files lack it
+    missing = [name for name in missing if not name.endswith("num_batches_tracked")]
+    output = "head.gfl_cls.0.weight"
+    if output in reshaped:
+        given, wanted = len(checkpoint.weights[output]), len(own[output])
+        bins = 4 * (network.head.reg_max + 1) if network.head.share_cls_reg else 0
+        raise NanodetError(
+            f"{checkpoint.path}: has {given - bins} classes, but model.arch.head.num_classes of "
+            f"{file} is {wanted - bins}"
+        )
+    if missing or unknown or reshaped:
+        name = (missing or unknown or reshaped)[0]
+        what = "is missing" if missing else "is unknown" if unknown else "has another shape"
+        count = len(missing) + len(unknown) + len(reshaped)
+        raise NanodetError(
+            f"{checkpoint.path}: does not fit the model of {file}: {name} {what} "
+            f"({count} such weights)"
+        )
+    network.load_state_dict(checkpoint.weights, strict=False)
+
+
+def take_matching(network, checkpoint):
+    """Load what fits and leave the rest as it is: fine-tuning from other classes.
+
+    The class rows of the output layers are left fresh when the number of classes differs; their
+    edge rows are taken, because edges mean the same for every class.
+
+    Returns:
+        lines of text: what was taken, what was not and why.
+    """
+    own = network.state_dict()
+    taken, partly, left = {}, [], []
+    bins = 4 * (network.head.reg_max + 1)
+    for name, tensor in own.items():
+        given = checkpoint.weights.get(name)
+        if given is not None and given.shape == tensor.shape:
+            taken[name] = given
+        elif given is not None and _edge_rows_fit(network, name, given, tensor, bins):
+            taken[name] = torch.cat((tensor[:-bins], given[-bins:].to(tensor.dtype)))
+            partly.append(name)
+        elif not name.endswith("num_batches_tracked"):
+            reason = "not in the checkpoint" if given is None else (
+                f"{_shape(given)} there, {_shape(tensor)} here"
+            )  # fmt: skip
+            left.append(f"{name} ({reason})")
+    network.load_state_dict(taken, strict=False)
+    unused = [name for name in checkpoint.weights if name not in own]
+    lines = [f"{checkpoint.path}: {len(taken)} of {len(own)} tensors taken"]
+    if partly:
+        lines.append(
+            f"taken in part, edge rows only, other class count: {', '.join(partly)}"
+        )
+    if left:
+        lines.append(f"left fresh: {', '.join(left)}")
+    if unused:
+        lines.append(f"not used: {len(unused)} tensors, first {unused[0]}")
+    if not taken:
+        raise NanodetError(f"{checkpoint.path}: schedule.load_model: none of its weights fits")
+    return lines
+
+
+def _edge_rows_fit(network, name, given, own, bins):
+    return (
+        name.startswith("head.gfl_cls.")
+        and network.head.share_cls_reg
+        and given.shape[1:] == own.shape[1:]
+        and len(given) > bins
+    )
+
+
+def _shape(tensor):
+    return " x ".join(map(str, tensor.shape)) or "scalar"
+
+
+def _network_weights(state):
+    """Strip the prefixes of Lightning, DataParallel and EMA; prefer averaged weights."""
+    tensors = {
+        str(name).removeprefix("module."): value
+        for name, value in state.items()
+        if isinstance(value, torch.Tensor)
+    }
+    averaged = {
+        name.removeprefix("avg_model."): value
+        for name, value in tensors.items()
+        if name.startswith("avg_model.")
+    }
+    plain = {
+        name.removeprefix("model.").removeprefix("module."): value
+        for name, value in tensors.items()
+        if not name.startswith("avg_model.")
+    }
+    # an average holds parameters and may lack buffers
+    return plain | averaged, bool(averaged)
+
+
+def _load(path):
+    if not Path(path).is_file():
+        raise NanodetError(f"{path}: there is no such checkpoint")
+    try:
+        with torch.serialization.safe_globals(_harmless()):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "Unsupported global" in str(error) or "weights_only" in str(error).lower():
+            name = str(error).split("GLOBAL ")[-1].split(" ")[0] if "GLOBAL " in str(error) else ""
+            raise NanodetError(
+                f"{path}: refused: this file is not plain weights, loading it would run code "
+                f"of its own{f' ({name})' if '.' in name else ''}"
+            ) from None
+        raise NanodetError(f"{path}: not a checkpoint, or damaged") from None
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError, TypeError):
+        raise NanodetError(f"{path}: not a checkpoint, or damaged") from None
+
+
+def _harmless():
+    """Classes that checkpoints of the original hold beside tensors; none runs code."""
+    harmless = [np.dtype, np.ndarray, np._core.multiarray.scalar, collections.defaultdict]
+    harmless += [type(np.dtype(kind)) for kind in (np.float32, np.float64, np.int64)]
+    try:
+        from pytorch_lightning.callbacks import ModelCheckpoint
+    except ImportError:
+        return harmless
+    # Lightning 1.x wrote it as the key of the callbacks' states
+    return [*harmless, ModelCheckpoint]

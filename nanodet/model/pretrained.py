@@ -1,0 +1,81 @@
+"""The backbone's ImageNet weights: fetched once, checked by hash, or read from a file."""
+
+import os
+from pathlib import Path
+
+import torch
+
+from nanodet.errors import NanodetError
+from nanodet.model.checkpoint import _load
+
+# published by torchvision; the file's name ends in the first digits of its SHA-256
+URLS = {
+    "0.5x": "https://download.pytorch.org/models/shufflenetv2_x0.5-f707e7126e.pth",
+    "1.0x": "https://download.pytorch.org/models/shufflenetv2_x1-5666bf0f80.pth",
+    "1.5x": "https://download.pytorch.org/models/shufflenetv2_x1_5-3c479a10.pth",
+    "2.0x": "https://download.pytorch.org/models/shufflenetv2_x2_0-8be3c8ee.pth",
+}
+
+
+def load_pretrained(backbone, section, file="config"):
+    """Fill ``backbone`` as ``model.arch.backbone.pretrain`` says.
+
+    Args:
+        backbone: a `ShuffleNetV2`.
+        section: the config's ``model.arch.backbone``; ``pretrain`` is true (torchvision's
+            ImageNet weights), false (nothing is done) or the path of a weight file.
+        file: names the config in messages.
+
+    Returns:
+        one line of text: what was loaded.
+
+    Raises:
+        NanodetError: no network and no cached file, a wrong hash, weights that do not fit.
+    """
+    key = f"{file}: model.arch.backbone.pretrain"
+    if section.pretrain is False:
+        return "backbone: random weights"
+    if section.pretrain is True:
+        path = _cached(section.model_size, key)
+    else:
+        path = Path(section.pretrain)
+    state = _load(path)
+    state = state.get("state_dict", state) if isinstance(state, dict) else {}
+    state = {str(name).removeprefix("module."): value for name, value in state.items()}
+    own = backbone.state_dict()
+    fitting = {
+        name: value for name, value in state.items()
+        if name in own and isinstance(value, torch.Tensor) and own[name].shape == value.shape
+    }  # fmt: skip
+    wanted = [name for name in own if not name.endswith("num_batches_tracked")]
+    # the ImageNet network ends in conv5, which lies outside stage 4 there
+    missing = [name for name in wanted if name not in fitting and ".conv5." not in name]
+    if missing:
+        raise NanodetError(f"{key}: {path} does not fit: {missing[0]} is missing or of another shape")
+    backbone.load_state_dict(fitting, strict=False)
+    return f"backbone: ImageNet weights of {path}"
+
+
+def cache_folder():
+    """Return the folder for downloads: ``NANODET_HOME``, or ``~/.cache/nanodet``."""
+    return Path(os.environ.get("NANODET_HOME") or Path.home() / ".cache" / "nanodet")
+
+
+def _cached(model_size, key):
+    url = URLS[model_size]
+    path = cache_folder() / Path(url).name
+    if path.is_file():
+        return path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # writes to a temporary name and compares the hash before it renames
+        torch.hub.download_url_to_file(
+            url, path, hash_prefix=path.stem.rsplit("-", 1)[1], progress=False
+        )
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise NanodetError(
+            f"{key}: cannot fetch {url} ({reason}); put that file at {path}, or set pretrain to the "
+            f"path of a file, or to false to start from random weights"
+        ) from None
+    return path

@@ -1,0 +1,60 @@
+"""Runs a checkpoint behind the interface that exported models have."""
+
+import numpy as np
+import torch
+
+from nanodet.model.checkpoint import load_network
+from nanodet.runtime.spec import Spec
+
+
+class TorchBackend:
+    """A checkpoint as a `nanodet.runtime.backends.Backend`.
+
+    Attributes:
+        spec: made from the config: input size and fit of ``data.val``.
+        config: the `Config` the network was built from.
+        network: the `NanoDet`.
+        checkpoint: the `Checkpoint` it was filled from.
+    """
+
+    def __init__(self, path, config=None):
+        self.path = str(path)
+        self.network, self.config, self.checkpoint = load_network(path, config)
+        self.spec = spec_of(self.config)
+
+    def run(self, tensor):
+        with torch.inference_mode():
+            return scores_and_bins(self.network(torch.from_numpy(tensor)), len(self.spec.class_names))[
+                0
+            ].numpy()
+
+
+def scores_and_bins(logits, num_classes):
+    """Apply the sigmoid to the class logits: (B, P, C + 4 (n + 1)) to the same shape."""
+    return torch.cat((logits[..., :num_classes].sigmoid(), logits[..., num_classes:]), dim=-1)
+
+
+def spec_of(config):
+    """Return the `Spec` that a config's network has before export."""
+    head, section = config.model.arch.head, config.data.val
+    mean, std = section.pipeline.normalize
+    names = config.class_names or [str(i) for i in range(head.num_classes)]
+    return Spec(
+        class_names=tuple(names),
+        input_size=tuple(section.input_size),
+        fit=section.effective_fit,
+        mean=tuple(mean),
+        std=tuple(std),
+        strides=tuple(head.strides),
+        reg_max=head.reg_max,
+        any_size=True,
+        nms_iou=config.evaluator.nms_iou,
+        per_level=config.evaluator.per_level,
+        per_picture=config.evaluator.per_picture,
+    )
+
+
+def random_input(size, seed=0):
+    """Return a normal random tensor float32 (1, 3, H, W) for (width, height)."""
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((1, 3, size[1], size[0]), np.float32)

@@ -1,0 +1,63 @@
+"""Runs an exported ONNX model in ONNX Runtime."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from nanodet.errors import NanodetError
+from nanodet.runtime.spec import ONNX_METADATA_KEY, Spec
+
+
+class OnnxBackend:
+    """See `nanodet.runtime.backends.Backend`; the spec is read from the model's metadata."""
+
+    def __init__(self, path, threads=None):
+        try:
+            import onnxruntime
+        except ImportError:
+            raise NanodetError(f"{path}: needs onnxruntime: pip install onnxruntime") from None
+        self.path = str(path)
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        if threads:
+            options.intra_op_num_threads = threads
+        try:
+            self.session = onnxruntime.InferenceSession(
+                self.path, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # the engine raises classes of its own, without a common base
+            raise NanodetError(f"{path}: not a usable ONNX model ({_first_line(error)})") from None
+        text = self.session.get_modelmeta().custom_metadata_map.get(ONNX_METADATA_KEY)
+        beside = Path(path).with_suffix(".json")
+        if text is not None:
+            try:
+                mapping = json.loads(text)
+            except ValueError as error:
+                raise NanodetError(f"{path}: its spec is not valid JSON ({error})") from None
+            self.spec = Spec.from_dict(mapping, f"{path} (its own spec)")
+        elif beside.is_file():
+            self.spec = Spec.load(beside)
+        else:
+            raise NanodetError(f"{path}: carries no spec, and {beside} is not there")
+        self._check_names()
+
+    def _check_names(self):
+        inputs = [node.name for node in self.session.get_inputs()]
+        outputs = [node.name for node in self.session.get_outputs()]
+        if self.spec.input_name not in inputs or self.spec.output_name not in outputs:
+            raise NanodetError(
+                f"{self.path}: its spec says input {self.spec.input_name} and output "
+                f"{self.spec.output_name}, but it has {', '.join(inputs)} and {', '.join(outputs)}"
+            )
+
+    def run(self, tensor):
+        try:
+            output = self.session.run([self.spec.output_name], {self.spec.input_name: tensor})[0]
+        except Exception as error:
+            raise NanodetError(f"{self.path}: the network failed ({_first_line(error)})") from None
+        return np.ascontiguousarray(output[0])
+
+
+def _first_line(error):
+    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__

@@ -1,0 +1,132 @@
+"""`Detector`: a model file in, a function from pictures to detections out."""
+
+from pathlib import Path
+
+import numpy as np
+
+from nanodet.errors import NanodetError
+from nanodet.runtime.decode import decode
+from nanodet.runtime.detections import Detections
+from nanodet.runtime.fit import FITS
+from nanodet.runtime.preprocess import preprocess
+from nanodet.runtime.spec import check_input_size
+
+
+class Detector:
+    """A trained model that finds objects in pictures.
+
+    Args:
+        path: ``.ckpt`` or ``.pth`` (needs torch), ``.onnx`` or ``.param``.
+        config: config file of a checkpoint that carries none; not for exported models.
+        fit: ``own``, ``letterbox`` or ``stretch``; None takes the model's.
+        size: (width, height) of the network's input; None takes the model's.
+        threads: CPU threads of the inference engine; None lets it choose.
+        score, nms_iou, per_level, per_picture: thresholds, see `nanodet.runtime.decode.decode`;
+            None takes the model's.
+
+    Attributes:
+        spec: what the model takes and gives.
+        backend: what runs the network.
+        config: the config of a checkpoint, else None.
+
+    Raises:
+        NanodetError: the file is missing, damaged or does not fit its spec.
+
+    Example:
+        >>> detections = Detector("nanodet-m.param")(cv2.imread("street.jpg"))
+        >>> detections.xyxy, detections.confidence, detections.class_id
+    """
+
+    def __init__(
+        self, path, config=None, fit=None, size=None, threads=None,
+        score=None, nms_iou=None, per_level=None, per_picture=None,
+    ):  # fmt: skip
+        self.backend = _load_backend(str(path), config, threads)
+        self.spec = self.backend.spec
+        self.config = getattr(self.backend, "config", None)
+        if fit is not None and fit not in FITS:
+            raise NanodetError(f"fit: must be one of {', '.join(FITS)}, not {fit!r}")
+        self.fit = fit or self.spec.fit
+        self.size = tuple(size or self.spec.input_size)
+        if self.fit != "own" or not self.spec.any_size:
+            check_input_size(self.size, "--size" if size else str(path))
+        changed = self.size != tuple(self.spec.input_size) or self.fit == "own"
+        if changed and not self.spec.any_size:
+            width, height = self.spec.input_size
+            raise NanodetError(
+                f"{path}: was exported for {width}x{height} alone; it cannot take "
+                f"{'fit own' if self.fit == 'own' else f'{self.size[0]}x{self.size[1]}'}"
+            )
+        self.score = self.spec.score if score is None else score
+        self.nms_iou, self.per_level, self.per_picture = nms_iou, per_level, per_picture
+
+    @property
+    def class_names(self):
+        return self.spec.class_names
+
+    def __call__(self, picture):
+        """Find objects in one picture.
+
+        Args:
+            picture: uint8 (H, W, 3) BGR, as OpenCV reads it.
+
+        Returns:
+            `Detections`, best first, in pixels of the picture.
+        """
+        tensor, placement = self.preprocess(picture)
+        return self.decode(self.backend.run(tensor), placement, picture.shape)
+
+    def preprocess(self, picture):
+        """Return the tensor (1, 3, H, W) and the `Placement` of a picture."""
+        if (
+            not isinstance(picture, np.ndarray)
+            or picture.dtype != np.uint8
+            or picture.ndim != 3
+            or picture.shape[2] != 3
+            or 0 in picture.shape
+        ):
+            found = f"{picture.dtype} {picture.shape}" if isinstance(picture, np.ndarray) else picture
+            raise NanodetError(f"picture: must be a uint8 array (height, width, 3), not {found!r}")
+        spec = self.spec
+        return preprocess(picture, self.fit, self.size, spec.mean, spec.std, spec.colour_order)
+
+    def decode(self, output, placement, picture_shape):
+        """Return the `Detections` of a raw output in pixels of the picture."""
+        self.spec.check_output(output, placement.canvas, self.backend.path)
+        found = decode(
+            output, self.spec, placement.canvas,
+            self.score, self.nms_iou, self.per_level, self.per_picture,
+        )  # fmt: skip
+        boxes = placement.to_picture(found.xyxy, (picture_shape[1], picture_shape[0]))
+        return Detections(boxes, found.confidence, found.class_id, found.class_names)
+
+
+def _load_backend(path, config, threads):
+    suffix = Path(path).suffix.lower()
+    if not Path(path).is_file():
+        raise NanodetError(f"{path}: there is no such model file")
+    if suffix in (".ckpt", ".pth"):
+        try:
+            from nanodet.model.torch_backend import TorchBackend
+        except ImportError as error:
+            raise NanodetError(
+                f"{path}: a checkpoint needs torch ({error.name} is not installed): "
+                'pip install "nanodet[all]"'
+            ) from None
+        if threads:
+            import torch
+
+            torch.set_num_threads(threads)
+        return TorchBackend(path, config)
+    if config is not None and suffix in (".onnx", ".param"):
+        # scripts pass the config with every model; an exported one carries its spec
+        config = None
+    if suffix == ".onnx":
+        from nanodet.runtime.backends.onnx import OnnxBackend
+
+        return OnnxBackend(path, threads)
+    if suffix == ".param":
+        from nanodet.runtime.backends.ncnn import NcnnBackend
+
+        return NcnnBackend(path, threads)
+    raise NanodetError(f"{path}: unknown kind of model; known: .ckpt, .pth, .onnx, .param")
