@@ -1,0 +1,192 @@
+"""Average precision as COCO defines it, computed by pycocotools on records in memory."""
+
+import contextlib
+import io
+import json
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from nanodet.errors import NanodetError
+
+MAX_DETECTIONS = 100  # per picture and class, as COCO's AP counts them
+SUMMARY = ("AP", "AP50", "AP75", "APs", "APm", "APl")
+
+
+class ClassAP(NamedTuple):
+    """One class: name, AP and AP50 in percent (None where it has no objects), objects."""
+
+    name: str
+    AP: float | None
+    AP50: float | None
+    objects: int
+
+
+@dataclass
+class Metrics:
+    """How good the boxes are.
+
+    Attributes:
+        AP: mean over classes and over IoU 0.50 to 0.95, in percent; None without any object.
+        AP50, AP75: at IoU 0.5 and 0.75.
+        APs, APm, APl: AP of objects up to 32 x 32, up to 96 x 96 and larger, by their area.
+        images: how many pictures were evaluated.
+        ap_per_class: one `ClassAP` per class, in order of the class index.
+        precision: float64 (10 IoU thresholds, 101 recalls, classes), 0..1, and -1 for classes
+            without objects.
+        iou_thresholds: float64 (10,); recalls: float64 (101,): the axes of ``precision``.
+    """
+
+    AP: float | None
+    AP50: float | None
+    AP75: float | None
+    APs: float | None
+    APm: float | None
+    APl: float | None
+    images: int
+    ap_per_class: list = field(default_factory=list, repr=False)
+    precision: np.ndarray = field(default=None, repr=False)
+    iou_thresholds: np.ndarray = field(default=None, repr=False)
+    recalls: np.ndarray = field(default=None, repr=False)
+
+    def to_dict(self):
+        """Return the six values in percent (None where undefined) and ``images``."""
+        values = {name: getattr(self, name) for name in SUMMARY}
+        rounded = {k: None if v is None else round(v, 4) for k, v in values.items()}
+        return {**rounded, "images": self.images}
+
+    def to_json(self):
+        """Return `to_dict` as one line of JSON."""
+        return json.dumps(self.to_dict())
+
+
+def evaluate_detections(annotations, detections, per_class=True):
+    """Compare detections with the ground truth.
+
+    Args:
+        annotations: an `nanodet.data.records.Annotations`.
+        detections: a `Detections` for each of ``annotations.pictures``, in their order.
+        per_class: whether to fill ``Metrics.ap_per_class``.
+
+    Returns:
+        `Metrics`.
+
+    Raises:
+        NanodetError: pycocotools is not installed.
+        ValueError: the number of detections differs from the number of pictures.
+    """
+    pictures = annotations.pictures
+    if len(pictures) != len(detections):
+        raise ValueError(f"{len(pictures)} pictures, but detections for {len(detections)}")
+    classes = len(annotations.class_names)
+    # Equal scores are ranked by the order of pictures: pycocotools orders them by id.
+    order = sorted(range(len(pictures)), key=lambda i: pictures[i].image_id)
+    evaluation = _evaluator([pictures[i] for i in order], [detections[i] for i in order], classes)
+    if pictures and classes:
+        with contextlib.redirect_stdout(io.StringIO()):
+            evaluation.evaluate()
+            evaluation.accumulate()
+        precision = evaluation.eval["precision"][..., 0]  # IoU, recall, class, size
+    else:
+        precision = -np.ones((10, 101, classes, 4))
+    ious = evaluation.params.iouThrs
+    at50, at75 = (int(np.argmin(np.abs(ious - iou))) for iou in (0.5, 0.75))
+    whole = precision[..., 0]
+    metrics = Metrics(
+        AP=_percent(whole),
+        AP50=_percent(whole[at50]),
+        AP75=_percent(whole[at75]),
+        APs=_percent(precision[..., 1]),
+        APm=_percent(precision[..., 2]),
+        APl=_percent(precision[..., 3]),
+        images=len(pictures),
+        precision=whole,
+        iou_thresholds=np.asarray(ious),
+        recalls=np.asarray(evaluation.params.recThrs),
+    )
+    if per_class:
+        objects = np.zeros(classes, np.int64)
+        for picture in pictures:
+            objects += np.bincount(picture.labels, minlength=classes)
+        metrics.ap_per_class = [
+            ClassAP(name, _percent(whole[..., i]), _percent(whole[at50, :, i]), int(objects[i]))
+            for i, name in enumerate(annotations.class_names)
+        ]
+    return metrics
+
+
+def check_pycocotools():
+    """Raise `NanodetError` with the remedy if pycocotools is not there."""
+    try:
+        import pycocotools.cocoeval  # noqa: F401
+    except ImportError as error:
+        raise NanodetError(
+            f"evaluation needs pycocotools ({error}); install it with: pip install pycocotools"
+        ) from None
+
+
+def _percent(precision):
+    """Return the mean of the entries that are defined, in percent, or None."""
+    defined = precision[precision > -1]
+    return float(defined.mean()) * 100 if defined.size else None
+
+
+def _evaluator(pictures, detections, classes):
+    """Return a COCOeval that holds the records; a picture's id there is its position."""
+    check_pycocotools()
+    from pycocotools.cocoeval import COCOeval
+
+    class RecordsEval(COCOeval):
+        """COCOeval without json files.
+
+        Its own ``_prepare`` sets every object's ``ignore`` to ``iscrowd``; regions that are to
+        be ignored but are no crowd (VOC's "difficult") need the two apart.
+        """
+
+        def _prepare(self):
+            self._gts.clear()
+            self._dts.clear()
+            for number, (picture, found) in enumerate(zip(pictures, detections, strict=True)):
+                for entry in _objects(picture):
+                    self._gts[number, entry["category_id"]].append(entry)
+                for entry in _found(found):
+                    self._dts[number, entry["category_id"]].append(entry)
+            # matches are kept by id, and id 0 means "no match" there
+            for entries in (self._gts, self._dts):
+                for number, entry in enumerate((e for group in entries.values() for e in group), 1):
+                    entry["id"] = number
+
+    evaluation = RecordsEval(iouType="bbox")
+    evaluation.params.imgIds = list(range(len(pictures)))
+    evaluation.params.catIds = list(range(classes))
+    evaluation.params.maxDets = [MAX_DETECTIONS]
+    return evaluation
+
+
+def _xywh(xyxy):
+    xyxy = np.asarray(xyxy, np.float64).reshape(-1, 4)
+    return np.concatenate([xyxy[:, :2], xyxy[:, 2:] - xyxy[:, :2]], axis=1)
+
+
+def _objects(picture):
+    for box, label, area in zip(_xywh(picture.boxes), picture.labels, picture.areas, strict=True):
+        yield _entry(label, box, area, ignore=0, iscrowd=0)
+    for box, label, area, crowd in zip(
+        _xywh(picture.ignored),
+        picture.ignored_labels,
+        picture.ignored_areas,
+        picture.ignored_crowd,
+        strict=True,
+    ):
+        yield _entry(label, box, area, ignore=1, iscrowd=int(crowd))
+
+
+def _found(found):
+    boxes = _xywh(found.xyxy)
+    for box, label, score in zip(boxes, found.class_id, found.confidence, strict=True):
+        yield _entry(label, box, box[2] * box[3], score=float(score))
+
+
+def _entry(label, box, area, **more):
+    return {"category_id": int(label), "bbox": box.tolist(), "area": float(area), **more}

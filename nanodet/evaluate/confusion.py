@@ -1,0 +1,87 @@
+"""Which class is taken for which: the confusion matrix of a detector."""
+
+import numpy as np
+
+
+def box_iou(first, second):
+    """Return the IoU of every pair of boxes.
+
+    Args:
+        first: (N, 4) xyxy; second: (M, 4) xyxy.
+
+    Returns:
+        float64 (N, M), 0..1; 0 where both boxes are empty.
+    """
+    first, second, shared = _intersections(first, second)
+    union = _areas(first)[:, None] + _areas(second)[None] - shared
+    return shared / np.maximum(union, np.finfo(np.float64).tiny)
+
+
+def box_iof(first, second):
+    """Return the part of each of ``first`` that lies in each of ``second``, as `box_iou`."""
+    first, second, shared = _intersections(first, second)
+    return shared / np.maximum(_areas(first)[:, None], np.finfo(np.float64).tiny)
+
+
+def confusion_matrix(annotations, detections, iou=0.5, score=0.35):
+    """Count what objects were detected as.
+
+    Detections of a picture are matched greedily, best score first: each takes the free object
+    with which it overlaps most, one of its own class before all others. A detection that stays
+    without an object is background taken for its class, unless an ignored region of its class
+    covers it by ``iou``; an object without a detection was missed.
+
+    Args:
+        annotations: an `nanodet.data.records.Annotations`.
+        detections: a `Detections` for each of its pictures, in their order.
+        iou: overlap from which on a detection belongs to an object, 0..1.
+        score: detections below this confidence are left out, 0..1.
+
+    Returns:
+        int64 (classes + 1, classes + 1): rows are the true class, columns the detected one, the
+        last of each is the background.
+    """
+    classes = len(annotations.class_names)
+    matrix = np.zeros((classes + 1, classes + 1), np.int64)
+    for picture, found in zip(annotations.pictures, detections, strict=True):
+        found = found[found.confidence >= score]
+        found = found[np.argsort(-found.confidence, kind="stable")]
+        matched = _match(picture, found, iou)
+        hits = matched >= 0
+        np.add.at(matrix, (picture.labels[matched[hits]], found.class_id[hits]), 1)
+        missed = np.setdiff1d(np.arange(len(picture.labels)), matched[hits])
+        np.add.at(matrix, (picture.labels[missed], classes), 1)
+        excused = (
+            (box_iof(found.xyxy, picture.ignored) >= iou)
+            & (found.class_id[:, None] == picture.ignored_labels[None])
+        ).any(axis=1)
+        np.add.at(matrix, (classes, found.class_id[~hits & ~excused]), 1)
+    return matrix
+
+
+def _match(picture, found, iou):
+    """Return int64 (N,): the object of each detection, -1 where there is none."""
+    overlaps = box_iou(found.xyxy, picture.boxes)
+    same = found.class_id[:, None] == picture.labels[None]
+    worth = np.where(overlaps >= iou, overlaps + same, 0.0)  # IoU <= 1: its own class comes first
+    matched = np.full(len(found), -1, np.int64)
+    if not worth.size:
+        return matched
+    for i in np.flatnonzero(worth.any(axis=1)):
+        best = int(worth[i].argmax())
+        if worth[i, best] > 0:
+            matched[i] = best
+            worth[:, best] = 0
+    return matched
+
+
+def _areas(boxes):
+    return np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1)
+
+
+def _intersections(first, second):
+    first = np.asarray(first, np.float64).reshape(-1, 4)
+    second = np.asarray(second, np.float64).reshape(-1, 4)
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    return first, second, np.prod(np.maximum(high - low, 0), axis=2)

@@ -1,0 +1,223 @@
+"""Plots and tables of a run: precision over recall, confusion, losses and AP, AP per class."""
+
+import csv
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from nanodet.errors import NanodetError
+from nanodet.runtime.files import replacing, write_text
+
+FEW = 12  # up to so many classes are told apart by colour and named
+DPI = 130
+
+
+def plot_precision_recall(metrics, path):
+    """Draw precision over recall at IoU 0.5, of each class and as the mean over classes.
+
+    With more than a dozen classes, their curves are the grey background of the means at
+    IoU 0.5, at 0.75 and over 0.50 to 0.95.
+
+    Args:
+        metrics: `Metrics` with ``ap_per_class``.
+        path: the PNG to write.
+    """
+    figure, axes = _figure(7, 5)
+    recalls, precision = metrics.recalls, metrics.precision
+    present = np.flatnonzero((precision[0] > -1).any(axis=0))
+    few = len(present) <= FEW
+    for i in present:
+        label = f"{metrics.ap_per_class[i].name} {metrics.ap_per_class[i].AP50:.1f}" if few else None
+        style = {"linewidth": 1.2, "color": _colour(i)} if few else {"linewidth": 0.5, "color": "0.8"}
+        axes.plot(recalls, precision[0, :, i], label=label, **style)
+    if len(present):
+        for name, values, value in (
+            ("IoU 0.50", precision[0], metrics.AP50),
+            ("IoU 0.75", precision[5], metrics.AP75),
+            ("IoU 0.50:0.95", precision.mean(axis=0), metrics.AP),
+        ):
+            style = {"IoU 0.50": "-", "IoU 0.75": "--"}.get(name, ":")
+            mean = values[:, present].mean(axis=1)
+            label = f"all classes, {name}: {value:.1f}"
+            axes.plot(recalls, mean, style, color="black", linewidth=2, label=label)
+        axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+    else:
+        axes.text(0.5, 0.5, "no objects in the annotations", ha="center", transform=axes.transAxes)
+    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
+    axes.set_title(f"Precision and recall, {metrics.images} pictures" + _more(len(present), few))
+    axes.grid(alpha=0.3)
+    _save(figure, path)
+
+
+def plot_confusion(matrix, class_names, path):
+    """Draw a confusion matrix, each row in parts of its objects.
+
+    Args:
+        matrix: int (classes + 1, classes + 1) of `nanodet.evaluate.confusion.confusion_matrix`.
+        class_names: the name of each class.
+        path: the PNG to write.
+    """
+    names = [*class_names, "background"]
+    count = len(names)
+    parts = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    side = float(np.clip(count * (0.55 if count <= FEW else 0.19), 3.5, 40))
+    longest = max(map(len, names)) * 0.08
+    figure, axes = _figure(side + longest + 1.5, side + longest + 0.8)
+    shown = axes.imshow(parts, cmap="Blues", vmin=0, vmax=1)
+    figure.colorbar(shown, ax=axes, fraction=0.04, pad=0.02, label="part of the row")
+    size = 9 if count <= FEW + 1 else 7
+    axes.set_xticks(range(count), names, rotation=90, fontsize=size)
+    axes.set_yticks(range(count), names, fontsize=size)
+    axes.set(xlabel="detected as", ylabel="annotated as", title="Confusion matrix")
+    if count > FEW + 1:
+        axes.set_xticks(np.arange(count + 1) - 0.5, minor=True)
+        axes.set_yticks(np.arange(count + 1) - 0.5, minor=True)
+        axes.grid(which="minor", color="0.92", linewidth=0.4)
+        axes.tick_params(which="minor", length=0)
+    for row, column in np.argwhere(matrix > 0):
+        if count <= 40 or parts[row, column] >= 0.1:
+            ink = "white" if parts[row, column] > 0.55 else "black"
+            text = _short(matrix[row, column])
+            small = 8 if count <= FEW + 1 else 4
+            axes.text(column, row, text, ha="center", va="center", fontsize=small, color=ink)
+    _save(figure, path)
+
+
+def plot_curves(metrics_csv, path_loss, path_ap):
+    """Draw how losses, learning rate and AP went.
+
+    Args:
+        metrics_csv: a file with the columns ``step``, ``epoch``, ``train/loss``,
+            ``train/loss_*``, ``train/lr``, ``val/AP`` and ``val/AP*`` (percent); cells may be
+            empty, columns absent.
+        path_loss, path_ap: the PNGs to write.
+
+    Returns:
+        the paths written: a plot without a single value is left out.
+    """
+    curves = _read_curves(metrics_csv)
+    losses = {name: c for name, c in curves.items() if name.startswith("train/loss")}
+    values = {name: c for name, c in curves.items() if name.startswith("val/AP")}
+    written = []
+    if losses:
+        figure, axes = _figure(8, 4.5)
+        for name, (steps, _, points) in losses.items():
+            width = 2.2 if name == "train/loss" else 1.2
+            (line,) = axes.plot(steps, _smooth(points), linewidth=width, label=name[6:])
+            if len(points) > 1:
+                axes.plot(steps, points, linewidth=0.5, alpha=0.25, color=line.get_color())
+        top = np.concatenate([points for *_, points in losses.values()])
+        axes.set(xlabel="step", ylabel="loss", title="Training", ylim=(0, _ceiling(top)))
+        handles, names = axes.get_legend_handles_labels()
+        if "train/lr" in curves:
+            right = axes.twinx()
+            steps, _, points = curves["train/lr"]
+            handles += right.plot(steps, points, ":", color="0.5", linewidth=1.2)
+            names.append("learning rate")
+            right.set(ylabel="learning rate", ylim=(0, None))
+        axes.legend(handles, names, fontsize=8, loc="upper right")
+        axes.grid(alpha=0.3)
+        _save(figure, path_loss)
+        written.append(Path(path_loss))
+    if values:
+        figure, axes = _figure(8, 4.5)
+        for name, (_, epochs, points) in values.items():
+            width = 2.2 if name == "val/AP" else 1.2
+            label = f"{name[4:]}: last {points[-1]:.1f}, best {points.max():.1f}"
+            axes.plot(epochs, points, "o-", markersize=3, linewidth=width, label=label)
+        axes.set(xlabel="epoch", ylabel="percent", title="Validation", ylim=(0, None))
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+        axes.grid(alpha=0.3)
+        _save(figure, path_ap)
+        written.append(Path(path_ap))
+    return written
+
+
+def write_class_table(metrics, path):
+    """Write AP and AP50 of each class and of all as a Markdown table, best class first."""
+    rows = sorted(metrics.ap_per_class, key=lambda row: (-1 if row.AP is None else row.AP), reverse=True)
+    objects = sum(row.objects for row in rows)
+    lines = ["| class | objects | AP | AP50 |", "|---|---:|---:|---:|"]
+    lines.append(f"| **all** | {objects} | {percent(metrics.AP)} | {percent(metrics.AP50)} |")
+    for row in rows:
+        name = row.name.replace("|", "\\|")
+        lines.append(f"| {name} | {row.objects} | {percent(row.AP)} | {percent(row.AP50)} |")
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def percent(value):
+    """Return a value in percent with two digits, ``-`` for None."""
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _figure(width, height):
+    """Return a figure without pyplot, whose global state other threads and notebooks share."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise NanodetError(
+            f"plots need matplotlib ({error}); install it with: pip install matplotlib"
+        ) from None
+    figure = Figure(figsize=(width, height))
+    return figure, figure.add_subplot()
+
+
+def _save(figure, path):
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=DPI, bbox_inches="tight")
+
+
+def _colour(class_id):
+    """Return the colour that boxes of this class have, darkened to show on white."""
+    from nanodet.runtime.draw import class_colour
+
+    return tuple(0.85 * v / 255 for v in reversed(class_colour(int(class_id))))
+
+
+def _more(classes, few):
+    return "" if few else f", {classes} classes (grey: each at IoU 0.50)"
+
+
+def _short(number):
+    return str(number) if number < 10_000 else f"{number / 1000:.0f}k"
+
+
+def _read_curves(path):
+    """Return {column: (steps, epochs, values)} of the cells that hold a finite number."""
+    cells = defaultdict(list)
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            for number, row in enumerate(csv.DictReader(file)):
+                step, epoch = _number(row.get("step")), _number(row.get("epoch"))
+                for name, text in row.items():
+                    value = _number(text)
+                    if name and value is not None:
+                        at = number if step is None else step
+                        cells[name].append((at, at if epoch is None else epoch, value))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise NanodetError(f"{path}: cannot read these metrics ({error})") from None
+    return {name: tuple(np.array(points, float).T) for name, points in cells.items()}
+
+
+def _number(text):
+    try:
+        value = float(text)
+    except (TypeError, ValueError):
+        return None
+    return value if np.isfinite(value) else None
+
+
+def _smooth(values):
+    """Return the mean over a window of a fiftieth of the curve, shorter at its ends."""
+    half = len(values) // 100
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    at = np.arange(len(values))
+    low, high = np.maximum(at - half, 0), np.minimum(at + half + 1, len(values))
+    return (sums[high] - sums[low]) / (high - low)
+
+
+def _ceiling(values):
+    """Return an upper limit that a few early spikes do not set."""
+    return max(1.15 * float(np.quantile(values, 0.995)), 1e-6)

@@ -1,0 +1,98 @@
+"""Many pictures on one: what a model found beside what is there."""
+
+import cv2
+import numpy as np
+
+from nanodet.errors import NanodetError
+from nanodet.runtime.detections import Detections
+from nanodet.runtime.draw import draw
+from nanodet.runtime.files import replacing
+
+BACKGROUND = (32, 32, 32)
+GAP = 4
+
+
+def contact_sheet(pictures, columns=4, cell=(400, 300)):
+    """Put pictures into the cells of a table.
+
+    Args:
+        pictures: list of uint8 (H, W, 3) BGR of any size.
+        columns: cells in a row.
+        cell: (width, height) of a cell in pixels; pictures are scaled to fit and centred.
+
+    Returns:
+        uint8 (H, W, 3) BGR; one empty cell for an empty list.
+    """
+    columns = max(1, min(columns, len(pictures)))
+    rows = max(1, -(-len(pictures) // columns))
+    width, height = cell
+    sheet = np.empty((rows * (height + GAP) + GAP, columns * (width + GAP) + GAP, 3), np.uint8)
+    sheet[:] = BACKGROUND
+    for i, picture in enumerate(pictures):
+        small, _ = _fit(picture, cell)
+        h, w = small.shape[:2]
+        x = GAP + i % columns * (width + GAP) + (width - w) // 2
+        y = GAP + i // columns * (height + GAP) + (height - h) // 2
+        sheet[y : y + h, x : x + w] = small
+    return sheet
+
+
+def validation_sheet(annotations, detections, read, count=12, score=0.35, columns=3, cell=(480, 360)):
+    """Show annotated boxes (dashed) and detections (solid, labelled) of some pictures.
+
+    Args:
+        annotations: an `nanodet.data.records.Annotations`.
+        detections: a `Detections` for each of its pictures, in their order.
+        read: a function from a picture's path to uint8 (H, W, 3) BGR.
+        count: how many pictures, spread evenly over the data set.
+        score: detections below it are left out.
+        columns, cell: as in `contact_sheet`.
+
+    Returns:
+        uint8 (H, W, 3) BGR, with a line below that says what the boxes mean.
+    """
+    total = len(annotations.pictures)
+    chosen = np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int))
+    cells = []
+    for i in chosen:
+        record, found = annotations.pictures[i], detections[i]
+        picture, ratio = _fit(read(record.path), cell)
+        truth = Detections(
+            record.boxes * ratio, np.ones(len(record.boxes)), record.labels, annotations.class_names
+        )
+        found = found[found.confidence >= score]
+        found = Detections(
+            found.xyxy * ratio, found.confidence, found.class_id, annotations.class_names
+        )
+        # dashes last: a good detection would hide them
+        solid = draw(picture, found)
+        cells.append(draw(solid, truth, style="dashed", labels=False))
+    sheet = contact_sheet(cells, columns, cell)
+    return np.vstack([sheet, _legend(sheet.shape[1], score)])
+
+
+def save_picture(picture, path):
+    """Write a picture, whole or not at all; the suffix of ``path`` names the format."""
+    with replacing(path) as temporary:
+        if not cv2.imwrite(str(temporary), picture):
+            raise NanodetError(f"{path}: this picture cannot be written")
+
+
+def _fit(picture, cell):
+    """Return the picture scaled into (width, height), and the ratios (x, y, x, y) of its pixels to the old."""
+    height, width = picture.shape[:2]
+    scale = min(cell[0] / width, cell[1] / height)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    return small, np.tile([size[0] / width, size[1] / height], 2)
+
+
+def _legend(width, score):
+    text = f"dashed: annotation    solid: detection with score {score:g} or more"
+    bar = np.full((26, width, 3), BACKGROUND, np.uint8)
+    wide = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)[0][0] + 16
+    scale = 0.5 * min(1.0, width / wide)
+    cv2.putText(
+        bar, text, (8, 17), cv2.FONT_HERSHEY_SIMPLEX, scale, (230, 230, 230), 1, cv2.LINE_AA
+    )
+    return bar
