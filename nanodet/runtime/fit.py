@@ -63,14 +63,21 @@ def place(fit, picture_size, input_size):
     (w, h), (input_w, input_h) = picture_size, input_size
     if fit == "stretch":
         return Placement((input_w / w, input_h / h), (0.0, 0.0), tuple(input_size), tuple(input_size))
-    r = min(input_w / w, input_h / h)
     if fit == "letterbox":
-        shift = ((input_w - r * w) / 2, (input_h - r * h) / 2)
-        return Placement((r, r), shift, tuple(input_size), tuple(input_size))
+        return Placement(*_centred(picture_size, input_size), tuple(input_size), tuple(input_size))
     if fit == "own":
+        r = min(input_w / w, input_h / h)
         content = (max(int(r * w), 1), max(int(r * h), 1))
-        return Placement((r, r), (0.0, 0.0), content, round_up(content))
+        # rounding the size down makes the picture fit into it a little smaller than r
+        return Placement(*_centred(picture_size, content), content, round_up(content))
     raise ValueError(f"fit must be one of {', '.join(FITS)}, not {fit!r}")
+
+
+def _centred(picture_size, box_size):
+    """Return ratio and shift that put a picture as large as it fits into the middle of a box."""
+    (w, h), (box_w, box_h) = picture_size, box_size
+    r = min(box_w / w, box_h / h)
+    return (r, r), ((box_w - r * w) / 2, (box_h - r * h) / 2)
 
 
 def round_up(size, multiple=ALIGNMENT):
