@@ -1,0 +1,56 @@
+"""Argument types that several commands share; argparse names the option in its message."""
+
+import argparse
+import re
+
+
+def size_wxh(text):
+    """Read ``320x256`` as (width, height) = (320, 256)."""
+    match = re.fullmatch(r"(\d{1,5})[xX](\d{1,5})", text.strip())
+    size = tuple(int(side) for side in match.groups()) if match else (0, 0)
+    if min(size) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 320x256 (WxH)")
+    return size
+
+
+def unit_interval(text):
+    """Read a number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+    return value
+
+
+def positive_int(text):
+    """Read a whole number above 0."""
+    if not re.fullmatch(r"\d{1,9}", text) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def fit_name(text):
+    """Read the name of a fit, see `nanodet.runtime.fit.place`."""
+    from nanodet.runtime.fit import FITS  # imports OpenCV, which --help does not need
+
+    if text not in FITS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not one of {', '.join(FITS)}")
+    return text
+
+
+def add_model_arguments(parser):
+    """Add ``model``, ``--config``, ``--fit``, ``--size`` and ``--threads``."""
+    parser.add_argument("model", metavar="MODEL", help=".ckpt, .onnx or .param file")
+    parser.add_argument(
+        "--config", metavar="C", help="config of the model; a .ckpt not written here needs it"
+    )
+    parser.add_argument(
+        "--fit", type=fit_name, metavar="own|letterbox|stretch",
+        help="how pictures are fitted into the network's input (default: the model's)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--size", type=size_wxh, metavar="WxH", help="network input (default: the model's)"
+    )
+    parser.add_argument("--threads", type=positive_int, metavar="N", help="CPU threads to use")

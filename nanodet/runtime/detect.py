@@ -1,0 +1,165 @@
+"""The command ``nanodet detect``: a model over pictures, a video, a camera or a stream.
+
+OpenCV is imported when the command runs, so that a missing system library becomes one line.
+"""
+
+import contextlib
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+
+from nanodet.errors import NanodetError
+from nanodet.runtime.progress import Progress
+from nanodet.runtime.window import Window, check_display, import_problem
+
+SCORE = 0.35
+FEW = 20  # so many pictures get a line each
+
+
+def add_arguments(parser):
+    """Add the command's arguments to an ``argparse`` parser."""
+    from nanodet.cli.arguments import add_model_arguments, unit_interval
+
+    add_model_arguments(parser)
+    parser.add_argument(
+        "source", metavar="SOURCE",
+        help="picture, folder, 'pattern' (** goes into sub-folders), video, number of a camera, "
+        "or URL (RTSP, RTMP, HTTP)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", metavar="DIR",
+        help="write pictures or a video with boxes and detections.jsonl there; without it a "
+        "window shows them (q or Escape ends)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--score", type=unit_interval, default=SCORE, metavar="S",
+        help=f"boxes must score above it (default {SCORE})",
+    )  # fmt: skip
+
+
+def run(args):
+    """Run the command; returns the exit status."""
+    detect(
+        args.model, args.source, args.config, args.out, args.score, args.fit, args.size,
+        args.threads,
+    )  # fmt: skip
+    return 0
+
+
+def detect(
+    model, source, config=None, out=None, score=SCORE, fit=None, size=None, threads=None
+):  # fmt: skip
+    """Detect in everything that ``source`` gives, into a folder or a window.
+
+    Args:
+        model: ``.ckpt``, ``.onnx`` or ``.param`` file.
+        source: see `nanodet.runtime.sources.open_source`.
+        config: the model's config file, for checkpoints that do not carry one.
+        out: folder for the results; ``None`` opens a window.
+        score: boxes must score above it, 0..1.
+        fit, size, threads: see `nanodet.runtime.detector.Detector`; ``None`` takes the model's.
+
+    Returns:
+        the number of frames.
+
+    Raises:
+        NanodetError: bad input; also when only a part of the source could be read, after all of
+            that part was written.
+        KeyboardInterrupt: Ctrl-C (or SIGTERM), after what was done so far was written.
+    """
+    try:
+        from nanodet.runtime.detector import Detector
+        from nanodet.runtime.results import Results
+        from nanodet.runtime.sources import open_source
+    except ImportError as error:
+        line = import_problem(error)
+        raise NanodetError(line) if line else error from None
+    if out is None:
+        check_display()
+    progress = None
+
+    def warn(line):
+        progress.line(f"nanodet: warning: {line}", sys.stderr)
+
+    with contextlib.ExitStack() as open_things:
+        frames = open_source(source, warn)
+        open_things.callback(frames.close)
+        sink = None if out is None else open_things.enter_context(Results(out, frames))
+        detector = Detector(
+            model, config=config, fit=fit, size=size, threads=threads, score=score
+        )  # fmt: skip
+        if sink is None:
+            sink = open_things.enter_context(contextlib.closing(Window("nanodet")))
+        few = frames.kind in ("picture", "pictures") and frames.total <= FEW
+        unit = "picture" if frames.kind in ("picture", "pictures") else "frame"
+        progress = Progress(frames.total, unit, shown=not few)
+        open_things.callback(progress.close)
+        interrupted = open_things.enter_context(_stop_on_signals(frames))
+        boxes, seconds = _go_through(frames, detector, sink, progress, few)
+    done = progress.done
+    if not few and done:
+        print(f"{done} {unit}s, {boxes} boxes, {1000 * seconds / done:.1f} ms each")
+    if done and out is not None:
+        print(f"results in {out}")
+    if interrupted:
+        raise KeyboardInterrupt
+    if frames.problem:
+        raise NanodetError(frames.problem)
+    return done
+
+
+def _go_through(frames, detector, sink, progress, few):
+    """Detect in all frames; returns the number of boxes and the seconds of the detector."""
+    from nanodet.runtime.draw import draw
+
+    boxes, seconds = 0, 0.0
+    hold = frames.kind in ("picture", "pictures")
+    for frame in frames:
+        start = time.perf_counter()
+        detections = detector(frame.picture)
+        took = time.perf_counter() - start
+        boxes, seconds = boxes + len(detections), seconds + took
+        drawn = draw(frame.picture, detections)
+        if isinstance(sink, Window):
+            if not sink.show(drawn, hold, lambda: frames.stopped):
+                frames.stop()
+        else:
+            sink.write(frame, detections, drawn)
+        progress.step()
+        if few:
+            progress.line(f"{frame.name}: {summary(detections)}  {1000 * took:.1f} ms")
+    return boxes, seconds
+
+
+def summary(detections):
+    """Return what was found in words, such as ``4 person, 1 bus``."""
+    counts = Counter(detections.name_of(class_id) for class_id in detections.class_id)
+    return ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "nothing"
+
+
+@contextlib.contextmanager
+def _stop_on_signals(source):
+    """Let Ctrl-C and SIGTERM end ``source`` after the current frame; a second one interrupts.
+
+    Yields:
+        a list that holds the signal's number once one came.
+    """
+    came = []
+
+    def stop(number, _):
+        if came:
+            raise KeyboardInterrupt
+        came.append(number)
+        source.stop()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield came  # Python allows handlers in the main thread only
+        return
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,127 @@
+"""A folder of results: drawn pictures or a drawn video, and detections.jsonl."""
+
+import contextlib
+import re
+from pathlib import Path
+
+import cv2
+
+from nanodet.errors import NanodetError
+from nanodet.runtime.files import make_folder, replacing
+from nanodet.runtime.video_writer import VideoWriter
+
+JSON_LINES = "detections.jsonl"
+
+
+class Results:
+    """Writes what `nanodet detect --out` leaves; a context manager.
+
+    However the block ends, the files hold what was written so far and are complete: video and
+    JSON lines lie under temporary names until then.
+
+    Args:
+        folder: where to write; made if need be.
+        source: the `Source` whose frames will come.
+
+    Raises:
+        NanodetError: the folder cannot be written, or a result would replace a source.
+    """
+
+    def __init__(self, folder, source):
+        self.folder, self._source = Path(folder), source
+        self._targets = self._video = None
+        if source.kind in ("picture", "pictures"):
+            self._targets = picture_targets(self.folder, source)
+        else:
+            target = self.folder / f"{_stem(source)}.mp4"
+            if target.resolve() == Path(source.name).resolve():
+                raise NanodetError(f"{target}: would replace the source; choose another --out")
+            self._video = VideoWriter(target, source.fps, by_clock=source.live)
+        make_folder(self.folder)
+        self._files, self._lines = contextlib.ExitStack(), None
+
+    def __enter__(self):
+        return self
+
+    def write(self, frame, detections, drawn):
+        """Write one frame.
+
+        Args:
+            frame: the `Frame`; its detections in pixels of ``frame.picture``.
+            drawn: uint8 (H, W, 3) BGR, the picture with its boxes.
+        """
+        if self._targets is not None:
+            write_picture(self._targets[frame.index], drawn)
+        else:
+            self._video.write(drawn, frame.time_s)
+        if self._lines is None:
+            path = self._files.enter_context(replacing(self.folder / JSON_LINES))
+            self._lines = self._files.enter_context(open(path, "w", encoding="utf-8"))
+        height, width = frame.picture.shape[:2]
+        number = None if self._targets is not None else frame.index
+        line = detections.to_json(frame.name, width, height, number, frame.time_s)
+        try:
+            self._lines.write(line + "\n")
+        except OSError as error:
+            raise NanodetError(
+                f"{self.folder / JSON_LINES}: cannot be written ({error.strerror})"
+            ) from None
+
+    def __exit__(self, *_):
+        try:
+            if self._video is not None:
+                self._video.close()
+        finally:
+            self._files.close()  # not told of the exception: what was written is kept
+
+
+def picture_targets(folder, source):
+    """Return the file to write for each of the source's files, all different.
+
+    Names are kept, with the sub-folders below ``source.folder``; ``.png`` is added to a name that
+    OpenCV cannot write.
+
+    Raises:
+        NanodetError: ``folder`` is a folder of source pictures, or a result would replace one.
+    """
+    originals = {file.resolve() for file in source.files}
+    if Path(folder).resolve() in {file.parent for file in originals}:
+        raise NanodetError(f"{folder}: holds the source pictures; choose another --out")
+    targets, taken = [], set()
+    for file in source.files:
+        target = folder / file.relative_to(source.folder)
+        if not _writable(target):
+            target = target.with_name(target.name + ".png")
+        number = 2
+        plain = target
+        while str(target).casefold() in taken:  # some file systems do not tell A.jpg from a.jpg
+            target = plain.with_name(f"{plain.stem}-{number}{plain.suffix}")
+            number += 1
+        taken.add(str(target).casefold())
+        if target.resolve() in originals:
+            raise NanodetError(f"{target}: would replace a source picture; choose another --out")
+        targets.append(target)
+    return targets
+
+
+def write_picture(path, picture):
+    """Write uint8 (H, W, 3) BGR to ``path`` in the format of its suffix, whole or not at all."""
+    try:
+        found, data = cv2.imencode(path.suffix, picture)
+    except cv2.error:
+        found = False
+    if not found:
+        raise NanodetError(f"{path}: this picture cannot be encoded")
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def _writable(path):
+    return bool(path.suffix) and cv2.haveImageWriter(f"a{path.suffix}")
+
+
+def _stem(source):
+    if source.kind == "video":
+        last = re.split(r"[/\\]", source.name.split("?")[0].rstrip("/"))[-1]
+        return Path(last).stem or "video"
+    return source.name.replace(" ", "-") if source.kind == "camera" else "stream"

@@ -1,0 +1,296 @@
+"""Where pictures come from: files, folders, patterns, videos, cameras and streams."""
+
+import glob
+import math
+import re
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from nanodet.errors import NanodetError
+from nanodet.runtime.opencv_log import quiet
+from nanodet.runtime.pictures import read_picture
+
+PICTURE_SUFFIXES = frozenset(
+    ".jpg .jpeg .jpe .png .bmp .webp .tif .tiff .ppm .pgm .pnm .jp2 .avif".split()
+)
+URL = re.compile(r"(rtsps?|rtmps?|https?|udp|tcp|srt)://", re.IGNORECASE)
+TIMEOUT_S = 10  # a stream that neither opens nor sends for so long is given up
+
+
+@dataclass
+class Frame:
+    """One picture of a source.
+
+    Attributes:
+        picture: uint8 (H, W, 3) BGR.
+        name: the file, camera or URL it came from.
+        index: number from 0; of a live source it also counts the frames that were skipped.
+        time_s: seconds from the start of the video or stream, ``None`` for picture files.
+    """
+
+    picture: np.ndarray
+    name: str
+    index: int
+    time_s: float | None = None
+
+
+class Source:
+    """What all sources have; iterating gives `Frame` objects, once.
+
+    Attributes:
+        kind: ``picture``, ``pictures``, ``video``, ``camera`` or ``stream``.
+        name: how messages and results call it.
+        total: the number of frames, ``None`` when unknown.
+        fps: frames per second, ``None`` when unknown or for picture files.
+        problem: after the iteration, one line if not everything could be read, else ``None``.
+    """
+
+    total = fps = problem = None
+    stopped = False
+
+    def __init__(self, kind, name):
+        self.kind, self.name = kind, name
+
+    @property
+    def live(self):
+        """Whether frames come by the clock and those that nobody takes are lost."""
+        return self.kind in ("camera", "stream")
+
+    def stop(self):
+        """End the iteration after the current frame; safe in a signal handler."""
+        self.stopped = True
+
+    def close(self):
+        """Let go of files and devices."""
+        self.stop()
+
+
+def print_warning(line):
+    """Write one line to stderr."""
+    print(f"nanodet: warning: {line}", file=sys.stderr)
+
+
+def open_source(text, warn=print_warning):
+    """Open whatever ``text`` names.
+
+    Args:
+        text: a picture, a folder of pictures, a pattern such as ``shots/**/*.jpg``, a video, the
+            number of a camera, or a URL (RTSP, RTMP, HTTP).
+        warn: called with a line for each picture of several that cannot be read.
+
+    Raises:
+        NanodetError: there is nothing, or nothing that can be read.
+    """
+    text = str(text)
+    if re.fullmatch(r"\d{1,4}", text):
+        return _open_camera(int(text))
+    if URL.match(text):
+        return _open_url(text)
+    path = Path(text)
+    if path.is_dir():
+        files = sorted(f for f in path.iterdir() if _is_picture_name(f))
+        if not files:
+            raise NanodetError(f"{path}: no pictures in this folder (.jpg, .png, ...)")
+        return PictureSource("pictures", text, files, path, warn)
+    if path.exists():
+        return _open_file(path)
+    if glob.has_magic(text):
+        files = sorted(f for f in map(Path, glob.glob(text, recursive=True)) if _is_picture_name(f))
+        if not files:
+            raise NanodetError(f"{text}: no pictures match this pattern")
+        return PictureSource("pictures", text, files, _fixed_folder(path), warn)
+    raise NanodetError(f"{text}: there is no such file, folder, camera or stream")
+
+
+class PictureSource(Source):
+    """Picture files.
+
+    Attributes:
+        files: the paths in the order of reading.
+        folder: all files lie in it or below.
+    """
+
+    def __init__(self, kind, name, files, folder, warn=print_warning):
+        super().__init__(kind, name)
+        self.files, self.folder, self.total, self._warn = files, folder, len(files), warn
+
+    def __iter__(self):
+        unread = 0
+        for index, file in enumerate(self.files):
+            if self.stopped:
+                break
+            try:
+                picture = read_picture(file)
+            except NanodetError as error:
+                if self.kind == "picture":
+                    raise
+                self._warn(str(error))
+                unread += 1
+            else:
+                yield Frame(picture, str(file), index)
+        if unread:
+            self.problem = f"{self.name}: {unread} of {self.total} pictures could not be read"
+
+
+class VideoSource(Source):
+    """A video with an end, every frame of it."""
+
+    def __init__(self, name, capture, first):
+        super().__init__("video", name)
+        self._capture, self._first = capture, first
+        self.fps, self.total = _fps(capture), _frame_count(capture)
+
+    def __iter__(self):
+        picture, index, time_s = self._first, 0, 0.0
+        while picture is not None and not self.stopped:
+            yield Frame(picture, self.name, index, time_s)
+            if self.stopped:
+                return
+            index += 1
+            _, picture = self._capture.read()
+            time_s = self._time(index, time_s)
+        if self.total and not self.stopped:
+            missing = self.total - index
+            # containers without a frame index give an estimate; it is a few frames off
+            if missing > max(2, self.total // 100):
+                self.problem = (
+                    f"{self.name}: the video stops at frame {index} of {self.total} "
+                    f"({time_s:.1f} s); the rest cannot be read"
+                )
+
+    def _time(self, index, before):
+        time_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        if time_s > before:
+            return round(time_s, 4)
+        return round(index / self.fps, 4) if self.fps else before
+
+    def close(self):
+        super().close()
+        self._capture.release()
+
+
+class LiveSource(Source):
+    """A camera or stream: a thread reads, and only the newest frame waits, so none is late."""
+
+    def __init__(self, kind, name, capture):
+        super().__init__(kind, name)
+        self._capture, self.fps = capture, _fps(capture)
+        self._fresh = threading.Condition()
+        self._newest, self._ended = None, False
+        self._thread = threading.Thread(target=self._read, daemon=True)
+
+    def _read(self):
+        start, index = time.monotonic(), 0
+        while not self.stopped:
+            found, picture = self._capture.read()
+            if not found:
+                break
+            with self._fresh:
+                passed = round(time.monotonic() - start, 4)
+                self._newest = Frame(picture, self.name, index, passed)
+                self._fresh.notify()
+            index += 1
+        with self._fresh:
+            self._ended, self._count = True, index
+            self._fresh.notify()
+
+    def __iter__(self):
+        self._thread.start()
+        while not self.stopped:
+            with self._fresh:
+                # a short wait, because a signal handler can set `stopped` but not notify
+                self._fresh.wait_for(lambda: self._newest or self._ended, timeout=0.2)
+                frame, self._newest = self._newest, None
+            if frame is not None:
+                yield frame
+            elif self._ended:
+                if not self.stopped:
+                    self.problem = f"{self.name}: no more frames after {self._count}"
+                return
+
+    def close(self):
+        super().close()
+        if self._thread.is_alive():
+            self._thread.join(TIMEOUT_S + 1)
+        if not self._thread.is_alive():  # else the device hangs in a read; the process ends anyway
+            self._capture.release()
+
+
+def without_password(url):
+    """Return ``url`` without the user and password that streams often carry."""
+    return re.sub(r"^(\w+://)[^/@]*@", r"\1", url)
+
+
+def _open_file(path):
+    """Open a picture or a video: by content, then by suffix."""
+    picture = PictureSource("picture", str(path), [path], path.parent)
+    with quiet():
+        # an animated gif is a film, though OpenCV also reads its first picture
+        looks = path.is_file() and cv2.haveImageReader(str(path)) and path.suffix.lower() != ".gif"
+        if looks:
+            return picture
+        capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+        found, first = capture.read()
+        several = found and not (_is_picture_name(path) and _frame_count(capture) in (None, 1))
+    if several:
+        return VideoSource(str(path), capture, first)
+    capture.release()
+    if _is_picture_name(path):
+        return picture  # reading it will say what is wrong with it
+    if not path.stat().st_size:
+        raise NanodetError(f"{path}: this file is empty")
+    raise NanodetError(f"{path}: neither a picture nor a video that can be read")
+
+
+def _open_camera(number):
+    name = f"camera {number}"
+    with quiet():
+        capture = cv2.VideoCapture(number)
+        if not capture.isOpened():
+            raise NanodetError(f"{name}: there is no such camera, or it is in use")
+    return LiveSource("camera", name, capture)
+
+
+def _open_url(url):
+    name, wait = without_password(url), TIMEOUT_S * 1000
+    limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, wait, cv2.CAP_PROP_READ_TIMEOUT_MSEC, wait]
+    with quiet():
+        capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG, limits)
+        if not capture.isOpened():
+            raise NanodetError(f"{name}: this stream does not open (tried for {TIMEOUT_S} s)")
+        if url.lower().startswith("http") and _frame_count(capture):
+            # a file on a server: it waits for us, so no frame need be lost
+            found, first = capture.read()
+            if found:
+                return VideoSource(name, capture, first)
+    return LiveSource("stream", name, capture)
+
+
+def _is_picture_name(path):
+    return path.suffix.lower() in PICTURE_SUFFIXES and not path.is_dir()
+
+
+def _fixed_folder(pattern):
+    """Return the part of a pattern before its first wildcard."""
+    fixed = []
+    for part in pattern.parts[:-1]:
+        if glob.has_magic(part):
+            break
+        fixed.append(part)
+    return Path(*fixed)
+
+
+def _fps(capture):
+    fps = capture.get(cv2.CAP_PROP_FPS)
+    return fps if math.isfinite(fps) and 0.1 <= fps <= 1000 else None
+
+
+def _frame_count(capture):
+    count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+    return int(count) if math.isfinite(count) and 1 <= count < 1e9 else None

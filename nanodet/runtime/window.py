@@ -1,0 +1,98 @@
+"""A window for pictures with boxes, and one clear line where there can be none.
+
+This module imports OpenCV only when a window is opened, so that it can also explain why OpenCV's
+own import failed.
+"""
+
+import os
+import subprocess
+import sys
+
+from nanodet.errors import NanodetError
+
+# What opencv-python links to and does not bring along, as Debian and Ubuntu name it
+IMPORT_PACKAGES = "libgl1 libglib2.0-0"
+WINDOW_PACKAGES = "libgl1 libglib2.0-0 libsm6 libxext6"
+ESCAPE = 27
+
+
+def import_problem(error):
+    """Return one line for an `ImportError` of ``cv2``, ``None`` for another module's.
+
+    Args:
+        error: the `ImportError` that ``import cv2`` raised.
+    """
+    text = str(error)
+    if isinstance(error, ModuleNotFoundError) and error.name == "cv2":
+        return "OpenCV is missing: pip install opencv-python"
+    if ".so" in text and "cannot open shared object file" in text:
+        library = text.split(":")[0]
+        return (
+            f"OpenCV cannot be imported: the library {library} is missing; on Debian and Ubuntu: "
+            f"apt install {IMPORT_PACKAGES}"
+        )
+    return None
+
+
+def check_display():
+    """Raise `NanodetError` unless a window can be opened.
+
+    OpenCV's window toolkit ends the whole process where it finds no display, so a second process
+    tries first.
+    """
+    way_on = (
+        "use --out DIR to write the results instead (a window needs a display and, on Debian and "
+        f"Ubuntu: apt install {WINDOW_PACKAGES})"
+    )
+    if sys.platform.startswith("linux"):
+        if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+            raise NanodetError(f"there is no display for a window; {way_on}")
+        trial = "import cv2; cv2.namedWindow('nanodet'); cv2.destroyAllWindows()"
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", trial], capture_output=True, timeout=30, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise NanodetError(f"the display does not answer; {way_on}") from None
+        if done.returncode:
+            raise NanodetError(f"no window can be opened on this display; {way_on}")
+
+
+class Window:
+    """One window; ``q``, Escape or its close button end the show."""
+
+    def __init__(self, title):
+        import cv2
+
+        self._cv2, self._title, self._sized = cv2, title, False
+        cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+
+    def show(self, picture, hold=False, stopped=lambda: False):
+        """Show ``picture``.
+
+        Args:
+            picture: uint8 (H, W, 3) BGR.
+            hold: whether to wait for a key; otherwise the call returns at once.
+            stopped: asked while waiting; true ends the wait.
+
+        Returns:
+            whether to go on: false after q, Escape or a click on the close button.
+        """
+        if not self._sized:  # the first picture gives the size; the user may change it then
+            scale = min(1.0, 1280 / picture.shape[1], 720 / picture.shape[0])
+            size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
+            self._cv2.resizeWindow(self._title, *(max(side, 1) for side in size))
+            self._sized = True
+        self._cv2.imshow(self._title, picture)
+        while True:
+            key = self._cv2.waitKey(30 if hold else 1) & 0xFF
+            if key in (ESCAPE, ord("q"), ord("Q")) or self._closed():
+                return False
+            if not hold or key != 0xFF or stopped():
+                return True
+
+    def _closed(self):
+        return self._cv2.getWindowProperty(self._title, self._cv2.WND_PROP_VISIBLE) < 1
+
+    def close(self):
+        self._cv2.destroyAllWindows()
