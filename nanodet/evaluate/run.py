@@ -1,0 +1,118 @@
+"""A detector over a whole data set, and its metrics as text."""
+
+import shutil
+import sys
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+
+from nanodet.evaluate.coco_metrics import SUMMARY, check_pycocotools, evaluate_detections
+from nanodet.evaluate.plots import percent
+from nanodet.runtime.pictures import read_picture
+
+AHEAD = 8  # pictures decoded while the network is busy
+READERS = 2
+LINE_EVERY = 15.0  # seconds between progress lines where there is no terminal
+
+
+def evaluate_model(detector, annotations, progress=True):
+    """Run a detector over the annotated pictures and compare.
+
+    Args:
+        detector: a `nanodet.runtime.detector.Detector` with the thresholds to evaluate at.
+        annotations: an `nanodet.data.records.Annotations` with the detector's classes.
+        progress: whether to show on stderr how far it is.
+
+    Returns:
+        `Metrics`, and the list of `Detections`, one per picture.
+
+    Raises:
+        NanodetError: a picture cannot be read, or pycocotools is not installed.
+    """
+    check_pycocotools()  # before the long run
+    pictures = annotations.pictures
+    detections, odd = [], []
+    reading = read_ahead(picture.path for picture in pictures)
+    if progress:
+        reading = _shown(reading, len(pictures))
+    for record, picture in zip(pictures, reading, strict=True):
+        detections.append(detector(picture))
+        height, width = picture.shape[:2]
+        if record.width and (width, height) != (record.width, record.height):
+            odd.append(f"{record.path}: {width}x{height}, annotated {record.width}x{record.height}")
+    if odd and progress:
+        print(f"note: {len(odd)} pictures have another size than annotated: {odd[0]}", file=sys.stderr)
+    return evaluate_detections(annotations, detections), detections
+
+
+def read_ahead(paths):
+    """Yield the pictures at ``paths`` in order, decoding the next ones in the background.
+
+    Raises:
+        NanodetError: a picture cannot be read, when its turn comes.
+    """
+    pool = ThreadPoolExecutor(READERS)
+    waiting = deque()
+    try:
+        for path in paths:
+            waiting.append(pool.submit(read_picture, path))
+            if len(waiting) > AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def format_table(metrics, width=None):
+    """Return the metrics as text for a terminal: the summary, then AP per class.
+
+    Args:
+        metrics: `Metrics`.
+        width: characters in a line; None asks the terminal.
+    """
+    width = width or shutil.get_terminal_size((100, 24)).columns
+    lines = [
+        "".join(f"{name:>8}" for name in (*SUMMARY, "images")),
+        "".join(f"{percent(getattr(metrics, name)):>8}" for name in SUMMARY)
+        + f"{metrics.images:>8}",
+    ]
+    rows = metrics.ap_per_class
+    if not rows:
+        return "\n".join(lines)
+    longest = max(5, *(len(row.name) for row in rows))
+    heads = f"{'class':<{longest}} {'objects':>8} {'AP':>6} {'AP50':>6}"
+    cells = [
+        f"{row.name:<{longest}} {row.objects:>8} {percent(row.AP):>6} {percent(row.AP50):>6}"
+        for row in rows
+    ]
+    gap = "   "
+    columns = max(1, (width + len(gap)) // (len(heads) + len(gap)))
+    columns = min(columns, -(-len(cells) // 10))  # a short list stays one column
+    height = -(-len(cells) // columns)
+    lines += ["", gap.join([heads] * columns)]
+    lines += [gap.join(cells[row::height]) for row in range(height)]
+    return "\n".join(lines)
+
+
+def _shown(items, total):
+    """Yield ``items`` while telling on stderr how far it is: a bar, or lines into a log."""
+    if sys.stderr.isatty():
+        try:
+            from tqdm import tqdm
+        except ImportError:
+            pass
+        else:
+            yield from tqdm(items, total=total, desc="evaluate", unit="picture")
+            return
+    start = told = time.monotonic()
+    for number, item in enumerate(items, 1):
+        yield item
+        now = time.monotonic()
+        if now - told >= LINE_EVERY or number == total:
+            rate = number / max(now - start, 1e-9)
+            print(
+                f"evaluate: {number} of {total} pictures, {rate:.1f} a second",
+                file=sys.stderr, flush=True,
+            )  # fmt: skip
+            told = now
