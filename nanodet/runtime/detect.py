@@ -115,7 +115,6 @@ def _go_through(frames, detector, sink, progress, few):
     from nanodet.runtime.draw import draw
 
     boxes, seconds = 0, 0.0
-    hold = frames.kind in ("picture", "pictures")
     for frame in frames:
         start = time.perf_counter()
         detections = detector(frame.picture)
@@ -123,7 +122,8 @@ def _go_through(frames, detector, sink, progress, few):
         boxes, seconds = boxes + len(detections), seconds + took
         drawn = draw(frame.picture, detections)
         if isinstance(sink, Window):
-            if not sink.show(drawn, hold, lambda: frames.stopped):
+            wait_s = _pause(frames, time.perf_counter() - start)
+            if not sink.show(drawn, wait_s, lambda: frames.stopped):
                 frames.stop()
         else:
             sink.write(frame, detections, drawn)
@@ -131,6 +131,13 @@ def _go_through(frames, detector, sink, progress, few):
         if few:
             progress.line(f"{frame.name}: {summary(detections)}  {1000 * took:.1f} ms")
     return boxes, seconds
+
+
+def _pause(frames, spent_s):
+    """Return how long to show a frame that took ``spent_s``; videos play at their rate."""
+    if frames.kind in ("picture", "pictures"):
+        return None
+    return max(1 / frames.fps - spent_s, 0.0) if frames.fps and not frames.live else 0.0
 
 
 def summary(detections):

@@ -278,11 +278,11 @@ def _is_picture_name(path):
 
 def _fixed_folder(pattern):
     """Return the part of a pattern before its first wildcard."""
-    fixed = []
+    fixed, escaped = [], re.compile(r"\[([*?[])\]")  # what glob.escape makes
     for part in pattern.parts[:-1]:
-        if glob.has_magic(part):
+        if glob.has_magic(escaped.sub("", part)):
             break
-        fixed.append(part)
+        fixed.append(escaped.sub(r"\1", part))
     return Path(*fixed)
 
 

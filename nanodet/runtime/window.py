@@ -4,9 +4,11 @@ This module imports OpenCV only when a window is opened, so that it can also exp
 own import failed.
 """
 
+import math
 import os
 import subprocess
 import sys
+import time
 
 from nanodet.errors import NanodetError
 
@@ -62,17 +64,19 @@ class Window:
     """One window; ``q``, Escape or its close button end the show."""
 
     def __init__(self, title):
+        # Qt warns at every start that OpenCV's wheel brings no fonts; nothing here writes any
+        os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")
         import cv2
 
         self._cv2, self._title, self._sized = cv2, title, False
         cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
 
-    def show(self, picture, hold=False, stopped=lambda: False):
+    def show(self, picture, wait_s=0.0, stopped=lambda: False):
         """Show ``picture``.
 
         Args:
             picture: uint8 (H, W, 3) BGR.
-            hold: whether to wait for a key; otherwise the call returns at once.
+            wait_s: seconds to wait for a key, ``None`` for as long as it takes.
             stopped: asked while waiting; true ends the wait.
 
         Returns:
@@ -84,11 +88,13 @@ class Window:
             self._cv2.resizeWindow(self._title, *(max(side, 1) for side in size))
             self._sized = True
         self._cv2.imshow(self._title, picture)
+        end = math.inf if wait_s is None else time.monotonic() + wait_s
         while True:
-            key = self._cv2.waitKey(30 if hold else 1) & 0xFF
+            left_ms = 1000 * (end - time.monotonic())
+            key = self._cv2.waitKey(round(min(max(left_ms, 1), 30))) & 0xFF
             if key in (ESCAPE, ord("q"), ord("Q")) or self._closed():
                 return False
-            if not hold or key != 0xFF or stopped():
+            if time.monotonic() >= end or key != 0xFF or stopped():
                 return True
 
     def _closed(self):

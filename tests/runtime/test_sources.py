@@ -1,0 +1,175 @@
+"""Every kind of source, from real files and a real server."""
+
+import time
+
+import cv2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from moving_pictures import grey, serving, truncate, write_video
+
+from nanodet.errors import NanodetError
+from nanodet.runtime import sources
+from nanodet.runtime.sources import open_source, without_password
+
+
+def write(path, level=120, size=(40, 30)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), grey(level, size))
+    return path
+
+
+def test_folder_is_sorted_and_goes_on_past_broken_pictures(tmp_path):
+    for name in ("b.png", "a b ü.jpg", "日本.PNG"):
+        write(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "empty.jpg").touch()
+    truncate(write(tmp_path / "cut.jpg", size=(400, 300)), 0.5)
+    (tmp_path / "folder.jpg").mkdir()
+    write(tmp_path / "sub" / "deep.jpg")
+    warnings = []
+    source = open_source(tmp_path, warnings.append)
+    assert (source.kind, source.total, source.fps) == ("pictures", 5, None)
+    frames = list(source)
+    assert [f.name for f in frames] == [
+        str(tmp_path / name) for name in ("a b ü.jpg", "b.png", "日本.PNG")
+    ]
+    assert [f.index for f in frames] == [0, 1, 4]
+    assert frames[0].picture.shape == (30, 40, 3) and frames[0].time_s is None
+    assert len(warnings) == 2 and "cut.jpg" in warnings[0] and "empty.jpg" in warnings[1]
+    assert source.problem == f"{tmp_path}: 2 of 5 pictures could not be read"
+
+
+def test_pattern_goes_into_sub_folders(tmp_path):
+    for name in ("x/a.jpg", "x/y/a.jpg", "z.jpg"):
+        write(tmp_path / "shots" / name)
+    source = open_source(tmp_path / "shots" / "**" / "a.*")
+    assert [f.relative_to(tmp_path / "shots").as_posix() for f in source.files] == [
+        "x/a.jpg", "x/y/a.jpg",
+    ]  # fmt: skip
+    assert source.folder == tmp_path / "shots"
+    assert len(list(source)) == 2 and source.problem is None
+
+
+def test_a_file_whose_name_looks_like_a_pattern(tmp_path):
+    source = open_source(write(tmp_path / "shot[1].jpg"))
+    assert source.kind == "picture" and len(list(source)) == 1
+
+
+@pytest.mark.parametrize(("name", "codec"), [("v.avi", "MJPG"), ("v v é.mp4", "mp4v")])
+def test_video_gives_every_frame_with_its_time(tmp_path, name, codec):
+    source = open_source(write_video(tmp_path / name, 20, 12.5, codec=codec))
+    assert (source.kind, source.total, source.fps, source.live) == ("video", 20, 12.5, False)
+    frames = list(source)
+    assert [f.index for f in frames] == list(range(20))
+    assert [f.time_s for f in frames] == pytest.approx([n / 12.5 for n in range(20)], abs=1e-3)
+    levels = [f.picture.mean() for f in frames]
+    assert levels == pytest.approx([100 + 5 * n for n in range(20)], abs=5)  # codecs shift a bit
+    assert levels == sorted(set(levels))
+    assert source.problem is None
+    source.close()
+
+
+def test_truncated_video_says_where_it_stops(tmp_path, capfd):
+    path = truncate(write_video(tmp_path / "v.avi", 60), 0.5)
+    source = open_source(path)
+    frames = list(source)
+    assert 20 < len(frames) < 40
+    assert f"stops at frame {len(frames)} of 60" in source.problem
+    assert capfd.readouterr().err == ""
+
+
+def test_content_counts_where_the_suffix_is_wrong(tmp_path):
+    picture = write(tmp_path / "p.jpg").rename(tmp_path / "p.mp4")
+    assert open_source(picture).kind == "picture"
+    video = write_video(tmp_path / "v.avi").rename(tmp_path / "v.jpg")
+    assert open_source(video).kind == "video"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("missing.jpg", None, "no such file"),
+        ("missing*.jpg", None, "no pictures match"),
+        ("empty.mp4", b"", "empty"),
+        ("text.mp4", b"words " * 100, "neither a picture nor a video"),
+        ("98", None, "no such camera"),
+        ("folder", "folder", "no pictures in this folder"),
+        ("junk.jpg", b"\xff\xd8" + b"junk" * 50, "picture"),
+        ("empty.png", b"", "empty"),
+    ],
+)
+def test_one_line_for_what_cannot_be_opened(tmp_path, capfd, name, content, message):
+    path = tmp_path / name
+    if content == "folder":
+        path.mkdir()
+    elif content is not None:
+        path.write_bytes(content)
+    with pytest.raises(NanodetError, match=message) as caught:
+        list(open_source(name if name.isdigit() else path))
+    assert name in str(caught.value)
+    assert capfd.readouterr().err == ""  # nothing of OpenCV's or FFmpeg's own
+
+
+def test_mp4_without_its_index_cannot_be_opened(tmp_path, capfd):
+    path = truncate(write_video(tmp_path / "v.mp4", codec="mp4v"), 0.6)
+    with pytest.raises(NanodetError, match="neither a picture nor a video"):
+        open_source(path)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_stop_ends_the_iteration(tmp_path, live):
+    with serving() as url:
+        source = open_source(url + "/stream" if live else write_video(tmp_path / "v.avi"))
+        seen = 0
+        for _ in source:
+            seen += 1
+            source.stop()
+        assert seen == 1 and source.problem is None
+        source.close()
+
+
+def test_slow_reader_of_a_stream_gets_the_newest_frame():
+    with serving(frames=100, interval_s=0.01) as url:
+        source = open_source(url + "/stream")
+        assert (source.kind, source.total, source.live) == ("stream", None, True)
+        indices, times = [], []
+        for frame in source:
+            indices.append(frame.index)
+            times.append(frame.time_s)
+            time.sleep(0.1)
+        source.close()
+    assert indices == sorted(set(indices)) and len(indices) < 50
+    assert times == sorted(times)
+    assert "no more frames after" in source.problem
+
+
+def test_video_file_on_a_server_loses_no_frame(tmp_path):
+    path = write_video(tmp_path / "video.avi", 25)
+    with serving(file=path) as url:
+        source = open_source(url + "/video.avi")
+        assert source.kind == "video" and len(list(source)) == 25
+        assert source.problem is None
+        source.close()
+
+
+def test_silent_stream_times_out(monkeypatch):
+    monkeypatch.setattr(sources, "TIMEOUT_S", 1)
+    with serving() as url:
+        start = time.monotonic()
+        with pytest.raises(NanodetError, match="does not open"):
+            open_source(url + "/silent")
+        assert time.monotonic() - start < 5
+
+
+def test_nobody_answers_and_the_password_stays_secret(capfd):
+    with pytest.raises(NanodetError, match="rtsp://127.0.0.1:9/live") as caught:
+        open_source("rtsp://me:secret@127.0.0.1:9/live")
+    assert "secret" not in str(caught.value) + capfd.readouterr().err
+
+
+@given(st.from_regex(r"[^/@\s]{0,9}", fullmatch=True), st.sampled_from(["", "/", "/a@b/c?d=@"]))
+def test_without_password_keeps_the_rest(user, path):
+    assert without_password(f"rtsp://{user}@host:554{path}") == f"rtsp://host:554{path}"
+    assert without_password(f"http://host{path}") == f"http://host{path}"
