@@ -1,0 +1,156 @@
+"""What the readers share: from raw boxes to a `Picture`, and checks on files and folders."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from nanodet.data.records import Picture
+from nanodet.errors import NanodetError
+from nanodet.runtime.pictures import SUFFIXES, picture_size
+
+TOLERANCE = 1.0  # pixels outside the picture that are rounding, not worth a line
+
+
+def clip_boxes(boxes, widths, heights):
+    """Clip boxes to their pictures.
+
+    Args:
+        boxes: (N, 4) xyxy in pixels.
+        widths, heights: of the picture, scalars or (N,).
+
+    Returns:
+        float32 (N, 4) clipped boxes; bool (N,) true for boxes that have an area left; bool (N,)
+        true for boxes that reached more than a pixel outside.
+    """
+    boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
+    limits = np.empty_like(boxes)
+    limits[:, 0::2] = np.reshape(widths, (-1, 1))
+    limits[:, 1::2] = np.reshape(heights, (-1, 1))
+    clipped = np.clip(boxes, 0, limits)
+    outside = np.abs(clipped - boxes).max(axis=1, initial=0) > TOLERANCE
+    clipped = clipped.astype(np.float32)
+    sound = (clipped[:, 2:] > clipped[:, :2]).all(axis=1)
+    return clipped, sound, outside
+
+
+def complaint(box, sound):
+    """Return what is wrong with a box that `clip_boxes` mended or left out."""
+    text = ", ".join(f"{value:g}" for value in box)
+    if not sound:
+        return f"box ({text}) has no area inside the picture: left out"
+    return f"box ({text}) reaches outside the picture: clipped"
+
+
+def make_picture(path, image_id, size, boxes, labels, difficult, names, problems):
+    """Build a `Picture` from the objects of one annotation file.
+
+    Args:
+        path: the picture's file.
+        size: (width, height) in pixels.
+        boxes: xyxy in pixels, not yet clipped.
+        labels: class index of each box.
+        difficult: true for each box that is to be ignored.
+        names: what to call each object in a message.
+        problems: list that lines about mended and left-out boxes are appended to.
+    """
+    raw = np.asarray(boxes, np.float64).reshape(-1, 4)
+    clipped, sound, outside = clip_boxes(raw, *size)
+    for n in np.flatnonzero(~sound | outside):
+        problems.append(f"{names[n]}: {complaint(raw[n], sound[n])}")
+    labels = np.asarray(labels, np.int64)
+    difficult = np.asarray(difficult, bool)
+    areas = (clipped[:, 2:] - clipped[:, :2]).prod(axis=1)
+    taught, ignored = sound & ~difficult, sound & difficult
+    return Picture(
+        path, image_id, *size, clipped[taught], labels[taught], areas[taught],
+        clipped[ignored], labels[ignored], areas[ignored], np.zeros(ignored.sum(), bool),
+    )  # fmt: skip
+
+
+def known_size(width, height, path):
+    """Return (width, height), asked of the picture itself where the annotation has none."""
+    return (width, height) if width > 0 and height > 0 else picture_size(path)
+
+
+def read_text(path, what):
+    """Return the text of a file; ``what`` names it in the message of the error."""
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise NanodetError(f"{path}: cannot read {what} ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise NanodetError(f"{path}: {what} is not a text file in UTF-8") from None
+
+
+def read_json(path, what):
+    """Return the content of a JSON file."""
+    text = read_text(path, what)
+    if not text.strip():
+        raise NanodetError(f"{path}: {what} is empty")
+    try:
+        return json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise NanodetError(f"{path}: {what} is not valid JSON ({error})") from None
+
+
+def check_folder(path, what):
+    """Raise a `NanodetError` unless ``path`` is a folder."""
+    if not Path(path).is_dir():
+        state = "is not a folder" if Path(path).exists() else "does not exist"
+        raise NanodetError(f"{path}: the folder of {what} {state}")
+
+
+def bare_name(name):
+    """Return a picture's or annotation's name without folder and suffix.
+
+    Only suffixes that we know are taken off, because names such as ``street.12`` have dots.
+    """
+    name = str(name).replace("\\", "/").rsplit("/", 1)[-1]
+    stem, dot, suffix = name.rpartition(".")
+    known = dot and stem and f".{suffix.lower()}" in (*SUFFIXES, ".xml", ".txt")
+    return stem if known else name
+
+
+def select(names, list_path):
+    """Return the indices into ``names`` that a list file asks for, in its order.
+
+    Args:
+        names: relative paths of what there is.
+        list_path: one name a line, with or without folder and suffix; repeated names count
+            once. A second column of -1, 0 or 1 (the class lists of Pascal VOC) is skipped: it
+            says whether a class occurs in the picture, not whether the picture belongs.
+
+    Raises:
+        NanodetError: the list is not readable, empty, or names something unknown.
+    """
+    by_name = {}
+    for n, name in enumerate(names):
+        by_name.setdefault(bare_name(name), []).append(n)
+    chosen = {}
+    for number, line in enumerate(read_text(list_path, "this list").splitlines(), 1):
+        name = line.strip()
+        if not name:
+            continue
+        if bare_name(name) not in by_name and name.rsplit(None, 1)[-1] in ("-1", "0", "1"):
+            name = name.rsplit(None, 1)[0]
+        found = by_name.get(bare_name(name), [])
+        if len(found) > 1:  # same name in several folders
+            found = [n for n in found if _same_end(names[n], name)]
+        if not found:
+            raise NanodetError(f"{list_path}: line {number}: no annotated picture {name!r}")
+        if len(found) > 1:
+            raise NanodetError(
+                f"{list_path}: line {number}: {name!r} may be {names[found[0]]} or {names[found[1]]}"
+            )
+        chosen[found[0]] = True
+    if not chosen:
+        raise NanodetError(f"{list_path}: this list names no picture")
+    return list(chosen)
+
+
+def _same_end(path, name):
+    """Tell whether ``path`` ends in ``name``, folder by folder, or the other way round."""
+    path, name = ([*Path(p).parts[:-1], bare_name(p)] for p in (path, name))
+    shorter = min(len(path), len(name))
+    return path[-shorter:] == name[-shorter:]

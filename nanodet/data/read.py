@@ -1,0 +1,49 @@
+"""One call for every annotation format."""
+
+import os
+
+from nanodet.data.coco import read_coco
+from nanodet.data.voc import read_voc
+from nanodet.data.yolo import read_yolo
+from nanodet.errors import NanodetError
+
+READERS = {
+    "CocoDataset": read_coco,
+    "coco": read_coco,
+    "XMLDataset": read_voc,
+    "xml_dataset": read_voc,
+    "voc": read_voc,
+    "YoloDataset": read_yolo,
+    "yolo": read_yolo,
+}
+
+
+def read_annotations(name, img_path, ann_path, list_path=None, class_names=None):
+    """Read a data set's annotations.
+
+    Args:
+        name: the format, as a config's ``data.train.name`` or short: ``coco``, ``voc``,
+            ``yolo``; upper and lower case alike.
+        img_path: folder of pictures.
+        ann_path: the JSON file of COCO, the folder of XML or text files of VOC and YOLO.
+        list_path: a text file with one picture name a line; None for all pictures.
+        class_names: names of the classes; None to take them from the data.
+
+    Returns:
+        `nanodet.data.records.Annotations` with at least one picture.
+
+    Raises:
+        NanodetError: anything that is wrong with the files, in one line.
+    """
+    reader = {known.lower(): reader for known, reader in READERS.items()}.get(str(name).lower())
+    if reader is None:
+        raise NanodetError(f"unknown data set format {name!r}; known are {', '.join(READERS)}")
+    annotations = reader(img_path, ann_path, list_path, class_names)
+    if not annotations.pictures:
+        raise NanodetError(f"{ann_path}: has no pictures")
+    # said now rather than hours into a training
+    missing = [p.path for p in annotations.pictures if not os.path.isfile(p.path)]
+    if missing:
+        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+        raise NanodetError(f"{missing[0]}: this picture is missing{more}; {ann_path} names it")
+    return annotations

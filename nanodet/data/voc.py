@@ -1,0 +1,134 @@
+"""Reader of Pascal VOC's XML, one file a picture."""
+
+import math
+import os
+from pathlib import Path
+from xml.etree import ElementTree
+
+from nanodet.data.assemble import bare_name, check_folder, known_size, make_picture, select
+from nanodet.data.records import Annotations
+from nanodet.errors import NanodetError
+from nanodet.runtime.pictures import SUFFIXES
+
+
+def read_voc(img_path, ann_path, list_path=None, class_names=None):
+    """Read a folder of Pascal VOC XML files.
+
+    VOC counts pixels from 1; coordinates are taken as they are, as the original NanoDet does
+    and as most tools that write such files mean them. ``difficult`` objects become ignored
+    regions.
+
+    Args:
+        img_path: folder of pictures; an XML's picture is the one its ``filename`` names, or
+            where there is none such, the one with the XML's own name.
+        ann_path: folder of XML files, used in alphabetical order.
+        list_path: a text file that names the pictures to use (see `select`); None for all.
+        class_names: the classes; None for all names that occur, sorted.
+
+    Returns:
+        `Annotations` with image ids 1, 2, ...; boxes clipped, those without area left out.
+
+    Raises:
+        NanodetError: names the XML file and the object.
+    """
+    check_folder(ann_path, "annotations")
+    check_folder(img_path, "pictures")
+    files = sorted(Path(ann_path).glob("*.xml"))
+    if not files:
+        raise NanodetError(f"{ann_path}: has no XML files")
+    if list_path is not None:
+        files = [files[n] for n in select([file.name for file in files], list_path)]
+    by_file, by_stem = _folder(img_path)
+    parsed = [(file, *_parse(file)) for file in files]
+    if class_names is None:
+        class_names = sorted({entry["name"] for *_, objects in parsed for entry in objects})
+    label_of = {name: n for n, name in enumerate(class_names)}
+
+    pictures, problems, taken = [], [], {}
+    for image_id, (file, filename, size, objects) in enumerate(parsed, 1):
+        path = by_file.get(filename) or by_stem.get(bare_name(file.name))
+        if path is None:
+            raise NanodetError(f"{file}: its picture {filename or file.stem!r} is not in {img_path}")
+        if path in taken:
+            problems.append(f"{file}: describes {path.name}, as {taken[path].name} does")
+        taken.setdefault(path, file)
+        for entry in objects:
+            if entry["name"] not in label_of:
+                raise NanodetError(
+                    f"{file}: class {entry['name']!r} is not in class_names "
+                    f"({', '.join(class_names)})"
+                )
+        picture = make_picture(
+            path,
+            image_id,
+            known_size(*size, path),
+            [entry["box"] for entry in objects],
+            [label_of[entry["name"]] for entry in objects],
+            [entry["difficult"] for entry in objects],
+            [f"{file}: object {n}" for n in range(1, len(objects) + 1)],
+            problems,
+        )
+        pictures.append(picture)
+    return Annotations(
+        tuple(class_names), tuple(range(1, len(class_names) + 1)), pictures, problems
+    )
+
+
+def _folder(img_path):
+    """Return two mappings to the pictures of a folder: by file name and by name without suffix."""
+    by_file, by_stem = {}, {}
+    for name in sorted(os.listdir(img_path)):
+        if name.lower().endswith(SUFFIXES):
+            by_file[name] = by_stem[bare_name(name)] = Path(img_path) / name
+    return by_file, by_stem
+
+
+class _Builder(ElementTree.TreeBuilder):
+    """Refuses document types: entities could blow a small file up to gigabytes."""
+
+    def doctype(self, *_):
+        raise NanodetError("has a document type declaration (DOCTYPE), which is not read")
+
+
+def _parse(file):
+    """Return the file name of the picture, its size (0 where unknown) and a list of objects."""
+    try:
+        parser = ElementTree.XMLParser(target=_Builder())
+        root = ElementTree.fromstring(file.read_bytes(), parser)
+    except OSError as error:
+        raise NanodetError(f"{file}: cannot read this annotation ({error.strerror})") from None
+    except NanodetError as error:
+        raise NanodetError(f"{file}: {error}") from None
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
+        raise NanodetError(f"{file}: not valid XML ({error})") from None
+    if root.tag != "annotation":
+        raise NanodetError(f"{file}: not a Pascal VOC annotation: its root is <{root.tag}>")
+    filename = (root.findtext("filename") or "").strip().replace("\\", "/").rsplit("/", 1)[-1]
+    size = tuple(int(_number(root.find(f"size/{side}")) or 0) for side in ("width", "height"))
+    objects = [_object(node, f"{file}: object {n}") for n, node in enumerate(root.iter("object"), 1)]
+    return filename, size, objects
+
+
+def _object(node, where):
+    name = (node.findtext("name") or "").strip()
+    if not name:
+        raise NanodetError(f"{where} has no <name>")
+    box = []
+    for side in ("xmin", "ymin", "xmax", "ymax"):
+        element = node.find(f"bndbox/{side}")
+        if element is None:
+            raise NanodetError(f"{where} ({name}) has no <{side}> in its <bndbox>")
+        value = _number(element)
+        if value is None:
+            raise NanodetError(f"{where} ({name}): {side} {element.text!r} is not a number")
+        box.append(value)
+    return {"name": name, "box": box, "difficult": bool(_number(node.find("difficult")))}
+
+
+def _number(element):
+    """Return an element's value as float, None where it is missing or not a finite number."""
+    try:
+        value = float(element.text)
+    except (AttributeError, TypeError, ValueError):
+        return None
+    return value if math.isfinite(value) else None
