@@ -15,6 +15,7 @@ from nanodet.runtime.progress import Progress
 from nanodet.runtime.window import Window, check_display, import_problem
 
 SCORE = 0.35
+PATIENCE_S = 2.0
 FEW = 20  # so many pictures get a line each
 
 
@@ -86,17 +87,18 @@ def detect(
     with contextlib.ExitStack() as open_things:
         frames = open_source(source, warn)
         open_things.callback(frames.close)
-        sink = None if out is None else open_things.enter_context(Results(out, frames))
+        results = None if out is None else Results(out, frames)
         detector = Detector(
             model, config=config, fit=fit, size=size, threads=threads, score=score
         )  # fmt: skip
-        if sink is None:
-            sink = open_things.enter_context(contextlib.closing(Window("nanodet")))
+        # from here on, and while the results are finished, Ctrl-C ends the source and nothing else
+        interrupted = open_things.enter_context(_stop_on_signals(frames))
+        sink = results or contextlib.closing(Window("nanodet"))
+        sink = open_things.enter_context(sink)
         few = frames.kind in ("picture", "pictures") and frames.total <= FEW
         unit = "picture" if frames.kind in ("picture", "pictures") else "frame"
         progress = Progress(frames.total, unit, shown=not few)
         open_things.callback(progress.close)
-        interrupted = open_things.enter_context(_stop_on_signals(frames))
         boxes, seconds = _go_through(frames, detector, sink, progress, few)
     done = progress.done
     if not few and done:
@@ -148,18 +150,21 @@ def summary(detections):
 
 @contextlib.contextmanager
 def _stop_on_signals(source):
-    """Let Ctrl-C and SIGTERM end ``source`` after the current frame; a second one interrupts.
+    """Let Ctrl-C and SIGTERM end ``source`` after the current frame.
+
+    One that comes later than `PATIENCE_S` after the first interrupts at once; earlier ones are
+    the same impatient key press.
 
     Yields:
-        a list that holds the signal's number once one came.
+        a list that holds when each signal came.
     """
     came = []
 
-    def stop(number, _):
-        if came:
-            raise KeyboardInterrupt
-        came.append(number)
+    def stop(*_):
+        came.append(time.monotonic())
         source.stop()
+        if came[-1] - came[0] > PATIENCE_S:
+            raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
         yield came  # Python allows handlers in the main thread only

@@ -14,11 +14,8 @@ import numpy as np
 
 from nanodet.errors import NanodetError
 from nanodet.runtime.opencv_log import quiet
-from nanodet.runtime.pictures import read_picture
+from nanodet.runtime.pictures import SUFFIXES, read_picture
 
-PICTURE_SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .png .bmp .webp .tif .tiff .ppm .pgm .pnm .jp2 .avif".split()
-)
 URL = re.compile(r"(rtsps?|rtmps?|https?|udp|tcp|srt)://", re.IGNORECASE)
 TIMEOUT_S = 10  # a stream that neither opens nor sends for so long is given up
 
@@ -273,7 +270,7 @@ def _open_url(url):
 
 
 def _is_picture_name(path):
-    return path.suffix.lower() in PICTURE_SUFFIXES and not path.is_dir()
+    return path.suffix.lower() in SUFFIXES and not path.is_dir()
 
 
 def _fixed_folder(pattern):

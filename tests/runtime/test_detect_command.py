@@ -172,15 +172,19 @@ def wait_for_frames(process, out, pattern):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_video_is_complete(model, tmp_path, number):
+@pytest.mark.parametrize("times", [1, 3])
+def test_interrupted_video_is_complete(model, tmp_path, number, times):
     video = write_video(tmp_path / "long.avi", 20000, size=(64, 48))
     out = tmp_path / "out"
     process = start(model, video, "--out", out)
     wait_for_frames(process, out, ".long-*.mp4")
     assert not (out / "long.mp4").exists()
-    process.send_signal(number)
+    for _ in range(times):
+        process.send_signal(number)
+        time.sleep(0.01)
     _, err = process.communicate(timeout=20)
-    assert process.returncode == 130 and "Traceback" not in err
+    if times == 1:  # later ones may meet a Python that is already shutting down
+        assert process.returncode == 130 and "Traceback" not in err
     assert names(out) == ["detections.jsonl", "long.mp4"]
     lines = json_lines(out)
     assert 0 < len(lines) < 20000
