@@ -1,0 +1,30 @@
+"""Exponential moving average of the weights (EMA), kept beside the network that learns."""
+
+import copy
+import math
+
+import torch
+
+RAMP_STEPS = 2000  # young averages must forget the first weights quickly
+
+
+def averaged_copy(network):
+    """Return a copy of ``network`` in eval mode that no gradient reaches."""
+    return copy.deepcopy(network).eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def update_average(average, network, step, decay):
+    """Move ``average`` towards ``network``: ``a = d a + (1 - d) w`` with d rising to ``decay``.
+
+    Args:
+        average: the averaged copy; parameters and running statistics change in place.
+        network: the network after its ``step``-th optimiser step, from 1.
+        decay: d in the long run, 0..1; at step t it is ``decay (1 - exp(-t / 2000))``.
+    """
+    d = decay * (1 - math.exp(-step / RAMP_STEPS))
+    own, new = average.state_dict(), network.state_dict()
+    floats = [name for name, tensor in own.items() if tensor.is_floating_point()]
+    torch._foreach_lerp_([own[name] for name in floats], [new[name] for name in floats], 1 - d)
+    for name in own.keys() - set(floats):
+        own[name].copy_(new[name])

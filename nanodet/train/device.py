@@ -1,0 +1,82 @@
+"""Which processors train, from the config's ``device`` and from what the machine has."""
+
+import os
+
+import torch
+
+from nanodet.errors import NanodetError
+
+_PRECISIONS = {
+    "32": "32-true", "32-true": "32-true", "16": "16-mixed", "16-mixed": "16-mixed",
+    "bf16": "bf16-mixed", "bf16-mixed": "bf16-mixed",
+}  # fmt: skip
+_ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
+
+
+def trainer_devices(section, file="config"):
+    """Return Lightning's ``accelerator``, ``devices``, ``num_nodes``, ``strategy``, ``precision``.
+
+    Args:
+        section: the config's ``device``. ``gpu_ids``: a list of CUDA devices, -1 for the CPU, or
+            ``auto``. Under ``torchrun`` the number of processes comes from its environment.
+        file: names the config in messages.
+
+    Returns:
+        keyword arguments for the Trainer, and lines to tell the user.
+    """
+    precision = _PRECISIONS.get(str(section.precision))
+    if precision is None:
+        known = "32, 16-mixed, bf16-mixed"
+        raise NanodetError(f"{file}: device.precision: {section.precision!r} is not known; known: {known}")
+    if section.accelerator not in _ACCELERATORS:
+        raise NanodetError(
+            f"{file}: device.accelerator: {section.accelerator!r} is not known; "
+            f"known: {', '.join(_ACCELERATORS)}"
+        )
+    accelerator, devices, lines = _accelerator(section, file)
+    nodes, strategy = section.num_nodes, section.strategy
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        local = int(os.environ["LOCAL_WORLD_SIZE"])
+        nodes = int(os.environ["WORLD_SIZE"]) // local
+        devices = local if not isinstance(devices, list) or len(devices) != local else devices
+    count = len(devices) if isinstance(devices, list) else devices
+    if strategy == "auto" and count * nodes > 1:
+        strategy = "ddp"
+    if precision == "16-mixed" and accelerator == "cpu":
+        raise NanodetError(
+            f"{file}: device.precision: 16-mixed needs a GPU; on the CPU use 32 or bf16-mixed"
+        )
+    arguments = {
+        "accelerator": accelerator, "devices": devices, "num_nodes": nodes,
+        "strategy": strategy, "precision": precision,
+    }  # fmt: skip
+    return arguments, lines
+
+
+def _accelerator(section, file):
+    ids = section.gpu_ids
+    has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    wants_cpu = section.accelerator == "cpu" or ids in (-1, [-1])
+    if isinstance(ids, str) and ids != "auto":
+        raise NanodetError(f"{file}: device.gpu_ids: must be a list of devices, -1 or auto, not {ids!r}")
+    if wants_cpu:
+        return "cpu", 1, []
+    if section.accelerator in ("gpu", "cuda") and not has_cuda:
+        raise NanodetError(f"{file}: device.accelerator: {section.accelerator}: there is no CUDA GPU")
+    if section.accelerator == "mps" and not has_mps:
+        raise NanodetError(f"{file}: device.accelerator: mps: this machine has none")
+    if has_cuda and section.accelerator != "mps":
+        if ids == "auto":
+            return "cuda", torch.cuda.device_count(), []
+        ids = [ids] if isinstance(ids, int) else ids
+        absent = [i for i in ids if not 0 <= i < torch.cuda.device_count()]
+        if absent or not ids:
+            raise NanodetError(
+                f"{file}: device.gpu_ids: {ids}: this machine has {torch.cuda.device_count()} GPUs, "
+                f"counted from 0"
+            )
+        return "cuda", ids, []
+    if has_mps:
+        return "mps", 1, []
+    lines = [] if ids == "auto" else [f"device.gpu_ids is {ids}, but no GPU was found: training on the CPU"]
+    return "cpu", 1, lines

@@ -1,0 +1,77 @@
+"""Loss, learning rate and AP over the steps, as metrics.csv and for TensorBoard."""
+
+import csv
+import io
+from pathlib import Path
+
+from pytorch_lightning.callbacks import Callback
+
+from nanodet.runtime.files import write_text
+
+NAME = "metrics.csv"
+_LOSSES = ("loss", "loss_qfl", "loss_bbox", "loss_dfl")
+_SCORES = ("AP", "AP50", "AP75", "APs", "APm", "APl")
+COLUMNS = (
+    "epoch", "step", "train/lr", *(f"train/{name}" for name in _LOSSES),
+    *(f"val/{name}" for name in _SCORES),
+)  # fmt: skip
+
+
+class MetricsCsv(Callback):
+    """Writes a row every ``interval`` batches and after every validation.
+
+    The file is rewritten whole, so a reader never sees half a row; a resumed run drops the rows
+    that lie behind its checkpoint, so that no step occurs twice.
+
+    Args:
+        folder: the run folder.
+        interval: batches per row.
+    """
+
+    def __init__(self, folder, interval):
+        self.path, self.interval = Path(folder) / NAME, interval
+        self.rows = []
+
+    def on_train_start(self, trainer, module):
+        self.rows = []
+        if trainer.ckpt_path and self.path.is_file():
+            with open(self.path, newline="", encoding="utf-8") as file:
+                rows = [row for row in csv.DictReader(file) if None not in row.values()]
+            self.rows = [row for row in rows if int(row["step"]) <= trainer.global_step]
+        self._write(trainer)
+
+    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
+        if batch_idx % self.interval:
+            return
+        row = {"epoch": trainer.current_epoch, "step": trainer.global_step}
+        row["train/lr"] = repr(trainer.optimizers[0].param_groups[0]["lr"])
+        row |= {f"train/{name}": repr(float(module.losses[name])) for name in _LOSSES}
+        self._add(trainer, row)
+
+    def on_train_epoch_end(self, trainer, module):
+        if module.metrics is None or module.metrics_epoch != trainer.current_epoch:
+            return
+        row = {"epoch": trainer.current_epoch, "step": trainer.global_step}
+        for name in _SCORES:
+            value = getattr(module.metrics, name)
+            row[f"val/{name}"] = "" if value is None else repr(float(value))
+        self._add(trainer, row)
+        self._write(trainer)
+
+    def on_exception(self, trainer, module, exception):
+        self._write(trainer)
+
+    def _add(self, trainer, row):
+        self.rows.append(row)
+        if trainer.is_global_zero and trainer.logger is not None:
+            numbers = {k: float(v) for k, v in row.items() if "/" in k and v != ""}
+            trainer.logger.log_metrics(numbers, step=trainer.global_step)
+
+    def _write(self, trainer):
+        if not trainer.is_global_zero:
+            return
+        text = io.StringIO()
+        writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        write_text(self.path, text.getvalue())

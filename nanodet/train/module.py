@@ -1,0 +1,115 @@
+"""The Lightning module: one training step, one validation, and what a checkpoint carries."""
+
+import pytorch_lightning as pl
+import torch
+from torch import distributed
+
+from nanodet import __version__
+from nanodet.config import config_to_dict
+from nanodet.data.loader import normalise_batch
+from nanodet.evaluate.coco_metrics import evaluate_detections
+from nanodet.model.checkpoint import KEY
+from nanodet.model.criterion import build_criterion
+from nanodet.model.torch_backend import scores_and_bins, spec_of
+from nanodet.runtime.decode import decode
+from nanodet.runtime.detections import Detections
+from nanodet.train.averaging import averaged_copy, update_average
+from nanodet.train.optimiser import build_optimiser, learning_rate_factor
+
+
+class TrainingModule(pl.LightningModule):
+    """A network that learns, and its average.
+
+    Args:
+        config: the whole `Config`.
+        network: the `NanoDet`; its names in a checkpoint begin with ``model.``, the average's
+            with ``avg_model.``.
+        annotations: the validation set's `Annotations`.
+        file: names the config in messages.
+    """
+
+    def __init__(self, config, network, annotations, file="config"):
+        super().__init__()
+        self.config, self.annotations, self.file = config, annotations, file
+        self.model = network
+        averager = config.model.weight_averager
+        self.avg_model = averaged_copy(network) if averager else None
+        self.criterion = build_criterion(config.model.arch.head)
+        self.spec = spec_of(config)
+        self.losses = {}  # of the last step, detached
+        self.metrics = None  # of the last validation, made in epoch metrics_epoch
+        self.metrics_epoch = None
+        self._found = {}  # picture index to Detections, of the running validation
+
+    @property
+    def evaluated(self):
+        """The network that is evaluated and exported."""
+        return self.model if self.avg_model is None else self.avg_model
+
+    def configure_optimizers(self):
+        return build_optimiser(self.model, self.config.schedule.optimizer, self.file)
+
+    def on_train_epoch_start(self):
+        if self.config.schedule.freeze_norm:
+            for module in self.model.modules():
+                if isinstance(module, torch.nn.BatchNorm2d):
+                    module.eval()
+
+    def on_train_batch_start(self, batch, batch_idx):
+        for group in self.optimizers().param_groups:
+            initial = group["initial_lr"]
+            group["lr"] = initial * learning_rate_factor(
+                self.config.schedule, self.global_step, self.current_epoch, initial
+            )
+
+    def training_step(self, batch, batch_idx):
+        section = self.config.data.train
+        images = normalise_batch(batch.images, batch.contents, *section.pipeline.normalize)
+        size = (images.shape[3], images.shape[2])
+        targets = self.criterion.targets(batch.boxes, batch.labels, batch.ignored, size, images.device)
+        losses = self.criterion(self.model(images), targets, size)
+        loss = sum(losses.values())
+        self.losses = {"loss": loss.detach(), **{k: v.detach() for k, v in losses.items()}}
+        self.log("loss", loss.detach(), prog_bar=True, logger=False, batch_size=len(images))
+        return loss
+
+    def optimizer_step(self, *args, **kwargs):
+        super().optimizer_step(*args, **kwargs)
+        if self.avg_model is not None:
+            decay = self.config.model.weight_averager.decay
+            update_average(self.avg_model, self.model, self.global_step, decay)
+
+    def on_validation_epoch_start(self):
+        self._found = {}
+        self.evaluated.eval()
+
+    def validation_step(self, batch, batch_idx):
+        section, limits = self.config.data.val, self.config.evaluator
+        images = normalise_batch(batch.images, batch.contents, *section.pipeline.normalize)
+        size = (images.shape[3], images.shape[2])
+        output = scores_and_bins(self.evaluated(images).float(), len(self.spec.class_names))
+        for i, scores in enumerate(output.cpu().numpy()):
+            found = decode(scores, self.spec, size, limits.score)
+            boxes = batch.placements[i].to_picture(found.xyxy, batch.picture_sizes[i])
+            self._found[batch.indices[i]] = Detections(
+                boxes, found.confidence, found.class_id, found.class_names
+            )
+
+    def on_validation_epoch_end(self):
+        found = self._found
+        if distributed.is_available() and distributed.is_initialized():
+            parts = [None] * distributed.get_world_size()
+            distributed.all_gather_object(parts, found)
+            found = {index: item for part in parts for index, item in part.items()}
+        if self.trainer.sanity_checking or len(found) < len(self.annotations.pictures):
+            return
+        detections = [found[i] for i in range(len(found))]
+        self.metrics = evaluate_detections(self.annotations, detections, per_class=False)
+        self.metrics_epoch = self.current_epoch
+        # for early stopping and the progress bar; MetricsCsv writes the files
+        for name, value in self.metrics.to_dict().items():
+            if name != "images":
+                self.log(f"val/{name}", value or 0.0, prog_bar=name in ("AP", "AP50"), logger=False)
+
+    def on_save_checkpoint(self, checkpoint):
+        checkpoint[KEY] = {"version": __version__, "config": config_to_dict(self.config)}

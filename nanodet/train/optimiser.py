@@ -1,0 +1,133 @@
+"""Optimiser and learning rate, both from the config's ``schedule``."""
+
+import bisect
+import math
+
+import torch
+from torch import nn
+
+from nanodet.errors import NanodetError
+
+_NORMS = (nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)
+# keys of the config's optimizer section that each optimiser takes
+_OPTIMISERS = {
+    "SGD": (torch.optim.SGD, ("momentum", "nesterov", "dampening")),
+    "AdamW": (torch.optim.AdamW, ("betas", "eps", "amsgrad")),
+    "Adam": (torch.optim.Adam, ("betas", "eps", "amsgrad")),
+}
+
+
+def build_optimiser(network, section, file="config"):
+    """Build the optimiser over the parameters that learn.
+
+    Args:
+        network: its parameter names decide over ``param_level_cfg`` (a level is a part of the
+            dotted name, such as ``backbone``).
+        section: the config's ``schedule.optimizer``.
+        file: names the config in messages.
+
+    Returns:
+        the optimiser; each group has ``initial_lr``, from which `learning_rate_factor` scales.
+    """
+    key = f"{file}: schedule.optimizer"
+    if section.name not in _OPTIMISERS:
+        raise NanodetError(f"{key}.name: {section.name!r} is not known; known: {', '.join(_OPTIMISERS)}")
+    build, own_keys = _OPTIMISERS[section.name]
+    options = {}
+    for name in ("momentum", "nesterov", "dampening", "betas", "eps", "amsgrad"):
+        value = getattr(section, name)
+        if value is None:
+            continue
+        if name not in own_keys:
+            raise NanodetError(f"{key}.{name}: {section.name} has no such setting")
+        options[name] = tuple(value) if name == "betas" else value
+    optimiser = build(_groups(network, section, key), lr=section.lr, **options)
+    for group in optimiser.param_groups:
+        group["initial_lr"] = group["lr"]
+    return optimiser
+
+
+def _groups(network, section, key):
+    norms = {
+        f"{name}.{parameter}"
+        for name, module in network.named_modules()
+        if isinstance(module, _NORMS)
+        for parameter in ("weight", "bias")
+    }
+    levels = section.param_level_cfg or {}
+    groups = {}
+    for name, parameter in network.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        lr, decay = section.lr, section.weight_decay
+        for level, multipliers in levels.items():
+            if level in name.split("."):
+                lr, decay = lr * multipliers.lr_mult, decay * multipliers.decay_mult
+        is_norm = name in norms
+        if (section.no_norm_decay and is_norm) or (
+            section.no_bias_decay and name.endswith(".bias") and not is_norm
+        ):
+            decay = 0.0
+        groups.setdefault((lr, decay), []).append(parameter)
+    parts = {part for name, _ in network.named_parameters() for part in name.split(".")}
+    for level in levels:
+        if level not in parts:
+            raise NanodetError(f"{key}.param_level_cfg.{level}: the network has no such part")
+    return [
+        {"params": parameters, "lr": lr, "weight_decay": decay}
+        for (lr, decay), parameters in groups.items()
+    ]
+
+
+def check_schedule(schedule, file="config"):
+    """Raise `NanodetError` for a warm-up or learning rate schedule this version does not have."""
+    warmup, decay = schedule.warmup, schedule.lr_schedule
+    if warmup.name not in ("linear", "constant", "exp"):
+        raise NanodetError(
+            f"{file}: schedule.warmup.name: {warmup.name!r} is not known; known: linear, constant, exp"
+        )
+    wanted = {"MultiStepLR": ("milestones",), "CosineAnnealingLR": ("T_max",)}
+    if decay.name not in wanted:
+        raise NanodetError(
+            f"{file}: schedule.lr_schedule.name: {decay.name!r} is not known; "
+            f"known: {', '.join(wanted)}"
+        )
+    for name in wanted[decay.name]:
+        if getattr(decay, name) is None:
+            raise NanodetError(f"{file}: schedule.lr_schedule.{name}: {decay.name} needs this key")
+
+
+def learning_rate_factor(schedule, step, epoch, initial_lr):
+    """Return what ``initial_lr`` is multiplied with.
+
+    Args:
+        schedule: the config's ``schedule``.
+        step: optimiser steps done, from 0.
+        epoch: epochs done, from 0.
+        initial_lr: the group's learning rate; cosine's ``eta_min`` is absolute.
+
+    The warm-up rises from ``ratio`` to 1 over ``steps`` steps: linearly, exponentially, or (constant)
+    stays at ``ratio``. Behind it MultiStepLR multiplies by ``gamma`` at every milestone and
+    CosineAnnealingLR falls to ``eta_min`` at epoch ``T_max`` and stays there.
+    """
+    return _warmup(schedule.warmup, step) * _decay(schedule.lr_schedule, epoch, initial_lr)
+
+
+def _warmup(section, step):
+    if section.steps <= 0 or step >= section.steps:
+        return 1.0
+    done = step / section.steps
+    if section.name == "constant":
+        return section.ratio
+    if section.name == "exp":
+        return section.ratio ** (1 - done)
+    return 1 - (1 - done) * (1 - section.ratio)
+
+
+def _decay(section, epoch, initial_lr):
+    if section.name == "MultiStepLR":
+        gamma = 0.1 if section.gamma is None else section.gamma
+        return gamma ** bisect.bisect_right(sorted(section.milestones), epoch)
+    floor = (section.eta_min or 0.0) / initial_lr if initial_lr else 0.0
+    cosine = (1 + math.cos(math.pi * min(epoch / section.T_max, 1.0))) / 2
+    return floor + (1 - floor) * cosine

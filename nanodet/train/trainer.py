@@ -1,0 +1,222 @@
+"""`train`: a config in, a run folder out."""
+
+import logging
+import os
+import warnings
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import EarlyStopping, TQDMProgressBar
+from pytorch_lightning.loggers import TensorBoardLogger
+
+from nanodet.config import save_config
+from nanodet.data.dataset import DetectionSet
+from nanodet.data.loader import build_loader
+from nanodet.data.read import read_annotations
+from nanodet.errors import NanodetError
+from nanodet.evaluate.run import evaluate_model, format_table
+from nanodet.model.checkpoint import read_checkpoint, take_matching
+from nanodet.model.network import build_network
+from nanodet.model.pretrained import load_pretrained
+from nanodet.runtime.detector import Detector
+from nanodet.train.checkpoints import BEST, AtomicCheckpointIO, Checkpoints, save_metric
+from nanodet.train.device import trainer_devices
+from nanodet.train.metrics_csv import MetricsCsv
+from nanodet.train.module import TrainingModule
+from nanodet.train.optimiser import check_schedule
+from nanodet.train.report import write_report
+from nanodet.train.run_folder import find_resume, prepare
+
+PROBLEMS_SHOWN = 5
+
+
+def train(config, file="config", say=print):
+    """Train as the config says and fill the run folder ``config.save_dir``.
+
+    Args:
+        config: a `Config`; its class names are filled from the data where it has none.
+        file: names the config in messages.
+        say: gets lines for the user; only the first process of several calls it.
+
+    Returns:
+        the `Metrics` of the best checkpoint, or ``None`` when nothing was validated.
+
+    Raises:
+        NanodetError: bad config, data or checkpoint.
+    """
+    first = int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0
+    say = say if first else (lambda line: None)
+    check_schedule(config.schedule, file)
+    metric = save_metric(config.evaluator, file)
+    devices, lines = trainer_devices(config.device, file)
+    for line in lines:
+        say(line)
+    resume = find_resume(config, file)
+    seed = config.seed or 0
+    if resume is not None:
+        seed = _same_run(resume, config, file, say)
+    training_set, validation_set = _read_data(config, file, say)
+    torch.manual_seed(seed)
+    network = build_network(config.model.arch, file)
+    if resume is None:
+        _initial_weights(network, config, file, say)
+    folder = Path(config.save_dir)
+    if first:
+        for line in prepare(folder, resume is not None):
+            say(line)
+        save_config(config, folder / "config.yml")
+    module = TrainingModule(config, network, validation_set, file)
+    if devices["accelerator"] in ("cpu", "cuda"):
+        module = module.to(memory_format=torch.channels_last)
+    callbacks = [MetricsCsv(folder, config.log.interval), Checkpoints(folder, metric), TQDMProgressBar()]
+    if config.schedule.early_stopping:
+        patience = config.schedule.early_stopping.patience
+        callbacks.append(
+            EarlyStopping(f"val/{metric}", mode="max", patience=patience, check_on_train_epoch_end=False)
+        )
+    if first and resume is None:
+        say(f"training in {folder}: {len(training_set.pictures)} pictures, {len(validation_set.pictures)} to validate")
+    _quieten()
+    trainer = pl.Trainer(
+        **devices,
+        default_root_dir=folder,
+        max_epochs=config.schedule.total_epochs,
+        check_val_every_n_epoch=config.schedule.val_intervals,
+        accumulate_grad_batches=config.schedule.accumulate,
+        gradient_clip_val=config.grad_clip,
+        benchmark=config.cudnn_benchmark,
+        logger=TensorBoardLogger(folder, name="tensorboard", version=""),
+        plugins=[AtomicCheckpointIO()],
+        callbacks=callbacks,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
+    loaders = _Loaders(config, training_set, validation_set, seed)
+    trainer.fit(module, datamodule=loaders, ckpt_path=resume, weights_only=True)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    if not trainer.is_global_zero:
+        return None
+    return _finish(folder, config, validation_set, say)
+
+
+def _read_data(config, file, say):
+    names = config.class_names
+    training_set = _read(config.data.train, names)
+    if names is None:
+        names = list(training_set.class_names)
+    validation_set = _read(config.data.val, names)
+    head = config.model.arch.head
+    if config.class_names is None:
+        config.class_names = names
+    if head.num_classes is None:
+        head.num_classes = len(names)
+    for part, found in (("train", training_set), ("val", validation_set)):
+        if len(found.class_names) != head.num_classes:
+            raise NanodetError(
+                f"{file}: model.arch.head.num_classes: is {head.num_classes}, but data.{part} has "
+                f"{len(found.class_names)} classes"
+            )
+        for problem in found.problems[:PROBLEMS_SHOWN]:
+            say(f"data.{part}: {problem}")
+        if len(found.problems) > PROBLEMS_SHOWN:
+            say(f"data.{part}: {len(found.problems) - PROBLEMS_SHOWN} more such lines")
+    return training_set, validation_set
+
+
+def _read(section, class_names):
+    return read_annotations(
+        section.name, section.img_path, section.ann_path, section.list_path,
+        section.class_names or class_names,
+    )  # fmt: skip
+
+
+def _initial_weights(network, config, file, say):
+    load = config.schedule.load_model
+    if load is None:
+        say(load_pretrained(network.backbone, config.model.arch.backbone, file))
+        return
+    if not Path(load).is_file():
+        raise NanodetError(f"{file}: schedule.load_model: {load}: there is no such checkpoint")
+    for line in take_matching(network, read_checkpoint(load)):
+        say(line)
+
+
+def _same_run(resume, config, file, say):
+    """Check that a checkpoint fits the config and return its seed."""
+    checkpoint = read_checkpoint(resume)
+    if checkpoint.config is None or "loops" not in checkpoint.raw:
+        raise NanodetError(
+            f"{file}: schedule.resume: {resume} holds weights only; "
+            f"give it as schedule.load_model to start from them"
+        )
+    if checkpoint.config.model.arch != config.model.arch and config.class_names is not None:
+        raise NanodetError(f"{file}: schedule.resume: {resume} was trained with another model.arch")
+    say(f"resuming {resume} after epoch {checkpoint.epoch}")
+    if config.class_names is None:
+        config.class_names = checkpoint.config.class_names
+        config.model.arch.head.num_classes = checkpoint.config.model.arch.head.num_classes
+    config.seed = checkpoint.config.seed
+    return config.seed or 0
+
+
+class _Loaders(pl.LightningDataModule):
+    """Makes the loaders once Lightning knows the processes."""
+
+    def __init__(self, config, training_set, validation_set, seed):
+        super().__init__()
+        self.config, self.seed = config, seed
+        self.sets = {
+            "train": DetectionSet(training_set, config.data.train, True, seed),
+            "val": DetectionSet(validation_set, config.data.val, False, seed),
+        }
+
+    def train_dataloader(self):
+        return self._loader("train", self.config.device.batchsize_per_gpu)
+
+    def val_dataloader(self):
+        # fit own is defined for one picture at a time: a batch would pad it differently
+        alone = self.config.data.val.effective_fit == "own"
+        return self._loader("val", 1 if alone else self.config.device.batchsize_per_gpu)
+
+    def _loader(self, part, batch_size):
+        section = getattr(self.config.data, part)
+        return build_loader(
+            self.sets[part],
+            batch_size=batch_size,
+            workers=self.config.device.workers_per_gpu,
+            training=part == "train",
+            seed=self.seed,
+            input_size=tuple(section.input_size),
+            multi_scale=section.multi_scale if part == "train" else None,
+            rank=self.trainer.global_rank,
+            world_size=self.trainer.world_size,
+        )
+
+
+def _finish(folder, config, validation_set, say):
+    best = folder / BEST
+    if not best.is_file():
+        say(f"{folder}: no validation ran (schedule.val_intervals is {config.schedule.val_intervals})")
+        return None
+    limits = config.evaluator
+    detector = Detector(
+        best, score=limits.score, nms_iou=limits.nms_iou, per_level=limits.per_level,
+        per_picture=limits.per_picture,
+    )  # fmt: skip
+    metrics, detections = evaluate_model(detector, validation_set)
+    write_report(folder, validation_set, detections, metrics)
+    say(format_table(metrics, validation_set.class_names))
+    say(f"best checkpoint: {best}")
+    return metrics
+
+
+def _quieten():
+    """Hide Lightning's advice that does not apply here."""
+    for name in ("lightning.pytorch", "pytorch_lightning", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="pytorch_lightning")
+    warnings.filterwarnings("ignore", module="lightning")
