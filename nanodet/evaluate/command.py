@@ -126,7 +126,8 @@ def check_writable(path):
 def _tell_problems(problems):
     if not problems:
         return
-    print(f"{len(problems)} problems in the annotations:", file=sys.stderr)
+    word = "problem" if len(problems) == 1 else "problems"
+    print(f"{len(problems)} {word} in the annotations:", file=sys.stderr)
     for line in problems[:PROBLEMS_SHOWN]:
         print(f"  {line}", file=sys.stderr)
     if len(problems) > PROBLEMS_SHOWN:

@@ -28,9 +28,10 @@ def plot_precision_recall(metrics, path):
     present = np.flatnonzero((precision[0] > -1).any(axis=0))
     few = len(present) <= FEW
     for i in present:
-        label = f"{metrics.ap_per_class[i].name} {metrics.ap_per_class[i].AP50:.1f}" if few else None
-        style = {"linewidth": 1.2, "color": _colour(i)} if few else {"linewidth": 0.5, "color": "0.8"}
-        axes.plot(recalls, precision[0, :, i], label=label, **style)
+        row = metrics.ap_per_class[i]
+        label = f"{row.name}, IoU 0.50: {row.AP50:.1f}" if few else None
+        width, colour = (1.2, _colour(i)) if few else (0.5, "0.8")
+        axes.plot(recalls, precision[0, :, i], label=label, linewidth=width, color=colour)
     if len(present):
         for name, values, value in (
             ("IoU 0.50", precision[0], metrics.AP50),
@@ -79,7 +80,7 @@ def plot_confusion(matrix, class_names, path):
         if count <= 40 or parts[row, column] >= 0.1:
             ink = "white" if parts[row, column] > 0.55 else "black"
             text = _short(matrix[row, column])
-            small = 8 if count <= FEW + 1 else 4
+            small = 8 if count <= FEW + 1 else 5
             axes.text(column, row, text, ha="center", va="center", fontsize=small, color=ink)
     _save(figure, path)
 
@@ -110,13 +111,14 @@ def plot_curves(metrics_csv, path_loss, path_ap):
         top = np.concatenate([points for *_, points in losses.values()])
         axes.set(xlabel="step", ylabel="loss", title="Training", ylim=(0, _ceiling(top)))
         handles, names = axes.get_legend_handles_labels()
+        front = axes
         if "train/lr" in curves:
-            right = axes.twinx()
+            front = right = axes.twinx()
             steps, _, points = curves["train/lr"]
             handles += right.plot(steps, points, ":", color="0.5", linewidth=1.2)
             names.append("learning rate")
             right.set(ylabel="learning rate", ylim=(0, None))
-        axes.legend(handles, names, fontsize=8, loc="upper right")
+        front.legend(handles, names, fontsize=8, loc="upper right", framealpha=0.9)
         axes.grid(alpha=0.3)
         _save(figure, path_loss)
         written.append(Path(path_loss))
@@ -137,7 +139,7 @@ def plot_curves(metrics_csv, path_loss, path_ap):
 
 def write_class_table(metrics, path):
     """Write AP and AP50 of each class and of all as a Markdown table, best class first."""
-    rows = sorted(metrics.ap_per_class, key=lambda row: (-1 if row.AP is None else row.AP), reverse=True)
+    rows = sorted(metrics.ap_per_class, key=lambda row: 1 if row.AP is None else -row.AP)
     objects = sum(row.objects for row in rows)
     lines = ["| class | objects | AP | AP50 |", "|---|---:|---:|---:|"]
     lines.append(f"| **all** | {objects} | {percent(metrics.AP)} | {percent(metrics.AP50)} |")

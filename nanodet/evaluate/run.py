@@ -41,7 +41,8 @@ def evaluate_model(detector, annotations, progress=True):
         if record.width and (width, height) != (record.width, record.height):
             odd.append(f"{record.path}: {width}x{height}, annotated {record.width}x{record.height}")
     if odd and progress:
-        print(f"note: {len(odd)} pictures have another size than annotated: {odd[0]}", file=sys.stderr)
+        note = f"note: {len(odd)} pictures have another size than annotated: {odd[0]}"
+        print(note, file=sys.stderr)
     return evaluate_detections(annotations, detections), detections
 
 
@@ -64,11 +65,12 @@ def read_ahead(paths):
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def format_table(metrics, width=None):
+def format_table(metrics, class_names=None, width=None):
     """Return the metrics as text for a terminal: the summary, then AP per class.
 
     Args:
         metrics: `Metrics`.
+        class_names: names to show instead of the annotations'.
         width: characters in a line; None asks the terminal.
     """
     width = width or shutil.get_terminal_size((100, 24)).columns
@@ -80,11 +82,12 @@ def format_table(metrics, width=None):
     rows = metrics.ap_per_class
     if not rows:
         return "\n".join(lines)
-    longest = max(5, *(len(row.name) for row in rows))
+    names = list(class_names or (row.name for row in rows))
+    longest = max(5, *map(len, names))
     heads = f"{'class':<{longest}} {'objects':>8} {'AP':>6} {'AP50':>6}"
     cells = [
-        f"{row.name:<{longest}} {row.objects:>8} {percent(row.AP):>6} {percent(row.AP50):>6}"
-        for row in rows
+        f"{name:<{longest}} {row.objects:>8} {percent(row.AP):>6} {percent(row.AP50):>6}"
+        for name, row in zip(names, rows, strict=True)
     ]
     gap = "   "
     columns = max(1, (width + len(gap)) // (len(heads) + len(gap)))

@@ -7,6 +7,7 @@ from nanodet.errors import NanodetError
 from nanodet.runtime.detections import Detections
 from nanodet.runtime.draw import draw
 from nanodet.runtime.files import replacing
+from nanodet.runtime.pictures import read_picture
 
 BACKGROUND = (32, 32, 32)
 GAP = 4
@@ -37,7 +38,9 @@ def contact_sheet(pictures, columns=4, cell=(400, 300)):
     return sheet
 
 
-def validation_sheet(annotations, detections, read, count=12, score=0.35, columns=3, cell=(480, 360)):
+def validation_sheet(
+    annotations, detections, read=read_picture, count=12, score=0.35, columns=3, cell=(480, 360)
+):
     """Show annotated boxes (dashed) and detections (solid, labelled) of some pictures.
 
     Args:
@@ -64,9 +67,10 @@ def validation_sheet(annotations, detections, read, count=12, score=0.35, column
         found = Detections(
             found.xyxy * ratio, found.confidence, found.class_id, annotations.class_names
         )
-        # dashes last: a good detection would hide them
-        solid = draw(picture, found)
-        cells.append(draw(solid, truth, style="dashed", labels=False))
+        # dashes over the boxes, or a good detection would hide them, but under the labels
+        boxes = draw(picture, found, labels=False)
+        boxes = draw(boxes, truth, style="dashed", labels=False)
+        cells.append(draw(boxes, found, style="none"))
     sheet = contact_sheet(cells, columns, cell)
     return np.vstack([sheet, _legend(sheet.shape[1], score)])
 
@@ -79,11 +83,12 @@ def save_picture(picture, path):
 
 
 def _fit(picture, cell):
-    """Return the picture scaled into (width, height), and the ratios (x, y, x, y) of its pixels to the old."""
+    """Return the picture scaled into (width, height), and what its boxes (x, y, x, y) scale by."""
     height, width = picture.shape[:2]
     scale = min(cell[0] / width, cell[1] / height)
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    small = cv2.resize(picture, size, interpolation=how)
     return small, np.tile([size[0] / width, size[1] / height], 2)
 
 

@@ -30,7 +30,8 @@ def draw(picture, detections, style="solid", labels=True, scores=True):
     Args:
         picture: uint8 (H, W, 3) BGR; it is not changed.
         detections: `Detections` in pixels of this picture; the better ones come on top.
-        style: ``solid``, or ``dashed`` (thinner: for ground truth under detections).
+        style: ``solid``, ``dashed`` (thinner: for ground truth beside detections) or ``none``
+            (only the labels).
         labels: whether to write the class name at each box.
         scores: whether the label gives the confidence too.
 
@@ -38,21 +39,21 @@ def draw(picture, detections, style="solid", labels=True, scores=True):
         a copy with the boxes. Line width and letters follow the size of the picture, and labels
         stay inside it.
     """
-    if style not in ("solid", "dashed"):
-        raise ValueError(f"style must be solid or dashed, not {style!r}")
+    if style not in ("solid", "dashed", "none"):
+        raise ValueError(f"style must be solid, dashed or none, not {style!r}")
     canvas = np.ascontiguousarray(picture).copy()
     height, width = canvas.shape[:2]
     order = np.argsort(detections.confidence, kind="stable")
     corners = np.clip(np.nan_to_num(detections.xyxy), 0, [width - 1, height - 1] * 2)
     corners = np.rint(corners).astype(int)
-    line = max(1, round(min(width, height) / 240))
+    line = max(1, round(min(width, height) / 250))
     for i in order:
         colour = class_colour(int(detections.class_id[i]))
         if style == "dashed":
             _dashed(canvas, corners[i], colour, max(1, line // 2))
-        else:
+        elif style == "solid":
             x0, y0, x1, y1 = corners[i].tolist()
-            cv2.rectangle(canvas, (x0, y0), (x1, y1), colour, line, cv2.LINE_AA)
+            cv2.rectangle(canvas, (x0, y0), (x1, y1), colour, line)
     if labels:
         _labels(canvas, detections, corners, order, line, scores)
     return canvas

@@ -17,7 +17,8 @@ pytest.importorskip("pycocotools")
 def picture(boxes=(), labels=(), number=1, **more):
     boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
     areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    return Picture(f"{number}.jpg", number, 640, 480, boxes, np.asarray(labels, np.int64), areas, **more)
+    labels = np.asarray(labels, np.int64)
+    return Picture(f"{number}.jpg", number, 640, 480, boxes, labels, areas, **more)
 
 
 def region(box, crowd, label=0):

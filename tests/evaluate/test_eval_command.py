@@ -1,0 +1,102 @@
+"""``nanodet eval`` from the arguments to the JSON, and its one-line errors."""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from nanodet.errors import NanodetError
+from nanodet.evaluate import command
+from nanodet.runtime.files import write_text
+
+pytest.importorskip("pycocotools")
+CONFIG = Path(__file__).resolve().parents[2] / "config" / "nanodet-m.yml"
+
+
+def evaluate(*arguments):
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    command.run(parser.parse_args([str(argument) for argument in arguments]))
+
+
+@pytest.fixture
+def checkpoint(shared):
+    pytest.importorskip("torch")
+    return shared / "weights" / "nanodet-m_320.ckpt", "--config", CONFIG
+
+
+def test_some_pictures_of_coco(checkpoint, coco_mini, tmp_path, capsys):
+    names = sorted(p.name for p in (coco_mini / "images").iterdir())[:3]
+    write_text(tmp_path / "list.txt", "\n".join(names))
+    evaluate(
+        *checkpoint, "--images", coco_mini / "images", "--list", tmp_path / "list.txt",
+        "--annotations", coco_mini / "annotations.json", "--json", tmp_path / "new" / "ap.json",
+    )  # fmt: skip
+    values = json.loads((tmp_path / "new" / "ap.json").read_text())
+    assert list(values) == ["AP", "AP50", "AP75", "APs", "APm", "APl", "images"]
+    assert values["images"] == 3 and 20 < values["AP"] < values["AP50"] < 100
+    shown = capsys.readouterr()
+    assert f"{values['AP']:.2f}" in shown.out and "person" in shown.out
+    assert "3 of 3 pictures" in shown.err
+
+
+def test_yolo_text_with_the_models_names(checkpoint, coco_mini, tmp_path, capsys):
+    picture = sorted((coco_mini / "images").iterdir())[0]
+    shutil.copy(picture, tmp_path / "a.jpg")
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "a.txt").write_text("62 0.12 0.52 0.23 0.24\n0 5.0 5.0 0.1 0.1\n")
+    evaluate(*checkpoint, "--images", tmp_path, "--annotations", tmp_path / "labels")
+    shown = capsys.readouterr()
+    assert "1 problem in the annotations" in shown.err and "line 2" in shown.err
+    assert "tv" in shown.out
+
+
+def test_class_counts_must_agree(checkpoint, coco_mini, tmp_path):
+    truth = json.loads((coco_mini / "annotations.json").read_text())
+    truth["categories"] = truth["categories"][:2]
+    truth["annotations"] = [a for a in truth["annotations"] if a["category_id"] <= 2]
+    write_text(tmp_path / "two.json", json.dumps(truth))
+    with pytest.raises(NanodetError, match=r"\.ckpt has 80 classes, but .*two\.json has 2$"):
+        evaluate(
+            *checkpoint, "--images", coco_mini / "images", "--annotations", tmp_path / "two.json"
+        )
+
+
+def test_the_output_is_tried_before_anything_is_read(tmp_path):
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path, tmp_path / "file" / "ap.json", Path("/proc/nanodet/ap.json")):
+        with pytest.raises(NanodetError) as error:
+            evaluate("no.ckpt", "--images", ".", "--annotations", "no.json", "--json", out)
+        assert str(error.value).startswith((str(out), str(out.parent)))
+
+
+def test_format_is_told_by_the_files(tmp_path):
+    for folder, file, kind in (("v", "a.xml", "voc"), ("y", "a.txt", "yolo"), ("c", "a.json", "")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / file).write_text("")
+        if kind:
+            assert command.guess_format(tmp_path / folder) == kind
+    assert command.guess_format(tmp_path / "c" / "a.json") == "coco"
+    for wrong in (tmp_path / "c", tmp_path / "y" / "a.txt", tmp_path / "absent"):
+        with pytest.raises(NanodetError, match=wrong.name):
+            command.guess_format(wrong)
+
+
+def test_a_damaged_picture_ends_it_in_one_line(checkpoint, coco_mini, tmp_path):
+    truth = json.loads((coco_mini / "annotations.json").read_text())
+    truth["images"] = sorted(truth["images"], key=lambda image: image["id"])[:2]
+    ids = {image["id"] for image in truth["images"]}
+    truth["annotations"] = [a for a in truth["annotations"] if a["image_id"] in ids]
+    write_text(tmp_path / "a.json", json.dumps(truth))
+    for image in truth["images"]:
+        shutil.copy(coco_mini / "images" / image["file_name"], tmp_path)
+    damaged = tmp_path / truth["images"][1]["file_name"]
+    damaged.write_bytes(damaged.read_bytes()[:5000])
+    out = tmp_path / "ap.json"
+    with pytest.raises(NanodetError, match=f"{damaged.name}: .*truncated"):
+        evaluate(
+            *checkpoint, "--images", tmp_path, "--annotations", tmp_path / "a.json", "--json", out
+        )
+    assert not out.exists()

@@ -1,0 +1,117 @@
+"""Plots, tables and sheets come out whole for few classes, for many and for none."""
+
+import cv2
+import numpy as np
+import pytest
+
+from nanodet.data.records import Annotations, Picture
+from nanodet.errors import NanodetError
+from nanodet.evaluate.coco_metrics import evaluate_detections
+from nanodet.evaluate.confusion import confusion_matrix
+from nanodet.evaluate.run import format_table
+from nanodet.evaluate.sheet import contact_sheet, save_picture, validation_sheet
+from nanodet.runtime.detections import Detections
+
+plots = pytest.importorskip("nanodet.evaluate.plots")
+pytest.importorskip("matplotlib")
+pytest.importorskip("pycocotools")
+
+
+def data(classes, seed=0):
+    """Return records and noisy detections of six pictures."""
+    rng = np.random.default_rng(seed)
+    pictures, found = [], []
+    for number in range(1, 7):
+        count = min(classes, 8)
+        labels = rng.integers(0, max(classes, 1), count)
+        corner = rng.uniform(0, 200, (count, 2))
+        boxes = np.concatenate([corner, corner + rng.uniform(20, 100, (count, 2))], 1)
+        pictures.append(
+            Picture(f"{number}.png", number, 320, 300, boxes.astype(np.float32), labels,
+                    np.prod(boxes[:, 2:] - boxes[:, :2], axis=1).astype(np.float32))
+        )  # fmt: skip
+        found.append(
+            Detections(boxes + rng.normal(0, 4, boxes.shape), rng.uniform(0, 1, count), labels)
+        )
+    names = tuple(f"class | {i}" for i in range(classes))
+    return Annotations(names, tuple(range(1, classes + 1)), pictures), found
+
+
+def blank(path):
+    return np.full((300, 320, 3), 128, np.uint8)
+
+
+@pytest.mark.parametrize("classes", [1, 80])
+def test_plots_and_table(classes, tmp_path):
+    annotations, found = data(classes)
+    metrics = evaluate_detections(annotations, found)
+    plots.plot_precision_recall(metrics, tmp_path / "new" / "pr.png")
+    matrix = confusion_matrix(annotations, found)
+    plots.plot_confusion(matrix, annotations.class_names, tmp_path / "confusion.png")
+    for name in ("new/pr.png", "confusion.png"):
+        height, width = cv2.imread(str(tmp_path / name)).shape[:2]
+        assert 300 < height < 4000 and 300 < width < 4000
+    plots.write_class_table(metrics, tmp_path / "ap_per_class.md")
+    lines = (tmp_path / "ap_per_class.md").read_text().splitlines()
+    assert len(lines) == 3 + classes and f"{metrics.AP50:.2f}" in lines[2]
+    assert all(line.replace("\\|", "").count("|") == 5 for line in lines)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["ap_per_class.md", "confusion.png", "new"]
+
+
+def test_plots_without_objects_or_classes_do_not_fail(tmp_path):
+    annotations, found = data(0)
+    plots.plot_precision_recall(evaluate_detections(annotations, found), tmp_path / "pr.png")
+    plots.plot_confusion(np.zeros((1, 1), int), (), tmp_path / "confusion.png")
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_table_for_the_terminal():
+    annotations, found = data(80)
+    text = format_table(evaluate_detections(annotations, found), width=100)
+    assert max(map(len, text.splitlines())) <= 100 and len(text.splitlines()) == 4 + 40
+    assert all(name in text for name in annotations.class_names)
+    renamed = [f"other {i}" for i in range(80)]
+    assert "other 79" in format_table(evaluate_detections(annotations, found), renamed)
+    none = evaluate_detections(annotations, [Detections.empty()] * 6, per_class=False)
+    assert len(format_table(none).splitlines()) == 2 and " - " in format_table(
+        evaluate_detections(*data(0))
+    )
+
+
+def test_curves_from_a_csv_with_empty_cells(tmp_path):
+    rows = ["epoch,step,train/loss,train/loss_qfl,train/lr,val/AP,val/AP50"]
+    rows += [f"{s // 10},{s},{3 / (s + 1)},{1 / (s + 1)},0.1,," for s in range(30)]
+    rows += ["0,9,,,,12.5,30.0", "1,19,,,,nan,31.0", "2,29,,,,14.0,"]
+    file = tmp_path / "metrics.csv"
+    file.write_text("\n".join(rows))
+    loss, ap = tmp_path / "loss.png", tmp_path / "ap.png"
+    assert plots.plot_curves(file, loss, ap) == [loss, ap]
+    assert cv2.imread(str(loss)) is not None and cv2.imread(str(ap)) is not None
+    file.write_text("\n".join(rows[:5]))
+    ap.unlink()
+    assert plots.plot_curves(file, loss, ap) == [loss] and not ap.exists()
+    file.write_text("")
+    assert plots.plot_curves(file, loss, ap) == []
+    with pytest.raises(NanodetError, match="absent.csv"):
+        plots.plot_curves(tmp_path / "absent.csv", loss, ap)
+
+
+def test_contact_sheet():
+    parts = [np.full((h, w, 3), 255, np.uint8) for h, w in ((10, 1000), (500, 20), (60, 80))]
+    sheet = contact_sheet(parts, columns=2, cell=(80, 60))
+    assert sheet.shape == (2 * 64 + 4, 2 * 84 + 4, 3)
+    assert (sheet == 255).all(axis=2).sum() >= 80 * 60
+    assert contact_sheet([], cell=(80, 60)).shape == (68, 88, 3)
+
+
+def test_validation_sheet(tmp_path):
+    annotations, found = data(3)
+    sheet = validation_sheet(annotations, found, count=4, score=0.2, read=blank)
+    few = validation_sheet(annotations, [Detections.empty()] * 6, count=4, read=blank)
+    assert sheet.shape == few.shape == (2 * 364 + 4 + 26, 3 * 484 + 4, 3)
+    assert (sheet != few).any()
+    save_picture(sheet, tmp_path / "sheet.png")
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "sheet.png")), sheet)
+    assert validation_sheet(annotations, found, count=99, read=blank).shape[0] > sheet.shape[0] - 1
+    empty = Annotations(("a",), (1,), [])
+    assert validation_sheet(empty, []).ndim == 3
