@@ -1,0 +1,42 @@
+"""``nanodet export``: a checkpoint to verified ONNX and ncnn files."""
+
+from nanodet.cli.arguments import size_wxh
+
+
+def add_arguments(parser):
+    """Add the command's arguments to an `argparse` parser."""
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help=".ckpt or .pth file")
+    parser.add_argument("--config", metavar="C", help="config of a checkpoint that carries none")
+    parser.add_argument(
+        "--formats", default="onnx,ncnn", metavar="onnx,ncnn", help="what to write (default: both)"
+    )
+    parser.add_argument(
+        "--size", type=size_wxh, metavar="WxH",
+        help="network input, multiples of 32 (default: the config's data.val.input_size)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--fit", choices=("letterbox", "stretch"),
+        help="how pictures are to be fitted into it (default: by the config's keep_ratio)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--images", metavar="DIR",
+        help="compare the stages on the first 8 pictures of this folder (default: generated ones)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--name", metavar="STEM",
+        help="stem of the files (default: the checkpoint's, or its run folder's)",
+    )  # fmt: skip
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder for the files")
+
+
+def run(args):
+    """Export, and print what was written."""
+    from nanodet.export.export import export
+
+    formats = tuple(part.strip() for part in args.formats.split(",") if part.strip())
+    exported = export(
+        args.checkpoint, args.out, args.config, formats, args.size, args.fit, args.images, args.name
+    )
+    for path in exported.files.values():
+        print(path)
+    print(f"{exported.seconds:.1f} s")

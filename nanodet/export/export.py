@@ -1,0 +1,237 @@
+"""A checkpoint to verified ONNX and ncnn files, all of them or none."""
+
+import dataclasses
+import os
+import re
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+import nanodet
+from nanodet.errors import NanodetError
+from nanodet.export import ncnn_file, onnx_file
+from nanodet.export.compare import FULL, HALF, compare_stages, format_table
+from nanodet.export.quiet import stage
+from nanodet.export.tensors import picture_tensors
+from nanodet.model.torch_backend import TorchBackend
+from nanodet.runtime.backends.ncnn import NcnnBackend
+from nanodet.runtime.backends.onnx import OnnxBackend
+from nanodet.runtime.files import make_folder, sha256
+from nanodet.runtime.spec import check_input_size
+
+FORMATS = ("onnx", "ncnn")
+FITS = ("letterbox", "stretch")
+INTERMEDIATE = "intermediate"
+RAW, SIMPLIFIED, FP32, FP16 = "onnx as exported", "onnx simplified", "ncnn fp32", "ncnn fp16"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export made.
+
+    Attributes:
+        files: stage to model file (``.onnx`` or ``.param``) in the output folder.
+        results: one `StageResult` per stage compared.
+        spec: of the full-precision files.
+        seconds: the whole export took.
+    """
+
+    files: dict
+    results: list
+    spec: object
+    seconds: float
+
+
+def export(
+    checkpoint, out, config=None, formats=FORMATS, size=None, fit=None, images=None, name=None,
+    report=print,
+):  # fmt: skip
+    """Export a checkpoint and prove that every stage computes what torch computes.
+
+    Args:
+        checkpoint: ``.ckpt`` or ``.pth``; averaged weights are taken where it has them.
+        out: folder for the files; they appear there after everything agreed, and what was there
+            before stays until then.
+        config: config file (or `Config`) of a checkpoint that carries none.
+        formats: of ``onnx`` and ``ncnn``.
+        size: (width, height), multiples of 32; None: the config's ``data.val.input_size``.
+        fit: ``letterbox`` or ``stretch``; None: stretch for the config's stretch, else letterbox.
+        images: folder of pictures to compare on; None generates some.
+        name: stem of the files; None: see `default_name`.
+        report: called with each line of progress and the table.
+
+    Returns:
+        `Exported`.
+
+    Raises:
+        NanodetError: a stage failed or disagreed; names the stage.
+    """
+    started = time.perf_counter()
+    unknown = [one for one in formats if one not in FORMATS]
+    if unknown or not formats:
+        raise NanodetError(
+            f"--formats: {','.join(unknown) or 'nothing'}: known: {', '.join(FORMATS)}"
+        )
+    name = default_name(checkpoint) if name is None else name
+    if not re.fullmatch(r"[^\s/\\.][^\s/\\]*", name):
+        raise NanodetError(f"--name: {name!r} cannot be the stem of a file name")
+    reference = TorchBackend(checkpoint, config)
+    spec = export_spec(reference, size, fit)
+    check_input_size(spec.input_size, "--size" if size else f"{checkpoint}: data.val.input_size")
+    tensors = picture_tensors(spec, images)
+    make_folder(out)
+    try:
+        work = Path(tempfile.mkdtemp(prefix=".export-", dir=out))
+    except OSError as error:
+        raise NanodetError(f"{out}: cannot be written ({error.strerror})") from None
+    try:
+        (work / INTERMEDIATE).mkdir()
+        files, spec = _build(reference, spec, formats, work, name, report)
+        results, spec = _verify(reference, spec, files, tensors, images, report)
+        _write_specs(spec, files, work, name, results)
+        _publish(work, Path(out))
+    except OSError as error:
+        raise NanodetError(f"{out}: cannot be written ({error.strerror or error})") from None
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    placed = {one: Path(out) / path.relative_to(work) for one, path in files.items()}
+    return Exported(placed, results, spec, time.perf_counter() - started)
+
+
+def default_name(checkpoint):
+    """Return the stem for a checkpoint's files: its own, or its run folder's.
+
+    ``model_best/model_best.ckpt`` and ``model_last.ckpt`` are called alike in every run.
+    """
+    path = Path(checkpoint).resolve()
+    if not re.fullmatch(r"(nanodet_)?model_(best|last)", path.stem):
+        return path.stem.replace(" ", "_")
+    folder = path.parent.parent if path.parent.name == "model_best" else path.parent
+    return folder.name.replace(" ", "_") or path.stem
+
+
+def export_spec(reference, size=None, fit=None):
+    """Return the spec of the files to be: as the config says, with a fit of fixed size."""
+    spec, checkpoint = reference.spec, reference.checkpoint
+    if fit is not None and fit not in FITS:
+        raise NanodetError(f"--fit: must be one of {', '.join(FITS)}, not {fit!r}")
+    source = {
+        "checkpoint": Path(checkpoint.path).name,
+        "sha256": sha256(checkpoint.path),
+        "averaged": checkpoint.averaged,
+        "nanodet": nanodet.__version__,
+        "torch": torch.__version__,
+    }
+    if checkpoint.epoch is not None:
+        source["epoch"] = checkpoint.epoch
+    return dataclasses.replace(
+        spec,
+        input_size=tuple(size or spec.input_size),
+        fit=fit or ("stretch" if spec.fit == "stretch" else "letterbox"),
+        any_size=True,
+        source=source,
+    )
+
+
+def _build(reference, spec, formats, work, name, report):
+    """Write every model file into the folder ``work``; return stage to path, and the spec."""
+    network = reference.network
+    kept = work if "onnx" in formats else work / INTERMEDIATE
+    files = {RAW: work / INTERMEDIATE / f"{name}-raw.onnx", SIMPLIFIED: kept / f"{name}.onnx"}
+    report("torch to ONNX")
+    with stage("torch to ONNX"):
+        onnx_file.write_raw(network, spec, files[RAW])
+        onnx_file.write_spec(files[RAW], spec)
+    report("simplify and check the ONNX")
+    with stage("simplify the ONNX"):
+        onnx_file.simplify(files[RAW], files[SIMPLIFIED], spec)
+    with stage("check the ONNX"):
+        onnx_file.check(files[SIMPLIFIED], spec, network)
+    if "ncnn" in formats:
+        for one, suffix, half in ((FP32, "", False), (FP16, "-fp16", True)):
+            report(f"ONNX to {one}")
+            files[one] = work / f"{name}{suffix}.param"
+            log = work / INTERMEDIATE / f"{name}{suffix}-pnnx.log"
+            with stage(f"ONNX to {one}"):
+                free = ncnn_file.convert(files[SIMPLIFIED], files[one], spec, half, log)
+            spec = dataclasses.replace(spec, any_size=spec.any_size and free)
+    return files, spec
+
+
+def _verify(reference, spec, files, tensors, images, report):
+    """Compare every stage with torch; return the results and the spec with what was found."""
+    with stage("load what was exported"):
+        stages = _load(spec, files)
+    tolerances = {one: HALF if one == FP16 else FULL for one in files}
+    kind = f"{len(tensors)} {'generated' if images is None else 'real'} pictures"
+    width, height = spec.input_size
+    report(f"compare with torch on {kind} at {width}x{height}")
+    results = compare_stages(reference, stages, tensors, tolerances)
+    report(format_table(results))
+    wrong = [result for result in results if not result.agrees]
+    if wrong:
+        why = wrong[0].failure or (
+            f"differs from torch by {wrong[0].score_max:.2g} in score and {wrong[0].edge_max:.2g} px"
+        )
+        raise NanodetError(f"export: {wrong[0].name}: {why}")
+    if spec.any_size:
+        other = spec.at_size((width + 64, height + 32))
+        elsewhere = compare_stages(reference, stages, picture_tensors(other, images, 2), tolerances)
+        any_size = all(result.agrees for result in elsewhere)
+        spec = dataclasses.replace(spec, any_size=any_size)
+    report(f"other sizes (multiples of 32): {'yes, compared too' if spec.any_size else 'no'}")
+    return results, dataclasses.replace(spec, measured={"compared_on": kind})
+
+
+def _load(spec, files):
+    for path in files.values():
+        if path.suffix == ".param":
+            _spec_with_files(spec, path).save(path.with_suffix(".json"))
+    return {
+        one: (NcnnBackend if path.suffix == ".param" else OnnxBackend)(path)
+        for one, path in files.items()
+    }
+
+
+def _write_specs(spec, files, work, name, results):
+    """Write the final specs: beside the files, and into the ONNX."""
+    measured = {result.name: result.to_dict() for result in results}
+    half = [files[FP16]] if FP16 in files else []
+    full = [files[one] for one in (SIMPLIFIED, FP32) if one in files and files[one].parent == work]
+
+    def with_results(*names):
+        found = {one: measured[one] for one in names if one in measured}
+        return dataclasses.replace(spec, measured={**spec.measured, "against_torch": found})
+
+    for one in (RAW, SIMPLIFIED):
+        onnx_file.write_spec(files[one], with_results(one))
+    _spec_with_files(with_results(SIMPLIFIED, FP32), *full).save(work / f"{name}.json")
+    if half:
+        _spec_with_files(with_results(FP16), *half).save(work / f"{name}-fp16.json")
+
+
+def _spec_with_files(spec, *paths):
+    files = {}
+    for path in paths:
+        for file in [path, path.with_suffix(".bin")] if path.suffix == ".param" else [path]:
+            files[file.name] = sha256(file)
+    return dataclasses.replace(spec, files=files)
+
+
+def _publish(work, out):
+    """Move everything from ``work`` to ``out``, specs last: a spec vouches for what lies there."""
+    paths = sorted(
+        (path for path in work.rglob("*") if path.is_file()), key=lambda p: p.suffix == ".json"
+    )
+    # found out before the first file is moved, so that nothing is half replaced
+    for path in paths:
+        target = out / path.relative_to(work)
+        if target.is_dir():
+            raise NanodetError(f"{target}: is a folder; a file of this name is to be written")
+    make_folder(out / INTERMEDIATE)
+    for path in paths:
+        os.replace(path, out / path.relative_to(work))

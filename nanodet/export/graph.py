@@ -1,0 +1,29 @@
+"""The network in the form in which it is exported."""
+
+import torch
+from torch import nn
+from torch.fx.experimental.optimization import fuse
+
+
+class ExportGraph(nn.Module):
+    """A network with its batch norms folded into the convolutions and scores after sigmoid.
+
+    Args:
+        network: a `nanodet.model.network.NanoDet` in eval mode; it is not changed.
+
+    Shapes: ``data`` float32 (1, 3, H, W), H and W multiples of 32, to (1, points, classes +
+    4 (reg_max + 1)): class scores 0..1, then the edges' distributions before softmax.
+    """
+
+    def __init__(self, network):
+        super().__init__()
+        self.classes = network.head.num_classes
+        # torch's exporter leaves a norm alone when the map before it is also asked for its shape
+        self.network = fuse(network).eval()
+
+    def forward(self, data):
+        # the sigmoid works on whole rows of channels x points; the converters drop the double
+        # transposition, so the graph transposes once, at its end
+        logits = self.network(data).transpose(1, 2)
+        scores = logits[:, : self.classes].sigmoid()
+        return torch.cat((scores, logits[:, self.classes :]), dim=1).transpose(1, 2)

@@ -1,0 +1,95 @@
+"""From a network to a simplified, checked ONNX file that carries its spec."""
+
+import json
+
+import numpy as np
+import onnx
+import onnxruntime
+import onnxsim
+import torch
+
+from nanodet.errors import NanodetError
+from nanodet.export.graph import ExportGraph
+from nanodet.runtime.fit import ALIGNMENT
+from nanodet.runtime.spec import ONNX_METADATA_KEY
+
+OPSET = 18
+_LONGEST_SIDE = 16384  # pixels, as in the spec
+
+
+def write_raw(network, spec, path):
+    """Write what torch's exporter makes of a network, batch 1, height and width left open.
+
+    Args:
+        network: a `nanodet.model.network.NanoDet` in eval mode.
+        spec: names input and output.
+        path: the ONNX file to write, weights inside.
+    """
+    unit = torch.export.Dim("height", min=1, max=_LONGEST_SIDE // ALIGNMENT)
+    other = torch.export.Dim("width", min=1, max=_LONGEST_SIDE // ALIGNMENT)
+    # any small size will do, but a side of one unit would be taken for a constant
+    example = torch.zeros(1, 3, 3 * ALIGNMENT, 4 * ALIGNMENT)
+    with torch.no_grad():
+        program = torch.onnx.export(
+            ExportGraph(network),
+            (example,),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=[spec.input_name],
+            output_names=[spec.output_name],
+            dynamic_shapes=({2: ALIGNMENT * unit, 3: ALIGNMENT * other},),
+            optimize=True,
+            external_data=False,
+            verbose=False,
+        )
+    program.save(path, external_data=False)
+
+
+def simplify(source, path, spec):
+    """Write the simplified form of the ONNX file ``source`` to ``path``, with the spec inside."""
+    # its second value is onnxsim's own check; the export compares both files with torch instead
+    model, _ = onnxsim.simplify(onnx.load(source))
+    _name_sides(model.graph.input[0], ("1", "3", "height", "width"))
+    _name_sides(model.graph.output[0], ("1", "points", str(spec.channels)))
+    onnx.save(model, path)
+    write_spec(path, spec)
+
+
+def write_spec(path, spec):
+    """Put the spec into the metadata of an ONNX file, in place of one that is there.
+
+    The file cannot hold its own SHA-256, so ``files`` is empty in that copy.
+    """
+    model = onnx.load(path)
+    text = json.dumps({**spec.to_dict(), "files": {}}, ensure_ascii=False)
+    kept = {entry.key: entry.value for entry in model.metadata_props}
+    onnx.helper.set_model_props(model, {**kept, ONNX_METADATA_KEY: text})
+    onnx.save(model, path)
+
+
+def check(path, spec, network):
+    """Check an ONNX file: well-formed, runs in ONNX Runtime, names and shapes as in the spec.
+
+    Raises:
+        NanodetError: the file holds weights it should not, or its output has another shape.
+    """
+    model = onnx.load(path)
+    onnx.checker.check_model(model, full_check=True)
+    if network.head.share_cls_reg and any("gfl_reg" in w.name for w in model.graph.initializer):
+        raise NanodetError("the file holds gfl_reg, which a shared tower does not use")
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    width, height = spec.input_size
+    picture = np.zeros((1, 3, height, width), np.float32)
+    (output,) = session.run([spec.output_name], {spec.input_name: picture})
+    if output.shape[0] != 1:
+        raise NanodetError(f"its output has a batch of {output.shape[0]}, not 1")
+    spec.check_output(output[0], spec.input_size, path)
+
+
+def _name_sides(value, names):
+    """Give the sides of an input or output readable names in place of solver symbols."""
+    for side, name in zip(value.type.tensor_type.shape.dim, names, strict=True):
+        if name.isdigit():
+            side.dim_value = int(name)
+        else:
+            side.dim_param = name

@@ -1,0 +1,62 @@
+"""Network inputs to compare stages on: real pictures, or generated ones that are not mere noise."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from nanodet.errors import NanodetError
+from nanodet.runtime.pictures import SUFFIXES, read_picture
+from nanodet.runtime.preprocess import preprocess
+
+COUNT = 8
+
+
+def picture_tensors(spec, images=None, count=COUNT):
+    """Return tensors float32 (1, 3, H, W) at the spec's size and fit.
+
+    Args:
+        spec: a `nanodet.runtime.spec.Spec`.
+        images: folder whose first ``count`` pictures, by name, are used; None generates them.
+        count: how many.
+
+    Raises:
+        NanodetError: the folder holds no picture, or one that cannot be read.
+    """
+    if images is None:
+        pictures = [generated_picture(seed) for seed in range(count)]
+    else:
+        pictures = [read_picture(path) for path in _first_pictures(images, count)]
+    return [
+        preprocess(picture, spec.fit, spec.input_size, spec.mean, spec.std, spec.colour_order)[0]
+        for picture in pictures
+    ]
+
+
+def generated_picture(seed, width=480, height=360):
+    """Return a picture uint8 (H, W, 3): clouds of colour with shapes on them, made from ``seed``."""
+    rng = np.random.default_rng(seed)
+    cells = rng.integers(0, 256, (6, 8, 3), np.uint8)
+    picture = cv2.resize(cells, (width, height), interpolation=cv2.INTER_CUBIC)
+    grain = rng.normal(0, 6, picture.shape)
+    picture = np.clip(picture + grain, 0, 255).astype(np.uint8)
+    for _ in range(rng.integers(3, 9)):
+        colour = tuple(int(v) for v in rng.integers(0, 256, 3))
+        centre = (int(rng.integers(0, width)), int(rng.integers(0, height)))
+        a, b = (int(v) for v in rng.integers(8, 110, 2))
+        turn = int(rng.integers(0, 180))
+        if rng.random() < 0.5:
+            cv2.ellipse(picture, centre, (a, b), turn, 0, 360, colour, -1, cv2.LINE_AA)
+        else:
+            corners = cv2.boxPoints((centre, (2 * a, 2 * b), turn)).astype(np.int32)
+            cv2.fillPoly(picture, [corners], colour, cv2.LINE_AA)
+    return picture
+
+
+def _first_pictures(folder, count):
+    if not Path(folder).is_dir():
+        raise NanodetError(f"{folder}: --images: there is no such folder")
+    paths = sorted(p for p in Path(folder).iterdir() if p.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise NanodetError(f"{folder}: --images: holds no picture ({', '.join(SUFFIXES)})")
+    return paths[:count]
