@@ -67,5 +67,10 @@ def _import(module):
         sys.exit(1)
 
 
-if __name__ == "__main__":
+def entry():
+    """The installed script."""
     sys.exit(main())
+
+
+if __name__ == "__main__":
+    entry()

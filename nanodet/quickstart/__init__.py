@@ -1,0 +1,1 @@
+"""A whole project in minutes: drawn pictures, training, export, comparison, report."""

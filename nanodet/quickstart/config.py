@@ -1,0 +1,56 @@
+"""The config of the quickstart's small NanoDet."""
+
+from nanodet.config import config_from_dict
+from nanodet.quickstart.shapes import CLASSES
+
+SIZE = (192, 192)
+
+
+def quickstart_config(out, train_set, val_set, seed, epochs):
+    """Return the `Config` that trains on the drawn sets.
+
+    Args:
+        out: the run folder.
+        train_set, val_set: (folder of pictures, annotation file).
+        seed: order, augmentation and initial weights.
+        epochs: passes over the training set.
+    """
+
+    def section(pictures, annotations, pipeline):
+        return {
+            "name": "CocoDataset", "img_path": str(pictures), "ann_path": str(annotations),
+            "input_size": list(SIZE), "keep_ratio": True, "fit": "letterbox", "cache": True,
+            "pipeline": pipeline,
+        }  # fmt: skip
+
+    augmentation = {
+        "scale": [0.7, 1.3], "translate": 0.1, "flip": 0.5, "brightness": 0.15,
+        "contrast": [0.8, 1.2], "saturation": [0.7, 1.3],
+    }  # fmt: skip
+    return config_from_dict(
+        {
+            "save_dir": str(out),
+            "seed": seed,
+            "model": {
+                "weight_averager": {"name": "ExpMovingAverager", "decay": 0.998},
+                "arch": {
+                    "name": "OneStageDetector",
+                    "backbone": {"name": "ShuffleNetV2", "model_size": "0.5x", "pretrain": False},
+                    "fpn": {"name": "PAN", "in_channels": [48, 96, 192], "out_channels": 96},
+                    "head": {"name": "NanoDetHead", "num_classes": len(CLASSES)},
+                },
+            },
+            "data": {"train": section(*train_set, augmentation), "val": section(*val_set, {})},
+            "device": {"workers_per_gpu": 0, "batchsize_per_gpu": 16},
+            "schedule": {
+                "optimizer": {"name": "AdamW", "lr": 0.002, "weight_decay": 0.05, "no_norm_decay": True},
+                "warmup": {"name": "linear", "steps": 50, "ratio": 0.05},
+                "total_epochs": epochs,
+                "lr_schedule": {"name": "CosineAnnealingLR", "T_max": epochs, "eta_min": 0.00002},
+                "val_intervals": max(epochs // 4, 1),
+            },
+            "grad_clip": 35,
+            "class_names": list(CLASSES),
+        },
+        "quickstart",
+    )
