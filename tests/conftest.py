@@ -19,3 +19,9 @@ def shared():
 def coco_mini(shared):
     """500 COCO val2017 pictures with boxes."""
     return shared / "data" / "coco-val-mini"
+
+
+@pytest.fixture(scope="session")
+def root():
+    """The checkout."""
+    return Path(__file__).resolve().parents[1]

@@ -1,0 +1,196 @@
+"""Config files: every known key, and one clear line for everything else."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from nanodet.config import config_from_dict, config_to_dict, load_config, save_config
+from nanodet.errors import NanodetError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# every key of the original's config files and documentation that design.md lists
+FULL = """
+save_dir: workspace/full
+model:
+  weight_averager: {name: ExpMovingAverager, decay: 0.9998}
+  arch:
+    name: NanoDetPlus
+    detach_epoch: 10
+    backbone: {name: ShuffleNetV2, model_size: 1.0x, out_stages: [2,3,4], activation: LeakyReLU,
+               with_last_conv: False, pretrain: True}
+    fpn: {name: GhostPAN, in_channels: [116, 232, 464], out_channels: 96, kernel_size: 5,
+          num_extra_level: 1, use_depthwise: True, activation: LeakyReLU, start_level: 0, num_outs: 3}
+    head:
+      name: NanoDetPlusHead
+      num_classes: 2
+      input_channel: 96
+      feat_channels: 96
+      stacked_convs: 2
+      kernel_size: 5
+      share_cls_reg: True
+      scales_per_octave: 1
+      octave_base_scale: 5
+      ignore_iof_thr: -1
+      strides: [8, 16, 32, 64]
+      activation: LeakyReLU
+      reg_max: 7
+      norm_cfg: {type: BN}
+      loss:
+        loss_qfl: {name: QualityFocalLoss, use_sigmoid: True, beta: 2.0, loss_weight: 1.0}
+        loss_dfl: {name: DistributionFocalLoss, loss_weight: 0.25}
+        loss_bbox: {name: GIoULoss, loss_weight: 2.0}
+    aux_head: {name: SimpleConvHead, num_classes: 2, input_channel: 192, feat_channels: 192,
+               stacked_convs: 4, strides: [8, 16, 32, 64], activation: LeakyReLU, reg_max: 7}
+data:
+  train:
+    name: XMLDataset
+    class_names: &names [a, b]
+    img_path: pictures
+    ann_path: annotations
+    input_size: [320,320] #[w,h]
+    keep_ratio: True
+    multi_scale: [0.6, 1.4]
+    pipeline:
+      perspective: 0.0
+      scale: [0.6, 1.4]
+      stretch: [[0.8, 1.2], [0.8, 1.2]]
+      rotation: 0
+      shear: 0
+      translate: 0.2
+      flip: 0.5
+      brightness: 0.2
+      contrast: [0.6, 1.4]
+      saturation: [0.5, 1.2]
+      normalize: [[103.53, 116.28, 123.675], [57.375, 57.12, 58.395]]
+  val:
+    name: YoloDataset
+    img_path: pictures
+    ann_path: annotations
+    class_names: *names
+    input_size: [320,320]
+    keep_ratio: False
+    pipeline:
+      normalize: [[103.53, 116.28, 123.675], [57.375, 57.12, 58.395]]
+device:
+  gpu_ids: [0]
+  workers_per_gpu: 8
+  batchsize_per_gpu: 96
+  precision: 16
+schedule:
+  resume:
+  load_model: weights.pth
+  optimizer: {name: AdamW, lr: 1e-3, weight_decay: 5e-2, no_norm_decay: True, no_bias_decay: True,
+              param_level_cfg: {backbone: {lr_mult: 0.1, decay_mult: 0.5}}}
+  warmup: {name: linear, steps: 500, ratio: 0.0001}
+  total_epochs: 300
+  lr_schedule: {name: CosineAnnealingLR, T_max: 300, eta_min: 5e-05}
+  val_intervals: 10
+grad_clip: 35
+evaluator: {name: CocoDetectionEvaluator, save_key: mAP}
+log: {interval: 50}
+cudnn_benchmark: False
+class_names: *names
+"""
+
+
+def small(**changes):
+    mapping = yaml.safe_load(FULL)
+    for key, value in changes.items():
+        *parents, last = key.split("__")
+        inner = mapping
+        for parent in parents:
+            inner = inner[parent]
+        inner[last] = value
+    return mapping
+
+
+def test_every_key_the_original_documents_is_known(tmp_path):
+    path = tmp_path / "full.yml"
+    path.write_text(FULL)
+    config = load_config(path)
+    assert config.schedule.resume is True  # "resume:" with nothing behind it asks for it
+    assert config.schedule.optimizer.lr == pytest.approx(0.001)  # YAML reads 1e-3 as a text
+    assert config.schedule.optimizer.param_level_cfg["backbone"].lr_mult == 0.1
+    assert config.data.train.effective_fit == "own"
+    assert config.data.val.effective_fit == "stretch"
+
+
+def test_the_shipped_configs_load():
+    files = sorted((ROOT / "config").glob("*.yml"))
+    assert files
+    for file in files:
+        load_config(file)
+
+
+def test_the_coco_config_is_the_papers_recipe():
+    config = load_config(ROOT / "config" / "nanodet-m.yml")
+    optimiser, warmup = config.schedule.optimizer, config.schedule.warmup
+    assert (optimiser.name, optimiser.momentum, optimiser.weight_decay) == ("SGD", 0.9, 1e-4)
+    assert optimiser.lr == 0.14
+    assert optimiser.lr * warmup.ratio == pytest.approx(0.014)
+    assert warmup.steps == 300
+    assert config.schedule.lr_schedule.milestones == [240, 260, 275]
+    assert config.schedule.total_epochs == 280
+    assert config.device.batchsize_per_gpu == 192
+    assert config.data.train.pipeline.scale == [0.6, 1.4]
+
+
+def test_a_config_survives_saving(tmp_path):
+    config = config_from_dict(small(schedule__resume=False))
+    save_config(config, tmp_path / "as_run.yml")
+    assert load_config(tmp_path / "as_run.yml") == config
+    assert config_from_dict(config_to_dict(config)) == config
+
+
+def test_overrides_reach_nested_keys(tmp_path):
+    path = tmp_path / "full.yml"
+    path.write_text(FULL)
+    config = load_config(path, ["schedule.optimizer.lr=0.01", "data.train.input_size=[416, 256]"])
+    assert config.schedule.optimizer.lr == 0.01
+    assert config.data.train.input_size == [416, 256]
+
+
+@pytest.mark.parametrize(
+    ("mapping", "expected"),
+    [
+        (small(model__arch__head__num_clases=3), ["model.arch.head.num_clases", "num_classes?"]),
+        (small(data__train__pipline={}), ["data.train.pipline", "pipeline?"]),
+        (small(model__arch__head__num_classes="two"), ["model.arch.head.num_classes", "'two'"]),
+        (small(model__arch__head__num_classes=True), ["num_classes", "whole number"]),
+        (small(model__arch__head__num_classes=5), ["num_classes", "5", "2"]),
+        (small(data__train__input_size=320), ["data.train.input_size", "list"]),
+        (small(data__train__input_size=[320]), ["data.train.input_size"]),
+        (small(data__train__fit="crop"), ["data.train.fit", "letterbox"]),
+        (small(device__batchsize_per_gpu=0), ["device.batchsize_per_gpu"]),
+        (small(schedule__optimizer__lr="fast"), ["schedule.optimizer.lr", "number"]),
+        (small(data__train__pipeline__flip=2), ["pipeline.flip"]),
+        (small(schedule__total_epochs=None), ["schedule.total_epochs", "empty"]),
+        ({"model": {}}, ["model.arch", "missing"]),
+    ],
+)
+def test_a_bad_config_is_one_line_with_file_and_key(mapping, expected):
+    with pytest.raises(NanodetError) as caught:
+        config_from_dict(mapping, "my.yml")
+    message = str(caught.value)
+    assert message.startswith("my.yml: ")
+    assert "\n" not in message
+    for part in expected:
+        assert part in message
+
+
+@pytest.mark.parametrize("content", [b"", b"- 1\n- 2\n", b"a: [1", b"\xff\xfe\x00", b"just text"])
+def test_a_file_that_is_no_config_is_one_line(tmp_path, content):
+    path = tmp_path / "broken.yml"
+    path.write_bytes(content)
+    with pytest.raises(NanodetError, match=r"broken\.yml"):
+        load_config(path)
+
+
+@pytest.mark.parametrize("override", ["lr", "=3", "save_dir.x=1", "schedule.optimizer.lr=[1"])
+def test_a_bad_override_is_one_line(tmp_path, override):
+    path = tmp_path / "full.yml"
+    path.write_text(FULL)
+    with pytest.raises(NanodetError):
+        load_config(path, [override])
