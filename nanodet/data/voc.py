@@ -48,7 +48,9 @@ def read_voc(img_path, ann_path, list_path=None, class_names=None):
     for image_id, (file, filename, size, objects) in enumerate(parsed, 1):
         path = by_file.get(filename) or by_stem.get(bare_name(file.name))
         if path is None:
-            raise NanodetError(f"{file}: its picture {filename or file.stem!r} is not in {img_path}")
+            raise NanodetError(
+                f"{file}: its picture {filename or file.stem!r} is not in {img_path}"
+            )
         if path in taken:
             problems.append(f"{file}: describes {path.name}, as {taken[path].name} does")
         taken.setdefault(path, file)
@@ -105,7 +107,9 @@ def _parse(file):
         raise NanodetError(f"{file}: not a Pascal VOC annotation: its root is <{root.tag}>")
     filename = (root.findtext("filename") or "").strip().replace("\\", "/").rsplit("/", 1)[-1]
     size = tuple(int(_number(root.find(f"size/{side}")) or 0) for side in ("width", "height"))
-    objects = [_object(node, f"{file}: object {n}") for n, node in enumerate(root.iter("object"), 1)]
+    objects = [
+        _object(node, f"{file}: object {n}") for n, node in enumerate(root.iter("object"), 1)
+    ]
     return filename, size, objects
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from nanodet.errors import NanodetError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".jp2", ".ppm", ".pgm")
+HEADER_BYTES = 1 << 16  # what nearly all headers fit in
 
 
 def read_picture(path, orient=True):
@@ -41,7 +42,7 @@ def picture_size(path):
     Raises:
         NanodetError: as `read_picture`.
     """
-    data = _read(path)
+    data = _read(path, HEADER_BYTES)
     if data[:2] == b"\xff\xd8":
         width, height, turned, _ = _scan_jpeg(data)
         if width and height:
@@ -52,10 +53,10 @@ def picture_size(path):
     return width, height
 
 
-def _read(path):
+def _read(path, limit=-1):
     try:
         with open(path, "rb") as file:
-            data = file.read()
+            data = file.read(limit)
     except OSError as error:
         raise NanodetError(f"{path}: cannot read this picture ({error.strerror})") from None
     if not data:

@@ -1,0 +1,158 @@
+"""Augmentation: one warp for all geometry, one pass for all colour.
+
+Every random number comes from the NumPy generator that the caller passes.
+"""
+
+import math
+
+import cv2
+import numpy as np
+
+MIN_SIDE = 2.0  # network pixels: smaller than a quarter of the finest cell, nothing to learn from
+MAX_ASPECT = 20.0  # what is left of an object cut by the border: a sliver without features
+MIN_VISIBLE = 0.1  # part of the box still in view: with less one cannot tell what it is
+GREY = (0.114, 0.587, 0.299)  # luma of blue, green, red (BT.601)
+
+
+def draw_geometry(pipeline, picture_size, rng):
+    """Draw a random transform of a picture onto itself.
+
+    About the picture's centre and in this order: perspective, scale, stretch, rotation, shear,
+    flip; then the centre moves. All steps draw on every call, so that one step's setting does
+    not change another step's numbers.
+
+    Args:
+        pipeline: a `nanodet.config.schema.Pipeline`. ``perspective`` p is uniform in -p..p per
+            axis, in 1/pixel; ``scale`` uniform in its range; ``stretch`` one range for x, one
+            for y; ``rotation`` and ``shear`` in degrees to both sides; ``flip`` the probability
+            of a left-right flip; ``translate`` t moves the centre to 0.5 - t .. 0.5 + t of
+            width and height.
+        picture_size: (width, height).
+        rng: a ``numpy.random.Generator``.
+
+    Returns:
+        float64 (3, 3) from points of the picture to points of the changed picture, where a
+        picture covers 0..width, 0..height. The identity when all steps are off.
+    """
+    width, height = picture_size
+    unit = rng.random(10)
+
+    def between(n, low, high):
+        return low + (high - low) * unit[n]
+
+    def both_ways(n, limit):
+        return between(n, -limit, limit)
+
+    matrix = _matrix(((1, 0, -width / 2), (0, 1, -height / 2)))
+    tilt = np.eye(3)
+    tilt[2, :2] = both_ways(0, pipeline.perspective), both_ways(1, pipeline.perspective)
+    matrix = tilt @ matrix
+    scale = between(2, *pipeline.scale) if pipeline.scale else 1.0
+    (x_range, y_range) = pipeline.stretch or ((1.0, 1.0), (1.0, 1.0))
+    sx, sy = scale * between(3, *x_range), scale * between(4, *y_range)
+    matrix = _matrix(((sx, 0, 0), (0, sy, 0))) @ matrix
+    angle = math.radians(both_ways(5, pipeline.rotation))
+    cos, sin = math.cos(angle), math.sin(angle)
+    matrix = _matrix(((cos, -sin, 0), (sin, cos, 0))) @ matrix
+    shear = [math.tan(math.radians(both_ways(n, pipeline.shear))) for n in (6, 7)]
+    matrix = _matrix(((1, shear[0], 0), (shear[1], 1, 0))) @ matrix
+    if rng.random() < pipeline.flip:
+        matrix = _matrix(((-1, 0, 0), (0, 1, 0))) @ matrix
+    move = [0.5 + both_ways(n, pipeline.translate) for n in (8, 9)]
+    return _matrix(((1, 0, move[0] * width), (0, 1, move[1] * height))) @ matrix
+
+
+def _matrix(rows):
+    return np.array((*rows, (0, 0, 1)), np.float64)
+
+
+def pixel_matrix(geometry, placement):
+    """Return the (3, 3) matrix that `nanodet.runtime.fit.warp` takes: pixels to network pixels.
+
+    `draw_geometry` speaks of points, where pixel i covers i..i+1; a warp of pixel indices,
+    which lie in the middle. A flip of the first is w - x, of the second w - 1 - x. Without
+    this half pixel, flipped objects would lie one pixel beside their boxes. The fit itself is
+    taken as inference does it, so that the network learns what it will be shown.
+    """
+    half = _matrix(((1, 0, 0.5), (0, 1, 0.5)))
+    back = _matrix(((1, 0, -0.5), (0, 1, -0.5)))
+    return _matrix(placement.matrix) @ back @ geometry @ half
+
+
+def box_matrix(geometry, placement):
+    """Return the (3, 3) matrix from points of the picture to points of the network's input."""
+    return _matrix(placement.matrix) @ geometry
+
+
+def map_boxes(boxes, matrix, size):
+    """Map boxes through a matrix: the bounding box of their four corners, clipped.
+
+    Args:
+        boxes: (N, 4) xyxy.
+        matrix: (3, 3), see `box_matrix`.
+        size: (width, height) to clip to.
+
+    Returns:
+        float32 (N, 4) boxes and float64 (N,), the part of each that is inside, 0..1.
+    """
+    boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
+    corners = np.ones((len(boxes), 4, 3))
+    corners[..., 0] = boxes[:, (0, 2, 2, 0)]
+    corners[..., 1] = boxes[:, (1, 1, 3, 3)]
+    corners = corners @ matrix.T
+    depth = corners[..., 2:]
+    # a corner at or behind the horizon of a perspective has no place: the box is lost
+    lost = (depth <= 1e-3).any(axis=(1, 2))
+    points = corners[..., :2] / np.where(depth <= 1e-3, 1.0, depth)
+    low, high = points.min(axis=1), points.max(axis=1)
+    whole = (high - low).prod(axis=1)
+    low, high = np.clip(low, 0, size), np.clip(high, 0, size)
+    inside = (high - low).prod(axis=1) / np.maximum(whole, 1e-9)
+    inside[lost] = 0
+    return np.concatenate([low, high], axis=1).astype(np.float32), inside
+
+
+def worth_teaching(boxes, inside):
+    """Return bool (N,): which mapped boxes still show an object.
+
+    Left out are boxes under `MIN_SIDE`, slivers over `MAX_ASPECT`, and objects of which less
+    than `MIN_VISIBLE` is in view: teaching them teaches the border, not the object.
+    """
+    sides = boxes[:, 2:] - boxes[:, :2]
+    short, long = sides.min(axis=1, initial=np.inf), sides.max(axis=1, initial=0)
+    return (short >= MIN_SIDE) & (long <= MAX_ASPECT * short) & (inside >= MIN_VISIBLE)
+
+
+def change_colours(picture, pipeline, rng):
+    """Change brightness, contrast and saturation, each with probability one half.
+
+    Brightness adds -b..b of the full range, contrast multiplies, saturation blends with the
+    grey picture. All three are linear in a pixel's colours, so that they come to one matrix and
+    one pass, with one rounding and clipping to 0..255 at the end.
+
+    Args:
+        picture: uint8 (H, W, 3) BGR; returned as it is when nothing changes.
+        pipeline: a `nanodet.config.schema.Pipeline`; steps of None are left out.
+        rng: a ``numpy.random.Generator``.
+    """
+    on = rng.random(3) < 0.5
+    amount = rng.random(3)
+    add, factor, blend = 0.0, 1.0, 1.0
+    if pipeline.brightness and on[0]:
+        add = 255.0 * pipeline.brightness * (2 * amount[0] - 1)
+    if pipeline.contrast and on[1]:
+        low, high = pipeline.contrast
+        factor = low + (high - low) * amount[1]
+    if pipeline.saturation and on[2]:
+        low, high = pipeline.saturation
+        blend = low + (high - low) * amount[2]
+    if (add, factor, blend) == (0.0, 1.0, 1.0):
+        return picture
+    if blend == 1.0:  # per channel: a table is some times faster than a matrix
+        table = np.clip(np.rint(factor * (np.arange(256) + add)), 0, 255).astype(np.uint8)
+        return cv2.LUT(picture, table)
+    mix = blend * np.eye(3) + (1 - blend) * np.array([GREY] * 3)
+    matrix = np.empty((3, 4), np.float32)
+    matrix[:, :3] = factor * mix
+    matrix[:, 3] = factor * add  # the rows of mix sum to one
+    return cv2.transform(picture, matrix)

@@ -1,0 +1,77 @@
+"""Decoded pictures kept in memory, once for all worker processes."""
+
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+
+log = logging.getLogger(__name__)
+SHARE = 0.5  # of the free memory; the rest is for the model, its batches and other programs
+
+
+class PictureCache:
+    """All pictures of a data set, decoded, in one block of memory.
+
+    The block is a torch tensor: forked workers inherit it, and started ones get it through
+    torch's shared memory, so that it is never copied per worker.
+    """
+
+    def __init__(self, pictures, load):
+        """Decode ``pictures`` (records with width and height) with ``load(record)``."""
+        self._shapes = [(p.height, p.width, 3) for p in pictures]
+        self._starts = np.concatenate([[0], np.cumsum([3 * p.width * p.height for p in pictures])])
+        self._block = torch.empty(int(self._starts[-1]), dtype=torch.uint8)
+
+        def fill(index):
+            self[index][:] = load(pictures[index])
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoding releases the GIL
+            for _ in pool.map(fill, range(len(pictures))):
+                pass
+
+    def __getitem__(self, index):
+        """Return picture ``index`` as uint8 (H, W, 3), a view that must not be written to."""
+        part = self._block[self._starts[index] : self._starts[index + 1]]
+        return part.numpy().reshape(self._shapes[index])
+
+
+def cache_pictures(pictures, load):
+    """Return a filled `PictureCache`, or None (and a line in the log) where memory is short."""
+    needed = sum(3 * p.width * p.height for p in pictures)
+    free = free_memory()
+    if needed > SHARE * free:
+        log.warning(
+            "cache: %d pictures need %.1f GB, more than half of the %.1f GB of free memory: "
+            "training without the cache", len(pictures), needed / 1e9, free / 1e9,
+        )  # fmt: skip
+        return None
+    return PictureCache(pictures, load)
+
+
+def free_memory():
+    """Return how many bytes this process may still take, with a container's limit in mind."""
+    free = _available()
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit = (group / "memory.max").read_text().strip()
+        if limit != "max":
+            free = min(free, int(limit) - int((group / "memory.current").read_text()))
+    except (OSError, ValueError):
+        pass  # no such limit here
+    return max(free, 0)
+
+
+def _available():
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 4 << 30  # Windows does not say; most machines have that much to spare

@@ -1,0 +1,142 @@
+"""Annotated pictures as the network takes them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from nanodet.data.augment import (
+    box_matrix,
+    change_colours,
+    draw_geometry,
+    map_boxes,
+    pixel_matrix,
+    worth_teaching,
+)
+from nanodet.data.cache import cache_pictures
+from nanodet.errors import NanodetError
+from nanodet.runtime.fit import Placement, place, warp
+from nanodet.runtime.pictures import read_picture
+
+
+@dataclass
+class Sample:
+    """One picture, fitted.
+
+    Attributes:
+        image: uint8 (h, w, 3) BGR, the placement's content, without padding.
+        boxes: float32 (N, 4) xyxy in network pixels; labels: int64 (N,).
+        ignored: float32 (M, 4) xyxy in network pixels.
+        index: position in ``Annotations.pictures``.
+        image_id: the annotation's id.
+        placement: how the fit placed the picture; maps boxes back where nothing was augmented.
+        picture_size: (width, height) of the original.
+    """
+
+    image: np.ndarray
+    boxes: np.ndarray
+    labels: np.ndarray
+    ignored: np.ndarray
+    index: int
+    image_id: int
+    placement: Placement
+    picture_size: tuple
+
+
+class DetectionSet(Dataset):
+    """A data set, asked by keys ``(epoch, index, input_size)``.
+
+    What a key gives is a function of the seed and the key alone: the same in any worker, in
+    any order, and after a resume.
+    """
+
+    def __init__(self, annotations, section, training, seed=0):
+        """Wrap annotations.
+
+        Args:
+            annotations: `nanodet.data.records.Annotations`.
+            section: `nanodet.config.schema.Dataset`, of which ``effective_fit``, ``pipeline``
+                and ``cache`` are used.
+            training: augment, and leave out boxes that are not worth teaching; without it,
+                every box stays.
+            seed: whole number from 0.
+        """
+        self.annotations = annotations
+        self.fit = section.effective_fit
+        self.pipeline = section.pipeline
+        self.training = training
+        self.seed = seed
+        self._cache = cache_pictures(annotations.pictures, load_picture) if section.cache else None
+
+    def __len__(self):
+        return len(self.annotations.pictures)
+
+    def __getitem__(self, key):
+        """Return the `Sample` of a key.
+
+        Raises:
+            NanodetError: the picture is missing, broken, or not of the annotated size.
+        """
+        epoch, index, input_size = key
+        record = self.annotations.pictures[index]
+        picture = load_picture(record) if self._cache is None else self._cache[index]
+        size = (picture.shape[1], picture.shape[0])
+        placement = place(self.fit, size, input_size)
+        if not self.training:
+            image = warp(picture, placement.matrix, placement.content)
+            boxes = placement.to_network(record.boxes).astype(np.float32)
+            ignored = placement.to_network(record.ignored).astype(np.float32)
+            labels = record.labels
+        else:
+            rng = np.random.default_rng([self.seed, epoch, index])
+            geometry = draw_geometry(self.pipeline, size, rng)
+            pixels = pixel_matrix(geometry, placement)
+            if not self.pipeline.perspective:
+                pixels = pixels[:2]  # affine: the faster warp
+            image = warp(picture, pixels, placement.content)
+            # after the warp, because there are fewer pixels to change
+            image = change_colours(image, self.pipeline, rng)
+            matrix = box_matrix(geometry, placement)
+            boxes, inside = map_boxes(record.boxes, matrix, placement.content)
+            kept = worth_teaching(boxes, inside)
+            boxes, labels = boxes[kept], record.labels[kept]
+            ignored, inside = map_boxes(record.ignored, matrix, placement.content)
+            ignored = ignored[inside > 0]
+        return Sample(image, boxes, labels, ignored, index, record.image_id, placement, size)
+
+    def __getitems__(self, keys):
+        """Return the samples of a batch, or the first `NanodetError` as a value.
+
+        An exception that leaves a worker process arrives as a traceback in text; as a value it
+        arrives as it is, and the loader raises it.
+        """
+        try:
+            return [self[key] for key in keys]
+        except NanodetError as error:
+            return error
+
+
+def load_picture(record):
+    """Read the picture of a record, as its annotation saw it.
+
+    Some tools annotate a picture as its EXIF orientation turns it, some as it is stored; the
+    annotated size tells which.
+
+    Returns:
+        uint8 (H, W, 3) BGR.
+
+    Raises:
+        NanodetError: missing, broken, or of another size than the annotation says.
+    """
+    picture = read_picture(record.path)
+    height, width = picture.shape[:2]
+    said = (record.width, record.height)
+    if (width, height) != said and (height, width) == said:
+        picture = read_picture(record.path, orient=False)
+        height, width = picture.shape[:2]
+    if (width, height) != said and all(said):
+        raise NanodetError(
+            f"{record.path}: the picture has {width} x {height} pixels, "
+            f"its annotation says {record.width} x {record.height}"
+        )
+    return picture

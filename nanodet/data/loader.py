@@ -1,0 +1,234 @@
+"""Batches: which pictures, in what order and size, and how they come together."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Sampler
+
+from nanodet.errors import NanodetError
+from nanodet.runtime.fit import ALIGNMENT, round_up
+
+# Streams of random numbers besides the samples' [seed, epoch, index]. NumPy pads seeds with
+# zeros to four numbers, so the fourth tells the streams apart.
+ORDER_STREAM, SIZE_STREAM = 1, 2
+
+
+@dataclass
+class Batch:
+    """Pictures of one step, on one canvas size.
+
+    Attributes:
+        images: uint8 (B, H, W, 3) BGR, H and W multiples of 32, content at the top left.
+        contents: (width, height) of each picture's content.
+        boxes: per picture float32 (N, 4) xyxy in network pixels; labels: int64 (N,);
+            ignored: float32 (M, 4).
+        indices: position of each picture in the annotations; image_ids: their ids.
+        placements: a `nanodet.runtime.fit.Placement` each.
+        picture_sizes: (width, height) of each original.
+    """
+
+    images: torch.Tensor
+    contents: list
+    boxes: list
+    labels: list
+    ignored: list
+    indices: list
+    image_ids: list
+    placements: list
+    picture_sizes: list
+
+    def __len__(self):
+        return len(self.images)
+
+    def to(self, device, **kwargs):
+        """Return the batch with its tensors on ``device`` (Lightning calls this)."""
+        return self._apply(lambda tensor: tensor.to(device, **kwargs))
+
+    def pin_memory(self):
+        """Return the batch in page-locked memory (a loader with ``pin_memory`` calls this)."""
+        return self._apply(torch.Tensor.pin_memory)
+
+    def _apply(self, function):
+        lists = {
+            name: [function(tensor) for tensor in getattr(self, name)]
+            for name in ("boxes", "labels", "ignored")
+        }
+        return dataclasses.replace(self, images=function(self.images), **lists)
+
+
+def collate(samples):
+    """Put samples into a `Batch`, padded right and bottom to the largest, rounded up to 32.
+
+    A `NanodetError` in place of the samples passes through.
+    """
+    if isinstance(samples, NanodetError):
+        return samples
+    contents = [(s.image.shape[1], s.image.shape[0]) for s in samples]
+    width, height = round_up(np.max(contents, axis=0))
+    exact = all(content == (width, height) for content in contents)
+    images = (torch.empty if exact else torch.zeros)(
+        (len(samples), height, width, 3), dtype=torch.uint8
+    )
+    for image, sample, (w, h) in zip(images.numpy(), samples, contents, strict=True):
+        image[:h, :w] = sample.image
+    return Batch(
+        images,
+        contents,
+        [torch.from_numpy(s.boxes) for s in samples],
+        [torch.from_numpy(s.labels) for s in samples],
+        [torch.from_numpy(s.ignored) for s in samples],
+        [s.index for s in samples],
+        [s.image_id for s in samples],
+        [s.placement for s in samples],
+        [s.picture_size for s in samples],
+    )
+
+
+def normalise_batch(images, contents, mean, std, channels_last=True):
+    """Return ``(images - mean) / std`` with zeros outside each picture's content.
+
+    Done on whole batches, on the device that trains: the loader then moves bytes, not floats.
+
+    Args:
+        images: uint8 (B, H, W, 3).
+        contents: (width, height) of each picture.
+        mean, std: three values each in the channels' order, in grey levels.
+        channels_last: the memory format of the result.
+
+    Returns:
+        float32 (B, 3, H, W).
+    """
+    mean, std = (torch.tensor(v, dtype=torch.float32, device=images.device) for v in (mean, std))
+    result = torch.sub(images, mean).div_(std)
+    for picture, (w, h) in zip(result, contents, strict=True):
+        picture[h:] = 0
+        picture[:h, w:] = 0
+    result = result.permute(0, 3, 1, 2)
+    return result if channels_last else result.contiguous()
+
+
+class EpochSampler(Sampler):
+    """Yields batches of keys ``(epoch, index, input_size)``.
+
+    In training the order is a permutation that follows from (seed, epoch), dealt out to the
+    ranks in turn; it is filled up from its beginning so that all ranks have as many pictures.
+    The last batch may be smaller, but a single picture in it is left out where there are other
+    batches, because batch norm learns nothing from one. Without training: the pictures in
+    order, each exactly once over all ranks.
+    """
+
+    def __init__(
+        self, length, batch_size, training, seed, input_size, multi_scale=None, rank=0, world_size=1
+    ):
+        self.length, self.batch_size, self.training = length, batch_size, training
+        self.seed, self.input_size, self.multi_scale = seed, tuple(input_size), multi_scale
+        self.rank, self.world_size = rank, world_size
+        self.epoch = self.start = 0
+
+    @property
+    def sampler(self):
+        """Itself: Lightning calls ``set_epoch`` on a batch sampler's sampler."""
+        return self
+
+    def set_epoch(self, epoch):
+        """Choose the epoch; a new one starts at its first batch."""
+        if epoch != self.epoch:
+            self.epoch, self.start = epoch, 0
+
+    def set_start(self, batch):
+        """Leave out the epoch's batches before ``batch``, to go on in mid-epoch."""
+        self.start = batch
+
+    def __len__(self):
+        """Number of batches in a whole epoch, those left out by `set_start` included."""
+        return self._batches(len(self._indices()))
+
+    def _batches(self, pictures):
+        full, rest = divmod(pictures, self.batch_size)
+        lone = self.training and rest == 1 and full > 0 and self.batch_size > 1
+        return full + (rest > 0 and not lone)
+
+    def __iter__(self):
+        indices = self._indices()
+        for batch in range(self.start, self._batches(len(indices))):
+            size = self._size(batch)
+            part = indices[batch * self.batch_size : (batch + 1) * self.batch_size]
+            epoch = self.epoch if self.training else 0
+            yield [(epoch, int(index), size) for index in part]
+
+    def _indices(self):
+        order = np.arange(self.length)
+        if self.training:
+            rng = np.random.default_rng([self.seed, self.epoch, 0, ORDER_STREAM])
+            order = rng.permutation(self.length)
+            order = np.resize(order, -(-self.length // self.world_size) * self.world_size)
+        return order[self.rank :: self.world_size]
+
+    def _size(self, batch):
+        if not (self.training and self.multi_scale):
+            return self.input_size
+        rng = np.random.default_rng([self.seed, self.epoch, batch, SIZE_STREAM])
+        factor = rng.uniform(*self.multi_scale)
+        return tuple(
+            max(round(side * factor / ALIGNMENT), 1) * ALIGNMENT for side in self.input_size
+        )
+
+
+class Loader(DataLoader):
+    """A torch loader that raises a `NanodetError` met in a worker as itself."""
+
+    def __iter__(self):
+        for batch in super().__iter__():
+            if isinstance(batch, NanodetError):
+                raise batch
+            yield batch
+
+
+def build_loader(
+    dataset,
+    batch_size,
+    workers,
+    training,
+    seed,
+    input_size,
+    multi_scale=None,
+    rank=0,
+    world_size=1,
+    pin_memory=None,
+):
+    """Return the loader of `Batch` for a `DetectionSet`.
+
+    Args:
+        dataset: a `nanodet.data.dataset.DetectionSet`.
+        batch_size: pictures per batch and process.
+        workers: worker processes; 0 loads in this one.
+        training: shuffled, see `EpochSampler`.
+        seed: whole number from 0, the same on all ranks.
+        input_size: (width, height) that pictures are fitted to.
+        multi_scale: (low, high) factors of which every batch draws one, in multiples of 32.
+        rank, world_size: this process among those that train together.
+        pin_memory: page-locked batches; None where there is CUDA.
+
+    The loader's ``batch_sampler`` is the `EpochSampler`.
+    """
+    sampler = EpochSampler(
+        len(dataset), batch_size, training, seed, input_size, multi_scale, rank, world_size
+    )
+    return Loader(
+        dataset,
+        batch_sampler=sampler,
+        num_workers=workers,
+        collate_fn=collate,
+        pin_memory=torch.cuda.is_available() if pin_memory is None else pin_memory,
+        worker_init_fn=_start_worker,
+        persistent_workers=workers > 0,
+        # the default generator would move with every epoch, and with it the training's numbers
+        generator=torch.Generator().manual_seed(seed),
+    )
+
+
+def _start_worker(_):
+    cv2.setNumThreads(0)  # the workers share the processors already
