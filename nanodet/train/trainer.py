@@ -1,7 +1,6 @@
 """`train`: a config in, a run folder out."""
 
 import logging
-import os
 import warnings
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EarlyStopping, TQDMProgressBar
 from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from nanodet.config import save_config
 from nanodet.data.dataset import DetectionSet
@@ -31,13 +31,14 @@ from nanodet.train.run_folder import find_resume, prepare
 PROBLEMS_SHOWN = 5
 
 
-def train(config, file="config", say=print):
+def train(config, file="config", say=print, callbacks=()):
     """Train as the config says and fill the run folder ``config.save_dir``.
 
     Args:
         config: a `Config`; its class names are filled from the data where it has none.
         file: names the config in messages.
         say: gets lines for the user; only the first process of several calls it.
+        callbacks: Lightning callbacks of your own.
 
     Returns:
         the `Metrics` of the best checkpoint, or ``None`` when nothing was validated.
@@ -45,7 +46,7 @@ def train(config, file="config", say=print):
     Raises:
         NanodetError: bad config, data or checkpoint.
     """
-    first = int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0
+    first = rank_zero_only.rank == 0
     say = say if first else (lambda line: None)
     check_schedule(config.schedule, file)
     metric = save_metric(config.evaluator, file)
@@ -69,14 +70,9 @@ def train(config, file="config", say=print):
     module = TrainingModule(config, network, validation_set, file)
     if devices["accelerator"] in ("cpu", "cuda"):
         module = module.to(memory_format=torch.channels_last)
-    callbacks = [MetricsCsv(folder, config.log.interval), Checkpoints(folder, metric), TQDMProgressBar()]
-    if config.schedule.early_stopping:
-        patience = config.schedule.early_stopping.patience
-        callbacks.append(
-            EarlyStopping(f"val/{metric}", mode="max", patience=patience, check_on_train_epoch_end=False)
-        )
     if first and resume is None:
-        say(f"training in {folder}: {len(training_set.pictures)} pictures, {len(validation_set.pictures)} to validate")
+        counts = len(training_set.pictures), len(validation_set.pictures)
+        say(f"training in {folder}: {counts[0]} pictures, {counts[1]} to validate")
     _quieten()
     trainer = pl.Trainer(
         **devices,
@@ -88,7 +84,7 @@ def train(config, file="config", say=print):
         benchmark=config.cudnn_benchmark,
         logger=TensorBoardLogger(folder, name="tensorboard", version=""),
         plugins=[AtomicCheckpointIO()],
-        callbacks=callbacks,
+        callbacks=[*_callbacks(config, folder, metric), *callbacks],
         enable_checkpointing=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
@@ -101,6 +97,16 @@ def train(config, file="config", say=print):
     if not trainer.is_global_zero:
         return None
     return _finish(folder, config, validation_set, say)
+
+
+def _callbacks(config, folder, metric):
+    callbacks = [MetricsCsv(folder, config.log.interval), Checkpoints(folder, metric), TQDMProgressBar()]
+    if config.schedule.early_stopping:
+        patience = config.schedule.early_stopping.patience
+        callbacks.append(
+            EarlyStopping(f"val/{metric}", mode="max", patience=patience, check_on_train_epoch_end=False)
+        )
+    return callbacks
 
 
 def _read_data(config, file, say):

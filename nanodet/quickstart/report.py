@@ -1,0 +1,83 @@
+"""The quickstart's report: Markdown with pictures and tables."""
+
+import os
+import platform
+from pathlib import Path
+
+from nanodet import __version__
+from nanodet.evaluate.plots import percent
+from nanodet.evaluate.sheet import save_picture, validation_sheet
+from nanodet.runtime.files import write_text
+from nanodet.runtime.pictures import read_picture
+
+
+def write_report(out, config, annotations, detections, rows, results, times, seconds):
+    """Write ``out/report.md`` and its picture.
+
+    Args:
+        out: the quickstart's folder, a `Path`.
+        config: the `Config` it trained with.
+        annotations: the validation set; detections: torch's, one `Detections` a picture.
+        rows: (stage, model file, `Metrics`, detector) each.
+        results: `nanodet.export.compare.StageResult` of the stages.
+        times: stage to median milliseconds of the network.
+        seconds: step to seconds.
+
+    Returns:
+        the path of the report.
+    """
+    save_picture(validation_sheet(annotations, detections, read_picture), out / "validation.jpg")
+    compared = {result.name: result for result in results}
+    width, height = config.data.val.input_size
+    lines = [
+        "# Quickstart",
+        "",
+        f"A ShuffleNetV2 {config.model.arch.backbone.model_size} NanoDet at {width} x {height}, trained "
+        f"for {config.schedule.total_epochs} epochs on drawn pictures, measured on "
+        f"{len(annotations.pictures)} others; nanodet {__version__}, {os.cpu_count()} cores, "
+        f"{platform.machine()}.",
+        "",
+        "![validation pictures with boxes](validation.jpg)",
+        "",
+        "## Is the shipped model still the trained one?",
+        "",
+        "Errors are the largest found against torch on the same inputs; network time is the median "
+        "at batch 1, all models taking turns.",
+        "",
+        "| stage | file | size | AP | AP50 | score error | edge error | network |",
+        "|---|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for stage, path, metrics, _ in rows:
+        result = compared.get(stage)
+        errors = ("-", "-") if result is None else (
+            f"{result.score_max:.1e}", f"{result.edge_max:.4f} px"
+        )  # fmt: skip
+        lines.append(
+            f"| {stage} | `{Path(path).relative_to(out)}` | {_size(path)} | {percent(metrics.AP)} "
+            f"| {percent(metrics.AP50)} | {errors[0]} | {errors[1]} | {times[stage]:.2f} ms |"
+        )
+    lines += ["", "## Classes", "", "| class | objects | AP | AP50 |", "|---|---:|---:|---:|"]
+    for row in rows[0][2].ap_per_class:
+        lines.append(f"| {row.name} | {row.objects} | {percent(row.AP)} | {percent(row.AP50)} |")
+    lines += ["", "## Training", "", "![loss](run/loss.png)", "", "![AP](run/ap.png)", ""]
+    lines += ["| step | seconds |", "|---|---:|"]
+    lines += [f"| {step} | {value:.0f} |" for step, value in seconds.items()]
+    lines += [f"| total | {sum(seconds.values()):.0f} |", ""]
+    lines += [
+        "## Next",
+        "",
+        "```",
+        f"nanodet detect {out}/model/quickstart.param {out}/data/val/images --out {out}/found",
+        "```",
+        "",
+    ]
+    path = out / "report.md"
+    write_text(path, "\n".join(lines))
+    return path
+
+
+def _size(path):
+    """Return the size of a model: of both files where ncnn has two."""
+    path = Path(path)
+    files = [path, path.with_suffix(".bin")] if path.suffix == ".param" else [path]
+    return f"{sum(file.stat().st_size for file in files) / 1e6:.2f} MB"
