@@ -181,10 +181,18 @@ class Loader(DataLoader):
     """A torch loader that raises a `NanodetError` met in a worker as itself."""
 
     def __iter__(self):
-        for batch in super().__iter__():
+        batches = super().__iter__()
+        for batch in batches:
             if isinstance(batch, NanodetError):
-                raise batch
+                break
             yield batch
+        else:
+            return
+        # ends the workers now: left to the garbage collector together with the error's frames,
+        # their queues may close before they are told, and the program then waits 5 s for them
+        self._iterator = None
+        del batches
+        raise batch
 
 
 def build_loader(

@@ -36,7 +36,8 @@ def fails(*words, name, img, ann, **more):
 def test_coco_mini(coco_mini):
     data = read_annotations("CocoDataset", coco_mini / "images", coco_mini / "annotations.json")
     assert len(data.pictures) == 500
-    assert data.category_ids[-1] == 90 and data.class_names[9] == "traffic light"
+    assert data.category_ids[-1] == 90
+    assert data.class_names[9] == "traffic light"
     boxes = sum(len(p.boxes) for p in data.pictures)
     crowds = sum(p.ignored_crowd.sum() for p in data.pictures)
     assert (boxes + crowds, crowds) == (4562, 21)
@@ -48,7 +49,8 @@ def test_coco_mini(coco_mini):
     np.testing.assert_allclose(first.areas, [a["area"] for a in own], rtol=1e-6)
     labels = [data.category_ids.index(a["category_id"]) for a in own]
     assert first.labels.tolist() == labels
-    assert first.boxes.dtype == np.float32 and first.labels.dtype == np.int64
+    assert first.boxes.dtype == np.float32
+    assert first.labels.dtype == np.int64
 
 
 def test_bccd(shared):
@@ -67,7 +69,8 @@ def test_bccd(shared):
         )
         for part in ("trainval", "test")
     }
-    assert sum(counts.values()) == 364 and counts["test"] == 72
+    assert sum(counts.values()) == 364
+    assert counts["test"] == 72
 
 
 def test_raccoon(shared):
@@ -101,9 +104,11 @@ def box(id, image_id, bbox, category_id=5, **more):
 
 def test_coco_categories_by_id_and_pictures_without_boxes(tmp_path, images):
     data = read_annotations("coco", images, coco(tmp_path), class_names=["x y", "z"])
-    assert data.class_names == ("x y", "z") and data.category_ids == (2, 5)
+    assert data.class_names == ("x y", "z")
+    assert data.category_ids == (2, 5)
     first, second = data.pictures
-    assert first.labels.tolist() == [1, 0] and first.areas.tolist() == [120, 25]
+    assert first.labels.tolist() == [1, 0]
+    assert first.areas.tolist() == [120, 25]
     assert (second.width, second.height, len(second.boxes)) == (40, 30, 0)
 
 
@@ -118,11 +123,13 @@ def test_coco_crowd_ignore_and_mended_boxes(tmp_path, images):
     ]
     data = read_annotations("coco", images, coco(tmp_path, annotations=entries))
     picture = data.pictures[0]
-    assert picture.boxes.tolist() == [[30, 20, 40, 30]] and picture.areas.tolist() == [100]
+    assert picture.boxes.tolist() == [[30, 20, 40, 30]]
+    assert picture.areas.tolist() == [100]
     assert picture.ignored_crowd.tolist() == [True, False]
     assert picture.ignored_areas.tolist() == [50, 64]
     assert len(data.problems) == 4
-    assert "annotation 3" in data.problems[0] and "clipped" in data.problems[0]
+    assert "annotation 3" in data.problems[0]
+    assert "clipped" in data.problems[0]
     assert all("left out" in line for line in data.problems[1:])
 
 
@@ -230,10 +237,13 @@ def test_voc_floats_difficult_and_missing_size(voc, images):
     voc(stem="b", filename="renamed.jpg")  # found by the XML's own name
     data = read_annotations("voc", images, ann)
     first, second = data.pictures
-    assert data.class_names == ("ant", "cat") and (first.width, first.height) == (40, 30)
+    assert data.class_names == ("ant", "cat")
+    assert (first.width, first.height) == (40, 30)
     assert first.boxes.tolist() == [[1.5, 2, 10, 12.25]]
-    assert first.ignored.tolist() == [[3, 3, 9, 9]] and first.ignored_crowd.tolist() == [False]
-    assert second.path.name == "b.jpg" and len(second.boxes) == 0
+    assert first.ignored.tolist() == [[3, 3, 9, 9]]
+    assert first.ignored_crowd.tolist() == [False]
+    assert second.path.name == "b.jpg"
+    assert len(second.boxes) == 0
 
 
 @pytest.mark.parametrize(
@@ -291,7 +301,8 @@ def test_yolo_boxes_polygons_and_names(yolo, images, tmp_path):
     assert data.class_names == ("x", "y")
     first, second = data.pictures
     np.testing.assert_allclose(first.boxes, [[10, 12, 30, 18], [4, 3, 16, 15]], atol=1e-5)
-    assert first.labels.tolist() == [1, 0] and len(second.boxes) == 0
+    assert first.labels.tolist() == [1, 0]
+    assert len(second.boxes) == 0
     (ann / "classes.txt").write_text("p\nq\n")  # nearer
     assert read_annotations("yolo", images, ann).class_names == ("p", "q")
 
