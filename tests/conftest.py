@@ -25,3 +25,56 @@ def coco_mini(shared):
 def root():
     """The checkout."""
     return Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def small_checkpoint(root, tmp_path_factory):
+    """A checkpoint of a small NanoDet (0.5x, 3 classes, 160 x 96) with weights that do something.
+
+    Its plain weights are others than its averaged ones, which are those to be used.
+    """
+    import torch
+    from torch import nn
+
+    from nanodet.config import config_to_dict, load_config
+    from nanodet.model.network import build_network
+
+    config = load_config(
+        root / "config" / "nanodet-m.yml",
+        [
+            "model.arch.backbone.model_size=0.5x",
+            "model.arch.backbone.pretrain=false",
+            "model.arch.fpn.in_channels=[48, 96, 192]",
+            "model.arch.head.num_classes=3",
+            "class_names=[disc, square, Dreieck ü]",
+            "data.val.input_size=[160, 96]",
+        ],
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        plain = build_network(config.model.arch).state_dict()
+        network = build_network(config.model.arch)
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                nn.init.uniform_(module.weight, 0.5, 1.5)
+                nn.init.normal_(module.bias, std=0.2)
+                nn.init.normal_(module.running_mean, std=0.2)
+                nn.init.uniform_(module.running_var, 0.5, 2.0)
+        for conv in network.head.gfl_cls:
+            nn.init.normal_(conv.weight, std=0.3)
+            nn.init.normal_(conv.bias[:3], mean=-2.0)
+    state = {f"model.{name}": value for name, value in plain.items()}
+    state |= {f"avg_model.{name}": value for name, value in network.state_dict().items()}
+    path = tmp_path_factory.mktemp("small") / "small.ckpt"
+    carried = {"nanodet": {"config": config_to_dict(config)}}
+    torch.save({"state_dict": state, "epoch": 3, **carried}, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def exported_small(small_checkpoint, tmp_path_factory):
+    """`nanodet.export.export.Exported` of `small_checkpoint`: ONNX, ncnn fp32 and fp16."""
+    pytest.importorskip("onnx")
+    from nanodet.export.export import export
+
+    return export(small_checkpoint, tmp_path_factory.mktemp("exported"), report=lambda line: None)

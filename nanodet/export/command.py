@@ -1,6 +1,7 @@
 """``nanodet export``: a checkpoint to verified ONNX and ncnn files."""
 
 from nanodet.cli.arguments import size_wxh
+from nanodet.errors import NanodetError
 
 
 def add_arguments(parser):
@@ -31,8 +32,7 @@ def add_arguments(parser):
 
 def run(args):
     """Export, and print what was written."""
-    from nanodet.export.export import export
-
+    export = load_export()
     formats = tuple(part.strip() for part in args.formats.split(",") if part.strip())
     exported = export(
         args.checkpoint, args.out, args.config, formats, args.size, args.fit, args.images, args.name
@@ -40,3 +40,16 @@ def run(args):
     for path in exported.files.values():
         print(path)
     print(f"{exported.seconds:.1f} s")
+
+
+def load_export():
+    """Return `nanodet.export.export.export`, or say in one line what is not installed."""
+    try:
+        from nanodet.export.export import export
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("nanodet"):
+            raise
+        raise NanodetError(
+            f'export needs {error.name}, which is not installed: pip install "nanodet[all]"'
+        ) from None
+    return export

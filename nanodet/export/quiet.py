@@ -1,6 +1,7 @@
 """Keeps what converters print away from the user, and finds the line that says what went wrong."""
 
 import contextlib
+import io
 import os
 import re
 import sys
@@ -16,7 +17,7 @@ _TELLING = re.compile(r"error|fail|unsupported|not supported|invalid|expect|cann
 def stage(name):
     """Name a stage of the export: swallow its output, turn its exceptions into one line.
 
-    Both file descriptors 1 and 2 are caught, because C++ libraries write past ``sys.stdout``.
+    The file descriptors 1 and 2 are caught too, because C++ libraries write past ``sys.stdout``.
 
     Raises:
         NanodetError: ``<name>: <why>``, for whatever went wrong inside.
@@ -37,10 +38,12 @@ def _caught(sink):
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     kept = [(number, os.dup(number)) for number in (1, 2)]
+    nowhere = io.StringIO()  # a notebook's or a test's streams are not those of the process
     try:
         for number, _ in kept:
             os.dup2(sink.fileno(), number)
-        yield
+        with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+            yield
     finally:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()

@@ -48,7 +48,7 @@ class NcnnBackend:
     def run(self, tensor):
         extractor = self.net.create_extractor()
         # ncnn's Mat refers to this memory: it must live until extract is done
-        picture = np.ascontiguousarray(tensor[0])
+        picture = np.ascontiguousarray(tensor[0], np.float32)
         extractor.input(self.spec.input_name, self._mat(picture))
         status, output = extractor.extract(self.spec.output_name)
         if status != 0:
@@ -63,6 +63,8 @@ def _check_files(param, weights, spec, spec_file):
         first = param.read_text(encoding="utf-8").split("\n", 1)[0].strip()
     except UnicodeDecodeError:
         first = ""
+    except OSError as error:
+        raise NanodetError(f"{param}: cannot read this model ({error.strerror})") from None
     if first != _MAGIC:
         raise NanodetError(f"{param}: not an ncnn param file")
     for file in (param, weights):

@@ -1,0 +1,176 @@
+"""``nanodet info``: what a config file, a checkpoint or an exported model is, and what it costs."""
+
+from pathlib import Path
+
+from nanodet.cli.arguments import size_wxh
+from nanodet.errors import NanodetError
+
+
+def add_arguments(parser):
+    """Add the command's arguments to an `argparse` parser."""
+    parser.add_argument(
+        "model", metavar="CONFIG_OR_MODEL", help=".yml, .ckpt, .pth, .onnx or .param"
+    )
+    parser.add_argument("--config", metavar="C", help="config of a checkpoint that carries none")
+    parser.add_argument(
+        "--size",
+        type=size_wxh,
+        metavar="WxH",
+        help="count at this network input (default: its own)",
+    )
+
+
+def run(args):
+    """Print the tables."""
+    path = Path(args.model)
+    suffix = path.suffix.lower()
+    if not path.is_file():
+        raise NanodetError(f"{path}: there is no such file")
+    if suffix in (".yml", ".yaml"):
+        lines = _of_config(path, args.size)
+    elif suffix in (".ckpt", ".pth"):
+        lines = _of_checkpoint(path, args.config, args.size)
+    elif suffix in (".onnx", ".param"):
+        lines = _of_exported(path, args.size)
+    else:
+        raise NanodetError(f"{path}: unknown kind of file; known: .yml, .ckpt, .pth, .onnx, .param")
+    print("\n".join(lines))
+
+
+def _of_config(path, size):
+    from nanodet.config import load_config
+    from nanodet.model.network import build_network
+
+    config = load_config(path)
+    network = build_network(config.model.arch, str(path)).eval()
+    return [f"config      {path}", *_of_network(network, config, size, path)]
+
+
+def _of_checkpoint(path, config_path, size):
+    from nanodet.model.checkpoint import load_network
+
+    network, config, checkpoint = load_network(path, config_path)
+    epoch = "not said" if checkpoint.epoch is None else checkpoint.epoch
+    return [
+        f"checkpoint  {path}",
+        f"epoch       {epoch}",
+        f"weights     {'averaged (EMA)' if checkpoint.averaged else 'as trained, no average (EMA)'}",
+        f"config      {'its own' if config_path is None else config_path}"
+        f"{'' if checkpoint.config else ' (it carries none)'}",
+        *_of_network(network, config, size, path),
+    ]
+
+
+def _of_network(network, config, size, path):
+    from nanodet.model.profile import CONVENTION, profile
+    from nanodet.model.torch_backend import spec_of
+    from nanodet.runtime.spec import check_input_size
+
+    spec = spec_of(config)
+    spec = spec.at_size(size or spec.input_size)
+    check_input_size(spec.input_size, "--size" if size else f"{path}: data.val.input_size")
+    lines = [
+        *_of_spec(spec),
+        "",
+        _cost_row("stage", "parameters", "multiply-adds", "FLOPs", "with small"),
+    ]
+    stages = profile(network, spec.input_size)
+    for stage in stages:
+        numbers = (_mega(stage.multiply_adds), _mega(stage.flops), _mega(stage.flops_with_small))
+        lines.append(_cost_row(stage.name, f"{stage.parameters:,}", *numbers))
+    total = stages[-1]
+    giga = total.multiply_adds / 1e9, total.flops / 1e9, total.flops_with_small / 1e9
+    lines += [
+        "",
+        f"{total.parameters / 1e6:.2f} M parameters in use, {giga[0]:.2f} G multiply-adds, "
+        f"{giga[1]:.2f} GFLOPs; with small layers {giga[1] / 2 + (giga[2] - giga[1]) / 2:.2f} G "
+        f"and {giga[2]:.2f} GFLOPs.",
+        CONVENTION,
+        "",
+        *_levels(spec),
+    ]
+    return lines
+
+
+def _of_exported(path, size):
+    from nanodet.runtime.detector import Detector
+
+    spec = Detector(path, size=size).spec
+    lines = [f"model       {path}", *_files(path), *_of_spec(spec)]
+    lines.append(f"sizes       {'any multiple of 32' if spec.any_size else 'this one alone'}")
+    for name, value in spec.source.items():
+        lines.append(f"source      {name} {value}")
+    for stage, figures in _measured(spec):
+        lines.append(f"measured    {stage}: {figures}")
+    return [*lines, "", *_levels(spec.at_size(size or spec.input_size))]
+
+
+def _files(path):
+    """Return lines on the model's files and the parameters in them."""
+    if path.suffix.lower() == ".onnx":
+        return [f"file        {path.name} {path.stat().st_size:,} bytes", _onnx_parameters(path)]
+    weights = path.with_suffix(".bin")
+    return [
+        f"file        {path.name} {path.stat().st_size:,} bytes",
+        f"file        {weights.name} {weights.stat().st_size:,} bytes",
+    ]
+
+
+def _onnx_parameters(path):
+    try:
+        import onnx
+    except ImportError:
+        return "parameters  not counted (pip install onnx)"
+    weights = onnx.load(path).graph.initializer
+    count = sum(_volume(w.dims) for w in weights if w.data_type == onnx.TensorProto.FLOAT)
+    return f"parameters  {count:,} (batch norms folded)"
+
+
+def _volume(sides):
+    volume = 1
+    for side in sides:
+        volume *= side
+    return volume
+
+
+def _of_spec(spec):
+    width, height = spec.input_size
+    names = ", ".join(spec.class_names[:8]) + (", ..." if len(spec.class_names) > 8 else "")
+    return [
+        f"classes     {len(spec.class_names)}: {names}",
+        f"input       {width} x {height}, {spec.colour_order}, fit {spec.fit}",
+        f"normalise   mean {' '.join(f'{v:g}' for v in spec.mean)}, "
+        f"std {' '.join(f'{v:g}' for v in spec.std)}",
+    ]
+
+
+def _measured(spec):
+    """Return (stage, text) of the comparisons in a spec; what has another form is left out."""
+    against = spec.measured.get("against_torch")
+    for stage, figures in against.items() if isinstance(against, dict) else ():
+        if isinstance(figures, dict):
+            score, edge = figures.get("score_max"), figures.get("edge_max")
+            if isinstance(score, (int, float)) and isinstance(edge, (int, float)):
+                yield stage, f"at most {score:.1e} in score and {edge:.1e} px from torch"
+
+
+def _levels(spec):
+    lines = [f"{'stride':>6}  {'map':>9}  {'points':>7}  {'channels':>8}"]
+    for stride, (columns, rows) in zip(
+        spec.strides, spec.level_sizes(spec.input_size), strict=True
+    ):
+        shape = f"{columns} x {rows}"
+        lines.append(f"{stride:>6}  {shape:>9}  {columns * rows:>7}  {spec.channels:>8}")
+    points = spec.point_count(spec.input_size)
+    lines.append(
+        f"{'total':>6}  {'':>9}  {points:>7}  = {len(spec.class_names)} classes + 4 x {spec.reg_max + 1} bins"
+    )
+    return lines
+
+
+def _cost_row(name, parameters, multiply_adds, flops, small):
+    return f"{name:<18}{parameters:>12}{multiply_adds:>15}{flops:>11}{small:>14}"
+
+
+def _mega(count):
+    return f"{count / 1e6:.1f} M"

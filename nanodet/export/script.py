@@ -1,0 +1,56 @@
+"""The command line that users of the original NanoDet's export scripts know."""
+
+import argparse
+import re
+from pathlib import Path
+
+from nanodet.cli.main import run_command
+from nanodet.export.command import load_export
+
+SUFFIX = {"onnx": ".onnx", "ncnn": ".param"}
+
+
+def main(kind, argv=None):
+    """Export one format; return the exit status.
+
+    Args:
+        kind: ``onnx`` or ``ncnn``.
+        argv: arguments; None takes the process's.
+    """
+    parser = argparse.ArgumentParser(description=f"Convert a checkpoint to {kind}.")
+    parser.add_argument("--cfg_path", required=True, metavar="C", help="config file")
+    parser.add_argument(
+        "--model_path", metavar="M",
+        help=".ckpt or .pth (default: model_best/model_best.ckpt in the config's save_dir)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out_path", default=f"nanodet{SUFFIX[kind]}", metavar="O",
+        help="file to write, its spec beside it (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--input_shape", type=_height_width, metavar="H,W",
+        help="network input (default: the config's data.val.input_size)",
+    )  # fmt: skip
+    return run_command(_run, kind, parser.parse_args(argv))
+
+
+def _run(kind, args):
+    from nanodet.config import load_config
+
+    export = load_export()
+    model = args.model_path
+    if model is None:
+        model = Path(load_config(args.cfg_path).save_dir) / "model_best" / "model_best.ckpt"
+    out = Path(args.out_path)
+    name = out.stem if out.suffix in (".onnx", ".param", ".bin") else out.name
+    exported = export(model, out.parent, args.cfg_path, (kind,), args.input_shape, name=name)
+    for path in exported.files.values():
+        print(path)
+
+
+def _height_width(text):
+    """Read ``H,W`` as (width, height)."""
+    if not re.fullmatch(r"[1-9]\d{0,4},[1-9]\d{0,4}", text.replace(" ", "")):
+        raise argparse.ArgumentTypeError(f"{text!r} is not H,W such as 320,320")
+    height, width = text.split(",")
+    return int(width), int(height)

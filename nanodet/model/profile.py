@@ -1,0 +1,114 @@
+"""What a network costs: parameters and multiply-adds per stage.
+
+Counted in two ways. *Multiply-adds* are those of the convolutions alone: what the literature and
+torch's own counter (`torch.utils.flop_counter`) count; *FLOPs* are twice that. *With small layers*
+adds operations, per value that comes out: 2 for batch norm, 1 for an activation or a sum, 9 for the
+3 x 3 max pooling, 4 for bilinear interpolation. Each counts as a multiply-add, which is how the
+literature's 0.72 GFLOPs for NanoDet-m at 320 x 320 come about. Copies and shuffles cost nothing.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+CONVENTION = (
+    "Counted: multiply-adds of the convolutions; FLOPs = 2 x multiply-adds. "
+    '"With small layers" adds batch norm, activations, pooling, interpolation and sums, '
+    "each operation as a multiply-add. Weights the network never uses (gfl_reg) are left out."
+)
+
+_aten = torch.ops.aten
+
+
+def _per_value(operations):
+    """Return a counter of ``operations`` per value that comes out, as `FlopCounterMode` calls it."""
+
+    def count(*arguments, out_shape=None, **options):
+        # of several outputs the first is the map, the others are statistics or indices
+        shape = out_shape if isinstance(out_shape, torch.Size) else out_shape[0]
+        return operations * shape.numel()
+
+    return count
+
+
+_ACTIVATIONS = (
+    _aten.leaky_relu, _aten.leaky_relu_, _aten.relu, _aten.relu_, _aten.hardtanh, _aten.hardtanh_,
+    _aten.silu, _aten.silu_, _aten.hardswish, _aten.hardswish_,
+)  # fmt: skip
+_SMALL = {
+    _aten.native_batch_norm: _per_value(2),
+    _aten._native_batch_norm_legit_no_training: _per_value(2),
+    _aten._native_batch_norm_legit: _per_value(2),
+    _aten.max_pool2d_with_indices: _per_value(9),
+    _aten.upsample_bilinear2d: _per_value(4),
+    _aten.add: _per_value(1),
+    **dict.fromkeys(_ACTIVATIONS, _per_value(1)),
+}
+
+
+@dataclass(frozen=True)
+class StageCost:
+    """The cost of one part of a network for one picture.
+
+    Attributes:
+        name: of the part.
+        parameters: learnt values in use.
+        multiply_adds: of its convolutions.
+        small: operations of everything else, one multiply-add each.
+    """
+
+    name: str
+    parameters: int
+    multiply_adds: int
+    small: int
+
+    @property
+    def flops(self):
+        return 2 * self.multiply_adds
+
+    @property
+    def flops_with_small(self):
+        return 2 * (self.multiply_adds + self.small)
+
+
+def profile(network, input_size):
+    """Measure a network by running it once on zeros.
+
+    Args:
+        network: a `nanodet.model.network.NanoDet` in eval mode.
+        input_size: (width, height) in pixels, multiples of 32.
+
+    Returns:
+        one `StageCost` per stage, then their sum, named ``total``.
+    """
+    width, height = input_size
+    device = next(network.parameters()).device
+    with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=_SMALL) as counter:
+        network(torch.zeros(1, 3, height, width, device=device))
+    counts = counter.get_flop_counts()
+    stages = []
+    for path, module in stage_modules(network):
+        counted = counts.get(f"{type(network).__name__}.{path}", {})
+        convolved = counted.get(_aten.convolution, 0) // 2  # the counter counts two each
+        small = sum(n for op, n in counted.items() if op is not _aten.convolution)
+        stages.append(StageCost(path, parameter_count(module, network), convolved, small))
+    total = [
+        sum(getattr(s, key) for s in stages) for key in ("parameters", "multiply_adds", "small")
+    ]
+    return [*stages, StageCost("total", *total)]
+
+
+def stage_modules(network):
+    """Return (dotted name, module) of the stages: the backbone's children, then the other parts."""
+    stages = [(f"backbone.{name}", child) for name, child in network.backbone.named_children()]
+    return stages + [
+        (name, child) for name, child in network.named_children() if name != "backbone"
+    ]
+
+
+def parameter_count(module, network):
+    """Return how many learnt values of ``module`` the network uses."""
+    head = network.head
+    unused = {id(p) for p in head.gfl_reg.parameters()} if head.share_cls_reg else set()
+    return sum(p.numel() for p in module.parameters() if id(p) not in unused)

@@ -1,0 +1,98 @@
+"""Parameters and multiply-adds, against published figures and counts by hand; `nanodet info`."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from nanodet.config import load_config
+from nanodet.model.network import build_network
+from nanodet.model.profile import profile
+
+
+@pytest.fixture(scope="module")
+def nanodet_m(root):
+    return build_network(load_config(root / "config" / "nanodet-m.yml").model.arch).eval()
+
+
+def info(root, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "nanodet.cli.main", "info", *map(str, arguments)],
+        cwd=root, capture_output=True, text=True, timeout=120,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )  # fmt: skip
+
+
+def test_nanodet_m(nanodet_m):
+    *stages, total = profile(nanodet_m, (320, 320))
+    assert [s.name for s in stages] == [
+        "backbone.conv1", "backbone.maxpool", "backbone.stage2", "backbone.stage3",
+        "backbone.stage4", "fpn", "head",
+    ]  # fmt: skip
+    assert total.parameters == 950_036
+    assert total.flops == pytest.approx(0.684e9, rel=1e-3)
+    assert total.flops_with_small == pytest.approx(0.72e9, rel=0.01)  # the literature's figure
+
+
+def test_by_hand(nanodet_m):
+    first, *_, fpn, head, total = profile(nanodet_m, (64, 32))
+    assert first.multiply_adds == 24 * 3 * 9 * 32 * 16
+    assert first.small == 24 * 32 * 16 * (2 + 1)
+    points = (8 * 4, 4 * 2, 2 * 1)
+    assert fpn.multiply_adds == 96 * sum(
+        c * n for c, n in zip((116, 232, 464), points, strict=True)
+    )
+    assert head.multiply_adds == sum(points) * (2 * (96 * 9 + 96 * 96) + 96 * 112)
+    assert total.multiply_adds == sum(s.multiply_adds for s in profile(nanodet_m, (64, 32))[:-1])
+
+
+def test_cost_grows_with_the_area(nanodet_m):
+    small, large = (profile(nanodet_m, size)[-1] for size in ((160, 96), (320, 192)))
+    assert large.multiply_adds == 4 * small.multiply_adds
+    assert large.parameters == small.parameters
+
+
+class TestInfo:
+    def test_config(self, root):
+        done = info(root, root / "config" / "nanodet-m.yml", "--size", "416x320")
+        assert done.returncode == 0, done.stderr
+        assert "0.95 M parameters in use" in done.stdout
+        assert "FLOPs = 2 x multiply-adds" in done.stdout
+        assert "52 x 40" in done.stdout
+
+    def test_checkpoint(self, root, small_checkpoint):
+        done = info(root, small_checkpoint)
+        assert done.returncode == 0, done.stderr
+        assert "averaged (EMA)" in done.stdout
+        assert "epoch       3" in done.stdout
+        assert "its own" in done.stdout
+        assert "20 x 12" in done.stdout
+
+    def test_exported(self, root, exported_small):
+        for path in exported_small.files.values():
+            done = info(root, path)
+            assert done.returncode == 0, done.stderr
+            assert "letterbox" in done.stdout
+            assert f"{path.stat().st_size:,} bytes" in done.stdout
+            assert "from torch" in done.stdout
+
+    @pytest.mark.parametrize(
+        ("name", "text", "words"),
+        [
+            ("no.ckpt", None, "there is no such file"),
+            ("a.txt", "x", "unknown kind of file"),
+            ("a.ckpt", "some text", "a.ckpt"),
+            ("a.onnx", "x", "not a usable ONNX model"),
+            ("a.param", "x", "its spec"),
+            ("a.yml", "model: 3", "model"),
+        ],
+    )
+    def test_bad_input(self, root, tmp_path, name, text, words):
+        if text is not None:
+            (tmp_path / name).write_text(text)
+        done = info(root, tmp_path / name)
+        assert done.returncode == 1
+        assert done.stderr.count("\n") == 1
+        assert words in done.stderr
+        assert done.stdout == ""
