@@ -82,7 +82,7 @@ class TestInfo:
         [
             ("no.ckpt", None, "there is no such file"),
             ("a.txt", "x", "unknown kind of file"),
-            ("a.ckpt", "some text", "a.ckpt"),
+            ("a.ckpt", "x", "a.ckpt"),
             ("a.onnx", "x", "not a usable ONNX model"),
             ("a.param", "x", "its spec"),
             ("a.yml", "model: 3", "model"),
