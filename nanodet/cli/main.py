@@ -65,6 +65,14 @@ def _import(module):
             file=sys.stderr,
         )
         sys.exit(1)
+    except ImportError as error:
+        from nanodet.runtime.window import import_problem
+
+        problem = import_problem(error)  # a system library that OpenCV wants
+        if problem is None:
+            raise
+        print(f"nanodet: error: {problem}", file=sys.stderr)
+        sys.exit(1)
 
 
 def entry():

@@ -43,8 +43,14 @@ def check(config, file):
     for key, value in positive.items():
         if value <= 0:
             fail(key, f"must be above 0, not {value}")
-    if config.device.workers_per_gpu < 0:
-        fail("device.workers_per_gpu", "must not be negative")
+    not_negative = {
+        "seed": config.seed or 0,
+        "device.workers_per_gpu": config.device.workers_per_gpu,
+        "grad_clip": config.grad_clip or 0,
+    }
+    for key, value in not_negative.items():
+        if value < 0:
+            fail(key, f"must not be negative, not {value}")
 
 
 def _check_dataset(dataset, key, fail):
@@ -53,22 +59,28 @@ def _check_dataset(dataset, key, fail):
     if dataset.fit is not None and dataset.fit not in FITS:
         fail(f"{key}.fit", f"must be one of {', '.join(FITS)}, not {dataset.fit!r}")
     pipeline = dataset.pipeline
-    ranges = {"scale": pipeline.scale, "contrast": pipeline.contrast}
-    ranges["saturation"] = pipeline.saturation
-    for name, value in ranges.items():
-        if value is not None and (len(value) != 2 or not 0 <= value[0] <= value[1]):
-            fail(f"{key}.pipeline.{name}", f"must be [low, high], not {value}")
-    if dataset.multi_scale is not None:
-        low_high = dataset.multi_scale
-        if len(low_high) != 2 or not 0 < low_high[0] <= low_high[1]:
-            fail(f"{key}.multi_scale", f"must be [low, high], not {low_high}")
-    if pipeline.stretch is not None and (
-        len(pipeline.stretch) != 2
-        or any(len(s) != 2 or not 0 < s[0] <= s[1] for s in pipeline.stretch)
+    for name, value in (
+        ("multi_scale", dataset.multi_scale),
+        ("pipeline.scale", pipeline.scale),
+        ("pipeline.contrast", pipeline.contrast),
+        ("pipeline.saturation", pipeline.saturation),
     ):
-        fail(f"{key}.pipeline.stretch", "must be [[low, high], [low, high]]")
+        lowest_may_be_zero = name in ("pipeline.contrast", "pipeline.saturation")
+        if value is not None and not _is_range(value, lowest_may_be_zero):
+            fail(f"{key}.{name}", f"must be [low, high] above 0, not {value}")
+    stretch = pipeline.stretch
+    if stretch is not None and (len(stretch) != 2 or not all(map(_is_range, stretch))):
+        fail(f"{key}.pipeline.stretch", "must be [[low, high], [low, high]] above 0")
+    for name in ("perspective", "rotation", "shear", "translate", "brightness"):
+        if (getattr(pipeline, name) or 0) < 0:
+            fail(f"{key}.pipeline.{name}", "must not be negative")
     if not 0 <= pipeline.flip <= 1:
         fail(f"{key}.pipeline.flip", "is a probability, 0 to 1")
     mean_std = pipeline.normalize
     if len(mean_std) != 2 or any(len(v) != 3 for v in mean_std) or min(mean_std[1]) <= 0:
         fail(f"{key}.pipeline.normalize", "must be [[mean x 3], [std x 3]] with std above 0")
+
+
+def _is_range(value, lowest_may_be_zero=False):
+    low_enough = len(value) == 2 and (value[0] > 0 or (lowest_may_be_zero and value[0] == 0))
+    return low_enough and value[0] <= value[1]

@@ -6,7 +6,8 @@ from pathlib import Path
 import torch
 
 from nanodet.errors import NanodetError
-from nanodet.model.checkpoint import _load
+from nanodet.model.checkpoint import load_plain
+from nanodet.runtime.files import sha256
 
 # published by torchvision; the file's name ends in the first digits of its SHA-256
 URLS = {
@@ -39,7 +40,7 @@ def load_pretrained(backbone, section, file="config"):
         path = _cached(section.model_size, key)
     else:
         path = Path(section.pretrain)
-    state = _load(path)
+    state = load_plain(path)
     state = state.get("state_dict", state) if isinstance(state, dict) else {}
     state = {str(name).removeprefix("module."): value for name, value in state.items()}
     own = backbone.state_dict()
@@ -64,14 +65,15 @@ def cache_folder():
 def _cached(model_size, key):
     url = URLS[model_size]
     path = cache_folder() / Path(url).name
+    digits = path.stem.rsplit("-", 1)[1]
     if path.is_file():
+        if not sha256(path).startswith(digits):
+            raise NanodetError(f"{key}: {path} is not the published file (wrong hash): delete it")
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # writes to a temporary name and compares the hash before it renames
-        torch.hub.download_url_to_file(
-            url, path, hash_prefix=path.stem.rsplit("-", 1)[1], progress=False
-        )
+        torch.hub.download_url_to_file(url, path, hash_prefix=digits, progress=False)
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "reason", None) or error
         raise NanodetError(

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from nanodet import Detector
-from nanodet.config.schema import Arch, Backbone, Fpn, Head
 from nanodet.errors import NanodetError
 from nanodet.model.checkpoint import load_network
 from nanodet.model.network import build_network
+from small_arch import arch
 
 CONFIG = "config/nanodet-m.yml"
 
@@ -20,14 +20,6 @@ CONFIG = "config/nanodet-m.yml"
 def trained(shared, root):
     network, _, _ = load_network(shared / "weights" / "nanodet-m_320.ckpt", root / CONFIG)
     return network
-
-
-def arch(size="0.5x", channels=(48, 96, 192), **head):
-    return Arch(
-        backbone=Backbone(name="ShuffleNetV2", model_size=size, pretrain=False),
-        fpn=Fpn(name="PAN", in_channels=list(channels), out_channels=96),
-        head=Head(name="NanoDetHead", num_classes=3, **head),
-    )
 
 
 def test_the_originals_checkpoint_loads_strictly_and_gives_its_logits(shared, trained):

@@ -20,6 +20,8 @@ class OnnxBackend:
         self.path = str(path)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        # waiting threads that spin take the cores from whatever runs between two pictures
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if threads:
             options.intra_op_num_threads = threads
         try:

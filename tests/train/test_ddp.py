@@ -1,0 +1,66 @@
+"""Two processes learn what one process learns from the union of their batches."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+SCRIPT = Path(__file__).with_name("save_gradients.py")
+
+
+def run(root, processes, config, path, *overrides):
+    start = [sys.executable]
+    if processes > 1:
+        start += ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
+    done = subprocess.run(
+        [*start, str(SCRIPT), str(config), str(path), *overrides],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(root)},
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    saved = torch.load(path, weights_only=True)
+    assert saved["world"] == processes
+    return saved["gradients"]
+
+
+def first_step_order(count, seed):
+    """The order of training pictures in epoch 0, as `EpochSampler` draws it."""
+    from nanodet.data.loader import EpochSampler
+
+    sampler = EpochSampler(count, count, True, seed, (96, 96))
+    return [index for _, index, _ in next(iter(sampler))]
+
+
+@pytest.mark.parametrize("one_side_empty", [False, True])
+def test_averaged_gradients_are_those_of_the_union(root, shapes, small_config, tmp_path, one_side_empty):
+    pictures, annotations = shapes[0]
+    content = json.loads(Path(annotations).read_text())
+    order = first_step_order(len(content["images"]), seed=3)
+    # rank 0 takes the even places of the order, rank 1 the odd ones: four pictures each
+    empty = set(np.asarray(order)[1:8:2] + 1) if one_side_empty else set()
+    kept = [a for a in content["annotations"] if a["image_id"] not in empty]
+    assert any(a["image_id"] in np.asarray(order)[0:8:2] + 1 for a in kept)
+    content["annotations"] = kept
+    changed = tmp_path / "changed.json"
+    changed.write_text(json.dumps(content))
+    config = small_config(
+        **{
+            "data.train.ann_path": str(changed),
+            "data.train.pipeline": {},
+            "schedule.freeze_norm": True,
+            "schedule.total_epochs": 1,
+            "schedule.val_intervals": 5,
+            "grad_clip": None,
+        }
+    )
+    one = run(root, 1, config, tmp_path / "one.pt", "device.batchsize_per_gpu=8")
+    two = run(root, 2, config, tmp_path / "two.pt", "device.batchsize_per_gpu=4")
+    assert one.keys() == two.keys()
+    for name in one:
+        scale = max(one[name].abs().max().item(), 1e-4)
+        assert (one[name] - two[name]).abs().max().item() <= 2e-5 * scale + 1e-8, name

@@ -1,0 +1,83 @@
+"""A training killed in mid-epoch and resumed equals one that was left alone."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+KEYS = {"schedule.total_epochs": 3, "schedule.val_intervals": 1, "log.interval": 2}
+
+
+def command(root, config, *overrides):
+    return [sys.executable, str(root / "tools" / "train.py"), str(config), *overrides]
+
+
+def environment():
+    return {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def train_whole(root, config, *overrides):
+    done = subprocess.run(
+        command(root, config, *overrides), env=environment(), capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def read(folder):
+    checkpoint = torch.load(folder / "model_last.ckpt", map_location="cpu", weights_only=True)
+    with open(folder / "metrics.csv", newline="") as file:
+        return checkpoint, list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_killed_and_resumed_equals_uninterrupted(root, small_config, tmp_path, workers):
+    keys = {**KEYS, "device.workers_per_gpu": workers, "data.train.cache": workers == 0}
+    alone = small_config("alone.yml", save_dir=str(tmp_path / "alone"), **keys)
+    broken = small_config("broken.yml", save_dir=str(tmp_path / "broken"), **keys)
+    train_whole(root, alone)
+
+    # killed without warning once the second epoch has begun
+    folder = tmp_path / "broken"
+    process = subprocess.Popen(
+        command(root, broken), env=environment(), start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0,
+    )  # fmt: skip
+    os.set_blocking(process.stdout.fileno(), False)
+    deadline = time.monotonic() + 200
+    seen = b""
+    while b"Epoch 1:" not in seen or b"1/6" not in seen.split(b"Epoch 1:")[-1]:
+        assert process.poll() is None, seen[-2000:]
+        assert time.monotonic() < deadline, seen[-2000:]
+        seen += process.stdout.read() or b""
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    assert (folder / "model_last.ckpt").is_file()
+    first, _ = read(folder)
+    assert first["epoch"] == 0
+
+    # what a kill while writing leaves behind must not be read
+    (folder / ".model_last-abc123.ckpt").write_bytes(b"half a checkpoint")
+    train_whole(root, broken, "schedule.resume=true")
+    assert not (folder / ".model_last-abc123.ckpt").exists()
+    expected, expected_rows = read(tmp_path / "alone")
+    found, found_rows = read(folder)
+
+    names = expected["state_dict"].keys()
+    assert any(name.startswith("avg_model.") for name in names)
+    assert found["state_dict"].keys() == names
+    for name in names:
+        difference = (found["state_dict"][name].double() - expected["state_dict"][name].double()).abs()
+        assert difference.max() <= 1e-6, name
+    assert [row["step"] for row in found_rows] == [row["step"] for row in expected_rows]
+    for mine, theirs in zip(found_rows, expected_rows, strict=True):
+        assert mine.keys() == theirs.keys()
+        for key in mine:
+            a, b = mine[key], theirs[key]
+            assert (a == b) or float(a) == pytest.approx(float(b), abs=1e-6), (mine, theirs)
