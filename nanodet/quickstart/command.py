@@ -23,6 +23,7 @@ WARMUP_RUNS, TIMED_RUNS = 10, 60
 
 
 def add_arguments(parser):
+    """Add the command's arguments to an `argparse` parser."""
     parser.add_argument("--out", metavar="DIR", default="quickstart", help="default: quickstart")
     parser.add_argument("--seed", type=int, default=0, help="pictures, order and weights; default: 0")
     parser.add_argument("--epochs", type=int, default=EPOCHS, help=f"default: {EPOCHS}")

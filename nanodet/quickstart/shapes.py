@@ -54,7 +54,7 @@ def draw_picture(rng):
     for _ in range(rng.integers(1, 7)):
         label = int(rng.integers(len(CLASSES)))
         # as many small ones as large ones: sizes are uniform on a logarithmic scale
-        radius = float(np.exp(rng.uniform(np.log(9), np.log(0.3 * min(width, height)))))
+        radius = float(np.exp(rng.uniform(np.log(12), np.log(0.3 * min(width, height)))))
         centre = rng.uniform((radius, radius), (width - radius, height - radius))
         outline = _outline(label, centre, radius, rng.uniform(0, 2 * np.pi))
         box = [*outline.min(axis=0), *outline.max(axis=0)]

@@ -1,6 +1,7 @@
 """`train`: a config in, a run folder out."""
 
 import logging
+import os
 import warnings
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from nanodet.model.network import build_network
 from nanodet.model.pretrained import load_pretrained
 from nanodet.runtime.detector import Detector
 from nanodet.train.checkpoints import BEST, AtomicCheckpointIO, Checkpoints, save_metric
+from nanodet.train.cpu import keep_memory
 from nanodet.train.device import trainer_devices
 from nanodet.train.metrics_csv import MetricsCsv
 from nanodet.train.module import TrainingModule
@@ -48,6 +50,7 @@ def train(config, file="config", say=print, callbacks=()):
     """
     first = rank_zero_only.rank == 0
     say = say if first else (lambda line: None)
+    keep_memory()
     check_schedule(config.schedule, file)
     metric = save_metric(config.evaluator, file)
     devices, lines = trainer_devices(config.device, file)
@@ -193,7 +196,8 @@ class _Loaders(pl.LightningDataModule):
         return build_loader(
             self.sets[part],
             batch_size=batch_size,
-            workers=self.config.device.workers_per_gpu,
+            # more processes than cores only take turns, each with memory of its own
+            workers=min(self.config.device.workers_per_gpu, os.cpu_count() or 1),
             training=part == "train",
             seed=self.seed,
             input_size=tuple(section.input_size),
