@@ -126,7 +126,7 @@ class EpochSampler(Sampler):
         self.length, self.batch_size, self.training = length, batch_size, training
         self.seed, self.input_size, self.multi_scale = seed, tuple(input_size), multi_scale
         self.rank, self.world_size = rank, world_size
-        self.epoch = self.start = 0
+        self.epoch = 0
 
     @property
     def sampler(self):
@@ -134,16 +134,11 @@ class EpochSampler(Sampler):
         return self
 
     def set_epoch(self, epoch):
-        """Choose the epoch; a new one starts at its first batch."""
-        if epoch != self.epoch:
-            self.epoch, self.start = epoch, 0
-
-    def set_start(self, batch):
-        """Leave out the epoch's batches before ``batch``, to go on in mid-epoch."""
-        self.start = batch
+        """Choose the epoch whose order comes next."""
+        self.epoch = epoch
 
     def __len__(self):
-        """Number of batches in a whole epoch, those left out by `set_start` included."""
+        """Number of batches in an epoch."""
         return self._batches(len(self._indices()))
 
     def _batches(self, pictures):
@@ -153,7 +148,7 @@ class EpochSampler(Sampler):
 
     def __iter__(self):
         indices = self._indices()
-        for batch in range(self.start, self._batches(len(indices))):
+        for batch in range(self._batches(len(indices))):
             size = self._size(batch)
             part = indices[batch * self.batch_size : (batch + 1) * self.batch_size]
             epoch = self.epoch if self.training else 0

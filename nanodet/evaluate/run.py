@@ -6,9 +6,9 @@ import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
+from nanodet.data.picture import load_picture
 from nanodet.evaluate.coco_metrics import SUMMARY, check_pycocotools, evaluate_detections
 from nanodet.evaluate.plots import percent
-from nanodet.runtime.pictures import read_picture
 
 AHEAD = 8  # pictures decoded while the network is busy
 READERS = 2
@@ -31,32 +31,26 @@ def evaluate_model(detector, annotations, progress=True):
     """
     check_pycocotools()  # before the long run
     pictures = annotations.pictures
-    detections, odd = [], []
-    reading = read_ahead(picture.path for picture in pictures)
+    detections = []
+    reading = read_ahead(pictures)
     if progress:
         reading = _shown(reading, len(pictures))
-    for record, picture in zip(pictures, reading, strict=True):
+    for picture in reading:
         detections.append(detector(picture))
-        height, width = picture.shape[:2]
-        if record.width and (width, height) != (record.width, record.height):
-            odd.append(f"{record.path}: {width}x{height}, annotated {record.width}x{record.height}")
-    if odd and progress:
-        note = f"note: {len(odd)} pictures have another size than annotated: {odd[0]}"
-        print(note, file=sys.stderr)
     return evaluate_detections(annotations, detections), detections
 
 
-def read_ahead(paths):
-    """Yield the pictures at ``paths`` in order, decoding the next ones in the background.
+def read_ahead(records):
+    """Yield the pictures of ``records`` in order, decoding the next ones in the background.
 
     Raises:
-        NanodetError: a picture cannot be read, when its turn comes.
+        NanodetError: a picture cannot be read or has not the annotated size, when its turn comes.
     """
     pool = ThreadPoolExecutor(READERS)
     waiting = deque()
     try:
-        for path in paths:
-            waiting.append(pool.submit(read_picture, path))
+        for record in records:
+            waiting.append(pool.submit(load_picture, record))
             if len(waiting) > AHEAD:
                 yield waiting.popleft().result()
         while waiting:
