@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nanodet.cli.arguments import positive_int
 from nanodet.data.read import read_annotations
 from nanodet.errors import NanodetError
 from nanodet.evaluate.run import evaluate_model
@@ -18,7 +19,7 @@ from nanodet.runtime.pictures import read_picture
 from nanodet.train.checkpoints import BEST
 from nanodet.train.trainer import train
 
-TRAIN_PICTURES, VAL_PICTURES, EPOCHS = 480, 96, 32
+PICTURES, VAL_PICTURES, EPOCHS = 480, 96, 32
 WARMUP_RUNS, TIMED_RUNS = 10, 60
 
 
@@ -26,7 +27,10 @@ def add_arguments(parser):
     """Add the command's arguments to an `argparse` parser."""
     parser.add_argument("--out", metavar="DIR", default="quickstart", help="default: quickstart")
     parser.add_argument("--seed", type=int, default=0, help="pictures, order and weights; default: 0")
-    parser.add_argument("--epochs", type=int, default=EPOCHS, help=f"default: {EPOCHS}")
+    parser.add_argument("--epochs", type=positive_int, default=EPOCHS, help=f"default: {EPOCHS}")
+    parser.add_argument(
+        "--pictures", type=positive_int, default=PICTURES, help=f"to train on; default: {PICTURES}"
+    )
 
 
 def run(args):
@@ -34,8 +38,6 @@ def run(args):
     out = Path(args.out)
     if args.seed < 0:
         raise NanodetError(f"--seed: must not be negative, not {args.seed}")
-    if args.epochs < 1:
-        raise NanodetError(f"--epochs: must be at least 1, not {args.epochs}")
     make_folder(out)
     seconds, started = {}, time.perf_counter()
 
@@ -44,8 +46,8 @@ def run(args):
         now = time.perf_counter()
         seconds[what], started = now - started, now
 
-    print(f"drawing {TRAIN_PICTURES + VAL_PICTURES} pictures")
-    train_set = draw_set(out / "data" / "train", TRAIN_PICTURES, args.seed)
+    print(f"drawing {args.pictures + VAL_PICTURES} pictures")
+    train_set = draw_set(out / "data" / "train", args.pictures, args.seed)
     val_set = draw_set(out / "data" / "val", VAL_PICTURES, args.seed + 10**6)
     lap("draw")
     config = quickstart_config(out / "run", train_set, val_set, args.seed, args.epochs)

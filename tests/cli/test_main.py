@@ -1,0 +1,65 @@
+"""The command line itself: help, unknown verbs, and what a bare install may import."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from nanodet.cli.main import VERBS, main
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(verb, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([verb, "--help"])
+    assert ended.value.code == 0
+    assert f"nanodet {verb}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [[], ["fly"], ["eval"], ["quickstart", "--epochs", "0"], ["detect", "m.onnx", "a.jpg", "--score", "2"]])
+def test_wrong_words_are_told_without_a_traceback(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["info", "none.yml"], ["info", "none.onnx"], ["info", "none.ckpt"], ["train", "none.yml"],
+        ["detect", "none.param", "none.jpg", "--out", "x"], ["export", "none.ckpt", "--out", "x"],
+        ["eval", "none.onnx", "--images", ".", "--annotations", "none.json"],
+        ["quickstart", "--seed", "-1"], ["quickstart", "--out", "/proc/x"],
+    ],
+)  # fmt: skip
+def test_what_is_not_there_is_one_line(arguments, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 1
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert err.startswith("nanodet: error: ")
+
+
+def test_the_runtime_imports_neither_torch_nor_lightning(root):
+    code = (
+        "import sys; import nanodet; from nanodet import Detector, Detections;"
+        "import nanodet.runtime.detect, nanodet.runtime.sources, nanodet.runtime.draw,"
+        "nanodet.runtime.backends.ncnn, nanodet.runtime.backends.onnx, nanodet.cli.main;"
+        "bad = {'torch', 'pytorch_lightning', 'onnx', 'pycocotools', 'matplotlib'} & set(sys.modules);"
+        "sys.exit(str(bad) if bad else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("script", ["train.py", "test.py", "export_onnx.py", "export_ncnn.py", "bench_training.py"])
+def test_the_scripts_of_the_original_have_help(root, script):
+    done = subprocess.run(
+        [sys.executable, str(root / "tools" / script), "--help"], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,183 @@
+"""``nanodet train`` as a user runs it: the run folder, and bad input."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from nanodet import Detector
+from nanodet.cli.main import main
+from nanodet.config import load_config
+from nanodet.runtime.pictures import read_picture
+
+
+def nanodet(root, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "nanodet.cli.main", *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def finished(root, shapes, tmp_path_factory):
+    """A run folder after two epochs."""
+    from nanodet.config import save_config
+    from nanodet.quickstart.config import quickstart_config
+
+    folder = tmp_path_factory.mktemp("finished")
+    config = quickstart_config(folder / "run", *shapes, seed=3, epochs=2)
+    config.device.gpu_ids = -1
+    for section in (config.data.train, config.data.val):
+        section.input_size = [96, 96]
+    save_config(config, folder / "config.yml")
+    done = nanodet(root, "train", folder / "config.yml")
+    assert done.returncode == 0, done.stderr[-2000:]
+    return folder / "run"
+
+
+def test_the_run_folder_holds_what_is_promised(finished):
+    names = (
+        "config.yml", "metrics.csv", "model_last.ckpt", "model_best/model_best.ckpt",
+        "ap_per_class.md", "loss.png", "ap.png", "precision_recall.png", "confusion_matrix.png",
+        "validation.jpg",
+    )  # fmt: skip
+    for name in names:
+        assert (finished / name).stat().st_size > 0, name
+    assert list((finished / "tensorboard").glob("events*"))
+    assert not list(finished.rglob(".*"))  # no temporary file is left
+    for name in names:
+        if name.endswith((".png", ".jpg")):
+            assert min(read_picture(finished / name).shape[:2]) > 200
+    with open(finished / "metrics.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {"epoch", "step", "train/lr", "train/loss", "val/AP", "val/AP50"} <= set(rows[0])
+    assert sum(bool(row["val/AP"]) for row in rows) == 2
+
+
+def test_a_checkpoint_alone_is_enough(finished, shapes, tmp_path):
+    detector = Detector(finished / "model_best" / "model_best.ckpt", score=0.001)
+    assert detector.class_names == ("circle", "square", "triangle", "star")
+    picture = read_picture(sorted(shapes[1][0].iterdir())[0])
+    assert len(detector(picture)) > 0
+    state = torch.load(finished / "model_last.ckpt", map_location="cpu", weights_only=True)
+    assert state["nanodet"]["config"]["class_names"] == ["circle", "square", "triangle", "star"]
+    assert load_config(finished / "config.yml").seed == 3
+    # and it evaluates through the command
+    out = tmp_path / "ap.json"
+    pictures, annotations = shapes[1]
+    arguments = ["--images", pictures, "--annotations", annotations, "--json", out]
+    assert main(["eval", str(finished / "model_last.ckpt"), *map(str, arguments)]) == 0
+    assert json.loads(out.read_text())["images"] == 8
+
+
+def test_training_again_keeps_the_earlier_run(root, finished, small_config, tmp_path):
+    config = small_config(**{"schedule.total_epochs": 1})
+    for _ in range(2):
+        done = nanodet(root, "train", config)
+        assert done.returncode == 0, done.stderr[-2000:]
+    earlier = list((tmp_path / "run").glob("earlier-*"))
+    assert len(earlier) == 1
+    assert (earlier[0] / "model_last.ckpt").is_file()
+    assert "earlier run" in done.stdout
+
+
+def test_fine_tuning_from_other_classes_reports_what_was_taken(root, finished, small_config):
+    config = small_config(
+        **{
+            "schedule.load_model": str(finished / "model_last.ckpt"),
+            "schedule.total_epochs": 1,
+            "schedule.accumulate": 2,
+            "model.arch.backbone.pretrain": True,  # must not be fetched: the model brings its own
+        }
+    )
+    done = nanodet(root, "train", config)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "tensors taken" in done.stdout
+
+
+def test_a_set_smaller_than_a_batch_trains_without_names_in_the_config(root, small_config, tmp_path):
+    config = small_config(
+        **{
+            "class_names": None, "model.arch.head.num_classes": None, "schedule.val_intervals": 1,
+            "device.batchsize_per_gpu": 64, "schedule.total_epochs": 1,
+            "device.precision": "bf16-mixed", "data.train.multi_scale": [0.5, 1.5],
+            "schedule.early_stopping": {"patience": 1},
+        }
+    )  # fmt: skip
+    done = nanodet(root, "train", config)
+    assert done.returncode == 0, done.stderr[-2000:]
+    written = yaml.safe_load((tmp_path / "run" / "config.yml").read_text())
+    assert written["class_names"] == ["circle", "square", "triangle", "star"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"data.train.img_path": "nowhere"}, "nowhere"),
+        ({"data.train.ann_path": "nowhere.json"}, "nowhere.json"),
+        ({"data.train.name": "Kitti"}, "Kitti"),
+        ({"model.arch.backbone.name": "ResNet"}, "model.arch.backbone.name"),
+        ({"model.arch.head.num_classes": 7, "class_names": None}, "num_classes"),
+        ({"schedule.load_model": "none.ckpt"}, "none.ckpt"),
+        ({"schedule.resume": "none.ckpt"}, "none.ckpt"),
+        ({"schedule.optimizer.name": "Lion"}, "schedule.optimizer.name"),
+        ({"schedule.lr_schedule.name": "StepLR"}, "schedule.lr_schedule.name"),
+        ({"device.precision": "8"}, "device.precision"),
+        ({"device.precision": 16}, "device.precision"),
+        ({"device.accelerator": "cuda"}, "device.accelerator"),
+        ({"evaluator.save_key": "F1"}, "evaluator.save_key"),
+        ({"save_dir": "/proc/nanodet"}, "/proc/nanodet"),
+        ({"shedule": {}}, "shedule: unknown key; did you mean schedule?"),
+    ],
+)
+def test_bad_input_is_one_line(small_config, changes, expected, capsys, tmp_path):
+    if "device.accelerator" in changes and torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    config = small_config(**changes)
+    before = sorted(tmp_path.rglob("*"))
+    assert main(["train", str(config)]) == 1
+    lines = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
+    assert len(lines) == 1
+    assert expected in lines[0]
+    assert "Traceback" not in lines[0]
+    assert sorted(tmp_path.rglob("*")) == before  # nothing half-written
+
+
+def test_a_broken_picture_ends_the_training_in_one_line(root, shapes, small_config, tmp_path):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for path in shapes[0][0].iterdir():
+        (pictures / path.name).write_bytes(path.read_bytes())
+    victim = sorted(pictures.iterdir())[5]
+    victim.write_bytes(victim.read_bytes()[:700])
+    for workers in (0, 1):
+        config = small_config(
+            f"w{workers}.yml",
+            **{
+                "data.train.img_path": str(pictures), "data.train.cache": False,
+                "device.workers_per_gpu": workers, "save_dir": str(tmp_path / f"run{workers}"),
+            },
+        )  # fmt: skip
+        done = nanodet(root, "train", config)
+        assert done.returncode == 1
+        errors = [line for line in done.stderr.splitlines() if "error:" in line]
+        assert len(errors) == 1, done.stderr[-3000:]
+        assert victim.name in errors[0]
+        assert "Traceback" not in done.stderr
+
+
+def test_annotations_without_a_single_box_train_the_background(root, shapes, small_config, tmp_path):
+    content = json.loads(Path(shapes[0][1]).read_text())
+    content["annotations"] = []
+    empty = tmp_path / "empty.json"
+    empty.write_text(json.dumps(content))
+    config = small_config(**{"data.train.ann_path": str(empty), "schedule.total_epochs": 1})
+    done = nanodet(root, "train", config)
+    assert done.returncode == 0, done.stderr[-2000:]
