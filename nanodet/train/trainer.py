@@ -51,6 +51,9 @@ def train(config, file="config", say=print, callbacks=()):
     first = rank_zero_only.rank == 0
     say = say if first else (lambda line: None)
     keep_memory()
+    # long-trained weights hold denormal numbers, which a CPU multiplies many times slower; early,
+    # because the threads that torch starts later inherit it
+    torch.set_flush_denormal(True)
     check_schedule(config.schedule, file)
     metric = save_metric(config.evaluator, file)
     devices, lines = trainer_devices(config.device, file)
