@@ -15,8 +15,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs without an installation
 
-from nanodet.cli.main import main as nanodet  # noqa: E402
-from nanodet.errors import NanodetError  # noqa: E402
+from nanodet.cli.main import main as nanodet
+from nanodet.errors import NanodetError
 
 
 def read_arguments(arguments=None):

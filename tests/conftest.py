@@ -11,7 +11,9 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 def shared():
     """The folder of real pictures, weights and reference outputs that lies beside the checkout."""
     if not SHARED.is_dir():
-        pytest.skip("the folder ../shared (pictures, weights, references) is not beside the checkout")
+        pytest.skip(
+            "the folder ../shared (pictures, weights, references) is not beside the checkout"
+        )
     return SHARED
 
 

@@ -40,7 +40,10 @@ class Turns(pl.Callback):
     def on_fit_start(self, trainer, module):
         import nanodet.train.module as parts
 
-        for name, share in (("normalise_batch", "normalising"), ("update_average", "averaging (EMA)")):
+        for name, share in (
+            ("normalise_batch", "normalising"),
+            ("update_average", "averaging (EMA)"),
+        ):
             setattr(parts, name, self._timed(getattr(parts, name), share))
 
     def _timed(self, function, share):
@@ -81,7 +84,9 @@ class Turns(pl.Callback):
         optimiser = trainer.optimizers[0]
         start = time.perf_counter()
         for _ in range(self.steps):
-            targets = module.criterion.targets(batch.boxes, batch.labels, batch.ignored, size, "cpu")
+            targets = module.criterion.targets(
+                batch.boxes, batch.labels, batch.ignored, size, "cpu"
+            )
             loss = sum(module.criterion(module.model(images), targets, size).values())
             optimiser.zero_grad()
             loss.backward()
@@ -120,8 +125,10 @@ def measure(args):
         )  # fmt: skip
         train(config, str(args.config), say=lambda line: None, callbacks=[turns])
     product, bare = np.array(turns.product), np.array(turns.bare)
-    print(f"\nproduct {np.median(args.batch / product):.1f} pictures/s, bare loop "
-          f"{np.median(args.batch / bare):.1f} pictures/s")
+    print(
+        f"\nproduct {np.median(args.batch / product):.1f} pictures/s, bare loop "
+        f"{np.median(args.batch / bare):.1f} pictures/s"
+    )
     ratio = bare / product
     print(f"ratio per round: {' '.join(f'{r:.3f}' for r in ratio)}; median {np.median(ratio):.3f}")
     total = product.sum() * args.steps

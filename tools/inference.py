@@ -9,8 +9,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs without an installation
 
-from nanodet.runtime.detector import Detector  # noqa: E402
-from nanodet.runtime.pictures import read_picture  # noqa: E402
+from nanodet.runtime.detector import Detector
+from nanodet.runtime.pictures import read_picture
 
 
 class Predictor:

@@ -22,7 +22,9 @@ VERBS = {
 def main(argv=None):
     """Run one command; return the exit status: 0, 1 (an error of the user's), 130 (Ctrl-C)."""
     argv = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser(prog="nanodet", description="A detector small enough for a phone.")
+    parser = argparse.ArgumentParser(
+        prog="nanodet", description="A detector small enough for a phone."
+    )
     parser.add_argument("--version", action="version", version=f"nanodet {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="COMMAND", required=True)
     chosen = next((word for word in argv if not word.startswith("-")), None)

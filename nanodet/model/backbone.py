@@ -76,7 +76,9 @@ class ShuffleNetV2(nn.Module):
         with_last_conv: whether stage 4 ends in the 1 x 1 ``conv5`` of the ImageNet network.
     """
 
-    def __init__(self, model_size="1.0x", out_stages=(2, 3, 4), act="LeakyReLU", with_last_conv=False):
+    def __init__(
+        self, model_size="1.0x", out_stages=(2, 3, 4), act="LeakyReLU", with_last_conv=False
+    ):
         super().__init__()
         if model_size not in CHANNELS:
             raise NanodetError(

@@ -36,7 +36,9 @@ class DepthwiseSeparable(nn.Module):
 
     def __init__(self, channels_in, channels_out, act, key):
         super().__init__()
-        self.depthwise = nn.Conv2d(channels_in, channels_in, 3, 1, 1, groups=channels_in, bias=False)
+        self.depthwise = nn.Conv2d(
+            channels_in, channels_in, 3, 1, 1, groups=channels_in, bias=False
+        )
         self.dwnorm = nn.BatchNorm2d(channels_in)
         self.pointwise = nn.Conv2d(channels_in, channels_out, 1, bias=False)
         self.pwnorm = nn.BatchNorm2d(channels_out)

@@ -56,7 +56,9 @@ def read_checkpoint(path):
     if isinstance(raw.get(KEY), dict) and "config" in raw[KEY]:
         config = config_from_dict(raw[KEY]["config"], f"{path} (its own config)")
     epoch = raw.get("epoch")
-    return Checkpoint(str(path), weights, averaged, config, epoch if type(epoch) is int else None, raw)
+    return Checkpoint(
+        str(path), weights, averaged, config, epoch if type(epoch) is int else None, raw
+    )
 
 
 def load_network(path, config=None):
@@ -143,9 +145,7 @@ def take_matching(network, checkpoint):
     unused = [name for name in checkpoint.weights if name not in own]
     lines = [f"{checkpoint.path}: {len(taken)} of {len(own)} tensors taken"]
     if partly:
-        lines.append(
-            f"taken in part, edge rows only, other class count: {', '.join(partly)}"
-        )
+        lines.append(f"taken in part, edge rows only, other class count: {', '.join(partly)}")
     if left:
         lines.append(f"left fresh: {', '.join(left)}")
     if unused:

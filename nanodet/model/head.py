@@ -27,7 +27,15 @@ class NanoDetHead(nn.Module):
     """
 
     def __init__(
-        self, num_classes, channels_in, channels, stacked_convs, share_cls_reg, strides, reg_max, act
+        self,
+        num_classes,
+        channels_in,
+        channels,
+        stacked_convs,
+        share_cls_reg,
+        strides,
+        reg_max,
+        act,
     ):
         super().__init__()
         self.num_classes, self.reg_max = num_classes, reg_max
@@ -38,7 +46,10 @@ class NanoDetHead(nn.Module):
             return nn.ModuleList(
                 nn.ModuleList(
                     DepthwiseSeparable(
-                        channels_in if i == 0 else channels, channels, act, "model.arch.head.activation"
+                        channels_in if i == 0 else channels,
+                        channels,
+                        act,
+                        "model.arch.head.activation",
                     )
                     for i in range(stacked_convs)
                 )

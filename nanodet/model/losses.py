@@ -67,7 +67,9 @@ def pairwise_iou(a, b, iof=False):
     Returns:
         (N, M), 0..1.
     """
-    size = torch.minimum(a[:, None, 2:], b[None, :, 2:]) - torch.maximum(a[:, None, :2], b[None, :, :2])
+    size = torch.minimum(a[:, None, 2:], b[None, :, 2:]) - torch.maximum(
+        a[:, None, :2], b[None, :, :2]
+    )
     intersection = size.clamp(min=0).prod(dim=-1)
     area_a = (a[:, 2:] - a[:, :2]).clamp(min=0).prod(dim=-1)[:, None]
     area_b = (b[:, 2:] - b[:, :2]).clamp(min=0).prod(dim=-1)[None]

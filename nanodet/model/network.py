@@ -40,7 +40,9 @@ def build_network(arch, file="config"):
     _know(file, "fpn.name", arch.fpn.name, ("PAN",))
     _know(file, "head.name", arch.head.name, ("NanoDetHead",))
     if arch.aux_head is not None:
-        raise NanodetError(f"{file}: model.arch.aux_head: only NanoDetPlus has one, not {arch.name}")
+        raise NanodetError(
+            f"{file}: model.arch.aux_head: only NanoDetPlus has one, not {arch.name}"
+        )
     head, fpn, backbone = arch.head, arch.fpn, arch.backbone
     _know(file, "head.conv_type", head.conv_type, ("DWConv",))
     _know(file, "head.norm_cfg.type", (head.norm_cfg or {}).get("type"), ("BN",))
@@ -52,15 +54,21 @@ def build_network(arch, file="config"):
     _know(file, "fpn.start_level", fpn.start_level, (0,))
     _know(file, "fpn.end_level", fpn.end_level, (-1,))
     if head.num_classes is None:
-        raise NanodetError(f"{file}: model.arch.head.num_classes: neither this nor class_names is given")
+        raise NanodetError(
+            f"{file}: model.arch.head.num_classes: neither this nor class_names is given"
+        )
     try:
         body = ShuffleNetV2(
             backbone.model_size, backbone.out_stages, backbone.activation, backbone.with_last_conv
         )
-        _agree(file, "fpn.in_channels", tuple(fpn.in_channels), body.out_channels, "the backbone gives")
+        _agree(
+            file, "fpn.in_channels", tuple(fpn.in_channels), body.out_channels, "the backbone gives"
+        )
         levels = len(fpn.in_channels)
         _agree(file, "fpn.num_outs", fpn.num_outs, levels, "in_channels has")
-        _agree(file, "head.input_channel", head.input_channel, fpn.out_channels, "fpn.out_channels is")
+        _agree(
+            file, "head.input_channel", head.input_channel, fpn.out_channels, "fpn.out_channels is"
+        )
         strides = tuple(2 ** (stage + 1) for stage in body.out_stages)
         _agree(file, "head.strides", tuple(head.strides), strides, "the backbone's stages have")
         return NanoDet(

@@ -52,7 +52,9 @@ def load_pretrained(backbone, section, file="config"):
     # the ImageNet network ends in conv5, which lies outside stage 4 there
     missing = [name for name in wanted if name not in fitting and ".conv5." not in name]
     if missing:
-        raise NanodetError(f"{key}: {path} does not fit: {missing[0]} is missing or of another shape")
+        raise NanodetError(
+            f"{key}: {path} does not fit: {missing[0]} is missing or of another shape"
+        )
     backbone.load_state_dict(fitting, strict=False)
     return f"backbone: ImageNet weights of {path}"
 

@@ -24,9 +24,9 @@ class TorchBackend:
 
     def run(self, tensor):
         with torch.inference_mode():
-            return scores_and_bins(self.network(torch.from_numpy(tensor)), len(self.spec.class_names))[
-                0
-            ].numpy()
+            return scores_and_bins(
+                self.network(torch.from_numpy(tensor)), len(self.spec.class_names)
+            )[0].numpy()
 
 
 def scores_and_bins(logits, num_classes):

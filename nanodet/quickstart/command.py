@@ -26,7 +26,9 @@ WARMUP_RUNS, TIMED_RUNS = 10, 60
 def add_arguments(parser):
     """Add the command's arguments to an `argparse` parser."""
     parser.add_argument("--out", metavar="DIR", default="quickstart", help="default: quickstart")
-    parser.add_argument("--seed", type=int, default=0, help="pictures, order and weights; default: 0")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="pictures, order and weights; default: 0"
+    )
     parser.add_argument("--epochs", type=positive_int, default=EPOCHS, help=f"default: {EPOCHS}")
     parser.add_argument(
         "--pictures", type=positive_int, default=PICTURES, help=f"to train on; default: {PICTURES}"
@@ -89,5 +91,3 @@ def time_networks(detectors, annotations):
             if turn >= WARMUP_RUNS:
                 taken[stage].append(time.perf_counter() - start)
     return {stage: 1000 * float(np.median(values)) for stage, values in taken.items()}
-
-

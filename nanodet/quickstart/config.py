@@ -43,7 +43,12 @@ def quickstart_config(out, train_set, val_set, seed, epochs):
             "data": {"train": section(*train_set, augmentation), "val": section(*val_set, {})},
             "device": {"workers_per_gpu": 0, "batchsize_per_gpu": 16},
             "schedule": {
-                "optimizer": {"name": "AdamW", "lr": 0.004, "weight_decay": 0.05, "no_norm_decay": True},
+                "optimizer": {
+                    "name": "AdamW",
+                    "lr": 0.004,
+                    "weight_decay": 0.05,
+                    "no_norm_decay": True,
+                },
                 "warmup": {"name": "linear", "steps": 50, "ratio": 0.05},
                 "total_epochs": epochs,
                 "lr_schedule": {"name": "CosineAnnealingLR", "T_max": epochs, "eta_min": 0.00004},

@@ -1,5 +1,6 @@
 """From the network's output to boxes: score threshold, edge expectations, NMS per class."""
 
+import itertools
 from functools import lru_cache
 
 import cv2
@@ -75,7 +76,7 @@ def _candidates(scores, bounds, threshold, per_level):
     points, labels = np.nonzero(scores > threshold)
     confidence = scores[points, labels]
     kept = []
-    for low, high in zip(bounds[:-1], bounds[1:], strict=True):
+    for low, high in itertools.pairwise(bounds):
         first, last = np.searchsorted(points, (low, high))
         inside = np.arange(first, last)
         if len(inside) > per_level:

@@ -85,7 +85,9 @@ class Detector:
             or picture.shape[2] != 3
             or 0 in picture.shape
         ):
-            found = f"{picture.dtype} {picture.shape}" if isinstance(picture, np.ndarray) else picture
+            found = (
+                f"{picture.dtype} {picture.shape}" if isinstance(picture, np.ndarray) else picture
+            )
             raise NanodetError(f"picture: must be a uint8 array (height, width, 3), not {found!r}")
         spec = self.spec
         return preprocess(picture, self.fit, self.size, spec.mean, spec.std, spec.colour_order)

@@ -62,7 +62,9 @@ def place(fit, picture_size, input_size):
     """
     (w, h), (input_w, input_h) = picture_size, input_size
     if fit == "stretch":
-        return Placement((input_w / w, input_h / h), (0.0, 0.0), tuple(input_size), tuple(input_size))
+        return Placement(
+            (input_w / w, input_h / h), (0.0, 0.0), tuple(input_size), tuple(input_size)
+        )
     if fit == "letterbox":
         return Placement(*_centred(picture_size, input_size), tuple(input_size), tuple(input_size))
     if fit == "own":

@@ -168,7 +168,10 @@ class Spec:
             "input.fit": (self.fit in FITS, f"must be one of {', '.join(FITS)}"),
             "input.colour_order": (self.colour_order in ("bgr", "rgb"), "must be bgr or rgb"),
             "input.mean": (len(self.mean) == 3, "must have three values"),
-            "input.std": (len(self.std) == 3 and min(self.std) > 0, "must have three values above 0"),
+            "input.std": (
+                len(self.std) == 3 and min(self.std) > 0,
+                "must have three values above 0",
+            ),
             "input.width": (32 <= width <= 16384, "must be 32 to 16384"),
             "input.height": (32 <= height <= 16384, "must be 32 to 16384"),
             "output.strides": (

@@ -27,7 +27,9 @@ def trainer_devices(section, file="config"):
     precision = _PRECISIONS.get(str(section.precision))
     if precision is None:
         known = "32, 16-mixed, bf16-mixed"
-        raise NanodetError(f"{file}: device.precision: {section.precision!r} is not known; known: {known}")
+        raise NanodetError(
+            f"{file}: device.precision: {section.precision!r} is not known; known: {known}"
+        )
     if section.accelerator not in _ACCELERATORS:
         raise NanodetError(
             f"{file}: device.accelerator: {section.accelerator!r} is not known; "
@@ -58,11 +60,15 @@ def _accelerator(section, file):
     has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     wants_cpu = section.accelerator == "cpu" or ids in (-1, [-1])
     if isinstance(ids, str) and ids != "auto":
-        raise NanodetError(f"{file}: device.gpu_ids: must be a list of devices, -1 or auto, not {ids!r}")
+        raise NanodetError(
+            f"{file}: device.gpu_ids: must be a list of devices, -1 or auto, not {ids!r}"
+        )
     if wants_cpu:
         return "cpu", 1, []
     if section.accelerator in ("gpu", "cuda") and not has_cuda:
-        raise NanodetError(f"{file}: device.accelerator: {section.accelerator}: there is no CUDA GPU")
+        raise NanodetError(
+            f"{file}: device.accelerator: {section.accelerator}: there is no CUDA GPU"
+        )
     if section.accelerator == "mps" and not has_mps:
         raise NanodetError(f"{file}: device.accelerator: mps: this machine has none")
     if has_cuda and section.accelerator != "mps":
@@ -78,5 +84,9 @@ def _accelerator(section, file):
         return "cuda", ids, []
     if has_mps:
         return "mps", 1, []
-    lines = [] if ids == "auto" else [f"device.gpu_ids is {ids}, but no GPU was found: training on the CPU"]
+    lines = (
+        []
+        if ids == "auto"
+        else [f"device.gpu_ids is {ids}, but no GPU was found: training on the CPU"]
+    )
     return "cpu", 1, lines

@@ -66,7 +66,9 @@ class TrainingModule(pl.LightningModule):
         section = self.config.data.train
         images = normalise_batch(batch.images, batch.contents, *section.pipeline.normalize)
         size = (images.shape[3], images.shape[2])
-        targets = self.criterion.targets(batch.boxes, batch.labels, batch.ignored, size, images.device)
+        targets = self.criterion.targets(
+            batch.boxes, batch.labels, batch.ignored, size, images.device
+        )
         losses = self.criterion(self.model(images), targets, size)
         loss = sum(losses.values())
         self.losses = {"loss": loss.detach(), **{k: v.detach() for k, v in losses.items()}}

@@ -31,7 +31,9 @@ def build_optimiser(network, section, file="config"):
     """
     key = f"{file}: schedule.optimizer"
     if section.name not in _OPTIMISERS:
-        raise NanodetError(f"{key}.name: {section.name!r} is not known; known: {', '.join(_OPTIMISERS)}")
+        raise NanodetError(
+            f"{key}.name: {section.name!r} is not known; known: {', '.join(_OPTIMISERS)}"
+        )
     build, own_keys = _OPTIMISERS[section.name]
     options = {}
     for name in ("momentum", "nesterov", "dampening", "betas", "eps", "amsgrad"):

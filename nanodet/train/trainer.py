@@ -106,11 +106,17 @@ def train(config, file="config", say=print, callbacks=()):
 
 
 def _callbacks(config, folder, metric):
-    callbacks = [MetricsCsv(folder, config.log.interval), Checkpoints(folder, metric), TQDMProgressBar()]
+    callbacks = [
+        MetricsCsv(folder, config.log.interval),
+        Checkpoints(folder, metric),
+        TQDMProgressBar(),
+    ]
     if config.schedule.early_stopping:
         patience = config.schedule.early_stopping.patience
         callbacks.append(
-            EarlyStopping(f"val/{metric}", mode="max", patience=patience, check_on_train_epoch_end=False)
+            EarlyStopping(
+                f"val/{metric}", mode="max", patience=patience, check_on_train_epoch_end=False
+            )
         )
     return callbacks
 
@@ -213,7 +219,9 @@ class _Loaders(pl.LightningDataModule):
 def _finish(folder, config, validation_set, say):
     best = folder / BEST
     if not best.is_file():
-        say(f"{folder}: no validation ran (schedule.val_intervals is {config.schedule.val_intervals})")
+        say(
+            f"{folder}: no validation ran (schedule.val_intervals is {config.schedule.val_intervals})"
+        )
         return None
     limits = config.evaluator
     detector = Detector(

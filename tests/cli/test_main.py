@@ -17,7 +17,16 @@ def test_every_verb_has_help(verb, capsys):
     assert f"nanodet {verb}" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("arguments", [[], ["fly"], ["eval"], ["quickstart", "--epochs", "0"], ["detect", "m.onnx", "a.jpg", "--score", "2"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["fly"],
+        ["eval"],
+        ["quickstart", "--epochs", "0"],
+        ["detect", "m.onnx", "a.jpg", "--score", "2"],
+    ],
+)
 def test_wrong_words_are_told_without_a_traceback(arguments, capsys):
     with pytest.raises(SystemExit) as ended:
         main(arguments)
@@ -57,9 +66,14 @@ def test_the_runtime_imports_neither_torch_nor_lightning(root):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("script", ["train.py", "test.py", "export_onnx.py", "export_ncnn.py", "bench_training.py"])
+@pytest.mark.parametrize(
+    "script", ["train.py", "test.py", "export_onnx.py", "export_ncnn.py", "bench_training.py"]
+)
 def test_the_scripts_of_the_original_have_help(root, script):
     done = subprocess.run(
-        [sys.executable, str(root / "tools" / script), "--help"], capture_output=True, text=True, timeout=60
+        [sys.executable, str(root / "tools" / script), "--help"],
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr

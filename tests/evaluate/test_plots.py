@@ -92,7 +92,7 @@ def test_curves_from_a_csv_with_empty_cells(tmp_path):
     assert plots.plot_curves(file, loss, ap) == [loss] and not ap.exists()
     file.write_text("")
     assert plots.plot_curves(file, loss, ap) == []
-    with pytest.raises(NanodetError, match="absent.csv"):
+    with pytest.raises(NanodetError, match=r"absent.csv"):
         plots.plot_curves(tmp_path / "absent.csv", loss, ap)
 
 

@@ -5,12 +5,12 @@ import pickle
 
 import pytest
 import torch
+from small_arch import arch
 
 from nanodet.errors import NanodetError
 from nanodet.model.checkpoint import load_network, read_checkpoint, take_matching
 from nanodet.model.network import build_network
 from nanodet.model.pretrained import load_pretrained
-from small_arch import arch
 
 
 @pytest.fixture()
@@ -53,7 +53,9 @@ def test_an_original_checkpoint_asks_for_its_config(shared):
 
 def test_a_wrong_class_count_names_both_counts(shared, root):
     with pytest.raises(NanodetError) as caught:
-        load_network(shared / "weights" / "nanodet-m_320.ckpt", root / "config" / "nanodet-m_bccd.yml")
+        load_network(
+            shared / "weights" / "nanodet-m_320.ckpt", root / "config" / "nanodet-m_bccd.yml"
+        )
     assert "80 classes" in str(caught.value)
     assert "num_classes" in str(caught.value)
 
@@ -75,7 +77,9 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path, monkeypatch):
     assert not (tmp_path / "proof").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"x", b"some text", b"PK\x03\x04 broken zip", b"\x80\x02."])
+@pytest.mark.parametrize(
+    "content", [b"", b"x", b"some text", b"PK\x03\x04 broken zip", b"\x80\x02."]
+)
 def test_garbage_is_one_line(tmp_path, content):
     path = tmp_path / "garbage.ckpt"
     path.write_bytes(content)
@@ -93,7 +97,9 @@ def test_a_truncated_checkpoint_is_one_line(network, tmp_path):
             read_checkpoint(path)
 
 
-@pytest.mark.parametrize("content", [{"a": 1}, [1, 2], {"state_dict": [1]}, {"state_dict": {"x": torch.zeros(1)}}])
+@pytest.mark.parametrize(
+    "content", [{"a": 1}, [1, 2], {"state_dict": [1]}, {"state_dict": {"x": torch.zeros(1)}}]
+)
 def test_other_things_torch_saves_are_no_checkpoint(tmp_path, content):
     torch.save(content, tmp_path / "other.ckpt")
     with pytest.raises(NanodetError, match=r"other\.ckpt"):
@@ -109,7 +115,9 @@ def test_fine_tuning_takes_all_but_the_class_rows(shared, root):
     checkpoint = read_checkpoint(shared / "weights" / "nanodet-m_320.ckpt")
     lines = take_matching(network, checkpoint)
     own = network.state_dict()
-    torch.testing.assert_close(own["backbone.conv1.0.weight"], checkpoint.weights["backbone.conv1.0.weight"])
+    torch.testing.assert_close(
+        own["backbone.conv1.0.weight"], checkpoint.weights["backbone.conv1.0.weight"]
+    )
     output = own["head.gfl_cls.1.weight"]
     torch.testing.assert_close(output[:3], fresh)
     torch.testing.assert_close(output[3:], checkpoint.weights["head.gfl_cls.1.weight"][80:])

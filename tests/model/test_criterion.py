@@ -24,7 +24,9 @@ def test_assignment_losses_and_gradients_equal_the_originals(reference, batch):
     criterion = Criterion(num_classes=80, ignore_iof_thr=-1)
     output = torch.from_numpy(reference["preds"]).requires_grad_()
     points = output.shape[1]
-    targets = criterion.targets(per_picture("boxes"), per_picture("labels"), [NONE] * 3, SIZE, "cpu")
+    targets = criterion.targets(
+        per_picture("boxes"), per_picture("labels"), [NONE] * 3, SIZE, "cpu"
+    )
     expected = torch.cat([p + i * points for i, p in enumerate(per_picture("positive"))])
     assert torch.equal(targets.positive, expected)
     assert torch.equal(targets.labels, torch.cat(per_picture("positive_label")))
@@ -36,7 +38,9 @@ def test_assignment_losses_and_gradients_equal_the_originals(reference, batch):
     gradient = output.grad.flatten(0, 1)[targets.positive]
     expected = torch.cat(per_picture("grad_positive"))
     assert (gradient - expected).abs().max() <= 1e-4 * expected.abs().max()
-    assert output.grad.norm().item() == pytest.approx(float(reference[f"{batch}_grad_norm"]), rel=1e-4)
+    assert output.grad.norm().item() == pytest.approx(
+        float(reference[f"{batch}_grad_norm"]), rel=1e-4
+    )
 
 
 def criterion_and_output(seed=0, pictures=2):
@@ -103,8 +107,8 @@ def test_losses_do_not_depend_on_the_order_of_boxes():
     labels = torch.tensor([0, 1, 2])
     order = torch.tensor([2, 0, 1])
     results = []
-    for b, l in ((boxes, labels), (boxes[order], labels[order])):
-        targets = criterion.targets([b], [l], [NONE], SIZE, "cpu")
+    for some_boxes, some_labels in ((boxes, labels), (boxes[order], labels[order])):
+        targets = criterion.targets([some_boxes], [some_labels], [NONE], SIZE, "cpu")
         results.append([v.item() for v in criterion(output, targets, SIZE).values()])
     assert results[0] == pytest.approx(results[1], rel=1e-6)
 

@@ -58,14 +58,18 @@ def test_focal_loss_comes_out_of_equation_11(p, y, gamma):
     general = generalized_focal_loss(1 - tensor, tensor, torch.tensor(y), 0, 1, gamma)
     assert general.item() == pytest.approx(focal, rel=1e-9)
     # with a label of 0 or 1 QFL is focal loss too
-    assert quality_focal_loss(logit(p), torch.tensor(y, dtype=torch.float64), gamma).item() == pytest.approx(focal, rel=1e-7)
+    assert quality_focal_loss(
+        logit(p), torch.tensor(y, dtype=torch.float64), gamma
+    ).item() == pytest.approx(focal, rel=1e-7)
 
 
 @given(probabilities, unit, st.sampled_from([1.0, 2.0]))
 def test_qfl_comes_out_of_equation_11(s, y, beta):
     p, target = torch.tensor(s, dtype=torch.float64), torch.tensor(y, dtype=torch.float64)
     general = generalized_focal_loss(1 - p, p, target, 0, 1, beta)
-    assert quality_focal_loss(logit(s), target, beta).item() == pytest.approx(general.item(), rel=1e-7, abs=1e-8)
+    assert quality_focal_loss(logit(s), target, beta).item() == pytest.approx(
+        general.item(), rel=1e-7, abs=1e-8
+    )
 
 
 @given(probabilities, unit, st.integers(0, 6))
@@ -78,7 +82,9 @@ def test_dfl_comes_out_of_equation_11(p_right, fraction, i):
         torch.tensor(1 - p_right, dtype=torch.float64), torch.tensor(p_right, dtype=torch.float64),
         target, i, i + 1, 0,
     )  # fmt: skip
-    assert distribution_focal_loss(p[None], target).item() == pytest.approx(general.item(), rel=1e-6)
+    assert distribution_focal_loss(p[None], target).item() == pytest.approx(
+        general.item(), rel=1e-6
+    )
 
 
 def test_giou_of_known_boxes():

@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from small_arch import arch
 
 from nanodet import Detector
 from nanodet.errors import NanodetError
 from nanodet.model.checkpoint import load_network
 from nanodet.model.network import build_network
-from small_arch import arch
 
 CONFIG = "config/nanodet-m.yml"
 
@@ -71,7 +71,12 @@ def test_nanodet_m_has_the_papers_size(trained):
 
 @pytest.mark.parametrize(
     ("size", "channels"),
-    [("0.5x", (48, 96, 192)), ("1.0x", (116, 232, 464)), ("1.5x", (176, 352, 704)), ("2.0x", (244, 488, 976))],
+    [
+        ("0.5x", (48, 96, 192)),
+        ("1.0x", (116, 232, 464)),
+        ("1.5x", (176, 352, 704)),
+        ("2.0x", (244, 488, 976)),
+    ],
 )
 def test_every_size_of_the_backbone_runs_on_non_square_input(size, channels):
     network = build_network(arch(size, channels)).eval()

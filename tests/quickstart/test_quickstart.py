@@ -14,7 +14,9 @@ from nanodet.quickstart.shapes import CLASSES, draw_picture, draw_set
 def test_the_same_seed_draws_the_same_set(tmp_path):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         draw_set(tmp_path / name, 3, seed)
-    assert (tmp_path / "a" / "annotations.json").read_text() == (tmp_path / "b" / "annotations.json").read_text()
+    assert (tmp_path / "a" / "annotations.json").read_text() == (
+        tmp_path / "b" / "annotations.json"
+    ).read_text()
     for index in range(3):
         files = [(tmp_path / name / "images" / f"{index:04d}.jpg").read_bytes() for name in "abc"]
         assert files[0] == files[1] != files[2]

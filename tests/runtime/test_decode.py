@@ -81,7 +81,9 @@ def test_nothing_above_the_threshold_is_an_empty_result():
 
 def test_classes_never_suppress_each_other_even_outside_the_picture():
     box = [[-50.0, -50, 10, 10], [-50, -50, 10, 10], [300, 300, 370, 370]]
-    kept = nms_per_class(np.array(box, np.float32), np.array([0.9, 0.8, 0.7]), np.array([0, 1, 0]), 0.5)
+    kept = nms_per_class(
+        np.array(box, np.float32), np.array([0.9, 0.8, 0.7]), np.array([0, 1, 0]), 0.5
+    )
     assert kept.tolist() == [0, 1, 2]
 
 

@@ -267,7 +267,7 @@ def test_writer_resizes_to_its_first_frame(tmp_path):
 
 def test_writer_that_cannot_write_leaves_nothing(tmp_path):
     writer = VideoWriter(tmp_path / "v.mp4", fps=10)
-    with pytest.raises(NanodetError, match="v.mp4"):
+    with pytest.raises(NanodetError, match=r"v.mp4"):
         writer.write(grey(0, (20000, 1)))
         writer.close()
     assert names(tmp_path) == []

@@ -164,7 +164,7 @@ def test_silent_stream_times_out(monkeypatch):
 
 
 def test_nobody_answers_and_the_password_stays_secret(capfd):
-    with pytest.raises(NanodetError, match="rtsp://127.0.0.1:9/live") as caught:
+    with pytest.raises(NanodetError, match=r"rtsp://127.0.0.1:9/live") as caught:
         open_source("rtsp://me:secret@127.0.0.1:9/live")
     assert "secret" not in str(caught.value) + capfd.readouterr().err
 

@@ -1,7 +1,6 @@
 """The spec: round trips, and one line for every way it can be wrong."""
 
 import copy
-import json
 
 import numpy as np
 import pytest
@@ -26,7 +25,9 @@ def paths(mapping, prefix=()):
 
 
 @pytest.mark.parametrize("path", list(paths(SPEC.to_dict())), ids=".".join)
-@pytest.mark.parametrize("wrong", ["missing", [[]], -(10**400), float("nan")], ids=["missing", "list", "huge", "nan"])
+@pytest.mark.parametrize(
+    "wrong", ["missing", [[]], -(10**400), float("nan")], ids=["missing", "list", "huge", "nan"]
+)
 def test_every_key_is_checked(path, wrong):
     mapping = copy.deepcopy(SPEC.to_dict())
     inner = mapping

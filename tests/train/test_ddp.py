@@ -37,8 +37,10 @@ def first_step_order(count, seed):
 
 
 @pytest.mark.parametrize("one_side_empty", [False, True])
-def test_averaged_gradients_are_those_of_the_union(root, shapes, small_config, tmp_path, one_side_empty):
-    pictures, annotations = shapes[0]
+def test_averaged_gradients_are_those_of_the_union(
+    root, shapes, small_config, tmp_path, one_side_empty
+):
+    _, annotations = shapes[0]
     content = json.loads(Path(annotations).read_text())
     order = first_step_order(len(content["images"]), seed=3)
     # rank 0 takes the even places of the order, rank 1 the odd ones: four pictures each

@@ -18,7 +18,9 @@ def schedule(decay, warmup=None):
 
 
 def test_the_papers_learning_rates():
-    paper = schedule(LrSchedule(name="MultiStepLR", milestones=[240, 260, 275], gamma=0.1), Warmup())
+    paper = schedule(
+        LrSchedule(name="MultiStepLR", milestones=[240, 260, 275], gamma=0.1), Warmup()
+    )
     rate = [0.14 * learning_rate_factor(paper, step, 0, 0.14) for step in (0, 150, 300, 10**6)]
     assert rate == pytest.approx([0.014, 0.077, 0.14, 0.14])
     late = [learning_rate_factor(paper, 10**6, epoch, 0.14) for epoch in (239, 240, 260, 275, 279)]
@@ -83,7 +85,9 @@ def test_decay_and_level_settings_reach_their_parameters():
 def test_a_frozen_parameter_is_in_no_group():
     network = Net()
     network.head.requires_grad_(False)
-    assert not any(n.startswith("head") for n in groups_by_name(network, Optimizer(name="SGD", lr=1)))
+    assert not any(
+        n.startswith("head") for n in groups_by_name(network, Optimizer(name="SGD", lr=1))
+    )
 
 
 def test_the_average_follows_the_weights():

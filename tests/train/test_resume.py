@@ -23,7 +23,11 @@ def environment():
 
 def train_whole(root, config, *overrides):
     done = subprocess.run(
-        command(root, config, *overrides), env=environment(), capture_output=True, text=True, timeout=300
+        command(root, config, *overrides),
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr[-2000:]
 
@@ -73,7 +77,9 @@ def test_killed_and_resumed_equals_uninterrupted(root, small_config, tmp_path, w
     assert any(name.startswith("avg_model.") for name in names)
     assert found["state_dict"].keys() == names
     for name in names:
-        difference = (found["state_dict"][name].double() - expected["state_dict"][name].double()).abs()
+        difference = (
+            found["state_dict"][name].double() - expected["state_dict"][name].double()
+        ).abs()
         assert difference.max() <= 1e-6, name
     assert [row["step"] for row in found_rows] == [row["step"] for row in expected_rows]
     for mine, theirs in zip(found_rows, expected_rows, strict=True):

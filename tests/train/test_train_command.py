@@ -102,7 +102,9 @@ def test_fine_tuning_from_other_classes_reports_what_was_taken(root, finished, s
     assert "tensors taken" in done.stdout
 
 
-def test_a_set_smaller_than_a_batch_trains_without_names_in_the_config(root, small_config, tmp_path):
+def test_a_set_smaller_than_a_batch_trains_without_names_in_the_config(
+    root, small_config, tmp_path
+):
     config = small_config(
         **{
             "class_names": None, "model.arch.head.num_classes": None, "schedule.val_intervals": 1,
@@ -173,7 +175,9 @@ def test_a_broken_picture_ends_the_training_in_one_line(root, shapes, small_conf
         assert "Traceback" not in done.stderr
 
 
-def test_annotations_without_a_single_box_train_the_background(root, shapes, small_config, tmp_path):
+def test_annotations_without_a_single_box_train_the_background(
+    root, shapes, small_config, tmp_path
+):
     content = json.loads(Path(shapes[0][1]).read_text())
     content["annotations"] = []
     empty = tmp_path / "empty.json"
