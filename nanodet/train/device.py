@@ -63,6 +63,10 @@ def _accelerator(section, file):
         raise NanodetError(
             f"{file}: device.gpu_ids: must be a list of devices, -1 or auto, not {ids!r}"
         )
+    if wants_cpu and section.accelerator in ("gpu", "cuda", "mps"):
+        raise NanodetError(
+            f"{file}: device.accelerator: {section.accelerator}, but device.gpu_ids -1 asks for the CPU"
+        )
     if wants_cpu:
         return "cpu", 1, []
     if section.accelerator in ("gpu", "cuda") and not has_cuda:

@@ -26,7 +26,7 @@ from nanodet.train.cpu import keep_memory
 from nanodet.train.device import trainer_devices
 from nanodet.train.metrics_csv import MetricsCsv
 from nanodet.train.module import TrainingModule
-from nanodet.train.optimiser import check_schedule
+from nanodet.train.optimiser import build_optimiser, check_schedule
 from nanodet.train.report import write_report
 from nanodet.train.run_folder import find_resume, prepare
 
@@ -68,6 +68,7 @@ def train(config, file="config", say=print, callbacks=()):
     network = build_network(config.model.arch, file)
     if resume is None:
         _initial_weights(network, config, file, say)
+    build_optimiser(network, config.schedule.optimizer, file)  # complains before files are touched
     folder = Path(config.save_dir)
     if first:
         for line in prepare(folder, resume is not None):
