@@ -1,7 +1,9 @@
 """Turns a mapping into the schema's dataclasses, checking every key and type."""
 
+import contextlib
 import dataclasses
 import difflib
+import math
 import types
 import typing
 
@@ -100,12 +102,13 @@ def _convert_union(choices, value, file, key):
 
 def _convert_scalar(hint, value, file, key):
     if hint is float and isinstance(value, (int, str)) and not isinstance(value, bool):
-        try:
-            return float(value)  # YAML 1.1 reads "1e-3" as a text
-        except ValueError:
-            pass
+        with contextlib.suppress(ValueError, OverflowError):
+            value = float(value)  # YAML 1.1 reads "1e-3" as a text
     if hint is str and isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
-    if type(value) is hint:
+    out_of_range = (hint is float and type(value) is float and not math.isfinite(value)) or (
+        hint is int and type(value) is int and abs(value) >= 2**31
+    )
+    if type(value) is hint and not out_of_range:
         return value
     raise NanodetError(f"{file}: {key}: must be {_WORDS[hint]}, not {value!r}")

@@ -1,7 +1,7 @@
 """Values that have the right type and still cannot work."""
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.fit import FITS
+from nanodet.runtime.fit import ALIGNMENT, FITS
 
 
 def check(config, file):
@@ -24,33 +24,81 @@ def check(config, file):
             "model.arch.head.num_classes",
             f"is {head.num_classes}, but class_names has {len(names)} names",
         )
-    if head.num_classes is not None and head.num_classes < 1:
-        fail("model.arch.head.num_classes", "must be at least 1")
-    if head.reg_max < 1:
-        fail("model.arch.head.reg_max", "must be at least 1")
     for part in ("train", "val", "test"):
         dataset = getattr(config.data, part)
         if dataset is not None:
             _check_dataset(dataset, f"data.{part}", fail)
-    positive = {
-        "device.batchsize_per_gpu": config.device.batchsize_per_gpu,
-        "schedule.total_epochs": config.schedule.total_epochs,
-        "schedule.val_intervals": config.schedule.val_intervals,
-        "schedule.accumulate": config.schedule.accumulate,
-        "schedule.optimizer.lr": config.schedule.optimizer.lr,
-        "log.interval": config.log.interval,
-    }
-    for key, value in positive.items():
-        if value <= 0:
-            fail(key, f"must be above 0, not {value}")
-    not_negative = {
-        "seed": config.seed or 0,
-        "device.workers_per_gpu": config.device.workers_per_gpu,
-        "grad_clip": config.grad_clip or 0,
-    }
-    for key, value in not_negative.items():
-        if value < 0:
-            fail(key, f"must not be negative, not {value}")
+            if dataset.class_names and names and dataset.class_names != names:
+                fail(f"data.{part}.class_names", "differs from class_names, or in its order")
+    for key, low, high in _BOUNDS:
+        value = _at(config, key)
+        if value is not None and not low <= value <= high:
+            limits = f"{low:g} to {high:g}" if high < _MUCH else f"at least {low:g}"
+            fail(key, f"must be {limits}, not {value:g}")
+    for key, known in _NAMES:
+        value = _at(config, key)
+        if value is not None and value != known:
+            fail(key, f"{value!r} is not built into this version; known: {known}")
+    optimiser = config.schedule.optimizer
+    betas = optimiser.betas
+    if betas is not None and (len(betas) != 2 or not all(0 <= b < 1 for b in betas)):
+        fail("schedule.optimizer.betas", f"must be two numbers, 0 to 1, not {betas}")
+    if optimiser.nesterov and (not optimiser.momentum or optimiser.dampening):
+        fail("schedule.optimizer.nesterov", "needs a momentum, and no dampening")
+
+
+_MUCH = 2**31
+_LEAST = 1e-12  # above zero
+# key, lowest and highest value
+_BOUNDS = (
+    ("seed", 0, _MUCH),
+    ("grad_clip", 0, _MUCH),
+    ("log.interval", 1, _MUCH),
+    ("model.arch.fpn.out_channels", 1, 4096),
+    ("model.arch.head.num_classes", 1, 65536),
+    ("model.arch.head.input_channel", 1, 4096),
+    ("model.arch.head.feat_channels", 1, 4096),
+    ("model.arch.head.stacked_convs", 0, 64),
+    ("model.arch.head.reg_max", 1, 256),
+    ("model.arch.head.octave_base_scale", 1, 1024),
+    ("model.arch.head.loss.loss_qfl.beta", 0, 16),
+    ("model.arch.head.loss.loss_qfl.loss_weight", 0, _MUCH),
+    ("model.arch.head.loss.loss_dfl.loss_weight", 0, _MUCH),
+    ("model.arch.head.loss.loss_bbox.loss_weight", 0, _MUCH),
+    ("model.weight_averager.decay", 0, 1),
+    ("device.batchsize_per_gpu", 1, _MUCH),
+    ("device.workers_per_gpu", 0, 4096),
+    ("device.num_nodes", 1, 4096),
+    ("schedule.total_epochs", 1, _MUCH),
+    ("schedule.val_intervals", 1, _MUCH),
+    ("schedule.accumulate", 1, _MUCH),
+    ("schedule.early_stopping.patience", 0, _MUCH),
+    ("schedule.optimizer.lr", _LEAST, _MUCH),
+    ("schedule.optimizer.weight_decay", 0, _MUCH),
+    ("schedule.optimizer.momentum", 0, 1),
+    ("schedule.optimizer.dampening", 0, 1),
+    ("schedule.optimizer.eps", 0, 1),
+    ("schedule.warmup.steps", 0, _MUCH),
+    ("schedule.warmup.ratio", 0, 1),
+    ("schedule.lr_schedule.T_max", 1, _MUCH),
+    ("schedule.lr_schedule.eta_min", 0, _MUCH),
+    ("schedule.lr_schedule.gamma", 0, 1),
+    ("evaluator.score", 0, 1),
+    ("evaluator.nms_iou", 0, 1),
+    ("evaluator.per_level", 1, _MUCH),
+    ("evaluator.per_picture", 1, _MUCH),
+)
+_NAMES = (
+    ("model.weight_averager.name", "ExpMovingAverager"),
+    ("evaluator.name", "CocoDetectionEvaluator"),
+)
+
+
+def _at(config, key):
+    """Return the value of a dotted key, ``None`` where a section on the way is left out."""
+    for name in key.split("."):
+        config = getattr(config, name, None)
+    return config
 
 
 def _check_dataset(dataset, key, fail):
@@ -58,6 +106,12 @@ def _check_dataset(dataset, key, fail):
         fail(f"{key}.input_size", f"must be [width, height], not {dataset.input_size}")
     if dataset.fit is not None and dataset.fit not in FITS:
         fail(f"{key}.fit", f"must be one of {', '.join(FITS)}, not {dataset.fit!r}")
+    fit = dataset.effective_fit
+    if fit == "letterbox" and any(side % ALIGNMENT for side in dataset.input_size):
+        fail(f"{key}.input_size", f"must be multiples of {ALIGNMENT}, not {dataset.input_size}")
+    for name in ("use_instance_mask", "use_seg_mask", "use_keypoint", "load_mosaic"):
+        if getattr(dataset, name):
+            fail(f"{key}.{name}", "is not built into this version")
     pipeline = dataset.pipeline
     for name, value in (
         ("multi_scale", dataset.multi_scale),

@@ -29,7 +29,7 @@ def load_config(path, overrides=()):
         raise NanodetError(f"{path}: cannot read this config ({error.strerror})") from None
     except UnicodeDecodeError:
         raise NanodetError(f"{path}: this config is not a text file in UTF-8") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise NanodetError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(mapping, dict):
         raise NanodetError(f"{path}: not a config: a mapping with model, data, ... is expected")
@@ -78,5 +78,5 @@ def _override(mapping, text):
             raise NanodetError(f"{text}: {parent} is not a mapping")
     try:
         mapping[last] = yaml.safe_load(value)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         raise NanodetError(f"{text}: the value is not valid YAML") from None

@@ -54,7 +54,7 @@ def assign_atss(cells, counts, boxes, ignored, topk=9, ignore_iof_thr=-1.0):
         boxes: (N, 4) xyxy in network pixels.
         ignored: (M, 4) xyxy, regions that teach nothing.
         ignore_iof_thr: a cell that lies in an ignored region by more than this part of its area
-            is left out; negative: ignored regions are not looked at.
+            is left out, and so is a point inside one; negative: the regions are not looked at.
 
     Returns:
         int64 (P,): index of the box, or `NEGATIVE`, or `LEFT_OUT`.
@@ -77,7 +77,11 @@ def assign_atss(cells, counts, boxes, ignored, topk=9, ignore_iof_thr=-1.0):
         assigned = torch.where(best_iou >= 0, best, assigned)
     if len(ignored) and ignore_iof_thr >= 0:
         covered = pairwise_iou(cells, ignored, iof=True).amax(dim=1) > ignore_iof_thr
-        assigned[covered] = LEFT_OUT
+        # a region smaller than the cells covers none of them, and yet hides what is in it
+        centres = (cells[:, None, :2] + cells[:, None, 2:]) / 2
+        near, far = centres - ignored[:, :2], ignored[:, 2:] - centres
+        inside = (torch.minimum(near, far).amin(dim=-1) > 0).any(dim=1)
+        assigned[covered | inside] = LEFT_OUT
     return assigned
 
 

@@ -101,11 +101,14 @@ class ShuffleNetV2(nn.Module):
                 widths[stage] = last
             self.add_module(f"stage{stage}", layers)
         self.out_channels = tuple(widths[stage] for stage in self.out_stages)
+        for stage in range(self.out_stages[-1] + 1, 5):
+            # checkpoints hold stages behind the last output too; nothing uses them
+            getattr(self, f"stage{stage}").requires_grad_(False)
 
     def forward(self, x):
         x = self.maxpool(self.conv1(x))
         maps = []
-        for stage in BLOCKS:
+        for stage in range(2, self.out_stages[-1] + 1):
             x = getattr(self, f"stage{stage}")(x)
             if stage in self.out_stages:
                 maps.append(x)

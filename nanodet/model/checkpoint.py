@@ -55,7 +55,8 @@ def read_checkpoint(path):
     config = None
     if isinstance(raw.get(KEY), dict) and "config" in raw[KEY]:
         config = config_from_dict(raw[KEY]["config"], f"{path} (its own config)")
-    epoch = raw.get("epoch")
+    # ours says how many are finished, Lightning counts the current one from 0
+    epoch = raw.get(KEY, {}).get("epochs") if config is not None else raw.get("epoch")
     return Checkpoint(
         str(path), weights, averaged, config, epoch if type(epoch) is int else None, raw
     )
@@ -193,6 +194,10 @@ def load_plain(path):
     """Return what `torch.save` wrote, on the CPU, refusing anything but data."""
     if not Path(path).is_file():
         raise NanodetError(f"{path}: there is no such checkpoint")
+    with open(path, "rb") as file:
+        start = file.read(2)
+    if not start.startswith((b"PK", b"\x80")):  # a zip, or a pickle as torch wrote before 1.6
+        raise NanodetError(f"{path}: not a checkpoint, or damaged")
     try:
         with torch.serialization.safe_globals(_harmless()):
             return torch.load(path, map_location="cpu", weights_only=True)

@@ -100,8 +100,11 @@ class Criterion:
         Returns:
             dict of scalars ``loss_qfl``, ``loss_bbox``, ``loss_dfl``.
         """
-        # half precision cannot hold the sums over all points
-        output = output.float().flatten(0, 1)
+        # half precision can hold neither the sums over all points nor the edges to a pixel
+        with torch.autocast(output.device.type, enabled=False):
+            return self._losses(output.float().flatten(0, 1), targets, input_size)
+
+    def _losses(self, output, targets, input_size):
         logits, edges = output[:, : self.num_classes], output[:, self.num_classes :]
         positive = targets.positive
         quality = torch.zeros_like(logits)

@@ -43,20 +43,6 @@ def distribution_focal_loss(logits, target):
     return -((1 - weight_right) * log_left + weight_right * log_right)
 
 
-def generalized_focal_loss(p_left, p_right, target, y_left, y_right, beta):
-    """Generalized Focal Loss (eq. 11), the general form of focal loss, QFL and DFL.
-
-    Args:
-        p_left, p_right: (...), probabilities of ``y_left`` and ``y_right`` that add up to 1.
-        target: (...), y_left <= target <= y_right.
-        y_left, y_right: the two values of the variable.
-        beta: >= 0.
-    """
-    estimate = y_left * p_left + y_right * p_right
-    entropy = (y_right - target) * p_left.log() + (target - y_left) * p_right.log()
-    return -(target - estimate).abs().pow(beta) * entropy
-
-
 def pairwise_iou(a, b, iof=False):
     """Return the IoU of every box of ``a`` with every box of ``b``.
 
@@ -95,8 +81,3 @@ def aligned_iou_giou(a, b):
     outer = torch.maximum(a[:, 2:], b[:, 2:]) - torch.minimum(a[:, :2], b[:, :2])
     hull = outer.clamp(min=0).prod(dim=-1).clamp(min=1e-6)
     return iou, iou - (hull - union) / hull
-
-
-def giou_loss(a, b):
-    """Return ``1 - GIoU`` of box i of ``a`` and of ``b``, (N,), 0..2; see `aligned_iou_giou`."""
-    return 1 - aligned_iou_giou(a, b)[1]

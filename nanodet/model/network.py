@@ -51,6 +51,9 @@ def build_network(arch, file="config"):
     _know(file, "head.loss.loss_qfl.use_sigmoid", head.loss.loss_qfl.use_sigmoid, (True,))
     _know(file, "head.loss.loss_dfl.name", head.loss.loss_dfl.name, ("DistributionFocalLoss",))
     _know(file, "head.loss.loss_bbox.name", head.loss.loss_bbox.name, ("GIoULoss",))
+    _know(file, "backbone.kernal_size", backbone.kernal_size, (3,))
+    _know(file, "fpn.norm_cfg", fpn.norm_cfg, (None,))
+    _know(file, "fpn.conv_cfg", fpn.conv_cfg, (None,))
     _know(file, "fpn.start_level", fpn.start_level, (0,))
     _know(file, "fpn.end_level", fpn.end_level, (-1,))
     if head.num_classes is None:

@@ -1,6 +1,5 @@
 """Runs a checkpoint behind the interface that exported models have."""
 
-import numpy as np
 import torch
 
 from nanodet.model.checkpoint import load_network
@@ -52,9 +51,3 @@ def spec_of(config):
         per_level=config.evaluator.per_level,
         per_picture=config.evaluator.per_picture,
     )
-
-
-def random_input(size, seed=0):
-    """Return a normal random tensor float32 (1, 3, H, W) for (width, height)."""
-    rng = np.random.default_rng(seed)
-    return rng.standard_normal((1, 3, size[1], size[0]), np.float32)

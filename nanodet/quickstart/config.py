@@ -41,7 +41,7 @@ def quickstart_config(out, train_set, val_set, seed, epochs):
                 },
             },
             "data": {"train": section(*train_set, augmentation), "val": section(*val_set, {})},
-            "device": {"workers_per_gpu": 0, "batchsize_per_gpu": 16},
+            "device": {"gpu_ids": -1, "workers_per_gpu": 0, "batchsize_per_gpu": 16},
             "schedule": {
                 "optimizer": {
                     "name": "AdamW",

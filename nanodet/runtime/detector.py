@@ -48,7 +48,7 @@ class Detector:
             raise NanodetError(f"fit: must be one of {', '.join(FITS)}, not {fit!r}")
         self.fit = fit or self.spec.fit
         self.size = tuple(size or self.spec.input_size)
-        if self.fit != "own" or not self.spec.any_size:
+        if self.fit == "letterbox" or not self.spec.any_size:
             check_input_size(self.size, "--size" if size else str(path))
         changed = self.size != tuple(self.spec.input_size) or self.fit == "own"
         if changed and not self.spec.any_size:

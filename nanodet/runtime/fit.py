@@ -56,15 +56,14 @@ def place(fit, picture_size, input_size):
     Args:
         fit: ``own`` (scaled to fit, padded right and bottom to multiples of 32),
             ``letterbox`` (scaled to fit, centred in the fixed input) or
-            ``stretch`` (each axis scaled to the fixed input).
+            ``stretch`` (each axis scaled to the fixed input, padded to multiples of 32).
         picture_size: (width, height) of the picture in pixels.
         input_size: (width, height) that the network was configured for.
     """
     (w, h), (input_w, input_h) = picture_size, input_size
     if fit == "stretch":
-        return Placement(
-            (input_w / w, input_h / h), (0.0, 0.0), tuple(input_size), tuple(input_size)
-        )
+        ratio = (input_w / w, input_h / h)
+        return Placement(ratio, (0.0, 0.0), tuple(input_size), round_up(input_size))
     if fit == "letterbox":
         return Placement(*_centred(picture_size, input_size), tuple(input_size), tuple(input_size))
     if fit == "own":

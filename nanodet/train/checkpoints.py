@@ -64,7 +64,7 @@ class Checkpoints(Callback):
         value = None
         if module.metrics is not None and module.metrics_epoch == trainer.current_epoch:
             value = getattr(module.metrics, self.metric) or 0.0
-        better = value is not None and (self.best is None or value >= self.best)
+        better = value is not None and (self.best is None or value > self.best)
         if better:
             self.best = value
             trainer.save_checkpoint(self.folder / BEST)

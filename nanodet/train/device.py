@@ -3,6 +3,7 @@
 import os
 
 import torch
+from pytorch_lightning.strategies import StrategyRegistry
 
 from nanodet.errors import NanodetError
 
@@ -34,6 +35,12 @@ def trainer_devices(section, file="config"):
         raise NanodetError(
             f"{file}: device.accelerator: {section.accelerator!r} is not known; "
             f"known: {', '.join(_ACCELERATORS)}"
+        )
+    known = StrategyRegistry.available_strategies()
+    if section.strategy != "auto" and section.strategy not in known:
+        raise NanodetError(
+            f"{file}: device.strategy: {section.strategy!r} is not known to Lightning; "
+            f"known: auto, {', '.join(known)}"
         )
     accelerator, devices, lines = _accelerator(section, file)
     nodes, strategy = section.num_nodes, section.strategy

@@ -2,13 +2,17 @@
 
 import csv
 import io
+import math
+import time
 from pathlib import Path
 
 from pytorch_lightning.callbacks import Callback
 
+from nanodet.errors import NanodetError
 from nanodet.runtime.files import write_text
 
 NAME = "metrics.csv"
+WRITE_EVERY = 20.0  # seconds
 _LOSSES = ("loss", "loss_qfl", "loss_bbox", "loss_dfl")
 _SCORES = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 COLUMNS = (
@@ -18,7 +22,7 @@ COLUMNS = (
 
 
 class MetricsCsv(Callback):
-    """Writes a row every ``interval`` batches and after every validation.
+    """Keeps a row every ``interval`` batches and after every validation.
 
     The file is rewritten whole, so a reader never sees half a row; a resumed run drops the rows
     that lie behind its checkpoint, so that no step occurs twice.
@@ -45,8 +49,16 @@ class MetricsCsv(Callback):
             return
         row = {"epoch": trainer.current_epoch, "step": trainer.global_step}
         row["train/lr"] = repr(trainer.optimizers[0].param_groups[0]["lr"])
-        row |= {f"train/{name}": repr(float(module.losses[name])) for name in _LOSSES}
+        losses = {name: float(module.losses[name]) for name in _LOSSES}
+        if not math.isfinite(losses["loss"]):
+            raise NanodetError(
+                f"the loss is no longer a number at step {trainer.global_step}: "
+                f"lower schedule.optimizer.lr, or set grad_clip"
+            )
+        row |= {f"train/{name}": repr(value) for name, value in losses.items()}
         self._add(trainer, row)
+        if time.monotonic() - self.written > WRITE_EVERY:
+            self._write(trainer)
 
     def on_train_epoch_end(self, trainer, module):
         if module.metrics is None or module.metrics_epoch != trainer.current_epoch:
@@ -68,6 +80,7 @@ class MetricsCsv(Callback):
             trainer.logger.log_metrics(numbers, step=trainer.global_step)
 
     def _write(self, trainer):
+        self.written = time.monotonic()
         if not trainer.is_global_zero:
             return
         text = io.StringIO()

@@ -50,6 +50,8 @@ class TrainingModule(pl.LightningModule):
         return build_optimiser(self.model, self.config.schedule.optimizer, self.file)
 
     def on_train_epoch_start(self):
+        if self.current_epoch == self.trainer.max_epochs - 1:
+            self.trainer.check_val_every_n_epoch = 1  # the last weights are always evaluated
         if self.config.schedule.freeze_norm:
             for module in self.model.modules():
                 if isinstance(module, torch.nn.BatchNorm2d):
@@ -79,7 +81,8 @@ class TrainingModule(pl.LightningModule):
         super().optimizer_step(*args, **kwargs)
         if self.avg_model is not None:
             decay = self.config.model.weight_averager.decay
-            update_average(self.avg_model, self.model, self.global_step, decay)
+            # Lightning counts the step after this hook
+            update_average(self.avg_model, self.model, self.global_step + 1, decay)
 
     def on_validation_epoch_start(self):
         self._found = {}
@@ -114,4 +117,8 @@ class TrainingModule(pl.LightningModule):
                 self.log(f"val/{name}", value or 0.0, prog_bar=name in ("AP", "AP50"), logger=False)
 
     def on_save_checkpoint(self, checkpoint):
-        checkpoint[KEY] = {"version": __version__, "config": config_to_dict(self.config)}
+        checkpoint[KEY] = {
+            "version": __version__,
+            "config": config_to_dict(self.config),
+            "epochs": self.current_epoch + 1,  # saved at the end of an epoch, see Checkpoints
+        }

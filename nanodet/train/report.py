@@ -13,6 +13,14 @@ from nanodet.evaluate.sheet import save_picture, validation_sheet
 from nanodet.runtime.pictures import read_picture
 from nanodet.train.metrics_csv import NAME
 
+TABLE, PRECISION_RECALL, CONFUSION = (
+    "ap_per_class.md",
+    "precision_recall.png",
+    "confusion_matrix.png",
+)
+LOSS, AP, SHEET = "loss.png", "ap.png", "validation.jpg"
+REPORT = (TABLE, PRECISION_RECALL, CONFUSION, LOSS, AP, SHEET)
+
 
 def write_report(folder, annotations, detections, metrics):
     """Write the report of the best checkpoint's validation into the run folder.
@@ -23,10 +31,10 @@ def write_report(folder, annotations, detections, metrics):
         metrics: its `Metrics`.
     """
     folder = Path(folder)
-    write_class_table(metrics, folder / "ap_per_class.md")
-    plot_precision_recall(metrics, folder / "precision_recall.png")
+    write_class_table(metrics, folder / TABLE)
+    plot_precision_recall(metrics, folder / PRECISION_RECALL)
     matrix = confusion_matrix(annotations, detections)
-    plot_confusion(matrix, annotations.class_names, folder / "confusion_matrix.png")
-    plot_curves(folder / NAME, folder / "loss.png", folder / "ap.png")
+    plot_confusion(matrix, annotations.class_names, folder / CONFUSION)
+    plot_curves(folder / NAME, folder / LOSS, folder / AP)
     sheet = validation_sheet(annotations, detections, read_picture)
-    save_picture(sheet, folder / "validation.jpg")
+    save_picture(sheet, folder / SHEET)

@@ -5,47 +5,93 @@ import re
 import shutil
 from pathlib import Path
 
+from pytorch_lightning.callbacks import Callback
+
+from nanodet.config import save_config
 from nanodet.errors import NanodetError
 from nanodet.runtime.files import make_folder
 from nanodet.train.checkpoints import BEST, LAST
+from nanodet.train.metrics_csv import NAME
+from nanodet.train.report import REPORT
 
+CONFIG = "config.yml"
+# what a run writes: an earlier run's are moved aside, anything else in the folder is not ours
+OUTPUTS = (CONFIG, NAME, LAST, "model_best", *REPORT)
 _TEMPORARY = re.compile(r"^\.(model_last|model_best|metrics|config)-\w+\.\w+$")
 
 
-def find_resume(config, file="config"):
+def find_resume(config, file, say):
     """Return the checkpoint that ``schedule.resume`` asks to go on from, or ``None``.
 
-    A path must exist. True (or ``resume:`` with nothing behind it, as in the original) goes on
-    from the run folder's last checkpoint, and starts afresh where there is none yet.
+    True (or ``resume:`` with nothing behind it, as in the original) goes on from the run folder's
+    last checkpoint, and starts afresh where there is none yet. A path must lie in the run folder,
+    because a run goes on with its own metrics and its own best checkpoint.
     """
-    resume = config.schedule.resume
+    resume, folder = config.schedule.resume, Path(config.save_dir)
     if not resume:
         return None
     if resume is True:
-        last = Path(config.save_dir) / LAST
-        return last if last.is_file() else None
-    if not Path(resume).is_file():
+        if (folder / LAST).is_file():
+            return folder / LAST
+        say(f"schedule.resume: {folder / LAST} is not there: starting afresh")
+        return None
+    resume = Path(resume)
+    if not resume.is_file():
         raise NanodetError(f"{file}: schedule.resume: {resume}: there is no such checkpoint")
-    return Path(resume)
+    if resume.resolve() not in ((folder / LAST).resolve(), (folder / BEST).resolve()):
+        raise NanodetError(
+            f"{file}: schedule.resume: {resume} does not belong to the run in save_dir {folder}; "
+            f"set save_dir to its folder, or start a new run with schedule.load_model"
+        )
+    return resume
 
 
-def prepare(folder, resuming):
-    """Make the run folder; move an earlier run out of the way unless it is resumed.
+class RunFolder(Callback):
+    """Prepares the run folder once all processes have read what they need from it.
 
-    Returns:
-        lines to tell the user.
+    Args:
+        folder: the run folder.
+        config: the config as run.
+        resuming: whether a run goes on in it.
+        say: gets lines for the user.
     """
-    folder = Path(folder)
-    make_folder(folder)
-    for path in [*folder.iterdir(), *(folder / "model_best").glob("*")]:
+
+    def __init__(self, folder, config, resuming, say):
+        self.folder, self.config, self.resuming, self.say = Path(folder), config, resuming, say
+
+    def setup(self, trainer, module, stage):
+        # behind Lightning's first barrier: every process has its weights and annotations
+        if not trainer.is_global_zero:
+            return
+        remove_half_written(self.folder)
+        if not self.resuming:
+            moved = move_earlier_run(self.folder)
+            if moved:
+                self.say(f"{self.folder} held an earlier run: moved to {moved}")
+
+    def on_train_start(self, trainer, module):
+        # not before: a resume may still fail to restore
+        if trainer.is_global_zero:
+            save_config(self.config, self.folder / CONFIG)
+
+
+def remove_half_written(folder):
+    """Delete temporary files of a run that was killed while writing."""
+    for path in [*folder.iterdir(), *(folder / "model_best").glob(".*")]:
         if _TEMPORARY.match(path.name):
-            path.unlink()  # left by a run that was killed while writing
-    if resuming or not ((folder / LAST).exists() or (folder / BEST).exists()):
-        return []
-    stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    earlier = folder / f"earlier-{stamp}"
+            path.unlink(missing_ok=True)
+
+
+def move_earlier_run(folder):
+    """Move an earlier run's files into ``earlier-<date>`` and return that folder, or ``None``."""
+    if not ((folder / LAST).exists() or (folder / BEST).exists()):
+        return None
+    earlier = folder / f"earlier-{datetime.datetime.now():%Y%m%d-%H%M%S}"
     make_folder(earlier)
-    for path in folder.iterdir():
-        if not path.name.startswith("earlier-"):
-            shutil.move(path, earlier / path.name)
-    return [f"{folder} held an earlier run: moved to {earlier}"]
+    try:
+        for name in OUTPUTS:
+            if (folder / name).exists():
+                shutil.move(folder / name, earlier / name)
+    except OSError as error:
+        raise NanodetError(f"{folder}: cannot move the earlier run aside ({error})") from None
+    return earlier

@@ -1,7 +1,9 @@
 """`train`: a config in, a run folder out."""
 
+import datetime
 import logging
 import os
+import sys
 import warnings
 from pathlib import Path
 
@@ -9,9 +11,9 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EarlyStopping, TQDMProgressBar
 from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
-from nanodet.config import save_config
 from nanodet.data.dataset import DetectionSet
 from nanodet.data.loader import build_loader
 from nanodet.data.read import read_annotations
@@ -21,18 +23,21 @@ from nanodet.model.checkpoint import read_checkpoint, take_matching
 from nanodet.model.network import build_network
 from nanodet.model.pretrained import load_pretrained
 from nanodet.runtime.detector import Detector
+from nanodet.runtime.files import make_folder
 from nanodet.train.checkpoints import BEST, AtomicCheckpointIO, Checkpoints, save_metric
-from nanodet.train.cpu import keep_memory
+from nanodet.train.cpu import denormals_flushed, keep_memory
 from nanodet.train.device import trainer_devices
 from nanodet.train.metrics_csv import MetricsCsv
 from nanodet.train.module import TrainingModule
 from nanodet.train.optimiser import build_optimiser, check_schedule
 from nanodet.train.report import write_report
-from nanodet.train.run_folder import find_resume, prepare
+from nanodet.train.resume import check_same_run
+from nanodet.train.run_folder import RunFolder, find_resume
 
 PROBLEMS_SHOWN = 5
 
 
+@denormals_flushed()  # all of it: before the first tensor starts torch's threads
 def train(config, file="config", say=print, callbacks=()):
     """Train as the config says and fill the run folder ``config.save_dir``.
 
@@ -51,35 +56,29 @@ def train(config, file="config", say=print, callbacks=()):
     first = rank_zero_only.rank == 0
     say = say if first else (lambda line: None)
     keep_memory()
-    # long-trained weights hold denormal numbers, which a CPU multiplies many times slower; early,
-    # because the threads that torch starts later inherit it
-    torch.set_flush_denormal(True)
     check_schedule(config.schedule, file)
     metric = save_metric(config.evaluator, file)
     devices, lines = trainer_devices(config.device, file)
     for line in lines:
         say(line)
-    resume = find_resume(config, file)
-    seed = config.seed or 0
+    resume = find_resume(config, file, say)
     if resume is not None:
-        seed = _same_run(resume, config, file, say)
+        epochs = check_same_run(resume, config, file)
+        say(f"resuming {resume} after {epochs} epochs")
+    seed = config.seed or 0
     training_set, validation_set = _read_data(config, file, say)
     torch.manual_seed(seed)
     network = build_network(config.model.arch, file)
     if resume is None:
         _initial_weights(network, config, file, say)
     build_optimiser(network, config.schedule.optimizer, file)  # complains before files are touched
-    folder = Path(config.save_dir)
-    if first:
-        for line in prepare(folder, resume is not None):
-            say(line)
-        save_config(config, folder / "config.yml")
     module = TrainingModule(config, network, validation_set, file)
     if devices["accelerator"] in ("cpu", "cuda"):
         module = module.to(memory_format=torch.channels_last)
-    if first and resume is None:
-        counts = len(training_set.pictures), len(validation_set.pictures)
-        say(f"training in {folder}: {counts[0]} pictures, {counts[1]} to validate")
+    folder = Path(config.save_dir)
+    make_folder(folder)
+    counts = len(training_set.pictures), len(validation_set.pictures)
+    say(f"training in {folder}: {counts[0]} pictures, {counts[1]} to validate")
     _quieten()
     trainer = pl.Trainer(
         **devices,
@@ -89,21 +88,36 @@ def train(config, file="config", say=print, callbacks=()):
         accumulate_grad_batches=config.schedule.accumulate,
         gradient_clip_val=config.grad_clip,
         benchmark=config.cudnn_benchmark,
-        logger=TensorBoardLogger(folder, name="tensorboard", version=""),
+        logger=TensorBoardLogger(folder, "tensorboard", f"{datetime.datetime.now():%Y%m%d-%H%M%S}"),
         plugins=[AtomicCheckpointIO()],
-        callbacks=[*_callbacks(config, folder, metric), *callbacks],
+        callbacks=[
+            RunFolder(folder, config, resume is not None, say),
+            *_callbacks(config, folder, metric),
+            *callbacks,
+        ],
         enable_checkpointing=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
     )
     loaders = _Loaders(config, training_set, validation_set, seed)
-    trainer.fit(module, datamodule=loaders, ckpt_path=resume, weights_only=True)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+    _fit(trainer, module, loaders, resume, say)
     if not trainer.is_global_zero:
         return None
     return _finish(folder, config, validation_set, say)
+
+
+def _fit(trainer, module, loaders, resume, say):
+    try:
+        trainer.fit(module, datamodule=loaders, ckpt_path=resume, weights_only=True)
+    except SIGTERMException:
+        say(f"terminated; go on with schedule.resume=true in {trainer.default_root_dir}")
+        sys.exit(143)
+    except SystemExit:
+        # how Lightning ends after Ctrl-C
+        if trainer.interrupted:
+            raise KeyboardInterrupt from None
+        raise
 
 
 def _callbacks(config, folder, metric):
@@ -164,24 +178,6 @@ def _initial_weights(network, config, file, say):
         say(line)
 
 
-def _same_run(resume, config, file, say):
-    """Check that a checkpoint fits the config and return its seed."""
-    checkpoint = read_checkpoint(resume)
-    if checkpoint.config is None or "loops" not in checkpoint.raw:
-        raise NanodetError(
-            f"{file}: schedule.resume: {resume} holds weights only; "
-            f"give it as schedule.load_model to start from them"
-        )
-    if checkpoint.config.model.arch != config.model.arch and config.class_names is not None:
-        raise NanodetError(f"{file}: schedule.resume: {resume} was trained with another model.arch")
-    say(f"resuming {resume} after epoch {checkpoint.epoch}")
-    if config.class_names is None:
-        config.class_names = checkpoint.config.class_names
-        config.model.arch.head.num_classes = checkpoint.config.model.arch.head.num_classes
-    config.seed = checkpoint.config.seed
-    return config.seed or 0
-
-
 class _Loaders(pl.LightningDataModule):
     """Makes the loaders once Lightning knows the processes."""
 
@@ -197,6 +193,9 @@ class _Loaders(pl.LightningDataModule):
         return self._loader("train", self.config.device.batchsize_per_gpu)
 
     def val_dataloader(self):
+        pictures, processes = len(self.sets["val"]), self.trainer.world_size
+        if pictures < processes:
+            raise NanodetError(f"data.val: has {pictures} pictures for {processes} processes")
         # fit own is defined for one picture at a time: a batch would pad it differently
         alone = self.config.data.val.effective_fit == "own"
         return self._loader("val", 1 if alone else self.config.device.batchsize_per_gpu)

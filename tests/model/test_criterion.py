@@ -79,6 +79,27 @@ def test_ignored_regions_teach_nothing():
     assert silent[deep].all()
 
 
+def test_a_region_smaller_than_any_cell_is_left_out_too():
+    points, units, counts = level_points(SIZE, (8, 16, 32), 0.5, "cpu")
+    cells = cells_around(points, units, 5)
+    region = torch.tensor([[100.0, 100, 112, 112]])
+    silent = points[assign_atss(cells, counts, NONE, region, ignore_iof_thr=0.5) == LEFT_OUT]
+    assert len(silent)
+    assert ((silent > 100) & (silent < 112)).all()
+
+
+def test_autocast_does_not_reach_the_losses():
+    criterion, output = criterion_and_output(pictures=1)
+    boxes, labels = [torch.tensor([[10.0, 10, 200, 200]])], [torch.tensor([1])]
+    targets = criterion.targets(boxes, labels, [NONE], SIZE, "cpu")
+    plain = criterion(output, targets, SIZE)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = criterion(output, targets, SIZE)
+    for name in plain:
+        assert mixed[name].dtype == torch.float32
+        assert mixed[name].item() == plain[name].item()
+
+
 def test_an_explicit_minus_one_keeps_the_originals_behaviour():
     cells = torch.tensor([[0.0, 0, 40, 40]])
     region = torch.tensor([[0.0, 0, 320, 320]])

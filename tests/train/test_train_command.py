@@ -3,8 +3,10 @@
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -50,7 +52,7 @@ def test_the_run_folder_holds_what_is_promised(finished):
     )  # fmt: skip
     for name in names:
         assert (finished / name).stat().st_size > 0, name
-    assert list((finished / "tensorboard").glob("events*"))
+    assert list((finished / "tensorboard").glob("*/events*"))
     assert not list(finished.rglob(".*"))  # no temporary file is left
     for name in names:
         if name.endswith((".png", ".jpg")):
@@ -86,6 +88,68 @@ def test_training_again_keeps_the_earlier_run(root, finished, small_config, tmp_
     assert len(earlier) == 1
     assert (earlier[0] / "model_last.ckpt").is_file()
     assert "earlier run" in done.stdout
+
+
+def test_only_a_runs_own_files_are_moved_aside(tmp_path):
+    from nanodet.train.run_folder import move_earlier_run
+
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "notes.txt").write_text("mine")
+    assert move_earlier_run(tmp_path) is None
+    (tmp_path / "model_last.ckpt").write_text("weights")
+    earlier = move_earlier_run(tmp_path)
+    assert [path.name for path in earlier.iterdir()] == ["model_last.ckpt"]
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"pictures", "notes.txt", earlier.name}
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("schedule.optimizer.lr=0.5", "schedule.optimizer.lr: is 0.5, but the run to resume has"),
+        ("model.weight_averager=null", "model.weight_averager"),
+        ("model.arch.head.feat_channels=64", "model.arch.head.feat_channels"),
+        ("class_names=[a, b, c, d]", "class_names"),
+        ("schedule.total_epochs=1", "schedule.total_epochs"),
+        ("seed=4", "seed"),
+        ("save_dir=elsewhere", "save_dir"),
+    ],
+)
+def test_a_resume_with_another_setting_is_one_line(finished, override, expected, capsys):
+    resume = f"schedule.resume={finished / 'model_last.ckpt'}"
+    before = (finished / "config.yml").read_text()
+    assert main(["train", str(finished.parent / "config.yml"), resume, override]) == 1
+    assert expected in capsys.readouterr().err
+    assert (finished / "config.yml").read_text() == before
+
+
+def test_the_last_epoch_is_always_evaluated(root, small_config, tmp_path):
+    config = small_config(**{"schedule.total_epochs": 3, "schedule.val_intervals": 2})
+    done = nanodet(root, "train", config)
+    assert done.returncode == 0, done.stderr[-2000:]
+    with open(tmp_path / "run" / "metrics.csv", newline="") as file:
+        epochs = [row["epoch"] for row in csv.DictReader(file) if row["val/AP"]]
+    assert epochs == ["1", "2"]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_stopped_training_says_so_and_can_be_resumed(root, small_config, tmp_path, number, code):
+    config = small_config(**{"schedule.total_epochs": 500, "schedule.val_intervals": 500})
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nanodet.cli.main", "train", str(config)],
+        env={**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 100
+    while not (tmp_path / "run" / "model_last.ckpt").exists():
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "Traceback" not in err
+    assert main(["info", str(tmp_path / "run" / "model_last.ckpt")]) == 0
 
 
 def test_fine_tuning_from_other_classes_reports_what_was_taken(root, finished, small_config):
@@ -137,6 +201,15 @@ def test_a_set_smaller_than_a_batch_trains_without_names_in_the_config(
         ({"evaluator.save_key": "F1"}, "evaluator.save_key"),
         ({"save_dir": "/proc/nanodet"}, "/proc/nanodet"),
         ({"shedule": {}}, "shedule: unknown key; did you mean schedule?"),
+        ({"device.strategy": "magic"}, "device.strategy"),
+        ({"schedule.lr_schedule.T_max": 0}, "schedule.lr_schedule.T_max"),
+        ({"schedule.optimizer.betas": [0.9]}, "schedule.optimizer.betas"),
+        ({"schedule.optimizer.lr": float("nan")}, "schedule.optimizer.lr"),
+        ({"model.arch.fpn.out_channels": 0}, "model.arch.fpn.out_channels"),
+        ({"model.weight_averager.name": "SWA"}, "model.weight_averager.name"),
+        ({"evaluator.nms_iou": 7}, "evaluator.nms_iou"),
+        ({"data.val.input_size": [100, 100]}, "data.val.input_size"),
+        ({"seed": 10**30}, "seed"),
     ],
 )
 def test_bad_input_is_one_line(small_config, changes, expected, capsys, tmp_path):

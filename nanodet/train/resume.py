@@ -1,0 +1,62 @@
+"""Going on with a run: the checkpoint and the config must describe the same one."""
+
+from nanodet.config import config_to_dict
+from nanodet.errors import NanodetError
+from nanodet.model.checkpoint import read_checkpoint
+
+# what a checkpoint's weights, averages and optimiser state were made with
+_FIXED = ("seed", "class_names", "model", "schedule.optimizer")
+_FREE = ("model.arch.backbone.pretrain",)
+
+
+def check_same_run(path, config, file):
+    """Check a checkpoint against the config, and fill seed and classes where that has none.
+
+    Args:
+        path: the checkpoint to go on from.
+        config: the `Config` to go on with.
+        file: names it in messages.
+
+    Returns:
+        the number of epochs that are finished.
+
+    Raises:
+        NanodetError: weights only, or a setting that a running optimiser cannot change.
+    """
+    checkpoint = read_checkpoint(path)
+    theirs = checkpoint.config
+    if theirs is None or "loops" not in checkpoint.raw:
+        raise NanodetError(
+            f"{file}: schedule.resume: {path} holds weights only; give it as schedule.load_model"
+        )
+    if config.seed is None:
+        config.seed = theirs.seed
+    if config.class_names is None:
+        config.class_names = theirs.class_names
+    if config.model.arch.head.num_classes is None:
+        config.model.arch.head.num_classes = theirs.model.arch.head.num_classes
+    mine, theirs = _flat(config_to_dict(config)), _flat(config_to_dict(theirs))
+    for key in sorted(mine.keys() | theirs.keys()):
+        fixed = any(key == name or key.startswith(f"{name}.") for name in _FIXED)
+        if fixed and key not in _FREE and mine.get(key) != theirs.get(key):
+            raise NanodetError(
+                f"{file}: {key}: is {mine.get(key)!r}, but the run to resume has "
+                f"{theirs.get(key)!r} ({path}); start a new run with schedule.load_model to change it"
+            )
+    if checkpoint.epoch > config.schedule.total_epochs:
+        raise NanodetError(
+            f"{file}: schedule.total_epochs: is {config.schedule.total_epochs}, but {path} has "
+            f"{checkpoint.epoch} epochs behind it"
+        )
+    return checkpoint.epoch
+
+
+def _flat(mapping, prefix=""):
+    """Return nested mappings as one with dotted keys."""
+    flat = {}
+    for key, value in mapping.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
