@@ -31,6 +31,18 @@ def positive_int(text):
     return int(text)
 
 
+def is_override(text):
+    """Tell whether a word has the form ``key=value``."""
+    return re.match(r"[^\s=-][^\s=]*=", text) is not None
+
+
+def override(text):
+    """Read a ``key=value`` that changes a config; the value is looked at when the config is."""
+    if not is_override(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form key=value")
+    return text
+
+
 def fit_name(text):
     """Read the name of a fit, see `nanodet.runtime.fit.place`."""
     from nanodet.runtime.fit import FITS  # imports OpenCV, which --help does not need

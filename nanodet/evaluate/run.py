@@ -6,13 +6,34 @@ import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
+from nanodet.config.schema import Evaluator
 from nanodet.data.picture import load_picture
 from nanodet.evaluate.coco_metrics import SUMMARY, check_pycocotools, evaluate_detections
 from nanodet.evaluate.plots import percent
+from nanodet.runtime.detector import Detector
 
+LIMITS = ("score", "nms_iou", "per_level", "per_picture")
 AHEAD = 8  # pictures decoded while the network is busy
 READERS = 2
 LINE_EVERY = 15.0  # seconds between progress lines where there is no terminal
+
+
+def evaluation_detector(path, section=None, **arguments):
+    """Return a `Detector` with the thresholds to evaluate at.
+
+    Args:
+        path: model file.
+        section: a config's ``evaluator``. None takes that of the checkpoint's config, and for
+            exported models, which have none, its defaults: not the (higher) score that their spec
+            has for looking at pictures.
+        arguments: further arguments of `Detector`.
+    """
+    detector = Detector(path, **arguments)
+    if section is None:
+        section = Evaluator() if detector.config is None else detector.config.evaluator
+    for name in LIMITS:
+        setattr(detector, name, getattr(section, name))
+    return detector
 
 
 def evaluate_model(detector, annotations, progress=True):

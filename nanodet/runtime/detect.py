@@ -1,7 +1,4 @@
-"""The command ``nanodet detect``: a model over pictures, a video, a camera or a stream.
-
-OpenCV is imported when the command runs, so that a missing system library becomes one line.
-"""
+"""A model over pictures, a video, a camera or a stream: what ``nanodet detect`` does."""
 
 import contextlib
 import signal
@@ -11,46 +8,19 @@ import time
 from collections import Counter
 
 from nanodet.errors import NanodetError
+from nanodet.runtime.detector import Detector
+from nanodet.runtime.draw import draw
 from nanodet.runtime.progress import Progress
-from nanodet.runtime.window import Window, check_display, import_problem
+from nanodet.runtime.results import Results
+from nanodet.runtime.sources import open_source
+from nanodet.runtime.window import Window, check_display
 
-SCORE = 0.35
 PATIENCE_S = 2.0
 FEW = 20  # so many pictures get a line each
 
 
-def add_arguments(parser):
-    """Add the command's arguments to an ``argparse`` parser."""
-    from nanodet.cli.arguments import add_model_arguments, unit_interval
-
-    add_model_arguments(parser)
-    parser.add_argument(
-        "source", metavar="SOURCE",
-        help="picture, folder, 'pattern' (** goes into sub-folders), video, number of a camera, "
-        "or URL (RTSP, RTMP, HTTP)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--out", metavar="DIR",
-        help="write pictures or a video with boxes and detections.jsonl there; without it a "
-        "window shows them (q or Escape ends)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--score", type=unit_interval, default=SCORE, metavar="S",
-        help=f"boxes must score above it (default {SCORE})",
-    )  # fmt: skip
-
-
-def run(args):
-    """Run the command; returns the exit status."""
-    detect(
-        args.model, args.source, args.config, args.out, args.score, args.fit, args.size,
-        args.threads,
-    )  # fmt: skip
-    return 0
-
-
 def detect(
-    model, source, config=None, out=None, score=SCORE, fit=None, size=None, threads=None
+    model, source, config=None, out=None, score=None, fit=None, size=None, threads=None
 ):  # fmt: skip
     """Detect in everything that ``source`` gives, into a folder or a window.
 
@@ -59,8 +29,8 @@ def detect(
         source: see `nanodet.runtime.sources.open_source`.
         config: the model's config file, for checkpoints that do not carry one.
         out: folder for the results; ``None`` opens a window.
-        score: boxes must score above it, 0..1.
-        fit, size, threads: see `nanodet.runtime.detector.Detector`; ``None`` takes the model's.
+        score, fit, size, threads: see `nanodet.runtime.detector.Detector`; ``None`` takes the
+            model's.
 
     Returns:
         the number of frames.
@@ -70,13 +40,6 @@ def detect(
             that part was written.
         KeyboardInterrupt: Ctrl-C (or SIGTERM), after what was done so far was written.
     """
-    try:
-        from nanodet.runtime.detector import Detector
-        from nanodet.runtime.results import Results
-        from nanodet.runtime.sources import open_source
-    except ImportError as error:
-        line = import_problem(error)
-        raise NanodetError(line) if line else error from None
     if out is None:
         check_display()
     progress = None
@@ -114,8 +77,6 @@ def detect(
 
 def _go_through(frames, detector, sink, progress, few):
     """Detect in all frames; returns the number of boxes and the seconds of the detector."""
-    from nanodet.runtime.draw import draw
-
     boxes, seconds = 0, 0.0
     for frame in frames:
         start = time.perf_counter()

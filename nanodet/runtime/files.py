@@ -61,6 +61,28 @@ def make_folder(path):
         raise NanodetError(f"{path}: this folder cannot be written to")
 
 
+def check_folder_writable(path):
+    """Raise `NanodetError` unless files could be written into the folder ``path``.
+
+    It need not exist yet, and is not made.
+    """
+    there = next(f for f in (Path(path), *Path(path).absolute().parents) if os.path.exists(f))
+    if not there.is_dir():
+        raise NanodetError(f"{path}: cannot make this folder ({there} is a file)")
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise NanodetError(f"{path}: cannot be written to ({error.strerror})") from None
+
+
+def check_writable(path):
+    """Raise `NanodetError` unless a file at ``path`` could be written; leaves nothing behind."""
+    if Path(path).is_dir():
+        raise NanodetError(f"{path}: is a folder, not a file to write")
+    check_folder_writable(Path(path).parent)
+
+
 def sha256(path):
     """Return the SHA-256 of the file at ``path`` as 64 hexadecimal digits."""
     with open(path, "rb") as file:

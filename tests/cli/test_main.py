@@ -51,6 +51,59 @@ def test_what_is_not_there_is_one_line(arguments, capsys, tmp_path, monkeypatch)
     assert err.startswith("nanodet: error: ")
 
 
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_imports_nothing_heavy(verb, root):
+    code = (
+        "import sys; from nanodet.cli.main import main\n"
+        f"try: main([{verb!r}, '--help'])\nexcept SystemExit: pass\n"
+        "sys.exit(str({'torch', 'cv2', 'numpy', 'yaml'} & set(sys.modules) or ''))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.stderr.strip() == ""
+
+
+@pytest.mark.parametrize("script", [None, "tools/train.py"])
+def test_overrides_may_stand_behind_the_seed(root, tmp_path, script):
+    start = [str(root / script)] if script else ["-m", "nanodet.cli.main", "train"]
+    config = str(root / "config" / "nanodet-m.yml")
+
+    def said(*words):
+        done = subprocess.run(
+            [sys.executable, *start, *words], env={**os.environ, "PYTHONPATH": str(root)},
+            cwd=tmp_path, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert "Traceback" not in done.stderr
+        return done.returncode, done.stderr.splitlines()[-1]
+
+    words = ["log.interval=5", "--seed", "4", "schedule.lr=1", "log.interval=7"]
+    code, line = said(config, *words)
+    assert code == 1 and "schedule.lr: unknown key" in line
+    assert said(config, *words, "more") == (2, "nanodet train: error: unrecognized arguments: more")
+    assert said(config, "more")[0] == 2
+    assert said(config, "--lr=1")[0] == 2
+    required = "nanodet train: error: the following arguments are required: CONFIG"
+    assert said("--seed", "4") == said() == (2, required)
+
+
+def test_a_package_that_is_not_installed_is_one_line(root, tmp_path):
+    (tmp_path / "pytorch_lightning.py").write_text(
+        "raise ModuleNotFoundError('No module named x', name='pytorch_lightning')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "nanodet.cli.main", "train", str(root / "config/nanodet-m.yml")],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{root}"}, cwd=tmp_path,
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == (
+        "nanodet: error: needs pytorch_lightning, which is not installed: "
+        'pip install "nanodet[all]"\n'
+    )
+
+
 def test_the_runtime_imports_neither_torch_nor_lightning(root):
     code = (
         "import sys; import nanodet; from nanodet import Detector, Detections;"

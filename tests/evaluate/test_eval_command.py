@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from nanodet.cli import eval as command
 from nanodet.errors import NanodetError
-from nanodet.evaluate import command
+from nanodet.evaluate.evaluate import guess_format
 from nanodet.runtime.files import write_text
 
 pytest.importorskip("pycocotools")
@@ -77,11 +78,11 @@ def test_format_is_told_by_the_files(tmp_path):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / file).write_text("")
         if kind:
-            assert command.guess_format(tmp_path / folder) == kind
-    assert command.guess_format(tmp_path / "c" / "a.json") == "coco"
+            assert guess_format(tmp_path / folder) == kind
+    assert guess_format(tmp_path / "c" / "a.json") == "coco"
     for wrong in (tmp_path / "c", tmp_path / "y" / "a.txt", tmp_path / "absent"):
         with pytest.raises(NanodetError, match=wrong.name):
-            command.guess_format(wrong)
+            guess_format(wrong)
 
 
 def test_a_damaged_picture_ends_it_in_one_line(checkpoint, coco_mini, tmp_path):

@@ -1,7 +1,7 @@
 """``nanodet export``: a checkpoint to verified ONNX and ncnn files."""
 
 from nanodet.cli.arguments import size_wxh
-from nanodet.errors import NanodetError
+from nanodet.cli.packages import needed_packages
 
 
 def add_arguments(parser):
@@ -32,7 +32,8 @@ def add_arguments(parser):
 
 def run(args):
     """Export, and print what was written."""
-    export = load_export()
+    with needed_packages():
+        from nanodet.export.export import export
     formats = tuple(part.strip() for part in args.formats.split(",") if part.strip())
     exported = export(
         args.checkpoint, args.out, args.config, formats, args.size, args.fit, args.images, args.name
@@ -40,16 +41,3 @@ def run(args):
     for path in exported.files.values():
         print(path)
     print(f"{exported.seconds:.1f} s")
-
-
-def load_export():
-    """Return `nanodet.export.export.export`, or say in one line what is not installed."""
-    try:
-        from nanodet.export.export import export
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("nanodet"):
-            raise
-        raise NanodetError(
-            f'export needs {error.name}, which is not installed: pip install "nanodet[all]"'
-        ) from None
-    return export

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from nanodet.cli.main import run_command
-from nanodet.export.command import load_export
+from nanodet.cli.packages import needed_packages
 
 SUFFIX = {"onnx": ".onnx", "ncnn": ".param"}
 
@@ -35,9 +35,9 @@ def main(kind, argv=None):
 
 
 def _run(kind, args):
-    from nanodet.config import load_config
-
-    export = load_export()
+    with needed_packages():
+        from nanodet.config import load_config
+        from nanodet.export.export import export
     model = args.model_path
     if model is None:
         model = Path(load_config(args.cfg_path).save_dir) / "model_best" / "model_best.ckpt"

@@ -1,0 +1,33 @@
+"""``nanodet detect MODEL SOURCE``."""
+
+from nanodet.cli.arguments import add_model_arguments, unit_interval
+from nanodet.cli.packages import needed_packages
+
+
+def add_arguments(parser):
+    """Add the command's arguments to an `argparse` parser."""
+    add_model_arguments(parser)
+    parser.add_argument(
+        "source", metavar="SOURCE",
+        help="picture, folder, 'pattern' (** goes into sub-folders), video, number of a camera, "
+        "or URL (RTSP, RTMP, HTTP)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", metavar="DIR",
+        help="write pictures or a video with boxes and detections.jsonl there; without it a "
+        "window shows them (q or Escape ends)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--score", type=unit_interval, metavar="S",
+        help="boxes must score above it (default: the model's)",
+    )  # fmt: skip
+
+
+def run(args):
+    """Detect, into a folder or a window."""
+    with needed_packages():
+        from nanodet.runtime.detect import detect
+    detect(
+        args.model, args.source, args.config, args.out, args.score, args.fit, args.size,
+        args.threads,
+    )  # fmt: skip

@@ -1,0 +1,27 @@
+"""``nanodet quickstart``: from nothing to a compared ncnn file, without data or network."""
+
+from nanodet.cli.arguments import positive_int
+from nanodet.cli.packages import needed_packages
+from nanodet.errors import NanodetError
+from nanodet.quickstart import EPOCHS, PICTURES
+
+
+def add_arguments(parser):
+    """Add the command's arguments to an `argparse` parser."""
+    parser.add_argument("--out", metavar="DIR", default="quickstart", help="default: quickstart")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="pictures, order and weights; default: 0"
+    )
+    parser.add_argument("--epochs", type=positive_int, default=EPOCHS, help=f"default: {EPOCHS}")
+    parser.add_argument(
+        "--pictures", type=positive_int, default=PICTURES, help=f"to train on; default: {PICTURES}"
+    )
+
+
+def run(args):
+    """Go the whole way and say where the report lies."""
+    if args.seed < 0:
+        raise NanodetError(f"--seed: must not be negative, not {args.seed}")
+    with needed_packages():
+        from nanodet.quickstart.run import quickstart
+    quickstart(args.out, args.seed, args.epochs, args.pictures)

@@ -1,0 +1,29 @@
+"""``nanodet train CONFIG [key=value ...]``."""
+
+from nanodet.cli.arguments import override
+from nanodet.cli.packages import needed_packages
+
+
+def add_arguments(parser):
+    """Add the command's arguments to an `argparse` parser."""
+    parser.add_argument("config", metavar="CONFIG", help="config file (YAML)")
+    parser.add_argument(
+        "overrides", nargs="*", type=override, default=[], metavar="key=value",
+        help="e.g. schedule.optimizer.lr=0.01",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=int, help="order, augmentation and initial weights")
+
+
+def run(args):
+    """Train as the config and the overrides say."""
+    with needed_packages():
+        from nanodet.config import load_config
+        from nanodet.train.cpu import wait_without_spinning
+    overrides = list(args.overrides)
+    if args.seed is not None:
+        overrides.append(f"seed={args.seed}")
+    config = load_config(args.config, overrides)
+    wait_without_spinning()  # before torch is imported
+    with needed_packages():
+        from nanodet.train.trainer import train
+    train(config, str(args.config), say=lambda line: print(line, flush=True))
