@@ -18,11 +18,10 @@ from nanodet.data.dataset import DetectionSet
 from nanodet.data.loader import build_loader
 from nanodet.data.read import read_annotations
 from nanodet.errors import NanodetError
-from nanodet.evaluate.run import evaluate_model, format_table
+from nanodet.evaluate.run import evaluate_model, evaluation_detector, format_table
 from nanodet.model.checkpoint import read_checkpoint, take_matching
 from nanodet.model.network import build_network
 from nanodet.model.pretrained import load_pretrained
-from nanodet.runtime.detector import Detector
 from nanodet.runtime.files import make_folder
 from nanodet.train.checkpoints import BEST, AtomicCheckpointIO, Checkpoints, save_metric
 from nanodet.train.cpu import denormals_flushed, keep_memory
@@ -223,11 +222,7 @@ def _finish(folder, config, validation_set, say):
             f"{folder}: no validation ran (schedule.val_intervals is {config.schedule.val_intervals})"
         )
         return None
-    limits = config.evaluator
-    detector = Detector(
-        best, score=limits.score, nms_iou=limits.nms_iou, per_level=limits.per_level,
-        per_picture=limits.per_picture,
-    )  # fmt: skip
+    detector = evaluation_detector(best, config.evaluator)
     metrics, detections = evaluate_model(detector, validation_set)
     write_report(folder, validation_set, detections, metrics)
     say(format_table(metrics, validation_set.class_names))

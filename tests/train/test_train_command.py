@@ -258,3 +258,24 @@ def test_annotations_without_a_single_box_train_the_background(
     config = small_config(**{"data.train.ann_path": str(empty), "schedule.total_epochs": 1})
     done = nanodet(root, "train", config)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_the_coco_config_starts_when_coco_is_in_place(root, coco_mini, tmp_path):
+    (tmp_path / "coco" / "annotations").mkdir(parents=True)
+    names = sorted(path.name for path in (coco_mini / "images").iterdir())[:6]
+    (tmp_path / "few.txt").write_text("\n".join(names))
+    for part in ("train2017", "val2017"):
+        (tmp_path / "coco" / part).symlink_to(coco_mini / "images")
+        annotations = tmp_path / "coco" / "annotations" / f"instances_{part}.json"
+        annotations.symlink_to(coco_mini / "annotations.json")
+    done = subprocess.run(
+        [sys.executable, str(root / "tools" / "train.py"), str(root / "config" / "nanodet-m.yml"),
+         "model.arch.backbone.pretrain=false", "schedule.total_epochs=1", "device.workers_per_gpu=1",
+         f"data.train.list_path={tmp_path / 'few.txt'}", f"data.val.list_path={tmp_path / 'few.txt'}"],
+        cwd=tmp_path, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True,
+        timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    if not torch.cuda.is_available():
+        assert "no GPU was found: training on the CPU" in done.stdout
+    assert (tmp_path / "workspace" / "nanodet_m" / "model_best" / "model_best.ckpt").is_file()
