@@ -1,8 +1,7 @@
 """A detector over a whole data set, and its metrics as text."""
 
+import contextlib
 import shutil
-import sys
-import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,11 +10,11 @@ from nanodet.data.picture import load_picture
 from nanodet.evaluate.coco_metrics import SUMMARY, check_pycocotools, evaluate_detections
 from nanodet.evaluate.plots import percent
 from nanodet.runtime.detector import Detector
+from nanodet.runtime.progress import Progress
 
 LIMITS = ("score", "nms_iou", "per_level", "per_picture")
 AHEAD = 8  # pictures decoded while the network is busy
 READERS = 2
-LINE_EVERY = 15.0  # seconds between progress lines where there is no terminal
 
 
 def evaluation_detector(path, section=None, **arguments):
@@ -51,13 +50,12 @@ def evaluate_model(detector, annotations, progress=True):
         NanodetError: a picture cannot be read, or pycocotools is not installed.
     """
     check_pycocotools()  # before the long run
-    pictures = annotations.pictures
     detections = []
-    reading = read_ahead(pictures)
-    if progress:
-        reading = _shown(reading, len(pictures))
-    for picture in reading:
-        detections.append(detector(picture))
+    shown = Progress(len(annotations.pictures), "picture", shown=progress)
+    with contextlib.closing(shown):
+        for picture in read_ahead(annotations.pictures):
+            detections.append(detector(picture))
+            shown.step()
     return evaluate_detections(annotations, detections), detections
 
 
@@ -111,26 +109,3 @@ def format_table(metrics, class_names=None, width=None):
     lines += ["", gap.join([heads] * columns)]
     lines += [gap.join(cells[row::height]) for row in range(height)]
     return "\n".join(lines)
-
-
-def _shown(items, total):
-    """Yield ``items`` while telling on stderr how far it is: a bar, or lines into a log."""
-    if sys.stderr.isatty():
-        try:
-            from tqdm import tqdm
-        except ImportError:
-            pass
-        else:
-            yield from tqdm(items, total=total, desc="evaluate", unit="picture")
-            return
-    start = told = time.monotonic()
-    for number, item in enumerate(items, 1):
-        yield item
-        now = time.monotonic()
-        if now - told >= LINE_EVERY or number == total:
-            rate = number / max(now - start, 1e-9)
-            print(
-                f"evaluate: {number} of {total} pictures, {rate:.1f} a second",
-                file=sys.stderr, flush=True,
-            )  # fmt: skip
-            told = now

@@ -3,11 +3,11 @@
 import cv2
 import numpy as np
 
-from nanodet.errors import NanodetError
+from nanodet.data.picture import load_picture
 from nanodet.runtime.detections import Detections
 from nanodet.runtime.draw import draw
-from nanodet.runtime.files import replacing
-from nanodet.runtime.pictures import read_picture
+from nanodet.runtime.pictures import read_picture, write_picture
+from nanodet.runtime.spec import Spec
 
 BACKGROUND = (32, 32, 32)
 GAP = 4
@@ -39,14 +39,15 @@ def contact_sheet(pictures, columns=4, cell=(400, 300)):
 
 
 def validation_sheet(
-    annotations, detections, read=read_picture, count=12, score=0.35, columns=3, cell=(480, 360)
-):
+    annotations, detections, read=load_picture, count=12, score=Spec.score, columns=3,
+    cell=(480, 360),
+):  # fmt: skip
     """Show annotated boxes (dashed) and detections (solid, labelled) of some pictures.
 
     Args:
         annotations: an `nanodet.data.records.Annotations`.
         detections: a `Detections` for each of its pictures, in their order.
-        read: a function from a picture's path to uint8 (H, W, 3) BGR.
+        read: a function from a picture's record to uint8 (H, W, 3) BGR.
         count: how many pictures, spread evenly over the data set.
         score: detections below it are left out.
         columns, cell: as in `contact_sheet`.
@@ -54,12 +55,14 @@ def validation_sheet(
     Returns:
         uint8 (H, W, 3) BGR, with a line below that says what the boxes mean.
     """
+    if read is read_picture:  # callers that name a reader of paths mean the default
+        read = load_picture
     total = len(annotations.pictures)
     chosen = np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int))
     cells = []
     for i in chosen:
         record, found = annotations.pictures[i], detections[i]
-        picture, ratio = _fit(read(record.path), cell)
+        picture, ratio = _fit(read(record), cell)
         truth = Detections(
             record.boxes * ratio, np.ones(len(record.boxes)), record.labels, annotations.class_names
         )
@@ -76,10 +79,8 @@ def validation_sheet(
 
 
 def save_picture(picture, path):
-    """Write a picture, whole or not at all; the suffix of ``path`` names the format."""
-    with replacing(path) as temporary:
-        if not cv2.imwrite(str(temporary), picture):
-            raise NanodetError(f"{path}: this picture cannot be written")
+    """Write a picture, see `nanodet.runtime.pictures.write_picture`."""
+    write_picture(path, picture)
 
 
 def _fit(picture, cell):

@@ -1,11 +1,13 @@
-"""Reading picture files: pixels, and the size without decoding."""
+"""Picture files: pixels, the size without decoding, and writing."""
 
 import struct
+from pathlib import Path
 
 import cv2
 import numpy as np
 
 from nanodet.errors import NanodetError
+from nanodet.runtime.files import replacing
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".jp2", ".ppm", ".pgm")
 HEADER_BYTES = 1 << 16  # what nearly all headers fit in
@@ -32,6 +34,23 @@ def read_picture(path, orient=True):
     if picture is None:
         raise NanodetError(f"{path}: not a picture that OpenCV can read")
     return picture
+
+
+def write_picture(path, picture):
+    """Write uint8 (H, W, 3) BGR to ``path`` in the format of its suffix, whole or not at all.
+
+    Raises:
+        NanodetError: the folder cannot be written, or the format not hold this picture.
+    """
+    path = Path(path)
+    try:
+        found, data = cv2.imencode(path.suffix, picture)
+    except cv2.error:
+        found = False
+    if not found:
+        raise NanodetError(f"{path}: this picture cannot be encoded")
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
 
 
 def picture_size(path):

@@ -7,17 +7,18 @@ EVERY_S = 10.0
 
 
 class Progress:
-    """Counts frames.
+    """Counts what is done; into a log it writes no line for a run shorter than `EVERY_S`.
 
     Args:
         total: how many there will be, ``None`` when unknown.
-        unit: what is counted.
+        unit: what is counted, in the singular.
         shown: false counts silently.
     """
 
     def __init__(self, total=None, unit="frame", shown=True):
         self.done, self._total, self._unit, self._bar = 0, total, unit, None
-        self._shown, self._next = shown, time.monotonic() + EVERY_S
+        self._start, self._told, self._shown = time.monotonic(), 0, shown
+        self._next = self._start + EVERY_S
         if shown and sys.stderr.isatty():
             try:
                 from tqdm import tqdm
@@ -31,8 +32,7 @@ class Progress:
         if self._bar is not None:
             self._bar.update()
         elif self._shown and time.monotonic() >= self._next:
-            of = f" of {self._total}" if self._total else ""
-            print(f"{self._unit} {self.done}{of}", file=sys.stderr, flush=True)
+            self._tell()
             self._next = time.monotonic() + EVERY_S
 
     def line(self, text, file=None):
@@ -43,5 +43,15 @@ class Progress:
             print(text, file=file or sys.stdout, flush=True)
 
     def close(self):
+        """End the bar, or a log that has begun with its last number."""
         if self._bar is not None:
             self._bar.close()
+        elif 0 < self._told < self.done:
+            self._tell()
+
+    def _tell(self):
+        of = f" of {self._total}" if self._total else ""
+        rate = self.done / max(time.monotonic() - self._start, 1e-9)
+        line = f"{self.done}{of} {self._unit}s, {rate:.1f} a second"
+        print(line, file=sys.stderr, flush=True)
+        self._told = self.done

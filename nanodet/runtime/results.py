@@ -8,6 +8,7 @@ import cv2
 
 from nanodet.errors import NanodetError
 from nanodet.runtime.files import make_folder, replacing
+from nanodet.runtime.pictures import write_picture
 from nanodet.runtime.video_writer import VideoWriter
 
 JSON_LINES = "detections.jsonl"
@@ -102,18 +103,6 @@ def picture_targets(folder, source):
             raise NanodetError(f"{target}: would replace a source picture; choose another --out")
         targets.append(target)
     return targets
-
-
-def write_picture(path, picture):
-    """Write uint8 (H, W, 3) BGR to ``path`` in the format of its suffix, whole or not at all."""
-    try:
-        found, data = cv2.imencode(path.suffix, picture)
-    except cv2.error:
-        found = False
-    if not found:
-        raise NanodetError(f"{path}: this picture cannot be encoded")
-    with replacing(path) as temporary:
-        temporary.write_bytes(data)
 
 
 def _writable(path):

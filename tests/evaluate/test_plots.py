@@ -37,7 +37,7 @@ def data(classes, seed=0):
     return Annotations(names, tuple(range(1, classes + 1)), pictures), found
 
 
-def blank(path):
+def blank(record):
     return np.full((300, 320, 3), 128, np.uint8)
 
 
@@ -102,6 +102,25 @@ def test_contact_sheet():
     assert sheet.shape == (2 * 64 + 4, 2 * 84 + 4, 3)
     assert (sheet == 255).all(axis=2).sum() >= 80 * 60
     assert contact_sheet([], cell=(80, 60)).shape == (68, 88, 3)
+
+
+def test_a_sheet_shows_pictures_as_their_annotation_saw_them(tmp_path):
+    path = tmp_path / "turned.jpg"
+    stored = np.zeros((40, 80, 3), np.uint8)
+    stored[:, :40] = 255  # its left half
+    data = cv2.imencode(".jpg", stored)[1].tobytes()
+    exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
+    head = b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif
+    path.write_bytes(data[:2] + head + data[2:])
+    boxes = np.zeros((0, 4), np.float32)
+    # stored 80 x 40 with a white left half; turned, it is 40 x 80 with a white upper half
+    for size, start, end in (((80, 40), (4, 24), (44, 64)), ((40, 80), (24, 4), (64, 44))):
+        record = Picture(path, 1, *size, boxes, np.zeros(0, np.int64), np.zeros(0, np.float32))
+        annotations = Annotations(("a",), (1,), [record])
+        sheet = validation_sheet(annotations, [Detections.empty()], cell=(80, 80))[:84]
+        rows, columns = np.nonzero((sheet > 200).all(axis=2))
+        assert (columns.min(), rows.min()) == start
+        assert (columns.max() + 1, rows.max() + 1) == end
 
 
 def test_validation_sheet(tmp_path):
