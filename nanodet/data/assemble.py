@@ -1,6 +1,7 @@
 """What the readers share: from raw boxes to a `Picture`, and checks on files and folders."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from nanodet.data.records import Picture
 from nanodet.errors import NanodetError
 from nanodet.runtime.pictures import SUFFIXES, picture_size
 
+LONGEST_SIDE = 1 << 24  # pixels; float32 holds all whole numbers up to here
 TOLERANCE = 1.0  # pixels outside the picture that are rounding, not worth a line
 
 
@@ -28,7 +30,7 @@ def clip_boxes(boxes, widths, heights):
     limits[:, 0::2] = np.reshape(widths, (-1, 1))
     limits[:, 1::2] = np.reshape(heights, (-1, 1))
     clipped = np.clip(boxes, 0, limits)
-    outside = np.abs(clipped - boxes).max(axis=1, initial=0) > TOLERANCE
+    outside = ((boxes < clipped - TOLERANCE) | (boxes > clipped + TOLERANCE)).any(axis=1)
     clipped = clipped.astype(np.float32)
     sound = (clipped[:, 2:] > clipped[:, :2]).all(axis=1)
     return clipped, sound, outside
@@ -73,6 +75,50 @@ def known_size(width, height, path):
     return (width, height) if width > 0 and height > 0 else picture_size(path)
 
 
+def checked_names(names, file):
+    """Return class names as texts.
+
+    Args:
+        names: list of texts and numbers.
+        file: names the annotations in messages.
+
+    Raises:
+        NanodetError: something else, a name that no text file can hold, or one that occurs twice.
+    """
+    seen = []
+    for name in names:
+        if not isinstance(name, (str, int, float)) or isinstance(name, bool):
+            raise NanodetError(f"{file}: class name {name!r} is not a text")
+        name = str(name)
+        if not _is_unicode(name):
+            raise NanodetError(f"{file}: class name {name!r} is not a text")
+        seen.append(name)
+    twice = [name for name, count in Counter(seen).items() if count > 1]
+    if twice:
+        raise NanodetError(f"{file}: class name {twice[0]!r} occurs twice")
+    return seen
+
+
+def is_file_name(text):
+    """Tell whether a file could have this name at all: no NUL, no half of a surrogate pair."""
+    return "\0" not in text and _is_unicode(text)
+
+
+def _is_unicode(text):
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def whole_number(value, most=LONGEST_SIDE):
+    """Return a number 0..``most`` as int where it is a whole one, else None."""
+    if type(value) not in (int, float) or not 0 <= value <= most or value != int(value):
+        return None
+    return int(value)
+
+
 def read_text(path, what):
     """Return the text of a file; ``what`` names it in the message of the error."""
     try:
@@ -81,6 +127,8 @@ def read_text(path, what):
         raise NanodetError(f"{path}: cannot read {what} ({error.strerror})") from None
     except UnicodeDecodeError:
         raise NanodetError(f"{path}: {what} is not a text file in UTF-8") from None
+    except ValueError as error:  # NUL in the name
+        raise NanodetError(f"{path}: cannot read {what} ({error})") from None
 
 
 def read_json(path, what):
@@ -90,7 +138,7 @@ def read_json(path, what):
         raise NanodetError(f"{path}: {what} is empty")
     try:
         return json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: a number of thousands of digits too
         raise NanodetError(f"{path}: {what} is not valid JSON ({error})") from None
 
 

@@ -7,17 +7,24 @@ import numpy as np
 
 from nanodet.data.assemble import (
     check_folder,
+    checked_names,
     clip_boxes,
     complaint,
+    is_file_name,
     known_size,
     read_json,
     select,
+    whole_number,
 )
 from nanodet.data.records import Annotations, Picture
 from nanodet.errors import NanodetError
 
+NUMBERS = {int, float}  # type(True) is not among them
+FLAGS = {None: False, 0: False, 1: True, "0": False, "1": True}
+LARGEST_AREA = 1e30  # square pixels, far from the end of float32
 
-def read_coco(img_path, ann_path, list_path=None, class_names=None):
+
+def read_coco(img_path, ann_path, list_path=None, class_names=None, annotated=True):
     """Read a COCO annotation file.
 
     Categories become labels in the order of their ids; names never take part in that.
@@ -28,6 +35,8 @@ def read_coco(img_path, ann_path, list_path=None, class_names=None):
         ann_path: the JSON file.
         list_path: a text file that names the pictures to use (see `select`); None for all.
         class_names: names to use instead of the categories'; as many as there are categories.
+        annotated: whether the file must have annotations; COCO's own test files (image_info_...)
+            have none, and then no picture has boxes.
 
     Returns:
         `Annotations`; boxes clipped to their picture, those without area left out.
@@ -39,13 +48,15 @@ def read_coco(img_path, ann_path, list_path=None, class_names=None):
     check_folder(img_path, "pictures")
     if not isinstance(content, dict):
         raise NanodetError(f"{ann_path}: not a COCO annotation file: {{...}} is expected")
+    if not annotated:
+        content.setdefault("annotations", [])
     for key in ("images", "annotations", "categories"):
         if not isinstance(content.get(key), list):
             raise NanodetError(f"{ann_path}: no list {key!r}, which a COCO annotation file has")
     names_of = _categories(content["categories"], ann_path)
     category_ids = tuple(sorted(names_of))
     if class_names is None:
-        class_names = [names_of[i] for i in category_ids]
+        class_names = checked_names([names_of[i] for i in category_ids], ann_path)
     elif len(class_names) != len(category_ids):
         raise NanodetError(
             f"{ann_path}: has {len(category_ids)} categories, "
@@ -66,11 +77,11 @@ def read_coco(img_path, ann_path, list_path=None, class_names=None):
 def _categories(entries, ann_path):
     names = {}
     for n, entry in enumerate(entries):
-        if not isinstance(entry, dict) or not isinstance(entry.get("id"), int):
+        if not isinstance(entry, dict) or type(entry.get("id")) is not int:
             raise NanodetError(f"{ann_path}: categories[{n}] has no whole number 'id'")
         if entry["id"] in names:
             raise NanodetError(f"{ann_path}: category id {entry['id']} occurs twice")
-        names[entry["id"]] = str(entry.get("name", entry["id"]))
+        names[entry["id"]] = entry.get("name", entry["id"])
     if not names:
         raise NanodetError(f"{ann_path}: has no categories")
     return names
@@ -80,7 +91,7 @@ def _images(entries, ann_path):
     """Check the pictures' entries and return them with whole-number sizes, 0 for unknown."""
     images, seen = [], set()
     for n, entry in enumerate(entries):
-        if not isinstance(entry, dict) or not isinstance(entry.get("id"), int):
+        if not isinstance(entry, dict) or type(entry.get("id")) is not int:
             raise NanodetError(f"{ann_path}: images[{n}] has no whole number 'id'")
         image_id = entry["id"]
         if image_id in seen:
@@ -88,12 +99,17 @@ def _images(entries, ann_path):
         seen.add(image_id)
         if not isinstance(entry.get("file_name"), str) or not entry["file_name"]:
             raise NanodetError(f"{ann_path}: image {image_id} has no 'file_name'")
+        if not is_file_name(entry["file_name"]):
+            name = entry["file_name"]
+            raise NanodetError(f"{ann_path}: image {image_id}: no file is called {name!r}")
         image = {"id": image_id, "file_name": entry["file_name"]}
         for side in ("width", "height"):
-            value = entry.get(side) or 0
-            if not isinstance(value, (int, float)) or not math.isfinite(value):
-                raise NanodetError(f"{ann_path}: image {image_id}: {side} is not a number")
-            image[side] = int(value)
+            value = 0 if entry.get(side) is None else entry[side]
+            image[side] = whole_number(value)
+            if image[side] is None:
+                raise NanodetError(
+                    f"{ann_path}: image {image_id}: {side} {value!r} is not a number of pixels"
+                )
         images.append(image)
     return images
 
@@ -108,20 +124,25 @@ def _table(entries, position, label_of, ann_path):
     for n, entry in enumerate(entries):
         try:
             x, y, w, h = entry["bbox"]
+            image_id, category_id = entry["image_id"], entry["category_id"]
             area = entry.get("area")
+            area = math.nan if area is None else area
+            kinds = {type(v) for v in (image_id, category_id, x, y, w, h, area)}
+            if not kinds <= NUMBERS:
+                raise TypeError
             row = (
-                position[entry["image_id"]],
-                label_of[entry["category_id"]],
+                position[image_id],
+                label_of[category_id],
                 x + 0.0,
                 y + 0.0,
                 w + 0.0,
                 h + 0.0,
-                math.nan if area is None else area + 0.0,
-                bool(entry.get("iscrowd")),
-                bool(entry.get("ignore")),
+                area + 0.0,
+                FLAGS[entry.get("iscrowd")],
+                FLAGS[entry.get("ignore")],
                 n,
             )
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             raise _explained(entry, n, position, label_of, ann_path) from None
         rows.append(row)
     table = np.array(rows, np.float64).reshape(-1, 10)
@@ -141,17 +162,25 @@ def _explained(entry, n, position, label_of, ann_path):
         if key not in entry:
             return NanodetError(f"{name} has no {key!r}")
         value = entry[key]
-        if not isinstance(value, int) or value not in known:
+        if type(value) not in NUMBERS or value not in known:
             return NanodetError(f"{name}: {key} {value!r} is not among those of the file")
     if "bbox" not in entry:
         return NanodetError(f"{name} has no 'bbox'")
     box = entry["bbox"]
-    numbers = isinstance(box, list) and all(
-        isinstance(v, (int, float)) and math.isfinite(v) for v in box
-    )
-    if not numbers or len(box) != 4:
+    if not isinstance(box, list) or len(box) != 4 or not all(map(_is_finite, box)):
         return NanodetError(f"{name}: bbox {box!r} is not four numbers x, y, width, height")
+    for key in ("iscrowd", "ignore"):
+        value = entry.get(key)
+        if isinstance(value, (list, dict)) or value not in FLAGS:
+            return NanodetError(f"{name}: {key} {value!r} is not 0 or 1")
     return NanodetError(f"{name}: area {entry.get('area')!r} is not a number")
+
+
+def _is_finite(value):
+    try:
+        return type(value) in NUMBERS and math.isfinite(value)
+    except OverflowError:  # a whole number beyond all floats
+        return False
 
 
 def _pictures(images, chosen, table, ids, folder, ann_path, problems):
@@ -168,12 +197,19 @@ def _pictures(images, chosen, table, ids, folder, ann_path, problems):
     rows = np.flatnonzero(wanted[owner])
     rows = rows[np.argsort(owner[rows], kind="stable")]
     table, owner = table[rows], owner[rows]
-    raw = np.concatenate([table[:, 2:4], table[:, 2:4] + table[:, 4:6]], axis=1)
+    with np.errstate(over="ignore"):
+        raw = np.concatenate([table[:, 2:4], table[:, 2:4] + table[:, 4:6]], axis=1)
     boxes, sound, outside = clip_boxes(raw, sizes[owner, 0], sizes[owner, 1])
     for n in np.flatnonzero(~sound | outside):
         what = complaint(raw[n], sound[n])
         problems.append(f"{ann_path}: annotation {ids[int(table[n, 9])]}: {what}")
-    areas = np.where(np.isnan(table[:, 6]), (boxes[:, 2:] - boxes[:, :2]).prod(axis=1), table[:, 6])
+    known = (table[:, 6] >= 0) & (table[:, 6] < LARGEST_AREA)
+    for n in np.flatnonzero(~known & ~np.isnan(table[:, 6])):
+        annotation = f"annotation {ids[int(table[n, 9])]}"
+        problems.append(
+            f"{ann_path}: {annotation}: area {table[n, 6]:g} is none: the box's is taken"
+        )
+    areas = np.where(known, table[:, 6], (boxes[:, 2:] - boxes[:, :2]).prod(axis=1))
     areas = areas.astype(np.float32)
     labels = table[:, 1].astype(np.int64)
     crowd, ignore = table[:, 7] > 0, table[:, 8] > 0

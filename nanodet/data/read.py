@@ -18,7 +18,7 @@ READERS = {
 }
 
 
-def read_annotations(name, img_path, ann_path, list_path=None, class_names=None):
+def read_annotations(name, img_path, ann_path, list_path=None, class_names=None, annotated=True):
     """Read a data set's annotations.
 
     Args:
@@ -28,6 +28,7 @@ def read_annotations(name, img_path, ann_path, list_path=None, class_names=None)
         ann_path: the JSON file of COCO, the folder of XML or text files of VOC and YOLO.
         list_path: a text file with one picture name a line; None for all pictures.
         class_names: names of the classes; None to take them from the data.
+        annotated: False takes a COCO file without annotations, see `read_coco`.
 
     Returns:
         `nanodet.data.records.Annotations` with at least one picture.
@@ -38,7 +39,8 @@ def read_annotations(name, img_path, ann_path, list_path=None, class_names=None)
     reader = {known.lower(): reader for known, reader in READERS.items()}.get(str(name).lower())
     if reader is None:
         raise NanodetError(f"unknown data set format {name!r}; known are {', '.join(READERS)}")
-    annotations = reader(img_path, ann_path, list_path, class_names)
+    more = {} if annotated or reader is not read_coco else {"annotated": False}
+    annotations = reader(img_path, ann_path, list_path, class_names, **more)
     if not annotations.pictures:
         raise NanodetError(f"{ann_path}: has no pictures")
     # said now rather than hours into a training

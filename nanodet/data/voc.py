@@ -1,14 +1,25 @@
 """Reader of Pascal VOC's XML, one file a picture."""
 
+import difflib
 import math
 import os
 from pathlib import Path
 from xml.etree import ElementTree
 
-from nanodet.data.assemble import bare_name, check_folder, known_size, make_picture, select
+from nanodet.data.assemble import (
+    bare_name,
+    check_folder,
+    known_size,
+    make_picture,
+    select,
+    whole_number,
+)
 from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
 from nanodet.runtime.pictures import SUFFIXES
+
+FEW = 8  # names that a message lists
+FLAGS = {"": False, "false": False, "unspecified": False, "true": True}
 
 
 def read_voc(img_path, ann_path, list_path=None, class_names=None):
@@ -57,8 +68,8 @@ def read_voc(img_path, ann_path, list_path=None, class_names=None):
         for entry in objects:
             if entry["name"] not in label_of:
                 raise NanodetError(
-                    f"{file}: class {entry['name']!r} is not in class_names "
-                    f"({', '.join(class_names)})"
+                    f"{file}: class {entry['name']!r} is not in class_names; "
+                    f"{_hint(entry['name'], class_names)}"
                 )
         picture = make_picture(
             path,
@@ -71,9 +82,19 @@ def read_voc(img_path, ann_path, list_path=None, class_names=None):
             problems,
         )
         pictures.append(picture)
+    if not class_names:
+        raise NanodetError(f"{ann_path}: no object in it names a class; set class_names")
     return Annotations(
         tuple(class_names), tuple(range(1, len(class_names) + 1)), pictures, problems
     )
+
+
+def _hint(name, known):
+    near = difflib.get_close_matches(name, known, n=1)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    more = ", ..." if len(known) > FEW else ""
+    return f"its {len(known)} names: {', '.join(known[:FEW])}{more}"
 
 
 def _folder(img_path):
@@ -106,11 +127,19 @@ def _parse(file):
     if root.tag != "annotation":
         raise NanodetError(f"{file}: not a Pascal VOC annotation: its root is <{root.tag}>")
     filename = (root.findtext("filename") or "").strip().replace("\\", "/").rsplit("/", 1)[-1]
-    size = tuple(int(_number(root.find(f"size/{side}")) or 0) for side in ("width", "height"))
+    size = tuple(_side(root, side, file) for side in ("width", "height"))
     objects = [
         _object(node, f"{file}: object {n}") for n, node in enumerate(root.iter("object"), 1)
     ]
     return filename, size, objects
+
+
+def _side(root, side, file):
+    """Return the picture's width or height, 0 where it is missing or no number."""
+    value = _number(root.find(f"size/{side}")) or 0
+    if whole_number(value) is None:
+        raise NanodetError(f"{file}: {side} {value:g} is not a number of pixels")
+    return int(value)
 
 
 def _object(node, where):
@@ -126,7 +155,11 @@ def _object(node, where):
         if value is None:
             raise NanodetError(f"{where} ({name}): {side} {element.text!r} is not a number")
         box.append(value)
-    return {"name": name, "box": box, "difficult": bool(_number(node.find("difficult")))}
+    text = (node.findtext("difficult") or "").strip()
+    difficult = FLAGS.get(text.lower(), _number(node.find("difficult")))
+    if difficult not in (0, 1):
+        raise NanodetError(f"{where} ({name}): difficult {text!r} is not 0 or 1")
+    return {"name": name, "box": box, "difficult": bool(difficult)}
 
 
 def _number(element):

@@ -5,7 +5,13 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from nanodet.data.assemble import check_folder, make_picture, read_text, select
+from nanodet.data.assemble import (
+    check_folder,
+    checked_names,
+    make_picture,
+    read_text,
+    select,
+)
 from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
 from nanodet.runtime.pictures import SUFFIXES, picture_size
@@ -52,7 +58,8 @@ def read_yolo(img_path, ann_path, list_path=None, class_names=None):
         size = picture_size(paths[n])
         labels, boxes, numbers = _parse(texts[n], len(class_names))
         where = [f"{texts[n]}: line {number}" for number in numbers]
-        boxes = np.reshape(boxes, (-1, 4)) * np.tile(size, 2)
+        with np.errstate(over="ignore"):
+            boxes = np.reshape(boxes, (-1, 4)) * np.tile(size, 2)
         difficult = np.zeros(len(labels), bool)
         pictures.append(
             make_picture(paths[n], image_id, size, boxes, labels, difficult, where, problems)
@@ -113,13 +120,13 @@ def _names_in(file):
     else:
         try:
             content = yaml.safe_load(text)
-        except yaml.YAMLError as error:
+        except Exception as error:  # a value that its tag does not fit (!!bool x) raises anything
             raise NanodetError(f"{file}: not valid YAML: {error}") from None
         names = content.get("names") if isinstance(content, dict) else None
         if isinstance(names, dict):
-            if sorted(names, key=str) != sorted(range(len(names)), key=str):
+            if set(names) != set(range(len(names))):
                 raise NanodetError(f"{file}: the keys of 'names' are not 0, 1, ...")
             names = [names[n] for n in range(len(names))]
     if not isinstance(names, list) or not names:
         raise NanodetError(f"{file}: has no class names")
-    return [str(name) for name in names]
+    return checked_names(names, file)

@@ -78,6 +78,8 @@ def _read(path, limit=-1):
             data = file.read(limit)
     except OSError as error:
         raise NanodetError(f"{path}: cannot read this picture ({error.strerror})") from None
+    except ValueError as error:  # NUL in the name
+        raise NanodetError(f"{path}: cannot read this picture ({error})") from None
     if not data:
         raise NanodetError(f"{path}: this picture is an empty file")
     return data

@@ -147,6 +147,23 @@ def test_coco_crowd_ignore_and_mended_boxes(tmp_path, images):
         ({"annotations": [{"id": 4, "image_id": 7, "category_id": 5}]}, ["annotation 4", "bbox"]),
         ({"annotations": [3]}, ["annotations[0]"]),
         ({"annotations": None}, ["annotations"]),
+        ({"annotations": [box(9, 7, [1, 1, 10**400, 2])]}, ["annotation 9", "bbox"]),
+        ({"annotations": [box(9, 7, [1, 1, True, 2])]}, ["annotation 9", "bbox"]),
+        ({"annotations": [box(9, True, [1, 1, 2, 2])]}, ["annotation 9", "image_id True"]),
+        (
+            {"annotations": [box(9, 7, [1, 1, 2, 2], iscrowd="no")]},
+            ["annotation 9", "iscrowd 'no'"],
+        ),
+        ({"annotations": [box(9, 7, [1, 1, 2, 2], ignore=[1])]}, ["annotation 9", "ignore [1]"]),
+        ({"annotations": [box(9, 7, [1, 1, 2, 2], area=10**400)]}, ["annotation 9", "area"]),
+        ({"images": [{"id": True, "file_name": "a.jpg"}]}, ["images[0]", "id"]),
+        ({"images": [{"id": 7, "file_name": "a\0.jpg"}]}, ["image 7", "'a\\x00.jpg'"]),
+        ({"images": [{"id": 7, "file_name": "\ud800.jpg"}]}, ["image 7", "'\\ud800.jpg'"]),
+        ({"images": [{"id": 7, "file_name": "a.jpg", "width": -1}]}, ["image 7", "width -1"]),
+        ({"images": [{"id": 7, "file_name": "a.jpg", "height": 10**400}]}, ["image 7", "height"]),
+        ({"images": [{"id": 7, "file_name": "a.jpg", "width": "40"}]}, ["image 7", "width '40'"]),
+        ({"categories": [{"id": 5, "name": ["x"]}]}, ["class name ['x']"]),
+        ({"categories": [{"id": n, "name": "x"} for n in (2, 5)]}, ["'x' occurs twice"]),
         ({"images": []}, ["annotation 1", "image_id 7"]),
         ({"images": [{"id": 7}]}, ["image 7", "file_name"]),
         ({"images": [{"file_name": "a.jpg"}]}, ["images[0]", "id"]),
@@ -158,7 +175,35 @@ def test_coco_broken_content(tmp_path, images, changes, words):
     fails("coco.json", *words, name="coco", img=images, ann=coco(tmp_path, **changes))
 
 
-@pytest.mark.parametrize("text", ["", "  \n", "{", "[1, 2]", "null", '{"images": []}', "[" * 99999])
+def test_coco_flags_and_areas_in_odd_forms(tmp_path, images):
+    entries = [
+        box(1, 7, [0, 0, 9, 9], iscrowd="0", ignore=False),
+        box(2, 7, [0, 0, 8, 8], iscrowd="1"),
+        box(3, 7, [0, 0, 7, 7], iscrowd=None, area=-4),
+        box(4, 7, [0, 0, 6, 6], area=float("inf")),
+        box(5, 7.0, [0, 0, 1e308, 1e308], 5.0),
+    ]
+    data = read_annotations("coco", images, coco(tmp_path, annotations=entries))
+    picture = data.pictures[0]
+    assert picture.boxes[:, 2].tolist() == [9, 7, 6, 40]
+    assert picture.areas.tolist() == [81, 49, 36, 1200]
+    assert picture.ignored.tolist() == [[0, 0, 8, 8]]
+    assert [line.split(": ")[1] for line in data.problems] == [f"annotation {n}" for n in (5, 3, 4)]
+
+
+def test_coco_without_annotations(tmp_path, images):
+    path = coco(tmp_path)
+    content = json.loads(path.read_text())
+    del content["annotations"]
+    path.write_text(json.dumps(content))
+    fails("coco.json", "annotations", name="coco", img=images, ann=path)
+    data = read_annotations("coco", images, path, annotated=False)
+    assert [len(picture.boxes) for picture in data.pictures] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    "text", ["1" * 5000, "", "  \n", "{", "[1, 2]", "null", '{"images": []}', "[" * 99999]
+)
 def test_coco_broken_file(tmp_path, images, text):
     path = tmp_path / "coco.json"
     path.write_text(text)
@@ -255,11 +300,30 @@ def test_voc_floats_difficult_and_missing_size(voc, images):
         (["<object><name>cat</name></object>"], ["object 1", "<xmin>"]),
         ([thing(1, 1, 5, 5, name="")], ["object 1", "<name>"]),
         ([thing(1, 1, 5, 5, name="dog")], ["'dog'", "class_names"]),
+        ([thing(1, 1, 5, 5, name="cta")], ["'cta'", "did you mean 'cat'?"]),
+        ([thing(1, 1, 5, 5, difficult="maybe")], ["object 1", "difficult 'maybe'"]),
         (["<object>"], ["XML"]),
     ],
 )
 def test_voc_broken_objects(voc, images, objects, words):
     fails("a.xml", *words, name="voc", img=images, ann=voc(*objects), class_names=["cat"])
+
+
+def test_voc_names_a_few_of_many_classes(voc, images):
+    names = [f"class {n}" for n in range(80)]
+    with pytest.raises(NanodetError, match=r"80 names: class 0, .*, \.\.\.$") as caught:
+        read_annotations("voc", images, voc(thing(1, 1, 5, 5, name="?")), class_names=names)
+    assert str(caught.value).count("class ") < 11
+
+
+@pytest.mark.parametrize("side", ["-1", "1e300", "40.5"])
+def test_voc_impossible_sizes(voc, images, side):
+    size = SIZE.replace("40", side)
+    fails("a.xml", "width", name="voc", img=images, ann=voc(thing(1, 1, 5, 5), size=size))
+
+
+def test_voc_without_any_class(voc, images):
+    fails("xml", "class_names", name="voc", img=images, ann=voc())
 
 
 def test_voc_refuses_entities(voc, images):
