@@ -12,6 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from nanodet.cli.main import run_command
+from nanodet.cli.packages import needed_packages
 
 
 def main(argv=None):
@@ -23,31 +24,38 @@ def main(argv=None):
 
 
 def run(args):
-    from nanodet.config import load_config
-    from nanodet.data.read import read_annotations
-    from nanodet.evaluate.run import evaluate_model, format_table
-    from nanodet.runtime.detector import Detector
-    from nanodet.runtime.files import write_text
+    with needed_packages():
+        from nanodet.config import load_config
+        from nanodet.data.read import read_annotations
+        from nanodet.evaluate.evaluate import check_class_count, tell_problems
+        from nanodet.evaluate.run import (
+            detect_all,
+            evaluate_model,
+            evaluation_detector,
+            format_table,
+        )
+        from nanodet.runtime.files import check_writable, write_text
 
     config = load_config(args.config)
-    limits, section = config.evaluator, config.data.val
-    if args.task == "test":
-        section = config.data.test or section
+    testing = args.task == "test"
+    section = (config.data.test if testing else None) or config.data.val
+    results = Path(config.save_dir) / "results_test.json"
+    if testing:
+        check_writable(results)
     annotations = read_annotations(
         section.name, section.img_path, section.ann_path, section.list_path,
-        section.class_names or config.class_names,
+        section.class_names or config.class_names, annotated=not testing,
     )  # fmt: skip
-    detector = Detector(
-        args.model, config=args.config, score=limits.score, nms_iou=limits.nms_iou,
-        per_level=limits.per_level, per_picture=limits.per_picture,
-    )  # fmt: skip
-    metrics, detections = evaluate_model(detector, annotations)
-    if args.task == "val":
+    detector = evaluation_detector(args.model, config.evaluator, config=args.config)
+    check_class_count(detector, annotations, section.ann_path)
+    tell_problems(annotations.problems)
+    if testing:
+        detections = detect_all(detector, annotations)
+        write_text(results, json.dumps(coco_results(annotations, detections)))
+        print(results)
+    else:
+        metrics, _ = evaluate_model(detector, annotations)
         print(format_table(metrics))
-        return
-    path = Path(config.save_dir) / "results_test.json"
-    write_text(path, json.dumps(coco_results(annotations, detections)))
-    print(path)
 
 
 def coco_results(annotations, detections):

@@ -26,6 +26,8 @@ def run(args):
     suffix = path.suffix.lower()
     if not path.is_file():
         raise NanodetError(f"{path}: there is no such file")
+    if args.config is not None and suffix not in (".ckpt", ".pth"):
+        raise NanodetError(f"--config: is for a .ckpt or .pth that carries none, not for {path}")
     if suffix in (".yml", ".yaml"):
         lines = _of_config(path, args.size)
     elif suffix in (".ckpt", ".pth"):

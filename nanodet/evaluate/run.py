@@ -50,13 +50,19 @@ def evaluate_model(detector, annotations, progress=True):
         NanodetError: a picture cannot be read, or pycocotools is not installed.
     """
     check_pycocotools()  # before the long run
+    detections = detect_all(detector, annotations, progress)
+    return evaluate_detections(annotations, detections), detections
+
+
+def detect_all(detector, annotations, progress=True):
+    """Return the `Detections` of each annotated picture; arguments as in `evaluate_model`."""
     detections = []
     shown = Progress(len(annotations.pictures), "picture", shown=progress)
     with contextlib.closing(shown):
         for picture in read_ahead(annotations.pictures):
             detections.append(detector(picture))
             shown.step()
-    return evaluate_detections(annotations, detections), detections
+    return detections
 
 
 def read_ahead(records):

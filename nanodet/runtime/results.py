@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.files import make_folder, replacing
+from nanodet.runtime.files import check_folder_writable, replacing
 from nanodet.runtime.pictures import write_picture
 from nanodet.runtime.video_writer import VideoWriter
 
@@ -21,7 +21,7 @@ class Results:
     JSON lines lie under temporary names until then.
 
     Args:
-        folder: where to write; made if need be.
+        folder: where to write; the first result makes it if need be.
         source: the `Source` whose frames will come.
 
     Raises:
@@ -38,7 +38,7 @@ class Results:
             if target.resolve() == Path(source.name).resolve():
                 raise NanodetError(f"{target}: would replace the source; choose another --out")
             self._video = VideoWriter(target, source.fps, by_clock=source.live)
-        make_folder(self.folder)
+        check_folder_writable(self.folder)
         self._files, self._lines = contextlib.ExitStack(), None
 
     def __enter__(self):

@@ -106,6 +106,17 @@ def test_one_broken_picture_is_one_line(model, tmp_path):
     assert names(tmp_path / "out") == []
 
 
+@pytest.mark.parametrize("source", ["a.jpg", "v.avi", "broken.jpg"])
+def test_errors_leave_no_folder(model, tmp_path, source):
+    picture(tmp_path / "a.jpg")
+    write_video(tmp_path / "v.avi", 3)
+    (tmp_path / "broken.jpg").write_bytes(b"x")
+    wrong = model if source == "broken.jpg" else tmp_path / "no.onnx"
+    code, _, err = detect(wrong, tmp_path / source, "--out", tmp_path / "new" / "out")
+    assert code == 1 and ("no.onnx" in error_line(err) or "broken.jpg" in err)
+    assert not (tmp_path / "new").exists()
+
+
 def test_same_names_from_several_folders(model, tmp_path):
     for folder in ("x", "y", "y/z"):
         picture(tmp_path / "in" / folder / "a.jpg")
@@ -245,6 +256,8 @@ def test_out_that_cannot_be_written(model, tmp_path):
     (tmp_path / "file").touch()
     code, _, err = detect(model, picture(tmp_path / "a.jpg"), "--out", tmp_path / "file")
     assert code == 1 and str(tmp_path / "file") in error_line(err)
+    code, _, err = detect("no.onnx", tmp_path / "a.jpg", "--out", tmp_path / "file" / "below")
+    assert code == 1 and f"{tmp_path / 'file'} is a file" in error_line(err)
 
 
 def test_writer_by_clock_repeats_and_leaves_out(tmp_path):
