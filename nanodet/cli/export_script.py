@@ -6,6 +6,7 @@ from pathlib import Path
 
 from nanodet.cli.main import run_command
 from nanodet.cli.packages import needed_packages
+from nanodet.errors import NanodetError
 
 SUFFIX = {"onnx": ".onnx", "ncnn": ".param"}
 
@@ -37,13 +38,20 @@ def main(kind, argv=None):
 def _run(kind, args):
     with needed_packages():
         from nanodet.config import load_config
-        from nanodet.export.export import export
+        from nanodet.export.export import check_stem, export
+        from nanodet.runtime.spec import check_input_size
+    out, size = Path(args.out_path), args.input_shape
+    # here, because the export would name the options of `nanodet export`
+    if out.is_dir():
+        raise NanodetError(f"--out_path: {out} is a folder, not a file to write")
+    name = out.stem if out.suffix in (".onnx", ".param", ".bin") else out.name
+    check_stem(name, "--out_path")
+    if size is not None:
+        check_input_size(size, f"--input_shape {size[1]},{size[0]}")
     model = args.model_path
     if model is None:
         model = Path(load_config(args.cfg_path).save_dir) / "model_best" / "model_best.ckpt"
-    out = Path(args.out_path)
-    name = out.stem if out.suffix in (".onnx", ".param", ".bin") else out.name
-    exported = export(model, out.parent, args.cfg_path, (kind,), args.input_shape, name=name)
+    exported = export(model, out.parent, args.cfg_path, (kind,), size, name=name)
     for path in exported.files.values():
         print(path)
 

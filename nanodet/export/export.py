@@ -13,7 +13,7 @@ import torch
 
 import nanodet
 from nanodet.errors import NanodetError
-from nanodet.export import ncnn_file, onnx_file
+from nanodet.export import earlier, ncnn_file, onnx_file
 from nanodet.export.compare import FULL, HALF, compare_stages, format_table
 from nanodet.export.quiet import stage
 from nanodet.export.tensors import picture_tensors
@@ -77,8 +77,7 @@ def export(
             f"--formats: {','.join(unknown) or 'nothing'}: known: {', '.join(FORMATS)}"
         )
     name = default_name(checkpoint) if name is None else name
-    if not re.fullmatch(r"[^\s/\\.][^\s/\\]*", name):
-        raise NanodetError(f"--name: {name!r} cannot be the stem of a file name")
+    check_stem(name, "--name")
     reference = TorchBackend(checkpoint, config)
     spec = export_spec(reference, size, fit)
     check_input_size(spec.input_size, "--size" if size else f"{checkpoint}: data.val.input_size")
@@ -92,14 +91,23 @@ def export(
         (work / INTERMEDIATE).mkdir()
         files, spec = _build(reference, spec, formats, work, name, report)
         results, spec = _verify(reference, spec, files, tensors, images, report)
-        _write_specs(spec, files, work, name, results)
+        listed = _write_specs(spec, files, work, Path(out), name, results)
         _publish(work, Path(out))
+        for path in earlier.strangers(Path(out), name, spec, listed):
+            report(f"{path}: left from another export, not part of this one")
     except OSError as error:
         raise NanodetError(f"{out}: cannot be written ({error.strerror or error})") from None
     finally:
         shutil.rmtree(work, ignore_errors=True)
     placed = {one: Path(out) / path.relative_to(work) for one, path in files.items()}
     return Exported(placed, results, spec, time.perf_counter() - started)
+
+
+def check_stem(name, option):
+    """Raise a `NanodetError` that names ``option`` unless files may have the stem ``name``."""
+    plain = name.isprintable() and name == name.strip() and not set(name) & set("/\\")
+    if not plain or not name or name.startswith((".", "-")):
+        raise NanodetError(f"{option}: {name!r} cannot be the stem of a file name")
 
 
 def default_name(checkpoint):
@@ -197,29 +205,42 @@ def _load(spec, files):
     }
 
 
-def _write_specs(spec, files, work, name, results):
-    """Write the final specs: beside the files, and into the ONNX."""
+def _write_specs(spec, files, work, out, name, results):
+    """Write the final specs, beside the files and into the ONNX; return the files they list.
+
+    An earlier export of the other format to ``out`` stays listed where it is of the same model.
+    """
     measured = {result.name: result.to_dict() for result in results}
     half = [files[FP16]] if FP16 in files else []
     full = [files[one] for one in (SIMPLIFIED, FP32) if one in files and files[one].parent == work]
 
-    def with_results(*names):
-        found = {one: measured[one] for one in names if one in measured}
+    ours = {file.name for path in full for file in _files_of(path)}
+    kept, figures = earlier.same_model(out, name, spec, ours)
+
+    def with_results(*names, others=()):
+        found = dict(others) | {one: measured[one] for one in names if one in measured}
         return dataclasses.replace(spec, measured={**spec.measured, "against_torch": found})
 
     for one in (RAW, SIMPLIFIED):
         onnx_file.write_spec(files[one], with_results(one))
-    _spec_with_files(with_results(SIMPLIFIED, FP32), *full).save(work / f"{name}.json")
+    beside = _spec_with_files(with_results(SIMPLIFIED, FP32, others=figures), *full)
+    beside = dataclasses.replace(beside, files=kept | beside.files)
+    beside.save(work / f"{name}.json")
+    listed = set(beside.files)
     if half:
-        _spec_with_files(with_results(FP16), *half).save(work / f"{name}-fp16.json")
+        beside = _spec_with_files(with_results(FP16), *half)
+        beside.save(work / f"{name}-fp16.json")
+        listed |= set(beside.files)
+    return listed
 
 
 def _spec_with_files(spec, *paths):
-    files = {}
-    for path in paths:
-        for file in [path, path.with_suffix(".bin")] if path.suffix == ".param" else [path]:
-            files[file.name] = sha256(file)
+    files = {file.name: sha256(file) for path in paths for file in _files_of(path)}
     return dataclasses.replace(spec, files=files)
+
+
+def _files_of(path):
+    return [path, path.with_suffix(".bin")] if path.suffix == ".param" else [path]
 
 
 def _publish(work, out):

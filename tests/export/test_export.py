@@ -248,14 +248,15 @@ class TestCommands:
         save_config(TorchBackend(small_checkpoint).config, config)
         done = run_command(
             root, "--cfg_path", config, "--model_path", small_checkpoint, "--out_path",
-            tmp_path / "o" / "net.param", "--input_shape", "64,128", script="tools/export_ncnn.py",
+            tmp_path / "o" / "my net.param", "--input_shape", "64,128", script="tools/export_ncnn.py",
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert done.stderr == ""  # nothing of torch's, onnxsim's or pnnx's chatter
         assert sorted(p.name for p in (tmp_path / "o").iterdir() if p.is_file()) == [
-            "net-fp16.bin", "net-fp16.json", "net-fp16.param", "net.bin", "net.json", "net.param",
+            "my net-fp16.bin", "my net-fp16.json", "my net-fp16.param", "my net.bin", "my net.json",
+            "my net.param",
         ]  # fmt: skip
-        assert Detector(tmp_path / "o" / "net.param").size == (128, 64)
+        assert Detector(tmp_path / "o" / "my net.param").size == (128, 64)
         assert "ncnn fp32" in done.stdout
 
 

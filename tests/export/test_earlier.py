@@ -1,0 +1,82 @@
+"""Exports into a folder that holds an earlier one, and stems that are no plain words."""
+
+import shutil
+
+import pytest
+
+from nanodet import Detector, NanodetError
+from nanodet.cli.export_script import main as script
+from nanodet.config import save_config
+from nanodet.export.export import FP16, FP32, SIMPLIFIED, check_stem, export
+from nanodet.model.torch_backend import TorchBackend
+from nanodet.runtime.spec import Spec
+
+
+@pytest.fixture
+def folder(exported_small, tmp_path):
+    """A copy of the folder of an export to ONNX and ncnn."""
+    shutil.copytree(exported_small.files[SIMPLIFIED].parent, tmp_path / "out")
+    return tmp_path / "out"
+
+
+def test_the_other_format_of_the_same_model_stays_listed(small_checkpoint, folder):
+    before = Spec.load(folder / "small.json")
+    said = []
+    export(small_checkpoint, folder, formats=("onnx",), report=said.append)
+    after = Spec.load(folder / "small.json")
+    assert set(after.files) == set(before.files)
+    assert after.files["small.param"] == before.files["small.param"]
+    assert set(after.measured["against_torch"]) == {SIMPLIFIED, FP32}
+    assert not any("another export" in line for line in said)
+    assert len(Detector(folder / "small.param").class_names) == 3  # its spec still vouches for it
+
+
+@pytest.mark.parametrize("change", ["size", "damage"])
+def test_what_is_of_another_export_is_told(small_checkpoint, folder, change):
+    options, others = {}, ["small.param"]
+    if change == "size":
+        options, others = {"size": (64, 32)}, ["small.param", "small-fp16.param"]
+    else:
+        (folder / "small.bin").write_bytes(b"other weights")
+    said = []
+    export(small_checkpoint, folder, formats=("onnx",), report=said.append, **options)
+    assert set(Spec.load(folder / "small.json").files) == {"small.onnx"}
+    told = [
+        line for line in said if line.endswith("left from another export, not part of this one")
+    ]
+    assert [line.split(": ")[0] for line in told] == [str(folder / name) for name in others]
+
+
+def test_a_stem_with_spaces(small_checkpoint, tmp_path):
+    made = export(small_checkpoint, tmp_path, name="my model ü", report=lambda line: None)
+    for one in (SIMPLIFIED, FP32, FP16):
+        assert made.files[one].name.startswith("my model ü")
+        assert Detector(made.files[one]).class_names[0] == "disc"
+
+
+@pytest.mark.parametrize("name", ["", " a", "a ", ".a", "-a", "a/b", "a\\b", "a\nb", "a\0b"])
+def test_impossible_stems(name):
+    with pytest.raises(NanodetError, match="--out_path: "):
+        check_stem(name, "--out_path")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--input_shape", "96,100"], "--input_shape 96,100: 100x96: width and height must be"),
+        (["--out_path", ".onnx"], "--out_path: '.onnx' cannot be the stem"),
+        (["--out_path", "."], "--out_path: . is a folder"),
+        (["--model_path", "none.ckpt"], "none.ckpt: there is no such"),
+    ],
+)
+def test_messages_of_the_scripts_name_their_own_options(
+    small_checkpoint, tmp_path, monkeypatch, capsys, arguments, words
+):
+    monkeypatch.chdir(tmp_path)
+    save_config(TorchBackend(small_checkpoint).config, "c.yml")
+    start = ["--cfg_path", "c.yml"]
+    if "--model_path" not in arguments:
+        start += ["--model_path", str(small_checkpoint)]
+    assert script("onnx", [*start, *arguments]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("nanodet: error: ") and words in line
