@@ -68,7 +68,7 @@ def small_checkpoint(root, tmp_path_factory):
     state = {f"model.{name}": value for name, value in plain.items()}
     state |= {f"avg_model.{name}": value for name, value in network.state_dict().items()}
     path = tmp_path_factory.mktemp("small") / "small.ckpt"
-    carried = {"nanodet": {"config": config_to_dict(config)}}
+    carried = {"nanodet": {"config": config_to_dict(config), "epochs": 3}}
     torch.save({"state_dict": state, "epoch": 3, **carried}, path)
     return path
 
