@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from nanodet.runtime.spec import Spec
+
 
 def box_iou(first, second):
     """Return the IoU of every pair of boxes.
@@ -23,7 +25,7 @@ def box_iof(first, second):
     return shared / np.maximum(_areas(first)[:, None], np.finfo(np.float64).tiny)
 
 
-def confusion_matrix(annotations, detections, iou=0.5, score=0.35):
+def confusion_matrix(annotations, detections, iou=0.5, score=Spec.score):
     """Count what objects were detected as.
 
     Detections of a picture are matched greedily, best score first: each takes the free object
