@@ -1,8 +1,17 @@
 """What tests of all rooms share."""
 
+import os
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# OpenCV reads it when the process opens its first video, which may be a test's own
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
+# a busy machine is no defect
+hypothesis.settings.register_profile("project", deadline=None)
+hypothesis.settings.load_profile("project")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

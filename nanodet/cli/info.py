@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from nanodet.cli.arguments import size_wxh
+from nanodet.cli.packages import needed_packages
 from nanodet.errors import NanodetError
 
 
@@ -41,7 +42,9 @@ def run(args):
 
 def _of_config(path, size):
     from nanodet.config import load_config
-    from nanodet.model.network import build_network
+
+    with needed_packages():
+        from nanodet.model.network import build_network
 
     config = load_config(path)
     network = build_network(config.model.arch, str(path)).eval()
@@ -49,7 +52,8 @@ def _of_config(path, size):
 
 
 def _of_checkpoint(path, config_path, size):
-    from nanodet.model.checkpoint import load_network
+    with needed_packages():
+        from nanodet.model.checkpoint import load_network
 
     network, config, checkpoint = load_network(path, config_path)
     epoch = "not said" if checkpoint.epoch is None else checkpoint.epoch

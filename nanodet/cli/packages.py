@@ -23,5 +23,6 @@ def needed_packages():
         if line is None and not isinstance(error, ModuleNotFoundError):
             raise
         raise NanodetError(
-            line or f'needs {error.name}, which is not installed: pip install "nanodet[all]"'
+            line
+            or f'needs {error.name}, which is not installed: pip install -e ".[all]" in its folder'
         ) from None

@@ -7,7 +7,7 @@ import math
 import types
 import typing
 
-from nanodet.config.schema import REQUIRED
+from nanodet.config.schema import REQUIRED, Config
 from nanodet.errors import NanodetError
 
 _WORDS = {
@@ -46,9 +46,19 @@ def build(kind, value, file, key=""):
 
 
 def _refuse(file, key, name, known):
-    nearest = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+    nearest = [path for path in _all_keys(Config) if path.rpartition(".")[2] == name][:1]
+    nearest = nearest or difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
     hint = f"did you mean {nearest[0]}?" if nearest else f"known here: {', '.join(known)}"
     raise NanodetError(f"{file}: {key}: unknown key; {hint}")
+
+
+def _all_keys(kind, prefix=""):
+    """Yield every dotted key of a dataclass of the schema."""
+    for name, hint in typing.get_type_hints(kind).items():
+        yield _join(prefix, name)
+        for inner in (hint, *typing.get_args(hint)):
+            if dataclasses.is_dataclass(inner):
+                yield from _all_keys(inner, _join(prefix, name))
 
 
 def _join(key, name):

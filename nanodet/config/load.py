@@ -10,6 +10,9 @@ from nanodet.config.schema import Config
 from nanodet.errors import NanodetError
 from nanodet.runtime.files import write_text
 
+# yaml raises plain ones too, for values such as 2001-99-99 and !!bool x
+_YAML_ERRORS = (yaml.YAMLError, ValueError, KeyError, AttributeError, RecursionError)
+
 
 def load_config(path, overrides=()):
     """Read a config file.
@@ -29,7 +32,7 @@ def load_config(path, overrides=()):
         raise NanodetError(f"{path}: cannot read this config ({error.strerror})") from None
     except UnicodeDecodeError:
         raise NanodetError(f"{path}: this config is not a text file in UTF-8") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except _YAML_ERRORS as error:
         raise NanodetError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(mapping, dict):
         raise NanodetError(f"{path}: not a config: a mapping with model, data, ... is expected")
@@ -78,5 +81,5 @@ def _override(mapping, text):
             raise NanodetError(f"{text}: {parent} is not a mapping")
     try:
         mapping[last] = yaml.safe_load(value)
-    except (yaml.YAMLError, ValueError, RecursionError):
+    except _YAML_ERRORS:
         raise NanodetError(f"{text}: the value is not valid YAML") from None

@@ -6,7 +6,6 @@ import numpy as np
 from nanodet.data.picture import load_picture
 from nanodet.runtime.detections import Detections
 from nanodet.runtime.draw import draw
-from nanodet.runtime.pictures import read_picture, write_picture
 from nanodet.runtime.spec import Spec
 
 BACKGROUND = (32, 32, 32)
@@ -55,8 +54,6 @@ def validation_sheet(
     Returns:
         uint8 (H, W, 3) BGR, with a line below that says what the boxes mean.
     """
-    if read is read_picture:  # callers that name a reader of paths mean the default
-        read = load_picture
     total = len(annotations.pictures)
     chosen = np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int))
     cells = []
@@ -76,11 +73,6 @@ def validation_sheet(
         cells.append(draw(boxes, found, style="none"))
     sheet = contact_sheet(cells, columns, cell)
     return np.vstack([sheet, _legend(sheet.shape[1], score)])
-
-
-def save_picture(picture, path):
-    """Write a picture, see `nanodet.runtime.pictures.write_picture`."""
-    write_picture(path, picture)
 
 
 def _fit(picture, cell):

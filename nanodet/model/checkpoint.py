@@ -144,7 +144,8 @@ def take_matching(network, checkpoint):
             left.append(f"{name} ({reason})")
     network.load_state_dict(taken, strict=False)
     unused = [name for name in checkpoint.weights if name not in own]
-    lines = [f"{checkpoint.path}: {len(taken)} of {len(own)} tensors taken"]
+    whole = len(taken) - len(partly)
+    lines = [f"{checkpoint.path}: {whole} of {len(own)} tensors taken whole, {len(partly)} in part"]
     if partly:
         lines.append(f"taken in part, edge rows only, other class count: {', '.join(partly)}")
     if left:

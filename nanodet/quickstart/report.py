@@ -6,9 +6,9 @@ from pathlib import Path
 
 from nanodet import __version__
 from nanodet.evaluate.plots import percent
-from nanodet.evaluate.sheet import save_picture, validation_sheet
+from nanodet.evaluate.sheet import validation_sheet
 from nanodet.runtime.files import write_text
-from nanodet.runtime.pictures import read_picture
+from nanodet.runtime.pictures import write_picture
 
 
 def write_report(out, config, annotations, detections, rows, results, times, seconds):
@@ -26,7 +26,7 @@ def write_report(out, config, annotations, detections, rows, results, times, sec
     Returns:
         the path of the report.
     """
-    save_picture(validation_sheet(annotations, detections, read_picture), out / "validation.jpg")
+    write_picture(out / "validation.jpg", validation_sheet(annotations, detections))
     compared = {result.name: result for result in results}
     width, height = config.data.val.input_size
     lines = [

@@ -113,7 +113,7 @@ def _load_backend(path, config, threads):
         except ImportError as error:
             raise NanodetError(
                 f"{path}: a checkpoint needs torch ({error.name} is not installed): "
-                'pip install "nanodet[all]"'
+                'pip install -e ".[all]" in its folder'
             ) from None
         if threads:
             import torch

@@ -9,8 +9,8 @@ from nanodet.evaluate.plots import (
     plot_precision_recall,
     write_class_table,
 )
-from nanodet.evaluate.sheet import save_picture, validation_sheet
-from nanodet.runtime.pictures import read_picture
+from nanodet.evaluate.sheet import validation_sheet
+from nanodet.runtime.pictures import write_picture
 from nanodet.train.metrics_csv import NAME
 
 TABLE, PRECISION_RECALL, CONFUSION = (
@@ -36,5 +36,5 @@ def write_report(folder, annotations, detections, metrics):
     matrix = confusion_matrix(annotations, detections)
     plot_confusion(matrix, annotations.class_names, folder / CONFUSION)
     plot_curves(folder / NAME, folder / LOSS, folder / AP)
-    sheet = validation_sheet(annotations, detections, read_picture)
-    save_picture(sheet, folder / SHEET)
+    sheet = validation_sheet(annotations, detections)
+    write_picture(folder / SHEET, sheet)

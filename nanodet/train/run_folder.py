@@ -67,7 +67,10 @@ class RunFolder(Callback):
         if not self.resuming:
             moved = move_earlier_run(self.folder)
             if moved:
-                self.say(f"{self.folder} held an earlier run: moved to {moved}")
+                self.say(
+                    f"{self.folder} held an earlier run: moved to {moved} "
+                    f"(schedule.resume=true would have gone on with it)"
+                )
 
     def on_train_start(self, trainer, module):
         # not before: a resume may still fail to restore

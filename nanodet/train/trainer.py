@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import EarlyStopping, TQDMProgressBar
+from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
@@ -22,13 +22,14 @@ from nanodet.evaluate.run import evaluate_model, evaluation_detector, format_tab
 from nanodet.model.checkpoint import read_checkpoint, take_matching
 from nanodet.model.network import build_network
 from nanodet.model.pretrained import load_pretrained
-from nanodet.runtime.files import make_folder
+from nanodet.runtime.files import check_folder_writable, make_folder
 from nanodet.train.checkpoints import BEST, AtomicCheckpointIO, Checkpoints, save_metric
 from nanodet.train.cpu import denormals_flushed, keep_memory
 from nanodet.train.device import trainer_devices
 from nanodet.train.metrics_csv import MetricsCsv
 from nanodet.train.module import TrainingModule
 from nanodet.train.optimiser import build_optimiser, check_schedule
+from nanodet.train.progress import EpochBar, EpochLines
 from nanodet.train.report import write_report
 from nanodet.train.resume import check_same_run
 from nanodet.train.run_folder import RunFolder, find_resume
@@ -60,6 +61,7 @@ def train(config, file="config", say=print, callbacks=()):
     devices, lines = trainer_devices(config.device, file)
     for line in lines:
         say(line)
+    check_folder_writable(config.save_dir)
     resume = find_resume(config, file, say)
     if resume is not None:
         epochs = check_same_run(resume, config, file)
@@ -91,7 +93,7 @@ def train(config, file="config", say=print, callbacks=()):
         plugins=[AtomicCheckpointIO()],
         callbacks=[
             RunFolder(folder, config, resume is not None, say),
-            *_callbacks(config, folder, metric),
+            *_callbacks(config, folder, metric, say),
             *callbacks,
         ],
         enable_checkpointing=False,
@@ -100,6 +102,7 @@ def train(config, file="config", say=print, callbacks=()):
         use_distributed_sampler=False,
     )
     loaders = _Loaders(config, training_set, validation_set, seed)
+    _warn_of_warmup(config, counts[0], trainer.world_size, say)
     _fit(trainer, module, loaders, resume, say)
     if not trainer.is_global_zero:
         return None
@@ -110,20 +113,33 @@ def _fit(trainer, module, loaders, resume, say):
     try:
         trainer.fit(module, datamodule=loaders, ckpt_path=resume, weights_only=True)
     except SIGTERMException:
-        say(f"terminated; go on with schedule.resume=true in {trainer.default_root_dir}")
+        say(f"\nterminated in epoch {trainer.current_epoch + 1}; schedule.resume=true goes on")
         sys.exit(143)
     except SystemExit:
         # how Lightning ends after Ctrl-C
         if trainer.interrupted:
+            say(f"\nstopped in epoch {trainer.current_epoch + 1}; schedule.resume=true goes on")
             raise KeyboardInterrupt from None
         raise
 
 
-def _callbacks(config, folder, metric):
+def _warn_of_warmup(config, pictures, processes, say):
+    """Tell that a run is too short for its warm-up: it would end without having learned."""
+    schedule = config.schedule
+    batches = -(-pictures // (config.device.batchsize_per_gpu * processes))
+    steps = -(-batches // schedule.accumulate) * schedule.total_epochs
+    if schedule.warmup.steps > steps / 2:
+        say(
+            f"warning: schedule.warmup.steps: {schedule.warmup.steps} of this run's {steps} steps go "
+            f"by before the learning rate is reached: lower it, or train longer"
+        )
+
+
+def _callbacks(config, folder, metric, say):
     callbacks = [
         MetricsCsv(folder, config.log.interval),
         Checkpoints(folder, metric),
-        TQDMProgressBar(),
+        EpochBar() if sys.stdout.isatty() else EpochLines(say),
     ]
     if config.schedule.early_stopping:
         patience = config.schedule.early_stopping.patience
@@ -227,6 +243,10 @@ def _finish(folder, config, validation_set, say):
     write_report(folder, validation_set, detections, metrics)
     say(format_table(metrics, validation_set.class_names))
     say(f"best checkpoint: {best}")
+    if not metrics.AP:
+        say(
+            "warning: AP is 0: nothing was found; too few steps, or a learning rate too low or too high?"
+        )
     return metrics
 
 

@@ -100,7 +100,7 @@ def test_a_package_that_is_not_installed_is_one_line(root, tmp_path):
     assert done.returncode == 1
     assert done.stderr == (
         "nanodet: error: needs pytorch_lightning, which is not installed: "
-        'pip install "nanodet[all]"\n'
+        'pip install -e ".[all]" in its folder\n'
     )
 
 

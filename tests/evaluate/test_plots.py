@@ -9,8 +9,9 @@ from nanodet.errors import NanodetError
 from nanodet.evaluate.coco_metrics import evaluate_detections
 from nanodet.evaluate.confusion import confusion_matrix
 from nanodet.evaluate.run import format_table
-from nanodet.evaluate.sheet import contact_sheet, save_picture, validation_sheet
+from nanodet.evaluate.sheet import contact_sheet, validation_sheet
 from nanodet.runtime.detections import Detections
+from nanodet.runtime.pictures import write_picture
 
 plots = pytest.importorskip("nanodet.evaluate.plots")
 pytest.importorskip("matplotlib")
@@ -129,7 +130,7 @@ def test_validation_sheet(tmp_path):
     few = validation_sheet(annotations, [Detections.empty()] * 6, count=4, read=blank)
     assert sheet.shape == few.shape == (2 * 364 + 4 + 26, 3 * 484 + 4, 3)
     assert (sheet != few).any()
-    save_picture(sheet, tmp_path / "sheet.png")
+    write_picture(tmp_path / "sheet.png", sheet)
     np.testing.assert_array_equal(cv2.imread(str(tmp_path / "sheet.png")), sheet)
     assert validation_sheet(annotations, found, count=99, read=blank).shape[0] > sheet.shape[0] - 1
     empty = Annotations(("a",), (1,), [])

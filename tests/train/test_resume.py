@@ -1,10 +1,13 @@
 """A training killed in mid-epoch and resumed equals one that was left alone."""
 
+import contextlib
 import csv
 import os
+import re
 import signal
 import subprocess
 import sys
+import termios
 import time
 
 import pytest
@@ -47,21 +50,28 @@ def test_killed_and_resumed_equals_uninterrupted(root, small_config, tmp_path, w
 
     # killed without warning once the second epoch has begun
     folder = tmp_path / "broken"
+    screen, terminal = os.openpty()  # on a terminal a bar tells every step
+    termios.tcsetwinsize(screen, (24, 120))
     process = subprocess.Popen(
-        command(root, broken), env=environment(), start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0,
-    )  # fmt: skip
-    os.set_blocking(process.stdout.fileno(), False)
+        command(root, broken),
+        env=environment(),
+        start_new_session=True,
+        stdout=terminal,
+        stderr=terminal,
+    )
+    os.close(terminal)
+    os.set_blocking(screen, False)
     deadline = time.monotonic() + 200
     seen = b""
-    while b"Epoch 1:" not in seen or b"1/6" not in seen.split(b"Epoch 1:")[-1]:
+    while not re.search(rb"Epoch 2/3: [^\r]* [1-5]/6 ", seen):
         assert process.poll() is None, seen[-2000:]
         assert time.monotonic() < deadline, seen[-2000:]
-        seen += process.stdout.read() or b""
+        with contextlib.suppress(BlockingIOError):
+            seen += os.read(screen, 65536)
         time.sleep(0.005)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    process.stdout.close()
+    os.close(screen)
     assert (folder / "model_last.ckpt").is_file()
     first, _ = read(folder)
     assert first["epoch"] == 0

@@ -23,7 +23,9 @@ class NcnnBackend:
         param, weights = Path(path), Path(path).with_suffix(".bin")
         beside = param.with_suffix(".json")
         if not beside.is_file():
-            raise NanodetError(f"{path}: its spec {beside} is not there")
+            raise NanodetError(
+                f"{path}: its spec {beside} is not there; nanodet export CHECKPOINT writes both"
+            )
         self.spec = Spec.load(beside)
         _check_files(param, weights, self.spec, beside)
         self.net = ncnn.Net()
@@ -70,7 +72,10 @@ def _check_files(param, weights, spec, spec_file):
     for file in (param, weights):
         expected = spec.files.get(file.name)
         if expected is None:
-            raise NanodetError(f"{spec_file}: files: {file.name} is not listed")
+            listed = ", ".join(spec.files) or "nothing"
+            raise NanodetError(
+                f"{spec_file}: files: {file.name} is not listed (it lists {listed}): was it renamed?"
+            )
         if sha256(file) != expected:
             raise NanodetError(
                 f"{file}: is not the file that {spec_file} describes (its SHA-256 differs)"

@@ -1,0 +1,46 @@
+"""What a user sees while a training runs: a bar on a terminal, a line per epoch in a log."""
+
+import time
+
+from pytorch_lightning.callbacks import Callback, TQDMProgressBar
+from tqdm import tqdm
+
+
+class EpochBar(TQDMProgressBar):
+    """Lightning's bar, counting epochs from 1, without the bar of each validation."""
+
+    def get_metrics(self, trainer, module):
+        metrics = super().get_metrics(trainer, module)
+        metrics.pop("v_num", None)  # the name of the TensorBoard folder
+        return metrics
+
+    def on_train_epoch_start(self, trainer, *args):
+        super().on_train_epoch_start(trainer, *args)
+        epoch = f"Epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+        self.train_progress_bar.set_description(epoch)
+
+    def init_validation_tqdm(self):
+        return tqdm(disable=True)
+
+
+class EpochLines(Callback):
+    """One line an epoch: loss, AP where it was measured, seconds, and the minutes left.
+
+    Args:
+        say: gets the lines.
+    """
+
+    def __init__(self, say):
+        self.say = say
+
+    def on_train_start(self, trainer, module):
+        self.started, self.first = time.monotonic(), trainer.current_epoch
+
+    def on_train_epoch_end(self, trainer, module):
+        done = trainer.current_epoch + 1
+        taken = (time.monotonic() - self.started) / (done - self.first)
+        parts = [f"epoch {done}/{trainer.max_epochs}", f"loss {float(module.losses['loss']):.3f}"]
+        if module.metrics_epoch == trainer.current_epoch and module.metrics.AP is not None:
+            parts.append(f"AP {module.metrics.AP:.2f}  AP50 {module.metrics.AP50:.2f}")
+        left = taken * (trainer.max_epochs - done) / 60
+        self.say("  ".join([*parts, f"{taken:.1f} s an epoch", f"{left:.0f} min left"]))
