@@ -98,6 +98,7 @@ def train(config, file="config", say=print, callbacks=()):
         ],
         enable_checkpointing=False,
         enable_model_summary=False,
+        enable_progress_bar=sys.stdout.isatty(),
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
     )

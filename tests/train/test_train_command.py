@@ -279,3 +279,6 @@ def test_the_coco_config_starts_when_coco_is_in_place(root, coco_mini, tmp_path)
     if not torch.cuda.is_available():
         assert "no GPU was found: training on the CPU" in done.stdout
     assert (tmp_path / "workspace" / "nanodet_m" / "model_best" / "model_best.ckpt").is_file()
+    # into a log: a line an epoch, no bar
+    assert "epoch 1/1  loss " in done.stdout
+    assert "it/s" not in done.stdout + done.stderr
