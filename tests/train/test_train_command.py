@@ -132,13 +132,17 @@ def test_the_last_epoch_is_always_evaluated(root, small_config, tmp_path):
     assert epochs == ["1", "2"]
 
 
+def heed_interrupts():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs inherit it ignored
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_stopped_training_says_so_and_can_be_resumed(root, small_config, tmp_path, number, code):
     config = small_config(**{"schedule.total_epochs": 500, "schedule.val_intervals": 500})
     process = subprocess.Popen(
         [sys.executable, "-m", "nanodet.cli.main", "train", str(config)],
         env={**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.DEVNULL, preexec_fn=heed_interrupts, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     deadline = time.monotonic() + 100
     while not (tmp_path / "run" / "model_last.ckpt").exists():
