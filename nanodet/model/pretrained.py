@@ -40,7 +40,10 @@ def load_pretrained(backbone, section, file="config"):
         path = _cached(section.model_size, key)
     else:
         path = Path(section.pretrain)
-    state = load_plain(path)
+    try:
+        state = load_plain(path)
+    except NanodetError as error:
+        raise NanodetError(f"{key}: {error}") from None
     state = state.get("state_dict", state) if isinstance(state, dict) else {}
     state = {str(name).removeprefix("module."): value for name, value in state.items()}
     own = backbone.state_dict()
