@@ -6,20 +6,31 @@ import numpy as np
 
 from nanodet.errors import NanodetError
 from nanodet.runtime.files import sha256
+from nanodet.runtime.ncnn_graph import Graph
+from nanodet.runtime.ncnn_weights import load_weights
 from nanodet.runtime.spec import Spec
 
-_MAGIC = "7767517"
+PRECISIONS = ("fp32", "bf16", "fp16")  # of the arithmetic; how weights are stored is the file's
 
 
 class NcnnBackend:
-    """See `nanodet.runtime.backends.Backend`; the spec lies beside the model as ``<stem>.json``."""
+    """See `nanodet.runtime.backends.Backend`; the spec lies beside the model as ``<stem>.json``.
 
-    def __init__(self, path, threads=None):
-        try:
-            import ncnn
-        except ImportError:
-            raise NanodetError(f"{path}: needs ncnn: pip install ncnn") from None
+    Args:
+        path: the ``.param`` file.
+        threads: CPU threads; None lets ncnn choose.
+        precision: of what flows between the layers: ``fp32``, ``bf16`` (storage in bfloat16) or
+            ``fp16`` (storage and arithmetic, where the CPU has it). Layers that the file
+            quantises work in int8 in all three.
+
+    Attributes:
+        graph: the `nanodet.runtime.ncnn_graph.Graph` of the file.
+        net: the loaded ``ncnn.Net``.
+    """
+
+    def __init__(self, path, threads=None, precision="fp32"):
         self.path = str(path)
+        import_ncnn(path)
         param, weights = Path(path), Path(path).with_suffix(".bin")
         beside = param.with_suffix(".json")
         if not beside.is_file():
@@ -28,19 +39,9 @@ class NcnnBackend:
             )
         self.spec = Spec.load(beside)
         _check_files(param, weights, self.spec, beside)
-        self.net = ncnn.Net()
-        if threads:
-            self.net.opt.num_threads = threads
-        # the exported graph's numbers are those that were verified: full precision arithmetic
-        self.net.opt.use_fp16_arithmetic = False
-        self.net.opt.use_fp16_storage = False
-        self.net.opt.use_fp16_packed = False
-        self.net.opt.use_bf16_storage = False
-        self._mat = ncnn.Mat
-        # ncnn crashes instead of failing on many damaged files: hence the checks before
-        if self.net.load_param(str(param)) != 0 or self.net.load_model(str(weights)) != 0:
-            raise NanodetError(f"{path}: ncnn cannot load this model")
-        names = set(self.net.input_names()), set(self.net.output_names())
+        self.graph, _ = check_model(param, weights)
+        self.net = load_net(param, weights, threads, precision)
+        names = self.graph.inputs(), self.graph.outputs()
         if self.spec.input_name not in names[0] or self.spec.output_name not in names[1]:
             raise NanodetError(
                 f"{path}: its spec says input {self.spec.input_name} and output "
@@ -48,27 +49,82 @@ class NcnnBackend:
             )
 
     def run(self, tensor):
+        import ncnn
+
         extractor = self.net.create_extractor()
         # ncnn's Mat refers to this memory: it must live until extract is done
         picture = np.ascontiguousarray(tensor[0], np.float32)
-        extractor.input(self.spec.input_name, self._mat(picture))
+        extractor.input(self.spec.input_name, ncnn.Mat(picture))
         status, output = extractor.extract(self.spec.output_name)
         if status != 0:
             raise NanodetError(f"{self.path}: ncnn failed to run the network (status {status})")
         return np.array(output, np.float32)
 
 
+def import_ncnn(path):
+    """Return the module ``ncnn``; raise `NanodetError` that names ``path`` where there is none."""
+    try:
+        import ncnn
+    except ImportError:
+        raise NanodetError(f"{path}: needs ncnn: pip install ncnn") from None
+    return ncnn
+
+
+def check_model(param, weights):
+    """Read both files of a model before ncnn does, which ends the process on many damaged ones.
+
+    Returns:
+        the `Graph`, and its weights as `nanodet.runtime.ncnn_weights.parse_weights` gives them.
+
+    Raises:
+        NanodetError: damaged, truncated, not belonging together, or with layers ncnn has not.
+    """
+    ncnn = import_ncnn(param)
+    graph = Graph.load(param)
+    for layer in graph.layers:
+        if ncnn.layer_to_index(layer.kind) < 0:
+            raise NanodetError(f"{param}: layer {layer.name}: ncnn has no layer {layer.kind}")
+    return graph, load_weights(weights, graph, param)
+
+
+def load_net(param, weights, threads=None, precision="fp32"):
+    """Load two checked files into an ``ncnn.Net``; arguments as `NcnnBackend` takes them."""
+    ncnn = import_ncnn(param)
+    net = ncnn.Net()
+    set_options(net, threads, precision)
+    if net.load_param(str(param)) != 0 or net.load_model(str(weights)) != 0:
+        raise NanodetError(f"{param}: ncnn cannot load this model")
+    return net
+
+
+def set_options(net, threads=None, precision="fp32"):
+    """Set threads and precision of an ``ncnn.Net`` that has no model yet.
+
+    Raises:
+        NanodetError: a precision that is not known, or that this CPU does not have.
+    """
+    if precision not in PRECISIONS:
+        raise NanodetError(f"precision: must be one of {', '.join(PRECISIONS)}, not {precision!r}")
+    if precision == "fp16" and not has_fp16_arithmetic():
+        raise NanodetError("precision: fp16: this CPU has no 16-bit floating-point arithmetic")
+    if threads:
+        net.opt.num_threads = threads
+    # by itself ncnn would take whatever is fastest here: other numbers on other machines
+    net.opt.use_fp16_storage = net.opt.use_fp16_packed = precision == "fp16"
+    net.opt.use_fp16_arithmetic = precision == "fp16"
+    net.opt.use_bf16_storage = net.opt.use_bf16_packed = precision == "bf16"
+
+
+def has_fp16_arithmetic():
+    """Tell whether ncnn can calculate in 16-bit floating point on this CPU (ARM from v8.2 on)."""
+    import ncnn
+
+    return bool(ncnn.cpu_support_arm_asimdhp())
+
+
 def _check_files(param, weights, spec, spec_file):
     if not weights.is_file():
         raise NanodetError(f"{param}: its weights {weights} are not there")
-    try:
-        first = param.read_text(encoding="utf-8").split("\n", 1)[0].strip()
-    except UnicodeDecodeError:
-        first = ""
-    except OSError as error:
-        raise NanodetError(f"{param}: cannot read this model ({error.strerror})") from None
-    if first != _MAGIC:
-        raise NanodetError(f"{param}: not an ncnn param file")
     for file in (param, weights):
         expected = spec.files.get(file.name)
         if expected is None:
@@ -76,7 +132,11 @@ def _check_files(param, weights, spec, spec_file):
             raise NanodetError(
                 f"{spec_file}: files: {file.name} is not listed (it lists {listed}): was it renamed?"
             )
-        if sha256(file) != expected:
+        try:
+            digest = sha256(file)
+        except OSError as error:
+            raise NanodetError(f"{file}: cannot read this model ({error.strerror})") from None
+        if digest != expected:
             raise NanodetError(
                 f"{file}: is not the file that {spec_file} describes (its SHA-256 differs)"
             )
