@@ -38,8 +38,8 @@ class NcnnBackend:
                 f"{path}: its spec {beside} is not there; nanodet export CHECKPOINT writes both"
             )
         self.spec = Spec.load(beside)
-        _check_files(param, weights, self.spec, beside)
         self.graph, _ = check_model(param, weights)
+        _check_files(param, weights, self.spec, beside)
         self.net = load_net(param, weights, threads, precision)
         names = self.graph.inputs(), self.graph.outputs()
         if self.spec.input_name not in names[0] or self.spec.output_name not in names[1]:
@@ -81,6 +81,8 @@ def check_model(param, weights):
     """
     ncnn = import_ncnn(param)
     graph = Graph.load(param)
+    if not Path(weights).is_file():
+        raise NanodetError(f"{param}: its weights {weights} are not there")
     for layer in graph.layers:
         if ncnn.layer_to_index(layer.kind) < 0:
             raise NanodetError(f"{param}: layer {layer.name}: ncnn has no layer {layer.kind}")
@@ -123,8 +125,6 @@ def has_fp16_arithmetic():
 
 
 def _check_files(param, weights, spec, spec_file):
-    if not weights.is_file():
-        raise NanodetError(f"{param}: its weights {weights} are not there")
     for file in (param, weights):
         expected = spec.files.get(file.name)
         if expected is None:
@@ -132,11 +132,7 @@ def _check_files(param, weights, spec, spec_file):
             raise NanodetError(
                 f"{spec_file}: files: {file.name} is not listed (it lists {listed}): was it renamed?"
             )
-        try:
-            digest = sha256(file)
-        except OSError as error:
-            raise NanodetError(f"{file}: cannot read this model ({error.strerror})") from None
-        if digest != expected:
+        if sha256(file) != expected:
             raise NanodetError(
                 f"{file}: is not the file that {spec_file} describes (its SHA-256 differs)"
             )
