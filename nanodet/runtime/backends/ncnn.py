@@ -38,8 +38,9 @@ class NcnnBackend:
                 f"{path}: its spec {beside} is not there; nanodet export CHECKPOINT writes both"
             )
         self.spec = Spec.load(beside)
-        self.graph, _ = check_model(param, weights)
+        self.graph = check_graph(param, weights)
         _check_files(param, weights, self.spec, beside)
+        load_weights(weights, self.graph, param)
         self.net = load_net(param, weights, threads, precision)
         names = self.graph.inputs(), self.graph.outputs()
         if self.spec.input_name not in names[0] or self.spec.output_name not in names[1]:
@@ -79,6 +80,12 @@ def check_model(param, weights):
     Raises:
         NanodetError: damaged, truncated, not belonging together, or with layers ncnn has not.
     """
+    graph = check_graph(param, weights)
+    return graph, load_weights(weights, graph, param)
+
+
+def check_graph(param, weights):
+    """Return the `Graph` of a ``.param`` that ncnn can run; see `check_model`."""
     ncnn = import_ncnn(param)
     graph = Graph.load(param)
     if not Path(weights).is_file():
@@ -86,7 +93,7 @@ def check_model(param, weights):
     for layer in graph.layers:
         if ncnn.layer_to_index(layer.kind) < 0:
             raise NanodetError(f"{param}: layer {layer.name}: ncnn has no layer {layer.kind}")
-    return graph, load_weights(weights, graph, param)
+    return graph
 
 
 def load_net(param, weights, threads=None, precision="fp32"):
