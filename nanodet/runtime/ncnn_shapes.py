@@ -1,12 +1,15 @@
 """The shape of every blob of an ncnn graph, worked out without running it.
 
-ncnn reads beyond its memory when the counts of a graph do not fit together. Only the layers that a
-NanoDet of any age has are known here.
+ncnn reads beyond its memory, divides by zero or takes all memory there is when the counts of a
+graph do not fit together. Only the layers that a NanoDet of any age has are known here.
 """
 
 from math import ceil, prod
 
 from nanodet.errors import NanodetError
+from nanodet.runtime.ncnn_parameters import check_parameters
+
+MOST_BYTES = 1 << 31  # that the blobs alive at one time may take
 
 ELEMENTWISE = (
     "Sigmoid", "ReLU", "Clip", "HardSwish", "Swish", "Mish", "HardSigmoid", "Dropout",
@@ -34,22 +37,60 @@ def blob_shapes(graph, input_shape, file):
     Raises:
         NanodetError: counts that do not fit together, or a kind of layer that is not known here.
     """
-    shapes = {}
+    shapes, alive, quantised = {}, 0, set()
     for layer in graph.layers:
         where = f"{file}: layer {layer.name}"
+        check_parameters(layer, where)
         given = [shapes[blob] for blob in layer.inputs]
         if layer.kind == "Input":
             made = [tuple(input_shape)]
-        elif layer.kind in _RULES and given:
-            made = _RULES[layer.kind](layer, given, where)
-        elif layer.kind == "Noop":
-            made = [given[0] if given else ()] * len(layer.outputs)
         else:
-            raise NanodetError(f"{where}: {layer.kind} is not known in a NanoDet")
+            _check_count(layer, where)
+            made = _RULES[layer.kind](layer, given, where)
         if len(made) != len(layer.outputs) or any(side < 1 for shape in made for side in shape):
             raise NanodetError(f"{where}: cannot work on {_text(given)}")
+        needed = alive + sum(map(_bytes, made)) + _workspace(layer, given, made)
+        if needed > MOST_BYTES:
+            raise NanodetError(f"{where}: would need {needed / 1e9:.1f} GB of memory")
+        alive += sum(map(_bytes, made)) - sum(map(_bytes, given))
         shapes.update(zip(layer.outputs, made, strict=True))
+        _follow_int8(layer, quantised, where)
+    for blob in graph.outputs():
+        if blob in quantised:
+            raise NanodetError(f"{file}: {blob}: is left in int8")
     return shapes
+
+
+def _check_count(layer, where):
+    """Check the number of inputs; that of outputs is checked with the shapes."""
+    found = len(layer.inputs)
+    if layer.kind in ("Concat", "Noop"):
+        fine = found > 0
+    else:
+        fine = found == (2 if layer.kind == "BinaryOp" and not layer.whole(1) else 1)
+    if not fine:
+        raise NanodetError(f"{where}: {layer.kind} cannot work on {found} inputs")
+
+
+def _bytes(shape):
+    return 4 * prod(shape)
+
+
+def _workspace(layer, given, made):
+    """Return the bytes that a convolution may unfold its input to."""
+    if layer.kind != "Convolution":
+        return 0
+    return 4 * given[0][0] * layer.whole(1) * layer.whole(11, layer.whole(1)) * prod(made[0][1:])
+
+
+def _follow_int8(layer, blobs, where):
+    """Keep book of the blobs that a convolution leaves in int8; few layers can take those."""
+    requantised = "Convolution" in layer.kind and layer.whole(8) > 100
+    taken = [blob for blob in layer.inputs if blob in blobs]
+    if taken and not (layer.kind == "Split" or ("Convolution" in layer.kind and layer.whole(8))):
+        raise NanodetError(f"{where}: {layer.kind} cannot work on {taken[0]}, which is int8")
+    if requantised or (taken and layer.kind == "Split"):
+        blobs.update(layer.outputs)
 
 
 def _convolution(layer, given, where):
@@ -66,8 +107,8 @@ def _convolution(layer, given, where):
     left = layer.whole(4)
     top = layer.whole(14, left)
     pads = (top, layer.whole(16, top)), (left, layer.whole(15, left))
-    if min(*strides, *dilations) < 1:
-        raise NanodetError(f"{where}: a stride or dilation below 1")
+    if len({pad if pad < 0 else 0 for pad in (*pads[0], *pads[1])}) > 1:
+        raise NanodetError(f"{where}: some of its pads are counts, some a rule")
     return [
         (outputs, *(
             ceil(n / s) if pad[0] in _SAME else (n + sum(pad) - d * (k - 1) - 1) // s + 1
@@ -86,8 +127,9 @@ def _pooling(layer, given, where):
     top = layer.whole(13, left)
     pads = top + layer.whole(15, top), left + layer.whole(14, left)
     mode = layer.whole(5)
-    if min(*kernel, *strides) < 1:
-        raise NanodetError(f"{where}: a kernel or stride below 1")
+    fits = all(0 < k <= n + pad for n, k, pad in zip(sides, kernel, pads, strict=True))
+    if not fits and mode not in (2, 3):
+        raise NanodetError(f"{where}: its kernel is larger than {_text(given)}")
     rounded = ceil if mode == 0 else int
     return [
         (channels, *(
@@ -134,14 +176,14 @@ def _crop(layer, given, where):
 
 def _shuffle(layer, given, where):
     channels = _map(layer, given, where)[0]
-    if layer.whole(0, 1) < 1 or channels % layer.whole(0, 1):
+    if channels % layer.whole(0, 1):
         raise NanodetError(f"{where}: cannot shuffle {channels} channels")
     return given
 
 
 def _interp(layer, given, where):
     channels, height, width = _map(layer, given, where)
-    if layer.whole(3) or layer.whole(4) or 9 in layer.values:
+    if layer.whole(3) or layer.whole(4) or layer.whole(5):
         raise NanodetError(f"{where}: is made for one input size alone")
     return [(channels, int(height * layer.number(1, 1)), int(width * layer.number(2, 1)))]
 
@@ -162,12 +204,12 @@ def _permute(layer, given, where):
 
 
 def _reshape(layer, given, where):
-    if 6 in layer.values or 11 in layer.values or 3 in layer.values:
-        raise NanodetError(f"{where}: this form of Reshape is not known in a NanoDet")
     total = prod(given[0])
-    sides = [layer.whole(key, _UNSET) for key in (2, 1, 0)]
-    sides = [side for side in sides if side != _UNSET]
-    if 0 in sides or sides.count(-1) > 1:
+    sides = [layer.whole(key, _UNSET) for key in (0, 1, 2)]
+    while sides and sides[-1] == _UNSET:
+        sides.pop()
+    sides = sides[::-1]  # numpy's order
+    if not sides or min(sides) < -1 or 0 in sides or sides.count(-1) > 1:
         raise NanodetError(f"{where}: this form of Reshape is not known in a NanoDet")
     known = prod(side for side in sides if side != -1)
     shape = tuple(total // known if side == -1 else side for side in sides)
@@ -200,6 +242,7 @@ _RULES = {
     "Slice": _slice,
     "Crop": _crop,
     "Split": lambda layer, given, where: given * len(layer.outputs),
+    "Noop": lambda layer, given, where: given[: len(layer.outputs)],
     "ShuffleChannel": _shuffle,
     "Interp": _interp,
     "BinaryOp": _binary,

@@ -1,11 +1,11 @@
 """Runs an exported ONNX model in ONNX Runtime."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 
 from nanodet.errors import NanodetError
+from nanodet.runtime.backends import check_form
 from nanodet.runtime.spec import ONNX_METADATA_KEY, Spec
 
 
@@ -33,25 +33,16 @@ class OnnxBackend:
         text = self.session.get_modelmeta().custom_metadata_map.get(ONNX_METADATA_KEY)
         beside = Path(path).with_suffix(".json")
         if text is not None:
-            try:
-                mapping = json.loads(text)
-            except ValueError as error:
-                raise NanodetError(f"{path}: its spec is not valid JSON ({error})") from None
-            self.spec = Spec.from_dict(mapping, f"{path} (its own spec)")
+            self.spec = Spec.from_json(text, f"{path} (its own spec)")
         elif beside.is_file():
             self.spec = Spec.load(beside)
         else:
             raise NanodetError(f"{path}: carries no spec, and {beside} is not there")
-        self._check_names()
-
-    def _check_names(self):
-        inputs = [node.name for node in self.session.get_inputs()]
-        outputs = [node.name for node in self.session.get_outputs()]
-        if self.spec.input_name not in inputs or self.spec.output_name not in outputs:
-            raise NanodetError(
-                f"{self.path}: its spec says input {self.spec.input_name} and output "
-                f"{self.spec.output_name}, but it has {', '.join(inputs)} and {', '.join(outputs)}"
-            )
+        inputs, outputs = self.session.get_inputs(), self.session.get_outputs()
+        for node in inputs:
+            if node.type != "tensor(float)":
+                raise NanodetError(f"{path}: its input {node.name} is {node.type}, not float32")
+        check_form(self.spec, path, _shapes(inputs), _shapes(outputs))
 
     def run(self, tensor):
         try:
@@ -59,6 +50,14 @@ class OnnxBackend:
         except Exception as error:
             raise NanodetError(f"{self.path}: the network failed ({_first_line(error)})") from None
         return np.ascontiguousarray(output[0])
+
+
+def _shapes(nodes):
+    """Return name to shape; ONNX Runtime gives texts for sides that are not fixed."""
+    return {
+        node.name: tuple(side if isinstance(side, int) else None for side in node.shape) or None
+        for node in nodes
+    }
 
 
 def _first_line(error):
