@@ -11,6 +11,8 @@ from nanodet.runtime.fit import FITS
 from nanodet.runtime.preprocess import preprocess
 from nanodet.runtime.spec import check_input_size
 
+ENGINES = ("onnxruntime", "openvino")  # for .onnx files
+
 
 class Detector:
     """A trained model that finds objects in pictures.
@@ -21,6 +23,7 @@ class Detector:
         fit: ``own``, ``letterbox`` or ``stretch``; None takes the model's.
         size: (width, height) of the network's input; None takes the model's.
         threads: CPU threads of the inference engine; None lets it choose.
+        engine: what runs an ``.onnx`` file, ``onnxruntime`` (the default) or ``openvino``.
         score, nms_iou, per_level, per_picture: thresholds, see `nanodet.runtime.decode.decode`;
             None takes the model's.
 
@@ -39,9 +42,9 @@ class Detector:
 
     def __init__(
         self, path, config=None, fit=None, size=None, threads=None,
-        score=None, nms_iou=None, per_level=None, per_picture=None,
+        score=None, nms_iou=None, per_level=None, per_picture=None, engine=None,
     ):  # fmt: skip
-        self.backend = _load_backend(str(path), config, threads)
+        self.backend = _load_backend(str(path), config, threads, engine)
         self.spec = self.backend.spec
         self.config = getattr(self.backend, "config", None)
         if fit is not None and fit not in FITS:
@@ -103,8 +106,12 @@ class Detector:
         return Detections(boxes, found.confidence, found.class_id, found.class_names)
 
 
-def _load_backend(path, config, threads):
+def _load_backend(path, config, threads, engine):
     suffix = Path(path).suffix.lower()
+    if engine not in (None, *ENGINES):
+        raise NanodetError(f"engine: must be one of {', '.join(ENGINES)}, not {engine!r}")
+    if engine is not None and suffix != ".onnx":
+        raise NanodetError(f"{path}: engine {engine} runs .onnx files alone")
     if not Path(path).is_file():
         raise NanodetError(f"{path}: there is no such model file")
     if suffix in (".ckpt", ".pth"):
@@ -123,6 +130,10 @@ def _load_backend(path, config, threads):
     if config is not None and suffix in (".onnx", ".param"):
         # scripts pass the config with every model; an exported one carries its spec
         config = None
+    if suffix == ".onnx" and engine == "openvino":
+        from nanodet.runtime.backends.openvino import OpenvinoBackend
+
+        return OpenvinoBackend(path, threads)
     if suffix == ".onnx":
         from nanodet.runtime.backends.onnx import OnnxBackend
 

@@ -157,10 +157,10 @@ def _slice(layer, given, where):
     made, left = [], shape[axis]
     for i, size in enumerate(sizes):
         size = left // (len(sizes) - i) if size == _UNSET else size
+        if not 0 < size <= left:
+            raise NanodetError(f"{where}: cannot cut {shape[axis]} into {sizes}")
         left -= size
         made.append((*shape[:axis], size, *shape[axis + 1 :]))
-    if left < 0:
-        raise NanodetError(f"{where}: cannot cut {shape[axis]} into {sizes}")
     return made
 
 
