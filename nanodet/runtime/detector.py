@@ -77,7 +77,13 @@ class Detector:
             `Detections`, best first, in pixels of the picture.
         """
         tensor, placement = self.preprocess(picture)
-        return self.decode(self.backend.run(tensor), placement, picture.shape)
+        return self.decode(self.run(tensor), placement, picture.shape)
+
+    def run(self, tensor):
+        """Return the raw output of a tensor, see `nanodet.runtime.backends.Backend.run`."""
+        if self.spec.form == "boxes":
+            return self.backend.run(tensor, self.score, self.nms_iou)
+        return self.backend.run(tensor)
 
     def preprocess(self, picture):
         """Return the tensor (1, 3, H, W) and the `Placement` of a picture."""
@@ -98,12 +104,29 @@ class Detector:
     def decode(self, output, placement, picture_shape):
         """Return the `Detections` of a raw output in pixels of the picture."""
         self.spec.check_output(output, placement.canvas, self.backend.path)
-        found = decode(
-            output, self.spec, placement.canvas,
-            self.score, self.nms_iou, self.per_level, self.per_picture,
-        )  # fmt: skip
+        if self.spec.form == "boxes":
+            found = self._limited(output)
+        else:
+            found = decode(
+                output, self.spec, placement.canvas,
+                self.score, self.nms_iou, self.per_level, self.per_picture,
+            )  # fmt: skip
         boxes = placement.to_picture(found.xyxy, (picture_shape[1], picture_shape[0]))
         return Detections(boxes, found.confidence, found.class_id, found.class_names)
+
+    def _limited(self, rows):
+        """Return the `Detections` of a model that decodes by itself; its limits are in its graph."""
+        spec, per_picture = self.spec, self.per_picture or self.spec.per_picture
+        for name, fine in (
+            ("per_level", self.per_level in (None, spec.per_level)),
+            ("per_picture", per_picture <= spec.per_picture),
+        ):
+            if not fine:
+                raise NanodetError(
+                    f"{self.backend.path}: its {name} is fixed at {getattr(spec, name)}"
+                )
+        rows = rows[:per_picture]
+        return Detections(rows[:, :4], rows[:, 4], rows[:, 5], spec.class_names)
 
 
 def _load_backend(path, config, threads, engine):

@@ -8,6 +8,9 @@ from nanodet.errors import NanodetError
 from nanodet.runtime.backends import check_form
 from nanodet.runtime.spec import ONNX_METADATA_KEY, Spec
 
+# inputs that a model of the form ``boxes`` may have, float32 (), their defaults inside
+SCORE_INPUT, IOU_INPUT = "score_threshold", "iou_threshold"
+
 
 class OnnxBackend:
     """See `nanodet.runtime.backends.Backend`; the spec is read from the model's metadata."""
@@ -44,12 +47,36 @@ class OnnxBackend:
                 raise NanodetError(f"{path}: its input {node.name} is {node.type}, not float32")
         check_form(self.spec, path, _shapes(inputs), _shapes(outputs))
 
-    def run(self, tensor):
+    def run(self, tensor, score=None, nms_iou=None):
+        """See `nanodet.runtime.backends.Backend`.
+
+        Args:
+            score, nms_iou: thresholds, for models of the form ``boxes`` alone; None takes the
+                model's.
+        """
+        spec, inputs = self.spec, {self.spec.input_name: tensor}
+        if spec.form == "boxes":
+            inputs |= self._thresholds({SCORE_INPUT: score, IOU_INPUT: nms_iou})
+            boxes, scores, labels = self._run(
+                [spec.output_name, spec.scores_name, spec.labels_name], inputs
+            )
+            return np.concatenate([boxes, scores[:, None], labels[:, None]], 1, dtype=np.float32)
+        return np.ascontiguousarray(self._run([spec.output_name], inputs)[0][0])
+
+    def _run(self, outputs, inputs):
         try:
-            output = self.session.run([self.spec.output_name], {self.spec.input_name: tensor})[0]
+            return self.session.run(outputs, inputs)
         except Exception as error:
             raise NanodetError(f"{self.path}: the network failed ({_first_line(error)})") from None
-        return np.ascontiguousarray(output[0])
+
+    def _thresholds(self, wanted):
+        """Return the inputs for thresholds that are not those inside the file."""
+        inside = {SCORE_INPUT: self.spec.score, IOU_INPUT: self.spec.nms_iou}
+        changed = {k: v for k, v in wanted.items() if v is not None and v != inside[k]}
+        can = {node.name for node in self.session.get_overridable_initializers()}
+        for name in changed.keys() - can:
+            raise NanodetError(f"{self.path}: its {name} is fixed at {inside[name]:g}")
+        return {name: np.array(value, np.float32) for name, value in changed.items()}
 
 
 def _shapes(nodes):
