@@ -116,10 +116,20 @@ def _slice(layer, given, where):
     for i, size in enumerate(sizes):
         size = left // (len(sizes) - i) if size == _UNSET else size
         left -= size
-        made.append(shape[:axis] + (size,) + shape[axis + 1 :])
+        made.append((*shape[:axis], size, *shape[axis + 1 :]))
     if left < 0:
         raise NanodetError(f"{where}: cannot cut {shape[axis]} into {sizes}")
     return made
+
+
+def _crop(layer, given, where):
+    starts, ends, axes = ([int(value) for value in layer.numbers(key)] for key in (9, 10, 11))
+    if not len(starts) == len(ends) == len(axes) == 1:
+        raise NanodetError(f"{where}: this form of Crop is not known in a NanoDet")
+    axis = _axis(axes[0], given[0], where)
+    if not 0 <= starts[0] < ends[0] <= given[0][axis]:
+        raise NanodetError(f"{where}: cannot crop {starts[0]}..{ends[0]} of {_text(given)}")
+    return [(*given[0][:axis], ends[0] - starts[0], *given[0][axis + 1 :])]
 
 
 def _shuffle(layer, given, where):
@@ -188,6 +198,7 @@ _RULES = {
     "Pooling": _pooling,
     "Concat": _concat,
     "Slice": _slice,
+    "Crop": _crop,
     "Split": lambda layer, given, where: given * len(layer.outputs),
     "ShuffleChannel": _shuffle,
     "Interp": _interp,
