@@ -169,7 +169,10 @@ def test_offline_is_one_line_that_says_what_to_do(home, monkeypatch):
         (line,) = err.splitlines()
         assert code == 1 and line.startswith(f"nanodet: error: {NAME}: cannot fetch {NOWHERE}/")
         assert "offline?" in line
-        assert f"put that file at {home / NAME / 'published' / 'nanodet_m.param'}" in line
+        assert (
+            f"put nanodet_m.param and nanodet_m.bin into {home / NAME / 'published'} yourself"
+            in line
+        )
     assert files(home) == []
 
 

@@ -156,8 +156,8 @@ def _append(file, start, url, size, timeout, label):
                 f"{size:,})"
             )
         bar = tqdm(
-            total=total, initial=begin, desc=label, unit="B", unit_scale=True, leave=False, dynamic_ncols=True,
-            disable=None if label else True,
+            total=total, initial=begin, desc=label, unit="B", unit_scale=True, leave=False,
+            dynamic_ncols=True, disable=None if label else True,
         )  # fmt: skip
         open_things.enter_context(bar)
         done, limit = begin, LIMIT if size is None else size

@@ -79,7 +79,10 @@ def _fetch(model, file, timeout):
     try:
         download(url, path, file.sha256, file.size, timeout, file.name)
     except NanodetError as error:
-        raise NanodetError(f"{model.name}: {error}; or put that file at {path} yourself") from None
+        both = f"{model.param.name} and {model.weights.name}"
+        raise NanodetError(
+            f"{model.name}: {error}; or put {both} into {path.parent} yourself"
+        ) from None
 
 
 def _build(model):
