@@ -17,6 +17,7 @@ from nanodet.quantize.sensitivity import measure_layers
 from nanodet.quantize.timing import load, model_times
 from nanodet.runtime.backends.ncnn import NcnnBackend, has_fp16_arithmetic
 from nanodet.runtime.files import check_folder_writable, make_folder, sha256
+from nanodet.runtime.hub.models import model_file
 from nanodet.runtime.ncnn_weights import load_weights, weights_to_bytes
 from nanodet.runtime.progress import Progress
 
@@ -32,7 +33,8 @@ def quantize(
     """Quantise an ncnn model.
 
     Args:
-        model: ``.param`` file with floating-point weights, its ``.bin`` and spec beside it.
+        model: ``.param`` file with floating-point weights, its ``.bin`` and spec beside it, or the
+            name of a published model.
         images: folder of pictures; some calibrate, the others measure.
         out: folder for ``<stem>-int8.param``, ``.bin`` and ``.json``; they appear there together.
         annotations: of the pictures, see `nanodet.evaluate.evaluate.evaluate`; None: accuracy is
@@ -51,6 +53,7 @@ def quantize(
     Raises:
         NanodetError: bad input; also when no layer can be int8 within the budget.
     """
+    model = model_file(model)
     source = NcnnBackend(model)
     spec = source.spec
     weights = load_weights(Path(model).with_suffix(".bin"), source.graph, model)
