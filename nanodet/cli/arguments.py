@@ -54,7 +54,9 @@ def fit_name(text):
 
 def add_model_arguments(parser):
     """Add ``model``, ``--config``, ``--fit``, ``--size``, ``--threads`` and ``--engine``."""
-    parser.add_argument("model", metavar="MODEL", help=".ckpt, .onnx or .param file")
+    parser.add_argument(
+        "model", metavar="MODEL", help=".ckpt, .onnx or .param file, or a published name"
+    )
     parser.add_argument(
         "--config", metavar="C", help="config of the model; a .ckpt not written here needs it"
     )

@@ -18,7 +18,8 @@ class Detector:
     """A trained model that finds objects in pictures.
 
     Args:
-        path: ``.ckpt`` or ``.pth`` (needs torch), ``.onnx`` or ``.param``.
+        path: ``.ckpt`` or ``.pth`` (needs torch), ``.onnx`` or ``.param``; or the name of a
+            published model (``nanodet download`` lists them), which is fetched if the cache lacks it.
         config: config file of a checkpoint that carries none; not for exported models.
         fit: ``own``, ``letterbox`` or ``stretch``; None takes the model's.
         size: (width, height) of the network's input; None takes the model's.
@@ -36,7 +37,7 @@ class Detector:
         NanodetError: the file is missing, damaged or does not fit its spec.
 
     Example:
-        >>> detections = Detector("nanodet-m.param")(cv2.imread("street.jpg"))
+        >>> detections = Detector("nanodet-m_320")(cv2.imread("street.jpg"))
         >>> detections.xyxy, detections.confidence, detections.class_id
     """
 
@@ -44,7 +45,8 @@ class Detector:
         self, path, config=None, fit=None, size=None, threads=None,
         score=None, nms_iou=None, per_level=None, per_picture=None, engine=None,
     ):  # fmt: skip
-        self.backend = _load_backend(str(path), config, threads, engine)
+        path = _find(path)
+        self.backend = _load_backend(path, config, threads, engine)
         self.spec = self.backend.spec
         self.config = getattr(self.backend, "config", None)
         if fit is not None and fit not in FITS:
@@ -129,14 +131,24 @@ class Detector:
         return Detections(rows[:, :4], rows[:, 4], rows[:, 5], spec.class_names)
 
 
+def _find(path):
+    """Return the path of a model given by its path or its published name."""
+    if Path(path).is_file():
+        return str(path)
+    from nanodet.runtime.hub.models import meant, model_file
+
+    found = model_file(path)
+    if not Path(found).is_file():
+        raise NanodetError(f"{path}: there is no such model file{meant(path)}")
+    return found
+
+
 def _load_backend(path, config, threads, engine):
     suffix = Path(path).suffix.lower()
     if engine not in (None, *ENGINES):
         raise NanodetError(f"engine: must be one of {', '.join(ENGINES)}, not {engine!r}")
     if engine is not None and suffix != ".onnx":
         raise NanodetError(f"{path}: engine {engine} runs .onnx files alone")
-    if not Path(path).is_file():
-        raise NanodetError(f"{path}: there is no such model file")
     if suffix in (".ckpt", ".pth"):
         try:
             from nanodet.model.torch_backend import TorchBackend
