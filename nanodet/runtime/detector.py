@@ -24,6 +24,8 @@ class Detector:
         threads: CPU threads of the inference engine; None lets it choose.
         score, nms_iou, per_level, per_picture: thresholds, see `nanodet.runtime.decode.decode`;
             None takes the model's.
+        precision: of the arithmetic of a ``.param``, see `nanodet.runtime.backends.ncnn`; other
+            kinds of model have ``fp32`` alone.
 
     Attributes:
         spec: what the model takes and gives.
@@ -40,10 +42,14 @@ class Detector:
 
     def __init__(
         self, path, config=None, fit=None, size=None, threads=None,
-        score=None, nms_iou=None, per_level=None, per_picture=None,
+        score=None, nms_iou=None, per_level=None, per_picture=None, precision="fp32",
     ):  # fmt: skip
+<<<<<<< HEAD
         path = _find(path)
         self.backend = _load_backend(path, config, threads)
+=======
+        self.backend = _load_backend(str(path), config, threads, precision)
+>>>>>>> 8f6109d (Bench: models and graphs timed in turns, a process each)
         self.spec = self.backend.spec
         self.config = getattr(self.backend, "config", None)
         if fit is not None and fit not in FITS:
@@ -105,6 +111,7 @@ class Detector:
         return Detections(boxes, found.confidence, found.class_id, found.class_names)
 
 
+<<<<<<< HEAD
 def _find(path):
     """Return the path of a model given by its path or its published name."""
     if Path(path).is_file():
@@ -119,6 +126,14 @@ def _find(path):
 
 def _load_backend(path, config, threads):
     suffix = Path(path).suffix.lower()
+=======
+def _load_backend(path, config, threads, precision):
+    suffix = Path(path).suffix.lower()
+    if not Path(path).is_file():
+        raise NanodetError(f"{path}: there is no such model file")
+    if suffix != ".param" and precision != "fp32":
+        raise NanodetError(f"{path}: precision {precision}: only an ncnn model (.param) has it")
+>>>>>>> 8f6109d (Bench: models and graphs timed in turns, a process each)
     if suffix in (".ckpt", ".pth"):
         try:
             from nanodet.model.torch_backend import TorchBackend
@@ -142,5 +157,5 @@ def _load_backend(path, config, threads):
     if suffix == ".param":
         from nanodet.runtime.backends.ncnn import NcnnBackend
 
-        return NcnnBackend(path, threads)
+        return NcnnBackend(path, threads, precision)
     raise NanodetError(f"{path}: unknown kind of model; known: .ckpt, .pth, .onnx, .param")
