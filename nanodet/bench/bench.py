@@ -10,14 +10,17 @@ from datetime import UTC, datetime
 
 from nanodet import __version__
 from nanodet.bench.machine import choose_cores, describe
-from nanodet.bench.plan import STANDARD, plan_entries
-from nanodet.bench.report import FORMAT, check_plot, format_tables, plot, result_of
+from nanodet.bench.plan import STANDARD, count_threads, plan_entries
+from nanodet.bench.plot import check_plot, plot
+from nanodet.bench.report import FORMAT, format_tables, result_of
 from nanodet.bench.throttling import read_sensors, reasons
 from nanodet.bench.turns import measure
 from nanodet.errors import NanodetError
 from nanodet.runtime.files import check_writable, write_text
 from nanodet.runtime.pictures import picture_size
 from nanodet.runtime.progress import Progress
+
+_OPENMP = ("OMP_", "GOMP_", "KMP_")  # variables that change how threads wait for each other
 
 
 def bench(
@@ -59,9 +62,9 @@ def bench(
         raise NanodetError(f"--cores {cores}: this system does not let a process choose its cores")
     for count in sorted(set(threads)):
         if ids is not None and count > len(ids):
-            print(f"nanodet: warning: {count} threads on {len(ids)} cores", file=sys.stderr)
+            print(f"nanodet: warning: {count_threads(count)} on {len(ids)} cores", file=sys.stderr)
     least = len(entries) * (effort.seconds + effort.warmup_s)
-    print(f"timing {len(entries)} entries, at least {least:.0f} s", file=sys.stderr)
+    print(f"{len(entries)} to time, at least {least:.0f} s", file=sys.stderr)
     started, before, during = datetime.now(UTC), read_sensors(ids), []
     progress = Progress(unit="turn")
 
@@ -75,7 +78,7 @@ def bench(
     finally:
         progress.close()
     after = read_sensors(ids)
-    results = [result_of(one, measured[0], cores) for one in measured]
+    results = [result_of(one, measured[0], cores, effort.runs) for one in measured]
     slowed = [f"{one.entry.label}: {r['slowed']}" for one, r in zip(measured, results, strict=True)
               if r.get("slowed")]  # fmt: skip
     why = [*reasons(before, during, after), *slowed]
@@ -89,6 +92,7 @@ def bench(
             **machine,
             "architecture": platform.machine(),
             "system": f"{platform.system()} {platform.release()}",
+            "environment": {k: v for k, v in os.environ.items() if k.startswith(_OPENMP)},
         },
         "cores": {"wanted": cores, "ids": ids},
         "effort": {

@@ -82,7 +82,12 @@ class Entry:
     def label(self):
         """Names the entry in messages, uniquely."""
         size = "" if self.size is None else f" {self.size[0]}x{self.size[1]}"
-        return f"{self.name}{size}, {self.threads} threads, {self.precision}"
+        return f"{self.name}{size}, {count_threads(self.threads)}, {self.precision}"
+
+
+def count_threads(threads):
+    """Return ``1 thread``, ``2 threads`` and so on."""
+    return f"{threads} thread{'' if threads == 1 else 's'}"
 
 
 def plan_entries(models, graphs=(), threads=(1,), precisions=("fp32",)):

@@ -1,24 +1,26 @@
-"""The result as JSON (docs/bench.md says what is in it), as a table, and as a plot."""
+"""The result as JSON (docs/bench.md says what is in it), and as tables."""
 
 import shlex
 from pathlib import Path
 
+import numpy as np
+
 from nanodet.bench.statistics import later_half, ratio, stage_times
 from nanodet.bench.throttling import slower
-from nanodet.errors import NanodetError
-from nanodet.runtime.files import replacing, sha256
+from nanodet.runtime.files import sha256
 
 FORMAT = 1
+BUSY = 0.02  # of the time
 POWERSAVE = {"all": 0, "little": 1, "big": 2}  # ncnn's numbers
 
 
-def result_of(one, reference, cores):
+def result_of(one, reference, cores, runs):
     """Return the JSON of one `nanodet.bench.turns.Measured`.
 
     Args:
         one: it.
         reference: the one it is compared with.
-        cores: what the user asked for, for the call of benchncnn.
+        cores, runs: what the user asked for, for the call of benchncnn.
     """
     entry, loaded = one.entry, one.loaded
     result = {
@@ -51,13 +53,15 @@ def result_of(one, reference, cores):
         change = later_half([time for turn in turns for time in turn])
         result["later_half"] = round(change, 4)
         result["slowed"] = slower(change)
+        waited = float(np.mean(one.waited)) if one.waited else None
+        result["waited"] = None if waited is None else round(waited, 4)
         if reference.turns:
             others = _stage(reference, reference.loaded["stages"].index("network"))
             median, low, high = ratio(turns, others)
             result["network_ratio"] = {"median": median, "lower": low, "upper": high}
     if Path(entry.path).suffix.lower() == ".param":
         result["benchncnn"] = benchncnn_call(
-            entry.path, loaded["input"], entry.threads, cores, len(one.runs)
+            entry.path, loaded["input"], entry.threads, cores, runs
         )
     return result
 
@@ -105,56 +109,6 @@ def format_tables(report):
     return lines
 
 
-def plot(report, path):
-    """Draw the median time of every entry, with a line from min to p99.
-
-    Args:
-        report: the JSON form.
-        path: the PNG to write.
-    """
-    check_plot()
-    from matplotlib.figure import Figure
-
-    done = [r for r in report["results"] if "times_us" in r]
-    figure = Figure(figsize=(9, 1.6 + 0.42 * len(done)))
-    axes = figure.add_subplot()
-    stages = {"preprocess": "#8da0cb", "network": "#4c72b0", "decode": "#dd8452"}
-    named = set()
-    for row, result in enumerate(done):
-        times, left = result["times_us"], 0.0
-        for stage, colour in stages.items():
-            if stage not in times:
-                continue
-            width = times[stage]["median"] / 1000
-            label = None if stage in named else {"decode": "decode + NMS"}.get(stage, stage)
-            named.add(stage)
-            axes.barh(row, width, left=left, color=colour, height=0.6, label=label)
-            left += width
-        total = times.get("end_to_end", times["network"])
-        axes.plot([total["min"] / 1000, total["p99"] / 1000], [row, row], color="0.15", linewidth=1)
-        axes.annotate(
-            f"{total['median'] / 1000:.2f}", (max(left, total["p99"] / 1000), row),
-            xytext=(4, 0), textcoords="offset points", va="center", fontsize=8,
-        )  # fmt: skip
-    axes.set_yticks(range(len(done)), [", ".join(_what(r)) for r in done], fontsize=8)
-    axes.invert_yaxis()
-    axes.set(xlabel="milliseconds: median; line from min to p99", xlim=(0, None))
-    axes.set_title(_title(report), fontsize=10)
-    axes.margins(x=0.08)
-    axes.grid(axis="x", alpha=0.3)
-    axes.legend(fontsize=8, loc="lower right")
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=130, bbox_inches="tight")
-
-
-def check_plot():
-    """Raise `NanodetError` where plots cannot be drawn."""
-    try:
-        import matplotlib.figure  # noqa: F401
-    except ImportError as error:
-        raise NanodetError(f"--plot: needs matplotlib ({error}): pip install matplotlib") from None
-
-
 def _hashes(entry):
     path = Path(entry.path)
     files = [path]
@@ -197,21 +151,15 @@ def _table(head, rows):
     ]
 
 
-def _title(report):
-    machine = report["machine"]
-    effort = report["effort"]["name"]
-    quick = ", quick: not for publication" if effort == "quick" else ""
-    return f"{machine['board'] or machine['soc'] or machine['architecture']}{quick}"
-
-
 def _notes(report):
     machine, effort, results = report["machine"], report["effort"], report["results"]
     cores = report["cores"]
+    engines = dict.fromkeys(r["engine"] for r in results)
     pinned = "not set" if cores["ids"] is None else ", ".join(map(str, cores["ids"]))
     lines = [
         f"machine     {machine['board'] or '-'}; {machine['soc'] or '-'}; "
         f"{len(machine['cores'])} cores; {machine['architecture']}",
-        f"ran on      cores {pinned} ({cores['wanted']})",
+        f"ran on      cores {pinned} ({cores['wanted']}); {', '.join(engines)}",
         f"effort      {effort['name']}: batch 1, at least {effort['runs']} runs and "
         f"{effort['seconds']:g} s each, in turns"
         + ("; NOT FOR PUBLICATION" if effort["name"] == "quick" else ""),
@@ -232,9 +180,13 @@ def _notes(report):
         lines.append("temperature this machine does not tell")
     for reason in report["throttling"]["reasons"]:
         lines.append(f"THROTTLED?  {reason}")
-    for result in results:
-        if "benchncnn" in result:
-            lines.append(f"benchncnn   {result['benchncnn']}")
+    waited = max((r["waited"] for r in results if r.get("waited") is not None), default=0.0)
+    if waited > BUSY:
+        lines.append(
+            f"BUSY        other processes had the CPU for up to {100 * waited:.0f} % of the time"
+        )
+    calls = dict.fromkeys(r["benchncnn"] for r in results if "benchncnn" in r)
+    lines += [f"benchncnn   {call}" for call in calls]
     for result in results:
         if result["error"]:
             lines.append(f"FAILED      {result['error']}")

@@ -103,12 +103,6 @@ class GraphSubject:
             raise NanodetError(f"{path}: ncnn cannot load this graph with empty weights")
         (self._input,), self._outputs = self._net.input_names(), self._net.output_names()
         self._picture = np.full((channels, self._size[1], self._size[0]), 0.01, np.float32)
-        for name, status in zip(self._outputs, self._extract(), strict=True):
-            if status != 0:
-                raise NanodetError(
-                    f"{path}: ncnn failed to run it at {size[0]}x{size[1]} (output {name}, status "
-                    f"{status})"
-                )
 
     def _extract(self):
         extractor = self._net.create_extractor()
@@ -122,7 +116,13 @@ class GraphSubject:
         return (time.perf_counter_ns() - start,)
 
     def facts(self):
-        """Return what is worth knowing of it, as JSON."""
+        """Return what is worth knowing of it, as JSON; raise `NanodetError` if it cannot run."""
+        for name, status in zip(self._outputs, self._extract(), strict=True):
+            if status != 0:
+                raise NanodetError(
+                    f"{self._path}: ncnn failed to run it at {self._size[0]}x{self._size[1]} "
+                    f"(output {name}, status {status})"
+                )
         return {
             "input": list(self._size),
             "engine": f"ncnn {self._ncnn.__version__}",

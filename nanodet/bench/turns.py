@@ -26,6 +26,7 @@ class Measured:
         entry: the `nanodet.bench.plan.Entry`.
         loaded: the process's reply to the entry: ``stages``, ``load_s``, ``input``, ``engine`` ...
         turns: per turn, the runs' times in nanoseconds, one per stage.
+        waited: per turn, the part of it in which other processes had the CPU core, 0..1.
         warmup_runs: runs before the first of them.
         peak_bytes: the most memory of the process.
         error: why it ended early, else None.
@@ -34,6 +35,7 @@ class Measured:
     entry: object
     loaded: dict
     turns: list = field(default_factory=list)
+    waited: list = field(default_factory=list)
     warmup_runs: int = 0
     peak_bytes: int | None = None
     error: str | None = None
@@ -180,3 +182,5 @@ def _add_turn(one, worker, effort):
     reply = worker.turn(effort.turn_s, effort.settle_s, SETTLE_RUNS)
     one.turns.append(reply["times"])
     one.peak_bytes = reply["peak_bytes"]
+    if reply["waited"] is not None:
+        one.waited.append(reply["waited"])

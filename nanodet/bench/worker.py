@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 
 from nanodet.errors import NanodetError
@@ -36,14 +37,16 @@ def main():
     reply(stages=subject.stages, cores=_cores(), **loading, **facts)
     gc.disable()  # its pauses are no part of a model's time
     for line in sys.stdin:
-        order = json.loads(line)
+        order, waited, start = json.loads(line), _waited_ns(), time.perf_counter_ns()
         try:
             times = take_turn(subject.run, **order)
         except NanodetError as error:
             reply(error=str(error))
             return 1
+        took = time.perf_counter_ns() - start
+        waited = None if waited is None else (_waited_ns() - waited) / took
         gc.collect()
-        reply(times=times, peak_bytes=_peak_bytes())
+        reply(times=times, waited=waited, peak_bytes=_peak_bytes())
     return 0
 
 
@@ -98,6 +101,17 @@ def _import_engine(path):
 
 def _cores():
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+
+
+def _waited_ns():
+    """Return how long this thread has waited for a core that another had; None where not told."""
+    try:
+        with open(
+            f"/proc/self/task/{threading.get_native_id()}/schedstat", encoding="ascii"
+        ) as file:
+            return int(file.read().split()[1])
+    except (OSError, IndexError, ValueError):
+        return None
 
 
 def _peak_bytes():
