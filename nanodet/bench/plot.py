@@ -30,7 +30,7 @@ def plot(report, path):
     axes.set_yticks(range(len(done)), map(_name, done), fontsize=8)
     axes.invert_yaxis()
     axes.set(xlabel="milliseconds", xlim=(0, 1.25 * max(ends, default=1.0)))
-    axes.set_title(_title(report), fontsize=10, loc="left")
+    axes.set_title(_title(report), fontsize=10, loc="left", pad=20)
     axes.grid(axis="x", alpha=0.3)
     handles, names = axes.get_legend_handles_labels()
     unique = dict(zip(names, handles, strict=True))
