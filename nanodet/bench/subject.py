@@ -11,6 +11,7 @@ from nanodet.runtime.backends.ncnn import import_ncnn, set_options
 from nanodet.runtime.detector import Detector
 from nanodet.runtime.ncnn_graph import Graph
 from nanodet.runtime.pictures import read_picture
+from nanodet.runtime.spec import check_input_size
 
 PICTURE_SIZE = 640, 480
 _SHAPE_HINT = -23330
@@ -43,6 +44,10 @@ class ModelSubject:
     def __init__(self, path, picture, size=None, threads=1, precision="fp32", config=None):
         cv2.setNumThreads(threads)  # the stages around the network, too
         self._detector = Detector(path, config, size=size, threads=threads, precision=precision)
+        if self._detector.fit == "own":
+            # a checkpoint's own fit gives every picture another size; exported models letterbox
+            check_input_size(self._detector.size, str(path))
+            self._detector.fit = "letterbox"
         self._picture = picture
 
     def run(self):
