@@ -27,6 +27,8 @@ class Detector:
         engine: what runs an ``.onnx`` file, ``onnxruntime`` (the default) or ``openvino``.
         score, nms_iou, per_level, per_picture: thresholds, see `nanodet.runtime.decode.decode`;
             None takes the model's.
+        precision: of the arithmetic of a ``.param``, see `nanodet.runtime.backends.ncnn`; other
+            kinds of model have ``fp32`` alone.
 
     Attributes:
         spec: what the model takes and gives.
@@ -43,10 +45,10 @@ class Detector:
 
     def __init__(
         self, path, config=None, fit=None, size=None, threads=None,
-        score=None, nms_iou=None, per_level=None, per_picture=None, engine=None,
+        score=None, nms_iou=None, per_level=None, per_picture=None, precision="fp32", engine=None,
     ):  # fmt: skip
         path = _find(path)
-        self.backend = _load_backend(path, config, threads, engine)
+        self.backend = _load_backend(path, config, threads, precision, engine)
         self.spec = self.backend.spec
         self.config = getattr(self.backend, "config", None)
         if fit is not None and fit not in FITS:
@@ -143,12 +145,14 @@ def _find(path):
     return found
 
 
-def _load_backend(path, config, threads, engine):
+def _load_backend(path, config, threads, precision, engine):
     suffix = Path(path).suffix.lower()
     if engine not in (None, *ENGINES):
         raise NanodetError(f"engine: must be one of {', '.join(ENGINES)}, not {engine!r}")
     if engine is not None and suffix != ".onnx":
         raise NanodetError(f"{path}: engine {engine} runs .onnx files alone")
+    if suffix != ".param" and precision != "fp32":
+        raise NanodetError(f"{path}: precision {precision}: only an ncnn model (.param) has it")
     if suffix in (".ckpt", ".pth"):
         try:
             from nanodet.model.torch_backend import TorchBackend
@@ -176,5 +180,5 @@ def _load_backend(path, config, threads, engine):
     if suffix == ".param":
         from nanodet.runtime.backends.ncnn import NcnnBackend
 
-        return NcnnBackend(path, threads)
+        return NcnnBackend(path, threads, precision)
     raise NanodetError(f"{path}: unknown kind of model; known: .ckpt, .pth, .onnx, .param")

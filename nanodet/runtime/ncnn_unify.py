@@ -73,32 +73,32 @@ def free_sizes(graph):
 
     pnnx writes the counts of the size it converted at.
     """
-    producers = graph.producers()
+    channels = _channels(graph)
     for layer in graph.layers:
         if layer.kind != "Reshape" or set(layer.values) != {0, 1} or layer.whole(0) < 1:
             continue
-        if layer.whole(1) == _channels(layer.inputs[0], producers):
+        if layer.whole(1) == channels.get(layer.inputs[0]):
             layer.values[0] = "-1"
 
 
-def _channels(blob, producers):
-    """Return the channels of a map as the layers before it say, None where they do not."""
-    layer = producers[blob]
-    if layer.kind in ("Convolution", "ConvolutionDepthWise"):
-        return layer.whole(0)
-    if layer.kind in ("Split", *ELEMENTWISE):
-        return _channels(layer.inputs[0], producers)
-    if layer.kind == "Slice" and layer.whole(1) == 0:
-        size = int(layer.numbers(0)[layer.outputs.index(blob)])
-        if size > 0:
-            return size
-        before = _channels(layer.inputs[0], producers)
-        last = blob == layer.outputs[-1]
-        return before - int(sum(layer.numbers(0)[:-1])) if before and last else None
-    if layer.kind == "Concat" and layer.whole(0) == 0:
-        parts = [_channels(one, producers) for one in layer.inputs]
-        return sum(parts) if all(parts) else None
-    return None
+def _channels(graph):
+    """Return the channels of each map as far as convolutions before it tell."""
+    known = {}
+    for layer in graph.layers:
+        given = [known.get(blob) for blob in layer.inputs]
+        made = [None]
+        if layer.kind in ("Convolution", "ConvolutionDepthWise"):
+            made = [layer.whole(0)]
+        elif layer.kind in ("Split", *ELEMENTWISE):
+            made = given[:1] * len(layer.outputs)
+        elif layer.kind == "Concat" and layer.whole(0) == 0 and all(given):
+            made = [sum(given)]
+        elif layer.kind == "Slice" and layer.whole(1) == 0 and all(given):
+            sizes = [int(size) for size in layer.numbers(0)]
+            if sizes and min(sizes[:-1], default=1) > 0:
+                made = [*sizes[:-1], given[0] - sum(sizes[:-1])]
+        known.update(zip(layer.outputs, made, strict=False))
+    return known
 
 
 def _form_of_one(graph, output, shapes, file):
@@ -107,16 +107,18 @@ def _form_of_one(graph, output, shapes, file):
     strides = _strides_of(counts, file)
     if axis != 1 or len(shapes[0][output]) != 2 or not strides:
         raise _no_nanodet(file, f"an output {_text(shapes[0][output])}")
-    producers = graph.producers()
-    sigmoids = [layer for layer in graph.layers if layer.kind == "Sigmoid"]
-    found = {_channels_or_rows(layer, shapes[0], producers) for layer in sigmoids}
-    classes = found.pop() if len(found) == 1 else 0
+    found = {_classes(layer, shapes) for layer in graph.layers if layer.kind == "Sigmoid"}
+    classes = found.pop() if len(found) == 1 else None
+    if classes is None:
+        raise _no_nanodet(file, f"no class scores after sigmoid in its output {output}")
     return Form(classes, _reg_max(channels - classes, file), strides)
 
 
-def _channels_or_rows(layer, shapes, producers):
-    channels = _channels(layer.inputs[0], producers)
-    return channels if channels else shapes[layer.outputs[0]][0]
+def _classes(layer, shapes):
+    """Return the side of a sigmoid's output that is the same at both sizes, None without one."""
+    here, there = (found[layer.outputs[0]] for found in shapes)
+    same = [a for a, b in zip(here, there, strict=True) if a == b]
+    return same[0] if len(same) == 1 else None
 
 
 def _strides_of(counts, file):

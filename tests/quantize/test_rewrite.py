@@ -56,7 +56,11 @@ def test_a_pointwise_layer_computes_the_textbook_formula(seed, threshold):
     graph, weights = model(POINTWISE, seed=seed)
     picture = picture_of(seed)
     pair = rewrite(
-        graph, weights, {"layer0": INT8}, {"layer0": threshold}, observed(graph, picture, np.zeros(16))
+        graph,
+        weights,
+        {"layer0": INT8},
+        {"layer0": threshold},
+        observed(graph, picture, np.zeros(16)),
     )
     w = weights["layer0"]["weight"].values.reshape(16, 16)
     w_scale = 127 / np.abs(w).max(axis=1, keepdims=True)
@@ -99,7 +103,8 @@ class TestRequantising:
         picture = picture_of(2)
         precisions = {"layer0": INT8, "layer1": INT8, "layer2": last}
         thresholds = {
-            f"layer{i}": float(np.abs(run((graph, weights), picture, f"b{i}")).max()) for i in range(3)
+            f"layer{i}": float(np.abs(run((graph, weights), picture, f"b{i}")).max())
+            for i in range(3)
         }
         pair = rewrite(graph, weights, precisions, thresholds, observed(graph, picture))
         return (graph, weights), pair, picture
