@@ -112,15 +112,6 @@ class TestFunction:
         first, second = (read_checkpoint(one.path).weights for one in (imported, again))
         assert all(torch.equal(first[name], second[name]) for name in first)
 
-    def test_exports_to_the_same(self, imported, exported_small, tmp_path):
-        from nanodet.export.export import export
-
-        again = export(imported.path, tmp_path, formats=("onnx",), report=silent)
-        path = next(path for path in again.files.values() if path.parent == tmp_path)
-        tensor = picture_tensors(exported_small.spec, count=1)[0]
-        ours, before = (Detector(p).backend for p in (path, exported_small.files[FP32]))
-        assert np.abs(ours.run(tensor) - before.run(tensor)).max() < 1e-4
-
 
 class TestBatchNorm:
     def test_training_mode_finds_the_same_function(
