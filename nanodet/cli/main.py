@@ -5,7 +5,17 @@ import os
 import sys
 
 from nanodet import __version__
-from nanodet.cli import , bench, detect, download, export, info, quantize, quickstart, train
+from nanodet.cli import (
+    bench,
+    detect,
+    download,
+    export,
+    import_model,
+    info,
+    quantize,
+    quickstart,
+    train,
+)
 from nanodet.cli import eval as evaluation  # not Python's
 from nanodet.cli.arguments import is_override
 from nanodet.errors import NanodetError
