@@ -68,6 +68,57 @@ class StageResult:
         return {k: round(v, 9) if isinstance(v, float) else v for k, v in figures.items()}
 
 
+class Errors:
+    """Adds up, picture by picture, how far the outputs of a stage are from the reference's.
+
+    Args:
+        spec: of the reference.
+
+    Attributes:
+        worst: position of the picture with the largest error, in parts of the tolerance.
+    """
+
+    def __init__(self, spec, tolerance=FULL):
+        self.spec, self.tolerance = spec, tolerance
+        self.pictures, self.worst, self._worst_parts = 0, 0, -1.0
+        self._score_max = self._score_sum = self._scores = 0
+        self._edges = []
+
+    def add(self, wanted, given, input_size):
+        """Compare one output with the reference's, as `Backend.run` gives them.
+
+        Args:
+            wanted, given: of the reference and of the stage; the stage's shape has been checked.
+            input_size: (width, height) of the tensor that gave them.
+        """
+        classes = len(self.spec.class_names)
+        scores = np.abs(given[:, :classes] - wanted[:, :classes])
+        read = _read_points(wanted[:, :classes].max(axis=1))
+        sizes = self.spec.level_sizes(input_size)
+        unit = np.repeat(self.spec.strides, [columns * rows for columns, rows in sizes])
+        edges = [
+            edge_distances(output[read, classes:].reshape(len(read), 4, -1))
+            for output in (given, wanted)
+        ]
+        edges = (np.abs(edges[0] - edges[1]) * unit[read, None]).ravel()
+        parts = max(scores.max() / self.tolerance.score, edges.max() / self.tolerance.edge)
+        if parts > self._worst_parts:
+            self.worst, self._worst_parts = self.pictures, parts
+        self.pictures += 1
+        self._score_max = max(self._score_max, float(scores.max()))
+        self._score_sum += float(scores.sum(dtype=np.float64))
+        self._scores += scores.size
+        self._edges.append(edges)
+
+    def result(self, name):
+        """Return the `StageResult` over all pictures added, at least one."""
+        edges = np.concatenate(self._edges)
+        return StageResult(
+            name, self._score_max, self._score_sum / self._scores, float(edges.max()),
+            float(edges.mean()), self.pictures, len(edges) // 4, self.tolerance,
+        )  # fmt: skip
+
+
 def compare_stages(reference, stages, tensors, tolerances=None):
     """Run every stage and the reference on the same tensors.
 
@@ -83,17 +134,29 @@ def compare_stages(reference, stages, tensors, tolerances=None):
     expected = [reference.run(tensor) for tensor in tensors]
     results = []
     for name, backend in stages.items():
-        tolerance = (tolerances or {}).get(name, FULL)
+        errors = Errors(reference.spec, (tolerances or {}).get(name, FULL))
         try:
-            outputs = [_run(backend, reference.spec, tensor) for tensor in tensors]
+            for wanted, tensor in zip(expected, tensors, strict=True):
+                output = run_checked(backend, reference.spec, tensor)
+                errors.add(wanted, output, tensor.shape[:1:-1])
         except NanodetError as error:
-            nothing = float("nan")
-            results.append(
-                StageResult(name, nothing, nothing, nothing, nothing, 0, 0, tolerance, str(error))
-            )
+            results.append(failed(name, errors.tolerance, str(error)))
             continue
-        results.append(_measure(name, expected, outputs, tensors, reference.spec, tolerance))
+        results.append(errors.result(name))
     return results
+
+
+def failed(name, tolerance, why):
+    """Return the `StageResult` of a stage that could not be compared."""
+    nothing = float("nan")
+    return StageResult(name, nothing, nothing, nothing, nothing, 0, 0, tolerance, why)
+
+
+def run_checked(backend, spec, tensor):
+    """Return a backend's output; raise `NanodetError` unless it has the shape ``spec`` says."""
+    output = backend.run(tensor)
+    spec.check_output(output, tensor.shape[:1:-1], backend.path)
+    return output
 
 
 def format_table(results):
@@ -111,31 +174,6 @@ def format_table(results):
             f"{'' if result.agrees else '  DISAGREES'}"
         )
     return "\n".join(lines)
-
-
-def _run(backend, spec, tensor):
-    output = backend.run(tensor)
-    spec.check_output(output, tensor.shape[:1:-1], backend.path)
-    return output
-
-
-def _measure(name, expected, outputs, tensors, spec, tolerance):
-    classes = len(spec.class_names)
-    score_errors, edge_errors = [], []
-    for wanted, given, tensor in zip(expected, outputs, tensors, strict=True):
-        score_errors.append(np.abs(given[:, :classes] - wanted[:, :classes]).ravel())
-        read = _read_points(wanted[:, :classes].max(axis=1))
-        unit = np.repeat(spec.strides, [w * h for w, h in spec.level_sizes(tensor.shape[:1:-1])])
-        edges = [
-            edge_distances(output[read, classes:].reshape(len(read), 4, -1))
-            for output in (given, wanted)
-        ]
-        edge_errors.append((np.abs(edges[0] - edges[1]) * unit[read, None]).ravel())
-    score, edge = np.concatenate(score_errors), np.concatenate(edge_errors)
-    return StageResult(
-        name, float(score.max()), float(score.mean()), float(edge.max()), float(edge.mean()),
-        len(tensors), len(edge) // 4, tolerance,
-    )  # fmt: skip
 
 
 def _read_points(best):

@@ -22,13 +22,14 @@ class NcnnBackend:
         precision: of what flows between the layers: ``fp32``, ``bf16`` (storage in bfloat16) or
             ``fp16`` (storage and arithmetic, where the CPU has it). Layers that the file
             quantises work in int8 in all three.
+        check_hashes: whether to refuse files that are not those the spec describes.
 
     Attributes:
         graph: the `nanodet.runtime.ncnn_graph.Graph` of the file.
         net: the loaded ``ncnn.Net``.
     """
 
-    def __init__(self, path, threads=None, precision="fp32"):
+    def __init__(self, path, threads=None, precision="fp32", check_hashes=True):
         self.path = str(path)
         import_ncnn(path)
         param, weights = Path(path), Path(path).with_suffix(".bin")
@@ -39,7 +40,8 @@ class NcnnBackend:
             )
         self.spec = Spec.load(beside)
         self.graph = check_graph(param, weights)
-        _check_files(param, weights, self.spec, beside)
+        if check_hashes:
+            check_files(param, weights, self.spec, beside)
         load_weights(weights, self.graph, param)
         self.net = load_net(param, weights, threads, precision)
         names = self.graph.inputs(), self.graph.outputs()
@@ -131,7 +133,8 @@ def has_fp16_arithmetic():
     return bool(ncnn.cpu_support_arm_asimdhp())
 
 
-def _check_files(param, weights, spec, spec_file):
+def check_files(param, weights, spec, spec_file):
+    """Raise `NanodetError` unless both files are those that ``spec`` describes, by SHA-256."""
     for file in (param, weights):
         expected = spec.files.get(file.name)
         if expected is None:
