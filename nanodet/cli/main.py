@@ -5,7 +5,7 @@ import os
 import sys
 
 from nanodet import __version__
-from nanodet.cli import detect, export, info, quickstart, train
+from nanodet.cli import detect, export, info, quickstart, train, verify
 from nanodet.cli import eval as evaluation  # not Python's
 from nanodet.cli.arguments import is_override
 from nanodet.errors import NanodetError
@@ -16,6 +16,7 @@ VERBS = {
     "train": (train, "train a detector from a config file"),
     "eval": (evaluation, "measure AP of a model on annotated pictures"),
     "export": (export, "convert a checkpoint to ONNX and ncnn, and compare"),
+    "verify": (verify, "compare exported models with their checkpoint, layer by layer if need be"),
     "detect": (detect, "find objects in pictures, videos and cameras"),
     "info": (info, "parameters, multiply-adds and levels of a model"),
     "quickstart": (quickstart, "train, export and compare on drawn pictures"),

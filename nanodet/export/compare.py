@@ -19,16 +19,27 @@ EDGE_SCORE, EDGE_POINTS = 0.05, 100
 
 @dataclass(frozen=True)
 class Tolerance:
-    """The largest errors a stage may have: ``score`` 0..1, ``edge`` in network pixels."""
+    """The largest errors a stage may have.
+
+    Attributes:
+        score: of every class score, 0..1.
+        edge: of edges in network pixels.
+        edge_part: which part of the edges must keep to it: 1.0 or `MOST`.
+    """
 
     score: float
     edge: float
+    edge_part: float = 1.0
 
 
-FULL = Tolerance(1e-3, 0.05)  # 32-bit weights
-# 16-bit weights: rounding them alone moves single edges of NanoDet-m by up to 0.04 strides, that
-# is 0.9 pixels at stride 32, where a distribution has two peaks (99 of 100 edges: under 0.2)
-HALF = Tolerance(0.02, 2.0)
+# Rounded weights move a few edges far, where a distribution has two peaks: of 175,000 edges of
+# NanoDet-m with 16-bit weights the mean error is 0.011 px, that of 999 in 1000 below 0.20 px, and
+# the largest, which grows with the number of pictures, 1.3 px (with bfloat16 between the layers
+# 0.096, 1.65 and 5.6 px). So the largest says little there; docs/verify.md has the figures.
+MOST = 0.999
+FULL = Tolerance(1e-3, 0.05)  # 32-bit weights and arithmetic
+HALF = Tolerance(0.02, 0.5, MOST)  # 16-bit weights, 32-bit arithmetic
+BRAIN = Tolerance(0.05, 4.0, MOST)  # 16 bits between the layers
 
 
 @dataclass(frozen=True)
@@ -38,7 +49,8 @@ class StageResult:
     Attributes:
         name: of the stage.
         score_max, score_mean: absolute errors of class scores.
-        edge_max, edge_mean: absolute errors of edge expectations in network pixels.
+        edge_max, edge_most, edge_mean: absolute errors of edge expectations in network pixels:
+            the largest, what 999 in 1000 stay below, the mean.
         pictures: tensors compared; points: points whose edges were compared.
         tolerance: what was allowed.
         failure: why the stage could not be compared at all, else an empty text.
@@ -48,6 +60,7 @@ class StageResult:
     score_max: float
     score_mean: float
     edge_max: float
+    edge_most: float
     edge_mean: float
     pictures: int
     points: int
@@ -59,7 +72,12 @@ class StageResult:
         """Whether the stage is within its tolerance."""
         if self.failure:
             return False
-        return self.score_max <= self.tolerance.score and self.edge_max <= self.tolerance.edge
+        return self.score_max <= self.tolerance.score and self.edge <= self.tolerance.edge
+
+    @property
+    def edge(self):
+        """The error of edges that the tolerance is about."""
+        return self.edge_max if self.tolerance.edge_part == 1 else self.edge_most
 
     def to_dict(self):
         """Return the JSON form, for a spec's ``measured``."""
@@ -115,7 +133,8 @@ class Errors:
         edges = np.concatenate(self._edges)
         return StageResult(
             name, self._score_max, self._score_sum / self._scores, float(edges.max()),
-            float(edges.mean()), self.pictures, len(edges) // 4, self.tolerance,
+            float(np.quantile(edges, MOST, method="lower")), float(edges.mean()), self.pictures,
+            len(edges) // 4, self.tolerance,
         )  # fmt: skip
 
 
@@ -149,7 +168,7 @@ def compare_stages(reference, stages, tensors, tolerances=None):
 def failed(name, tolerance, why):
     """Return the `StageResult` of a stage that could not be compared."""
     nothing = float("nan")
-    return StageResult(name, nothing, nothing, nothing, nothing, 0, 0, tolerance, why)
+    return StageResult(name, *[nothing] * 5, 0, 0, tolerance, why)
 
 
 def run_checked(backend, spec, tensor):
@@ -161,19 +180,25 @@ def run_checked(backend, spec, tensor):
 
 def format_table(results):
     """Return the results as lines of text, one per stage."""
-    head = f"{'stage':<18}{'score max':>11}{'mean':>10}{'edge max':>12}{'mean':>10}  allowed"
-    lines = [head]
+    lines = [f"{'stage':<20}{HEAD}"]
     for result in results:
         if result.failure:
-            lines.append(f"{result.name:<18}failed: {result.failure}")
+            lines.append(f"{result.name:<20}failed: {result.failure}")
             continue
-        allowed = f"{result.tolerance.score:g}, {result.tolerance.edge:g} px"
-        lines.append(
-            f"{result.name:<18}{result.score_max:>11.2e}{result.score_mean:>10.1e}"
-            f"{result.edge_max:>9.5f} px{result.edge_mean:>10.1e}  {allowed}"
-            f"{'' if result.agrees else '  DISAGREES'}"
-        )
+        end = "" if result.agrees else "  DISAGREES"
+        lines.append(f"{result.name:<20}{format_figures(result)}{end}")
     return "\n".join(lines)
+
+
+HEAD = f"{'score max':>11}{'mean':>9}{'edge max':>12}{'99.9 %':>10}{'mean':>9}  {'allowed':<14}"
+
+
+def format_figures(result):
+    """Return the figures of a `StageResult` in the columns of `HEAD`; edges in network pixels."""
+    limit = result.tolerance
+    allowed = f"{limit.score:g}, {limit.edge:g} px" if np.isfinite(limit.edge) else "-"
+    edges = f"{result.edge_max:>9.5f} px{result.edge_most:>10.5f}{result.edge_mean:>9.1e}"
+    return f"{result.score_max:>11.2e}{result.score_mean:>9.1e}{edges}  {allowed:<14}"
 
 
 def _read_points(best):

@@ -136,10 +136,16 @@ def export_spec(reference, size=None, fit=None):
     }
     if checkpoint.epoch is not None:
         source["epoch"] = checkpoint.epoch
+    usual = "stretch" if spec.fit == "stretch" else "letterbox"
+    # what was chosen against the config is kept, so that verify can tell it from a mistake
+    if fit not in (None, usual):
+        source["fit"] = fit
+    if size is not None and tuple(size) != tuple(spec.input_size):
+        source["size"] = list(size)
     return dataclasses.replace(
         spec,
         input_size=tuple(size or spec.input_size),
-        fit=fit or ("stretch" if spec.fit == "stretch" else "letterbox"),
+        fit=fit or usual,
         any_size=True,
         source=source,
     )

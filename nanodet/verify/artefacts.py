@@ -10,11 +10,10 @@ from nanodet.errors import NanodetError
 from nanodet.runtime.backends.ncnn import NcnnBackend, check_files, has_fp16_arithmetic
 from nanodet.runtime.files import sha256
 from nanodet.runtime.ncnn_weights import load_weights
-from nanodet.runtime.spec import Spec
+from nanodet.runtime.spec import Spec, check_input_size
 
 SUFFIXES = (".onnx", ".param")
 CHECKPOINTS = (".ckpt", ".pth")
-FLOAT_KINDS = ("fp32", "fp16", "bf16", "fp16 arithmetic")
 TIME_LIMIT_S = 120
 
 _RUN = """
@@ -195,6 +194,7 @@ def _other_precisions(stages, own, threads):
 def _load(stage, load, hash_problem=lambda path: ""):
     try:
         stage.backend = load()
+        check_input_size(stage.backend.spec.input_size, str(stage.path))
         stage.hash_problem = hash_problem(stage.path)
     except NanodetError as error:
         stage.failure = str(error)

@@ -38,7 +38,13 @@ def convolutions(backend):
         source = sources.get(layer.inputs[0], layer.inputs[0])
         found.append(
             Convolution(
-                layer.name, source, layer.outputs[0], weight.reshape(shape), bias, rounding, settings
+                layer.name,
+                source,
+                layer.outputs[0],
+                weight.reshape(shape),
+                bias,
+                rounding,
+                settings,
             )
         )
     return found

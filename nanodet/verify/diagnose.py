@@ -1,0 +1,88 @@
+"""What is wrong inside a network: the lines that name its layers."""
+
+import functools
+
+from nanodet.errors import NanodetError
+from nanodet.verify import trace, weights
+from nanodet.verify.diverge import both_names, first_parting
+
+
+class Diagnosis:
+    """Compares the layers of stages with those of the reference.
+
+    Args:
+        reference: the Backend to measure against.
+        kind: how it keeps its weights, as `nanodet.verify.artefacts.Stage.kind`.
+        who: how lines call it.
+    """
+
+    def __init__(self, reference, kind, who):
+        self.reference, self.kind, self.who = reference, kind, who
+
+    @functools.cached_property
+    def convolutions(self):
+        return trace.convolutions(self.reference)
+
+    def changed_weights(self, stage):
+        """Return a line where the weights of a floating-point stage are not the reference's.
+
+        Returns:
+            list of one line or none. Weights that cannot be looked at give none.
+        """
+        if "int8" in (self.kind, stage.kind):
+            return []
+        try:
+            pairs = weights.pair(self.convolutions, trace.convolutions(stage.backend))
+        except NanodetError:
+            return []
+        return self._differing(pairs, with_bias=True)
+
+    def explain(self, stage, tensor):
+        """Return lines that say where a stage parts from the reference, at least one.
+
+        Args:
+            stage: a `nanodet.verify.artefacts.Stage` whose backend is loaded.
+            tensor: float32 (1, 3, H, W) on which the two differ; None compares weights alone,
+                because the stage cannot be run.
+        """
+        exact, with_bias = self.kind == stage.kind == "fp32", "int8" not in (self.kind, stage.kind)
+        try:
+            ours, theirs = self.convolutions, trace.convolutions(stage.backend)
+            pairs = weights.pair(ours, theirs)
+            changed = self._differing(pairs, with_bias, settings=tensor is None)
+            parting = None
+            if tensor is not None and (exact or not changed):
+                parting = first_parting(
+                    trace.values(self.reference, tensor), trace.values(stage.backend, tensor),
+                    pairs, exact, with_bias,
+                )  # fmt: skip
+        except NanodetError as error:
+            return [f"its layers cannot be compared: {error}"]
+        lines = []
+        if parting and exact:
+            lines.append(f"parts from {self.who} at {parting.layer}: {parting.detail}")
+        elif parting:
+            lines.append(f"its error grows most at {parting.layer}: {parting.detail}")
+        lines += [line for line in changed if not parting or parting.layer not in line]
+        if len(pairs) < max(len(ours), len(theirs)):
+            lines.append(
+                f"it has {len(theirs)} convolutions and {self.who} {len(ours)}; {len(pairs)} of "
+                "them correspond"
+            )
+        if not lines and stage.engine == "openvino":
+            lines.append("its file agrees layer by layer in ONNX Runtime: OpenVINO's own result")
+        return lines or ["every layer agrees on the picture where the outputs differ most"]
+
+    def _differing(self, pairs, with_bias, settings=False):
+        found = []
+        for ours, theirs in pairs:
+            words = [weights.difference(ours, theirs, with_bias)]
+            words += [weights.setting_difference(ours, theirs)] if settings else []
+            words = "; ".join(filter(None, words))
+            if words:
+                found.append(f"{both_names(ours, theirs)}: {words}")
+        if not found:
+            return []
+        more = len(found) - 1
+        behind = f"; {more} more of {len(pairs)} layers differ" if more else ""
+        return [f"its weights are not those of {self.who} at {found[0]}{behind}"]
