@@ -189,7 +189,7 @@ def _verify(reference, spec, files, tensors, images, report):
     wrong = [result for result in results if not result.agrees]
     if wrong:
         why = wrong[0].failure or (
-            f"differs from torch by {wrong[0].score_max:.2g} in score and {wrong[0].edge_max:.2g} px"
+            f"differs from torch by {wrong[0].score_max:.2g} in score and {wrong[0].edge:.2g} px"
         )
         raise NanodetError(f"export: {wrong[0].name}: {why}")
     if spec.any_size:

@@ -2,6 +2,8 @@
 
 import functools
 
+import numpy as np
+
 from nanodet.errors import NanodetError
 from nanodet.verify import trace, weights
 from nanodet.verify.diverge import both_names, first_parting
@@ -18,6 +20,7 @@ class Diagnosis:
 
     def __init__(self, reference, kind, who):
         self.reference, self.kind, self.who = reference, kind, who
+        self._tensor = self._values = None
 
     @functools.cached_property
     def convolutions(self):
@@ -35,7 +38,7 @@ class Diagnosis:
             pairs = weights.pair(self.convolutions, trace.convolutions(stage.backend))
         except NanodetError:
             return []
-        return self._differing(pairs, with_bias=True)
+        return self._changed_line(_differing(pairs, with_bias=True), pairs)
 
     def explain(self, stage, tensor):
         """Return lines that say where a stage parts from the reference, at least one.
@@ -49,21 +52,23 @@ class Diagnosis:
         try:
             ours, theirs = self.convolutions, trace.convolutions(stage.backend)
             pairs = weights.pair(ours, theirs)
-            changed = self._differing(pairs, with_bias, settings=tensor is None)
+            changed = _differing(pairs, with_bias, settings=tensor is None)
             parting = None
             if tensor is not None and (exact or not changed):
                 parting = first_parting(
-                    trace.values(self.reference, tensor), trace.values(stage.backend, tensor),
+                    self._reference_values(tensor), trace.values(stage.backend, tensor),
                     pairs, exact, with_bias,
                 )  # fmt: skip
         except NanodetError as error:
             return [f"its layers cannot be compared: {error}"]
         lines = []
-        if parting and exact:
-            lines.append(f"parts from {self.who} at {parting.layer}: {parting.detail}")
-        elif parting:
-            lines.append(f"its error grows most at {parting.layer}: {parting.detail}")
-        lines += [line for line in changed if not parting or parting.layer not in line]
+        if parting:
+            verb = f"parts from {self.who}" if exact else "its error grows most"
+            others = sum(layer != parting.layer for layer, _ in changed)
+            more = f"; the weights of {others} other layers differ too" if others else ""
+            lines.append(f"{verb} at {parting.layer}: {parting.detail}{more}")
+        else:
+            lines += self._changed_line(changed, pairs)
         if len(pairs) < max(len(ours), len(theirs)):
             lines.append(
                 f"it has {len(theirs)} convolutions and {self.who} {len(ours)}; {len(pairs)} of "
@@ -73,16 +78,27 @@ class Diagnosis:
             lines.append("its file agrees layer by layer in ONNX Runtime: OpenVINO's own result")
         return lines or ["every layer agrees on the picture where the outputs differ most"]
 
-    def _differing(self, pairs, with_bias, settings=False):
-        found = []
-        for ours, theirs in pairs:
-            words = [weights.difference(ours, theirs, with_bias)]
-            words += [weights.setting_difference(ours, theirs)] if settings else []
-            words = "; ".join(filter(None, words))
-            if words:
-                found.append(f"{both_names(ours, theirs)}: {words}")
-        if not found:
+    def _reference_values(self, tensor):
+        """Return the reference's values on a tensor; stages often differ most on the same one."""
+        if self._tensor is None or not np.array_equal(self._tensor, tensor):
+            self._tensor, self._values = tensor, trace.values(self.reference, tensor)
+        return self._values
+
+    def _changed_line(self, changed, pairs):
+        if not changed:
             return []
-        more = len(found) - 1
-        behind = f"; {more} more of {len(pairs)} layers differ" if more else ""
-        return [f"its weights are not those of {self.who} at {found[0]}{behind}"]
+        (layer, words), *more = changed
+        behind = f"; {len(more)} more of {len(pairs)} layers differ" if more else ""
+        return [f"its weights are not those of {self.who} at {layer}: {words}{behind}"]
+
+
+def _differing(pairs, with_bias, settings=False):
+    """Return (layer, words) of the convolutions that differ, in the order of the stage."""
+    found = []
+    for ours, theirs in pairs:
+        words = [weights.difference(ours, theirs, with_bias)]
+        words += [weights.setting_difference(ours, theirs)] if settings else []
+        words = "; ".join(filter(None, words))
+        if words:
+            found.append((both_names(ours, theirs), words))
+    return found

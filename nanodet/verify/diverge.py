@@ -20,6 +20,7 @@ from nanodet.verify import weights
 
 # relative to the root mean square: NanoDet-m's 32-bit forms stay below 2e-6 in every value
 AGREES = 2e-5
+_FADES = 100  # a layer makes the error of a fault so much smaller at most
 _SAMPLE, _NEAREST = 4096, 4  # elements to look for candidates with, and how many are looked at
 
 
@@ -112,20 +113,30 @@ def _error(given, wanted):
 
 
 def _first_bad(stage, errors):
-    """Return the first value that is wrong though its inputs are right, on the way to the output.
+    """Return the first value that is wrong though what it was made of is right.
 
-    A value on no such way is one that only this form of the network has.
+    A value that only this form of the network has is wrong without being a fault: what is made of
+    it is right again, all at once. A fault reaches the output, or fades.
     """
-    output = list(stage)[-1]
-    bad, seen, roots = [output] if errors[output] > AGREES else [], set(), set()
-    while bad:
-        name = bad.pop()
-        seen.add(name)
-        worse = [i for i in stage[name].inputs if i in errors and errors[i] > AGREES]
-        if not worse:
-            roots.add(name)
-        bad += [i for i in worse if i not in seen]
-    return next((name for name in stage if name in roots), None)
+    output, consumers = list(stage)[-1], {}
+    for name, value in stage.items():
+        for source in value.inputs:
+            consumers.setdefault(source, []).append(name)
+    for name, value in stage.items():
+        if errors[name] <= AGREES or any(errors.get(i, 0) > AGREES for i in value.inputs):
+            continue
+        behind, seen = [name], set()
+        while behind:
+            one = behind.pop()
+            if one == output:
+                return name
+            seen.add(one)
+            for consumer in consumers.get(one, ()):
+                if errors[consumer] > AGREES:
+                    behind += [consumer] if consumer not in seen else []
+                elif errors[consumer] * _FADES > errors[one]:
+                    return name
+    return None
 
 
 def _first_jump(stage, errors):

@@ -10,6 +10,7 @@ ORDER = ("fp32", "fp16", "bf16", "fp16 arithmetic", "int8")
 NETWORK = {"fp32": FULL, "fp16": HALF, "bf16": BRAIN, "fp16 arithmetic": BRAIN}
 UNLIMITED = Tolerance(float("inf"), float("inf"))
 AP = {"fp32": 0.05, "fp16": 0.1, "bf16": 0.3, "fp16 arithmetic": 0.3, "int8": 1.0}
+AP_PICTURES = 500
 TWINS = 0.9  # of the detections above 0.3, where int8 is not judged by AP
 
 
@@ -67,26 +68,30 @@ def network_tolerance(kind):
     return NETWORK.get(kind, UNLIMITED)
 
 
-def ap_tolerance(kind, spec):
-    """Return how many points of AP a stage may lose; a quantised model may carry its own budget."""
+def ap_tolerance(kind, spec, pictures):
+    """Return by how many points of AP a stage may differ from the reference.
+
+    The limits are for 500 pictures. On fewer, chance moves AP more: by the root of their number. A
+    quantised model may carry its own budget (``measured.int8.max_drop``), which holds as it is.
+    """
     budget = spec.measured.get("int8")
     budget = budget.get("max_drop") if isinstance(budget, dict) else None
-    if kind == "int8" and isinstance(budget, int | float) and 0 <= budget < 100:
+    if kind == "int8" and type(budget) in (int, float) and 0 <= budget < 100:
         return float(budget)
-    return AP[kind]
+    return AP[kind] * max(1.0, (AP_PICTURES / pictures) ** 0.5)
 
 
-def judge_ap(row, spec, kind, ap, reference_ap):
+def judge_ap(row, spec, kind, ap, reference_ap, pictures):
     """Enter AP into a `Row`, and a fault where it is too far from the reference's."""
     row.ap = ap
     if ap is None or reference_ap is None:
         return
     row.ap_change = ap - reference_ap
-    allowed = ap_tolerance(kind, spec)
+    allowed = ap_tolerance(kind, spec, pictures)
     # a quantised model may gain; any other has no reason to
     off = -row.ap_change if kind == "int8" else abs(row.ap_change)
     if off > allowed:
-        text = f"{ap:.2f}, but the reference has {reference_ap:.2f} (allowed {allowed:g})"
+        text = f"{ap:.2f}, but the reference has {reference_ap:.2f} (allowed {allowed:.2g})"
         row.faults.append(("AP", text))
 
 

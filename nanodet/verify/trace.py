@@ -17,6 +17,7 @@ class Convolution:
         weight: float32 (O, I / groups, kernel height, kernel width), as they are computed with.
         bias: float32 (O,).
         rounding: how far its way of storing may have moved each weight, broadcasts to ``weight``.
+        clipped: bool, as ``weight``: what lay beyond it was stored as the outermost step.
         settings: ``stride``, ``padding``, ``dilation`` as (y, x), and ``groups``.
     """
 
@@ -26,6 +27,7 @@ class Convolution:
     weight: np.ndarray
     bias: np.ndarray
     rounding: np.ndarray | float = 0.0
+    clipped: np.ndarray | bool = False
     settings: dict = field(default_factory=dict)
 
 

@@ -23,6 +23,7 @@ def convolutions(backend):
         width = layer.whole(1)
         height = layer.whole(11, width)
         weight, rounding = _values(parts, outputs)
+        clipped = parts["weight"].storage == "int8" and np.abs(parts["weight"].data) >= 127
         shape = (outputs, -1, height, width)
         bias = parts["bias"].values if "bias" in parts else np.zeros(outputs, np.float32)
         settings = {
@@ -33,20 +34,15 @@ def convolutions(backend):
         }
         if layer.whole(4) < 0:  # as much as it takes, told by the size
             del settings["padding"]
-        if np.ndim(rounding):
-            rounding = rounding.reshape(shape)
         source = sources.get(layer.inputs[0], layer.inputs[0])
+        weight, rounding, clipped = (
+            one.reshape(shape) if np.ndim(one) else one for one in (weight, rounding, clipped)
+        )
         found.append(
             Convolution(
-                layer.name,
-                source,
-                layer.outputs[0],
-                weight.reshape(shape),
-                bias,
-                rounding,
-                settings,
+                layer.name, source, layer.outputs[0], weight, bias, rounding, clipped, settings
             )
-        )
+        )  # fmt: skip
     return found
 
 
@@ -105,5 +101,4 @@ def _values(parts, outputs):
     scales = parts["weight_scales"].values
     scales = np.where(scales == 0, 1, scales)  # a channel without weights
     steps = np.repeat(1 / np.resize(scales, outputs), len(values) // outputs)
-    # the outermost step also holds what lay beyond it
-    return values * steps, np.where(np.abs(values) >= 127, np.inf, 0.51 * steps)
+    return values * steps, 0.51 * steps

@@ -30,7 +30,7 @@ def convolutions(backend):
         found.append(
             Convolution(
                 _name(node), node.input[0], node.output[0], weight.astype(np.float32),
-                bias.astype(np.float32), rounding, settings,
+                bias.astype(np.float32), rounding, settings=settings,
             )
         )  # fmt: skip
     return found

@@ -155,7 +155,8 @@ def _row(measured, kind, diagnosis, truth, reference_ap):
     if complete and measured.twins_of:
         row.twins, row.detections = measured.twins / measured.twins_of, measured.twins_of
     if truth is not None:
-        judge_ap(row, spec, kind, _ap(truth, measured.detections), reference_ap)
+        ap = _ap(truth, measured.detections)
+        judge_ap(row, spec, kind, ap, reference_ap, len(truth.pictures))
     elif kind == "int8" and complete:
         judge_twins(row)
     _explain(row, stage, measured.tensor, diagnosis)

@@ -48,13 +48,16 @@ def difference(ours, theirs, with_bias=True):
     a, b = ours.weight, theirs.weight
     allowed = ours.rounding + theirs.rounding + NOISE * max(np.abs(a).max(), 1e-3)
     words = []
-    wrong = np.abs(a - b) > allowed
+    off = np.abs(a - b)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        beyond = (ours.clipped & (b / a > 1)) | (theirs.clipped & (a / b > 1))
+    wrong = (off > allowed) & ~beyond
     if wrong.any():
         order = _channel_order(a, b, allowed)
         if order is not None:
             words.append(f"its input channels are swapped {order}")
         else:
-            words.append(_count(wrong, np.abs(a - b), "weight"))
+            words.append(_count(wrong, off, "weight"))
     if with_bias:
         off = np.abs(ours.bias - theirs.bias)
         wrong = off > NOISE * max(np.abs(ours.bias).max(), 1e-3)
