@@ -53,8 +53,10 @@ def fit_name(text):
 
 
 def add_model_arguments(parser):
-    """Add ``model``, ``--config``, ``--fit``, ``--size`` and ``--threads``."""
-    parser.add_argument("model", metavar="MODEL", help=".ckpt, .onnx or .param file")
+    """Add ``model``, ``--config``, ``--fit``, ``--size``, ``--threads`` and ``--engine``."""
+    parser.add_argument(
+        "model", metavar="MODEL", help=".ckpt, .onnx or .param file, or a published name"
+    )
     parser.add_argument(
         "--config", metavar="C", help="config of the model; a .ckpt not written here needs it"
     )
@@ -66,3 +68,7 @@ def add_model_arguments(parser):
         "--size", type=size_wxh, metavar="WxH", help="network input (default: the model's)"
     )
     parser.add_argument("--threads", type=positive_int, metavar="N", help="CPU threads to use")
+    parser.add_argument(
+        "--engine", choices=("onnxruntime", "openvino"),
+        help="what runs an .onnx file (default: onnxruntime)",
+    )  # fmt: skip

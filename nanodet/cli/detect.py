@@ -29,5 +29,5 @@ def run(args):
         from nanodet.runtime.detect import detect
     detect(
         args.model, args.source, args.config, args.out, args.score, args.fit, args.size,
-        args.threads,
+        args.threads, args.engine,
     )  # fmt: skip

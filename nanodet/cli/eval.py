@@ -30,5 +30,6 @@ def run(args):
     metrics = evaluate(
         args.model, args.images, args.annotations, args.format, args.list, args.json,
         config=args.config, fit=args.fit, size=args.size, threads=args.threads,
+        engine=args.engine,
     )  # fmt: skip
     print(format_table(metrics))

@@ -27,6 +27,10 @@ def add_arguments(parser):
         "--name", metavar="STEM",
         help="stem of the files (default: the checkpoint's, or its run folder's)",
     )  # fmt: skip
+    parser.add_argument(
+        "--nms", action="store_true",
+        help="write STEM-nms.onnx too, which decodes by itself and ends in boxes",
+    )  # fmt: skip
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the files")
 
 
@@ -36,8 +40,9 @@ def run(args):
         from nanodet.export.export import export
     formats = tuple(part.strip() for part in args.formats.split(",") if part.strip())
     exported = export(
-        args.checkpoint, args.out, args.config, formats, args.size, args.fit, args.images, args.name
-    )
+        args.checkpoint, args.out, args.config, formats, args.size, args.fit, args.images,
+        args.name, nms=args.nms,
+    )  # fmt: skip
     for path in exported.files.values():
         print(path)
     print(f"{exported.seconds:.1f} s")

@@ -10,7 +10,9 @@ from nanodet.errors import NanodetError
 def add_arguments(parser):
     """Add the command's arguments to an `argparse` parser."""
     parser.add_argument(
-        "model", metavar="CONFIG_OR_MODEL", help=".yml, .ckpt, .pth, .onnx or .param"
+        "model",
+        metavar="CONFIG_OR_MODEL",
+        help=".yml, .ckpt, .pth, .onnx or .param, or the name of a published model",
     )
     parser.add_argument("--config", metavar="C", help="config of a checkpoint that carries none")
     parser.add_argument(
@@ -23,10 +25,12 @@ def add_arguments(parser):
 
 def run(args):
     """Print the tables."""
-    path = Path(args.model)
+    with needed_packages():
+        from nanodet.runtime.hub.models import meant, model_file
+    path = Path(model_file(args.model))
     suffix = path.suffix.lower()
     if not path.is_file():
-        raise NanodetError(f"{path}: there is no such file")
+        raise NanodetError(f"{path}: there is no such file{meant(path)}")
     if args.config is not None and suffix not in (".ckpt", ".pth"):
         raise NanodetError(f"--config: is for a .ckpt or .pth that carries none, not for {path}")
     if suffix in (".yml", ".yaml"):

@@ -5,7 +5,18 @@ import os
 import sys
 
 from nanodet import __version__
-from nanodet.cli import detect, export, info, quickstart, train, verify
+from nanodet.cli import (
+    bench,
+    detect,
+    download,
+    export,
+    import_model,
+    info,
+    quantize,
+    quickstart,
+    train,
+    verify,
+)
 from nanodet.cli import eval as evaluation  # not Python's
 from nanodet.cli.arguments import is_override
 from nanodet.errors import NanodetError
@@ -17,8 +28,12 @@ VERBS = {
     "eval": (evaluation, "measure AP of a model on annotated pictures"),
     "export": (export, "convert a checkpoint to ONNX and ncnn, and compare"),
     "verify": (verify, "compare exported models with their checkpoint, layer by layer if need be"),
+    "quantize": (quantize, "an ncnn model in int8, measured; needs no C++ tools"),
+    "import": (import_model, "turn an ncnn model back into a checkpoint that trains"),
     "detect": (detect, "find objects in pictures, videos and cameras"),
+    "bench": (bench, "time models on this machine, side by side"),
     "info": (info, "parameters, multiply-adds and levels of a model"),
+    "download": (download, "list published models, or fetch one into the cache"),
     "quickstart": (quickstart, "train, export and compare on drawn pictures"),
 }
 

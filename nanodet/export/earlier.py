@@ -1,5 +1,7 @@
 """What an earlier export left in the folder, beside the files that this one writes."""
 
+import dataclasses
+
 from nanodet.errors import NanodetError
 from nanodet.runtime.files import sha256
 from nanodet.runtime.spec import Spec
@@ -42,11 +44,11 @@ def strangers(out, name, spec, listed):
     """
     found = [out / f"{name}{suffixes[0]}" for suffixes in MODELS]
     found = [path for path in found if path.is_file() and path.name not in listed]
-    half = out / f"{name}-fp16.param"
-    if half.is_file() and half.name not in listed:
-        beside = _load(half.with_suffix(".json"))
-        if beside is None or _identity(beside) != _identity(spec):
-            found.append(half)
+    for other in (out / f"{name}-fp16.param", out / f"{name}-nms.onnx"):
+        if other.is_file() and other.name not in listed:
+            beside = _load(other.with_suffix(".json"))
+            if beside is None or _identity(beside) != _identity(spec):
+                found.append(other)
     return found
 
 
@@ -58,7 +60,9 @@ def _load(path):
 
 
 def _identity(spec):
-    return {**spec.to_dict(), "files": None, "measured": None}
+    """Return what files of one export have in common, whether or not they end in boxes."""
+    plain = dataclasses.replace(spec, form="distributions", output_name="")
+    return {**plain.to_dict(), "files": None, "measured": None}
 
 
 def _is_as_said(out, name, spec):

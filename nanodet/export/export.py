@@ -13,7 +13,7 @@ import torch
 
 import nanodet
 from nanodet.errors import NanodetError
-from nanodet.export import earlier, ncnn_file, onnx_file
+from nanodet.export import earlier, ncnn_file, onnx_file, onnx_nms
 from nanodet.export.compare import FULL, HALF, compare_stages, format_table
 from nanodet.export.quiet import stage
 from nanodet.export.tensors import picture_tensors
@@ -27,6 +27,7 @@ FORMATS = ("onnx", "ncnn")
 FITS = ("letterbox", "stretch")
 INTERMEDIATE = "intermediate"
 RAW, SIMPLIFIED, FP32, FP16 = "onnx as exported", "onnx simplified", "ncnn fp32", "ncnn fp16"
+BOXES = "onnx with boxes"
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Exported:
 
 def export(
     checkpoint, out, config=None, formats=FORMATS, size=None, fit=None, images=None, name=None,
-    report=print,
+    report=print, nms=False,
 ):  # fmt: skip
     """Export a checkpoint and prove that every stage computes what torch computes.
 
@@ -63,6 +64,7 @@ def export(
         images: folder of pictures to compare on; None generates some.
         name: stem of the files; None: see `default_name`.
         report: called with each line of progress and the table.
+        nms: write ``<stem>-nms.onnx`` too, which ends in boxes.
 
     Returns:
         `Exported`.
@@ -76,6 +78,8 @@ def export(
         raise NanodetError(
             f"--formats: {','.join(unknown) or 'nothing'}: known: {', '.join(FORMATS)}"
         )
+    if nms and "onnx" not in formats:
+        raise NanodetError("--nms: is for ONNX files, but --formats has no onnx")
     name = default_name(checkpoint) if name is None else name
     check_stem(name, "--name")
     reference = TorchBackend(checkpoint, config)
@@ -91,6 +95,9 @@ def export(
         (work / INTERMEDIATE).mkdir()
         files, spec = _build(reference, spec, formats, work, name, report)
         results, spec = _verify(reference, spec, files, tensors, images, report)
+        if nms:
+            files[BOXES] = work / f"{name}-nms.onnx"
+            _build_boxes(spec, files, tensors, report)
         listed = _write_specs(spec, files, work, Path(out), name, results)
         _publish(work, Path(out))
         for path in earlier.strangers(Path(out), name, spec, listed):
@@ -201,6 +208,15 @@ def _verify(reference, spec, files, tensors, images, report):
     return results, dataclasses.replace(spec, measured={"compared_on": kind})
 
 
+def _build_boxes(spec, files, tensors, report):
+    """Write the ONNX file that ends in boxes; compare its boxes with those of decoding."""
+    with stage(BOXES):
+        onnx_nms.write(files[SIMPLIFIED], files[BOXES], spec)
+        backends = OnnxBackend(files[BOXES]), OnnxBackend(files[SIMPLIFIED])
+        count = onnx_nms.compare(*backends, tensors)
+    report(f"{BOXES}: the same {count} boxes as decoding gives, on the same pictures")
+
+
 def _load(spec, files):
     for path in files.values():
         if path.suffix == ".param":
@@ -236,6 +252,12 @@ def _write_specs(spec, files, work, out, name, results):
     if half:
         beside = _spec_with_files(with_results(FP16), *half)
         beside.save(work / f"{name}-fp16.json")
+        listed |= set(beside.files)
+    if BOXES in files:
+        inside = onnx_nms.boxes_spec(with_results(SIMPLIFIED))
+        onnx_file.write_spec(files[BOXES], inside)
+        beside = _spec_with_files(inside, files[BOXES])
+        beside.save(files[BOXES].with_suffix(".json"))
         listed |= set(beside.files)
     return listed
 

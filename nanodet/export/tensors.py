@@ -26,7 +26,7 @@ def picture_tensors(spec, images=None, count=COUNT):
     if images is None:
         pictures = [generated_picture(seed) for seed in range(count)]
     else:
-        pictures = [read_picture(path) for path in _first_pictures(images, count)]
+        pictures = [read_picture(path) for path in picture_paths(images)[:count]]
     return [
         preprocess(picture, spec.fit, spec.input_size, spec.mean, spec.std, spec.colour_order)[0]
         for picture in pictures
@@ -53,10 +53,15 @@ def generated_picture(seed, width=480, height=360):
     return picture
 
 
-def _first_pictures(folder, count):
+def picture_paths(folder):
+    """Return the paths of the pictures in a folder, by name.
+
+    Raises:
+        NanodetError: there is no such folder, or no picture in it.
+    """
     if not Path(folder).is_dir():
         raise NanodetError(f"{folder}: --images: there is no such folder")
     paths = sorted(p for p in Path(folder).iterdir() if p.suffix.lower() in SUFFIXES)
     if not paths:
         raise NanodetError(f"{folder}: --images: holds no picture ({', '.join(SUFFIXES)})")
-    return paths[:count]
+    return paths

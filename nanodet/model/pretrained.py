@@ -1,6 +1,5 @@
 """The backbone's ImageNet weights: fetched once, checked by hash, or read from a file."""
 
-import os
 from pathlib import Path
 
 import torch
@@ -8,6 +7,7 @@ import torch
 from nanodet.errors import NanodetError
 from nanodet.model.checkpoint import load_plain
 from nanodet.runtime.files import sha256
+from nanodet.runtime.hub.download import address, cache_folder, download
 
 # published by torchvision; the file's name ends in the first digits of its SHA-256
 URLS = {
@@ -62,11 +62,6 @@ def load_pretrained(backbone, section, file="config"):
     return f"backbone: ImageNet weights of {path}"
 
 
-def cache_folder():
-    """Return the folder for downloads: ``NANODET_HOME``, or ``~/.cache/nanodet``."""
-    return Path(os.environ.get("NANODET_HOME") or Path.home() / ".cache" / "nanodet")
-
-
 def _cached(model_size, key):
     url = URLS[model_size]
     path = cache_folder() / Path(url).name
@@ -76,13 +71,10 @@ def _cached(model_size, key):
             raise NanodetError(f"{key}: {path} is not the published file (wrong hash): delete it")
         return path
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # writes to a temporary name and compares the hash before it renames
-        torch.hub.download_url_to_file(url, path, hash_prefix=digits, progress=False)
-    except (OSError, RuntimeError) as error:
-        reason = getattr(error, "reason", None) or error
+        download(address(path.name, url), path, digits, label=path.name)
+    except NanodetError as error:
         raise NanodetError(
-            f"{key}: cannot fetch {url} ({reason}); put that file at {path}, or set pretrain to the "
-            f"path of a file, or to false to start from random weights"
+            f"{key}: {error}; put that file at {path}, or set pretrain to the path of a file, or "
+            f"to false to start from random weights"
         ) from None
     return path

@@ -11,18 +11,24 @@ from nanodet.runtime.fit import FITS
 from nanodet.runtime.preprocess import preprocess
 from nanodet.runtime.spec import check_input_size
 
+ENGINES = ("onnxruntime", "openvino")  # for .onnx files
+
 
 class Detector:
     """A trained model that finds objects in pictures.
 
     Args:
-        path: ``.ckpt`` or ``.pth`` (needs torch), ``.onnx`` or ``.param``.
+        path: ``.ckpt`` or ``.pth`` (needs torch), ``.onnx`` or ``.param``; or the name of a
+            published model (``nanodet download`` lists them), which is fetched if the cache lacks it.
         config: config file of a checkpoint that carries none; not for exported models.
         fit: ``own``, ``letterbox`` or ``stretch``; None takes the model's.
         size: (width, height) of the network's input; None takes the model's.
         threads: CPU threads of the inference engine; None lets it choose.
+        engine: what runs an ``.onnx`` file, ``onnxruntime`` (the default) or ``openvino``.
         score, nms_iou, per_level, per_picture: thresholds, see `nanodet.runtime.decode.decode`;
             None takes the model's.
+        precision: of the arithmetic of a ``.param``, see `nanodet.runtime.backends.ncnn`; other
+            kinds of model have ``fp32`` alone.
 
     Attributes:
         spec: what the model takes and gives.
@@ -33,15 +39,16 @@ class Detector:
         NanodetError: the file is missing, damaged or does not fit its spec.
 
     Example:
-        >>> detections = Detector("nanodet-m.param")(cv2.imread("street.jpg"))
+        >>> detections = Detector("nanodet-m_320")(cv2.imread("street.jpg"))
         >>> detections.xyxy, detections.confidence, detections.class_id
     """
 
     def __init__(
         self, path, config=None, fit=None, size=None, threads=None,
-        score=None, nms_iou=None, per_level=None, per_picture=None,
+        score=None, nms_iou=None, per_level=None, per_picture=None, precision="fp32", engine=None,
     ):  # fmt: skip
-        self.backend = _load_backend(str(path), config, threads)
+        path = _find(path)
+        self.backend = _load_backend(path, config, threads, precision, engine)
         self.spec = self.backend.spec
         self.config = getattr(self.backend, "config", None)
         if fit is not None and fit not in FITS:
@@ -74,7 +81,13 @@ class Detector:
             `Detections`, best first, in pixels of the picture.
         """
         tensor, placement = self.preprocess(picture)
-        return self.decode(self.backend.run(tensor), placement, picture.shape)
+        return self.decode(self.run(tensor), placement, picture.shape)
+
+    def run(self, tensor):
+        """Return the raw output of a tensor, see `nanodet.runtime.backends.Backend.run`."""
+        if self.spec.form == "boxes":
+            return self.backend.run(tensor, self.score, self.nms_iou)
+        return self.backend.run(tensor)
 
     def preprocess(self, picture):
         """Return the tensor (1, 3, H, W) and the `Placement` of a picture."""
@@ -95,18 +108,51 @@ class Detector:
     def decode(self, output, placement, picture_shape):
         """Return the `Detections` of a raw output in pixels of the picture."""
         self.spec.check_output(output, placement.canvas, self.backend.path)
-        found = decode(
-            output, self.spec, placement.canvas,
-            self.score, self.nms_iou, self.per_level, self.per_picture,
-        )  # fmt: skip
+        if self.spec.form == "boxes":
+            found = self._limited(output)
+        else:
+            found = decode(
+                output, self.spec, placement.canvas,
+                self.score, self.nms_iou, self.per_level, self.per_picture,
+            )  # fmt: skip
         boxes = placement.to_picture(found.xyxy, (picture_shape[1], picture_shape[0]))
         return Detections(boxes, found.confidence, found.class_id, found.class_names)
 
+    def _limited(self, rows):
+        """Return the `Detections` of a model that decodes by itself; its limits are in its graph."""
+        spec, per_picture = self.spec, self.per_picture or self.spec.per_picture
+        for name, fine in (
+            ("per_level", self.per_level in (None, spec.per_level)),
+            ("per_picture", per_picture <= spec.per_picture),
+        ):
+            if not fine:
+                raise NanodetError(
+                    f"{self.backend.path}: its {name} is fixed at {getattr(spec, name)}"
+                )
+        rows = rows[:per_picture]
+        return Detections(rows[:, :4], rows[:, 4], rows[:, 5], spec.class_names)
 
-def _load_backend(path, config, threads):
+
+def _find(path):
+    """Return the path of a model given by its path or its published name."""
+    if Path(path).is_file():
+        return str(path)
+    from nanodet.runtime.hub.models import meant, model_file
+
+    found = model_file(path)
+    if not Path(found).is_file():
+        raise NanodetError(f"{path}: there is no such model file{meant(path)}")
+    return found
+
+
+def _load_backend(path, config, threads, precision, engine):
     suffix = Path(path).suffix.lower()
-    if not Path(path).is_file():
-        raise NanodetError(f"{path}: there is no such model file")
+    if engine not in (None, *ENGINES):
+        raise NanodetError(f"engine: must be one of {', '.join(ENGINES)}, not {engine!r}")
+    if engine is not None and suffix != ".onnx":
+        raise NanodetError(f"{path}: engine {engine} runs .onnx files alone")
+    if suffix != ".param" and precision != "fp32":
+        raise NanodetError(f"{path}: precision {precision}: only an ncnn model (.param) has it")
     if suffix in (".ckpt", ".pth"):
         try:
             from nanodet.model.torch_backend import TorchBackend
@@ -123,6 +169,10 @@ def _load_backend(path, config, threads):
     if config is not None and suffix in (".onnx", ".param"):
         # scripts pass the config with every model; an exported one carries its spec
         config = None
+    if suffix == ".onnx" and engine == "openvino":
+        from nanodet.runtime.backends.openvino import OpenvinoBackend
+
+        return OpenvinoBackend(path, threads)
     if suffix == ".onnx":
         from nanodet.runtime.backends.onnx import OnnxBackend
 
@@ -130,5 +180,5 @@ def _load_backend(path, config, threads):
     if suffix == ".param":
         from nanodet.runtime.backends.ncnn import NcnnBackend
 
-        return NcnnBackend(path, threads)
+        return NcnnBackend(path, threads, precision)
     raise NanodetError(f"{path}: unknown kind of model; known: .ckpt, .pth, .onnx, .param")

@@ -4,6 +4,7 @@ ncnn itself ends the process on many graphs it cannot understand. What is read h
 checked: counts, names, and that every blob is made before it is used.
 """
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +16,9 @@ MAGIC = "7767517"
 _ARRAY = 23300  # an array under key k is written as -23300-k=length,value,value
 _LONGEST_NAME, _LONGEST_VALUE = 255, 15  # characters, ncnn's buffers
 _MOST = 100_000  # layers or blobs
+_KEYS = 32  # ncnn keeps so many parameters, and writes elsewhere for others
+WHOLE = re.compile(r"-?[0-9]{1,10}")
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")
 
 
 @dataclass
@@ -35,8 +39,11 @@ class Layer:
     values: dict = field(default_factory=dict)
 
     def whole(self, key, default=0):
-        """Return the whole number under ``key``."""
-        return int(float(self.values.get(key, default)))
+        """Return the whole number under ``key``; `NanodetError` where it is none."""
+        text = str(self.values.get(key, default))
+        if not WHOLE.fullmatch(text):
+            raise NanodetError(f"layer {self.name}: {key}={text}: must be a whole number")
+        return int(text)
 
     def number(self, key, default=0.0):
         """Return the number under ``key``."""
@@ -168,27 +175,26 @@ def _parse_layer(line, where):
     values = {}
     for word in rest:
         key, _, value = word.partition("=")
-        if not _is_whole(key) or not _is_value(int(key), value):
+        if not WHOLE.fullmatch(key) or not _is_value(int(key), value):
             raise NanodetError(f"{where}: {word[:40]!r} is not a parameter such as 0=24")
         values[int(key)] = value
     return Layer(words[0], words[1], blobs[:inputs], blobs[inputs:], values)
 
 
 def _is_value(key, text):
-    items = text.split(",")
+    """Tell whether ncnn reads ``key=text``: a number, an array with its length first, or a text."""
+    is_array = key <= -_ARRAY
+    if not 0 <= (-_ARRAY - key if is_array else key) < _KEYS:
+        return False
     if text[:1].isalpha() or text[:1] == '"':
-        return True  # a text
-    if key <= -_ARRAY and not (_is_whole(items[0]) and int(items[0]) == len(items) - 1):
+        return not is_array
+    items = text.split(",")
+    if is_array and not (WHOLE.fullmatch(items[0]) and int(items[0]) == len(items) - 1):
         return False
     return all(len(item) <= _LONGEST_VALUE and _is_number(item) for item in items)
 
 
-def _is_whole(text):
-    return text.removeprefix("-").isdecimal() and len(text) < 12
-
-
 def _is_number(text):
-    try:
-        return bool(np.isfinite(float(text)))
-    except ValueError:
-        return False
+    if WHOLE.fullmatch(text):
+        return -(1 << 31) <= int(text) < 1 << 31
+    return bool(_NUMBER.fullmatch(text)) and abs(float(text)) < 3e38

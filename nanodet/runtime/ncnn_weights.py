@@ -147,6 +147,9 @@ def parse_weights(data, graph, file, param):
         for part, count, tagged in layout(layer, param):
             where = f"{file}: layer {layer.name}: {part}"
             stored, at = _read(data, at, count, tagged, where)
+            if stored.storage == "int8" and not (layer.kind in _QUANTISED and layer.whole(8)):
+                # ncnn would take the bytes for floats
+                raise NanodetError(f"{where}: int8, but {param} has no scales for it")
             if not np.isfinite(stored.values).all():
                 raise NanodetError(f"{where}: holds values that are not finite numbers")
             weights.setdefault(layer.name, {})[part] = stored

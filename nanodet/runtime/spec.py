@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,9 +11,13 @@ import numpy as np
 from nanodet.errors import NanodetError
 from nanodet.runtime.files import write_text
 from nanodet.runtime.fit import ALIGNMENT, FITS
+from nanodet.runtime.json_keys import JsonKeys
 
-FORMAT = 1
+# what a model gives, and the lowest format whose readers know of it; see docs/spec.md
+FORMS = {"distributions": 1, "boxes": 2}
 ONNX_METADATA_KEY = "nanodet"
+_MOST = 1_000_000_000  # candidates or boxes
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass
@@ -29,6 +34,10 @@ class Spec:
         point_offset: point (row i, column j) of stride s sits at ((j + offset) s, (i + offset) s).
         score, nms_iou, per_level, per_picture: default thresholds for detection.
         model: name of the architecture.
+        form: ``distributions`` (one output of points x channels) or ``boxes`` (decoded in the model:
+            boxes float32 (N, 4), ``xyxy`` in network pixels, scores float32 (N,) and class indices
+            int64 (N,), best first).
+        output_name: the output, or its boxes; scores_name, labels_name: for ``boxes``, the others.
         any_size: whether the file also takes other sizes that are multiples of 32.
         files: file name to SHA-256.
         source: where the model came from.
@@ -46,6 +55,9 @@ class Spec:
     point_offset: float = 0.5
     input_name: str = "data"
     output_name: str = "output"
+    form: str = "distributions"
+    scores_name: str = "scores"
+    labels_name: str = "labels"
     score: float = 0.35
     nms_iou: float = 0.6
     per_level: int = 1000
@@ -70,23 +82,40 @@ class Spec:
         """Return the number of points over all levels for an input of (width, height)."""
         return sum(columns * rows for columns, rows in self.level_sizes(input_size))
 
+    def check_output_shape(self, shape, input_size, file):
+        """Raise `NanodetError` unless ``shape`` is that of the output this spec describes.
+
+        Args:
+            shape: sides of the output; None stands for one that is not fixed.
+            input_size: (width, height) of the network's input.
+            file: names the model in messages.
+        """
+        if self.form == "boxes":
+            expected, words = (None, 6), "boxes x 6 (xyxy, score, class)"
+        else:
+            expected = (self.point_count(input_size), self.channels)
+            words = (
+                f"{expected[0]} points x {expected[1]} ({len(self.class_names)} classes + 4 x "
+                f"{self.reg_max + 1})"
+            )
+        if not fits(shape, expected):
+            raise NanodetError(
+                f"{file}: its output is {format_shape(shape)}, but its spec says {words} at "
+                f"{input_size[0]} x {input_size[1]}"
+            )
+
     def check_output(self, output, input_size, file):
         """Raise `NanodetError` unless ``output`` has the shape this spec describes."""
-        expected = (self.point_count(input_size), self.channels)
-        if output.shape != expected:
-            raise NanodetError(
-                f"{file}: its output is {' x '.join(map(str, output.shape))}, but its spec says "
-                f"{expected[0]} points x {expected[1]} ({len(self.class_names)} classes + 4 x "
-                f"{self.reg_max + 1}) at {input_size[0]} x {input_size[1]}"
-            )
+        self.check_output_shape(output.shape, input_size, file)
         if not np.isfinite(output).all():
             raise NanodetError(f"{file}: its output holds values that are not finite numbers")
 
     def to_dict(self):
         """Return the JSON form (see docs/spec.md)."""
         width, height = (int(v) for v in self.input_size)
+        boxes = {"form": "boxes", "scores": self.scores_name, "labels": self.labels_name}
         return {
-            "format": FORMAT,
+            "format": FORMS[self.form],
             "model": self.model,
             "class_names": list(self.class_names),
             "input": {
@@ -95,8 +124,9 @@ class Spec:
                 "mean": [float(v) for v in self.mean], "std": [float(v) for v in self.std],
             },
             "output": {
-                "name": self.output_name, "strides": [int(v) for v in self.strides],
-                "reg_max": int(self.reg_max), "point_offset": float(self.point_offset),
+                "name": self.output_name, **(boxes if self.form == "boxes" else {}),
+                "strides": [int(v) for v in self.strides], "reg_max": int(self.reg_max),
+                "point_offset": float(self.point_offset),
             },
             "thresholds": {
                 "score": self.score, "nms_iou": self.nms_iou,
@@ -117,13 +147,16 @@ class Spec:
         Raises:
             NanodetError: a missing key, a wrong type or an impossible value.
         """
-        top = _Reader(mapping, file, "")
-        if top.get("format", int) != FORMAT:
-            raise NanodetError(
-                f"{file}: format: {mapping['format']} is not known; this version reads {FORMAT}"
-            )
+        top = JsonKeys(mapping, file)
+        number = top.get("format", int)
+        if number not in FORMS.values():
+            known = " and ".join(map(str, sorted(FORMS.values())))
+            raise NanodetError(f"{file}: format: {number} is not known; this version reads {known}")
         into, out = top.sub("input"), top.sub("output")
         limits = top.sub("thresholds")
+        # a key of format 2, so a reader of format 1 does not look at it
+        form = out.get("form", str) if number >= 2 else "distributions"
+        boxes = {"scores_name": "scores", "labels_name": "labels"} if form == "boxes" else {}
         spec = cls(
             class_names=tuple(top.list_of("class_names", str)),
             model=top.get("model", str),
@@ -135,6 +168,8 @@ class Spec:
             mean=tuple(into.list_of("mean", float)),
             std=tuple(into.list_of("std", float)),
             output_name=out.get("name", str),
+            form=form,
+            **{field: out.get(key, str) for field, key in boxes.items()},
             strides=tuple(out.list_of("strides", int)),
             reg_max=out.get("reg_max", int),
             point_offset=out.get("point_offset", float),
@@ -153,38 +188,56 @@ class Spec:
     def load(cls, path):
         """Read the JSON file at ``path``."""
         try:
-            mapping = json.loads(Path(path).read_text(encoding="utf-8"))
+            text = Path(path).read_text(encoding="utf-8")
         except OSError as error:
             raise NanodetError(f"{path}: cannot read this spec ({error.strerror})") from None
+        except UnicodeDecodeError:
+            raise NanodetError(f"{path}: this spec is not valid JSON (it is not text)") from None
+        return cls.from_json(text, str(path))
+
+    @classmethod
+    def from_json(cls, text, file):
+        """Read the JSON form from a text; ``file`` names it in messages."""
+        try:
+            mapping = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise NanodetError(f"{path}: this spec is not valid JSON ({error})") from None
-        return cls.from_dict(mapping, str(path))
+            raise NanodetError(f"{file}: this spec is not valid JSON ({error})") from None
+        return cls.from_dict(mapping, file)
 
     def check(self, file):
         """Raise `NanodetError` for the first value that cannot work."""
         width, height = self.input_size
         rules = {
-            "class_names": (len(self.class_names) >= 1, "must name at least one class"),
+            "class_names": (1 <= len(self.class_names) <= 65536, "must name 1 to 65536 classes"),
             "input.fit": (self.fit in FITS, f"must be one of {', '.join(FITS)}"),
             "input.colour_order": (self.colour_order in ("bgr", "rgb"), "must be bgr or rgb"),
-            "input.mean": (len(self.mean) == 3, "must have three values"),
+            "input.mean": (
+                len(self.mean) == 3 and all(abs(v) <= 1e4 for v in self.mean),
+                "must have three values, -10000 to 10000",
+            ),
             "input.std": (
-                len(self.std) == 3 and min(self.std) > 0,
-                "must have three values above 0",
+                len(self.std) == 3 and all(1e-3 <= v <= 1e4 for v in self.std),
+                "must have three values, 0.001 to 10000",
             ),
             "input.width": (32 <= width <= 16384, "must be 32 to 16384"),
             "input.height": (32 <= height <= 16384, "must be 32 to 16384"),
+            "output.form": (self.form in FORMS, f"must be one of {', '.join(FORMS)}"),
             "output.strides": (
-                len(self.strides) >= 1
+                1 <= len(self.strides) <= 16
                 and all(1 <= s <= 1024 for s in self.strides)
                 and list(self.strides) == sorted(set(self.strides)),
-                "must be ascending whole numbers, 1 to 1024",
+                "must be 1 to 16 ascending whole numbers, 1 to 1024",
             ),
             "output.reg_max": (1 <= self.reg_max <= 256, "must be 1 to 256"),
+            "output.point_offset": (abs(self.point_offset) <= 16, "must be -16 to 16"),
             "thresholds.score": (0 <= self.score <= 1, "must be 0 to 1"),
             "thresholds.nms_iou": (0 <= self.nms_iou <= 1, "must be 0 to 1"),
-            "thresholds.per_level": (self.per_level >= 1, "must be at least 1"),
-            "thresholds.per_picture": (self.per_picture >= 1, "must be at least 1"),
+            "thresholds.per_level": (1 <= self.per_level <= _MOST, f"must be 1 to {_MOST}"),
+            "thresholds.per_picture": (1 <= self.per_picture <= _MOST, f"must be 1 to {_MOST}"),
+            "files": (
+                all(isinstance(v, str) and _SHA256.fullmatch(v) for v in self.files.values()),
+                "must give a SHA-256 of 64 hexadecimal digits for each name",
+            ),
         }
         for key, (fine, rule) in rules.items():
             if not fine:
@@ -203,33 +256,13 @@ def check_input_size(size, name):
         )
 
 
-class _Reader:
-    """Reads keys of one mapping, naming file and key in every complaint."""
+def fits(shape, expected):
+    """Tell whether a shape is the expected one; None stands for any side, in both."""
+    return len(shape) == len(expected) and all(
+        None in (side, other) or side == other for side, other in zip(shape, expected, strict=True)
+    )
 
-    def __init__(self, mapping, file, prefix):
-        if not isinstance(mapping, dict):
-            where = prefix.rstrip(".") or "the file"
-            raise NanodetError(f"{file}: {where}: must be a JSON object")
-        self.mapping, self.file, self.prefix = mapping, file, prefix
 
-    def sub(self, key):
-        return _Reader(self.get(key, dict), self.file, f"{self.prefix}{key}.")
-
-    def get(self, key, kind):
-        if key not in self.mapping:
-            raise NanodetError(f"{self.file}: {self.prefix}{key}: this key is missing")
-        return self._check(self.mapping[key], kind, key)
-
-    def list_of(self, key, kind):
-        values = self.get(key, list)
-        return [self._check(value, kind, f"{key}[{i}]") for i, value in enumerate(values)]
-
-    def _check(self, value, kind, key):
-        if kind is float and type(value) is int:
-            value = float(value) if abs(value) < 1e30 else value
-        finite = not isinstance(value, float) or np.isfinite(value)
-        if type(value) is not kind or not finite:
-            word = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
-            expected = word.get(kind, f"a JSON {kind.__name__}")
-            raise NanodetError(f"{self.file}: {self.prefix}{key}: must be {expected}")
-        return value
+def format_shape(shape):
+    """Return a shape as text, such as ``2100 x 112``."""
+    return " x ".join("any" if side is None else str(side) for side in shape) or "one number"

@@ -1,29 +1,18 @@
 """Finding the models to verify, and opening each so far as it can be opened."""
 
 import importlib.util
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.backends.ncnn import NcnnBackend, check_files, has_fp16_arithmetic
+from nanodet.runtime.backends.ncnn import NcnnBackend, check_files, check_graph, has_fp16_arithmetic
 from nanodet.runtime.files import sha256
 from nanodet.runtime.ncnn_weights import load_weights
 from nanodet.runtime.spec import Spec, check_input_size
 
 SUFFIXES = (".onnx", ".param")
 CHECKPOINTS = (".ckpt", ".pth")
-TIME_LIMIT_S = 120
-
-_RUN = """
-import sys
-import numpy as np
-from nanodet.runtime.backends.ncnn import NcnnBackend
-backend = NcnnBackend(sys.argv[1], check_hashes=False)
-width, height = backend.spec.input_size
-backend.run(np.zeros((1, 3, height, width), np.float32))
-"""
 
 
 @dataclass
@@ -39,6 +28,8 @@ class Stage:
         backend: the loaded model, None where it could not be loaded.
         failure: why it could not be loaded or run at all, else an empty text.
         skipped: why this machine cannot run it, else an empty text.
+        remains: of an ncnn model that could not be loaded: an object with its ``path`` and
+            ``graph``, None where that cannot be read either.
         hash_problem: one line where the files are not those that the spec describes.
     """
 
@@ -49,7 +40,13 @@ class Stage:
     backend: object = None
     failure: str = ""
     skipped: str = ""
+    remains: object = None
     hash_problem: str = ""
+
+    @property
+    def ends_in_boxes(self):
+        """Whether the model decodes by itself, so that it has no raw output."""
+        return self.backend is not None and self.backend.spec.form == "boxes"
 
 
 def find_models(paths, reference=None):
@@ -96,7 +93,8 @@ def open_stages(paths, reference=None, threads=None):
     stages = []
     for path in paths:
         if path.suffix.lower() == ".onnx":
-            stages += [_open_onnx(path, threads), _open_openvino(path, threads)]
+            stages.append(_open_onnx(path, threads))
+            stages.append(_open_openvino(path, threads, stages[-1]))
         else:
             stages.append(_open_ncnn(path, threads))
     own = Path(reference) if reference is not None and str(reference).endswith(".param") else None
@@ -141,36 +139,44 @@ def _open_onnx(path, threads):
         return stage
     from nanodet.runtime.backends.onnx import OnnxBackend
 
-    return _load(stage, lambda: OnnxBackend(path, threads), _onnx_hash_problem)
+    _load(stage, lambda: OnnxBackend(path, threads, strict=False), _onnx_hash_problem)
+    if stage.ends_in_boxes:
+        stage.name = "onnx with boxes"
+    return stage
 
 
-def _open_openvino(path, threads):
-    if path.stem.endswith("-raw"):
+def _open_openvino(path, threads, beside):
+    """Open the file of the ONNX stage ``beside``, unless it is none that one would ship so."""
+    if path.stem.endswith("-raw") or beside.ends_in_boxes:
         return None
     stage = Stage("openvino", path, "fp32", "openvino")
     if importlib.util.find_spec("openvino") is None:
         stage.skipped = "openvino is not installed"
         return stage
-    try:
-        from nanodet.runtime.backends.openvino import OpenvinoBackend
-    except ModuleNotFoundError:
-        stage.skipped = "this version has no backend for OpenVINO"
-        return stage
-    return _load(stage, lambda: OpenvinoBackend(path, threads), lambda path: "")
+    from nanodet.runtime.backends.openvino import OpenvinoBackend
+
+    return _load(stage, lambda: OpenvinoBackend(path, threads, strict=False))
 
 
 def _open_ncnn(path, threads):
     stage = Stage("ncnn", path, "fp32", "ncnn")
-    _load(stage, lambda: NcnnBackend(path, threads, check_hashes=False), _ncnn_hash_problem)
+    _load(stage, lambda: NcnnBackend(path, threads, strict=False), _ncnn_hash_problem)
     if stage.backend is not None:
         graph = stage.backend.graph
         stage.kind = kind_of(graph, load_weights(path.with_suffix(".bin"), graph, path))
-        if stage.hash_problem:
-            stage.failure = _try_to_run(path)
     stage.name = {"fp16": "ncnn fp16 storage"}.get(stage.kind, f"ncnn {stage.kind}")
     if stage.failure:
         stage.name = f"ncnn ({path.stem})"
+        stage.remains = _graph_of(path)
     return stage
+
+
+def _graph_of(path):
+    try:
+        graph = check_graph(path, path.with_suffix(".bin"))
+    except NanodetError:
+        return None
+    return SimpleNamespace(path=path, graph=graph)
 
 
 def _other_precisions(stages, own, threads):
@@ -193,9 +199,10 @@ def _other_precisions(stages, own, threads):
 
 def _load(stage, load, hash_problem=lambda path: ""):
     try:
-        stage.backend = load()
-        check_input_size(stage.backend.spec.input_size, str(stage.path))
         stage.hash_problem = hash_problem(stage.path)
+        backend = load()
+        check_input_size(backend.spec.input_size, str(stage.path))
+        stage.backend = backend
     except NanodetError as error:
         stage.failure = str(error)
     return stage
@@ -204,8 +211,12 @@ def _load(stage, load, hash_problem=lambda path: ""):
 def _ncnn_hash_problem(path):
     beside = path.with_suffix(".json")
     try:
-        check_files(path, path.with_suffix(".bin"), Spec.load(beside), beside)
-    except NanodetError as error:
+        spec = Spec.load(beside)
+    except NanodetError:
+        return ""  # loading says so
+    try:
+        check_files(path, path.with_suffix(".bin"), spec, beside)
+    except (NanodetError, OSError) as error:
         return str(error)
     return ""
 
@@ -219,12 +230,3 @@ def _onnx_hash_problem(path):
     if path.name in listed and listed[path.name] != sha256(path):
         return f"{path}: is not the file that {beside} describes (its SHA-256 differs)"
     return ""
-
-
-def _try_to_run(path):
-    """Run a changed ncnn model in a process of its own: ncnn ends it on graphs that do not fit."""
-    done = subprocess.run(
-        [sys.executable, "-c", _RUN, str(path)], stdin=subprocess.DEVNULL, capture_output=True,
-        timeout=TIME_LIMIT_S, check=False,
-    )  # fmt: skip
-    return f"{path}: ncnn ends the process on this model" if done.returncode < 0 else ""

@@ -8,6 +8,8 @@ from nanodet.errors import NanodetError
 from nanodet.verify import trace, weights
 from nanodet.verify.diverge import both_names, first_parting
 
+ALL_AGREE = "every layer agrees on the picture where the outputs differ most"
+
 
 class Diagnosis:
     """Compares the layers of stages with those of the reference.
@@ -41,26 +43,27 @@ class Diagnosis:
         return self._changed_line(_differing(pairs, with_bias=True), pairs)
 
     def explain(self, stage, tensor):
-        """Return lines that say where a stage parts from the reference, at least one.
+        """Return lines that say where a stage parts from the reference.
 
         Args:
-            stage: a `nanodet.verify.artefacts.Stage` whose backend is loaded.
-            tensor: float32 (1, 3, H, W) on which the two differ; None compares weights alone,
-                because the stage cannot be run.
+            stage: a `nanodet.verify.artefacts.Stage`.
+            tensor: float32 (1, 3, H, W) on which the two differ: at least one line then; None
+                compares weights and the like alone, where the stage cannot be run.
         """
+        model = stage.backend or stage.remains
         exact, with_bias = self.kind == stage.kind == "fp32", "int8" not in (self.kind, stage.kind)
         try:
-            ours, theirs = self.convolutions, trace.convolutions(stage.backend)
+            ours, theirs = self.convolutions, trace.convolutions(model)
             pairs = weights.pair(ours, theirs)
             changed = _differing(pairs, with_bias, settings=tensor is None)
             parting = None
             if tensor is not None and (exact or not changed):
                 parting = first_parting(
-                    self._reference_values(tensor), trace.values(stage.backend, tensor),
+                    self._reference_values(tensor), trace.values(model, tensor),
                     pairs, exact, with_bias,
                 )  # fmt: skip
         except NanodetError as error:
-            return [f"its layers cannot be compared: {error}"]
+            return [] if tensor is None else [f"its layers cannot be compared: {error}"]
         lines = []
         if parting:
             verb = f"parts from {self.who}" if exact else "its error grows most"
@@ -76,7 +79,9 @@ class Diagnosis:
             )
         if not lines and stage.engine == "openvino":
             lines.append("its file agrees layer by layer in ONNX Runtime: OpenVINO's own result")
-        return lines or ["every layer agrees on the picture where the outputs differ most"]
+        if not lines and tensor is None:
+            return []
+        return lines or [ALL_AGREE]
 
     def _reference_values(self, tensor):
         """Return the reference's values on a tensor; stages often differ most on the same one."""

@@ -11,7 +11,8 @@ NETWORK = {"fp32": FULL, "fp16": HALF, "bf16": BRAIN, "fp16 arithmetic": BRAIN}
 UNLIMITED = Tolerance(float("inf"), float("inf"))
 AP = {"fp32": 0.05, "fp16": 0.1, "bf16": 0.3, "fp16 arithmetic": 0.3, "int8": 1.0}
 AP_PICTURES = 500
-TWINS = 0.9  # of the detections above 0.3, where int8 is not judged by AP
+# of the detections above 0.3, without annotations: for int8, and for full precision that ends in boxes
+TWINS, EXACT_TWINS = 0.9, 0.99
 
 
 @dataclass
@@ -95,15 +96,20 @@ def judge_ap(row, spec, kind, ap, reference_ap, pictures):
         row.faults.append(("AP", text))
 
 
-def judge_twins(row):
-    """Judge a quantised stage by its detections, where there are no annotations."""
+def judge_twins(row, needed):
+    """Judge a stage by its detections, where it has no raw output to be judged by, or int8's.
+
+    Args:
+        row: the `Row`.
+        needed: part of the detections that must have a twin, 0..1.
+    """
     if row.twins is None:
         row.verdict = "not judged"
         row.notes.append(
-            "an int8 model is judged by its detections, but the reference finds nothing above 0.3 "
-            "in these pictures: give --images"
+            "is judged by its detections, but the reference finds nothing above 0.3 in these "
+            "pictures: give --images"
         )
-    elif row.twins < TWINS:
+    elif row.twins < needed:
         row.faults.append(
-            ("detections", f"{100 * row.twins:.1f} % have a twin (needed {100 * TWINS:g} %)")
+            ("detections", f"{100 * row.twins:.1f} % have a twin (needed {100 * needed:g} %)")
         )

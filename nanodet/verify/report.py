@@ -89,11 +89,13 @@ def _line(row, width):
     start = f"{row.name:<{width}}"
     if row.verdict == "not run":
         return f"{start}not run: {row.notes[0]}"
-    if row.result is None or row.result.failure:
+    failed = {"model", "network"} & set(_parts(row)) if row.result is None else row.result.failure
+    if failed:
         return f"{start}failed ({', '.join(_parts(row))})"
+    figures = " " * len(HEAD) if row.result is None else format_figures(row.result)
     twins = "-" if row.twins is None else f"{100 * row.twins:.1f} %"
     verdict = f"DIFFERS ({', '.join(_parts(row))})" if row.faults else row.verdict
-    return f"{start}{format_figures(row.result)}{twins:>8}{_ap(row.ap)}  {verdict}"
+    return f"{start}{figures}{twins:>8}{_ap(row.ap)}  {verdict}"
 
 
 def _parts(row):

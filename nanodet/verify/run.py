@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nanodet.errors import NanodetError
-from nanodet.evaluate.confusion import box_iou
+from nanodet.evaluate.twins import count_twins
 from nanodet.export.compare import Errors, run_checked
 from nanodet.runtime.decode import decode
 from nanodet.runtime.detections import Detections
@@ -17,8 +17,6 @@ from nanodet.verify.specs import (
     expected_spec,
     golden_tensor,
 )
-
-TWIN_SCORE, TWIN_IOU, TWIN_SCORE_OFF = 0.3, 0.9, 0.1
 
 
 @dataclass
@@ -138,7 +136,7 @@ def _run_picture(reference, group, picture, limits):
     group.detections.append(found)
     for measured in group.stages:
         output = None
-        if not measured.network_failure:
+        if not measured.network_failure and not measured.stage.ends_in_boxes:
             output = _compare(measured, reference.spec, tensor, wanted)
         if measured.decoding:
             off = box_difference(wanted, measured.stage.backend.spec, group.spec, group.size)
@@ -146,7 +144,11 @@ def _run_picture(reference, group, picture, limits):
         if not measured.network_failure and not measured.decoding_failure:
             own = _own_detections(measured, picture, tensor, placement, output, limits)
             if own is not None:
-                _count_twins(measured, found, own)
+                twins, counted = count_twins(found, own)
+                measured.twins, measured.twins_of = (
+                    measured.twins + twins,
+                    measured.twins_of + counted,
+                )
                 measured.detections.append(own)
 
 
@@ -173,7 +175,11 @@ def _own_detections(measured, picture, tensor, placement, output, limits):
             same = own.shape == tensor.shape
             off = float(np.abs(own - tensor).max()) if same else float("inf")
             measured.tensor_max = max(measured.tensor_max, off)
-            output = backend.run(own)
+            tensor, output = own, None
+        if measured.stage.ends_in_boxes:
+            output = backend.run(tensor, limits["score"], limits["nms_iou"])
+        elif output is None:
+            output = backend.run(tensor)
         backend.spec.check_output(output, placement.canvas, backend.path)
     except NanodetError as error:
         measured.decoding_failure = str(error)
@@ -182,19 +188,10 @@ def _own_detections(measured, picture, tensor, placement, output, limits):
 
 
 def _detect(output, spec, placement, picture, limits):
-    found = decode(output, spec, placement.canvas, **limits)
+    if spec.form == "boxes":
+        rows = output[: limits["per_picture"]]
+        found = Detections(rows[:, :4], rows[:, 4], rows[:, 5], spec.class_names)
+    else:
+        found = decode(output, spec, placement.canvas, **limits)
     boxes = placement.to_picture(found.xyxy, picture.shape[1::-1])
     return Detections(boxes, found.confidence, found.class_id, found.class_names)
-
-
-def _count_twins(measured, ours, theirs):
-    """Count the detections above 0.3 of both sides that have a twin on the other side."""
-    alike = (
-        (box_iou(ours.xyxy, theirs.xyxy) > TWIN_IOU)
-        & (ours.class_id[:, None] == theirs.class_id[None])
-        & (np.abs(ours.confidence[:, None] - theirs.confidence[None]) <= TWIN_SCORE_OFF)
-    )
-    for found, has_twin in ((ours, alike.any(axis=1)), (theirs, alike.any(axis=0))):
-        counted = found.confidence > TWIN_SCORE
-        measured.twins += int(has_twin[counted].sum())
-        measured.twins_of += int(counted.sum())

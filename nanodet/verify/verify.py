@@ -8,16 +8,24 @@ from pathlib import Path
 from nanodet.config.schema import Evaluator
 from nanodet.errors import NanodetError
 from nanodet.export.compare import failed
-from nanodet.export.tensors import COUNT, generated_picture
+from nanodet.export.tensors import COUNT, generated_picture, picture_paths
 from nanodet.runtime.detector import Detector
 from nanodet.runtime.files import check_writable, write_text
 from nanodet.runtime.ncnn_weights import load_weights
-from nanodet.runtime.pictures import SUFFIXES, read_picture
+from nanodet.runtime.pictures import read_picture
 from nanodet.runtime.progress import Progress
 from nanodet.verify import run
 from nanodet.verify.artefacts import CHECKPOINTS, find_models, kind_of, open_stages
-from nanodet.verify.diagnose import Diagnosis
-from nanodet.verify.judge import Row, coarser, judge_ap, judge_twins, network_tolerance
+from nanodet.verify.diagnose import ALL_AGREE, Diagnosis
+from nanodet.verify.judge import (
+    EXACT_TWINS,
+    TWINS,
+    Row,
+    coarser,
+    judge_ap,
+    judge_twins,
+    network_tolerance,
+)
 from nanodet.verify.report import Report
 from nanodet.verify.specs import differing_thresholds
 
@@ -54,12 +62,15 @@ def verify(
     if annotations is not None and images is None:
         raise NanodetError("--annotations: needs --images, the folder of the annotated pictures")
     detector = Detector(reference, config, threads=threads)
-    is_checkpoint = Path(reference).suffix.lower() in CHECKPOINTS
+    if detector.spec.form == "boxes":
+        raise NanodetError(f"{reference}: ends in boxes; the reference must give distributions")
+    reference = Path(detector.backend.path)
+    is_checkpoint = reference.suffix.lower() in CHECKPOINTS
     stages = open_stages(find_models(models, reference), reference, threads)
     truth, pictures, count, words = _pictures(detector, images, annotations, limit)
 
     kind = _kind(detector.backend)
-    who = "the checkpoint" if is_checkpoint else Path(reference).name
+    who = "the checkpoint" if is_checkpoint else reference.name
     kinds = {stage.name: coarser(kind, stage.kind) for stage in stages}
     tolerances = {name: network_tolerance(one) for name, one in kinds.items()}
     groups = run.group_stages(detector.backend, stages, is_checkpoint, who, tolerances)
@@ -108,11 +119,7 @@ def _pictures(detector, images, annotations, limit):
         count = min(COUNT, limit or COUNT)
         made = (generated_picture(seed) for seed in range(count))
         return None, made, count, f"{count} generated pictures"
-    if not Path(images).is_dir():
-        raise NanodetError(f"{images}: --images: there is no such folder")
-    paths = sorted(p for p in Path(images).iterdir() if p.suffix.lower() in SUFFIXES)[:limit]
-    if not paths:
-        raise NanodetError(f"{images}: --images: holds no picture ({', '.join(SUFFIXES)})")
+    paths = picture_paths(images)[:limit]
     return None, (read_picture(path) for path in paths), len(paths), f"{len(paths)} pictures"
 
 
@@ -141,7 +148,10 @@ def _row(measured, kind, diagnosis, truth, reference_ap):
     if stage.hash_problem:
         row.faults.append(("files", stage.hash_problem))
     row.faults += [("preprocessing", text) for _, text in measured.preprocessing]
-    if measured.network_failure:
+    if stage.ends_in_boxes:
+        if measured.network_failure:
+            row.faults.append(("network", measured.network_failure))
+    elif measured.network_failure:
         row.result = failed(stage.name, measured.errors.tolerance, measured.network_failure)
         row.faults.append(("network", measured.network_failure))
     else:
@@ -157,8 +167,8 @@ def _row(measured, kind, diagnosis, truth, reference_ap):
     if truth is not None:
         ap = _ap(truth, measured.detections)
         judge_ap(row, spec, kind, ap, reference_ap, len(truth.pictures))
-    elif kind == "int8" and complete:
-        judge_twins(row)
+    elif complete and (kind == "int8" or stage.ends_in_boxes):
+        judge_twins(row, TWINS if kind == "int8" else EXACT_TWINS)
     _explain(row, stage, measured.tensor, diagnosis)
     if row.faults:
         row.verdict = "differs"
@@ -170,8 +180,9 @@ def _explain(row, stage, tensor, diagnosis):
     parts = {part for part, _ in row.faults}
     unexplained = parts and parts <= {"AP", "detections"}
     if "network" in parts or "files" in parts or unexplained:
-        lines = diagnosis.explain(stage, tensor)
-        if "network" in parts or unexplained or not lines[0].startswith("every layer"):
+        # behind the network, one that ends in boxes has nothing that could be compared
+        lines = diagnosis.explain(stage, None if stage.ends_in_boxes else tensor)
+        if "network" in parts or unexplained or not lines[:1] == [ALL_AGREE]:
             row.faults += [("network", line) for line in lines]
     elif stage.kind in ("fp32", "fp16"):
         row.faults += [("network", line) for line in diagnosis.changed_weights(stage)]
@@ -186,7 +197,7 @@ def _not_measured(stage, diagnosis):
     if stage.hash_problem:
         row.faults.append(("files", stage.hash_problem))
     row.faults.append(("model", stage.failure))
-    if stage.backend is not None and stage.hash_problem:
+    if stage.remains is not None:
         row.faults += [("network", line) for line in diagnosis.explain(stage, None)]
     return row
 

@@ -5,6 +5,7 @@ import pickle
 
 import pytest
 import torch
+from lying_server import lying_server
 from small_arch import arch
 
 from nanodet.errors import NanodetError
@@ -135,6 +136,17 @@ def test_pretrained_offline_says_how_to_go_on(tmp_path, monkeypatch):
     message = str(caught.value)
     assert message.startswith("my.yml: model.arch.backbone.pretrain: cannot fetch")
     assert "false" in message
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_pretrained_of_a_server_that_lies(tmp_path, monkeypatch):
+    monkeypatch.setenv("NANODET_HOME", str(tmp_path / "cache"))
+    section = arch().backbone
+    section.pretrain = True
+    with lying_server({"/shufflenetv2_x0.5-f707e7126e.pth": b"no weights"}) as server:
+        monkeypatch.setenv("NANODET_MIRROR", server.url)
+        with pytest.raises(NanodetError, match=r"backbone\.pretrain: cannot fetch .*SHA-256"):
+            load_pretrained(build_network(arch()).backbone, section, "my.yml")
     assert list((tmp_path / "cache").iterdir()) == []
 
 

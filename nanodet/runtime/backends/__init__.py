@@ -4,7 +4,8 @@ from typing import Protocol
 
 import numpy as np
 
-from nanodet.runtime.spec import Spec
+from nanodet.errors import NanodetError
+from nanodet.runtime.spec import Spec, fits, format_shape
 
 
 class Backend(Protocol):
@@ -27,6 +28,46 @@ class Backend(Protocol):
         Returns:
             float32 (points, classes + 4 (reg_max + 1)): levels in order of stride, each row by
             row; class scores 0..1 after sigmoid, then the distributions of the left, top, right
-            and bottom edge before softmax.
+            and bottom edge before softmax. Where the spec's form is ``boxes``, float32 (N, 6):
+            ``xyxy`` in network pixels, score, class index, best first.
         """
         ...
+
+
+def check_form(spec, file, inputs, outputs):
+    """Raise `NanodetError` unless inputs and outputs of a model are those that its spec says.
+
+    Args:
+        spec: a `Spec`.
+        file: names the model in messages.
+        inputs, outputs: name to shape, None for each side that is not fixed, and for a shape that
+            the model does not tell. A leading batch of 1 is part of the input and of an output of
+            distributions.
+    """
+    wanted = [spec.output_name]
+    if spec.form == "boxes":
+        wanted += [spec.scores_name, spec.labels_name]
+    if list(inputs) != [spec.input_name] or not set(wanted) <= set(outputs):
+        raise NanodetError(
+            f"{file}: its spec says input {spec.input_name} and output {', '.join(wanted)}, but it "
+            f"has {', '.join(inputs)} and {', '.join(outputs)}"
+        )
+    width, height = spec.input_size
+    shape = inputs[spec.input_name]
+    if shape is not None and not fits(shape, (1, 3, height, width)):
+        raise NanodetError(
+            f"{file}: its input is {format_shape(shape)}, but its spec says "
+            f"{format_shape((1, 3, height, width))}"
+        )
+    if spec.form == "boxes":
+        for name, expected in zip(wanted, ((None, 4), (None,), (None,)), strict=True):
+            if outputs[name] is not None and not fits(outputs[name], expected):
+                raise NanodetError(
+                    f"{file}: its output {name} is {format_shape(outputs[name])}, but boxes are "
+                    "any x 4, their scores and labels any"
+                )
+    elif outputs[spec.output_name] is not None:
+        batch, *shape = outputs[spec.output_name]
+        if batch not in (1, None):
+            raise NanodetError(f"{file}: its output has a batch of {batch}, not 1")
+        spec.check_output_shape(tuple(shape), spec.input_size, file)

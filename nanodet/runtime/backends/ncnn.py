@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from nanodet.errors import NanodetError
+from nanodet.runtime.backends import check_form
 from nanodet.runtime.files import sha256
 from nanodet.runtime.ncnn_graph import Graph
+from nanodet.runtime.ncnn_shapes import blob_shapes
 from nanodet.runtime.ncnn_weights import load_weights
 from nanodet.runtime.spec import Spec
 
@@ -22,14 +24,14 @@ class NcnnBackend:
         precision: of what flows between the layers: ``fp32``, ``bf16`` (storage in bfloat16) or
             ``fp16`` (storage and arithmetic, where the CPU has it). Layers that the file
             quantises work in int8 in all three.
-        check_hashes: whether to refuse files that are not those the spec describes.
+        strict: whether to refuse files, and an output, that are not those the spec describes.
 
     Attributes:
         graph: the `nanodet.runtime.ncnn_graph.Graph` of the file.
         net: the loaded ``ncnn.Net``.
     """
 
-    def __init__(self, path, threads=None, precision="fp32", check_hashes=True):
+    def __init__(self, path, threads=None, precision="fp32", strict=True):
         self.path = str(path)
         import_ncnn(path)
         param, weights = Path(path), Path(path).with_suffix(".bin")
@@ -40,20 +42,30 @@ class NcnnBackend:
             )
         self.spec = Spec.load(beside)
         self.graph = check_graph(param, weights)
-        if check_hashes:
+        if strict:
             check_files(param, weights, self.spec, beside)
+        self._strict, self._known_sizes = strict, set()
+        self._check_size(self.spec.input_size)
         load_weights(weights, self.graph, param)
         self.net = load_net(param, weights, threads, precision)
-        names = self.graph.inputs(), self.graph.outputs()
-        if self.spec.input_name not in names[0] or self.spec.output_name not in names[1]:
-            raise NanodetError(
-                f"{path}: its spec says input {self.spec.input_name} and output "
-                f"{self.spec.output_name}, but it has {', '.join(names[0])} and {', '.join(names[1])}"
-            )
+
+    def _check_size(self, size):
+        """Work out whether the graph takes a (width, height): ncnn does not, and crashes."""
+        if size in self._known_sizes:
+            return
+        width, height = size
+        shapes = blob_shapes(self.graph, (3, height, width), self.path)
+        inputs = dict.fromkeys(self.graph.inputs(), (1, 3, height, width))
+        outputs = {
+            blob: (1, *shapes[blob]) if self._strict else None for blob in self.graph.outputs()
+        }
+        check_form(self.spec.at_size(size), self.path, inputs, outputs)
+        self._known_sizes.add(size)
 
     def run(self, tensor):
         import ncnn
 
+        self._check_size(tensor.shape[:1:-1])
         extractor = self.net.create_extractor()
         # ncnn's Mat refers to this memory: it must live until extract is done
         picture = np.ascontiguousarray(tensor[0], np.float32)
@@ -103,7 +115,9 @@ def load_net(param, weights, threads=None, precision="fp32"):
     ncnn = import_ncnn(param)
     net = ncnn.Net()
     set_options(net, threads, precision)
-    if net.load_param(str(param)) != 0 or net.load_model(str(weights)) != 0:
+    # the graph as it was read and checked: ncnn's own reader takes some texts for others
+    text = Graph.load(param).to_text()
+    if net.load_param_mem(text) != 0 or net.load_model(str(weights)) != 0:
         raise NanodetError(f"{param}: ncnn cannot load this model")
     return net
 

@@ -1,18 +1,27 @@
 """Runs an exported ONNX model in ONNX Runtime."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 
 from nanodet.errors import NanodetError
+from nanodet.runtime.backends import check_form
 from nanodet.runtime.spec import ONNX_METADATA_KEY, Spec
+
+# inputs that a model of the form ``boxes`` may have, float32 (), their defaults inside
+SCORE_INPUT, IOU_INPUT = "score_threshold", "iou_threshold"
 
 
 class OnnxBackend:
-    """See `nanodet.runtime.backends.Backend`; the spec is read from the model's metadata."""
+    """See `nanodet.runtime.backends.Backend`; the spec is read from the model's metadata.
 
-    def __init__(self, path, threads=None):
+    Args:
+        path: the ``.onnx`` file.
+        threads: CPU threads; None lets ONNX Runtime choose.
+        strict: whether to refuse an output that is not what the spec says.
+    """
+
+    def __init__(self, path, threads=None, strict=True):
         try:
             import onnxruntime
         except ImportError:
@@ -33,32 +42,56 @@ class OnnxBackend:
         text = self.session.get_modelmeta().custom_metadata_map.get(ONNX_METADATA_KEY)
         beside = Path(path).with_suffix(".json")
         if text is not None:
-            try:
-                mapping = json.loads(text)
-            except ValueError as error:
-                raise NanodetError(f"{path}: its spec is not valid JSON ({error})") from None
-            self.spec = Spec.from_dict(mapping, f"{path} (its own spec)")
+            self.spec = Spec.from_json(text, f"{path} (its own spec)")
         elif beside.is_file():
             self.spec = Spec.load(beside)
         else:
             raise NanodetError(f"{path}: carries no spec, and {beside} is not there")
-        self._check_names()
+        inputs, outputs = self.session.get_inputs(), self.session.get_outputs()
+        for node in inputs:
+            if node.type != "tensor(float)":
+                raise NanodetError(f"{path}: its input {node.name} is {node.type}, not float32")
+        made = _shapes(outputs)
+        check_form(self.spec, path, _shapes(inputs), made if strict else dict.fromkeys(made))
 
-    def _check_names(self):
-        inputs = [node.name for node in self.session.get_inputs()]
-        outputs = [node.name for node in self.session.get_outputs()]
-        if self.spec.input_name not in inputs or self.spec.output_name not in outputs:
-            raise NanodetError(
-                f"{self.path}: its spec says input {self.spec.input_name} and output "
-                f"{self.spec.output_name}, but it has {', '.join(inputs)} and {', '.join(outputs)}"
+    def run(self, tensor, score=None, nms_iou=None):
+        """See `nanodet.runtime.backends.Backend`.
+
+        Args:
+            score, nms_iou: thresholds, for models of the form ``boxes`` alone; None takes the
+                model's.
+        """
+        spec, inputs = self.spec, {self.spec.input_name: tensor}
+        if spec.form == "boxes":
+            inputs |= self._thresholds({SCORE_INPUT: score, IOU_INPUT: nms_iou})
+            boxes, scores, labels = self._run(
+                [spec.output_name, spec.scores_name, spec.labels_name], inputs
             )
+            return np.concatenate([boxes, scores[:, None], labels[:, None]], 1, dtype=np.float32)
+        return np.ascontiguousarray(self._run([spec.output_name], inputs)[0][0])
 
-    def run(self, tensor):
+    def _run(self, outputs, inputs):
         try:
-            output = self.session.run([self.spec.output_name], {self.spec.input_name: tensor})[0]
+            return self.session.run(outputs, inputs)
         except Exception as error:
             raise NanodetError(f"{self.path}: the network failed ({_first_line(error)})") from None
-        return np.ascontiguousarray(output[0])
+
+    def _thresholds(self, wanted):
+        """Return the inputs for thresholds that are not those inside the file."""
+        inside = {SCORE_INPUT: self.spec.score, IOU_INPUT: self.spec.nms_iou}
+        changed = {k: v for k, v in wanted.items() if v is not None and v != inside[k]}
+        can = {node.name for node in self.session.get_overridable_initializers()}
+        for name in changed.keys() - can:
+            raise NanodetError(f"{self.path}: its {name} is fixed at {inside[name]:g}")
+        return {name: np.array(value, np.float32) for name, value in changed.items()}
+
+
+def _shapes(nodes):
+    """Return name to shape; ONNX Runtime gives texts for sides that are not fixed."""
+    return {
+        node.name: tuple(side if isinstance(side, int) else None for side in node.shape) or None
+        for node in nodes
+    }
 
 
 def _first_line(error):

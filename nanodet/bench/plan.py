@@ -1,0 +1,169 @@
+"""What is to be timed and how long: model x threads x precision, all of it checked beforehand."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from nanodet.errors import NanodetError
+from nanodet.runtime.ncnn_graph import Graph
+from nanodet.runtime.spec import check_input_size
+
+MODELS = (".ckpt", ".pth", ".onnx", ".param")
+TURN_S, SETTLE_S, SETTLE_RUNS = 0.5, 0.05, 2
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is measured of each entry.
+
+    Attributes:
+        runs, seconds: both are reached; ``seconds`` of measured time.
+        name: ``standard``, ``strict`` or ``quick``.
+    """
+
+    runs: int = 100
+    seconds: float = 10.0
+    name: str = "standard"
+
+    @property
+    def warmup_runs(self):
+        return 10
+
+    @property
+    def warmup_s(self):
+        return min(1.0, self.seconds)
+
+    @property
+    def turn_s(self):
+        """Seconds of one turn; short enough that everything gets at least four of them."""
+        return min(TURN_S, self.seconds / 4)
+
+    @property
+    def settle_s(self):
+        """Seconds at the start of a turn that do not count: caches and clocks are another's."""
+        return min(SETTLE_S, self.turn_s / 4)
+
+
+STANDARD, STRICT = Effort(), Effort(1024, 60.0, "strict")
+
+
+def effort_of(strict=False, runs=None, seconds=None):
+    """Return the `Effort` of the options; less than `STANDARD` is called ``quick``."""
+    base = STRICT if strict else STANDARD
+    runs, seconds = runs or base.runs, seconds or base.seconds
+    if runs < STANDARD.runs or seconds < STANDARD.seconds:
+        return Effort(runs, seconds, "quick")
+    strict = runs >= STRICT.runs and seconds >= STRICT.seconds
+    return Effort(runs, seconds, "strict" if strict else "standard")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the result, and one process that is timed.
+
+    Attributes:
+        path: the model's file, or the graph's.
+        graph: whether it is a graph without weights.
+        size: (width, height) of the input; None takes the model's own.
+        threads: CPU threads.
+        precision: of the arithmetic, see `nanodet.runtime.backends.ncnn`.
+        name: of the model in tables, unique among the models of a plan.
+    """
+
+    path: str
+    graph: bool
+    size: tuple | None
+    threads: int
+    precision: str
+    name: str
+
+    @property
+    def label(self):
+        """Names the entry in messages, uniquely."""
+        size = "" if self.size is None else f" {self.size[0]}x{self.size[1]}"
+        return f"{self.name}{size}, {count_threads(self.threads)}, {self.precision}"
+
+
+def count_threads(threads):
+    """Return ``1 thread``, ``2 threads`` and so on."""
+    return f"{threads} thread{'' if threads == 1 else 's'}"
+
+
+def plan_entries(models, graphs=(), threads=(1,), precisions=("fp32",)):
+    """Return the `Entry` list of everything that is to be timed, in the order of the table.
+
+    Args:
+        models: texts ``FILE`` or ``FILE@WxH``.
+        graphs: (file, (width, height)) of each graph that is timed with empty weights.
+        threads, precisions: every model is timed with each of them; ``.onnx`` and ``.ckpt`` have
+            fp32 alone.
+
+    Raises:
+        NanodetError: nothing to time, a missing file, a precision that this CPU or a model lacks.
+    """
+    wanted = [(*split_size(text), False) for text in models]
+    wanted += [(str(path), tuple(size), True) for path, size in graphs]
+    if not wanted:
+        raise NanodetError("nothing to time: give a MODEL, or --graph GRAPH.param --size WxH")
+    for path, size, graph in wanted:
+        _check_file(path, size, graph)
+    _check_precisions(precisions, [path for path, _, _ in wanted])
+    names = _names([path for path, _, _ in wanted])
+    entries = []
+    for path, size, graph in wanted:
+        own = precisions if Path(path).suffix.lower() == ".param" else ("fp32",)
+        entries += [
+            Entry(path, graph, size, count, precision, names[path])
+            for count in threads
+            for precision in own
+        ]
+    twice = [entry.label for entry, times in Counter(entries).items() if times > 1]
+    if twice:
+        raise NanodetError(f"{twice[0]}: is to be timed twice in one run")
+    return entries
+
+
+def split_size(text):
+    """Return (file, size) of ``FILE@WxH``; size is None where there is none."""
+    match = re.fullmatch(r"(.+)@(\d{1,5})[xX](\d{1,5})", text)
+    if match is None or Path(text).exists():
+        return text, None
+    return match[1], (int(match[2]), int(match[3]))
+
+
+def _check_file(path, size, graph):
+    if not Path(path).is_file():
+        raise NanodetError(f"{path}: there is no such {'graph' if graph else 'model'} file")
+    if graph:
+        Graph.load(path)
+        return
+    if Path(path).suffix.lower() not in MODELS:
+        raise NanodetError(f"{path}: unknown kind of model; known: {', '.join(MODELS)}")
+    if size is not None:
+        check_input_size(size, f"{path}@{size[0]}x{size[1]}")
+
+
+def _check_precisions(precisions, paths):
+    from nanodet.runtime.backends.ncnn import import_ncnn, set_options
+
+    in_ncnn = [path for path in paths if path.lower().endswith(".param")]
+    others = [path for path in paths if path not in in_ncnn]
+    if others and "fp32" not in precisions:
+        raise NanodetError(
+            f"precision: {others[0]} is calculated in fp32 alone; {', '.join(precisions)} is for "
+            ".param files"
+        )
+    if in_ncnn:
+        ncnn = import_ncnn(in_ncnn[0])
+        for precision in precisions:
+            set_options(ncnn.Net(), None, precision)
+
+
+def _names(paths):
+    """Return path to the shortest name that tells the models of this plan apart."""
+    names = {path: Path(path).stem for path in paths}
+    for shorten in (lambda path: Path(path).name, str):
+        times = Counter(names.values())
+        names = {p: n if times[n] == 1 else shorten(p) for p, n in names.items()}
+    return names

@@ -1,0 +1,186 @@
+"""What one process times: a model with all that lies around it, or a bare graph."""
+
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from nanodet.errors import NanodetError
+from nanodet.runtime.backends.ncnn import import_ncnn, set_options
+from nanodet.runtime.detector import Detector
+from nanodet.runtime.ncnn_graph import Graph
+from nanodet.runtime.pictures import read_picture
+from nanodet.runtime.spec import check_input_size
+
+PICTURE_SIZE = 640, 480
+_SHAPE_HINT = -23330
+_NCNN_OPTIONS = (
+    "lightmode", "openmp_blocktime", "use_packing_layout", "use_winograd_convolution",
+    "use_sgemm_convolution", "use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic",
+    "use_bf16_storage", "use_int8_inference", "use_int8_packed", "use_int8_storage",
+    "use_int8_arithmetic",
+)  # fmt: skip
+
+
+def bench_picture(path=None):
+    """Return the picture at ``path``, or smooth noise, uint8 (480, 640, 3), always the same."""
+    if path is not None:
+        return read_picture(path)
+    coarse = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8)
+    return cv2.resize(coarse, PICTURE_SIZE, interpolation=cv2.INTER_CUBIC)
+
+
+class ModelSubject:
+    """A model as `nanodet.runtime.detector.Detector` runs it.
+
+    Args:
+        path, config, size, threads, precision: as `Detector` takes them.
+        picture: uint8 (H, W, 3) BGR.
+    """
+
+    stages = ("preprocess", "network", "decode")
+
+    def __init__(self, path, picture, size=None, threads=1, precision="fp32", config=None):
+        cv2.setNumThreads(threads)  # the stages around the network, too
+        self._detector = Detector(path, config, size=size, threads=threads, precision=precision)
+        if self._detector.fit == "own":
+            # a checkpoint's own fit gives every picture another size; exported models letterbox
+            check_input_size(self._detector.size, str(path))
+            self._detector.fit = "letterbox"
+        self._picture = picture
+
+    def run(self):
+        """Detect once; return the nanoseconds of each of `stages`."""
+        detector, picture = self._detector, self._picture
+        start = time.perf_counter_ns()
+        tensor, placement = detector.preprocess(picture)
+        ready = time.perf_counter_ns()
+        output = detector.backend.run(tensor)
+        done = time.perf_counter_ns()
+        detector.decode(output, placement, picture.shape)
+        return ready - start, done - ready, time.perf_counter_ns() - done
+
+    def facts(self):
+        """Return what is worth knowing of it, as JSON."""
+        detector = self._detector
+        placement = detector.preprocess(self._picture)[1]
+        engine, options = _engine(detector.backend)
+        return {
+            "input": list(placement.canvas),
+            "engine": engine,
+            "options": options,
+            "detections": len(detector(self._picture)),
+            "left_out": [],
+        }
+
+
+class GraphSubject:
+    """An ncnn graph whose weights are all zero, filled and read as ncnn's benchncnn does it.
+
+    Layers that make boxes (``DetectionOutput`` and its kin) are left out and their inputs are
+    the outputs: with weights of zero all boxes score alike, and thousands of them would go
+    through NMS.
+
+    Args:
+        path: the ``.param``.
+        size: (width, height) of its one input.
+        threads, precision: as `nanodet.runtime.backends.ncnn.set_options` takes them.
+    """
+
+    stages = ("network",)
+
+    def __init__(self, path, size, threads=1, precision="fp32"):
+        ncnn = import_ncnn(path)
+        self._path, self._size, self._ncnn = path, tuple(size), ncnn
+        graph = Graph.load(path)
+        for layer in graph.layers:
+            if ncnn.layer_to_index(layer.kind) < 0:
+                raise NanodetError(f"{path}: layer {layer.name}: ncnn has no layer {layer.kind}")
+        channels = fit_graph(graph, self._size, path)
+        self._left_out = [layer.name for layer in graph.layers if _makes_boxes(layer)]
+        graph.layers = [layer for layer in graph.layers if not _makes_boxes(layer)]
+        self._net = ncnn.Net()
+        set_options(self._net, threads, precision)
+        if self._net.load_param_mem(graph.to_text()) != 0:
+            raise NanodetError(f"{path}: ncnn cannot load this graph")
+        if self._net.load_model(ncnn.DataReaderFromEmpty()) != 0:
+            raise NanodetError(f"{path}: ncnn cannot load this graph with empty weights")
+        (self._input,), self._outputs = self._net.input_names(), self._net.output_names()
+        self._picture = np.full((channels, self._size[1], self._size[0]), 0.01, np.float32)
+
+    def _extract(self):
+        extractor = self._net.create_extractor()
+        extractor.input(self._input, self._ncnn.Mat(self._picture))
+        return [extractor.extract(name)[0] for name in self._outputs]
+
+    def run(self):
+        """Run once; return the nanoseconds of each of `stages`."""
+        start = time.perf_counter_ns()
+        self._extract()
+        return (time.perf_counter_ns() - start,)
+
+    def facts(self):
+        """Return what is worth knowing of it, as JSON; raise `NanodetError` if it cannot run."""
+        for name, status in zip(self._outputs, self._extract(), strict=True):
+            if status != 0:
+                raise NanodetError(
+                    f"{self._path}: ncnn failed to run it at {self._size[0]}x{self._size[1]} "
+                    f"(output {name}, status {status})"
+                )
+        return {
+            "input": list(self._size),
+            "engine": f"ncnn {self._ncnn.__version__}",
+            "options": _ncnn_options(self._net),
+            "detections": None,
+            "left_out": self._left_out,
+        }
+
+
+def fit_graph(graph, size, file):
+    """Make a graph take inputs of (width, height); return the channels of its input.
+
+    A graph may say for which input it was written, and the shape of every blob at that input;
+    ncnn chooses by them while it loads. At another size they would be wrong, so they go.
+
+    Raises:
+        NanodetError: it has no input, or several.
+    """
+    inputs = [layer for layer in graph.layers if layer.kind == "Input"]
+    if len(inputs) != 1 or len(inputs[0].outputs) != 1:
+        raise NanodetError(
+            f"{file}: has {len(graph.inputs())} inputs; a graph with one can be timed"
+        )
+    (entrance,) = inputs
+    channels = entrance.whole(2) or 3
+    if (entrance.whole(0), entrance.whole(1)) != tuple(size):
+        entrance.values.clear()
+        for layer in graph.layers:
+            layer.values.pop(_SHAPE_HINT, None)
+    return channels
+
+
+def _makes_boxes(layer):
+    return layer.kind.endswith("DetectionOutput")
+
+
+def _engine(backend):
+    """Return (engine and version, its options) of a Detector's backend."""
+    suffix = Path(backend.path).suffix.lower()
+    if suffix == ".param":
+        import ncnn
+
+        return f"ncnn {ncnn.__version__}", _ncnn_options(backend.net)
+    if suffix == ".onnx":
+        import onnxruntime
+
+        options = backend.session.get_session_options()
+        return f"onnxruntime {onnxruntime.__version__}", {"threads": options.intra_op_num_threads}
+    import torch
+
+    return f"torch {torch.__version__}", {"threads": torch.get_num_threads()}
+
+
+def _ncnn_options(net):
+    known = [name for name in _NCNN_OPTIONS if hasattr(net.opt, name)]
+    return {"threads": net.opt.num_threads} | {name: getattr(net.opt, name) for name in known}

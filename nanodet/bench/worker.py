@@ -1,0 +1,137 @@
+"""The process of one entry: loads it, and runs it when it is its turn.
+
+Started as ``python -m nanodet.bench.worker`` by `nanodet.bench.turns`. Takes and gives one JSON
+object a line: first the entry, then turns; ends when its input does.
+"""
+
+import gc
+import json
+import os
+import signal
+import sys
+import threading
+import time
+
+from nanodet.errors import NanodetError
+
+
+def main():
+    """Serve one entry; return the exit status."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's; it ends this process
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever a library prints must not get among the replies
+
+    def reply(**values):
+        print(json.dumps(values), file=replies, flush=True)
+
+    order = json.loads(sys.stdin.readline())
+    # before anything starts threads: they inherit it
+    if order["cores"] is not None:
+        os.sched_setaffinity(0, order["cores"])
+    try:
+        subject, loading = _load(order)
+        facts = subject.facts()
+    except NanodetError as error:
+        reply(error=str(error))
+        return 1
+    reply(stages=subject.stages, cores=_cores(), **loading, **facts)
+    gc.disable()  # its pauses are no part of a model's time
+    for line in sys.stdin:
+        order, waited, start = json.loads(line), _waited_ns(), time.perf_counter_ns()
+        try:
+            times = take_turn(subject.run, **order)
+        except NanodetError as error:
+            reply(error=str(error))
+            return 1
+        took = time.perf_counter_ns() - start
+        waited = None if waited is None else (_waited_ns() - waited) / took
+        gc.collect()
+        reply(times=times, waited=waited, peak_bytes=_peak_bytes())
+    return 0
+
+
+def take_turn(run, seconds, settle_s, settle_runs):
+    """Run for a while.
+
+    Args:
+        run: returns the times of its stages.
+        seconds: at least so long, and at least once.
+        settle_s, settle_runs: before that, so long and so often without counting.
+
+    Returns:
+        list of what ``run`` returned.
+    """
+    start, runs = time.perf_counter(), 0
+    while runs < settle_runs or time.perf_counter() - start < settle_s:
+        run()
+        runs += 1
+    times, start = [], time.perf_counter()
+    while not times or time.perf_counter() - start < seconds:
+        times.append(run())
+    return times
+
+
+def _load(order):
+    """Return the subject, and what loading it took."""
+    from nanodet.bench.subject import GraphSubject, ModelSubject, bench_picture
+
+    path, size, threads = order["path"], order["size"], order["threads"]
+    _import_engine(path)
+    picture = None if order["graph"] else bench_picture(order["picture"])
+    before, start = _peak_bytes(), time.perf_counter()
+    if order["graph"]:
+        subject = GraphSubject(path, size, threads, order["precision"])
+    else:
+        subject = ModelSubject(path, picture, size, threads, order["precision"], order["config"])
+    return subject, {"load_s": time.perf_counter() - start, "before_bytes": before}
+
+
+def _import_engine(path):
+    """Import what the model needs, so that this is no part of the model's time and memory."""
+    try:
+        if path.lower().endswith(".onnx"):
+            import onnxruntime  # noqa: F401
+        elif path.lower().endswith(".param"):
+            import ncnn  # noqa: F401
+        else:
+            import nanodet.model.torch_backend  # noqa: F401
+    except ImportError:
+        pass  # loading the model says what is missing
+
+
+def _cores():
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+
+
+def _waited_ns():
+    """Return how long this thread has waited for a core that another had; None where not told."""
+    try:
+        with open(
+            f"/proc/self/task/{threading.get_native_id()}/schedstat", encoding="ascii"
+        ) as file:
+            return int(file.read().split()[1])
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def _peak_bytes():
+    """Return the most memory this process has had, in bytes; None where the system hides it."""
+    try:
+        # not getrusage: on Linux that begins with the peak of the process that started this one
+        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+            for line in file:
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    try:
+        import resource
+    except ImportError:
+        return None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
+        1 if sys.platform == "darwin" else 1024
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,29 @@
+"""``nanodet import``: a trained ncnn NanoDet back into a checkpoint that trains."""
+
+from nanodet.cli.arguments import positive_int
+from nanodet.cli.packages import needed_packages
+
+
+def add_arguments(parser):
+    """Add the command's arguments to an `argparse` parser."""
+    parser.add_argument("model", metavar="MODEL.param", help="ncnn model, its .bin beside it")
+    parser.add_argument(
+        "--config", required=True, metavar="C", help="config of the model's architecture"
+    )
+    parser.add_argument(
+        "--images", metavar="DIR",
+        help="measure the batch norms on pictures of this folder, so that training can go on",
+    )  # fmt: skip
+    parser.add_argument(
+        "--limit", type=positive_int, default=200, metavar="N",
+        help="at most so many pictures, evenly spread over the folder (default: 200)",
+    )  # fmt: skip
+    parser.add_argument("--out", required=True, metavar="FILE.ckpt", help="checkpoint to write")
+
+
+def run(args):
+    """Import, and print what was written."""
+    with needed_packages():
+        from nanodet.export.import_ncnn import import_model
+    imported = import_model(args.model, args.config, args.out, args.images, args.limit)
+    print(imported.path)

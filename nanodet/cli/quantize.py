@@ -1,0 +1,64 @@
+"""``nanodet quantize``: an ncnn model in int8, measured."""
+
+import argparse
+
+from nanodet.cli.arguments import positive_int
+from nanodet.cli.packages import needed_packages
+
+
+def add_arguments(parser):
+    """Add the command's arguments to an `argparse` parser."""
+    parser.add_argument("model", metavar="MODEL.param", help="ncnn model in floating point")
+    parser.add_argument(
+        "--images", required=True, metavar="DIR",
+        help="pictures like those the model will see: some calibrate, the others measure",
+    )  # fmt: skip
+    parser.add_argument(
+        "--annotations", metavar="FILE_OR_DIR",
+        help="COCO json, or folder of VOC xml or YOLO txt: accuracy in AP (without: by detections "
+        "that both models have)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--format", choices=("coco", "voc", "yolo"),
+        help="format of the annotations (default: told by the files)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--limit", type=positive_int, default=200, metavar="N",
+        help="at most so many pictures calibrate, and at most half of all (default: 200)",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0, help="draws them (default: 0)")
+    parser.add_argument(
+        "--max-drop", type=_points, default=0.5, metavar="AP",
+        help="points of AP that may be lost (default: 0.5)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--method", choices=("best", "kl", "aciq", "mse", "percentile", "max"), default="best",
+        help="how activations are clipped (default: the best of all for each layer)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--layers", choices=("fast", "all"), default="fast",
+        help="int8 where it was faster on this CPU, or everywhere, for another CPU (default: fast)",
+    )  # fmt: skip
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder for the files")
+
+
+def run(args):
+    """Quantise, and print what was measured and written."""
+    with needed_packages():
+        from nanodet.quantize.quantize import quantize
+    result = quantize(
+        args.model, args.images, args.out, args.annotations, args.format, args.limit, args.seed,
+        args.max_drop, args.method, args.layers, report=lambda line: print(line, flush=True),
+    )  # fmt: skip
+    for path in result.files:
+        print(path)
+
+
+def _points(text):
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 100")
+    return value

@@ -1,0 +1,32 @@
+"""Whether two models find the same: detections of one that have a twin among the other's."""
+
+import numpy as np
+
+from nanodet.evaluate.confusion import box_iou
+
+SCORE, IOU, SCORE_OFF = 0.3, 0.9, 0.1
+
+
+def count_twins(ours, theirs):
+    """Count the detections above `SCORE` of both sides, and those with a twin on the other side.
+
+    A twin has the same class, an IoU above `IOU` and a confidence within `SCORE_OFF`; it may itself
+    lie below `SCORE`, so both sides should hold detections down to `SCORE` - `SCORE_OFF`.
+
+    Args:
+        ours, theirs: `nanodet.runtime.detections.Detections` of one picture.
+
+    Returns:
+        (with a twin, counted), of both sides together.
+    """
+    alike = (
+        (box_iou(ours.xyxy, theirs.xyxy) > IOU)
+        & (ours.class_id[:, None] == theirs.class_id[None])
+        & (np.abs(ours.confidence[:, None] - theirs.confidence[None]) <= SCORE_OFF)
+    )
+    twins = counted = 0
+    for found, has_twin in ((ours, alike.any(axis=1)), (theirs, alike.any(axis=0))):
+        above = found.confidence > SCORE
+        twins += int(has_twin[above].sum())
+        counted += int(above.sum())
+    return twins, counted

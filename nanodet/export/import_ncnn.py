@@ -1,0 +1,232 @@
+"""A trained ncnn NanoDet back into a checkpoint that trains, and the proof that it is the same."""
+
+import dataclasses
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from nanodet import __version__
+from nanodet.config import config_to_dict, load_config
+from nanodet.errors import NanodetError
+from nanodet.export import batch_norm
+from nanodet.export.match_ncnn import match
+from nanodet.export.tensors import picture_paths, picture_tensors
+from nanodet.model.checkpoint import KEY
+from nanodet.model.network import build_network
+from nanodet.model.torch_backend import TorchBackend, spec_of
+from nanodet.runtime.backends.ncnn import NcnnBackend, check_model
+from nanodet.runtime.files import check_writable, replacing, sha256, write_text
+from nanodet.runtime.ncnn_unify import unify
+from nanodet.runtime.pictures import read_picture
+from nanodet.runtime.preprocess import preprocess
+from nanodet.runtime.progress import Progress
+
+LIMIT = 200  # pictures for the statistics
+BATCH = 8
+TOLERANCE = 1e-4  # of scores and logits, relative where they are above 1
+SUFFIXES = (".ckpt", ".pth")
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import made.
+
+    Attributes:
+        path: of the checkpoint.
+        difference: the largest one between ncnn and torch, of scores and logits.
+        pictures: how many the statistics of the batch norms were measured on, 0 for none.
+    """
+
+    path: Path
+    difference: float
+    pictures: int
+
+
+def import_model(param, config, out, images=None, limit=LIMIT, report=print):
+    """Write a checkpoint that computes what an ncnn model computes.
+
+    Args:
+        param: the ``.param`` file of a NanoDet, its ``.bin`` beside it; weights in 32 or 16 bits.
+        config: config file of its architecture; it goes into the checkpoint.
+        out: the ``.ckpt`` to write, after ncnn and torch agreed.
+        images: folder of pictures to measure the batch norms on; None leaves mean 0, variance 1.
+        limit: at most so many pictures, evenly spread over the folder.
+        report: called with each line of progress.
+
+    Returns:
+        `Imported`.
+
+    Raises:
+        NanodetError: the model is damaged, of another architecture or quantised, or torch and ncnn
+            differ.
+    """
+    param, out = Path(param), Path(out)
+    if out.suffix.lower() not in SUFFIXES:
+        raise NanodetError(f"{out}: --out: a checkpoint ends in {' or '.join(SUFFIXES)}")
+    check_writable(out)
+    loaded = load_config(config)
+    network = fresh_network(loaded, config)
+    paths = [] if images is None else _spread(picture_paths(images), limit)
+    weights_file = param.with_suffix(".bin")
+    graph, weights = check_model(param, weights_file)
+    graph, form = unify(graph, param)
+    _refuse_quantised(graph, weights, param)
+    pairs = match(network, graph, form, param, config)
+    fill(network, pairs, weights)
+    report(f"{param}: {len(pairs)} convolutions, {form.classes} classes")
+    spec = dataclasses.replace(spec_of(loaded), source={}, files={})
+    norms = [pair.norm for pair in pairs if pair.norm]
+    if paths:
+        batch_norm.measure(network, norms, _batches(paths, spec))
+        report(f"batch norm: measured on {len(paths)} pictures of {images}")
+    else:
+        report(
+            "batch norm: not measured: right for evaluation and export, but training would start "
+            "with a jump; --images DIR mends that (or train with schedule.freeze_norm=true)"
+        )
+    source = {path.name: sha256(path) for path in (param, weights_file)}
+    state = {f"model.{name}": value for name, value in network.state_dict().items()}
+    carried = {"version": __version__, "config": config_to_dict(loaded), "imported": source}
+    with replacing(out) as temporary:
+        torch.save({"state_dict": state, KEY: carried}, temporary)
+        with tempfile.TemporaryDirectory(prefix="nanodet-import-") as folder:
+            theirs = _ncnn_backend(graph, weights_file, spec, Path(folder))
+            difference = compare(TorchBackend(temporary), theirs, pairs, images, param)
+    report(f"torch and ncnn differ by at most {difference:.1e} (allowed: {TOLERANCE:g})")
+    return Imported(out, difference, len(paths))
+
+
+def fresh_network(config, file):
+    """Return the network of a config in eval mode; what an import leaves is always the same."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return build_network(config.model.arch, str(file)).eval()
+
+
+def fill(network, pairs, weights):
+    """Put the weights of an ncnn model into the network, its batch norms adding the biases.
+
+    Args:
+        network: a `NanoDet`, changed in place.
+        pairs: as `nanodet.export.match_ncnn.match` gives them.
+        weights: as `nanodet.runtime.ncnn_weights.parse_weights` gives them.
+    """
+    for pair in pairs:
+        conv, stored = network.get_submodule(pair.conv), weights[pair.layer.name]
+        weight = torch.from_numpy(stored["weight"].values).reshape(conv.weight.shape)
+        bias = torch.zeros(conv.out_channels)
+        if "bias" in stored:
+            bias = torch.from_numpy(stored["bias"].values)
+        with torch.no_grad():
+            conv.weight.copy_(weight)
+            if pair.norm is None:
+                conv.bias.copy_(bias)
+            else:
+                batch_norm.fold_in(network.get_submodule(pair.norm), bias)
+
+
+def compare(ours, theirs, pairs, images, file):
+    """Return the largest difference of two backends on noise and on pictures, at two sizes.
+
+    Raises:
+        NanodetError: it is above `TOLERANCE`; names the first layer where they part.
+    """
+    spec = ours.spec
+    width, height = spec.input_size
+    rng = np.random.default_rng(0)
+    tensors = []
+    for size in ((width, height), (width + 64, height + 32)):
+        tensors += [rng.standard_normal((1, 3, *size[::-1]), np.float32)]
+        tensors += picture_tensors(_fixed(spec).at_size(size), images, 2)
+    largest = 0.0
+    for tensor in tensors:
+        difference = _difference(theirs.run(tensor), ours.run(tensor))
+        if not difference <= TOLERANCE:
+            raise NanodetError(
+                f"{file}: torch and ncnn differ by {difference:.1e} in the output, "
+                f"{_first_layer(ours.network, theirs, pairs, tensor)}"
+            )
+        largest = max(largest, difference)
+    return largest
+
+
+def _first_layer(network, theirs, pairs, tensor):
+    """Say before which convolution the maps of both networks begin to differ."""
+    import ncnn
+
+    maps = {}
+
+    def keep(name):
+        return lambda conv, inputs: maps.update({name: inputs[0][0].clone().numpy()})
+
+    hooks = [
+        network.get_submodule(pair.conv).register_forward_pre_hook(keep(pair.conv))
+        for pair in pairs
+    ]
+    with torch.inference_mode():
+        network(torch.from_numpy(tensor))
+    for hook in hooks:
+        hook.remove()
+    extractor = theirs.net.create_extractor()
+    extractor.set_light_mode(False)
+    extractor.input(theirs.spec.input_name, ncnn.Mat(tensor[0]))
+    for pair in pairs:
+        _, found = extractor.extract(pair.layer.inputs[0])
+        found = np.array(found)
+        if not _difference(found, maps[pair.conv]) <= TOLERANCE:
+            return f"and first in what layer {pair.layer.name} ({pair.conv}) is given"
+    return "and not before its last layers"
+
+
+def _difference(given, wanted):
+    if given.shape != wanted.shape:
+        return float("inf")
+    return float((np.abs(given - wanted) / np.maximum(1, np.abs(wanted))).max())
+
+
+def _refuse_quantised(graph, weights, file):
+    for layer in graph.layers:
+        stored = weights.get(layer.name, {}).get("weight")
+        if stored is not None and (
+            stored.storage == "int8" or "weight_scales" in weights[layer.name]
+        ):
+            raise NanodetError(
+                f"{file}: layer {layer.name}: is int8, too coarse to train on: import the fp32 or "
+                "fp16 files of this model"
+            )
+
+
+def _batches(paths, spec):
+    """Yield the pictures as float32 (B, 3, H, W), B up to `BATCH`, as training will see them."""
+    spec, progress = _fixed(spec), Progress(len(paths), "picture")
+    for start in range(0, len(paths), BATCH):
+        tensors = []
+        for path in paths[start : start + BATCH]:
+            picture = read_picture(path)
+            fitted = preprocess(picture, spec.fit, spec.input_size, spec.mean, spec.std)
+            tensors.append(fitted[0])
+            progress.step()
+        yield torch.from_numpy(np.concatenate(tensors))
+    progress.close()
+
+
+def _fixed(spec):
+    """Return the spec with a fit that gives all pictures one size."""
+    return dataclasses.replace(spec, fit="stretch" if spec.fit == "stretch" else "letterbox")
+
+
+def _spread(paths, count):
+    return [paths[i * len(paths) // count] for i in range(count)] if len(paths) > count else paths
+
+
+def _ncnn_backend(graph, weights_file, spec, folder):
+    param, weights = folder / "model.param", folder / "model.bin"
+    write_text(param, graph.to_text())
+    shutil.copyfile(weights_file, weights)
+    files = {path.name: sha256(path) for path in (param, weights)}
+    dataclasses.replace(_fixed(spec), files=files).save(folder / "model.json")
+    return NcnnBackend(param)

@@ -1,0 +1,204 @@
+"""An ONNX file that ends in boxes: decoding and NMS as nodes behind the network's own.
+
+The nodes are standard ONNX operators and do what `nanodet.runtime.decode.decode` does: the best
+pairs of point and class of each level, edges as expectations, NMS within each class, the best boxes
+of the picture. Levels are laid out for the size of the input, so every size works that the network
+takes.
+"""
+
+import dataclasses
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from nanodet.errors import NanodetError
+from nanodet.export.onnx_file import write_spec
+from nanodet.runtime.backends.onnx import IOU_INPUT, SCORE_INPUT
+from nanodet.runtime.decode import decode
+
+LOW_SCORE = 0.05  # compared at too, through the threshold's input, so that there is much to compare
+BOX_TOLERANCE, SCORE_TOLERANCE = 0.05, 1e-4  # network pixels; 0..1
+
+
+def boxes_spec(spec):
+    """Return the `Spec` of the model with boxes that belongs to a model with distributions."""
+    return dataclasses.replace(spec, form="boxes", output_name="boxes", files={})
+
+
+def write(source, path, spec):
+    """Write the ONNX file ``source``, with boxes at its end, to ``path``.
+
+    Args:
+        source: an ONNX file whose output is that of `nanodet.runtime.backends.Backend`.
+        path: the file to write; its spec is inside.
+        spec: of ``source``.
+
+    Outputs of the new file, best first: ``boxes`` float32 (N, 4), ``xyxy`` in network pixels, not
+    clipped; ``scores`` float32 (N,); ``labels`` int64 (N,). `SCORE_INPUT` and `IOU_INPUT` are inputs
+    of float32 () that need not be given: the spec's thresholds are their defaults.
+    """
+    model = onnx.load(source)
+    spec = boxes_spec(spec)
+    raw = model.graph.output[0].name
+    del model.graph.output[:]
+    nodes = _Nodes(model.graph)
+    data = model.graph.input[0].name
+    for name, value in ((SCORE_INPUT, spec.score), (IOU_INPUT, spec.nms_iou)):
+        model.graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ()))
+        model.graph.initializer.append(numpy_helper.from_array(np.float32(value), name))
+    boxes, scores = _decode(nodes, data, raw, spec)
+    _select(nodes, boxes, scores, spec)
+    for name, kind, shape in (
+        (spec.output_name, TensorProto.FLOAT, ("found", 4)),
+        (spec.scores_name, TensorProto.FLOAT, ("found",)),
+        (spec.labels_name, TensorProto.INT64, ("found",)),
+    ):
+        model.graph.output.append(helper.make_tensor_value_info(name, kind, shape))
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, path)
+    write_spec(path, spec)
+
+
+def compare(backend, reference, tensors):
+    """Compare boxes made in the graph with those of `decode` on the same tensors.
+
+    Args:
+        backend: the `OnnxBackend` of a file that ends in boxes.
+        reference: the Backend of the file it was made from.
+        tensors: float32 (1, 3, H, W) each.
+
+    Returns:
+        the number of boxes compared, at the spec's score and at `LOW_SCORE`.
+
+    Raises:
+        NanodetError: other boxes.
+    """
+    count = 0
+    for tensor in tensors:
+        output, size = reference.run(tensor), tensor.shape[:1:-1]
+        for score in (reference.spec.score, LOW_SCORE):
+            wanted = decode(output, reference.spec, size, score)
+            wanted = np.column_stack([wanted.xyxy, wanted.confidence, wanted.class_id])
+            found = backend.run(tensor, score)
+            if len(found) != len(wanted):
+                raise NanodetError(
+                    f"boxes in the graph: {len(found)} where decoding gives {len(wanted)} "
+                    f"(score {score})"
+                )
+            errors = np.abs(_sorted(found) - _sorted(wanted)).max(axis=0, initial=0)
+            box, scores, label = errors[:4].max(), errors[4], errors[5]
+            if box > BOX_TOLERANCE or scores > SCORE_TOLERANCE or label:
+                raise NanodetError(
+                    f"boxes in the graph: differ by {box:.2g} px and {scores:.2g} in score from "
+                    f"decoding{', and in class' if label else ''} (score {score})"
+                )
+            count += len(found)
+    return count
+
+
+def _sorted(rows):
+    """Return boxes (N, 6) by score, then class and place: equal scores may come in any order."""
+    return rows[np.lexsort((rows[:, 1], rows[:, 0], rows[:, 5], -rows[:, 4]))]
+
+
+class _Nodes:
+    """Adds nodes and constants to a graph under names of their own."""
+
+    def __init__(self, graph):
+        self.graph, self.count = graph, 0
+
+    def add(self, kind, *inputs, outputs=1, **attributes):
+        """Add a node; return the name of its output, or names."""
+        self.count += 1
+        names = [f"nms/{kind}_{self.count}_{n}" for n in range(outputs)]
+        self.graph.node.append(helper.make_node(kind, inputs, names, names[0], **attributes))
+        return names[0] if outputs == 1 else names
+
+    def constant(self, value, kind=np.int64):
+        """Add a constant, a number or a list."""
+        self.count += 1
+        name = f"nms/constant_{self.count}"
+        self.graph.initializer.append(numpy_helper.from_array(np.array(value, kind), name))
+        return name
+
+    def call(self, name, kind, *inputs, **attributes):
+        """Add a node whose output has a given name."""
+        self.graph.node.append(helper.make_node(kind, inputs, [name], f"nms/{name}", **attributes))
+
+
+def _decode(nodes, data, raw, spec):
+    """Add what makes boxes (1, points, 4) and scores (1, classes, points) of the raw output.
+
+    Scores below the best ``per_level`` pairs of a level are -1.
+    """
+    add, constant = nodes.add, nodes.constant
+    classes, bins = len(spec.class_names), spec.reg_max + 1
+    zero, one = constant([0]), constant([1])
+    flat = add("Squeeze", raw, zero)
+    scores = add("Slice", flat, zero, constant([classes]), one)
+    logits = add("Slice", flat, constant([classes]), constant([spec.channels]), one)
+    share = add("Softmax", add("Reshape", logits, constant([-1, 4, bins])), axis=2)
+    distances = add("MatMul", share, constant(np.arange(bins), np.float32))  # (points, 4)
+
+    shape = add("Shape", data)
+    height, width = (add("Gather", shape, constant(axis)) for axis in (2, 3))
+    places, units, kept, start = [], [], [], constant([0])
+    for stride in spec.strides:
+        columns, rows = (
+            add("Div", add("Add", side, constant(stride - 1)), constant(stride))
+            for side in (width, height)
+        )
+        count = add("Mul", columns, rows)
+        number = add("Range", constant(0), count, constant(1))
+        at = [add("Mod", number, columns), add("Div", number, columns)]
+        at = [
+            add("Mul", add("Add", add("Cast", one_axis, to=TensorProto.FLOAT),
+                           constant(spec.point_offset, np.float32)), constant(stride, np.float32))
+            for one_axis in at
+        ]  # fmt: skip
+        places.append(add("Concat", *(add("Unsqueeze", x, one) for x in at), axis=1))
+        count = add("Unsqueeze", count, zero)
+        unit = constant([[stride]], np.float32)
+        units.append(add("Expand", unit, add("Concat", count, one, axis=0)))
+        end = add("Add", start, count)
+        kept.append(_best(nodes, add("Slice", scores, start, end, zero), spec))
+        start = end
+    place, unit = (add("Concat", *parts, axis=0) for parts in (places, units))
+    near, far = add("Split", add("Mul", distances, unit), axis=1, outputs=2, num_outputs=2)
+    corners = add("Sub", place, near), add("Add", place, far)
+    boxes = add("Unsqueeze", add("Concat", *corners, axis=1), zero)
+    scores = add("Unsqueeze", add("Concat", *kept, axis=0), zero)
+    return boxes, add("Transpose", scores, perm=[0, 2, 1])
+
+
+def _best(nodes, scores, spec):
+    """Add what keeps the best pairs of one level (points, classes); the others become -1."""
+    add, constant = nodes.add, nodes.constant
+    flat = add("Reshape", scores, constant([-1]))
+    most = add("Min", add("Shape", flat), constant([spec.per_level]))
+    values, indices = add("TopK", flat, most, outputs=2)
+    empty = add("ConstantOfShape", add("Shape", flat), value=_tensor(-1.0))
+    kept = add("ScatterElements", empty, indices, values)
+    return add("Reshape", kept, add("Shape", scores))
+
+
+def _select(nodes, boxes, scores, spec):
+    """Add NMS within each class and the choice of the best boxes, up to the outputs."""
+    add, constant = nodes.add, nodes.constant
+    limit = constant([spec.per_picture])
+    found = add("NonMaxSuppression", boxes, scores, limit, IOU_INPUT, SCORE_INPUT)
+    confidence = add("GatherND", scores, found)
+    count = add("Min", add("Shape", confidence), limit)
+    _, order = add("TopK", confidence, count, outputs=2)
+    best = add("Gather", found, order)  # (N, 3): batch, class, point
+    _, label, point = add("Split", best, axis=1, outputs=3, num_outputs=3)
+    minus = constant([-1])
+    nodes.call(spec.output_name, "Gather", add("Squeeze", boxes, constant([0])),
+               add("Reshape", point, minus))  # fmt: skip
+    nodes.call(spec.scores_name, "Gather", confidence, order)
+    nodes.call(spec.labels_name, "Reshape", label, minus)
+
+
+def _tensor(value):
+    return helper.make_tensor("value", TensorProto.FLOAT, [1], [value])

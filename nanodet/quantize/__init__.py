@@ -1,0 +1,1 @@
+"""Post-training int8 quantisation of ncnn models: read, measure, choose, write; no torch, no C++."""

@@ -1,0 +1,55 @@
+"""Which layers become int8: those that gain time, less those that cost most accuracy for it."""
+
+from nanodet.quantize.rewrite import FP16, INT8, TABLE
+
+FAST, ALL = "fast", "all"
+LAYERS = (FAST, ALL)
+# a layer alone must be clearly faster: in the whole model its neighbours' conversions come on top
+_CLEARLY = 0.85
+_TABLE_FROM = 2048  # weights: below, the table itself takes more than it saves over 16 bits
+
+
+def start(reports, layers):
+    """Set the precisions before any accuracy is looked at.
+
+    Args:
+        reports: list of `nanodet.quantize.sensitivity.LayerReport`, changed in place.
+        layers: ``fast``: int8 where it was clearly faster on this CPU; ``all``: everywhere.
+    """
+    for report in reports:
+        report.precision, report.reason = INT8, ""
+        if layers == FAST and report.int8_us > _CLEARLY * report.float_us:
+            # only time keeps it out of int8: a byte per weight will do
+            report.precision = TABLE if report.weights > _TABLE_FROM else FP16
+            slower = report.gain_us <= 0
+            report.reason = "int8 is slower" if slower else "int8 is hardly faster"
+
+
+def give_up(reports, count, layers):
+    """Move the ``count`` int8 layers that cost most accuracy for what they gain to floating point.
+
+    Args:
+        reports, layers: as in `start`.
+        count: how many.
+
+    Returns:
+        names of the layers moved; fewer than ``count`` when int8 layers run out.
+    """
+    now = [report for report in reports if report.precision == INT8]
+    if layers == FAST:
+        now.sort(key=lambda r: r.sensitivity / max(r.gain_us, 1e-3), reverse=True)
+    else:  # for another CPU: what is gained there is not known
+        now.sort(key=lambda r: r.sensitivity, reverse=True)
+    for report in now[:count]:
+        report.precision, report.reason = FP16, "costs accuracy"
+    return [report.name for report in now[:count]]
+
+
+def precisions(reports):
+    """Return name to precision, as `nanodet.quantize.rewrite.rewrite` takes it."""
+    return {report.name: report.precision for report in reports}
+
+
+def thresholds(reports):
+    """Return name to threshold of the int8 layers."""
+    return {report.name: report.threshold for report in reports if report.precision == INT8}

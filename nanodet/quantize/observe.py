@@ -1,0 +1,101 @@
+"""What flows into each layer while calibration pictures pass through the floating-point model."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from nanodet.errors import NanodetError
+from nanodet.quantize.thresholds import BINS, Histogram
+
+
+@dataclass
+class Observed:
+    """The input of one layer over all calibration pictures.
+
+    Attributes:
+        shape: (channels, height, width).
+        histogram: of the magnitudes.
+        channel_means: float64 (channels,).
+    """
+
+    shape: tuple
+    histogram: Histogram
+    channel_means: np.ndarray
+
+
+def observe(net, spec, layers, tensors, step=lambda: None):
+    """Run the model twice over the pictures: for the ranges, then for the histograms.
+
+    Args:
+        net: a loaded ``ncnn.Net`` in floating point.
+        spec: names the input.
+        layers: the `nanodet.runtime.ncnn_graph.Layer` to look at, with one input each.
+        tensors: float32 (1, 3, H, W) each, at one size.
+        step: called after each picture of each pass.
+
+    Returns:
+        name of the layer to `Observed`.
+
+    Raises:
+        NanodetError: a layer's input is not finite, or always zero.
+    """
+    blobs = {layer.name: layer.inputs[0] for layer in layers}
+    wanted = list(dict.fromkeys(blobs.values()))
+    largest = dict.fromkeys(wanted, 0.0)
+    sums, shapes = {}, {}
+    for tensor in tensors:
+        for blob, values in extract(net, spec.input_name, tensor, wanted):
+            largest[blob] = max(largest[blob], float(values.max()), -float(values.min()))
+            sums[blob] = sums.get(blob, 0.0) + values.mean(axis=(1, 2))
+            shapes[blob] = values.shape
+        step()
+    for name, blob in blobs.items():
+        if not 0 < largest[blob] < np.inf:
+            raise NanodetError(
+                f"layer {name}: its input over the calibration pictures is "
+                f"{'always 0' if largest[blob] == 0 else 'not finite'}; it cannot be calibrated"
+            )
+    counts = {blob: np.zeros(BINS, np.int64) for blob in wanted}
+    absolute, square = dict.fromkeys(wanted, 0.0), dict.fromkeys(wanted, 0.0)
+    for tensor in tensors:
+        for blob, values in extract(net, spec.input_name, tensor, wanted):
+            size = np.abs(values).reshape(1, -1)
+            # some ten times faster than np.histogram; its upper bound is outside the last bin
+            bounds = [0, largest[blob] * (1 + 1e-6)]
+            counts[blob] += cv2.calcHist([size], [0], None, [BINS], bounds).ravel().astype(np.int64)
+            absolute[blob] += float(size.mean())
+            square[blob] += float(np.vdot(size, size)) / size.size
+        step()
+    n = len(tensors)
+    found = {
+        blob: Observed(
+            shapes[blob],
+            Histogram(counts[blob], largest[blob], absolute[blob] / n, square[blob] / n),
+            sums[blob] / n,
+        )
+        for blob in wanted
+    }
+    return {name: found[blob] for name, blob in blobs.items()}
+
+
+def extract(net, input_name, tensor, blobs):
+    """Yield (name, float32 (C, H, W)) of blobs of one run.
+
+    Args:
+        net: a loaded ``ncnn.Net``.
+        input_name: the blob that takes the picture.
+        tensor: float32 (1, 3, H, W).
+        blobs: names, in any order.
+    """
+    import ncnn
+
+    picture = np.ascontiguousarray(tensor[0], np.float32)
+    extractor = net.create_extractor()
+    extractor.set_light_mode(False)  # light mode frees blobs that were asked for later
+    extractor.input(input_name, ncnn.Mat(picture))
+    for blob in blobs:
+        status, values = extractor.extract(blob)
+        if status != 0:
+            raise NanodetError(f"ncnn failed to compute the blob {blob} (status {status})")
+        yield blob, np.array(values, np.float32)

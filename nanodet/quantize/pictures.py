@@ -1,0 +1,55 @@
+"""Which pictures calibrate and which measure: two parts, drawn once by the seed."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from nanodet.errors import NanodetError
+from nanodet.runtime.pictures import SUFFIXES, read_picture
+from nanodet.runtime.preprocess import preprocess
+
+
+def split(pictures, limit, seed, where):
+    """Return (for calibration, for measuring): disjoint, each in its old order.
+
+    Args:
+        pictures: list of anything.
+        limit: at most so many calibrate, and at most half of all.
+        seed: of the draw.
+        where: names the folder in the message.
+    """
+    if len(pictures) < 2:
+        raise NanodetError(f"{where}: --images: needs at least 2 pictures, one to measure on")
+    drawn = np.random.default_rng(seed).permutation(len(pictures))[: min(limit, len(pictures) // 2)]
+    chosen = set(drawn.tolist())
+    parts = [], []
+    for index, picture in enumerate(pictures):
+        parts[index not in chosen].append(picture)
+    return parts
+
+
+def split_annotations(annotations, limit, seed, where):
+    """Return two copies of an `nanodet.data.records.Annotations`; arguments as in `split`."""
+    parts = split(annotations.pictures, limit, seed, where)
+    return tuple(dataclasses.replace(annotations, pictures=part, problems=[]) for part in parts)
+
+
+def list_pictures(folder):
+    """Return the paths of the pictures in a folder, by name."""
+    if not Path(folder).is_dir():
+        raise NanodetError(f"{folder}: --images: there is no such folder")
+    paths = sorted(p for p in Path(folder).iterdir() if p.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise NanodetError(f"{folder}: --images: holds no picture ({', '.join(SUFFIXES)})")
+    return paths
+
+
+def tensors_of(paths, spec):
+    """Return the network inputs of picture files, float32 (1, 3, H, W) each."""
+    return [
+        preprocess(
+            read_picture(path), spec.fit, spec.input_size, spec.mean, spec.std, spec.colour_order
+        )[0]
+        for path in paths
+    ]

@@ -1,0 +1,205 @@
+"""A floating-point ncnn model to an int8 one whose accuracy, size and time were measured."""
+
+import dataclasses
+import os
+import tempfile
+from pathlib import Path
+
+from nanodet.errors import NanodetError
+from nanodet.quantize import choose
+from nanodet.quantize.distortion import Distortion
+from nanodet.quantize.judge import ApJudge, TwinJudge
+from nanodet.quantize.observe import observe
+from nanodet.quantize.pictures import list_pictures, split, split_annotations, tensors_of
+from nanodet.quantize.report import Quantised, layer_table, summary
+from nanodet.quantize.rewrite import CONVOLUTIONS, INT8, rewrite
+from nanodet.quantize.sensitivity import measure_layers
+from nanodet.quantize.timing import load, model_times
+from nanodet.runtime.backends.ncnn import NcnnBackend, has_fp16_arithmetic
+from nanodet.runtime.files import check_folder_writable, make_folder, sha256
+from nanodet.runtime.hub.models import model_file
+from nanodet.runtime.ncnn_weights import load_weights, weights_to_bytes
+from nanodet.runtime.progress import Progress
+
+BEST = "best"
+LIMIT, MAX_DROP = 200, 0.5
+SENSITIVITY_PICTURES = 16
+
+
+def quantize(
+    model, images, out, annotations=None, kind=None, limit=LIMIT, seed=0, max_drop=MAX_DROP,
+    method=BEST, layers=choose.FAST, report=print,
+):  # fmt: skip
+    """Quantise an ncnn model.
+
+    Args:
+        model: ``.param`` file with floating-point weights, its ``.bin`` and spec beside it, or the
+            name of a published model.
+        images: folder of pictures; some calibrate, the others measure.
+        out: folder for ``<stem>-int8.param``, ``.bin`` and ``.json``; they appear there together.
+        annotations: of the pictures, see `nanodet.evaluate.evaluate.evaluate`; None: accuracy is
+            judged by detections that both models have instead of by AP.
+        kind: format of the annotations; None lets the files tell.
+        limit: at most so many pictures calibrate, and at most half of all.
+        seed: draws them.
+        max_drop: AP that may be lost; layers go back to floating point until it holds.
+        method: for the thresholds, of `METHODS`, or ``best`` of them per layer.
+        layers: ``fast`` or ``all``, see `nanodet.quantize.choose.start`.
+        report: called with each line of text.
+
+    Returns:
+        `Quantised`.
+
+    Raises:
+        NanodetError: bad input; also when no layer can be int8 within the budget.
+    """
+    model = model_file(model)
+    source = NcnnBackend(model)
+    spec = source.spec
+    weights = load_weights(Path(model).with_suffix(".bin"), source.graph, model)
+    convolutions = _eligible(source.graph, weights, model)
+    check_folder_writable(out)
+    judge, paths = _judge(model, images, annotations, kind, limit, seed, spec, max_drop)
+    report(f"calibrate on {len(paths)} pictures; accuracy of the model as it is")
+    judge.start(model)
+    tensors = tensors_of(paths, spec)
+    report(f"measure {len(convolutions)} convolutions, each alone in int8")
+    progress = Progress(2 * len(tensors) + len(convolutions), "step")
+    observed = observe(source.net, spec, convolutions, tensors, progress.step)
+    distortion = Distortion(source.net, spec, tensors[:SENSITIVITY_PICTURES])
+    reports = measure_layers(
+        source.graph, weights, convolutions, observed, distortion, method, progress.step
+    )
+    progress.close()
+    choose.start(reports, layers)
+    make_folder(out)
+    stem = Path(model).stem.removesuffix("-fp16")
+    with tempfile.TemporaryDirectory(prefix=".quantize-", dir=out) as folder:
+        made = Path(folder) / f"{stem}-int8.param"
+
+        def write():
+            pair = rewrite(
+                source.graph,
+                weights,
+                choose.precisions(reports),
+                choose.thresholds(reports),
+                observed,
+            )
+            _write(made, *pair, spec)
+            return pair
+
+        pair = _search(write, made, reports, judge, layers, report)
+        result = Quantised(
+            [], reports, len(paths), len(judge.measured()), judge.accuracy(), judge.twins,
+            {"before": _size(model), "after": _size(made)},
+            _times((source.graph, weights), pair, spec, tensors[0]),
+            {"max_drop": max_drop, "seed": seed, "method": method, "layers_tried": layers},
+        )  # fmt: skip
+        for line in [*layer_table(reports), *summary(result, layers)]:
+            report(line)
+        _write_spec(made, spec, model, result)
+        result.files = _publish(made, Path(out))
+    return result
+
+
+def _eligible(graph, weights, model):
+    """Return the convolutions that can become int8; refuse a model that is int8 already."""
+    stored = {parts["weight"].storage for parts in weights.values() if "weight" in parts}
+    if not stored <= {"fp32", "fp16"}:
+        raise NanodetError(f"{model}: is quantised already; give the floating-point .param")
+    found = [
+        layer for layer in graph.layers if layer.kind in CONVOLUTIONS and layer.name in weights
+    ]
+    if not found:
+        raise NanodetError(f"{model}: has no convolution to quantise")
+    return found
+
+
+def _judge(model, images, annotations, kind, limit, seed, spec, max_drop):
+    """Return the judge, and the paths of the calibration pictures."""
+    if annotations is None:
+        calibration, measuring = split(list_pictures(images), limit, seed, images)
+        return TwinJudge(calibration, measuring), calibration
+    # pycocotools is needed for these alone
+    from nanodet.data.read import read_annotations
+    from nanodet.evaluate.coco_metrics import check_pycocotools
+    from nanodet.evaluate.evaluate import guess_format, known_names, tell_problems
+
+    check_pycocotools()
+    kind = kind or guess_format(annotations)
+    names = None if kind == "coco" else known_names(spec)
+    found = read_annotations(kind, images, annotations, None, names)
+    if len(found.class_names) != len(spec.class_names):
+        raise NanodetError(
+            f"{model} has {len(spec.class_names)} classes, but {annotations} has "
+            f"{len(found.class_names)}"
+        )
+    tell_problems(found.problems)
+    calibration, measuring = split_annotations(found, limit, seed, images)
+    paths = [picture.path for picture in calibration.pictures]
+    return ApJudge(calibration, measuring, max_drop), paths
+
+
+def _search(write, made, reports, judge, layers, report):
+    """Give layers back to floating point until the judge is content; return graph and weights."""
+    step, finally_ = 1, False
+    while any(one.precision == INT8 for one in reports):
+        pair = write()
+        content, words = judge.content(made, finally_)
+        count = sum(one.precision == INT8 for one in reports)
+        report(f"{count} layers in int8: {words}")
+        if content and finally_:
+            return pair
+        if content:
+            finally_ = True
+            continue
+        names = choose.give_up(reports, step, layers)
+        report(f"back to floating point: {', '.join(names)}")
+        step *= 2
+    raise NanodetError(
+        "no convolution can be int8: each is slower than in floating point on this CPU, or costs "
+        "too much accuracy (a larger --max-drop or --layers all may help)"
+    )
+
+
+def _write(param, graph, weights, spec):
+    param.write_text(graph.to_text(), encoding="utf-8")
+    param.with_suffix(".bin").write_bytes(weights_to_bytes(graph, weights))
+    files = {path.name: sha256(path) for path in (param, param.with_suffix(".bin"))}
+    dataclasses.replace(spec, files=files, measured={}).save(param.with_suffix(".json"))
+
+
+def _write_spec(made, spec, model, result):
+    """Write the final spec: as the source's, with what was measured and where it came from."""
+    files = {path.name: sha256(path) for path in (made, made.with_suffix(".bin"))}
+    source = {**spec.source, "quantized_from": Path(model).name, "quantized_sha256": sha256(model)}
+    measured = {"int8": result.to_dict()}
+    changed = dataclasses.replace(spec, files=files, source=source, measured=measured)
+    changed.save(made.with_suffix(".json"))
+
+
+def _times(before, after, spec, tensor):
+    """Return the seconds of the network before and after, and in what else this CPU offers."""
+    nets = {"fp32": load(*before), "int8": load(*after), "bf16": load(*before, precision="bf16")}
+    if has_fp16_arithmetic():
+        nets["fp16"] = load(*before, precision="fp16")
+    return dict(zip(nets, model_times(list(nets.values()), spec, tensor), strict=True))
+
+
+def _size(param):
+    return sum(os.path.getsize(path) for path in (param, Path(param).with_suffix(".bin")))
+
+
+def _publish(made, out):
+    """Move the three files to ``out``, the spec last: it vouches for the others."""
+    names = [made, made.with_suffix(".bin"), made.with_suffix(".json")]
+    targets = [out / path.name for path in names]
+    for target in targets:
+        if target.is_dir():
+            raise NanodetError(f"{target}: is a folder; a file of this name is to be written")
+    try:
+        for path, target in zip(names, targets, strict=True):
+            os.replace(path, target)
+    except OSError as error:
+        raise NanodetError(f"{out}: cannot be written ({error.strerror})") from None
+    return targets

@@ -1,0 +1,87 @@
+"""What each layer in int8 costs in accuracy and gains in time, measured one layer at a time."""
+
+from dataclasses import dataclass
+
+from nanodet.quantize.rewrite import INT8, rewrite
+from nanodet.quantize.thresholds import METHODS
+from nanodet.quantize.timing import layer_times, load
+
+SAME = 0.01  # thresholds nearer than this part of each other are not tried twice
+
+
+@dataclass
+class LayerReport:
+    """One convolution: what was measured, and what became of it.
+
+    Attributes:
+        name, kind: as in the graph.
+        weights: how many.
+        shape: (channels, height, width) of its input.
+        method: that chose the threshold, see `nanodet.quantize.thresholds`.
+        threshold: of the input's magnitude; the scale is 127 / threshold.
+        sensitivity: distortion of the output with this layer alone in int8, see
+            `nanodet.quantize.distortion`.
+        float_us, int8_us: median microseconds of the layer alone, one thread, side by side.
+        precision: ``int8``, or ``fp16`` or ``table`` (storage of a floating-point layer).
+        reason: why it is not int8; empty for int8.
+    """
+
+    name: str
+    kind: str
+    weights: int
+    shape: tuple
+    method: str
+    threshold: float
+    sensitivity: float
+    float_us: float
+    int8_us: float
+    precision: str = INT8
+    reason: str = ""
+
+    @property
+    def gain_us(self):
+        """Microseconds that int8 saves."""
+        return self.float_us - self.int8_us
+
+
+def measure_layers(graph, weights, layers, observed, distortion, method, step=lambda: None):
+    """Measure every layer alone in int8.
+
+    Args:
+        graph, weights: the floating-point model.
+        layers: the convolutions to measure.
+        observed: name to `nanodet.quantize.observe.Observed`.
+        distortion: a `nanodet.quantize.distortion.Distortion`.
+        method: a name out of `METHODS`, or ``best`` for the one that distorts least.
+        step: called after each layer.
+
+    Returns:
+        one `LayerReport` per layer, in order.
+    """
+    methods = METHODS if method == "best" else {method: METHODS[method]}
+    reports = []
+    for layer in layers:
+        found, seen = None, observed[layer.name]
+        tried = []
+        for name, choose in methods.items():
+            threshold = choose(seen.histogram)
+            if any(abs(threshold - other) <= SAME * other for other in tried):
+                continue
+            tried.append(threshold)
+            made = rewrite(graph, weights, {layer.name: INT8}, {layer.name: threshold}, observed)
+            cost = distortion.of(load(*made))
+            if found is None or cost < found[0]:
+                found = (cost, name, threshold, made)
+        cost, name, threshold, (changed, parts) = found
+        quantised = next(one for one in changed.layers if one.name == layer.name)
+        seconds = layer_times(
+            layer, seen.shape, [(layer, weights[layer.name]), (quantised, parts[layer.name])]
+        )
+        reports.append(
+            LayerReport(
+                layer.name, layer.kind, layer.whole(6), seen.shape, name, threshold, cost,
+                *(1e6 * seconds),
+            )
+        )  # fmt: skip
+        step()
+    return reports

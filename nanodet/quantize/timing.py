@@ -1,0 +1,71 @@
+"""How long layers and models take on this CPU: always side by side, because machines drift."""
+
+import time
+
+import numpy as np
+
+from nanodet.errors import NanodetError
+from nanodet.runtime.backends.ncnn import set_options
+from nanodet.runtime.ncnn_graph import Graph, Layer
+from nanodet.runtime.ncnn_weights import weights_to_bytes
+
+LAYER_RUNS, MODEL_RUNS = 60, 120
+_WARM_UP = 5
+
+
+def load(graph, weights, threads=1, precision="fp32"):
+    """Return an ``ncnn.Net`` of a model in memory."""
+    import ncnn
+
+    net = ncnn.Net()
+    set_options(net, threads, precision)
+    if net.load_param_mem(graph.to_text()) != 0:
+        raise NanodetError("ncnn cannot load the graph that was made")
+    net.load_model_mem(weights_to_bytes(graph, weights))
+    return net
+
+
+def layer_times(layer, shape, variants, runs=LAYER_RUNS):
+    """Return the median seconds of one layer in each of its forms, one thread, taking turns.
+
+    Args:
+        layer: a `nanodet.runtime.ncnn_graph.Layer`, floating point.
+        shape: (channels, height, width) of its input.
+        variants: list of (layer, parts): the forms.
+        runs: of each form.
+    """
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal(shape).astype(np.float32)
+    source = Layer("Input", "source", [], [layer.inputs[0]])
+    nets = [
+        load(Graph([source, one]), {one.name: {k: v for k, v in parts.items()}})
+        for one, parts in variants
+    ]
+    return _medians(nets, layer.inputs[0], layer.outputs[0], values, runs)
+
+
+def model_times(nets, spec, tensor, runs=MODEL_RUNS):
+    """Return the median seconds of whole models, taking turns.
+
+    Args:
+        nets: list of loaded ``ncnn.Net``.
+        spec: names input and output.
+        tensor: float32 (1, 3, H, W).
+    """
+    return _medians(nets, spec.input_name, spec.output_name, tensor[0], runs)
+
+
+def _medians(nets, input_name, output_name, values, runs):
+    import ncnn
+
+    picture = np.ascontiguousarray(values, np.float32)
+    seconds = np.empty((runs, len(nets)))
+    for run in range(-_WARM_UP, runs):
+        for index, net in enumerate(nets):
+            start = time.perf_counter()
+            extractor = net.create_extractor()
+            extractor.input(input_name, ncnn.Mat(picture))
+            extractor.extract(output_name)
+            if run >= 0:
+                seconds[run, index] = time.perf_counter() - start
+    return np.median(seconds, axis=0)

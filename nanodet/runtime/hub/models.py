@@ -1,0 +1,111 @@
+"""Published models in the cache: fetched, brought into the form that runs, found by name."""
+
+import dataclasses
+import difflib
+import shutil
+from pathlib import Path
+
+from nanodet.errors import NanodetError
+from nanodet.runtime.files import replacing, sha256, write_text
+from nanodet.runtime.hub.catalogue import CATALOGUE
+from nanodet.runtime.hub.download import TIMEOUT_S, address, cache_folder, download
+from nanodet.runtime.ncnn_graph import Graph
+from nanodet.runtime.ncnn_unify import unify
+from nanodet.runtime.spec import Spec
+
+
+def model_file(text):
+    """Return the path of a model that is given by its path or its published name.
+
+    A published model that is not in the cache is fetched. What is neither a file nor such a name
+    is returned as it is: whoever opens it says what is wrong.
+
+    Raises:
+        NanodetError: it cannot be fetched.
+    """
+    if Path(text).is_file() or str(text) not in CATALOGUE:
+        return str(text)
+    return str(fetch_model(str(text)))
+
+
+def fetch_model(name, timeout=TIMEOUT_S):
+    """Return the ``.param`` of a published model in the cache, where its spec and weights are too.
+
+    Nothing is fetched that is there already, and nothing written where all is.
+
+    Args:
+        name: a key of `nanodet.runtime.hub.catalogue.CATALOGUE`.
+        timeout: seconds to wait for the connection, and for data.
+
+    Raises:
+        NanodetError: no such model, or it cannot be fetched or written.
+    """
+    if name not in CATALOGUE:
+        known = ", ".join(CATALOGUE)
+        raise NanodetError(f"{name}: no such published model{meant(name) or f'; known: {known}'}")
+    model = CATALOGUE[name]
+    if not is_cached(model):
+        for file in (model.param, model.weights):
+            _fetch(model, file, timeout)
+        _build(model)
+    return _path(model, ".param")
+
+
+def is_cached(model):
+    """Tell whether a `Published` lies in the cache, whole and in the form that this version writes."""
+    try:
+        spec = Spec.load(_path(model, ".json"))
+        files = {name: sha256(_folder(model) / name) for name in spec.files}
+    except (NanodetError, OSError):
+        return False
+    return spec == _spec(model, files) and set(files) == {
+        f"{model.name}.param",
+        f"{model.name}.bin",
+    }
+
+
+def meant(text):
+    """Return ``; did you mean NAME?`` where a published name is like ``text``, else nothing."""
+    near = difflib.get_close_matches(Path(text).name, CATALOGUE, n=1)
+    return f"; did you mean the published {near[0]}?" if near else ""
+
+
+def _fetch(model, file, timeout):
+    """Make sure that a published file lies in the cache as it was published."""
+    path = _folder(model) / "published" / file.name
+    if path.is_file() and sha256(path) == file.sha256:
+        return
+    url = address(f"{model.name}/published/{file.name}", f"{model.folder}/{file.name}")
+    try:
+        download(url, path, file.sha256, file.size, timeout, file.name)
+    except NanodetError as error:
+        both = f"{model.param.name} and {model.weights.name}"
+        raise NanodetError(
+            f"{model.name}: {error}; or put {both} into {path.parent} yourself"
+        ) from None
+
+
+def _build(model):
+    """Write the model in the one form that this project runs; the spec, which vouches, comes last."""
+    published = _folder(model) / "published"
+    param, weights = _path(model, ".param"), _path(model, ".bin")
+    graph, _ = unify(Graph.load(published / model.param.name), published / model.param.name)
+    write_text(param, graph.to_text())
+    with replacing(weights) as temporary:
+        shutil.copyfile(published / model.weights.name, temporary)
+    files = {file.name: sha256(file) for file in (param, weights)}
+    _spec(model, files).save(_path(model, ".json"))
+
+
+def _spec(model, files):
+    source = {"url": model.folder, "licence": model.licence}
+    source |= {file.name: file.sha256 for file in (model.param, model.weights)}
+    return dataclasses.replace(model.spec, files=files, source=source)
+
+
+def _folder(model):
+    return cache_folder() / model.name
+
+
+def _path(model, suffix):
+    return _folder(model) / f"{model.name}{suffix}"

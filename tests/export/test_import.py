@@ -1,0 +1,350 @@
+"""`nanodet import`: ncnn files back into a checkpoint that computes the same and trains."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from nanodet import Detector, NanodetError
+from nanodet.config import save_config
+from nanodet.export import batch_norm
+from nanodet.export.export import FP16, FP32
+from nanodet.export.import_ncnn import TOLERANCE, import_model
+from nanodet.export.tensors import generated_picture, picture_tensors
+from nanodet.model.checkpoint import read_checkpoint, take_matching
+from nanodet.model.network import build_network
+from nanodet.model.torch_backend import TorchBackend
+from nanodet.runtime.ncnn_graph import Graph
+from nanodet.runtime.ncnn_weights import Stored, load_weights, weights_to_bytes
+from nanodet.runtime.spec import Spec
+
+
+def silent(line):
+    pass
+
+
+@pytest.fixture(scope="module")
+def config(small_checkpoint, tmp_path_factory):
+    """The config file of `small_checkpoint`."""
+    path = tmp_path_factory.mktemp("config") / "small.yml"
+    save_config(TorchBackend(small_checkpoint).config, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """A folder with 24 pictures."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for seed in range(24):
+        cv2.imwrite(str(folder / f"{seed:02}.png"), generated_picture(seed))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def imported(exported_small, config, pictures, tmp_path_factory):
+    out = tmp_path_factory.mktemp("imported") / "again.ckpt"
+    return import_model(exported_small.files[FP32], config, out, pictures, report=silent)
+
+
+@pytest.fixture
+def model(exported_small, tmp_path):
+    """A copy of the exported fp32 model that may be damaged."""
+    param = shutil.copy(exported_small.files[FP32], tmp_path / "model.param")
+    shutil.copy(exported_small.files[FP32].with_suffix(".bin"), tmp_path / "model.bin")
+    return param
+
+
+def batch(folder, size=(160, 96)):
+    spec = Spec(("a", "b", "c"), size)
+    return torch.from_numpy(np.concatenate(picture_tensors(spec, folder, 24)))
+
+
+class TestFunction:
+    def test_fp32(self, imported, small_checkpoint):
+        assert 0 < imported.difference < TOLERANCE
+        assert imported.pictures == 24
+        ours, before = TorchBackend(imported.path), TorchBackend(small_checkpoint)
+        for tensor in (
+            *picture_tensors(before.spec, count=2),
+            np.random.default_rng(1).standard_normal((1, 3, 64, 224), np.float32),
+        ):
+            assert np.abs(ours.run(tensor) - before.run(tensor)).max() < 1e-4
+
+    def test_fp16(self, exported_small, config, small_checkpoint, tmp_path):
+        done = import_model(exported_small.files[FP16], config, tmp_path / "a.pth", report=silent)
+        assert done.difference < TOLERANCE
+        assert done.pictures == 0
+        ours, before = TorchBackend(done.path), TorchBackend(small_checkpoint)
+        tensor = picture_tensors(before.spec, count=1)[0]
+        difference = np.abs(ours.run(tensor) - before.run(tensor))
+        assert 1e-4 < difference.max() < 0.05
+
+    def test_detections(self, imported, small_checkpoint):
+        found, wanted = (
+            Detector(path, score=0.3)(generated_picture(3))
+            for path in (imported.path, small_checkpoint)
+        )
+        assert len(found) == len(wanted) > 3
+        assert np.allclose(found.xyxy, wanted.xyxy, atol=0.01)
+
+    def test_carries_what_a_checkpoint_needs(self, imported):
+        checkpoint = read_checkpoint(imported.path)
+        assert checkpoint.config.class_names == ["disc", "square", "Dreieck ü"]
+        assert (checkpoint.averaged, checkpoint.epoch) == (False, None)
+        assert set(checkpoint.raw["nanodet"]["imported"]) == {"small.param", "small.bin"}
+        network = build_network(checkpoint.config.model.arch)
+        lines = take_matching(network, checkpoint)
+        assert len(lines) == 1  # everything was taken whole
+        assert set(network.state_dict()) == set(checkpoint.weights)
+
+    def test_the_same_again(self, imported, exported_small, config, pictures, tmp_path):
+        again = import_model(
+            exported_small.files[FP32], config, tmp_path / "b.ckpt", pictures, report=silent
+        )
+        first, second = (read_checkpoint(one.path).weights for one in (imported, again))
+        assert all(torch.equal(first[name], second[name]) for name in first)
+
+    def test_exports_to_the_same(self, imported, exported_small, tmp_path):
+        from nanodet.export.export import export
+
+        again = export(imported.path, tmp_path, formats=("onnx",), report=silent)
+        path = next(path for path in again.files.values() if path.parent == tmp_path)
+        tensor = picture_tensors(exported_small.spec, count=1)[0]
+        ours, before = (Detector(p).backend for p in (path, exported_small.files[FP32]))
+        assert np.abs(ours.run(tensor) - before.run(tensor)).max() < 1e-4
+
+
+class TestBatchNorm:
+    def test_training_mode_finds_the_same_function(
+        self, imported, exported_small, config, pictures, tmp_path
+    ):
+        """On the pictures measured, all in one batch, training mode is eval mode."""
+        plain = import_model(
+            exported_small.files[FP32], config, tmp_path / "plain.ckpt", report=silent
+        )
+        tensors = batch(pictures)
+        errors = []
+        for one in (imported, plain):
+            network = TorchBackend(one.path).network
+            with torch.no_grad():
+                in_eval = network(tensors)
+                in_training = network.train()(tensors)
+            errors.append(float((in_training - in_eval).abs().max()))
+        assert errors[0] < 2e-3
+        assert errors[1] > 1
+
+    def test_statistics_are_those_of_the_maps(self, imported, pictures):
+        network = TorchBackend(imported.path).network
+        maps = {}
+        norm = network.backbone.stage3[1].branch2[1]
+        norm.register_forward_pre_hook(lambda norm, inputs: maps.update(x=inputs[0]))
+        with torch.no_grad():
+            network(batch(pictures))
+        x = maps["x"].double()
+        assert torch.allclose(norm.running_mean.double(), x.mean((0, 2, 3)), atol=1e-4)
+        assert torch.allclose(norm.running_var.double(), x.var((0, 2, 3)), rtol=1e-3)
+
+    @given(
+        bias=st.lists(st.floats(-100, 100, width=32), min_size=3, max_size=3),
+        scale=st.sampled_from([0.0, 1e-6, 1e-3, 1.0, 1e3]),
+        shift=st.floats(-100, 100, width=32),
+    )
+    @settings(max_examples=40)
+    def test_adds_the_bias_alone(self, bias, scale, shift):
+        bias = torch.tensor(bias)
+        norm = nn.BatchNorm2d(3).eval()
+        network = nn.Sequential(norm)
+        x = torch.randn(2, 3, 5, 5, generator=torch.Generator().manual_seed(0)) * scale + shift
+        batch_norm.fold_in(norm, bias)
+        size = float(x.abs().max() + bias.abs().max())
+        wanted = x + bias.view(1, 3, 1, 1)
+        with torch.no_grad():
+            assert torch.allclose(network(x), wanted, atol=1e-6 * (1 + size))
+            batch_norm.measure(network, ["0"], [x[:1], x[1:]])
+            assert torch.allclose(network(x), wanted, atol=1e-5 * (1 + size))
+            in_training = network.train()(x)
+        assert torch.isfinite(in_training).all()
+        # variances far below eps are the batch norm's own business
+        if scale >= 1e-3:
+            assert torch.allclose(in_training, wanted, atol=1e-4 * (1 + size))
+
+
+class TestOldFile:
+    """The file of ncnn's own examples, by onnx2ncnn."""
+
+    def test_with_its_config(self, shared, root, tmp_path):
+        done = import_model(
+            shared / "weights" / "nanodet-m_320.param", root / "config" / "nanodet-m.yml",
+            tmp_path / "m.ckpt", report=silent,
+        )  # fmt: skip
+        assert done.difference < 1e-4
+        assert len(TorchBackend(done.path).spec.class_names) == 80
+
+    def test_plus_is_another_architecture(self, shared, root, tmp_path):
+        with pytest.raises(NanodetError, match=r"has strides \[8, 16, 32, 64\], but model\.arch"):
+            import_model(
+                shared / "weights" / "nanodet-plus-m_320.param",
+                root / "config" / "nanodet-m.yml", tmp_path / "m.ckpt", report=silent,
+            )  # fmt: skip
+
+
+class TestRefusals:
+    """One line that names file and key, and nothing written."""
+
+    @pytest.fixture
+    def out(self, tmp_path):
+        path = tmp_path / "out" / "old.ckpt"
+        path.parent.mkdir()
+        path.write_bytes(b"an earlier one")
+        yield path
+        assert {p.name: p.read_bytes() for p in path.parent.iterdir()} == {
+            "old.ckpt": b"an earlier one"
+        }
+
+    def changed(self, config, tmp_path, **values):
+        """A config with other values, by dotted keys."""
+        from nanodet.config import load_config
+
+        path = tmp_path / "changed.yml"
+        overrides = [f"{key.replace('__', '.')}={value}" for key, value in values.items()]
+        save_config(load_config(config, overrides), path)
+        return path
+
+    @pytest.mark.parametrize(
+        ("values", "words"),
+        [
+            (
+                {"class_names": "[a, b]", "model__arch__head__num_classes": 2},
+                r"has num_classes 3, but model\.arch\.head\.num_classes of \S+ is 2",
+            ),
+            ({"model__arch__head__reg_max": 8}, r"has reg_max 7, but model\.arch\.head\.reg_max"),
+            ({"model__arch__head__stacked_convs": 3}, "has 73 convolutions, but .* has 79: "),
+            (
+                {"model__arch__head__feat_channels": 64},
+                r"layer \S+: is a convolution 96 to 96, 1 x 1, stride 1, but "
+                r"head\.cls_convs\.0\.0\.pointwise is 96 to 64, .* by model\.arch\.head\.feat_chan",
+            ),
+            (
+                {"model__arch__backbone__activation": "ReLU"},
+                r"has LeakyReLU behind it, but backbone\.conv1\.0 has ReLU by "
+                r"model\.arch\.backbone\.activation",
+            ),
+            (
+                {"model__arch__head__activation": "SiLU"},
+                r"has SiLU by model\.arch\.head\.activation",
+            ),
+            (
+                {
+                    "model__arch__backbone__model_size": "1.0x",
+                    "model__arch__fpn__in_channels": "[116, 232, 464]",
+                },
+                r"by model\.arch\.backbone\.model_size",
+            ),
+        ],
+    )
+    def test_another_config(self, model, config, out, tmp_path, values, words):
+        other = self.changed(config, tmp_path, **values)
+        with pytest.raises(NanodetError, match=words) as caught:
+            import_model(model, other, out, report=silent)
+        assert str(caught.value).startswith(str(model))
+        assert "\n" not in str(caught.value)
+
+    def test_no_nanodet(self, shared, config, out):
+        with pytest.raises(NanodetError, match=r"FastestDet\.bin are not there"):
+            import_model(shared / "peers" / "FastestDet.param", config, out, report=silent)
+
+    def test_another_network(self, config, out, tmp_path):
+        param = tmp_path / "other.param"
+        param.write_text("7767517\n2 2\nInput in 0 1 data\nSoftmax s 1 1 data x\n")
+        param.with_suffix(".bin").write_bytes(b"")
+        with pytest.raises(NanodetError, match="layer s: Softmax is not known in a NanoDet"):
+            import_model(param, config, out, report=silent)
+
+    def test_truncated_weights(self, model, config, out):
+        weights = model.with_suffix(".bin")
+        weights.write_bytes(weights.read_bytes()[:5000])
+        with pytest.raises(NanodetError, match=r"model\.bin: layer .* truncated"):
+            import_model(model, config, out, report=silent)
+
+    def test_int8(self, model, config, out):
+        graph = Graph.load(model)
+        weights = load_weights(model.with_suffix(".bin"), graph, model)
+        layer = next(one for one in graph.layers if one.kind == "Convolution")
+        layer.values[8] = "2"
+        parts = weights[layer.name]
+        parts["weight"] = Stored("int8", np.zeros(len(parts["weight"].data), np.int8))
+        parts["weight_scales"] = Stored("plain", np.ones(layer.whole(0), np.float32))
+        parts["input_scale"] = Stored("plain", np.ones(1, np.float32))
+        model.write_text(graph.to_text())
+        model.with_suffix(".bin").write_bytes(weights_to_bytes(graph, weights))
+        with pytest.raises(NanodetError, match=rf"layer {layer.name}: is int8, .* fp32 or fp16"):
+            import_model(model, config, out, report=silent)
+
+    def test_another_resize_is_found_by_comparing(self, model, config, out):
+        """Nearest for bilinear: nothing but the numbers can tell."""
+        graph = Graph.load(model)
+        resize = next(layer for layer in graph.layers if layer.kind == "Interp")
+        resize.values[0] = "1"
+        model.write_text(graph.to_text())
+        with pytest.raises(
+            NanodetError, match=r"torch and ncnn differ by .* in what layer \S+ "
+        ) as e:
+            import_model(model, config, out, report=silent)
+        assert "(head.cls_convs.1.0.depthwise)" in str(e.value) or (
+            "(head.cls_convs.0.0.depthwise)" in str(e.value)
+        )
+
+    @pytest.mark.parametrize(
+        ("options", "words"),
+        [
+            ({"images": "/no/such/folder"}, "/no/such/folder: --images: there is no such folder"),
+            ({"out": "/tmp"}, "/tmp: --out: a checkpoint ends in"),
+            ({"config": "/no/such.yml"}, "cannot read this config"),
+            ({"param": "/no/such.param"}, "/no/such.param: cannot read this model"),
+        ],
+    )
+    def test_arguments(self, model, config, out, options, words):
+        arguments = {"param": model, "config": config, "out": out, **options}
+        with pytest.raises(NanodetError, match=words):
+            import_model(**arguments, report=silent)
+
+    def test_out_is_a_folder(self, model, config, tmp_path):
+        (tmp_path / "folder.ckpt").mkdir()
+        with pytest.raises(NanodetError, match="is a folder"):
+            import_model(model, config, tmp_path / "folder.ckpt", report=silent)
+
+    def test_a_damaged_picture(self, model, config, out, pictures, tmp_path):
+        folder = tmp_path / "damaged"
+        shutil.copytree(pictures, folder)
+        (folder / "07.png").write_bytes(b"")
+        with pytest.raises(NanodetError, match=r"07\.png: this picture is an empty file"):
+            import_model(model, config, out, folder, report=silent)
+
+
+def test_command(root, exported_small, config, pictures, tmp_path):
+    def run(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "nanodet.cli.main", "import", *map(str, arguments)],
+            cwd=root, capture_output=True, text=True, timeout=300,
+            env={**os.environ, "PYTHONPATH": str(root)},
+        )  # fmt: skip
+
+    param, out = exported_small.files[FP32], tmp_path / "new" / "c.ckpt"
+    done = run(param, "--config", config, "--images", pictures, "--limit", 5, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "batch norm: measured on 5 pictures" in done.stdout
+    assert done.stdout.splitlines()[-1] == str(out)
+    done = run(param, "--config", root / "config" / "nanodet-m.yml", "--out", tmp_path / "d.ckpt")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "has num_classes 3, but model.arch.head.num_classes" in done.stderr
+    assert not (tmp_path / "d.ckpt").exists()

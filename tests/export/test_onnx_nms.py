@@ -1,0 +1,160 @@
+"""`nanodet export --nms`: an ONNX file that ends in boxes gives those of `Detector`."""
+
+import json
+import shutil
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import numpy_helper
+
+from nanodet import Detector, NanodetError
+from nanodet.cli.main import main
+from nanodet.export import onnx_nms
+from nanodet.export.export import SIMPLIFIED, export
+from nanodet.export.tensors import generated_picture, picture_tensors
+from nanodet.runtime.backends.onnx import IOU_INPUT, SCORE_INPUT, OnnxBackend
+from nanodet.runtime.files import sha256
+from nanodet.runtime.pictures import read_picture
+from nanodet.runtime.spec import Spec
+
+
+@pytest.fixture(scope="module")
+def plain(exported_small):
+    return exported_small.files[SIMPLIFIED]
+
+
+@pytest.fixture(scope="module")
+def boxes(plain, tmp_path_factory):
+    path = tmp_path_factory.mktemp("nms") / "small-nms.onnx"
+    onnx_nms.write(plain, path, OnnxBackend(plain).spec)
+    return path
+
+
+def assert_same(found, expected):
+    assert len(found) == len(expected)
+    np.testing.assert_allclose(found.confidence, expected.confidence, atol=1e-4)
+    np.testing.assert_allclose(found.xyxy, expected.xyxy, atol=0.05)
+    assert found.class_id.tolist() == expected.class_id.tolist()
+    assert found.class_names == expected.class_names
+
+
+def test_the_file_needs_nothing_but_onnx(boxes):
+    model = onnx.load(boxes)
+    onnx.checker.check_model(model, full_check=True)
+    assert {entry.domain for entry in model.opset_import} == {""}
+    assert {node.domain for node in model.graph.node} == {""}
+    session = onnxruntime.InferenceSession(boxes)
+    assert [node.name for node in session.get_inputs()] == ["data"]
+    assert [(node.name, node.type, node.shape) for node in session.get_outputs()] == [
+        ("boxes", "tensor(float)", ["found", 4]), ("scores", "tensor(float)", ["found"]),
+        ("labels", "tensor(int64)", ["found"]),
+    ]  # fmt: skip
+    tensor = picture_tensors(Spec(("a",), (160, 96)), count=1)[0]
+    given = {SCORE_INPUT: np.array(0.05, np.float32), IOU_INPUT: np.array(0.4, np.float32)}
+    found, scores, labels = session.run(None, {"data": tensor, **given})
+    assert len(found) == len(scores) == len(labels) > 3
+    assert (np.diff(scores) <= 0).all()
+    assert len(session.run(None, {"data": tensor})[0]) < len(found)
+
+
+@pytest.mark.parametrize("size", [(160, 96), (32, 32), (96, 256)])
+def test_every_size(plain, boxes, size):
+    base = OnnxBackend(plain)
+    assert onnx_nms.compare(OnnxBackend(boxes), base, picture_tensors(base.spec.at_size(size))) > 9
+
+
+@pytest.mark.parametrize(
+    "thresholds",
+    [
+        {},
+        {"score": 0.02, "nms_iou": 0.9},
+        {"score": 0.3, "nms_iou": 0.1, "per_picture": 7},
+        {"score": 1},
+    ],
+)
+@pytest.mark.parametrize("fit", ["letterbox", "own"])
+def test_detector_takes_the_file(plain, boxes, thresholds, fit):
+    pair = Detector(boxes, fit=fit, **thresholds), Detector(plain, fit=fit, **thresholds)
+    for seed in range(3):
+        picture = generated_picture(seed, 300 + seed, 200)
+        assert_same(pair[0](picture), pair[1](picture))
+
+
+@pytest.mark.parametrize(("per_level", "offset", "per_picture"), [(7, 0.0, 100), (1000, 0.5, 5)])
+def test_limits_and_offset_of_the_spec(plain, tmp_path, per_level, offset, per_picture):
+    base = OnnxBackend(plain)
+    base.spec.per_level, base.spec.per_picture = per_level, per_picture
+    base.spec.point_offset = offset
+    onnx_nms.write(plain, tmp_path / "m.onnx", base.spec)
+    other = OnnxBackend(tmp_path / "m.onnx")
+    assert other.spec.to_dict()["output"]["form"] == "boxes"
+    assert onnx_nms.compare(other, base, picture_tensors(base.spec)) > 9
+
+
+def test_what_the_graph_has_fixed_is_told(boxes, tmp_path):
+    with pytest.raises(NanodetError, match="its per_level is fixed at 1000"):
+        Detector(boxes, per_level=5)(generated_picture(0))
+    with pytest.raises(NanodetError, match="its per_picture is fixed at 100"):
+        Detector(boxes, per_picture=101)(generated_picture(0))
+    model = onnx.load(boxes)
+    thresholds = [node for node in model.graph.input if node.name != "data"]
+    for node in thresholds:
+        model.graph.input.remove(node)
+    onnx.save(model, tmp_path / "fixed.onnx")
+    detector = Detector(tmp_path / "fixed.onnx")
+    assert_same(detector(generated_picture(3)), Detector(boxes)(generated_picture(3)))
+    with pytest.raises(NanodetError, match=r"fixed\.onnx: its score_threshold is fixed at 0\.35"):
+        Detector(tmp_path / "fixed.onnx", score=0.1)(generated_picture(3))
+
+
+def test_a_graph_that_gives_other_boxes_is_found_out(plain, boxes, tmp_path):
+    base = OnnxBackend(plain)
+    model = onnx.load(boxes)
+    bins = next(w for w in model.graph.initializer if list(w.dims) == [8] and w.data_type == 1)
+    bins.CopyFrom(numpy_helper.from_array(np.arange(8, dtype=np.float32) + 0.1, bins.name))
+    onnx.save(model, tmp_path / "m.onnx")
+    with pytest.raises(NanodetError, match="boxes in the graph: "):
+        onnx_nms.compare(OnnxBackend(tmp_path / "m.onnx"), base, picture_tensors(base.spec))
+
+
+def test_the_command(small_checkpoint, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert (
+        main(["export", str(small_checkpoint), "--formats", "onnx", "--nms", "--out", str(out)])
+        == 0
+    )
+    assert "onnx with boxes: the same " in capsys.readouterr().out
+    assert sorted(path.name for path in out.iterdir() if path.is_file()) == [
+        "small-nms.json", "small-nms.onnx", "small.json", "small.onnx",
+    ]  # fmt: skip
+    spec = Spec.load(out / "small-nms.json")
+    assert spec.files == {"small-nms.onnx": sha256(out / "small-nms.onnx")}
+    inside = Detector(out / "small-nms.onnx").spec
+    assert (inside.form, inside.files) == ("boxes", {})
+    assert main(["info", str(out / "small-nms.onnx")]) == 0
+    mapping = json.loads((out / "small-nms.json").read_text())
+    assert (mapping["format"], json.loads((out / "small.json").read_text())["format"]) == (2, 1)
+
+
+def test_nms_wants_onnx(small_checkpoint, tmp_path):
+    with pytest.raises(NanodetError, match="--nms: is for ONNX files"):
+        export(small_checkpoint, tmp_path, formats=("ncnn",), nms=True)
+
+
+def test_nanodet_m_on_pictures(shared, root, coco_mini, tmp_path):
+    exported = export(
+        shared / "weights" / "nanodet-m_320.ckpt", tmp_path, root / "config" / "nanodet-m.yml",
+        formats=("onnx",), nms=True, report=lambda line: None,
+    )  # fmt: skip
+    shutil.rmtree(tmp_path / "intermediate")
+    plain, boxes = (tmp_path / name for name in ("nanodet-m_320.onnx", "nanodet-m_320-nms.onnx"))
+    assert boxes in exported.files.values()
+    pictures = [read_picture(path) for path in sorted((coco_mini / "images").iterdir())[:20]]
+    for size in ((320, 320), (512, 288)):
+        pair = Detector(boxes, score=0.1, size=size), Detector(plain, score=0.1, size=size)
+        results = [(pair[0](picture), pair[1](picture)) for picture in pictures]
+        assert sum(len(found) for found, _ in results) > 100
+        for found, expected in results:
+            assert_same(found, expected)

@@ -1,0 +1,225 @@
+"""`nanodet quantize` on real models: what it writes, what it promises, what it refuses."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from nanodet import Detector, NanodetError
+from nanodet.export.export import FP16, FP32
+from nanodet.export.tensors import generated_picture
+from nanodet.quantize.quantize import quantize
+from nanodet.runtime.files import sha256
+from nanodet.runtime.ncnn_graph import Graph
+from nanodet.runtime.ncnn_weights import load_weights
+from nanodet.runtime.pictures import write_picture
+from nanodet.runtime.spec import Spec
+
+PICTURES = 10
+
+
+@pytest.fixture(scope="module")
+def model(exported_small):
+    return exported_small.files[FP32]
+
+
+@pytest.fixture(scope="module")
+def data(model, tmp_path_factory):
+    """Pictures, and annotations that are what the floating-point model finds in them."""
+    folder = tmp_path_factory.mktemp("data")
+    detector = Detector(model, score=0.3, per_picture=5)
+    images, annotations = [], []
+    for i in range(PICTURES):
+        picture = generated_picture(i)
+        write_picture(folder / "images" / f"{i}.png", picture)
+        size = {"width": picture.shape[1], "height": picture.shape[0]}
+        images.append({"id": i, "file_name": f"{i}.png", **size})
+        found = detector(picture)
+        for (x1, y1, x2, y2), label in zip(found.xyxy.tolist(), found.class_id, strict=True):
+            box = [x1, y1, x2 - x1, y2 - y1]
+            one = {"id": len(annotations) + 1, "image_id": i, "category_id": int(label) + 1}
+            annotations.append({**one, "bbox": box, "area": box[2] * box[3], "iscrowd": 0})
+    assert len(annotations) > PICTURES
+    names = enumerate(detector.class_names, 1)
+    categories = [{"id": i, "name": name} for i, name in names]
+    text = {"images": images, "annotations": annotations, "categories": categories}
+    (folder / "annotations.json").write_text(json.dumps(text))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def quantised(model, data, tmp_path_factory):
+    """Everything in int8 that a drop of 20 AP allows, and the lines that were told."""
+    out, lines = tmp_path_factory.mktemp("int8") / "new", []
+    result = quantize(
+        model, data / "images", out, data / "annotations.json", max_drop=20, layers="all",
+        method="mse", report=lines.append,
+    )  # fmt: skip
+    return result, lines
+
+
+def test_three_files_appear_and_nothing_else(quantised):
+    result, _ = quantised
+    folder = result.files[0].parent
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "small-int8.bin", "small-int8.json", "small-int8.param",
+    ]  # fmt: skip
+    spec = Spec.load(folder / "small-int8.json")
+    assert spec.files == {p.name: sha256(p) for p in result.files[:2]}
+    assert spec.source["quantized_from"] == "small.param"
+    assert spec.class_names == ("disc", "square", "Dreieck ü")
+
+
+def test_it_detects_what_the_source_detects(quantised, model, data):
+    result, _ = quantised
+    ours, full = Detector(result.files[0], score=0.3), Detector(model, score=0.3)
+    picture = generated_picture(3)
+    assert len(full(picture)) > 0
+    assert abs(len(ours(picture)) - len(full(picture))) <= max(3, len(full(picture)) // 3)
+
+
+def test_the_files_hold_what_the_table_says(quantised):
+    result, lines = quantised
+    graph = Graph.load(result.files[0])
+    weights = load_weights(result.files[1], graph, result.files[0])
+    by_name = {layer.name: layer for layer in graph.layers}
+    kinds = set()
+    for report in result.layers:
+        stored = weights[report.name]["weight"].storage
+        assert stored == report.precision
+        assert (by_name[report.name].whole(8) > 0) == (stored == "int8")
+        kinds.add(stored)
+        assert any(line.startswith(report.name + " ") for line in lines)
+    assert "int8" in kinds
+    assert any(layer.whole(8) > 100 for layer in graph.layers)  # requantised in between
+
+
+def test_the_spec_keeps_the_measurements(quantised):
+    result, _ = quantised
+    kept = Spec.load(result.files[2]).measured["int8"]
+    assert kept == json.loads(json.dumps(result.to_dict()))
+    assert (kept["calibration_pictures"], kept["measuring_pictures"]) == (5, 5)
+    assert kept["max_drop"] == 20
+    assert kept["ap"]["fp32"] > 50
+    assert kept["ap"]["drop"] == pytest.approx(kept["ap"]["fp32"] - kept["ap"]["int8"], abs=2e-3)
+    assert kept["ap"]["drop"] <= 20
+    assert kept["bytes"]["after"] < 0.45 * kept["bytes"]["before"]
+    assert kept["bytes"]["after"] == sum(p.stat().st_size for p in result.files[:2])
+    assert set(kept["network_ms_one_thread"]) >= {"fp32", "int8", "bf16"}
+    layer = kept["layers"][0]
+    assert layer["scale"] == pytest.approx(127 / layer["threshold"], rel=1e-3)
+    assert all(one["sensitivity"] >= 0 for one in kept["layers"])
+    assert max(one["sensitivity"] for one in kept["layers"]) > 1e-3
+
+
+def test_the_same_seed_gives_the_same_files(quantised, model, data, tmp_path):
+    again = quantize(
+        model, data / "images", tmp_path, data / "annotations.json", max_drop=20, layers="all",
+        method="mse", report=lambda line: None,
+    )  # fmt: skip
+    for ours, other in zip(again.files[:2], quantised[0].files[:2], strict=True):
+        assert ours.read_bytes() == other.read_bytes()
+
+
+def test_a_smaller_budget_gives_layers_back(quantised, model, data, tmp_path):
+    """The budget is measured, not assumed: with next to none, layers return to floating point."""
+    lines = []
+    strict = quantize(
+        model, data / "images", tmp_path, data / "annotations.json", max_drop=0.5, layers="all",
+        method="max", report=lines.append,
+    )  # fmt: skip
+    assert strict.to_dict()["ap"]["drop"] <= 0.5
+    back = [one for one in strict.layers if one.reason == "costs accuracy"]
+    assert back
+    assert any(back[0].name in line for line in lines if line.startswith("back to floating"))
+    # those that were given back cost more than those that stay, on the whole
+    stay = [one.sensitivity for one in strict.layers if one.precision == "int8"]
+    assert not stay or min(one.sensitivity for one in back) >= max(stay)
+
+
+def command(root, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "nanodet.cli.main", "quantize", *map(str, arguments)], cwd=root,
+        capture_output=True, text=True, timeout=300, env={**os.environ, "PYTHONPATH": str(root)},
+    )  # fmt: skip
+
+
+def test_without_annotations_detections_are_compared(root, exported_small, data, tmp_path):
+    """Through the command, from 16-bit weights; layers by time are this machine's matter."""
+    half = exported_small.files[FP16]
+    done = command(
+        root, half, "--images", data / "images", "--method", "mse", "--layers", "all", "--limit", 4,
+        "--out", tmp_path / "o",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "calibrate on 4 pictures" in done.stdout
+    assert "have a twin" in done.stdout
+    assert sorted(p.name for p in (tmp_path / "o").iterdir()) == [
+        "small-int8.bin", "small-int8.json", "small-int8.param",
+    ]  # fmt: skip
+    kept = Spec.load(tmp_path / "o" / "small-int8.json").measured["int8"]
+    assert kept["ap"] == {}
+    assert 0.9 <= kept["twins"] <= 1
+
+
+class TestRefusals:
+    """One line, and no output."""
+
+    def refused(self, tmp_path, words, *arguments, **options):
+        out = tmp_path / "out"
+        with pytest.raises(NanodetError, match=words) as caught:
+            quantize(*arguments, out, report=lambda line: None, **options)
+        assert "\n" not in str(caught.value)
+        assert not out.exists() or not any(out.iterdir())
+
+    def test_no_pictures(self, model, data, tmp_path):
+        self.refused(tmp_path, "--images: there is no such folder", model, tmp_path / "none")
+        (tmp_path / "empty").mkdir()
+        self.refused(tmp_path, "--images: holds no picture", model, tmp_path / "empty")
+        (tmp_path / "one").mkdir()
+        shutil.copy(data / "images" / "0.png", tmp_path / "one")
+        self.refused(tmp_path, "needs at least 2 pictures", model, tmp_path / "one")
+
+    def test_a_model_in_int8(self, quantised, data, tmp_path):
+        self.refused(tmp_path, "quantised already", quantised[0].files[0], data / "images")
+
+    def test_annotations_of_other_classes(self, model, data, tmp_path):
+        text = json.loads((data / "annotations.json").read_text())
+        text["categories"].append({"id": 4, "name": "fourth"})
+        (tmp_path / "four.json").write_text(json.dumps(text))
+        self.refused(
+            tmp_path, "has 3 classes, but .*four.json has 4", model, data / "images",
+            annotations=tmp_path / "four.json",
+        )  # fmt: skip
+
+    def test_a_broken_picture(self, model, data, tmp_path):
+        shutil.copytree(data / "images", tmp_path / "images")
+        for path in (tmp_path / "images").iterdir():
+            path.write_bytes(path.read_bytes()[:500])
+        self.refused(tmp_path, "png: this picture is truncated", model, tmp_path / "images")
+
+    def test_annotations_without_objects(self, model, data, tmp_path):
+        text = json.loads((data / "annotations.json").read_text())
+        text["annotations"] = []
+        (tmp_path / "none.json").write_text(json.dumps(text))
+        self.refused(
+            tmp_path, "pictures have no objects to measure AP on", model, data / "images",
+            annotations=tmp_path / "none.json",
+        )  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            (["--max-drop", "-1"], "'-1' is not a number from 0 to 100"),
+            (["--limit", "0"], "'0' is not a whole number above 0"),
+            (["--method", "guess"], "invalid choice: 'guess'"),
+        ],
+    )
+    def test_arguments(self, root, model, tmp_path, arguments, words):
+        done = command(root, model, "--images", tmp_path, "--out", tmp_path / "o", *arguments)
+        assert done.returncode == 2
+        assert words in done.stderr
+        assert "Traceback" not in done.stderr
