@@ -34,7 +34,7 @@ LIMITS = ("score", "nms_iou", "per_level", "per_picture")
 
 def verify(
     reference, models, config=None, images=None, annotations=None, json_path=None, limit=None,
-    threads=None,
+    threads=1,
 ):  # fmt: skip
     """Compare exported models with what they came from, on the same pictures.
 
@@ -47,7 +47,8 @@ def verify(
             AP. Only annotated pictures are used then.
         json_path: file to write the report to; None for none.
         limit: the most pictures; None for all.
-        threads: CPU threads; None lets the engines choose.
+        threads: CPU threads of each engine. They take turns here, and the waiting threads of some
+            take the cores from the next, so one is fastest unless the CPU has cores to spare.
 
     Returns:
         `Report`.
