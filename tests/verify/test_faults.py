@@ -122,6 +122,8 @@ class TestSpec:
         assert parts(row) == {part} and row.keys == [key.replace("__", ".")]
         assert texts(row, part).startswith(words)
         assert row.result.agrees  # the network was not blamed
+        if stem in ("mean", "std", "order", "fit"):
+            assert "its tensors of the same pictures differ by up to" in texts(row, part)
         # the size is the stage's own
         assert (row.input_max > 0.01) == (part == "preprocessing" and stem != "width")
 

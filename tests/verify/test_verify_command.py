@@ -166,7 +166,8 @@ def test_average_precision_of_each_stage(exported_small, small_checkpoint, pictu
         assert rows[name].ap == pytest.approx(ap, abs=0.05) and rows[name].verdict == "agrees"
     half = rows["ncnn fp16 storage"]
     assert half.ap < ap and half.ap_change == pytest.approx(half.ap - ap)
-    assert [part for part, _ in half.faults] == ["decoding", "AP"]
+    assert [part for part, _ in half.faults] == ["decoding", "decoding", "AP"]
+    assert half.faults[1][1].endswith("boxes up to 16 px away")
     text = format_report(report)
     assert f"{ap:.2f}" in text and f"{half.ap:.2f}, but the reference has {ap:.2f}" in text
     limited = verify(small_checkpoint, models[:1], images=folder, annotations=truth, limit=2)
