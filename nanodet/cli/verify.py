@@ -24,7 +24,10 @@ def add_arguments(parser):
         help="of the pictures (COCO json, folder of VOC xml or YOLO txt): gives each stage's AP",
     )  # fmt: skip
     parser.add_argument("--limit", type=positive_int, metavar="N", help="the first N pictures only")
-    parser.add_argument("--threads", type=positive_int, metavar="N", help="CPU threads to use")
+    parser.add_argument(
+        "--threads", type=positive_int, default=1, metavar="N",
+        help="CPU threads of each engine (default: 1, as they take turns)",
+    )  # fmt: skip
     parser.add_argument("--json", metavar="OUT", help="write what was found to this file")
 
 

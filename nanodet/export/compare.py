@@ -32,14 +32,14 @@ class Tolerance:
     edge_part: float = 1.0
 
 
-# Rounding moves a few edges far, where a distribution has two peaks: over 500 pictures NanoDet-m
-# with 16-bit weights has a mean error of 0.011 px, 999 of 1000 edges are within 0.21 px, and the
-# largest error, which grows with the number of pictures, is 1.3 px (with bfloat16 between the
-# layers 0.097, 1.8 and 9.4 px). So the largest says little there; docs/verify.md has the figures.
+# Rounding moves a few edges far, where a distribution has two peaks. Over 500 pictures NanoDet-m with
+# 16-bit weights has a mean error of 0.011 px; 999 of 1000 edges are within 0.21 px (of 8 pictures
+# within 0.40 px); the largest error grows with the number of pictures and is 1.3 px. With bfloat16
+# between the layers: 0.097, 1.8 (4.0) and 9.4 px. So the largest says little there; docs/verify.md.
 MOST = 0.999
 FULL = Tolerance(1e-3, 0.05)  # 32-bit weights and arithmetic
-HALF = Tolerance(0.02, 0.5, MOST)  # 16-bit weights, 32-bit arithmetic
-BRAIN = Tolerance(0.1, 4.0, MOST)  # 16 bits between the layers
+HALF = Tolerance(0.02, 1.0, MOST)  # 16-bit weights, 32-bit arithmetic
+BRAIN = Tolerance(0.1, 8.0, MOST)  # 16 bits between the layers
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ import json
 import time
 from pathlib import Path
 
+import numpy as np
+
 from nanodet.config.schema import Evaluator
 from nanodet.errors import NanodetError
 from nanodet.export.compare import failed
@@ -34,7 +36,7 @@ LIMITS = ("score", "nms_iou", "per_level", "per_picture")
 
 def verify(
     reference, models, config=None, images=None, annotations=None, json_path=None, limit=None,
-    threads=None,
+    threads=1,
 ):  # fmt: skip
     """Compare exported models with what they came from, on the same pictures.
 
@@ -47,7 +49,8 @@ def verify(
             AP. Only annotated pictures are used then.
         json_path: file to write the report to; None for none.
         limit: the most pictures; None for all.
-        threads: CPU threads; None lets the engines choose.
+        threads: CPU threads of each engine. They take turns here, and the waiting threads of some
+            take the cores from the next, so one is fastest unless the CPU has cores to spare.
 
     Returns:
         `Report`.
@@ -148,6 +151,8 @@ def _row(measured, kind, diagnosis, truth, reference_ap):
     if stage.hash_problem:
         row.faults.append(("files", stage.hash_problem))
     row.faults += [("preprocessing", text) for _, text in measured.preprocessing]
+    if measured.tensor_max:
+        row.faults.append(("preprocessing", _tensors_differ(measured.tensor_max)))
     if stage.ends_in_boxes:
         if measured.network_failure:
             row.faults.append(("network", measured.network_failure))
@@ -159,6 +164,8 @@ def _row(measured, kind, diagnosis, truth, reference_ap):
         if not row.result.agrees:
             row.faults.append(("network", _too_far(row.result)))
     row.faults += [("decoding", text) for _, text in measured.decoding]
+    if measured.box_max:
+        row.faults.append(("decoding", _boxes_differ(measured.box_max)))
     if measured.decoding_failure and not measured.decoding:
         row.faults.append(("decoding", measured.decoding_failure))
     complete = not measured.decoding_failure and not measured.network_failure
@@ -209,3 +216,13 @@ def _too_far(result):
     if not result.edge <= limit.edge:
         words.append(f"{result.edge:.2g} px in edges (allowed {limit.edge:g} px)")
     return f"its output is off by {' and '.join(words)}"
+
+
+def _tensors_differ(most):
+    by = f"by up to {most:.3g}" if np.isfinite(most) else "in size"
+    return f"its tensors of the same pictures differ {by} (normalised values)"
+
+
+def _boxes_differ(most):
+    to = f"up to {most:.3g} px away" if np.isfinite(most) else "that are others"
+    return f"it decodes the reference's output to boxes {to}"

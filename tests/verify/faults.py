@@ -100,14 +100,17 @@ def swap_channels(layer, outputs):
     return change
 
 
-def quantise(param, target):
-    """Write a crude int8 form of an fp32 model: weights per channel, activations up to 6."""
+def quantise(param, target, only=None):
+    """Write a crude int8 form of an fp32 model: weights per channel, activations up to 6.
+
+    ``only`` names the one layer to quantise.
+    """
     graph = Graph.load(param)
     weights = load_weights(param.with_suffix(".bin"), graph, param)
     from nanodet.runtime.ncnn_weights import Stored
 
     for layer in graph.layers:
-        if layer.kind != "Convolution" or layer.whole(1) != 1:
+        if layer.kind != "Convolution" or layer.whole(1) != 1 or only not in (None, layer.name):
             continue
         values = weights[layer.name]["weight"].values.reshape(layer.whole(0), -1)
         scales = (127 / np.maximum(np.abs(values).max(axis=1), 1e-6)).astype(np.float32)

@@ -54,7 +54,7 @@ def plant(exported_small, tmp_path_factory):
 
 def verified(folder, reference, **options):
     """Verify a folder; return the row of each file, bfloat16 left out."""
-    report = verify(reference, [folder], limit=2, threads=1, **options)
+    report = verify(reference, [folder], limit=2, **options)
     text = format_report(report)
     rows = {r.path.stem: r for r in report.rows if r.kind != "bf16" and r.verdict != "not run"}
     assert all(
@@ -122,6 +122,8 @@ class TestSpec:
         assert parts(row) == {part} and row.keys == [key.replace("__", ".")]
         assert texts(row, part).startswith(words)
         assert row.result.agrees  # the network was not blamed
+        if stem in ("mean", "std", "order", "fit"):
+            assert "its tensors of the same pictures differ by up to" in texts(row, part)
         # the size is the stage's own
         assert (row.input_max > 0.01) == (part == "preprocessing" and stem != "width")
 
@@ -180,6 +182,7 @@ GRAPHS = {
     "linear": ("convrelu_36", {9: "0"}, SAME),
     "resize": ("interpolate_0", {0: "1"}, "interpolate_0 (Interp), which takes fpn.lateral_convs.2.conv"),
     "shuffle": ("channelshuffle_69", {0: "4"}, "(ShuffleChannel), which takes cat_"),
+    "stride": ("convdwrelu_0", {3: "2", 13: "2"}, "stride 2 x 2, not 1 x 1"),
     "dilation": ("convdwrelu_0", {2: "2", 12: "2", 4: "2", 14: "2"}, "dilation 2 x 2, not 1 x 1"),
 }  # fmt: skip
 
@@ -201,6 +204,10 @@ class TestNetwork:
                 plant(folder, stem),
                 lambda layers, name=layer, values=values: layers[name].values.update(values),
             )
+        edit_graph(
+            plant(folder, "unfit"),
+            lambda layers: layers["convdw_124"].values.update({3: "2", 13: "2"}),
+        )
         edit_graph(plant(folder, "concat"), lambda layers: layers["cat_14"].inputs.reverse())
         half = plant(folder, "half", FP16)
         edit_weights(half, one_weight("convrelu_15", by=0.5))
@@ -232,6 +239,11 @@ class TestNetwork:
         *_, words = GRAPHS[stem]
         assert parts(rows[stem]) == {"files", "network"}
         assert words in texts(rows[stem], "network")
+
+    def test_a_graph_that_cannot_be_run(self, rows):
+        assert parts(rows["unfit"]) == {"files", "model", "network"}
+        words = "backbone.stage2.1.branch2.3 (layer convdw_124): stride 2 x 2, not 1 x 1"
+        assert words in texts(rows["unfit"], "network")
 
     def test_order_of_a_concat(self, rows):
         assert "parts from torch at cat_14 (Concat)" in texts(rows["concat"], "network")
