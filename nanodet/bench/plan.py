@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nanodet.errors import NanodetError
+from nanodet.runtime.detector import find_model
 from nanodet.runtime.ncnn_graph import Graph
 from nanodet.runtime.spec import check_input_size
 
@@ -94,7 +95,7 @@ def plan_entries(models, graphs=(), threads=(1,), precisions=("fp32",)):
     """Return the `Entry` list of everything that is to be timed, in the order of the table.
 
     Args:
-        models: texts ``FILE`` or ``FILE@WxH``.
+        models: texts ``MODEL`` or ``MODEL@WxH``; a model as `Detector` takes it, by path or name.
         graphs: (file, (width, height)) of each graph that is timed with empty weights.
         threads, precisions: every model is timed with each of them; ``.onnx`` and ``.ckpt`` have
             fp32 alone.
@@ -102,7 +103,8 @@ def plan_entries(models, graphs=(), threads=(1,), precisions=("fp32",)):
     Raises:
         NanodetError: nothing to time, a missing file, a precision that this CPU or a model lacks.
     """
-    wanted = [(*split_size(text), False) for text in models]
+    sized = [split_size(text) for text in models]
+    wanted = [(find_model(path), size, False) for path, size in sized]
     wanted += [(str(path), tuple(size), True) for path, size in graphs]
     if not wanted:
         raise NanodetError("nothing to time: give a MODEL, or --graph GRAPH.param --size WxH")
@@ -133,8 +135,6 @@ def split_size(text):
 
 
 def _check_file(path, size, graph):
-    if not Path(path).is_file():
-        raise NanodetError(f"{path}: there is no such {'graph' if graph else 'model'} file")
     if graph:
         Graph.load(path)
         return

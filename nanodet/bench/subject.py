@@ -56,7 +56,7 @@ class ModelSubject:
         start = time.perf_counter_ns()
         tensor, placement = detector.preprocess(picture)
         ready = time.perf_counter_ns()
-        output = detector.backend.run(tensor)
+        output = detector.run(tensor)
         done = time.perf_counter_ns()
         detector.decode(output, placement, picture.shape)
         return ready - start, done - ready, time.perf_counter_ns() - done

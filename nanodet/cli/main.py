@@ -15,6 +15,7 @@ from nanodet.cli import (
     quantize,
     quickstart,
     train,
+    verify,
 )
 from nanodet.cli import eval as evaluation  # not Python's
 from nanodet.cli.arguments import is_override
@@ -26,6 +27,7 @@ VERBS = {
     "train": (train, "train a detector from a config file"),
     "eval": (evaluation, "measure AP of a model on annotated pictures"),
     "export": (export, "convert a checkpoint to ONNX and ncnn, and compare"),
+    "verify": (verify, "compare exported models with their checkpoint, layer by layer if need be"),
     "quantize": (quantize, "an ncnn model in int8, measured; needs no C++ tools"),
     "import": (import_model, "turn an ncnn model back into a checkpoint that trains"),
     "detect": (detect, "find objects in pictures, videos and cameras"),

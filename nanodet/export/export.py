@@ -143,10 +143,16 @@ def export_spec(reference, size=None, fit=None):
     }
     if checkpoint.epoch is not None:
         source["epoch"] = checkpoint.epoch
+    usual = "stretch" if spec.fit == "stretch" else "letterbox"
+    # what was chosen against the config is kept, so that verify can tell it from a mistake
+    if fit not in (None, usual):
+        source["fit"] = fit
+    if size is not None and tuple(size) != tuple(spec.input_size):
+        source["size"] = list(size)
     return dataclasses.replace(
         spec,
         input_size=tuple(size or spec.input_size),
-        fit=fit or ("stretch" if spec.fit == "stretch" else "letterbox"),
+        fit=fit or usual,
         any_size=True,
         source=source,
     )
@@ -190,7 +196,7 @@ def _verify(reference, spec, files, tensors, images, report):
     wrong = [result for result in results if not result.agrees]
     if wrong:
         why = wrong[0].failure or (
-            f"differs from torch by {wrong[0].score_max:.2g} in score and {wrong[0].edge_max:.2g} px"
+            f"differs from torch by {wrong[0].score_max:.2g} in score and {wrong[0].edge:.2g} px"
         )
         raise NanodetError(f"export: {wrong[0].name}: {why}")
     if spec.any_size:

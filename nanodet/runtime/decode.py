@@ -1,6 +1,5 @@
 """From the network's output to boxes: score threshold, edge expectations, NMS per class."""
 
-import itertools
 from functools import lru_cache
 
 import cv2
@@ -73,19 +72,15 @@ def decode(output, spec, input_size, score=None, nms_iou=None, per_level=None, p
 
 def _candidates(scores, bounds, threshold, per_level):
     """Return point, class and score of the best pairs of each level, best first."""
-    points, labels = np.nonzero(scores > threshold)
+    # numpy looks for the few true values of a flat array much faster than in two dimensions
+    points, labels = np.divmod(np.flatnonzero(scores > threshold), scores.shape[1])
     confidence = scores[points, labels]
-    kept = []
-    for low, high in itertools.pairwise(bounds):
-        first, last = np.searchsorted(points, (low, high))
-        inside = np.arange(first, last)
-        if len(inside) > per_level:
-            order = np.argsort(-confidence[inside], kind="stable")[:per_level]
-            inside = inside[order]
-        kept.append(inside)
-    kept = np.concatenate(kept)
-    kept = kept[np.argsort(-confidence[kept], kind="stable")]
-    return points[kept], labels[kept], confidence[kept]
+    order = np.argsort(-confidence, kind="stable")
+    if len(order) > per_level:  # else no level can have too many
+        level = np.searchsorted(bounds, points[order], side="right")
+        kept = [np.flatnonzero(level == n)[:per_level] for n in range(1, len(bounds))]
+        order = order[np.sort(np.concatenate(kept))]
+    return points[order], labels[order], confidence[order]
 
 
 def nms_per_class(xyxy, confidence, label, iou):

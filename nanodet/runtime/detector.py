@@ -47,7 +47,7 @@ class Detector:
         self, path, config=None, fit=None, size=None, threads=None,
         score=None, nms_iou=None, per_level=None, per_picture=None, precision="fp32", engine=None,
     ):  # fmt: skip
-        path = _find(path)
+        path = find_model(path)
         self.backend = _load_backend(path, config, threads, precision, engine)
         self.spec = self.backend.spec
         self.config = getattr(self.backend, "config", None)
@@ -133,7 +133,7 @@ class Detector:
         return Detections(rows[:, :4], rows[:, 4], rows[:, 5], spec.class_names)
 
 
-def _find(path):
+def find_model(path):
     """Return the path of a model given by its path or its published name."""
     if Path(path).is_file():
         return str(path)

@@ -38,7 +38,7 @@ class Placement:
 
     def to_network(self, xyxy):
         """Map boxes (N, 4) from picture pixels to network pixels."""
-        return xyxy * np.tile(self.ratio, 2) + np.tile(self.shift, 2)
+        return xyxy * np.array(2 * self.ratio) + np.array(2 * self.shift)
 
     def to_picture(self, xyxy, picture_size):
         """Map boxes (N, 4) from network pixels to picture pixels, clipped to the picture.
@@ -46,8 +46,8 @@ class Placement:
         Args:
             picture_size: (width, height) of the original picture.
         """
-        boxes = (xyxy - np.tile(self.shift, 2)) / np.tile(self.ratio, 2)
-        return np.clip(boxes, 0, np.tile(picture_size, 2)).astype(np.float32)
+        boxes = (xyxy - np.array(2 * self.shift)) / np.array(2 * self.ratio)
+        return np.clip(boxes, 0, np.array(2 * tuple(picture_size))).astype(np.float32)
 
 
 def place(fit, picture_size, input_size):

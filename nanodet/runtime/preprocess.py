@@ -1,25 +1,31 @@
 """From a picture to the tensor that the network takes."""
 
+from functools import lru_cache
+
+import cv2
 import numpy as np
 
 from nanodet.runtime.fit import place, warp
 
 
-def normalise(picture, mean, std, out=None):
-    """Return ``(picture - mean) / std`` as float32 (3, H, W).
+def normalise(planes, mean, std, out):
+    """Write ``(plane - mean) / std`` of each channel.
 
     Args:
-        picture: uint8 (H, W, 3), channels in the order of ``mean`` and ``std``.
+        planes: three arrays uint8 (H, W), in the order of ``mean`` and ``std``.
         mean, std: three values each, in grey levels 0..255.
         out: float32 (3, H, W) to write to.
     """
-    mean, std = np.asarray(mean, np.float32), np.asarray(std, np.float32)
-    if out is None:
-        out = np.empty((3, *picture.shape[:2]), np.float32)
-    for channel in range(3):
-        np.subtract(picture[..., channel], mean[channel], out=out[channel], dtype=np.float32)
-        out[channel] /= std[channel]
-    return out
+    tables = _tables(tuple(map(float, mean)), tuple(map(float, std)))
+    for plane, table, channel in zip(planes, tables, out, strict=True):
+        cv2.LUT(plane, table, dst=channel)
+
+
+@lru_cache(maxsize=16)
+def _tables(mean, std):
+    """Return what each grey level of each channel becomes, float32 (3, 256)."""
+    mean, std = np.array([mean, std], np.float32)[..., None]
+    return (np.arange(256, dtype=np.float32) - mean) / std
 
 
 def preprocess(picture, fit, input_size, mean, std, colour_order="bgr"):
@@ -38,11 +44,12 @@ def preprocess(picture, fit, input_size, mean, std, colour_order="bgr"):
     """
     height, width = picture.shape[:2]
     placement = place(fit, (width, height), input_size)
-    fitted = warp(picture, placement.matrix, placement.content)
+    planes = cv2.split(warp(picture, placement.matrix, placement.content))
     if colour_order == "rgb":
-        fitted = fitted[..., ::-1]
+        planes = planes[::-1]
     canvas_w, canvas_h = placement.canvas
     content_w, content_h = placement.content
-    tensor = np.zeros((1, 3, canvas_h, canvas_w), np.float32)
-    normalise(fitted, mean, std, out=tensor[0, :, :content_h, :content_w])
+    filled = placement.content == placement.canvas
+    tensor = (np.empty if filled else np.zeros)((1, 3, canvas_h, canvas_w), np.float32)
+    normalise(planes, mean, std, out=tensor[0, :, :content_h, :content_w])
     return tensor, placement

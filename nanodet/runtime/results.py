@@ -106,7 +106,10 @@ def picture_targets(folder, source):
 
 
 def _writable(path):
-    return bool(path.suffix) and cv2.haveImageWriter(f"a{path.suffix}")
+    """Tell whether OpenCV can write a colour picture to ``path``."""
+    if path.suffix.lower() in ("", ".pgm", ".pbm"):  # .pgm and .pbm hold grey and bits
+        return False
+    return cv2.haveImageWriter(f"a{path.suffix}")
 
 
 def _stem(source):

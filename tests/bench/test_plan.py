@@ -84,7 +84,7 @@ def test_refusals_name_the_file_and_what_is_wrong(folder):
     assert refusal([f"{folder}/no.param"]) == f"{folder}/no.param: there is no such model file"
     assert "x.tflite: unknown kind of model" in refusal([str(folder / "x.tflite")])
     assert "multiples of 32" in refusal([f"{a}@100x100"])
-    assert "there is no such graph file" in refusal([], [("no.param", (64, 64))])
+    assert "no.param: cannot read this model" in refusal([], [("no.param", (64, 64))])
     assert "bad.param: has 0 layers" in refusal([], [(str(folder / "bad.param"), (64, 64))])
     assert "precision: must be one of fp32" in refusal([a], (), (1,), ("int4",))
     assert refusal([onnx, a], (), (1,), ("bf16",)).startswith(f"precision: {onnx} is calculated in")

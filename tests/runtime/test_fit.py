@@ -66,6 +66,21 @@ def test_resampling_is_bilinear_to_one_grey_level(width, height, fit, seed):
     assert np.abs(found - expected).max() <= 1.0
 
 
+@given(
+    st.integers(1, 120), st.integers(1, 120), st.sampled_from(FITS), st.sampled_from(["bgr", "rgb"]),
+    st.tuples(*[st.floats(0, 255)] * 3), st.tuples(*[st.floats(1e-3, 255)] * 3),
+)  # fmt: skip
+def test_the_tensor_is_normalised_by_the_formula(width, height, fit, order, mean, std):
+    picture = np.random.default_rng(width).integers(0, 256, (height, width, 3), np.uint8)
+    tensor, placement = preprocess(picture, fit, (64, 96), mean, std, order)
+    fitted = warp(picture, placement.matrix, placement.content)[..., :: 1 if order == "bgr" else -1]
+    expected = (fitted.astype(np.float32) - np.float32(mean)) / np.float32(std)
+    columns, rows = placement.content
+    assert tensor.shape == (1, 3, *placement.canvas[::-1]) and tensor.dtype == np.float32
+    np.testing.assert_array_equal(tensor[0, :, :rows, :columns], expected.transpose(2, 0, 1))
+    assert not tensor[..., rows:, :].any() and not tensor[..., columns:].any()
+
+
 def test_input_equals_the_originals(shared, coco_mini):
     reference = np.load(shared / "reference" / "nanodet-m_320.npz")
     for name in reference.files:

@@ -1,0 +1,46 @@
+"""``nanodet verify``: exported models beside what they came from."""
+
+from nanodet.cli.arguments import positive_int
+from nanodet.cli.packages import needed_packages
+from nanodet.errors import NanodetError
+
+
+def add_arguments(parser):
+    """Add the command's arguments to an `argparse` parser."""
+    parser.add_argument(
+        "reference", metavar="CHECKPOINT",
+        help=".ckpt or .pth file; without torch an exported .param or .onnx to compare with",
+    )  # fmt: skip
+    parser.add_argument(
+        "models", nargs="+", metavar="DIR_OR_MODELS",
+        help="folder of an export, or .onnx and .param files",
+    )  # fmt: skip
+    parser.add_argument("--config", metavar="C", help="config of a checkpoint that carries none")
+    parser.add_argument(
+        "--images", metavar="DIR", help="compare on these pictures (default: 8 generated ones)"
+    )
+    parser.add_argument(
+        "--annotations", metavar="FILE_OR_DIR",
+        help="of the pictures (COCO json, folder of VOC xml or YOLO txt): gives each stage's AP",
+    )  # fmt: skip
+    parser.add_argument("--limit", type=positive_int, metavar="N", help="the first N pictures only")
+    parser.add_argument(
+        "--threads", type=positive_int, default=1, metavar="N",
+        help="CPU threads of each engine (default: 1, as they take turns)",
+    )  # fmt: skip
+    parser.add_argument("--json", metavar="OUT", help="write what was found to this file")
+
+
+def run(args):
+    """Verify, print the table, and fail where a stage differs."""
+    with needed_packages():
+        from nanodet.verify.report import format_report
+        from nanodet.verify.verify import verify
+    report = verify(
+        args.reference, args.models, args.config, args.images, args.annotations, args.json,
+        args.limit, args.threads,
+    )  # fmt: skip
+    print(format_report(report), flush=True)
+    if not report.agrees:
+        raise NanodetError(f"verify: {report.summary()}")
+    print(report.summary())

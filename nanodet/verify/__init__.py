@@ -1,0 +1,1 @@
+"""The proof for files that exist: every exported model beside what it came from."""

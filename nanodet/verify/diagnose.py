@@ -1,0 +1,109 @@
+"""What is wrong inside a network: the lines that name its layers."""
+
+import functools
+
+import numpy as np
+
+from nanodet.errors import NanodetError
+from nanodet.verify import trace, weights
+from nanodet.verify.diverge import both_names, first_parting
+
+ALL_AGREE = "every layer agrees on the picture where the outputs differ most"
+
+
+class Diagnosis:
+    """Compares the layers of stages with those of the reference.
+
+    Args:
+        reference: the Backend to measure against.
+        kind: how it keeps its weights, as `nanodet.verify.artefacts.Stage.kind`.
+        who: how lines call it.
+    """
+
+    def __init__(self, reference, kind, who):
+        self.reference, self.kind, self.who = reference, kind, who
+        self._tensor = self._values = None
+
+    @functools.cached_property
+    def convolutions(self):
+        return trace.convolutions(self.reference)
+
+    def changed_weights(self, stage):
+        """Return a line where the weights of a floating-point stage are not the reference's.
+
+        Returns:
+            list of one line or none. Weights that cannot be looked at give none.
+        """
+        if "int8" in (self.kind, stage.kind):
+            return []
+        try:
+            pairs = weights.pair(self.convolutions, trace.convolutions(stage.backend))
+        except NanodetError:
+            return []
+        return self._changed_line(_differing(pairs, with_bias=True), pairs)
+
+    def explain(self, stage, tensor):
+        """Return lines that say where a stage parts from the reference.
+
+        Args:
+            stage: a `nanodet.verify.artefacts.Stage`.
+            tensor: float32 (1, 3, H, W) on which the two differ: at least one line then; None
+                compares weights and the like alone, where the stage cannot be run.
+        """
+        model = stage.backend or stage.remains
+        exact, with_bias = self.kind == stage.kind == "fp32", "int8" not in (self.kind, stage.kind)
+        try:
+            ours, theirs = self.convolutions, trace.convolutions(model)
+            pairs = weights.pair(ours, theirs)
+            changed = _differing(pairs, with_bias, settings=tensor is None)
+            parting = None
+            if tensor is not None and (exact or not changed):
+                parting = first_parting(
+                    self._reference_values(tensor), trace.values(model, tensor),
+                    pairs, exact, with_bias,
+                )  # fmt: skip
+        except NanodetError as error:
+            return [] if tensor is None else [f"its layers cannot be compared: {error}"]
+        lines = []
+        if parting:
+            verb = f"parts from {self.who}" if exact else "its error grows most"
+            others = sum(layer != parting.layer for layer, _ in changed)
+            more = f"; the weights of {others} other layers differ too" if others else ""
+            lines.append(f"{verb} at {parting.layer}: {parting.detail}{more}")
+        else:
+            lines += self._changed_line(changed, pairs)
+        if len(pairs) < max(len(ours), len(theirs)):
+            lines.append(
+                f"it has {len(theirs)} convolutions and {self.who} {len(ours)}; {len(pairs)} of "
+                "them correspond"
+            )
+        if not lines and stage.engine == "openvino":
+            lines.append("its file agrees layer by layer in ONNX Runtime: OpenVINO's own result")
+        if not lines and tensor is None:
+            return []
+        return lines or [ALL_AGREE]
+
+    def _reference_values(self, tensor):
+        """Return the reference's values on a tensor; stages often differ most on the same one."""
+        if self._tensor is None or not np.array_equal(self._tensor, tensor):
+            self._tensor, self._values = tensor, trace.values(self.reference, tensor)
+        return self._values
+
+    def _changed_line(self, changed, pairs):
+        if not changed:
+            return []
+        (layer, words), *more = changed
+        behind = f"; {len(more)} more of {len(pairs)} layers differ" if more else ""
+        return [f"its weights are not those of {self.who} at {layer}: {words}{behind}"]
+
+
+def _differing(pairs, with_bias, settings=False):
+    """Return (layer, words) of the convolutions that differ, in the order of the stage."""
+    found = []
+    for ours, theirs in pairs:
+        words = [weights.difference(ours, theirs, with_bias)]
+        words += [weights.setting_difference(ours, theirs)] if settings else []
+        words = "; ".join(filter(None, words))
+        if words:
+            found.append((both_names(ours, theirs), words))
+    return found

@@ -1,0 +1,148 @@
+"""The first layer at which two networks part.
+
+Both run on the same tensor with everything that flows through them kept. A value of one network
+has its *twin* in the other: the value of as many elements that is nearest to it. Forms of a network
+fuse, split and name their layers differently, but what flows between them is the same numbers in
+the same order. Where a value feeds a convolution, the twin is what the same convolution (told by
+its weights) takes in the other network.
+
+Exact forms (32 bits) agree to rounding noise up to the fault and to nothing behind it: the first
+layer whose result has no twin although what it takes has one is where they part. In rounded forms
+the errors grow from layer to layer: there the layer counts whose own error, over that of what it
+takes, is the first to reach half of the largest.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nanodet.verify import weights
+
+# relative to the root mean square: NanoDet-m's 32-bit forms stay below 2e-6 in every value
+AGREES = 2e-5
+_FADES = 100  # a layer makes the error of a fault so much smaller at most
+_SAMPLE, _NEAREST = 4096, 4  # elements to look for candidates with, and how many are looked at
+
+
+@dataclass
+class Parting:
+    """Where two networks part.
+
+    Attributes:
+        layer: name of the layer in the stage, and in the reference where it has one there.
+        detail: in words what differs, or how large the error is.
+    """
+
+    layer: str
+    detail: str
+
+
+def first_parting(reference, stage, pairs, exact, with_bias=True):
+    """Find the first layer at which a stage parts from the reference.
+
+    Args:
+        reference, stage: name to `nanodet.verify.trace.Value` of both, on the same tensor.
+        pairs: convolutions that belong together, see `nanodet.verify.weights.pair`.
+        exact: whether both compute in 32 bits.
+        with_bias: whether biases should be equal.
+
+    Returns:
+        `Parting`, or None where every value agrees.
+    """
+    errors = _errors(reference, stage, pairs)
+    name = _first_bad(stage, errors) if exact else _first_jump(stage, errors)
+    if name is None:
+        return None
+    value, before = stage[name], [errors[i] for i in stage[name].inputs if i in errors]
+    grown = f"relative error {errors[name]:.2g}"
+    if before:
+        grown += f" behind {max(before):.2g}"
+    for ours, theirs in pairs:
+        if theirs.output == name:
+            words = [weights.difference(ours, theirs, with_bias)]
+            words.append(weights.setting_difference(ours, theirs))
+            words = "; ".join(filter(None, words)) or "its weights are equal, its result is not"
+            return Parting(both_names(ours, theirs), f"{words} ({grown})")
+    behind = [_producer(stage[i], i, pairs) for i in value.inputs if i in stage]
+    after = f", which takes {' and '.join(behind)}" if behind else ""
+    return Parting(f"{value.layer} ({value.kind}){after}", f"its result differs ({grown})")
+
+
+def both_names(ours, theirs):
+    """Return the reference's name of a convolution, and the stage's where it is another."""
+    return ours.layer if ours.layer == theirs.layer else f"{ours.layer} (layer {theirs.layer})"
+
+
+def _producer(value, name, pairs):
+    for ours, theirs in pairs:
+        if theirs.output == name:
+            return both_names(ours, theirs)
+    return value.layer
+
+
+def _errors(reference, stage, pairs):
+    """Return the relative error of every value of the stage against its twin."""
+    anchors = {}
+    for ours, theirs in pairs:
+        if ours.source in reference:
+            anchors.setdefault(theirs.source, []).append(reference[ours.source].array)
+    by_size = {}
+    for value in reference.values():
+        by_size.setdefault(value.array.size, []).append(value.array)
+    errors = {}
+    for name, value in stage.items():
+        candidates = anchors.get(name)
+        if candidates:
+            errors[name] = max(_error(value.array, one) for one in candidates)
+        else:
+            errors[name] = _nearest(value.array, by_size.get(value.array.size, []))
+    return errors
+
+
+def _nearest(array, candidates):
+    step = max(1, array.size // _SAMPLE)
+    likely = sorted(candidates, key=lambda one: _error(array[::step], one[::step]))[:_NEAREST]
+    return min((_error(array, one) for one in likely), default=np.inf)
+
+
+def _error(given, wanted):
+    if given.size != wanted.size:
+        return np.inf
+    norm = np.linalg.norm(wanted)
+    return float(np.linalg.norm(given - wanted) / max(norm, 1e-12))
+
+
+def _first_bad(stage, errors):
+    """Return the first value that is wrong though what it was made of is right.
+
+    A value that only this form of the network has is wrong without being a fault: what is made of
+    it is right again, all at once. A fault reaches the output, or fades.
+    """
+    output, consumers = list(stage)[-1], {}
+    for name, value in stage.items():
+        for source in value.inputs:
+            consumers.setdefault(source, []).append(name)
+    for name, value in stage.items():
+        if errors[name] <= AGREES or any(errors.get(i, 0) > AGREES for i in value.inputs):
+            continue
+        behind, seen = [name], set()
+        while behind:
+            one = behind.pop()
+            if one == output:
+                return name
+            seen.add(one)
+            for consumer in consumers.get(one, ()):
+                if errors[consumer] > AGREES:
+                    behind += [consumer] if consumer not in seen else []
+                elif errors[consumer] * _FADES > errors[one]:
+                    return name
+    return None
+
+
+def _first_jump(stage, errors):
+    growth = {}
+    for name, value in stage.items():
+        before = max((min(errors[i], 1.0) for i in value.inputs if i in errors), default=0.0)
+        growth[name] = np.sqrt(max(min(errors[name], 1.0) ** 2 - before**2, 0.0))
+    largest = max(growth.values(), default=0.0)
+    return next((name for name in stage if largest and growth[name] >= largest / 2), None)

@@ -1,0 +1,106 @@
+"""What verify found, as a table and as JSON."""
+
+from dataclasses import dataclass
+
+import nanodet
+from nanodet.export.compare import HEAD, format_figures
+
+WIDTH = 20
+
+
+@dataclass
+class Report:
+    """The whole of a verification.
+
+    Attributes:
+        reference: file that everything was compared with.
+        reference_name: what the table calls it.
+        groups: (fit and size in words, AP or None) of the reference, one for each way in which
+            the stages fit pictures.
+        rows: list of `nanodet.verify.judge.Row`.
+        pictures: which pictures, in words.
+        seconds: how long it took.
+    """
+
+    reference: str
+    reference_name: str
+    groups: list
+    rows: list
+    pictures: str
+    seconds: float
+
+    @property
+    def agrees(self):
+        """Whether no stage differs."""
+        return not any(row.faults for row in self.rows)
+
+    def summary(self):
+        """Return one line: how many stages agree, or which differ and in what."""
+        wrong = [row for row in self.rows if row.faults]
+        if wrong:
+            named = "; ".join(f"{row.name} ({', '.join(_parts(row))})" for row in wrong)
+            count = f"{len(wrong)} of {len(self.rows)} stages"
+            verb = "differs" if len(wrong) == 1 else "differ"
+            return f"{count} {verb} from {self.reference}: {named}"
+        counts = [
+            f"{sum(row.verdict == verdict for row in self.rows)} {words}"
+            for verdict, words in (
+                ("agrees", f"stages agree with {self.reference}"),
+                ("not judged", "not judged"), ("not run", "not run"),
+            )
+            if verdict == "agrees" or any(row.verdict == verdict for row in self.rows)
+        ]  # fmt: skip
+        return ", ".join(counts)
+
+    def to_dict(self):
+        """Return the JSON form."""
+        return {
+            "nanodet": nanodet.__version__,
+            "reference": self.reference,
+            "agrees": self.agrees,
+            "pictures": self.pictures,
+            "reference_ap": [{"input": words, "AP": ap} for words, ap in self.groups],
+            "stages": [row.to_dict() for row in self.rows],
+            "seconds": round(self.seconds, 2),
+        }
+
+
+def format_report(report):
+    """Return the report as text: a table with a line per stage, and a line per finding."""
+    with_ap = any(ap is not None for _, ap in report.groups)
+    width = max([WIDTH, *(len(row.name) + 2 for row in report.rows)])
+    lines = [
+        f"{report.pictures}; edges in network pixels; twins: detections above 0.3 that both have",
+        f"{'stage':<{width}}{HEAD}{'twins':>8}{'AP' if with_ap else '':>8}".rstrip(),
+    ]
+    for words, ap in report.groups:
+        name = f"{report.reference_name}, {words}"
+        gap = " " * (width + len(HEAD) + 8 - len(name))
+        lines.append(f"{name}{gap}{_ap(ap)}".rstrip())
+    lines += [_line(row, width) for row in report.rows]
+    for row in report.rows:
+        lines += [f"{row.name}: {part}: {text}" for part, text in row.faults]
+        if row.verdict != "not run":
+            lines += [f"{row.name}: note: {text}" for text in row.notes]
+    return "\n".join(lines)
+
+
+def _line(row, width):
+    start = f"{row.name:<{width}}"
+    if row.verdict == "not run":
+        return f"{start}not run: {row.notes[0]}"
+    failed = {"model", "network"} & set(_parts(row)) if row.result is None else row.result.failure
+    if failed:
+        return f"{start}failed ({', '.join(_parts(row))})"
+    figures = " " * len(HEAD) if row.result is None else format_figures(row.result)
+    twins = "-" if row.twins is None else f"{100 * row.twins:.1f} %"
+    verdict = f"DIFFERS ({', '.join(_parts(row))})" if row.faults else row.verdict
+    return f"{start}{figures}{twins:>8}{_ap(row.ap)}  {verdict}"
+
+
+def _parts(row):
+    return list(dict.fromkeys(part for part, _ in row.faults))
+
+
+def _ap(ap):
+    return f"{ap:>8.2f}" if ap is not None else ""

@@ -1,0 +1,122 @@
+"""Preprocessing and decoding are what a spec says: two specs compared, key by key and in effect."""
+
+import dataclasses
+
+import numpy as np
+
+from nanodet.errors import NanodetError
+from nanodet.runtime.decode import decode
+from nanodet.runtime.fit import FITS
+from nanodet.runtime.preprocess import preprocess
+
+PREPROCESSING = {
+    "input.mean": lambda spec: list(spec.mean),
+    "input.std": lambda spec: list(spec.std),
+    "input.colour_order": lambda spec: spec.colour_order,
+    "input.fit": lambda spec: spec.fit,
+    "input.width": lambda spec: spec.input_size[0],
+    "input.height": lambda spec: spec.input_size[1],
+}
+DECODING = {
+    "output.strides": lambda spec: list(spec.strides),
+    "output.reg_max": lambda spec: spec.reg_max,
+    "output.point_offset": lambda spec: spec.point_offset,
+}
+THRESHOLDS = ("score", "nms_iou", "per_level", "per_picture")
+LOWEST_SCORE = 0.05  # boxes of less are not compared
+
+
+def expected_spec(reference, spec, is_checkpoint):
+    """Return the spec that a model made of the reference ought to have.
+
+    An export fits pictures into a fixed size, where a checkpoint is evaluated with fit ``own``;
+    and it may have been told another fit or size, which it keeps in ``source``.
+
+    Args:
+        reference: spec of the checkpoint or model that is the reference.
+        spec: of the model that is compared.
+        is_checkpoint: whether ``reference`` is a checkpoint's.
+    """
+    fit, size = reference.fit, tuple(reference.input_size)
+    if is_checkpoint and fit != "stretch":
+        fit = "letterbox"
+    chosen = spec.source.get("fit")
+    if chosen in FITS:
+        fit = chosen
+    chosen = spec.source.get("size")
+    if isinstance(chosen, list) and len(chosen) == 2 and all(type(v) is int for v in chosen):
+        size = tuple(chosen)
+    return dataclasses.replace(reference, fit=fit, input_size=size)
+
+
+def differing_keys(spec, expected, keys, who):
+    """Return (key, sentence) of every key in which two specs differ.
+
+    Args:
+        spec: of the model that is compared; expected: what it ought to be.
+        keys: `PREPROCESSING` or `DECODING`.
+        who: what the expected values are of, such as ``the checkpoint``.
+    """
+    found = []
+    for key, read in keys.items():
+        given, wanted = read(spec), read(expected)
+        if not _equal(given, wanted):
+            found.append((key, f"{key}: {_shown(given)}, but {who} has {_shown(wanted)}"))
+    if keys is DECODING and tuple(spec.class_names) != tuple(expected.class_names):
+        found.append(("class_names", _differing_names(spec, expected, who)))
+    return found
+
+
+def differing_thresholds(spec, expected):
+    """Return sentences about default thresholds that differ, which is anyone's right."""
+    pairs = ((key, getattr(spec, key), getattr(expected, key)) for key in THRESHOLDS)
+    return [f"thresholds.{key}: {a:g}, not {b:g}" for key, a, b in pairs if a != b]
+
+
+def golden_tensor(picture, spec, input_size=None):
+    """Return the tensor of a picture as ``spec`` makes it; arguments as `preprocess` takes them."""
+    size = input_size or spec.input_size
+    return preprocess(picture, spec.fit, size, spec.mean, spec.std, spec.colour_order)
+
+
+def box_difference(output, spec, expected, input_size):
+    """Decode one output with two specs.
+
+    Returns:
+        the largest difference of a box's side in network pixels; nan where they give other
+        boxes, or the output cannot be decoded with ``spec`` at all.
+    """
+    spec = dataclasses.replace(spec, form="distributions")
+    try:
+        spec.check_output(output, input_size, "output")
+    except NanodetError:
+        return float("nan")
+    limits = {key: getattr(expected, key) for key in THRESHOLDS} | {"score": LOWEST_SCORE}
+    boxes = [decode(output, one, input_size, **limits).xyxy for one in (spec, expected)]
+    if len(boxes[0]) != len(boxes[1]):
+        return float("nan")
+    return float(np.abs(boxes[0] - boxes[1]).max(initial=0))
+
+
+def _equal(given, wanted):
+    if isinstance(given, list):
+        return len(given) == len(wanted) and all(map(_equal, given, wanted))
+    if isinstance(given, float):
+        return abs(given - wanted) <= 1e-6 * max(1.0, abs(wanted))
+    return given == wanted
+
+
+def _shown(value):
+    if isinstance(value, list):
+        return f"[{', '.join(map(_shown, value))}]"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _differing_names(spec, expected, who):
+    if len(spec.class_names) != len(expected.class_names):
+        return (
+            f"class_names: {len(spec.class_names)} names, but {who} has {len(expected.class_names)}"
+        )
+    pairs = enumerate(zip(spec.class_names, expected.class_names, strict=True))
+    index, (given, wanted) = next((i, p) for i, p in pairs if p[0] != p[1])
+    return f"class_names[{index}]: {given!r}, but {who} has {wanted!r}"

@@ -1,0 +1,100 @@
+"""A model's convolutions and everything that flows through it, in one form for all engines."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from nanodet.errors import NanodetError
+
+
+@dataclass
+class Convolution:
+    """One convolution.
+
+    Attributes:
+        layer: its name.
+        source, output: names of the values that it takes and makes.
+        weight: float32 (O, I / groups, kernel height, kernel width), as they are computed with.
+        bias: float32 (O,).
+        rounding: how far its way of storing may have moved each weight, broadcasts to ``weight``.
+        clipped: bool, as ``weight``: what lay beyond it was stored as the outermost step.
+        settings: ``stride``, ``padding``, ``dilation`` as (y, x), and ``groups``.
+    """
+
+    layer: str
+    source: str
+    output: str
+    weight: np.ndarray
+    bias: np.ndarray
+    rounding: np.ndarray | float = 0.0
+    clipped: np.ndarray | bool = False
+    settings: dict = field(default_factory=dict)
+
+
+@dataclass
+class Value:
+    """One tensor that flows through a network.
+
+    Attributes:
+        layer, kind: name and kind of the layer that makes it.
+        inputs: names of the values that this layer takes.
+        array: float32 (N,), its elements in C order.
+    """
+
+    layer: str
+    kind: str
+    inputs: tuple
+    array: np.ndarray
+
+
+def convolutions(backend):
+    """Return the `Convolution` list of a loaded model in the order in which they run.
+
+    Args:
+        backend: a ``TorchBackend``, ``OnnxBackend``, ``NcnnBackend``, or another one whose
+            ``path`` is an ONNX file.
+
+    Raises:
+        NanodetError: the file cannot be taken apart, or the package ``onnx`` is missing.
+    """
+    return _engine(backend).convolutions(backend)
+
+
+def values(backend, tensor):
+    """Run a model and return all that flows through it, in the order in which it is made.
+
+    Args:
+        backend: as in `convolutions`; an ONNX file is run by ONNX Runtime.
+        tensor: float32 (1, 3, H, W).
+
+    Returns:
+        name to `Value`, the output last.
+    """
+    return dissolve(_engine(backend).values(backend, tensor))
+
+
+def dissolve(found):
+    """Leave out values without an array; who takes one takes what it was made of instead."""
+    kept, aliases = {}, {}
+    for name, value in found.items():
+        inputs = [one for source in value.inputs for one in aliases.get(source, (source,))]
+        inputs = tuple(dict.fromkeys(inputs))
+        if value.array is None:
+            aliases[name] = inputs
+        else:
+            kept[name] = Value(value.layer, value.kind, inputs, value.array)
+    return kept
+
+
+def _engine(backend):
+    suffix = str(backend.path).rsplit(".", 1)[-1].lower()
+    if suffix == "param":
+        from nanodet.verify import trace_ncnn as engine
+    elif suffix == "onnx":
+        try:
+            from nanodet.verify import trace_onnx as engine
+        except ImportError as error:
+            raise NanodetError(f"{backend.path}: to look into it needs {error.name}") from None
+    else:
+        from nanodet.verify import trace_torch as engine
+    return engine

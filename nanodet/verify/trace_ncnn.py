@@ -1,0 +1,104 @@
+"""The layers of an ncnn model; see `nanodet.verify.trace`."""
+
+from pathlib import Path
+
+import numpy as np
+
+from nanodet.runtime.backends.ncnn import import_ncnn
+from nanodet.runtime.ncnn_weights import load_weights
+from nanodet.verify.trace import Convolution, Value
+
+_KINDS = ("Convolution", "ConvolutionDepthWise")
+
+
+def convolutions(backend):
+    """See `nanodet.verify.trace.convolutions`."""
+    weights = _weights(backend)
+    sources = _without_splits(backend.graph)
+    found = []
+    for layer in backend.graph.layers:
+        if layer.kind not in _KINDS or layer.name not in weights:
+            continue
+        parts, outputs = weights[layer.name], layer.whole(0)
+        width = layer.whole(1)
+        height = layer.whole(11, width)
+        weight, rounding = _values(parts, outputs)
+        clipped = parts["weight"].storage == "int8" and np.abs(parts["weight"].data) >= 127
+        shape = (outputs, -1, height, width)
+        bias = parts["bias"].values if "bias" in parts else np.zeros(outputs, np.float32)
+        settings = {
+            "stride": (layer.whole(13, layer.whole(3, 1)), layer.whole(3, 1)),
+            "padding": (layer.whole(14, layer.whole(4)), layer.whole(4)),
+            "dilation": (layer.whole(12, layer.whole(2, 1)), layer.whole(2, 1)),
+            "groups": layer.whole(7, 1),
+        }
+        if layer.whole(4) < 0:  # as much as it takes, told by the size
+            del settings["padding"]
+        source = sources.get(layer.inputs[0], layer.inputs[0])
+        weight, rounding, clipped = (
+            one.reshape(shape) if np.ndim(one) else one for one in (weight, rounding, clipped)
+        )
+        found.append(
+            Convolution(
+                layer.name, source, layer.outputs[0], weight, bias, rounding, clipped, settings
+            )
+        )  # fmt: skip
+    return found
+
+
+def values(backend, tensor):
+    """See `nanodet.verify.trace.values`."""
+    ncnn = import_ncnn(backend.path)
+    extractor = backend.net.create_extractor()
+    extractor.set_light_mode(False)  # else what has been used is gone
+    picture = np.ascontiguousarray(tensor[0], np.float32)
+    extractor.input(backend.spec.input_name, ncnn.Mat(picture))
+    weights, sources = _weights(backend), _without_splits(backend.graph)
+    found = {}
+    for layer in backend.graph.layers:
+        if layer.kind == "Split":
+            continue
+        inputs = tuple(sources.get(blob, blob) for blob in layer.inputs)
+        for blob in layer.outputs:
+            status, made = extractor.extract(blob)
+            array = np.array(made) if status == 0 else None
+            if array is not None and array.dtype != np.float32:
+                scale = weights.get(layer.name, {}).get("output_scale")
+                known = array.dtype == np.int8 and scale is not None
+                array = array.astype(np.float32) / scale.values[0] if known else None
+            found[blob] = Value(
+                layer.name, layer.kind, inputs, None if array is None else array.ravel()
+            )
+    return found
+
+
+def _weights(backend):
+    param = Path(backend.path)
+    return load_weights(param.with_suffix(".bin"), backend.graph, param)
+
+
+def _without_splits(graph):
+    """Return what each output of a Split layer is a copy of."""
+    sources = {}
+    for layer in graph.layers:
+        if layer.kind == "Split":
+            source = sources.get(layer.inputs[0], layer.inputs[0])
+            sources |= dict.fromkeys(layer.outputs, source)
+    return sources
+
+
+def _values(parts, outputs):
+    """Return the main weights as floats, and how far storing them may have moved each."""
+    stored = parts["weight"]
+    values = stored.values.astype(np.float32)
+    if stored.storage == "fp16":
+        # writers flush what is too small for a normal number to zero
+        return values, np.where(values == 0, 2.0**-14, np.abs(values) * 2.0**-11)
+    if stored.storage == "table":
+        return values, float(np.diff(np.sort(stored.table)).max())
+    if stored.storage != "int8":
+        return values, 0.0
+    scales = parts["weight_scales"].values
+    scales = np.where(scales == 0, 1, scales)  # a channel without weights
+    steps = np.repeat(1 / np.resize(scales, outputs), len(values) // outputs)
+    return values * steps, 0.51 * steps

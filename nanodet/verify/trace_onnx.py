@@ -1,0 +1,77 @@
+"""The layers of an ONNX file; see `nanodet.verify.trace`."""
+
+import numpy as np
+import onnx
+import onnxruntime
+
+from nanodet.errors import NanodetError
+from nanodet.verify.trace import Convolution, Value
+
+
+def convolutions(backend):
+    """See `nanodet.verify.trace.convolutions`."""
+    model, found = _load(backend.path), []
+    weights = {one.name: onnx.numpy_helper.to_array(one) for one in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type != "Conv" or any(name not in weights for name in node.input[1:]):
+            continue
+        weight = weights[node.input[1]]
+        if weight.ndim != 4:
+            continue
+        bias = weights[node.input[2]] if len(node.input) > 2 else np.zeros(len(weight))
+        given = {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
+        settings = {
+            "stride": tuple(given.get("strides", (1, 1))),
+            "padding": tuple(given.get("pads", (0, 0)))[:2],
+            "dilation": tuple(given.get("dilations", (1, 1))),
+            "groups": given.get("group", 1),
+        }
+        rounding = np.abs(weight) * 2.0**-11 if weight.dtype == np.float16 else 0.0
+        found.append(
+            Convolution(
+                _name(node), node.input[0], node.output[0], weight.astype(np.float32),
+                bias.astype(np.float32), rounding, settings=settings,
+            )
+        )  # fmt: skip
+    return found
+
+
+def values(backend, tensor):
+    """See `nanodet.verify.trace.values`."""
+    model = _load(backend.path)
+    given = {value.name for value in model.graph.output}
+    made = [name for node in model.graph.node for name in node.output if name]
+    model.graph.output.extend(onnx.ValueInfoProto(name=n) for n in made if n not in given)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    # fused layers would hide the values between them
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    spec = backend.spec
+    try:
+        session = onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        arrays = dict(zip(made, session.run(made, {spec.input_name: tensor}), strict=True))
+    except Exception as error:  # the engine raises classes of its own, without a common base
+        raise NanodetError(f"{backend.path}: cannot be run layer by layer ({error})") from None
+    found = {spec.input_name: Value(spec.input_name, "Input", (), tensor.ravel())}
+    for node in model.graph.node:
+        for name in filter(None, node.output):
+            array = arrays[name]
+            floating = isinstance(array, np.ndarray) and array.dtype == np.float32
+            inputs = tuple(one for one in node.input if one in found)
+            found[name] = Value(
+                _name(node), node.op_type, inputs, array.ravel() if floating else None
+            )
+    return found
+
+
+def _load(path):
+    try:
+        return onnx.load(path)
+    except Exception as error:  # protobuf raises classes of its own
+        raise NanodetError(f"{path}: cannot be taken apart ({error})") from None
+
+
+def _name(node):
+    return node.name or node.output[0]

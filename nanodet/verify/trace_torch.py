@@ -1,0 +1,63 @@
+"""The layers of a checkpoint's network, batch norms folded; see `nanodet.verify.trace`."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from nanodet.export.graph import ExportGraph
+from nanodet.verify.trace import Convolution, Value
+
+
+def convolutions(backend):
+    """See `nanodet.verify.trace.convolutions`."""
+    traced, found = _traced(backend), []
+    for node in traced.graph.nodes:
+        module = traced.get_submodule(node.target) if node.op == "call_module" else None
+        if isinstance(module, nn.Conv2d):
+            bias = np.zeros(module.out_channels) if module.bias is None else _array(module.bias)
+            settings = {key: getattr(module, key) for key in ("stride", "padding", "dilation")}
+            found.append(
+                Convolution(
+                    _name(node), node.args[0].name, node.name, _array(module.weight), bias,
+                    settings=settings | {"groups": module.groups},
+                )
+            )  # fmt: skip
+    return found
+
+
+def values(backend, tensor):
+    """See `nanodet.verify.trace.values`."""
+    recorder = _Recorder(_traced(backend))
+    with torch.inference_mode():
+        recorder.run(torch.from_numpy(tensor))
+    return recorder.found
+
+
+def _traced(backend):
+    return torch.fx.symbolic_trace(ExportGraph(backend.network))
+
+
+def _name(node):
+    return str(node.target).removeprefix("network.") if node.op == "call_module" else node.name
+
+
+def _array(tensor):
+    return tensor.detach().numpy()
+
+
+class _Recorder(torch.fx.Interpreter):
+    """Runs a graph node by node and keeps a copy of each result: some work in place."""
+
+    def __init__(self, module):
+        super().__init__(module)
+        self.found = {}
+
+    def run_node(self, n):
+        result = super().run_node(n)
+        if n.op != "output":
+            array = None
+            if isinstance(result, torch.Tensor) and result.is_floating_point():
+                array = result.numpy().ravel().copy()
+            inputs = tuple(node.name for node in n.all_input_nodes)
+            self.found[n.name] = Value(_name(n), n.op, inputs, array)
+        return result

@@ -1,0 +1,228 @@
+"""Every exported model beside the checkpoint it came from: what ``nanodet verify`` does."""
+
+import contextlib
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+
+from nanodet.config.schema import Evaluator
+from nanodet.errors import NanodetError
+from nanodet.export.compare import failed
+from nanodet.export.tensors import COUNT, generated_picture, picture_paths
+from nanodet.runtime.detector import Detector
+from nanodet.runtime.files import check_writable, write_text
+from nanodet.runtime.ncnn_weights import load_weights
+from nanodet.runtime.pictures import read_picture
+from nanodet.runtime.progress import Progress
+from nanodet.verify import run
+from nanodet.verify.artefacts import CHECKPOINTS, find_models, kind_of, open_stages
+from nanodet.verify.diagnose import ALL_AGREE, Diagnosis
+from nanodet.verify.judge import (
+    EXACT_TWINS,
+    TWINS,
+    Row,
+    coarser,
+    judge_ap,
+    judge_twins,
+    network_tolerance,
+)
+from nanodet.verify.report import Report
+from nanodet.verify.specs import differing_thresholds
+
+LIMITS = ("score", "nms_iou", "per_level", "per_picture")
+
+
+def verify(
+    reference, models, config=None, images=None, annotations=None, json_path=None, limit=None,
+    threads=1,
+):  # fmt: skip
+    """Compare exported models with what they came from, on the same pictures.
+
+    Args:
+        reference: ``.ckpt`` or ``.pth`` (needs torch); or an exported ``.param`` or ``.onnx``.
+        models: exported models, and folders of them.
+        config: config file of a checkpoint that carries none.
+        images: folder of pictures; None generates some.
+        annotations: of these pictures, as `nanodet.evaluate.evaluate.evaluate` takes them: gives
+            AP. Only annotated pictures are used then.
+        json_path: file to write the report to; None for none.
+        limit: the most pictures; None for all.
+        threads: CPU threads of each engine. They take turns here, and the waiting threads of some
+            take the cores from the next, so one is fastest unless the CPU has cores to spare.
+
+    Returns:
+        `Report`.
+
+    Raises:
+        NanodetError: the reference, a path or an option is wrong. A model that is wrong is a row
+            of the report.
+    """
+    started = time.perf_counter()
+    if json_path is not None:
+        check_writable(json_path)
+    if annotations is not None and images is None:
+        raise NanodetError("--annotations: needs --images, the folder of the annotated pictures")
+    detector = Detector(reference, config, threads=threads)
+    if detector.spec.form == "boxes":
+        raise NanodetError(f"{reference}: ends in boxes; the reference must give distributions")
+    reference = Path(detector.backend.path)
+    is_checkpoint = reference.suffix.lower() in CHECKPOINTS
+    stages = open_stages(find_models(models, reference), reference, threads)
+    truth, pictures, count, words = _pictures(detector, images, annotations, limit)
+
+    kind = _kind(detector.backend)
+    who = "the checkpoint" if is_checkpoint else reference.name
+    kinds = {stage.name: coarser(kind, stage.kind) for stage in stages}
+    tolerances = {name: network_tolerance(one) for name, one in kinds.items()}
+    groups = run.group_stages(detector.backend, stages, is_checkpoint, who, tolerances)
+    section = Evaluator() if detector.config is None else detector.config.evaluator
+    limits = {name: getattr(section, name) for name in LIMITS}
+    shown = Progress(count, "picture")
+    with contextlib.closing(shown), contextlib.closing(pictures):
+        run.run(detector.backend, groups, pictures, limits, shown.step)
+
+    diagnosis = Diagnosis(detector.backend, kind, "torch" if is_checkpoint else who)
+    aps = [_ap(truth, group.detections) for group in groups]
+    rows = {}
+    for group, ap in zip(groups, aps, strict=True):
+        for measured in group.stages:
+            stage = measured.stage
+            rows[stage.name] = _row(measured, kinds[stage.name], diagnosis, truth, ap)
+    ordered = [rows.get(stage.name) or _not_measured(stage, diagnosis) for stage in stages]
+    report = Report(
+        str(reference), "torch" if is_checkpoint else f"reference, {kind}",
+        [(group.words, ap) for group, ap in zip(groups, aps, strict=True)],
+        ordered, words, time.perf_counter() - started,
+    )  # fmt: skip
+    if json_path is not None:
+        write_text(json_path, json.dumps(report.to_dict(), indent=1, ensure_ascii=False) + "\n")
+    return report
+
+
+def _pictures(detector, images, annotations, limit):
+    """Return the annotations or None, a generator of pictures, their number, and words for them."""
+    if annotations is not None:
+        from nanodet.data.read import read_annotations
+        from nanodet.evaluate import evaluate
+        from nanodet.evaluate.coco_metrics import check_pycocotools
+        from nanodet.evaluate.run import read_ahead
+
+        check_pycocotools()
+        format_ = evaluate.guess_format(annotations)
+        names = None if format_ == "coco" else evaluate.known_names(detector.spec)
+        truth = read_annotations(format_, images, annotations, None, names)
+        evaluate.check_class_count(detector, truth, annotations)
+        evaluate.tell_problems(truth.problems)
+        truth.pictures = truth.pictures[:limit]
+        count = len(truth.pictures)
+        return truth, read_ahead(truth.pictures), count, f"{count} annotated pictures"
+    if images is None:
+        count = min(COUNT, limit or COUNT)
+        made = (generated_picture(seed) for seed in range(count))
+        return None, made, count, f"{count} generated pictures"
+    paths = picture_paths(images)[:limit]
+    return None, (read_picture(path) for path in paths), len(paths), f"{len(paths)} pictures"
+
+
+def _kind(backend):
+    graph = getattr(backend, "graph", None)
+    if graph is None:
+        return "fp32"
+    return kind_of(graph, load_weights(Path(backend.path).with_suffix(".bin"), graph, backend.path))
+
+
+def _ap(truth, detections):
+    if truth is None or len(detections) != len(truth.pictures):
+        return None
+    from nanodet.evaluate.coco_metrics import evaluate_detections
+
+    return evaluate_detections(truth, detections, per_class=False).AP
+
+
+def _row(measured, kind, diagnosis, truth, reference_ap):
+    stage = measured.stage
+    spec = stage.backend.spec
+    row = Row(stage.name, stage.path, stage.kind)
+    row.keys = [key for key, _ in (*measured.preprocessing, *measured.decoding)]
+    row.notes = differing_thresholds(spec, measured.expected)
+    row.input_max = measured.tensor_max
+    if stage.hash_problem:
+        row.faults.append(("files", stage.hash_problem))
+    row.faults += [("preprocessing", text) for _, text in measured.preprocessing]
+    if measured.tensor_max:
+        row.faults.append(("preprocessing", _tensors_differ(measured.tensor_max)))
+    if stage.ends_in_boxes:
+        if measured.network_failure:
+            row.faults.append(("network", measured.network_failure))
+    elif measured.network_failure:
+        row.result = failed(stage.name, measured.errors.tolerance, measured.network_failure)
+        row.faults.append(("network", measured.network_failure))
+    else:
+        row.result = measured.errors.result(stage.name)
+        if not row.result.agrees:
+            row.faults.append(("network", _too_far(row.result)))
+    row.faults += [("decoding", text) for _, text in measured.decoding]
+    if measured.box_max:
+        row.faults.append(("decoding", _boxes_differ(measured.box_max)))
+    if measured.decoding_failure and not measured.decoding:
+        row.faults.append(("decoding", measured.decoding_failure))
+    complete = not measured.decoding_failure and not measured.network_failure
+    if complete and measured.twins_of:
+        row.twins, row.detections = measured.twins / measured.twins_of, measured.twins_of
+    if truth is not None:
+        ap = _ap(truth, measured.detections)
+        judge_ap(row, spec, kind, ap, reference_ap, len(truth.pictures))
+    elif complete and (kind == "int8" or stage.ends_in_boxes):
+        judge_twins(row, TWINS if kind == "int8" else EXACT_TWINS)
+    _explain(row, stage, measured.tensor, diagnosis)
+    if row.faults:
+        row.verdict = "differs"
+    return row
+
+
+def _explain(row, stage, tensor, diagnosis):
+    """Add lines that name layers, where the network is or may be at fault."""
+    parts = {part for part, _ in row.faults}
+    unexplained = parts and parts <= {"AP", "detections"}
+    if "network" in parts or "files" in parts or unexplained:
+        # behind the network, one that ends in boxes has nothing that could be compared
+        lines = diagnosis.explain(stage, None if stage.ends_in_boxes else tensor)
+        if "network" in parts or unexplained or not lines[:1] == [ALL_AGREE]:
+            row.faults += [("network", line) for line in lines]
+    elif stage.kind in ("fp32", "fp16"):
+        row.faults += [("network", line) for line in diagnosis.changed_weights(stage)]
+
+
+def _not_measured(stage, diagnosis):
+    row = Row(stage.name, stage.path, stage.kind, "not run")
+    if stage.skipped:
+        row.notes.append(stage.skipped)
+        return row
+    row.verdict = "differs"
+    if stage.hash_problem:
+        row.faults.append(("files", stage.hash_problem))
+    row.faults.append(("model", stage.failure))
+    if stage.remains is not None:
+        row.faults += [("network", line) for line in diagnosis.explain(stage, None)]
+    return row
+
+
+def _too_far(result):
+    limit, words = result.tolerance, []
+    if not result.score_max <= limit.score:
+        words.append(f"{result.score_max:.2g} in score (allowed {limit.score:g})")
+    if not result.edge <= limit.edge:
+        words.append(f"{result.edge:.2g} px in edges (allowed {limit.edge:g} px)")
+    return f"its output is off by {' and '.join(words)}"
+
+
+def _tensors_differ(most):
+    by = f"by up to {most:.3g}" if np.isfinite(most) else "in size"
+    return f"its tensors of the same pictures differ {by} (normalised values)"
+
+
+def _boxes_differ(most):
+    to = f"up to {most:.3g} px away" if np.isfinite(most) else "that are others"
+    return f"it decodes the reference's output to boxes {to}"

@@ -1,0 +1,171 @@
+"""The JSON schema of the spec and `Spec` accept and refuse the same."""
+
+import copy
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import nanodet.runtime.spec
+from nanodet.errors import NanodetError
+from nanodet.export.onnx_nms import boxes_spec
+from nanodet.runtime.fit import FITS
+from nanodet.runtime.spec import FORMS, Spec
+
+jsonschema = pytest.importorskip("jsonschema")
+
+SCHEMA = json.loads(Path(nanodet.runtime.spec.__file__).with_name("spec.schema.json").read_text())
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+
+numbers = st.floats(-1e4, 1e4, allow_nan=False)
+names = st.text(min_size=1, max_size=8)
+specs = st.builds(
+    Spec,
+    class_names=st.lists(names, min_size=1, max_size=5).map(tuple),
+    input_size=st.tuples(st.integers(32, 16384), st.integers(32, 16384)),
+    fit=st.sampled_from(FITS),
+    colour_order=st.sampled_from(["bgr", "rgb"]),
+    mean=st.tuples(numbers, numbers, numbers),
+    std=st.tuples(*[st.floats(1e-3, 1e4)] * 3),
+    strides=st.sets(st.integers(1, 1024), min_size=1, max_size=16).map(lambda s: tuple(sorted(s))),
+    reg_max=st.integers(1, 256),
+    point_offset=st.floats(-16, 16),
+    form=st.sampled_from(sorted(FORMS)),
+    output_name=names,
+    score=st.floats(0, 1),
+    nms_iou=st.floats(0, 1),
+    per_level=st.integers(1, 10**9),
+    per_picture=st.integers(1, 10**9),
+    any_size=st.booleans(),
+    files=st.dictionaries(names, st.text("0123456789abcdef", min_size=64, max_size=64), max_size=2),
+    source=st.dictionaries(names, st.integers(), max_size=2),
+)
+
+
+def accepts(mapping):
+    try:
+        Spec.from_dict(mapping, "m.json")
+    except NanodetError:
+        return False
+    return True
+
+
+def places(value, path=()):
+    """Yield the path of everything in a JSON value, lists' items too."""
+    if path:
+        yield path
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, inner in items:
+        if isinstance(inner, (dict, list)):
+            yield from places(inner, (*path, key))
+        else:
+            yield (*path, key)
+
+
+def test_the_schema_is_one():
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+@given(specs)
+def test_what_is_written_is_valid_and_read_again(spec):
+    mapping = json.loads(json.dumps(spec.to_dict()))
+    VALIDATOR.validate(mapping)
+    assert Spec.from_dict(mapping, "m.json") == spec
+    assert mapping["format"] == FORMS[spec.form]
+
+
+@given(specs, st.data())
+def test_both_refuse_the_same(spec, data):
+    mapping = json.loads(json.dumps(spec.to_dict()))
+    for _ in range(data.draw(st.integers(1, 2))):
+        path = data.draw(st.sampled_from(sorted(places(mapping), key=str)))
+        inner = mapping
+        for key in path[:-1]:
+            inner = inner[key]
+        kind = data.draw(st.sampled_from(["other", "near", "missing", "more"]))
+        if kind == "missing":
+            del inner[path[-1]]
+        elif kind == "more" and isinstance(inner, dict):
+            inner[data.draw(names)] = 1
+        elif kind == "near" and type(inner[path[-1]]) in (int, float):
+            inner[path[-1]] += data.draw(st.sampled_from([-1, 1, 0.5, -(10**5), 10**5, 10**9]))
+        else:
+            values = (
+                0,
+                -1,
+                1,
+                2,
+                1.0,
+                0.5,
+                3.5,
+                10**12,
+                True,
+                None,
+                "",
+                "rgb",
+                "boxes",
+                [],
+                {},
+                [1, 2],
+            )
+            inner[path[-1]] = copy.deepcopy(data.draw(st.sampled_from(values)))
+    # a schema cannot ask for an order
+    strides = mapping.get("output", {}) if isinstance(mapping.get("output"), dict) else {}
+    strides = strides.get("strides")
+    ordered = not isinstance(strides, list) or not all(
+        isinstance(s, (int, float)) for s in strides
+    ) or strides == sorted(strides)  # fmt: skip
+    assert accepts(mapping) == (VALIDATOR.is_valid(mapping) and ordered), mapping
+
+
+@pytest.mark.parametrize(
+    ("number", "form", "fine"),
+    [(1, None, True), (1, "boxes", True), (2, None, False), (2, "distributions", True), (2, "boxes", True),
+     (2, "masks", False), (3, "boxes", False), (0, None, False), ("1", None, False)],
+)  # fmt: skip
+def test_formats(number, form, fine):
+    mapping = boxes_spec(Spec(("a",))).to_dict()
+    mapping["format"] = number
+    mapping["output"].pop("form")
+    if form is not None:
+        mapping["output"]["form"] = form
+    assert accepts(mapping) == VALIDATOR.is_valid(mapping) == fine
+    if fine:
+        expected = "boxes" if number == 2 and form == "boxes" else "distributions"
+        assert Spec.from_dict(mapping, "m.json").form == expected
+
+
+def test_a_reader_of_format_1_refuses_boxes_in_one_line():
+    assert boxes_spec(Spec(("a",))).to_dict()["format"] == 2
+    mapping = {**Spec(("a",)).to_dict(), "format": 3}
+    with pytest.raises(
+        NanodetError, match=r"m\.json: format: 3 is not known; this version reads 1 and 2"
+    ):
+        Spec.from_dict(mapping, "m.json")
+
+
+def properties(schema, path=()):
+    for key, inner in schema.get("properties", {}).items():
+        yield (*path, key), inner
+        yield from properties(inner, (*path, key))
+
+
+def test_every_key_is_described_here_and_in_the_docs(root):
+    described = {path: inner for path, inner in properties(SCHEMA)}
+    written = boxes_spec(Spec(("a",))).to_dict()
+    keys = {path for path in places(written) if all(isinstance(key, str) for key in path)}
+    assert set(described) == keys
+    assert all(inner.get("description", "").endswith(".") for inner in described.values())
+    text = (root / "docs" / "spec.md").read_text(encoding="utf-8")
+    for path in keys - {("input",), ("output",), ("thresholds",)}:
+        name = ".".join(path)
+        assert f"`{name}`" in text or (path[0] == "thresholds" and f"`{path[1]}`" in text), name
+
+
+def test_exported_files_are_valid(exported_small):
+    for path in exported_small.files.values():
+        beside = path.with_suffix(".json")
+        if beside.is_file():
+            VALIDATOR.validate(json.loads(beside.read_text(encoding="utf-8")))
