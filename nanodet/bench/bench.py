@@ -7,6 +7,7 @@ import platform
 import sys
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 from nanodet import __version__
 from nanodet.bench.machine import choose_cores, describe
@@ -47,6 +48,8 @@ def bench(
     """
     if plot_path is not None:
         check_plot()
+        if Path(plot_path).suffix.lower() != ".png":
+            raise NanodetError(f"--plot: {plot_path}: must end in .png")
     for path in (json_path, plot_path):
         if path is not None:
             check_writable(path)

@@ -19,6 +19,7 @@ from nanodet.model.checkpoint import KEY
 from nanodet.model.network import build_network
 from nanodet.model.torch_backend import TorchBackend, spec_of
 from nanodet.runtime.backends.ncnn import NcnnBackend, check_model
+from nanodet.runtime.detector import find_model
 from nanodet.runtime.files import check_writable, replacing, sha256, write_text
 from nanodet.runtime.ncnn_unify import unify
 from nanodet.runtime.pictures import read_picture
@@ -64,7 +65,9 @@ def import_model(param, config, out, images=None, limit=LIMIT, report=print):
         NanodetError: the model is damaged, of another architecture or quantised, or torch and ncnn
             differ.
     """
-    param, out = Path(param), Path(out)
+    param, out = Path(find_model(param)), Path(out)
+    if param.suffix.lower() != ".param":
+        raise NanodetError(f"{param}: only an ncnn model (.param) can be imported")
     if out.suffix.lower() not in SUFFIXES:
         raise NanodetError(f"{out}: --out: a checkpoint ends in {' or '.join(SUFFIXES)}")
     check_writable(out)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.pictures import SUFFIXES, read_picture
+from nanodet.runtime.pictures import SUFFIXES, picture_size, read_picture
 from nanodet.runtime.preprocess import preprocess
 
 
@@ -42,6 +42,8 @@ def list_pictures(folder):
     paths = sorted(p for p in Path(folder).iterdir() if p.suffix.lower() in SUFFIXES)
     if not paths:
         raise NanodetError(f"{folder}: --images: holds no picture ({', '.join(SUFFIXES)})")
+    for path in paths:
+        picture_size(path)  # an unreadable one is told now, not minutes later
     return paths
 
 

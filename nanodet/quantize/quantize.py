@@ -16,8 +16,8 @@ from nanodet.quantize.rewrite import CONVOLUTIONS, INT8, rewrite
 from nanodet.quantize.sensitivity import measure_layers
 from nanodet.quantize.timing import load, model_times
 from nanodet.runtime.backends.ncnn import NcnnBackend, has_fp16_arithmetic
+from nanodet.runtime.detector import find_model
 from nanodet.runtime.files import check_folder_writable, make_folder, sha256
-from nanodet.runtime.hub.models import model_file
 from nanodet.runtime.ncnn_weights import load_weights, weights_to_bytes
 from nanodet.runtime.progress import Progress
 
@@ -53,7 +53,11 @@ def quantize(
     Raises:
         NanodetError: bad input; also when no layer can be int8 within the budget.
     """
-    model = model_file(model)
+    if seed < 0:
+        raise NanodetError(f"--seed: must not be negative, not {seed}")
+    model = find_model(model)
+    if Path(model).suffix.lower() != ".param":
+        raise NanodetError(f"{model}: only an ncnn model (.param) can be quantised here")
     source = NcnnBackend(model)
     spec = source.spec
     weights = load_weights(Path(model).with_suffix(".bin"), source.graph, model)

@@ -137,6 +137,8 @@ def find_model(path):
     """Return the path of a model given by its path or its published name."""
     if Path(path).is_file():
         return str(path)
+    if Path(path).is_dir():
+        raise NanodetError(f"{path}: is a folder; give one model file in it")
     from nanodet.runtime.hub.models import meant, model_file
 
     found = model_file(path)

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from nanodet.errors import NanodetError
 from nanodet.runtime.backends.ncnn import NcnnBackend, check_files, check_graph, has_fp16_arithmetic
 from nanodet.runtime.files import sha256
+from nanodet.runtime.hub.models import model_file
 from nanodet.runtime.ncnn_weights import load_weights
 from nanodet.runtime.spec import Spec, check_input_size
 
@@ -60,6 +61,7 @@ def find_models(paths, reference=None):
     """
     found = []
     for path in map(Path, paths):
+        path = path if path.exists() else Path(model_file(path))
         if path.is_dir():
             inside = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
             inside += sorted((path / "intermediate").glob("*.onnx"))

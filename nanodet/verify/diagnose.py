@@ -29,18 +29,17 @@ class Diagnosis:
         return trace.convolutions(self.reference)
 
     def changed_weights(self, stage):
-        """Return a line where the weights of a floating-point stage are not the reference's.
+        """Return a line where the weights of a stage are not the reference's, rounding aside.
 
         Returns:
             list of one line or none. Weights that cannot be looked at give none.
         """
-        if "int8" in (self.kind, stage.kind):
-            return []
         try:
             pairs = weights.pair(self.convolutions, trace.convolutions(stage.backend))
         except NanodetError:
             return []
-        return self._changed_line(_differing(pairs, with_bias=True), pairs)
+        with_bias = "int8" not in (self.kind, stage.kind)  # a quantiser corrects biases
+        return self._changed_line(_differing(pairs, with_bias), pairs)
 
     def explain(self, stage, tensor):
         """Return lines that say where a stage parts from the reference.

@@ -45,7 +45,7 @@ class Report:
         counts = [
             f"{sum(row.verdict == verdict for row in self.rows)} {words}"
             for verdict, words in (
-                ("agrees", f"stages agree with {self.reference}"),
+                ("agrees", f"{_agree(self.rows)} with {self.reference}"),
                 ("not judged", "not judged"), ("not run", "not run"),
             )
             if verdict == "agrees" or any(row.verdict == verdict for row in self.rows)
@@ -104,3 +104,7 @@ def _parts(row):
 
 def _ap(ap):
     return f"{ap:>8.2f}" if ap is not None else ""
+
+
+def _agree(rows):
+    return "stage agrees" if sum(row.verdict == "agrees" for row in rows) == 1 else "stages agree"

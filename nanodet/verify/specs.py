@@ -6,7 +6,7 @@ import numpy as np
 
 from nanodet.errors import NanodetError
 from nanodet.runtime.decode import decode
-from nanodet.runtime.fit import FITS
+from nanodet.runtime.fit import ALIGNMENT
 from nanodet.runtime.preprocess import preprocess
 
 PREPROCESSING = {
@@ -37,16 +37,25 @@ def expected_spec(reference, spec, is_checkpoint):
         spec: of the model that is compared.
         is_checkpoint: whether ``reference`` is a checkpoint's.
     """
-    fit, size = reference.fit, tuple(reference.input_size)
-    if is_checkpoint and fit != "stretch":
-        fit = "letterbox"
-    chosen = spec.source.get("fit")
-    if chosen in FITS:
-        fit = chosen
-    chosen = spec.source.get("size")
-    if isinstance(chosen, list) and len(chosen) == 2 and all(type(v) is int for v in chosen):
-        size = tuple(chosen)
-    return dataclasses.replace(reference, fit=fit, input_size=size)
+    if not is_checkpoint:
+        return reference
+    fit = reference.fit if reference.fit == "stretch" else "letterbox"
+    chosen = chosen_at_export(spec)
+    return dataclasses.replace(
+        reference, fit=chosen.get("fit", fit), input_size=chosen.get("size", reference.input_size)
+    )
+
+
+def chosen_at_export(spec):
+    """Return the ``fit`` and ``size`` that an export was told, of what its spec says is its source."""
+    chosen = {}
+    if spec.source.get("fit") in ("letterbox", "stretch"):
+        chosen["fit"] = spec.source["fit"]
+    size = spec.source.get("size")
+    if isinstance(size, list) and len(size) == 2 and all(type(v) is int for v in size):
+        if min(size) >= ALIGNMENT and not any(v % ALIGNMENT for v in size):
+            chosen["size"] = tuple(size)
+    return chosen
 
 
 def differing_keys(spec, expected, keys, who):

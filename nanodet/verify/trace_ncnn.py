@@ -62,14 +62,36 @@ def values(backend, tensor):
         for blob in layer.outputs:
             status, made = extractor.extract(blob)
             array = np.array(made) if status == 0 else None
-            if array is not None and array.dtype != np.float32:
-                scale = weights.get(layer.name, {}).get("output_scale")
-                known = array.dtype == np.int8 and scale is not None
-                array = array.astype(np.float32) / scale.values[0] if known else None
+            scale = weights.get(layer.name, {}).get("output_scale")
+            if array is not None and scale is not None:
+                array = array.astype(np.float32) / scale.values[0]  # int8 handed over to int8
             found[blob] = Value(
                 layer.name, layer.kind, inputs, None if array is None else array.ravel()
             )
     return found
+
+
+def changed_scales(backend):
+    """Return lines about int8 layers whose input scale is not the one that their quantiser noted.
+
+    `nanodet quantize` keeps its scales in the spec (``measured.int8.layers``); without that, and for
+    other engines, there is nothing to compare.
+    """
+    noted = getattr(backend, "spec", None) and backend.spec.measured.get("int8")
+    layers = noted.get("layers") if isinstance(noted, dict) else None
+    if not isinstance(layers, list) or not hasattr(backend, "graph"):
+        return []
+    scales = {one.get("name"): one.get("scale") for one in layers if isinstance(one, dict)}
+    lines = []
+    for name, parts in _weights(backend).items():
+        wanted = scales.get(name)
+        if "input_scale" in parts and isinstance(wanted, (int, float)):
+            given = float(parts["input_scale"].values[0])
+            if abs(given - wanted) > 1e-3 * abs(wanted):
+                lines.append(
+                    f"layer {name}: its input scale is {given:g}, but its quantiser noted {wanted:g}"
+                )
+    return lines
 
 
 def _weights(backend):

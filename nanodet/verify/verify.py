@@ -29,7 +29,8 @@ from nanodet.verify.judge import (
     network_tolerance,
 )
 from nanodet.verify.report import Report
-from nanodet.verify.specs import differing_thresholds
+from nanodet.verify.specs import chosen_at_export, differing_thresholds
+from nanodet.verify.trace_ncnn import changed_scales
 
 LIMITS = ("score", "nms_iou", "per_level", "per_picture")
 
@@ -89,7 +90,8 @@ def verify(
     for group, ap in zip(groups, aps, strict=True):
         for measured in group.stages:
             stage = measured.stage
-            rows[stage.name] = _row(measured, kinds[stage.name], diagnosis, truth, ap)
+            kind, generated = kinds[stage.name], images is None
+            rows[stage.name] = _row(measured, kind, diagnosis, truth, ap, generated)
     ordered = [rows.get(stage.name) or _not_measured(stage, diagnosis) for stage in stages]
     report = Report(
         str(reference), "torch" if is_checkpoint else f"reference, {kind}",
@@ -141,12 +143,15 @@ def _ap(truth, detections):
     return evaluate_detections(truth, detections, per_class=False).AP
 
 
-def _row(measured, kind, diagnosis, truth, reference_ap):
+def _row(measured, kind, diagnosis, truth, reference_ap, generated):
     stage = measured.stage
     spec = stage.backend.spec
     row = Row(stage.name, stage.path, stage.kind)
     row.keys = [key for key, _ in (*measured.preprocessing, *measured.decoding)]
     row.notes = differing_thresholds(spec, measured.expected)
+    row.notes += [
+        f"{key}: chosen at export ({value})" for key, value in chosen_at_export(spec).items()
+    ]
     row.input_max = measured.tensor_max
     if stage.hash_problem:
         row.faults.append(("files", stage.hash_problem))
@@ -175,7 +180,9 @@ def _row(measured, kind, diagnosis, truth, reference_ap):
         ap = _ap(truth, measured.detections)
         judge_ap(row, spec, kind, ap, reference_ap, len(truth.pictures))
     elif complete and (kind == "int8" or stage.ends_in_boxes):
-        judge_twins(row, TWINS if kind == "int8" else EXACT_TWINS)
+        int8 = kind == "int8"
+        judge_twins(row, TWINS if int8 else EXACT_TWINS, generated and int8)
+    row.faults += [("network", line) for line in changed_scales(stage.backend)]
     _explain(row, stage, measured.tensor, diagnosis)
     if row.faults:
         row.verdict = "differs"
@@ -191,7 +198,7 @@ def _explain(row, stage, tensor, diagnosis):
         lines = diagnosis.explain(stage, None if stage.ends_in_boxes else tensor)
         if "network" in parts or unexplained or not lines[:1] == [ALL_AGREE]:
             row.faults += [("network", line) for line in lines]
-    elif stage.kind in ("fp32", "fp16"):
+    elif stage.kind in ("fp32", "fp16", "int8"):
         row.faults += [("network", line) for line in diagnosis.changed_weights(stage)]
 
 

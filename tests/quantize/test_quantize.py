@@ -1,5 +1,6 @@
 """`nanodet quantize` on real models: what it writes, what it promises, what it refuses."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -14,9 +15,10 @@ from nanodet.export.tensors import generated_picture
 from nanodet.quantize.quantize import quantize
 from nanodet.runtime.files import sha256
 from nanodet.runtime.ncnn_graph import Graph
-from nanodet.runtime.ncnn_weights import load_weights
+from nanodet.runtime.ncnn_weights import load_weights, weights_to_bytes
 from nanodet.runtime.pictures import write_picture
 from nanodet.runtime.spec import Spec
+from nanodet.verify.verify import verify
 
 PICTURES = 10
 
@@ -183,6 +185,12 @@ class TestRefusals:
         shutil.copy(data / "images" / "0.png", tmp_path / "one")
         self.refused(tmp_path, "needs at least 2 pictures", model, tmp_path / "one")
 
+    def test_what_is_no_ncnn_model(self, model, data, tmp_path):
+        self.refused(tmp_path, "is a folder", model.parent, data / "images")
+        self.refused(tmp_path, "only an ncnn model", model.with_suffix(".onnx"), data / "images")
+        self.refused(tmp_path, "there is no such model file", "nanodet-m_999", data / "images")
+        self.refused(tmp_path, "--seed: must not be negative", model, data / "images", seed=-1)
+
     def test_a_model_in_int8(self, quantised, data, tmp_path):
         self.refused(tmp_path, "quantised already", quantised[0].files[0], data / "images")
 
@@ -214,6 +222,7 @@ class TestRefusals:
         ("arguments", "words"),
         [
             (["--max-drop", "-1"], "'-1' is not a number from 0 to 100"),
+            (["--seed", "x"], "invalid int value: 'x'"),
             (["--limit", "0"], "'0' is not a whole number above 0"),
             (["--method", "guess"], "invalid choice: 'guess'"),
         ],
@@ -223,3 +232,50 @@ class TestRefusals:
         assert done.returncode == 2
         assert words in done.stderr
         assert "Traceback" not in done.stderr
+
+
+class TestVerify:
+    """`nanodet verify` on what was really made: faults too small to move a tenth of the detections."""
+
+    @pytest.fixture
+    def copy(self, quantised, tmp_path):
+        for path in quantised[0].files:
+            shutil.copy(path, tmp_path)
+        return tmp_path / quantised[0].files[0].name
+
+    def verified(self, model, param, data):
+        report = verify(model, [param], images=data / "images")
+        return next(row for row in report.rows if row.kind == "int8")
+
+    def change(self, param, part, edit):
+        """Change an array of the first int8 layer with more than 1000 weights; make the hash right."""
+        graph = Graph.load(param)
+        weights = load_weights(param.with_suffix(".bin"), graph, param)
+        name = next(
+            name for name, parts in weights.items()
+            if parts["weight"].storage == "int8" and len(parts["weight"].data) > 1000
+        )  # fmt: skip
+        edit(weights[name][part].data)
+        param.with_suffix(".bin").write_bytes(weights_to_bytes(graph, weights))
+        spec = Spec.load(param.with_suffix(".json"))
+        files = {file: sha256(param.with_name(file)) for file in spec.files}
+        dataclasses.replace(spec, files=files).save(param.with_suffix(".json"))
+        return name
+
+    def test_as_made(self, model, copy, data):
+        assert not [
+            text for part, text in self.verified(model, copy, data).faults if part == "network"
+        ]
+
+    def test_one_weight(self, model, copy, data):
+        def flip(values):
+            values[7] = -127 if values[7] > 0 else 127
+
+        name = self.change(copy, "weight", flip)
+        faults = self.verified(model, copy, data).faults
+        assert any(part == "network" and name in text and "weight" in text for part, text in faults)
+
+    def test_one_input_scale(self, model, copy, data):
+        name = self.change(copy, "input_scale", lambda values: values.__imul__(1.6))
+        faults = self.verified(model, copy, data).faults
+        assert any(f"layer {name}: its input scale is" in text for _, text in faults)

@@ -10,7 +10,7 @@ from nanodet.runtime.files import sha256
 from nanodet.runtime.ncnn_graph import Graph
 from nanodet.runtime.ncnn_shapes import blob_shapes
 from nanodet.runtime.ncnn_weights import load_weights
-from nanodet.runtime.spec import Spec
+from nanodet.runtime.spec import Spec, check_input_size
 
 PRECISIONS = ("fp32", "bf16", "fp16")  # of the arithmetic; how weights are stored is the file's
 
@@ -41,6 +41,7 @@ class NcnnBackend:
                 f"{path}: its spec {beside} is not there; nanodet export CHECKPOINT writes both"
             )
         self.spec = Spec.load(beside)
+        check_input_size(self.spec.input_size, f"{beside}: input.width, input.height")
         self.graph = check_graph(param, weights)
         if strict:
             check_files(param, weights, self.spec, beside)
