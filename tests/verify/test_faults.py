@@ -28,6 +28,7 @@ from nanodet.verify.diagnose import Diagnosis
 from nanodet.verify.report import format_report
 from nanodet.verify.verify import verify
 
+KINDS = ("fp32", "fp16", "int8")
 MIDDLE = "backbone.stage3.2.branch2.0 (layer convrelu_15)"
 HEAD = "head.gfl_cls.0 (layer conv_111)"
 
@@ -53,10 +54,10 @@ def plant(exported_small, tmp_path_factory):
 
 
 def verified(folder, reference, **options):
-    """Verify a folder; return the row of each file, bfloat16 left out."""
+    """Verify a folder; return the row of each file, run in the one engine that is its own."""
     report = verify(reference, [folder], limit=2, **options)
     text = format_report(report)
-    rows = {r.path.stem: r for r in report.rows if r.kind != "bf16" and r.verdict != "not run"}
+    rows = {r.path.stem: r for r in report.rows if r.kind in KINDS and r.name[:8] != "openvino"}
     assert all(
         f"{row.name}: {part}: {line}" in text for row in rows.values() for part, line in row.faults
     )
