@@ -80,7 +80,10 @@ def load_network(path, config=None):
     if config is None:
         config = checkpoint.config
         if config is None:
-            raise NanodetError(f"{path}: carries no config (an original checkpoint); give --config")
+            raise NanodetError(
+                f"{path}: carries no config (an original checkpoint); give --config, "
+                "such as config/nanodet-m.yml for NanoDet-m on COCO"
+            )
     elif not isinstance(config, Config):
         file, config = str(config), load_config(config)
     network = build_network(config.model.arch, file)

@@ -24,6 +24,7 @@ from nanodet.runtime.progress import Progress
 BEST = "best"
 LIMIT, MAX_DROP = 200, 0.5
 SENSITIVITY_PICTURES = 16
+ENOUGH = 100  # pictures to measure on
 
 
 def quantize(
@@ -64,6 +65,12 @@ def quantize(
     convolutions = _eligible(source.graph, weights, model)
     check_folder_writable(out)
     judge, paths = _judge(model, images, annotations, kind, limit, seed, spec, max_drop)
+    few = len(judge.measured())
+    if few < ENOUGH:
+        report(
+            f"only {few} pictures measure: by chance layers may go back to floating point, or a loss "
+            f"be missed; {ENOUGH} or more are better"
+        )
     report(f"calibrate on {len(paths)} pictures; accuracy of the model as it is")
     judge.start(model)
     tensors = tensors_of(paths, spec)

@@ -90,8 +90,9 @@ def verify(
     for group, ap in zip(groups, aps, strict=True):
         for measured in group.stages:
             stage = measured.stage
-            kind, generated = kinds[stage.name], images is None
-            rows[stage.name] = _row(measured, kind, diagnosis, truth, ap, generated)
+            rows[stage.name] = _row(
+                measured, kinds[stage.name], diagnosis, truth, ap, generated=images is None
+            )
     ordered = [rows.get(stage.name) or _not_measured(stage, diagnosis) for stage in stages]
     report = Report(
         str(reference), "torch" if is_checkpoint else f"reference, {kind}",

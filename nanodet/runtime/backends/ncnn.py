@@ -38,7 +38,8 @@ class NcnnBackend:
         beside = param.with_suffix(".json")
         if not beside.is_file():
             raise NanodetError(
-                f"{path}: its spec {beside} is not there; nanodet export CHECKPOINT writes both"
+                f"{path}: its spec {beside} is not there: copy it along; for an ncnn file from elsewhere "
+                "nanodet import and nanodet export make one"
             )
         self.spec = Spec.load(beside)
         check_input_size(self.spec.input_size, f"{beside}: input.width, input.height")
