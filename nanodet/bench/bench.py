@@ -50,6 +50,8 @@ def bench(
         check_plot()
         if Path(plot_path).suffix.lower() != ".png":
             raise NanodetError(f"--plot: {plot_path}: must end in .png")
+        if json_path is not None and Path(json_path).resolve() == Path(plot_path).resolve():
+            raise NanodetError(f"--json and --plot: {json_path}: are the same file")
     for path in (json_path, plot_path):
         if path is not None:
             check_writable(path)

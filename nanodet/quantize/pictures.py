@@ -1,12 +1,12 @@
 """Which pictures calibrate and which measure: two parts, drawn once by the seed."""
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.pictures import SUFFIXES, picture_size, read_picture
+from nanodet.export.tensors import picture_paths
+from nanodet.runtime.pictures import picture_size, read_picture
 from nanodet.runtime.preprocess import preprocess
 
 
@@ -37,11 +37,7 @@ def split_annotations(annotations, limit, seed, where):
 
 def list_pictures(folder):
     """Return the paths of the pictures in a folder, by name."""
-    if not Path(folder).is_dir():
-        raise NanodetError(f"{folder}: --images: there is no such folder")
-    paths = sorted(p for p in Path(folder).iterdir() if p.suffix.lower() in SUFFIXES)
-    if not paths:
-        raise NanodetError(f"{folder}: --images: holds no picture ({', '.join(SUFFIXES)})")
+    paths = picture_paths(folder)
     for path in paths:
         picture_size(path)  # an unreadable one is told now, not minutes later
     return paths

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from nanodet import Detector
-from nanodet.export.export import FP32
+from nanodet.export.export import FP16, FP32
 from nanodet.export.tensors import generated_picture
+from nanodet.runtime.pictures import write_picture
 
 requirements = pytest.importorskip("packaging.requirements")
 
@@ -117,13 +118,31 @@ def test_what_is_not_needed_is_not_there(bare):
         ["info", "MODEL"],
         ["detect", "MODEL", "PICTURE", "--score", "0.3", "--threads", "1", "--out", "OUT"],
         ["bench", "MODEL", "--runs", "3", "--seconds", "0.1"],
+        ["verify", "MODEL", "HALF"],
+        [
+            "quantize",
+            "MODEL",
+            "--images",
+            "PICTURES",
+            "--method",
+            "mse",
+            "--layers",
+            "all",
+            "--out",
+            "OUT",
+        ],
         ["download"],
     ],
     ids=lambda words: words[0],
 )
 def words(request, exported_small, street, tmp_path):
     """One command line for every verb of the bare install."""
-    real = {"MODEL": exported_small.files[FP32], "PICTURE": street, "OUT": tmp_path / "out"}
+    for number in range(4):
+        write_picture(tmp_path / "pictures" / f"{number}.png", generated_picture(number))
+    real = {
+        "MODEL": exported_small.files[FP32], "HALF": exported_small.files[FP16],
+        "PICTURE": street, "PICTURES": tmp_path / "pictures", "OUT": tmp_path / "out",
+    }  # fmt: skip
     return [real.get(word, word) for word in request.param]
 
 
