@@ -299,7 +299,7 @@ class TestRefusals:
             ({"images": "/no/such/folder"}, "/no/such/folder: --images: there is no such folder"),
             ({"out": "/tmp"}, "/tmp: --out: a checkpoint ends in"),
             ({"config": "/no/such.yml"}, "cannot read this config"),
-            ({"param": "/no/such.param"}, "/no/such.param: cannot read this model"),
+            ({"param": "/no/such.param"}, "/no/such.param: there is no such model file"),
         ],
     )
     def test_arguments(self, model, config, out, options, words):
