@@ -52,6 +52,14 @@ def fit_name(text):
     return text
 
 
+def add_format_argument(parser):
+    """Add ``--format``, of annotations."""
+    parser.add_argument(
+        "--format", choices=("coco", "voc", "yolo"),
+        help="format of the annotations (default: told by the files)",
+    )  # fmt: skip
+
+
 def add_model_arguments(parser):
     """Add ``model``, ``--config``, ``--fit``, ``--size``, ``--threads`` and ``--engine``."""
     parser.add_argument(

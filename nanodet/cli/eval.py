@@ -1,6 +1,6 @@
 """``nanodet eval MODEL --images DIR --annotations FILE_OR_DIR``."""
 
-from nanodet.cli.arguments import add_model_arguments
+from nanodet.cli.arguments import add_format_argument, add_model_arguments
 from nanodet.cli.packages import needed_packages
 
 
@@ -12,10 +12,7 @@ def add_arguments(parser):
         "--annotations", required=True, metavar="FILE_OR_DIR",
         help="COCO json file, or folder of VOC xml or YOLO txt files",
     )  # fmt: skip
-    parser.add_argument(
-        "--format", choices=("coco", "voc", "yolo"),
-        help="format of the annotations (default: told by the files)",
-    )  # fmt: skip
+    add_format_argument(parser)
     parser.add_argument(
         "--list", metavar="FILE", help="text file with one picture name a line: evaluate only these"
     )

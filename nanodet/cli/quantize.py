@@ -2,7 +2,7 @@
 
 import argparse
 
-from nanodet.cli.arguments import positive_int
+from nanodet.cli.arguments import add_format_argument, positive_int
 from nanodet.cli.packages import needed_packages
 
 
@@ -18,10 +18,7 @@ def add_arguments(parser):
         help="COCO json, or folder of VOC xml or YOLO txt: accuracy in AP (without: by detections "
         "that both models have)",
     )  # fmt: skip
-    parser.add_argument(
-        "--format", choices=("coco", "voc", "yolo"),
-        help="format of the annotations (default: told by the files)",
-    )  # fmt: skip
+    add_format_argument(parser)
     parser.add_argument(
         "--limit", type=positive_int, default=200, metavar="N",
         help="at most so many pictures calibrate, and at most half of all (default: 200)",
