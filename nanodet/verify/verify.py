@@ -150,9 +150,9 @@ def _row(measured, kind, diagnosis, truth, reference_ap, generated):
     row = Row(stage.name, stage.path, stage.kind)
     row.keys = [key for key, _ in (*measured.preprocessing, *measured.decoding)]
     row.notes = differing_thresholds(spec, measured.expected)
-    row.notes += [
-        f"{key}: chosen at export ({value})" for key, value in chosen_at_export(spec).items()
-    ]
+    for key, value in chosen_at_export(spec).items():
+        words = value if isinstance(value, str) else f"{value[0]}x{value[1]}"
+        row.notes.append(f"{key}: {words}, chosen at export")
     row.input_max = measured.tensor_max
     if stage.hash_problem:
         row.faults.append(("files", stage.hash_problem))
