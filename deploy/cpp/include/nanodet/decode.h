@@ -1,0 +1,82 @@
+/// From the network's output to boxes: score threshold, edge expectations, NMS per class.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "nanodet/fit.h"
+#include "nanodet/spec.h"
+
+namespace nanodet {
+
+/// One found object.
+struct Detection {
+    float x1, y1, x2, y2;  ///< left, top, right, bottom in pixels of the picture
+    float confidence;      ///< 0..1
+    int class_id;          ///< index into Spec::class_names
+};
+
+/// What a network gave: a view of ``points`` rows of ``channels`` floats.
+struct Output {
+    const float* data = nullptr;
+    std::size_t points = 0, channels = 0;
+    std::size_t stride = 0;  ///< floats from row to row
+};
+
+/// What is kept.
+struct Thresholds {
+    float score = 0;      ///< (point, class) pairs must score above it, 0..1
+    float nms_iou = 0;    ///< a box goes when its IoU with a better one of its class is above it
+    int per_level = 1;    ///< the best pairs of each level before NMS
+    int per_picture = 1;  ///< the best boxes after NMS
+};
+
+/// @throws Error  unless the output has the shape that the spec describes; ``file`` names the model
+void check_output(const Spec& spec, const Output& output, Size input, const std::string& file);
+
+/// Decodes outputs of one model. Keeps its memory: after the first frames nothing is allocated, as
+/// long as no frame has more candidates than those before.
+class Decoder {
+public:
+    explicit Decoder(const Spec& spec) : spec_(spec) {}
+
+    /// Decodes one output (paper eq. 4, and section 4 "Inference details").
+    ///
+    /// @param output  checked with check_output
+    /// @param input   size of the tensor that gave it
+    /// @param file    names the model in messages
+    /// @returns best first, in pixels of the input, not clipped; valid until the next call
+    /// @throws Error  an output with values that are not finite
+    const std::vector<Detection>& decode(const Output& output, Size input,
+                                         const Thresholds& thresholds, const std::string& file);
+
+    /// Decodes one output into pixels of the picture, clipped to it; see decode.
+    const std::vector<Detection>& decode(const Output& output, const Placement& placement,
+                                         Size picture, const Thresholds& thresholds,
+                                         const std::string& file);
+
+private:
+    struct Candidate {
+        float confidence;
+        std::uint32_t level;
+        std::uint64_t index;  // point * classes + class
+    };
+
+    void find_candidates(const Output& output, Size input, const Thresholds& thresholds);
+    void limit_levels(int per_level);
+    void add_box(const Output& output, Size input, const Candidate& candidate);
+    void suppress(const Thresholds& thresholds);
+
+    Spec spec_;
+    std::vector<Candidate> candidates_;
+    std::vector<std::size_t> level_starts_, level_counts_;
+    std::vector<Detection> boxes_, kept_;
+    std::vector<float> areas_;
+    std::vector<std::size_t> last_kept_;          // per class: the kept box found last
+    std::vector<std::size_t> previous_kept_;      // per kept box: the one before of its class
+    std::vector<float> exponentials_;
+};
+
+}  // namespace nanodet
