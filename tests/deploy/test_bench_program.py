@@ -330,7 +330,7 @@ def test_json_to_standard_output(bench, onnx):
         (["none.onnx"], "none.onnx: there is no such model file"),
         (["none.onnx@320x320"], "none.onnx: there is no such model file"),
         (["."], ".: is a folder; give one model file in it"),
-        (["empty.onnx"], "empty.onnx: not a usable ONNX model"),
+        (["broken.onnx"], "broken.onnx: not a usable ONNX model"),
         (["p.ppm"], "p.ppm: unknown kind of model; known: .param, .onnx"),
         (["MODEL", "MODEL"], "is to be timed twice in one run"),
         (["MODEL@100x100"], "100x100: width and height must be multiples of 32"),
@@ -358,20 +358,20 @@ def test_json_to_standard_output(bench, onnx):
         (["MODEL", "--json", "none/out.json"], "none/out.json: cannot be written (No such file"),
         (["MODEL", "--json", "/dev/null"], "/dev/null: is no file that can be replaced"),
         (["MODEL", "--image", "none.ppm"], "none.ppm: cannot read this picture (No such file"),
-        (["MODEL", "--image", "empty.onnx"], "empty.onnx: not a binary PPM picture (P6)"),
+        (["MODEL", "--image", "broken.onnx"], "broken.onnx: not a binary PPM picture (P6)"),
         (["MODEL", "--image", "p.ppm"], "p.ppm: this picture is truncated"),
     ],
 )
 def test_bad_input_gets_one_line(arguments, words, bench, onnx, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "empty.onnx").touch()
+    (tmp_path / "broken.onnx").write_bytes(b"no model")
     (tmp_path / "p.ppm").write_bytes(b"P6 # a comment\n4 4 255\n" + bytes(10))
     words_in = [str(argument).replace("MODEL", str(onnx)) for argument in arguments]
     status, out, err = bench("--runs", 1, "--seconds", 0.01, *words_in)
     assert (status, out) == (1, "")
     last = [line for line in err.splitlines() if " to time, " not in line]
     assert len(last) == 1 and last[0].startswith("nanodet-bench: error: ") and words in last[0], err
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty.onnx", "p.ppm"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.onnx", "p.ppm"]
 
 
 def children_of(pid):

@@ -127,9 +127,9 @@ private:
 
 }  // namespace
 
-Arguments parse_arguments(int count, char** all) {
+Arguments parse_arguments(int count, char** words) {
     Arguments arguments;
-    Words words(count, all);
+    Words line(count, words);
     std::vector<std::string> graphs;
     std::vector<Size> sizes;
     bool strict = false;
@@ -151,28 +151,28 @@ Arguments parse_arguments(int count, char** all) {
         return std::find_if(options.begin(), options.end(),
                             [&](const auto& option) { return option.first == word; });
     };
-    for (std::string word; words.next(word);) {
+    for (std::string word; line.next(word);) {
         const auto flag = find(flags, word);
         const auto text = find(texts, word);
         if (!Words::is_option(word)) {
             arguments.models.push_back(word);
         } else if (flag != flags.end()) {
-            words.no_value(word);
+            line.no_value(word);
             *flag->second = true;
         } else if (text != texts.end()) {
-            *text->second = words.value(word);
+            *text->second = line.value(word);
         } else if (word == "--graph") {
-            graphs.push_back(words.value(word));
+            graphs.push_back(line.value(word));
         } else if (word == "--size") {
-            sizes.push_back(size_of(word, words.value(word)));
+            sizes.push_back(size_of(word, line.value(word)));
         } else if (word == "--threads") {
-            arguments.threads = threads_of(word, words.value(word));
+            arguments.threads = threads_of(word, line.value(word));
         } else if (word == "--precision") {
-            arguments.precisions = precisions_of(word, words.value(word));
+            arguments.precisions = precisions_of(word, line.value(word));
         } else if (word == "--runs") {
-            runs = count_of(word, words.value(word), 999'999'999);
+            runs = count_of(word, line.value(word), 999'999'999);
         } else if (word == "--seconds") {
-            seconds = seconds_of(word, words.value(word));
+            seconds = seconds_of(word, line.value(word));
         } else {
             throw Error(word + ": there is no such option (--help lists them)");
         }
@@ -185,9 +185,9 @@ Arguments parse_arguments(int count, char** all) {
     for (std::size_t i = 0; i < graphs.size(); ++i)
         arguments.graphs.emplace_back(graphs[i], sizes[i]);
     arguments.effort = effort_of(strict, runs, seconds);
-    std::vector<std::string> line{"nanodet-bench"};
-    line.insert(line.end(), all + 1, all + count);
-    arguments.command = shell_line(line);
+    std::vector<std::string> command{"nanodet-bench"};
+    command.insert(command.end(), words + 1, words + count);
+    arguments.command = shell_line(command);
     return arguments;
 }
 

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <ctime>
 #include <iostream>
@@ -51,12 +52,13 @@ private:
     long turns_ = 0;
 };
 
-/// Returns smooth noise of 640 x 480, always the same: random colours 40 pixels apart, cubic (3t^2 -
-/// 2t^3) between them.
+/// Returns smooth noise of 640 x 480, always the same: random colours 40 pixels apart, and between
+/// them 3t^2 - 2t^3.
 PpmPicture noise() {
     constexpr int width = 640, height = 480, step = 40, columns = width / step + 1;
     std::mt19937 random;  // its numbers are the same everywhere
-    std::vector<int> coarse(std::size_t(columns) * (height / step + 1) * 3);
+    constexpr std::size_t points = columns * (height / step + 1);
+    std::vector<int> coarse(points * 3);
     for (int& value : coarse) value = int(random() & 255U);
     const auto weight = [](int at) {
         const double t = double(at) / step;
@@ -69,13 +71,13 @@ PpmPicture noise() {
         for (int x = 0; x < width; ++x) {
             for (int colour = 0; colour < 3; ++colour) {
                 const auto at = [&](int right, int down) {
-                    return coarse[std::size_t(((y / step + down) * columns + x / step + right) * 3 +
-                                              colour)];
+                    const int point = (y / step + down) * columns + x / step + right;
+                    return coarse[std::size_t(point) * 3 + std::size_t(colour)];
                 };
                 const double u = weight(x % step), v = weight(y % step);
                 const double top = at(0, 0) * (1 - u) + at(1, 0) * u;
                 const double bottom = at(0, 1) * (1 - u) + at(1, 1) * u;
-                picture.pixels.push_back(std::uint8_t(top * (1 - v) + bottom * v + 0.5));
+                picture.pixels.push_back(std::uint8_t(std::lround(top * (1 - v) + bottom * v)));
             }
         }
     }

@@ -31,7 +31,7 @@ std::vector<int>& ends() {
 }
 
 int opened(int file) {
-    ends().push_back(file);
+    if (file >= 0) ends().push_back(file);
     return file;
 }
 
@@ -116,7 +116,7 @@ ChildProcess::~ChildProcess() {
     close_pipes();
 }
 
-void ChildProcess::send(const std::string& line) {
+void ChildProcess::send(const std::string& line) const {
     write_all(orders_, line + "\n");
 }
 

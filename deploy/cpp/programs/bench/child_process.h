@@ -25,7 +25,7 @@ public:
     ChildProcess& operator=(const ChildProcess&) = delete;
 
     /// Sends an order; one line. Whether it arrived is seen by the reply.
-    void send(const std::string& line);
+    void send(const std::string& line) const;
 
     /// Waits for a reply; nothing when the process has ended.
     ///

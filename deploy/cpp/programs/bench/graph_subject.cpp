@@ -17,7 +17,7 @@ namespace {
 /// Gives zeros without end.
 class ZeroReader : public ncnn::DataReader {
 public:
-    int scan(const char*, void*) const override { return 0; }
+    int scan(const char* /*form*/, void* /*value*/) const override { return 0; }
 
     std::size_t read(void* buffer, std::size_t size) const override {
         std::memset(buffer, 0, size);

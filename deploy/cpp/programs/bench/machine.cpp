@@ -11,8 +11,6 @@
 #include "text_files.h"
 #include "texts.h"
 
-extern char** environ;
-
 namespace nanodet::bench {
 
 namespace {
@@ -220,7 +218,8 @@ std::vector<int> parse_list(const std::string& text) {
     for (const std::string& part : split(text, ",")) {
         const auto dash = part.find('-');
         const auto first = whole_number(part.substr(0, dash), 4);
-        const auto last = dash == std::string::npos ? first : whole_number(part.substr(dash + 1), 4);
+        const auto last =
+            dash == std::string::npos ? first : whole_number(part.substr(dash + 1), 4);
         if (!first || !last) return {};
         for (int number = *first; number <= *last; ++number) numbers.push_back(number);
     }

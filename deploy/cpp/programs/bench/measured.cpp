@@ -20,7 +20,8 @@ std::size_t Measured::run_count() const {
 double Measured::seconds() const {
     double nanoseconds = 0;
     for (const auto& turn : turns)
-        for (const auto& run : turn) nanoseconds = std::accumulate(run.begin(), run.end(), nanoseconds);
+        for (const auto& run : turn)
+            nanoseconds = std::accumulate(run.begin(), run.end(), nanoseconds);
     return nanoseconds / 1e9;
 }
 

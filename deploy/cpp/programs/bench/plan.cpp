@@ -121,8 +121,8 @@ std::vector<Entry> plan_entries(const std::vector<std::string>& models,
         const bool any = wanted.graph || suffix_of(wanted.path) == ".param";
         for (const int count : threads) {
             for (const Precision precision : any ? precisions : std::vector{Precision::fp32}) {
-                const Entry entry{wanted.path,         wanted.graph, wanted.size, count,
-                                  precision, names.at(wanted.path)};
+                const Entry entry{wanted.path, wanted.graph, wanted.size,
+                                  count,       precision,    names.at(wanted.path)};
                 // a graph and a model may be the same file
                 if (!seen.insert((entry.graph ? "graph " : "") + entry.label()).second)
                     throw Error(entry.label() + ": is to be timed twice in one run");

@@ -20,7 +20,7 @@ struct Effort {
     double seconds = 10.0;
     std::string name = "standard";  ///< standard, strict or quick
 
-    int warmup_runs() const { return 10; }
+    static int warmup_runs() { return 10; }
     double warmup_s() const { return std::min(1.0, seconds); }
 
     /// Seconds of one turn; short enough that everything gets at least four of them.

@@ -82,7 +82,8 @@ Json result_of(const Measured& one, const Measured& reference, const std::string
 
 std::string benchncnn_call(const std::string& path, int width, int height, int threads,
                            const std::string& cores, int runs) {
-    const std::map<std::string, std::string> powersave = {{"all", "0"}, {"little", "1"}, {"big", "2"}};
+    const std::map<std::string, std::string> powersave = {
+        {"all", "0"}, {"little", "1"}, {"big", "2"}};  // ncnn's numbers
     const auto known = powersave.find(cores);
     std::vector<std::string> words;
     if (known == powersave.end()) words = {"taskset", "-c", cores};

@@ -10,14 +10,14 @@
 namespace nanodet::bench {
 
 std::string format(const char* form, ...) {
-    std::va_list values, again;
+    std::va_list values;
     va_start(values, form);
-    va_copy(again, values);
     const int length = std::vsnprintf(nullptr, 0, form, values);
     va_end(values);
     std::string text(length > 0 ? std::size_t(length) : 0, '\0');
-    std::vsnprintf(text.data(), text.size() + 1, form, again);
-    va_end(again);
+    va_start(values, form);
+    std::vsnprintf(text.data(), text.size() + 1, form, values);
+    va_end(values);
     return text;
 }
 

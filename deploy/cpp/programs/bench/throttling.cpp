@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 
 constexpr double slower_by = 1.05;  // the later half's median over the first half's
 constexpr double lower_by = 0.95;   // of the frequency
-constexpr double hot_c = 80.0;      // where a zone names no trip point; boards slow down at about this
+constexpr double hot_c = 80.0;      // about where boards slow down, if a zone names no trip point
 
 /// Returns the names in a folder that begin and end so, sorted.
 std::vector<std::string> list(const std::string& folder, const std::string& start,

@@ -99,7 +99,7 @@ void take_orders(const Entry& entry, const std::optional<std::vector<int>>& core
 }  // namespace
 
 int serve(const Entry& entry, const std::optional<std::vector<int>>& cores, const Picture& picture,
-          int orders, int replies) {
+          int orders, int replies) noexcept {
     std::string problem;
     try {
         take_orders(entry, cores, picture, orders, replies);

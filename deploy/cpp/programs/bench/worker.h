@@ -18,7 +18,7 @@ namespace nanodet::bench {
 /// @param cores    numbers of the cores to run on; nothing leaves that to the system
 /// @param orders, replies  descriptors to read and to write
 int serve(const Entry& entry, const std::optional<std::vector<int>>& cores, const Picture& picture,
-          int orders, int replies);
+          int orders, int replies) noexcept;
 
 /// Runs for `seconds` and at least once, after `settle_s` seconds and `settle` runs that do not
 /// count.
