@@ -37,7 +37,7 @@ private:
     static void fill_taps(std::vector<Tap>& taps, int count, int length, double ratio, double shift,
                           std::ptrdiff_t step);
     void prepare(const Picture& picture);
-    const float* row_of(const Picture& picture, std::ptrdiff_t offset, int other);
+    const float* row_of(const Picture& picture, std::ptrdiff_t offset, int slot);
 
     Fit fit_;
     Size size_, picture_size_;

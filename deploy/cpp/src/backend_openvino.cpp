@@ -1,0 +1,129 @@
+/// Runs an ``.onnx`` in OpenVINO, on the CPU.
+#include <openvino/openvino.hpp>
+#include <sstream>
+#include <utility>
+
+#include "backends.h"
+#include "files.h"
+#include "nanodet/error.h"
+
+namespace nanodet {
+
+namespace {
+
+/// Returns the last line that says something: OpenVINO puts where it happened before it.
+std::string line_of(const std::exception& error) {
+    std::istringstream lines(error.what());
+    std::string line, last = "unknown error";
+    while (std::getline(lines, line)) {
+        const auto start = line.find_first_not_of(" \t\r"), end = line.find_last_not_of(" \t\r");
+        if (start != std::string::npos) last = line.substr(start, end - start + 1);
+    }
+    return last.substr(0, 200);
+}
+
+std::string words_of(const ov::PartialShape& shape) {
+    std::ostringstream text;
+    text << shape;
+    return text.str();
+}
+
+class OpenvinoBackend : public Backend {
+public:
+    OpenvinoBackend(std::string path, const BackendOptions& options)
+        : path_(std::move(path)), threads_(options.threads) {
+        try {
+            model_ = core_.read_model(path_);
+        } catch (const std::exception& error) {
+            throw Error(path_ + ": not a usable ONNX model (" + line_of(error) + ")");
+        }
+        spec_ = read_spec();
+        check_form(spec_, path_);
+        check_names();
+        try_out(*this, path_);
+    }
+
+    const Spec& spec() const override { return spec_; }
+
+    std::string engine() const override {
+        return std::string("openvino ") + ov::get_openvino_version().buildNumber;
+    }
+
+    std::vector<std::pair<std::string, std::string>> options() const override {
+        return {{"threads", std::to_string(threads_)}, {"inference_precision", "\"f32\""}};
+    }
+
+    Output run(const float* tensor, Size size) override {
+        const auto height = std::size_t(size.height), width = std::size_t(size.width);
+        try {
+            prepare(size);
+            // OpenVINO does not write to its input
+            request_.set_input_tensor(ov::Tensor(ov::element::f32, {1, 3, height, width},
+                                                 const_cast<float*>(tensor)));
+            request_.infer();
+        } catch (const std::exception& error) {
+            throw Error(path_ + ": OpenVINO cannot run it at " + std::to_string(size.width) +
+                        " x " + std::to_string(size.height) + " (" + line_of(error) + ")");
+        }
+        const ov::Tensor result = request_.get_tensor(spec_.output_name);
+        const ov::Shape shape = result.get_shape();
+        if (shape.size() != 3 || shape[0] != 1 || result.get_element_type() != ov::element::f32)
+            throw Error(path_ + ": its output is " + words_of(shape) +
+                        ", not 1 x points x channels of float32");
+        return {result.data<const float>(), shape[1], shape[2], shape[2]};
+    }
+
+private:
+    Spec read_spec() {
+        if (model_->has_rt_info("framework", "nanodet")) {
+            const auto text = model_->get_rt_info<std::string>("framework", "nanodet");
+            return parse_spec(text, path_ + " (its own spec)");
+        }
+        const std::string beside = with_suffix(path_, ".json");
+        if (!is_file(beside))
+            throw Error(path_ + ": carries no spec, and " + beside + " is not there");
+        return load_spec(beside);
+    }
+
+    void check_names() const {
+        const auto has = [](const ov::OutputVector& ports, const std::string& name) {
+            for (const auto& port : ports)
+                if (port.get_names().count(name)) return true;
+            return false;
+        };
+        const auto inputs = std::const_pointer_cast<ov::Model>(model_)->inputs();
+        const auto outputs = std::const_pointer_cast<ov::Model>(model_)->outputs();
+        if (inputs.size() != 1 || !has(inputs, spec_.input_name) ||
+            !has(outputs, spec_.output_name))
+            throw Error(path_ + ": its spec says input " + spec_.input_name + " and output " +
+                        spec_.output_name + ", which it has not");
+    }
+
+    /// Compiles the model for inputs of one size: OpenVINO is fastest with fixed shapes.
+    void prepare(Size size) {
+        if (size == compiled_for_) return;
+        model_->reshape(ov::PartialShape{1, 3, size.height, size.width});
+        // by itself OpenVINO calculates in bfloat16 where the CPU has it: other numbers elsewhere
+        ov::AnyMap properties = {ov::hint::inference_precision(ov::element::f32),
+                                 ov::hint::performance_mode(ov::hint::PerformanceMode::LATENCY)};
+        if (threads_ > 0) properties.insert(ov::inference_num_threads(threads_));
+        request_ = core_.compile_model(model_, "CPU", properties).create_infer_request();
+        compiled_for_ = size;
+    }
+
+    std::string path_;
+    int threads_;
+    Spec spec_;
+    ov::Core core_;
+    std::shared_ptr<ov::Model> model_;
+    ov::InferRequest request_;
+    Size compiled_for_;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> load_openvino(const std::string& path, const BackendOptions& options) {
+    return std::make_unique<OpenvinoBackend>(path, options);
+}
+
+}  // namespace nanodet

@@ -1,0 +1,179 @@
+#include "nanodet/decode.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "nanodet/error.h"
+
+namespace nanodet {
+
+namespace {
+
+constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
+
+bool all_finite(const float* values, std::size_t count) {
+    constexpr std::uint32_t exponent = 0x7f800000;  // all ones for infinity and NaN
+    std::uint32_t found = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+        std::uint32_t bits;
+        std::memcpy(&bits, values + i, sizeof bits);
+        found |= (bits & exponent) == exponent ? 1U : 0U;
+    }
+    return found == 0;
+}
+
+std::string words(std::size_t points, std::size_t channels) {
+    return std::to_string(points) + " x " + std::to_string(channels);
+}
+
+/// Returns the expectation of one edge's distribution over 0..bins - 1 (paper eq. 4).
+///
+/// @param logits        `bins` of them, before softmax
+/// @param exponentials  room for as many
+float edge_distance(const float* logits, std::size_t bins, float* exponentials) {
+    const float largest = *std::max_element(logits, logits + bins);
+    float sum = 0, weighted = 0;
+    for (std::size_t i = 0; i < bins; ++i) exponentials[i] = std::exp(logits[i] - largest);
+    for (std::size_t i = 0; i < bins; ++i) {
+        sum += exponentials[i];
+        weighted += exponentials[i] * float(i);
+    }
+    return weighted / sum;
+}
+
+float area(const Detection& box) {
+    return (box.x2 - box.x1) * (box.y2 - box.y1);
+}
+
+/// Returns intersection over union; 1 for two boxes without area.
+double iou(const Detection& a, const Detection& b, float area_a, float area_b) {
+    const double together = double(area_a) + double(area_b);
+    if (together <= std::numeric_limits<double>::epsilon()) return 1;
+    const double width = double(std::min(a.x2, b.x2)) - double(std::max(a.x1, b.x1));
+    const double height = double(std::min(a.y2, b.y2)) - double(std::max(a.y1, b.y1));
+    if (width <= 0 || height <= 0) return 0;
+    const double shared = width * height;
+    return shared / (together - shared);
+}
+
+}  // namespace
+
+void check_output(const Spec& spec, const Output& output, Size input, const std::string& file) {
+    const std::size_t points = spec.point_count(input);
+    if (output.points != points || output.channels != spec.channels())
+        throw Error(file + ": its output is " + words(output.points, output.channels) +
+                    ", but its spec says " + words(points, spec.channels()) + " (" +
+                    std::to_string(spec.class_names.size()) + " classes + 4 x " +
+                    std::to_string(spec.reg_max + 1) + ") at " + std::to_string(input.width) +
+                    " x " + std::to_string(input.height));
+}
+
+const std::vector<Detection>& Decoder::decode(const Output& output, Size input,
+                                              const Thresholds& thresholds,
+                                              const std::string& file) {
+    for (std::size_t point = 0; point < output.points; ++point)
+        if (!all_finite(output.data + point * output.stride, output.channels))
+            throw Error(file + ": its output holds values that are not finite numbers");
+    find_candidates(output, input, thresholds);
+    // ties in the order of the output, as a stable sort would leave them, but without its memory
+    std::sort(candidates_.begin(), candidates_.end(), [](const Candidate& a, const Candidate& b) {
+        return a.confidence != b.confidence ? a.confidence > b.confidence : a.index < b.index;
+    });
+    limit_levels(thresholds.per_level);
+    boxes_.clear();
+    for (const Candidate& candidate : candidates_) add_box(output, input, candidate);
+    suppress(thresholds);
+    return kept_;
+}
+
+const std::vector<Detection>& Decoder::decode(const Output& output, const Placement& placement,
+                                              Size picture, const Thresholds& thresholds,
+                                              const std::string& file) {
+    decode(output, placement.canvas, thresholds, file);
+    const auto back = [](float at, double ratio, double shift, int side) {
+        return static_cast<float>(std::clamp((double(at) - shift) / ratio, 0.0, double(side)));
+    };
+    for (Detection& box : kept_) {
+        box.x1 = back(box.x1, placement.ratio_x, placement.shift_x, picture.width);
+        box.y1 = back(box.y1, placement.ratio_y, placement.shift_y, picture.height);
+        box.x2 = back(box.x2, placement.ratio_x, placement.shift_x, picture.width);
+        box.y2 = back(box.y2, placement.ratio_y, placement.shift_y, picture.height);
+    }
+    return kept_;
+}
+
+void Decoder::find_candidates(const Output& output, Size input, const Thresholds& thresholds) {
+    const std::size_t classes = spec_.class_names.size();
+    candidates_.clear();
+    level_starts_.clear();
+    std::size_t point = 0;
+    for (std::size_t level = 0; level < spec_.strides.size(); ++level) {
+        level_starts_.push_back(point);
+        const Size cells = Spec::level_size(input, spec_.strides[level]);
+        const std::size_t end =
+            point + std::size_t(cells.width) * std::size_t(cells.height);
+        for (; point < end; ++point) {
+            const float* scores = output.data + point * output.stride;
+            for (std::size_t c = 0; c < classes; ++c)
+                if (scores[c] > thresholds.score)
+                    candidates_.push_back({scores[c], std::uint32_t(level), point * classes + c});
+        }
+    }
+}
+
+/// Keeps the best pairs of each level; the candidates are in order.
+void Decoder::limit_levels(int per_level) {
+    if (candidates_.size() <= std::size_t(per_level)) return;
+    level_counts_.assign(spec_.strides.size(), 0);
+    const auto too_many = [&](const Candidate& candidate) {
+        return ++level_counts_[candidate.level] > std::size_t(per_level);
+    };
+    // not remove_if, which may call its predicate in any order
+    std::size_t kept = 0;
+    for (const Candidate& candidate : candidates_)
+        if (!too_many(candidate)) candidates_[kept++] = candidate;
+    candidates_.resize(kept);
+}
+
+void Decoder::add_box(const Output& output, Size input, const Candidate& candidate) {
+    const std::size_t classes = spec_.class_names.size(), bins = std::size_t(spec_.reg_max) + 1;
+    const std::size_t point = std::size_t(candidate.index) / classes;
+    const int stride = spec_.strides[candidate.level];
+    const std::size_t columns = std::size_t(Spec::level_size(input, stride).width);
+    const std::size_t cell = point - level_starts_[candidate.level];
+    const auto x = static_cast<float>((double(cell % columns) + spec_.point_offset) * stride);
+    const auto y = static_cast<float>((double(cell / columns) + spec_.point_offset) * stride);
+    const float* logits = output.data + point * output.stride + classes;
+    exponentials_.resize(bins);
+    float edges[4];
+    for (std::size_t side = 0; side < 4; ++side)
+        edges[side] =
+            edge_distance(logits + side * bins, bins, exponentials_.data()) * float(stride);
+    boxes_.push_back({x - edges[0], y - edges[1], x + edges[2], y + edges[3], candidate.confidence,
+                      static_cast<int>(candidate.index % classes)});
+}
+
+/// Greedy NMS within each class.
+void Decoder::suppress(const Thresholds& thresholds) {
+    kept_.clear();
+    areas_.clear();
+    previous_kept_.clear();
+    last_kept_.assign(spec_.class_names.size(), none);
+    for (const Detection& box : boxes_) {
+        if (kept_.size() == std::size_t(thresholds.per_picture)) return;
+        const float own = area(box);
+        std::size_t& last = last_kept_[std::size_t(box.class_id)];
+        bool overlaps = false;
+        for (std::size_t k = last; k != none && !overlaps; k = previous_kept_[k])
+            overlaps = iou(kept_[k], box, areas_[k], own) > double(thresholds.nms_iou);
+        if (overlaps) continue;
+        previous_kept_.push_back(last);
+        last = kept_.size();
+        kept_.push_back(box);
+        areas_.push_back(own);
+    }
+}
+
+}  // namespace nanodet

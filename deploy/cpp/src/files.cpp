@@ -1,0 +1,51 @@
+#include "files.h"
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "nanodet/error.h"
+
+namespace nanodet {
+
+namespace fs = std::filesystem;
+
+bool is_file(const std::string& path) {
+    std::error_code ignored;
+    return fs::is_regular_file(path, ignored);
+}
+
+std::string read_file(const std::string& path, const std::string& what) {
+    errno = 0;
+    std::ifstream file(path, std::ios::binary);
+    std::string bytes;
+    std::error_code ignored;
+    const bool folder = fs::is_directory(path, ignored);
+    if (file && !folder) {
+        bytes.assign(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+        if (!file.bad()) return bytes;
+    }
+    const std::string reason = folder  ? "Is a directory"
+                               : errno ? std::strerror(errno)
+                                       : "cannot be read";
+    throw Error(path + ": cannot read " + what + " (" + reason + ")");
+}
+
+std::string with_suffix(const std::string& path, const std::string& suffix) {
+    return fs::path(path).replace_extension(suffix).string();
+}
+
+std::string suffix_of(const std::string& path) {
+    std::string suffix = fs::path(path).extension().string();
+    for (char& letter : suffix)
+        if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
+    return suffix;
+}
+
+std::string file_name(const std::string& path) {
+    return fs::path(path).filename().string();
+}
+
+}  // namespace nanodet

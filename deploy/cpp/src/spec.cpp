@@ -1,0 +1,135 @@
+#include "nanodet/spec.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "files.h"
+#include "json_keys.h"
+#include "nanodet/error.h"
+
+namespace nanodet {
+
+namespace {
+
+constexpr int most = 1'000'000'000;  // candidates or boxes
+
+bool is_sha256(const nlohmann::json& value) {
+    if (!value.is_string()) return false;
+    const auto& digits = value.get_ref<const std::string&>();
+    return digits.size() == 64 && std::all_of(digits.begin(), digits.end(), [](char digit) {
+               return (digit >= '0' && digit <= '9') || (digit >= 'a' && digit <= 'f');
+           });
+}
+
+bool within(double value, double low, double high) {
+    return low <= value && value <= high;
+}
+
+bool all_within(const std::vector<double>& values, double low, double high) {
+    return std::all_of(values.begin(), values.end(),
+                       [=](double value) { return within(value, low, high); });
+}
+
+bool ascend(const std::vector<int>& values) {
+    return std::adjacent_find(values.begin(), values.end(), std::greater_equal<>()) == values.end();
+}
+
+std::array<float, 3> three(const std::vector<double>& values) {
+    return {float(values[0]), float(values[1]), float(values[2])};
+}
+
+}  // namespace
+
+Size Spec::level_size(Size input, int stride) {
+    return {(input.width + stride - 1) / stride, (input.height + stride - 1) / stride};
+}
+
+std::size_t Spec::point_count(Size input) const {
+    std::size_t points = 0;
+    for (int stride : strides) {
+        const Size level = level_size(input, stride);
+        points += std::size_t(level.width) * std::size_t(level.height);
+    }
+    return points;
+}
+
+Spec parse_spec(const std::string& text, const std::string& file) {
+    const nlohmann::json json = parse_json(text, file, "this spec");
+    const JsonKeys top(json, file);
+    const int format = top.whole("format");
+    if (format != 1 && format != 2)
+        throw Error(file + ": format: " + top.raw().at("format").dump() +
+                    " is not known; this version reads 1 and 2");
+    const JsonKeys into = top.object("input"), out = top.object("output");
+    const JsonKeys limits = top.object("thresholds");
+    // a key of format 2, so a reader of format 1 does not look at it
+    const std::string form = format >= 2 ? out.text("form") : "distributions";
+
+    Spec spec;
+    spec.class_names = top.texts("class_names");
+    spec.model = top.text("model");
+    spec.input_name = into.text("name");
+    spec.input_size = {into.whole("width"), into.whole("height")};
+    spec.any_size = into.flag("any_size");
+    const std::string fit = into.text("fit"), order = into.text("colour_order");
+    const std::vector<double> mean = into.numbers("mean"), std = into.numbers("std");
+    spec.output_name = out.text("name");
+    spec.boxes = form == "boxes";
+    if (spec.boxes) {
+        out.text("scores");
+        out.text("labels");
+    }
+    spec.strides = out.wholes("strides");
+    spec.reg_max = out.whole("reg_max");
+    spec.point_offset = out.number("point_offset");
+    spec.score = limits.number("score");
+    spec.nms_iou = limits.number("nms_iou");
+    spec.per_level = limits.whole("per_level");
+    spec.per_picture = limits.whole("per_picture");
+    const JsonKeys files = top.object("files");
+    top.object("source");
+    top.object("measured");
+
+    const auto require = [&](bool fine, const std::string& key, const std::string& rule) {
+        if (!fine) throw Error(file + ": " + key + ": must " + rule);
+    };
+    const std::size_t classes = spec.class_names.size();
+    const Size size = spec.input_size;
+    require(within(double(classes), 1, 65536), "class_names", "name 1 to 65536 classes");
+    require(parse_fit(fit, spec.fit), "input.fit", "be one of own, letterbox, stretch");
+    require(order == "bgr" || order == "rgb", "input.colour_order", "be bgr or rgb");
+    require(mean.size() == 3 && all_within(mean, -1e4, 1e4), "input.mean",
+            "have three values, -10000 to 10000");
+    require(std.size() == 3 && all_within(std, 1e-3, 1e4), "input.std",
+            "have three values, 0.001 to 10000");
+    require(within(size.width, 32, 16384), "input.width", "be 32 to 16384");
+    require(within(size.height, 32, 16384), "input.height", "be 32 to 16384");
+    require(spec.boxes || form == "distributions", "output.form",
+            "be one of distributions, boxes");
+    require(within(double(spec.strides.size()), 1, 16) && ascend(spec.strides) &&
+                spec.strides.front() >= 1 && spec.strides.back() <= 1024,
+            "output.strides", "be 1 to 16 ascending whole numbers, 1 to 1024");
+    require(within(spec.reg_max, 1, 256), "output.reg_max", "be 1 to 256");
+    require(within(spec.point_offset, -16, 16), "output.point_offset", "be -16 to 16");
+    require(within(spec.score, 0, 1), "thresholds.score", "be 0 to 1");
+    require(within(spec.nms_iou, 0, 1), "thresholds.nms_iou", "be 0 to 1");
+    const std::string count = "be 1 to " + std::to_string(most);
+    require(within(spec.per_level, 1, most), "thresholds.per_level", count);
+    require(within(spec.per_picture, 1, most), "thresholds.per_picture", count);
+    for (const auto& [name, hash] : files.raw().items()) {
+        require(is_sha256(hash), "files",
+                "give a SHA-256 of 64 hexadecimal digits for each name");
+        spec.files[name] = hash.get<std::string>();
+    }
+    spec.mean = three(mean);
+    spec.std = three(std);
+    spec.rgb = order == "rgb";
+    return spec;
+}
+
+Spec load_spec(const std::string& path) {
+    return parse_spec(read_file(path, "this spec"), path);
+}
+
+}  // namespace nanodet
