@@ -198,7 +198,8 @@ jfloatArray detect(JNIEnv* env, nanodet::Detector& detector, const nanodet::Pict
     detector.run();
     const Clock::time_point ran = Clock::now();
     const std::vector<nanodet::Detection>& detections = detector.decode();
-    std::vector<jfloat> values = {milliseconds(start, preprocessed), milliseconds(preprocessed, ran),
+    std::vector<jfloat> values = {milliseconds(start, preprocessed),
+                                  milliseconds(preprocessed, ran),
                                   milliseconds(ran, Clock::now())};
     values.reserve(values.size() + 6 * detections.size());
     for (const nanodet::Detection& one : detections)

@@ -10,11 +10,12 @@ import java.util.List;
  * A trained model that finds objects in pictures, over the C++ library in {@code deploy/cpp}. All
  * numbers come from the JSON beside the model. Knows nothing of Android.
  *
- * <p>May be used from any thread; calls wait for each other. After {@link #close} every call throws.
+ * <p>May be used from any thread; calls wait for each other. Once it is closed, detecting throws.
  *
  * <pre>{@code
  * try (Detector detector = new Detector("nanodet-m_320.param")) {
- *     for (Detection found : detector.detect(pixels, width, height, stride, PixelFormat.BGR).detections) {
+ *     Result result = detector.detect(pixels, width, height, 3 * width, PixelFormat.BGR);
+ *     for (Detection found : result.detections) {
  *         use(detector.classNames().get(found.classId), found);
  *     }
  * }
@@ -57,7 +58,7 @@ public final class Detector implements AutoCloseable {
         engine = new String(engine0(handle), StandardCharsets.UTF_8);
     }
 
-    /** Whether the native library was built with {@code ncnn}, {@code openvino} or {@code vulkan}. */
+    /** Whether the native library has {@code ncnn}, {@code openvino} or {@code vulkan}. */
     public static boolean hasEngine(String name) {
         return hasEngine0(utf8(name));
     }

@@ -22,7 +22,7 @@ public final class ClassColours {
                 | channel(1, hue, saturation, value);
     }
 
-    /** One channel of a colour given as HSV, its hue in sixths of a turn; 5 is red, 3 green, 1 blue. */
+    /** One channel of an HSV colour, its hue in sixths of a turn; 5 is red, 3 green, 1 blue. */
     private static int channel(int shift, double hue, double saturation, double value) {
         double k = (shift + hue) % 6;
         double amount = Math.max(0, Math.min(1, Math.min(k, 4 - k)));

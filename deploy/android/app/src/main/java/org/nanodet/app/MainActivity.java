@@ -1,22 +1,14 @@
 package org.nanodet.app;
 
-import android.Manifest;
 import android.app.Activity;
-import android.content.Context;
-import android.content.Intent;
-import android.content.pm.PackageManager;
 import android.content.res.Configuration;
-import android.graphics.Matrix;
 import android.graphics.SurfaceTexture;
 import android.hardware.camera2.CameraAccessException;
-import android.hardware.display.DisplayManager;
 import android.media.Image;
-import android.net.Uri;
 import android.os.Bundle;
 import android.os.Handler;
 import android.os.Looper;
 import android.view.TextureView;
-import android.view.View;
 import android.widget.TextView;
 import java.io.IOException;
 import java.util.Collections;
@@ -25,23 +17,23 @@ import org.nanodet.Result;
 
 /**
  * The one screen: the camera's picture with boxes. Opens a model, then the camera, and tells the
- * user what keeps it from doing so. Its fields belong to the main thread, but for the volatile ones.
+ * user what keeps it from doing so. Its fields belong to the main thread.
  */
 public final class MainActivity extends Activity
-        implements TextureView.SurfaceTextureListener, DisplayManager.DisplayListener,
-                Camera.Listener, LiveDetector.Listener, Controls.Listener {
-    private static final int PERMISSION_REQUEST = 1;
-    private static final String ASKED = "asked";
-
+        implements TextureView.SurfaceTextureListener, Camera.Listener, LiveDetector.Listener,
+                Controls.Listener {
     private final Handler main = new Handler(Looper.getMainLooper());
     private Settings settings;
     private AssetModels assets;
     private ModelStore store;
     private List<Model> models = Collections.emptyList();
+    private String noModels;
     private LiveDetector live;
     private Camera camera;
     private Controls controls;
     private MessagePanel message;
+    private CameraPermission permission;
+    private PreviewPlacer placer;
     private TextureView preview;
     private OverlayView overlay;
     private TextView status;
@@ -50,50 +42,40 @@ public final class MainActivity extends Activity
     private LiveDetector.Loaded loaded;
     private boolean resumed;
     private boolean cameraRunning;
-    private boolean asked;
+    private int cameraNumber;
     private String failure;
     private boolean detectorFailed;
-
-    private volatile Camera.View cameraView;
-    private volatile int displayDegrees;
 
     @Override
     protected void onCreate(Bundle state) {
         super.onCreate(state);
-        asked = state != null && state.getBoolean(ASKED);
         setContentView(R.layout.main);
         preview = (TextureView) findViewById(R.id.preview);
         overlay = (OverlayView) findViewById(R.id.overlay);
         status = (TextView) findViewById(R.id.status);
         message = new MessagePanel(findViewById(R.id.message_panel));
+        permission = new CameraPermission(this, message, state);
+        placer = new PreviewPlacer(this, main, preview, overlay);
         settings = new Settings(this);
         live = new LiveDetector(main, this);
         camera = new Camera(this, this);
         assets = new AssetModels(this);
         store = assets.store();
+        noModels = getString(R.string.no_models);
         try {
             models = assets.list();
         } catch (IOException error) {
-            failure = getString(R.string.models_unreadable, error.getMessage());
+            noModels = getString(R.string.models_unreadable, error.getMessage());
         }
         controls = new Controls(findViewById(android.R.id.content), models, settings, this);
         preview.setSurfaceTextureListener(this);
-        overlay.addOnLayoutChangeListener(new View.OnLayoutChangeListener() {
-            @Override
-            public void onLayoutChange(View view, int left, int top, int right, int bottom,
-                    int oldLeft, int oldTop, int oldRight, int oldBottom) {
-                placePreview();
-            }
-        });
-        // half a turn at once changes no configuration, but the display
-        displays().registerDisplayListener(this, main);
         load();
     }
 
     @Override
     protected void onSaveInstanceState(Bundle state) {
         super.onSaveInstanceState(state);
-        state.putBoolean(ASKED, asked);
+        permission.save(state);
     }
 
     @Override
@@ -103,7 +85,7 @@ public final class MainActivity extends Activity
         if (!detectorFailed) {
             failure = null;
         }
-        placePreview();
+        placer.place();
         update();
     }
 
@@ -116,7 +98,7 @@ public final class MainActivity extends Activity
 
     @Override
     protected void onDestroy() {
-        displays().unregisterDisplayListener(this);
+        placer.quit();
         // the detector last: its thread gives the camera's frames back
         camera.quit(new Runnable() {
             @Override
@@ -141,10 +123,9 @@ public final class MainActivity extends Activity
                 }
             });
         } else if (models.isEmpty()) {
-            message.show(getString(R.string.no_models));
-        } else if (checkSelfPermission(Manifest.permission.CAMERA)
-                != PackageManager.PERMISSION_GRANTED) {
-            askForCamera();
+            message.show(noModels);
+        } else if (!permission.granted()) {
+            permission.ask();
         } else {
             message.hide();
             if (loaded != null && texture != null && !cameraRunning) {
@@ -161,42 +142,13 @@ public final class MainActivity extends Activity
         update();
     }
 
-    private void askForCamera() {
-        if (!asked) {
-            asked = true;
-            message.show(getString(R.string.permission_needed));
-            requestPermissions(new String[] {Manifest.permission.CAMERA}, PERMISSION_REQUEST);
-        } else if (shouldShowRequestPermissionRationale(Manifest.permission.CAMERA)) {
-            message.show(getString(R.string.permission_needed), R.string.ask, new Runnable() {
-                @Override
-                public void run() {
-                    requestPermissions(
-                            new String[] {Manifest.permission.CAMERA}, PERMISSION_REQUEST);
-                }
-            });
-        } else {
-            // the system asks no more
-            message.show(getString(R.string.permission_denied), R.string.settings, new Runnable() {
-                @Override
-                public void run() {
-                    startActivity(new Intent(
-                            android.provider.Settings.ACTION_APPLICATION_DETAILS_SETTINGS,
-                            Uri.fromParts("package", getPackageName(), null)));
-                }
-            });
-        }
-    }
-
     @Override
     public void onRequestPermissionsResult(int request, String[] permissions, int[] results) {
-        if (results.length == 0) {
-            // the question was taken away before it was answered
-            asked = false;
-        }
+        permission.onAnswer(results);
         update();
     }
 
-    /** Opens the chosen model; the camera runs on meanwhile, its frames are not looked at. */
+    /** Opens the chosen model in place of the one before. */
     private void load() {
         detectorFailed = false;
         failure = null;
@@ -219,7 +171,7 @@ public final class MainActivity extends Activity
             }
             String id = ids.contains(settings.camera()) ? settings.camera() : ids.get(0);
             cameraRunning = true;
-            camera.start(id, texture, loaded.inputWidth, loaded.inputHeight,
+            camera.start(++cameraNumber, id, texture, loaded.inputWidth, loaded.inputHeight,
                     preview.getWidth(), preview.getHeight());
         } catch (CameraAccessException error) {
             fail(getString(R.string.camera_failed));
@@ -229,8 +181,7 @@ public final class MainActivity extends Activity
     private void stopCamera() {
         camera.stop();
         cameraRunning = false;
-        cameraView = null;
-        overlay.clear();
+        placer.show(null);
     }
 
     private void fail(String line) {
@@ -274,7 +225,7 @@ public final class MainActivity extends Activity
 
     @Override
     public void onResult(Result result, int turn, float framesPerSecond) {
-        ViewGeometry geometry = geometry();
+        ViewGeometry geometry = placer.geometry();
         // what was seen before the screen or the camera changed lies elsewhere now
         if (loaded == null || geometry == null || turn != geometry.turn()) {
             return;
@@ -297,13 +248,12 @@ public final class MainActivity extends Activity
     // from the camera, on its thread
 
     @Override
-    public void onCameraStarted(final Camera.View view) {
+    public void onCameraStarted(final int number, final CameraView view) {
         main.post(new Runnable() {
             @Override
             public void run() {
-                if (cameraRunning) {
-                    cameraView = view;
-                    placePreview();
+                if (isCurrent(number)) {
+                    placer.show(view);
                 }
             }
         });
@@ -311,9 +261,8 @@ public final class MainActivity extends Activity
 
     @Override
     public void onFrame(Image image) {
-        Camera.View view = cameraView;
-        if (view == null || !live.offer(image,
-                ViewGeometry.turn(view.sensorDegrees, displayDegrees, view.front))) {
+        int turn = placer.turn();
+        if (turn == PreviewPlacer.UNKNOWN || !live.offer(image, turn)) {
             image.close();
         }
     }
@@ -324,11 +273,11 @@ public final class MainActivity extends Activity
     }
 
     @Override
-    public void onCameraFailed(final int line) {
+    public void onCameraFailed(final int number, final int line) {
         main.post(new Runnable() {
             @Override
             public void run() {
-                if (cameraRunning) {
+                if (isCurrent(number)) {
                     stopCamera();
                     fail(getString(line));
                 }
@@ -336,49 +285,18 @@ public final class MainActivity extends Activity
         });
     }
 
-    // where things lie on the screen
-
-    private ViewGeometry geometry() {
-        Camera.View view = cameraView;
-        if (view == null || overlay.getWidth() == 0 || overlay.getHeight() == 0) {
-            return null;
-        }
-        return new ViewGeometry(view.frameWidth, view.frameHeight, view.sensorDegrees,
-                displayDegrees, view.front, overlay.getWidth(), overlay.getHeight());
+    /** Whether this is the camera started last, and nobody stopped it since. */
+    private boolean isCurrent(int number) {
+        return cameraRunning && number == cameraNumber;
     }
 
-    private void placePreview() {
-        // Surface.ROTATION_0, 90, 180 and 270 are 0 to 3
-        displayDegrees = 90 * getWindowManager().getDefaultDisplay().getRotation();
-        ViewGeometry geometry = geometry();
-        if (geometry != null) {
-            Matrix matrix = new Matrix();
-            matrix.setValues(geometry.previewMatrix());
-            preview.setTransform(matrix);
-            overlay.clear();
-        }
-    }
-
-    private DisplayManager displays() {
-        return (DisplayManager) getSystemService(Context.DISPLAY_SERVICE);
-    }
+    // from the screen
 
     @Override
     public void onConfigurationChanged(Configuration configuration) {
         super.onConfigurationChanged(configuration);
-        placePreview();
+        placer.place();
     }
-
-    @Override
-    public void onDisplayChanged(int display) {
-        placePreview();
-    }
-
-    @Override
-    public void onDisplayAdded(int display) {}
-
-    @Override
-    public void onDisplayRemoved(int display) {}
 
     @Override
     public void onSurfaceTextureAvailable(SurfaceTexture available, int width, int height) {
@@ -388,7 +306,7 @@ public final class MainActivity extends Activity
 
     @Override
     public void onSurfaceTextureSizeChanged(SurfaceTexture changed, int width, int height) {
-        placePreview();
+        placer.place();
     }
 
     @Override

@@ -76,8 +76,8 @@ public final class ViewGeometry {
 
     /**
      * The nine values, row by row, of the matrix that a TextureView needs. By itself it shows the
-     * frame turned by the sensor's orientation (a front camera's mirrored), right for a display that
-     * is not turned, and stretched over the whole view.
+     * frame turned by the sensor's orientation (a front camera's mirrored), right for a display
+     * that is not turned, and stretched over the whole view.
      */
     public float[] previewMatrix() {
         boolean across = sensorDegrees % 180 != 0;
