@@ -47,7 +47,7 @@ std::unique_ptr<Backend> load_backend(const std::string& path, const BackendOpti
 #endif
 }
 
-bool has_engine(const std::string& name) {
+bool has_engine([[maybe_unused]] const std::string& name) {
 #if NANODET_WITH_NCNN
     if (name == "ncnn") return true;
     if (name == "vulkan") return ncnn_has_vulkan();

@@ -20,12 +20,19 @@ std::array<int, 3> channels_of(PixelFormat format) {
     return {0, 0, 0};
 }
 
+constexpr std::ptrdiff_t outside = -1;  // offset of pixels and rows outside of the picture
+constexpr std::ptrdiff_t unknown = -2;  // offset of a line that holds no row yet
+
+// between 2^23 and 2^24 floats are whole numbers: adding it rounds, halves to the even neighbour as
+// OpenCV does, and unlike std::nearbyint it is vectorised on every CPU
+constexpr float to_whole = 8388608.0F;
+
 /// Mixes two resampled rows of one channel, rounds to grey levels and normalises.
-void finish_row(const float* first, const float* second, float first_weight, float second_weight,
-                float mean, float scale, int count, float* out) {
+void finish_row(const float* first, const float* second, float part, float mean, float scale,
+                int count, float* out) {
     for (int x = 0; x < count; ++x) {
-        const float grey = first[x] * first_weight + second[x] * second_weight;
-        out[x] = (static_cast<float>(static_cast<int>(grey + 0.5F)) - mean) * scale;
+        const float grey = first[x] + part * (second[x] - first[x]);
+        out[x] = (((grey + to_whole) - to_whole) - mean) * scale;
     }
 }
 
@@ -42,20 +49,17 @@ const Placement& Preprocessor::run(const Picture& picture) {
     const int width = placement_.content.width, height = placement_.content.height;
     const std::size_t plane = std::size_t(placement_.canvas.width) *
                               std::size_t(placement_.canvas.height);
-    line_offsets_ = {-1, -1};  // the same memory may hold another picture now
+    line_offsets_ = {unknown, unknown};  // the same memory may hold another picture now
     for (int y = 0; y < height; ++y) {
         const Tap& tap = rows_[std::size_t(y)];
-        // a row of weight 0 may lie outside of the picture: the other one stands in for it
-        const std::ptrdiff_t above = tap.first_weight > 0 ? tap.first : tap.second;
-        const std::ptrdiff_t below = tap.second_weight > 0 ? tap.second : above;
-        const float* first = row_of(picture, above, below == line_offsets_[0] ? 1 : 0);
-        const float* second = row_of(picture, below, first == lines_[0].data() ? 1 : 0);
+        const float* first = row_of(picture, tap.first, tap.second == line_offsets_[0] ? 1 : 0);
+        const float* second = first;
+        if (tap.part > 0) second = row_of(picture, tap.second, first == lines_[0].data() ? 1 : 0);
         for (std::size_t c = 0; c < 3; ++c) {
             float* out = tensor_.data() + c * plane +
                          std::size_t(y) * std::size_t(placement_.canvas.width);
             const std::ptrdiff_t from = std::ptrdiff_t(c) * width;
-            finish_row(first + from, second + from, tap.first_weight, tap.second_weight, mean_[c],
-                       scale_[c], width, out);
+            finish_row(first + from, second + from, tap.part, mean_[c], scale_[c], width, out);
         }
     }
     return placement_;
@@ -71,7 +75,8 @@ void Preprocessor::prepare(const Picture& picture) {
               bytes_of(picture.format));
     fill_taps(rows_, placement_.content.height, size.height, placement_.ratio_y, placement_.shift_y,
               picture.stride);
-    for (auto& line : lines_) line.assign(3 * std::size_t(width), 0.0F);
+    for (auto& line : lines_) line.resize(3 * std::size_t(width));
+    black_.assign(3 * std::size_t(width), 0.0F);
     // also the padding of Fit::own, which nothing else writes
     tensor_.assign(3 * std::size_t(placement_.canvas.width) *
                        std::size_t(placement_.canvas.height), 0.0F);
@@ -80,27 +85,27 @@ void Preprocessor::prepare(const Picture& picture) {
     stride_ = picture.stride;
 }
 
+/// Calculates in float and in this order, without fusing, as OpenCV 5 does: so that halves of grey
+/// levels are rounded alike.
+///
 /// @param count   network pixels along the axis
 /// @param length  picture pixels along it
 /// @param step    bytes from picture pixel to picture pixel
 void Preprocessor::fill_taps(std::vector<Tap>& taps, int count, int length, double ratio,
                              double shift, std::ptrdiff_t step) {
     taps.resize(std::size_t(count));
+    const auto inverse = static_cast<float>(1 / ratio);
+    const auto start = static_cast<float>(-shift / ratio);
     for (int i = 0; i < count; ++i) {
-        const double at = (i - shift) / ratio;
+        const float at = float(i) * inverse + start;
         // beyond the pixels on both sides all is black, however far
-        const double before = std::clamp(std::floor(at), -2.0, double(length) + 1);
-        const double part = std::clamp(at - before, 0.0, 1.0);
+        const float before = std::clamp(std::floor(at), -2.0F, float(length) + 1);
         const auto first = static_cast<std::ptrdiff_t>(before);
         const auto offset = [&](std::ptrdiff_t pixel) {
-            return std::clamp<std::ptrdiff_t>(pixel, 0, length - 1) * step;
+            return pixel >= 0 && pixel < length ? pixel * step : outside;
         };
-        const auto inside = [&](std::ptrdiff_t pixel) { return pixel >= 0 && pixel < length; };
-        Tap& tap = taps[std::size_t(i)];
-        tap.first = offset(first);
-        tap.second = offset(first + 1);
-        tap.first_weight = inside(first) ? static_cast<float>(1 - part) : 0.0F;
-        tap.second_weight = inside(first + 1) ? static_cast<float>(part) : 0.0F;
+        taps[std::size_t(i)] = {offset(first), offset(first + 1),
+                                std::clamp(at - before, 0.0F, 1.0F)};
     }
 }
 
@@ -110,6 +115,7 @@ void Preprocessor::fill_taps(std::vector<Tap>& taps, int count, int length, doub
 /// @param offset  bytes from the picture's first row to it
 /// @param slot    which of the two lines to overwrite if neither holds it
 const float* Preprocessor::row_of(const Picture& picture, std::ptrdiff_t offset, int slot) {
+    if (offset == outside) return black_.data();
     for (std::size_t i = 0; i < 2; ++i)
         if (line_offsets_[i] == offset) return lines_[i].data();
     std::array<int, 3> channels = channels_of(picture.format);
@@ -119,10 +125,16 @@ const float* Preprocessor::row_of(const Picture& picture, std::ptrdiff_t offset,
     float* line = lines_[std::size_t(slot)].data();
     for (std::size_t x = 0; x < width; ++x) {
         const Tap& tap = columns_[x];
-        const std::uint8_t *first = row + tap.first, *second = row + tap.second;
-        for (std::size_t c = 0; c < 3; ++c)
-            line[c * width + x] = float(first[channels[c]]) * tap.first_weight +
-                                  float(second[channels[c]]) * tap.second_weight;
+        // a pixel outside is black: read any other and multiply it by 0
+        const float first_inside = tap.first == outside ? 0.0F : 1.0F;
+        const float second_inside = tap.second == outside ? 0.0F : 1.0F;
+        const std::uint8_t* first = tap.first == outside ? row : row + tap.first;
+        const std::uint8_t* second = tap.second == outside ? row : row + tap.second;
+        for (std::size_t c = 0; c < 3; ++c) {
+            const float left = float(first[channels[c]]) * first_inside;
+            const float right = float(second[channels[c]]) * second_inside;
+            line[c * width + x] = left + tap.part * (right - left);
+        }
     }
     line_offsets_[std::size_t(slot)] = offset;
     return line;

@@ -28,10 +28,10 @@ public:
     const std::vector<float>& tensor() const { return tensor_; }
 
 private:
-    /// The two picture pixels that one network pixel lies between; weight 0 outside the picture.
+    /// The two picture pixels (or rows) that one network pixel lies between.
     struct Tap {
-        std::ptrdiff_t first = 0, second = 0;
-        float first_weight = 0, second_weight = 0;
+        std::ptrdiff_t first = 0, second = 0;  // offsets in bytes
+        float part = 0;                        // of the way from the first to the second
     };
 
     static void fill_taps(std::vector<Tap>& taps, int count, int length, double ratio, double shift,
@@ -48,7 +48,8 @@ private:
     Placement placement_;
     std::vector<Tap> columns_, rows_;
     std::array<std::vector<float>, 2> lines_;            // two resampled rows of the picture
-    std::array<std::ptrdiff_t, 2> line_offsets_{-1, -1};  // and which they are
+    std::array<std::ptrdiff_t, 2> line_offsets_{};  // and which they are
+    std::vector<float> black_;                      // a row outside of the picture
     std::vector<float> tensor_;
 };
 

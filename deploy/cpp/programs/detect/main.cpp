@@ -1,0 +1,115 @@
+/// nanodet-detect: a model over pictures, a video, a camera or a stream.
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <iostream>
+#include <memory>
+#include <string>
+
+#include "arguments.h"
+#include "nanodet/detector.h"
+#include "results.h"
+#include "sources.h"
+
+namespace {
+
+constexpr int few = 20;  // so many pictures get a line each
+
+std::atomic<int> signals{0};
+
+extern "C" void on_signal(int number) {
+    // a second one ends the process at once
+    if (++signals > 1) std::signal(number, SIG_DFL);
+}
+
+/// Returns what was found in words, such as ``4 person, 1 bus``.
+std::string summary(const std::vector<nanodet::Detection>& detections, const nanodet::Spec& spec) {
+    std::vector<std::pair<int, int>> counts;  // class, how often; in the order of the best one
+    for (const auto& found : detections) {
+        auto known = counts.begin();
+        while (known != counts.end() && known->first != found.class_id) ++known;
+        if (known == counts.end()) known = counts.insert(known, {found.class_id, 0});
+        ++known->second;
+    }
+    std::string text;
+    for (const auto& [class_id, count] : counts)
+        text += (text.empty() ? "" : ", ") + std::to_string(count) + " " +
+                spec.class_names[std::size_t(class_id)];
+    return text.empty() ? "nothing" : text;
+}
+
+int detect(const nanodet::Arguments& arguments) {
+    using Clock = std::chrono::steady_clock;
+    nanodet::check_drawing(arguments);
+    const auto warn = [](const std::string& line) {
+        std::cerr << "nanodet-detect: warning: " << line << std::endl;
+    };
+    const auto source = nanodet::open_source(arguments.source, warn);
+    nanodet::Detector detector(arguments.model, arguments.options);
+    const auto sinks = nanodet::open_sinks(arguments, *source, detector.spec());
+    std::signal(SIGINT, on_signal);
+    std::signal(SIGTERM, on_signal);
+    // standard output may be the JSON lines'
+    std::FILE* said = arguments.jsonl == "-" ? stderr : stdout;
+    const std::size_t files = source->files().size();
+    const bool each = files > 0 && files <= few;
+    long frames = 0, boxes = 0;
+    double seconds = 0;
+    bool going = true;
+    nanodet::Frame frame;
+    const auto finish = [&] {
+        for (const auto& sink : sinks) sink->finish();
+    };
+    const auto next = [&] {
+        try {
+            return source->next(frame);
+        } catch (...) {
+            finish();  // what was written so far is kept
+            throw;
+        }
+    };
+    while (going && signals == 0 && next()) {
+        const auto start = Clock::now();
+        const auto& found = detector.detect(frame.picture);
+        const double took = std::chrono::duration<double>(Clock::now() - start).count();
+        for (const auto& sink : sinks) going = sink->write(frame, found) && going;
+        ++frames;
+        boxes += long(found.size());
+        seconds += took;
+        if (each)
+            std::fprintf(said, "%s: %s  %.1f ms\n", frame.name.c_str(),
+                         summary(found, detector.spec()).c_str(), 1000 * took);
+    }
+    finish();
+    if (!each && frames > 0)
+        std::fprintf(said, "%ld %s, %ld boxes, %.1f ms each\n", frames,
+                     files ? "pictures" : "frames", boxes, 1000 * seconds / double(frames));
+    if (frames > 0 && !arguments.out.empty())
+        std::fprintf(said, "results in %s\n", arguments.out.c_str());
+    if (signals > 0) {
+        std::cerr << "nanodet-detect: stopped" << std::endl;
+        return 130;
+    }
+    if (going && !source->problem().empty()) throw nanodet::Error(source->problem());
+    return 0;
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+    try {
+        const nanodet::Arguments arguments = nanodet::parse_arguments(count, words);
+        if (arguments.help || arguments.version) {
+            std::cout << (arguments.help ? nanodet::usage : "nanodet-detect " NANODET_VERSION "\n");
+            return 0;
+        }
+        return detect(arguments);
+    } catch (const std::bad_alloc&) {
+        std::cerr << "nanodet-detect: error: there is not enough memory" << std::endl;
+    } catch (const std::exception& error) {
+        std::cerr << "nanodet-detect: error: " << error.what() << std::endl;
+    }
+    return 1;
+}

@@ -1,0 +1,63 @@
+/// Where detections go: JSON lines, drawn pictures or a drawn video, a window.
+#pragma once
+
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "arguments.h"
+#include "nanodet/decode.h"
+#include "nanodet/spec.h"
+#include "sources.h"
+
+namespace nanodet {
+
+/// Takes the detections of each frame.
+class Sink {
+public:
+    virtual ~Sink() = default;
+
+    /// @returns false when the user wants to end
+    virtual bool write(const Frame& frame, const std::vector<Detection>& detections) = 0;
+
+    /// Completes the files; until then they lie under temporary names.
+    virtual void finish() {}
+};
+
+/// Writes JSON lines to a file, or to standard output for ``-``.
+class JsonLines : public Sink {
+public:
+    /// @throws Error  the file cannot be written
+    JsonLines(std::string path, const Spec& spec);
+    ~JsonLines() override;
+
+    bool write(const Frame& frame, const std::vector<Detection>& detections) override;
+    void finish() override;
+
+private:
+    std::string path_, temporary_;
+    const Spec& spec_;
+    std::ofstream file_;
+};
+
+/// Opens all that the command line asks for.
+std::vector<std::unique_ptr<Sink>> open_sinks(const Arguments& arguments, const Source& source,
+                                              const Spec& spec);
+
+/// Opens what draws: a folder of pictures, a video in a folder, or a window where ``out`` is empty.
+std::unique_ptr<Sink> open_drawing(const std::string& out, const Source& source, const Spec& spec,
+                                   const std::string& source_name);
+
+/// @throws Error  nothing can be shown or drawn here
+void check_drawing(const Arguments& arguments);
+
+/// Returns a name beside ``path`` with the same ending that no other process writes to.
+std::string temporary_beside(const std::string& path);
+
+/// Gives a finished file its name.
+///
+/// @throws Error  it cannot be renamed
+void move_into_place(const std::string& temporary, const std::string& path);
+
+}  // namespace nanodet

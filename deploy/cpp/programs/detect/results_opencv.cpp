@@ -1,0 +1,189 @@
+/// Drawn pictures, a drawn video, a window.
+#include <algorithm>
+#include <cctype>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <opencv2/highgui.hpp>
+#include <opencv2/imgcodecs.hpp>
+#include <opencv2/videoio.hpp>
+#include <set>
+#include <utility>
+
+#include "draw.h"
+#include "nanodet/error.h"
+#include "results.h"
+
+namespace nanodet {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+cv::Mat drawn(const Frame& frame, const std::vector<Detection>& detections, const Spec& spec) {
+    const Picture& picture = frame.picture;
+    const cv::Mat view(picture.height, picture.width, CV_8UC3,
+                       const_cast<std::uint8_t*>(picture.data), std::size_t(picture.stride));
+    cv::Mat copy = view.clone();
+    draw(copy, detections, spec);
+    return copy;
+}
+
+void make_folder(const fs::path& folder) {
+    std::error_code problem;
+    fs::create_directories(folder, problem);
+    if (problem || !fs::is_directory(folder))
+        throw Error(folder.string() + ": this folder cannot be made (" +
+                    (problem ? problem.message() : "there is a file of that name") + ")");
+}
+
+class DrawnPictures : public Sink {
+public:
+    DrawnPictures(const fs::path& folder, const std::vector<std::string>& files, const Spec& spec)
+        : spec_(spec) {
+        std::set<std::string> taken;
+        std::error_code ignored;
+        for (const std::string& file : files) {
+            if (fs::equivalent(folder, fs::path(file).parent_path().empty()
+                                           ? fs::path(".") : fs::path(file).parent_path(), ignored))
+                throw Error(folder.string() +
+                            ": holds the source pictures; choose another --out");
+            fs::path name = fs::path(file).filename();
+            if (!cv::haveImageWriter(name.string()) || name.extension() == ".pgm") name += ".png";
+            for (int number = 2; !taken.insert(lower(name)).second; ++number)
+                name.replace_filename(fs::path(file).stem().string() + "-" +
+                                      std::to_string(number) + name.extension().string());
+            targets_[file] = (folder / name).string();
+        }
+        make_folder(folder);
+    }
+
+    bool write(const Frame& frame, const std::vector<Detection>& detections) override {
+        const std::string& target = targets_.at(frame.name);
+        const std::string temporary = temporary_beside(target);
+        bool written = false;
+        try {
+            written = cv::imwrite(temporary, drawn(frame, detections, spec_));
+        } catch (const cv::Exception&) {
+            written = false;
+        }
+        if (!written) {
+            std::error_code ignored;
+            fs::remove(temporary, ignored);
+            throw Error(target + ": cannot be written");
+        }
+        move_into_place(temporary, target);
+        return true;
+    }
+
+private:
+    // some file systems do not tell A.jpg from a.jpg
+    static std::string lower(const fs::path& path) {
+        std::string text = path.string();
+        for (char& letter : text)
+            letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
+        return text;
+    }
+
+    const Spec& spec_;
+    std::map<std::string, std::string> targets_;
+};
+
+class DrawnVideo : public Sink {
+public:
+    DrawnVideo(const fs::path& folder, const std::string& source, double fps, const Spec& spec)
+        : spec_(spec), fps_(fps) {
+        std::string stem = fs::path(source).stem().string();
+        if (source.find("://") != std::string::npos || stem.empty()) stem = "stream";
+        if (source.size() <= 4 && source.find_first_not_of("0123456789") == std::string::npos)
+            stem = "camera-" + source;
+        path_ = (folder / (stem + ".mp4")).string();
+        std::error_code ignored;
+        if (fs::equivalent(path_, source, ignored))
+            throw Error(path_ + ": would replace the source; choose another --out");
+        make_folder(folder);
+        temporary_ = temporary_beside(path_);
+    }
+
+    ~DrawnVideo() override {
+        writer_.release();
+        std::error_code ignored;
+        fs::remove(temporary_, ignored);
+    }
+
+    bool write(const Frame& frame, const std::vector<Detection>& detections) override {
+        const cv::Mat picture = drawn(frame, detections, spec_);
+        if (!writer_.isOpened()) {
+            size_ = picture.size();
+            const int codec = cv::VideoWriter::fourcc('m', 'p', '4', 'v');
+            if (!writer_.open(temporary_, cv::CAP_FFMPEG, codec, fps_, size_))
+                throw Error(path_ + ": this video cannot be written");
+        }
+        if (picture.size() != size_)
+            throw Error(frame.name + ": its frames change their size at frame " +
+                        std::to_string(frame.index.value_or(0)));
+        writer_.write(picture);
+        return true;
+    }
+
+    void finish() override {
+        const bool any = writer_.isOpened();
+        writer_.release();
+        if (any) move_into_place(temporary_, path_);
+    }
+
+private:
+    const Spec& spec_;
+    double fps_;
+    std::string path_, temporary_;
+    cv::VideoWriter writer_;
+    cv::Size size_;
+};
+
+class Window : public Sink {
+public:
+    Window(const Source& source, const Spec& spec)
+        : spec_(spec), live_(source.live()), single_(!source.files().empty()), fps_(source.fps()) {}
+
+    bool write(const Frame& frame, const std::vector<Detection>& detections) override {
+        cv::imshow("nanodet", drawn(frame, detections, spec_));
+        const auto now = std::chrono::steady_clock::now();
+        int wait_ms = single_ ? 0 : 1;  // 0 waits for a key
+        if (!live_ && !single_ && fps_) {
+            const double spent = std::chrono::duration<double, std::milli>(now - last_).count();
+            wait_ms = std::max(1, int(1000 / *fps_ - spent));
+        }
+        const int key = cv::waitKey(wait_ms) & 0xff;
+        last_ = std::chrono::steady_clock::now();
+        return key != 'q' && key != 27;
+    }
+
+private:
+    const Spec& spec_;
+    bool live_, single_;
+    std::optional<double> fps_;
+    std::chrono::steady_clock::time_point last_;
+};
+
+}  // namespace
+
+void check_drawing(const Arguments& arguments) {
+#ifdef __linux__
+    // OpenCV's windows end the process where there is no display
+    const auto set = [](const char* name) { return std::getenv(name) && *std::getenv(name); };
+    if (arguments.out.empty() && arguments.jsonl.empty() && !set("DISPLAY") &&
+        !set("WAYLAND_DISPLAY"))
+        throw Error("there is no display for a window; give --out DIR or --jsonl FILE");
+#endif
+}
+
+std::unique_ptr<Sink> open_drawing(const std::string& out, const Source& source, const Spec& spec,
+                                   const std::string& source_name) {
+    if (out.empty()) return std::make_unique<Window>(source, spec);
+    if (!source.files().empty())
+        return std::make_unique<DrawnPictures>(out, source.files(), spec);
+    return std::make_unique<DrawnVideo>(out, source_name, source.fps().value_or(25), spec);
+}
+
+}  // namespace nanodet

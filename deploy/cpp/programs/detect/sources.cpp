@@ -1,0 +1,108 @@
+#include "sources.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "nanodet/error.h"
+#include "picture_file.h"
+
+namespace nanodet {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string suffix_of(const fs::path& path) {
+    std::string suffix = path.extension().string();
+    for (char& letter : suffix)
+        if (letter >= 'A' && letter <= 'Z') letter = char(letter - 'A' + 'a');
+    return suffix;
+}
+
+class PictureSource : public Source {
+public:
+    PictureSource(std::string name, std::vector<std::string> files, bool single, Warn warn)
+        : name_(std::move(name)), files_(std::move(files)), single_(single),
+          warn_(std::move(warn)) {}
+
+    bool next(Frame& frame) override {
+        while (at_ < files_.size()) {
+            const std::string& file = files_[at_++];
+            try {
+                picture_ = read_picture(file);
+            } catch (const Error& error) {
+                if (single_) throw;
+                warn_(error.what());
+                ++unread_;
+                continue;
+            }
+            frame = {picture_.view(), file, {}, {}};
+            return true;
+        }
+        return false;
+    }
+
+    std::vector<std::string> files() const override { return files_; }
+
+    std::string problem() const override {
+        if (unread_ == 0) return {};
+        return name_ + ": " + std::to_string(unread_) + " of " + std::to_string(files_.size()) +
+               " pictures could not be read";
+    }
+
+private:
+    std::string name_;
+    std::vector<std::string> files_;
+    bool single_;
+    Warn warn_;
+    std::size_t at_ = 0, unread_ = 0;
+    LoadedPicture picture_;
+};
+
+std::unique_ptr<Source> open_folder(const std::string& folder, const Warn& warn) {
+    std::vector<std::string> files;
+    std::error_code problem;
+    for (fs::directory_iterator entry(folder, problem), end; !problem && entry != end;
+         entry.increment(problem)) {
+        if (!entry->is_directory() && is_picture_suffix(suffix_of(entry->path())))
+            files.push_back(entry->path().string());
+    }
+    if (problem) throw Error(folder + ": cannot read this folder (" + problem.message() + ")");
+    if (files.empty()) throw Error(folder + ": no pictures in this folder");
+    std::sort(files.begin(), files.end());
+    return std::make_unique<PictureSource>(folder, std::move(files), false, warn);
+}
+
+bool is_camera(const std::string& text) {
+    return !text.empty() && text.size() <= 4 &&
+           text.find_first_not_of("0123456789") == std::string::npos;
+}
+
+bool is_url(const std::string& text) {
+    const auto scheme = text.find("://");
+    return scheme != std::string::npos && scheme > 0 &&
+           text.find_first_of("/\\.") > scheme;
+}
+
+}  // namespace
+
+std::unique_ptr<Source> open_source(const std::string& text, const Warn& warn) {
+    std::error_code ignored;
+    if (fs::is_directory(text, ignored)) return open_folder(text, warn);
+    const bool there = fs::exists(text, ignored);
+    if (there && is_picture_suffix(suffix_of(text)))
+        return std::make_unique<PictureSource>(text, std::vector<std::string>{text}, true, warn);
+    if (there || is_camera(text) || is_url(text)) return open_video(text);
+    throw Error(text + ": there is no such file, folder, camera or stream");
+}
+
+#if !NANODET_WITH_OPENCV
+
+std::unique_ptr<Source> open_video(const std::string& text) {
+    throw Error(text + ": this build has no OpenCV: it reads .ppm pictures and folders of them");
+}
+
+#endif
+
+}  // namespace nanodet

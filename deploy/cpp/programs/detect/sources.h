@@ -1,0 +1,56 @@
+/// Where pictures come from.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "nanodet/picture.h"
+
+namespace nanodet {
+
+/// One picture of a source; the pixels are valid until the next one is read.
+struct Frame {
+    Picture picture;
+    std::string name;              ///< the file, camera or URL it came from
+    std::optional<long> index;     ///< number from 0; nothing for picture files
+    std::optional<double> time_s;  ///< seconds from the start; nothing for picture files
+};
+
+class Source {
+public:
+    virtual ~Source() = default;
+
+    /// Reads the next frame; returns false at the end.
+    ///
+    /// @throws Error  a single picture that cannot be read
+    virtual bool next(Frame& frame) = 0;
+
+    /// Frames per second of a video; nothing where unknown and for picture files.
+    virtual std::optional<double> fps() const { return {}; }
+
+    /// Whether frames come by the clock and those that nobody takes are lost.
+    virtual bool live() const { return false; }
+
+    /// The files of a source of pictures; empty for videos and cameras.
+    virtual std::vector<std::string> files() const { return {}; }
+
+    /// After the end: one line if not everything could be read, else empty.
+    virtual std::string problem() const { return {}; }
+};
+
+using Warn = std::function<void(const std::string&)>;
+
+/// Opens whatever a text names: a picture, a folder of pictures, and with OpenCV a video, the number
+/// of a camera, or a URL.
+///
+/// @param warn  is called with a line for each picture of several that cannot be read
+/// @throws Error  there is nothing, or nothing that can be read
+std::unique_ptr<Source> open_source(const std::string& text, const Warn& warn);
+
+/// Opens a video, a camera or a URL; in the build with OpenCV alone.
+std::unique_ptr<Source> open_video(const std::string& text);
+
+}  // namespace nanodet

@@ -1,0 +1,183 @@
+/// Videos, cameras and streams.
+#include <cmath>
+#include <condition_variable>
+#include <filesystem>
+#include <mutex>
+#include <opencv2/videoio.hpp>
+#include <thread>
+#include <utility>
+
+#include "nanodet/error.h"
+#include "sources.h"
+
+namespace nanodet {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr int timeout_ms = 10'000;  // a stream that neither opens nor sends for so long is given up
+
+std::optional<double> fps_of(const cv::VideoCapture& capture) {
+    const double fps = capture.get(cv::CAP_PROP_FPS);
+    if (std::isfinite(fps) && fps >= 0.1 && fps <= 1000) return fps;
+    return {};
+}
+
+Picture view(const cv::Mat& picture) {
+    return {picture.data, picture.cols, picture.rows, std::ptrdiff_t(picture.step),
+            PixelFormat::bgr};
+}
+
+/// Only the milliseconds that matter, so that JSON has short numbers.
+double to_milliseconds(double seconds) {
+    return std::round(seconds * 1e4) / 1e4;
+}
+
+/// A video with an end, every frame of it.
+class VideoSource : public Source {
+public:
+    VideoSource(std::string name, cv::VideoCapture capture, cv::Mat first)
+        : name_(std::move(name)), capture_(std::move(capture)), picture_(std::move(first)),
+          fps_(fps_of(capture_)), count_(capture_.get(cv::CAP_PROP_FRAME_COUNT)) {}
+
+    bool next(Frame& frame) override {
+        if (index_ > 0) {
+            if (!capture_.read(picture_) || picture_.empty()) {
+                ended_ = true;
+                return false;
+            }
+            const double told = capture_.get(cv::CAP_PROP_POS_MSEC) / 1000;
+            if (told > time_s_)
+                time_s_ = to_milliseconds(told);
+            else if (fps_)
+                time_s_ = to_milliseconds(double(index_) / *fps_);
+        }
+        frame = {view(picture_), name_, index_++, time_s_};
+        return true;
+    }
+
+    std::optional<double> fps() const override { return fps_; }
+
+    std::string problem() const override {
+        // containers without a frame index give an estimate; it is a few frames off
+        if (!ended_ || !std::isfinite(count_) || count_ < 1 || count_ > 1e9 ||
+            count_ - double(index_) <= std::max(2.0, count_ / 100))
+            return {};
+        return name_ + ": the video stops at frame " + std::to_string(index_) + " of " +
+               std::to_string(long(count_)) + "; the rest cannot be read";
+    }
+
+private:
+    std::string name_;
+    cv::VideoCapture capture_;
+    cv::Mat picture_;
+    std::optional<double> fps_;
+    double count_, time_s_ = 0;
+    long index_ = 0;
+    bool ended_ = false;
+};
+
+/// A camera or stream: a thread reads, and only the newest frame waits, so none is late.
+class LiveSource : public Source {
+public:
+    LiveSource(std::string name, cv::VideoCapture capture)
+        : name_(std::move(name)), capture_(std::move(capture)), fps_(fps_of(capture_)),
+          reader_([this] { read(); }) {}
+
+    ~LiveSource() override {
+        {
+            const std::lock_guard<std::mutex> lock(mutex_);
+            stopped_ = true;
+        }
+        reader_.join();
+    }
+
+    bool next(Frame& frame) override {
+        std::unique_lock<std::mutex> lock(mutex_);
+        fresh_.wait(lock, [this] { return !newest_.empty() || ended_; });
+        if (newest_.empty()) return false;
+        std::swap(picture_, newest_);
+        newest_.release();
+        frame = {view(picture_), name_, newest_index_, newest_time_s_};
+        return true;
+    }
+
+    std::optional<double> fps() const override { return fps_; }
+    bool live() const override { return true; }
+
+    std::string problem() const override {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        return ended_ ? name_ + ": no more frames after " + std::to_string(count_) : "";
+    }
+
+private:
+    void read() {
+        const auto start = Clock::now();
+        cv::Mat picture;
+        while (capture_.read(picture) && !picture.empty()) {
+            const std::lock_guard<std::mutex> lock(mutex_);
+            if (stopped_) return;
+            newest_ = picture.clone();
+            newest_index_ = count_++;
+            newest_time_s_ =
+                to_milliseconds(std::chrono::duration<double>(Clock::now() - start).count());
+            fresh_.notify_one();
+        }
+        const std::lock_guard<std::mutex> lock(mutex_);
+        ended_ = true;
+        fresh_.notify_one();
+    }
+
+    std::string name_;
+    cv::VideoCapture capture_;
+    std::optional<double> fps_;
+    mutable std::mutex mutex_;
+    std::condition_variable fresh_;
+    cv::Mat newest_, picture_;
+    long newest_index_ = 0, count_ = 0;
+    double newest_time_s_ = 0;
+    bool stopped_ = false, ended_ = false;
+    std::thread reader_;  // last, so that all it uses is there before it starts
+};
+
+/// Returns a URL without the user and password that streams often carry.
+std::string without_password(const std::string& url) {
+    const auto scheme = url.find("://") + 3, at = url.find('@', scheme);
+    if (at == std::string::npos || url.find('/', scheme) < at) return url;
+    return url.substr(0, scheme) + url.substr(at + 1);
+}
+
+std::unique_ptr<Source> open_file(const std::string& path) {
+    cv::VideoCapture capture(path, cv::CAP_FFMPEG);
+    cv::Mat first;
+    if (!capture.read(first) || first.empty()) {
+        std::error_code ignored;
+        const bool empty = std::filesystem::file_size(path, ignored) == 0;
+        throw Error(path + (empty ? ": this file is empty"
+                                  : ": neither a picture nor a video that can be read"));
+    }
+    return std::make_unique<VideoSource>(path, std::move(capture), first.clone());
+}
+
+}  // namespace
+
+std::unique_ptr<Source> open_video(const std::string& text) {
+    std::error_code ignored;
+    if (std::filesystem::exists(text, ignored)) return open_file(text);
+    if (text.find("://") != std::string::npos) {
+        const std::string name = without_password(text);
+        cv::VideoCapture capture(text, cv::CAP_FFMPEG,
+                                 {cv::CAP_PROP_OPEN_TIMEOUT_MSEC, timeout_ms,
+                                  cv::CAP_PROP_READ_TIMEOUT_MSEC, timeout_ms});
+        if (!capture.isOpened())
+            throw Error(name + ": this stream does not open (tried for 10 s)");
+        return std::make_unique<LiveSource>(name, std::move(capture));
+    }
+    const std::string name = "camera " + text;
+    cv::VideoCapture capture(std::stoi(text));
+    if (!capture.isOpened())
+        throw Error(name + ": there is no such camera, or it is in use");
+    return std::make_unique<LiveSource>(name, std::move(capture));
+}
+
+}  // namespace nanodet
