@@ -13,7 +13,10 @@ import java.util.Collections;
 import java.util.List;
 import org.nanodet.desktop.Check;
 
-/** Checks the app's classes that know nothing of Android: {@code AppChecks}, {@code --colours N}. */
+/**
+ * Checks the app's classes that know nothing of Android: {@code AppChecks}; or prints colours:
+ * {@code AppChecks --colours COUNT}.
+ */
 public final class AppChecks {
     private static final int[] QUARTERS = {0, 90, 180, 270};
 
@@ -47,9 +50,9 @@ public final class AppChecks {
     }
 
     /**
-     * A point of the frame reaches the screen on two ways: as a pixel of the preview, and as a corner
-     * of a box found in the upright frame. Both must end at one place, however sensor, display and
-     * camera stand.
+     * A point of the frame reaches the screen on two ways: as a pixel of the preview, and as a
+     * corner of a box found in the upright frame. Both must end at one place, however sensor,
+     * display and camera stand.
      */
     private static void geometry() {
         int width = 640;

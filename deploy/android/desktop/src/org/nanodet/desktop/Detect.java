@@ -18,8 +18,8 @@ import org.nanodet.Result;
 import org.nanodet.YuvFrame;
 
 /**
- * Detects through the app's native layer: {@code Detect MODEL [THREADS]}. Reads requests, one a line
- * with tabs between its words, and answers each with a line of JSON:
+ * Detects through the app's native layer: {@code Detect MODEL [THREADS]}. Reads requests, one a
+ * line with tabs between its words, and answers each with a line of JSON:
  *
  * <pre>
  * array  PPM FORMAT                  as a byte[] of that PixelFormat
