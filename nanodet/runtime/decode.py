@@ -7,6 +7,8 @@ import numpy as np
 
 from nanodet.runtime.detections import Detections
 
+THINNEST = 1e-3  # pixels; what NMS takes a box without width or height for
+
 
 @lru_cache(maxsize=16)
 def _points(level_sizes, strides, offset):
@@ -92,6 +94,8 @@ def nms_per_class(xyxy, confidence, label, iou):
     """
     xywh = np.concatenate([xyxy[:, :2], xyxy[:, 2:] - xyxy[:, :2]], axis=1)
     xywh[:, :2] -= xywh[:, :2].min()  # OpenCV parts the classes by offsets that need boxes >= 0
+    # to OpenCV two boxes without area overlap wherever they lie, and whatever their classes
+    np.maximum(xywh[:, 2:], THINNEST, out=xywh[:, 2:])
     kept = cv2.dnn.NMSBoxesBatched(
         xywh.astype(np.float64), confidence.astype(np.float32), label.astype(np.int32), 0.0, iou
     )

@@ -87,6 +87,12 @@ def test_classes_never_suppress_each_other_even_outside_the_picture():
     assert kept.tolist() == [0, 1, 2]
 
 
+def test_boxes_without_area_suppress_only_what_lies_on_them():
+    box = np.array([[5, 5, 9, 5], [5, 5, 9, 5], [100, 100, 100, 180], [5, 5, 9, 5]], np.float32)
+    kept = nms_per_class(box, np.array([0.9, 0.8, 0.7, 0.6]), np.array([0, 1, 0, 0]), 0.5)
+    assert kept.tolist() == [0, 1, 2]
+
+
 def test_edges_of_a_sure_and_an_undecided_distribution():
     logits = np.zeros((1, 4, 8), np.float32)
     logits[0, 0, 5] = 100

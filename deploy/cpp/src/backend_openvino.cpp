@@ -1,4 +1,5 @@
 /// Runs an ``.onnx`` in OpenVINO, on the CPU.
+#include <openvino/frontend/manager.hpp>
 #include <openvino/openvino.hpp>
 #include <sstream>
 #include <utility>
@@ -33,7 +34,9 @@ public:
     OpenvinoBackend(std::string path, const BackendOptions& options)
         : path_(std::move(path)), threads_(options.threads) {
         try {
-            model_ = core_.read_model(path_);
+            // Core::read_model would try the readers of all formats, which print and leak
+            const auto reader = ov::frontend::FrontEndManager().load_by_framework("onnx");
+            model_ = reader->convert(reader->load(path_));
         } catch (const std::exception& error) {
             throw Error(path_ + ": not a usable ONNX model (" + line_of(error) + ")");
         }

@@ -12,6 +12,7 @@ namespace nanodet {
 namespace {
 
 constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
+constexpr float thinnest = 1e-3F;  // pixels; what NMS takes a box without width or height for
 
 bool all_finite(const float* values, std::size_t count) {
     constexpr std::uint32_t exponent = 0x7f800000;  // all ones for infinity and NaN
@@ -43,19 +44,21 @@ float edge_distance(const float* logits, std::size_t bins, float* exponentials) 
     return weighted / sum;
 }
 
-float area(const Detection& box) {
-    return (box.x2 - box.x1) * (box.y2 - box.y1);
-}
-
-/// Returns intersection over union; 1 for two boxes without area.
-double iou(const Detection& a, const Detection& b, float area_a, float area_b) {
-    const double together = double(area_a) + double(area_b);
-    if (together <= std::numeric_limits<double>::epsilon()) return 1;
-    const double width = double(std::min(a.x2, b.x2)) - double(std::max(a.x1, b.x1));
-    const double height = double(std::min(a.y2, b.y2)) - double(std::max(a.y1, b.y1));
+/// Returns intersection over union, 0..1. Calculated as OpenCV's NMS does it for Python's boxes: of
+/// thin boxes the last bits decide.
+template <typename Box>
+float iou(const Box& a, const Box& b) {
+    const double area_a = double(a.width) * double(a.height);
+    const double area_b = double(b.width) * double(b.height);
+    const Box &left = a.x < b.x ? a : b, &right = a.x < b.x ? b : a;
+    const Box &upper = a.y < b.y ? a : b, &lower = a.y < b.y ? b : a;
+    const double width = std::min(double(left.width) - (double(right.x) - double(left.x)),
+                                  double(right.width));
+    const double height = std::min(double(upper.height) - (double(lower.y) - double(upper.y)),
+                                   double(lower.height));
     if (width <= 0 || height <= 0) return 0;
     const double shared = width * height;
-    return shared / (together - shared);
+    return 1.0F - static_cast<float>(1 - shared / (area_a + area_b - shared));
 }
 
 }  // namespace
@@ -158,21 +161,22 @@ void Decoder::add_box(const Output& output, Size input, const Candidate& candida
 /// Greedy NMS within each class.
 void Decoder::suppress(const Thresholds& thresholds) {
     kept_.clear();
-    areas_.clear();
-    previous_kept_.clear();
+    kept_areas_.clear();
     last_kept_.assign(spec_.class_names.size(), none);
+    float origin = std::numeric_limits<float>::max();
+    for (const Detection& box : boxes_) origin = std::min({origin, box.x1, box.y1});
     for (const Detection& box : boxes_) {
         if (kept_.size() == std::size_t(thresholds.per_picture)) return;
-        const float own = area(box);
         std::size_t& last = last_kept_[std::size_t(box.class_id)];
+        const Area area{box.x1 - origin, box.y1 - origin, std::max(box.x2 - box.x1, thinnest),
+                        std::max(box.y2 - box.y1, thinnest), last};
         bool overlaps = false;
-        for (std::size_t k = last; k != none && !overlaps; k = previous_kept_[k])
-            overlaps = iou(kept_[k], box, areas_[k], own) > double(thresholds.nms_iou);
+        for (std::size_t k = last; k != none && !overlaps; k = kept_areas_[k].previous)
+            overlaps = iou(kept_areas_[k], area) > thresholds.nms_iou;
         if (overlaps) continue;
-        previous_kept_.push_back(last);
         last = kept_.size();
         kept_.push_back(box);
-        areas_.push_back(own);
+        kept_areas_.push_back(area);
     }
 }
 

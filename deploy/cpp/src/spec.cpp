@@ -59,7 +59,7 @@ Spec parse_spec(const std::string& text, const std::string& file) {
     const JsonKeys top(json, file);
     const int format = top.whole("format");
     if (format != 1 && format != 2)
-        throw Error(file + ": format: " + top.raw().at("format").dump() +
+        throw Error(file + ": format: " + std::to_string(format) +
                     " is not known; this version reads 1 and 2");
     const JsonKeys into = top.object("input"), out = top.object("output");
     const JsonKeys limits = top.object("thresholds");

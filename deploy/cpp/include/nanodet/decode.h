@@ -64,6 +64,12 @@ private:
         std::uint64_t index;  // point * classes + class
     };
 
+    /// A kept box as NMS compares it, measured from the smallest coordinate of all.
+    struct Area {
+        float x, y, width, height;
+        std::size_t previous;  // the box of its class that was kept before it
+    };
+
     void find_candidates(const Output& output, Size input, const Thresholds& thresholds);
     void limit_levels(int per_level);
     void add_box(const Output& output, Size input, const Candidate& candidate);
@@ -73,9 +79,8 @@ private:
     std::vector<Candidate> candidates_;
     std::vector<std::size_t> level_starts_, level_counts_;
     std::vector<Detection> boxes_, kept_;
-    std::vector<float> areas_;
-    std::vector<std::size_t> last_kept_;          // per class: the kept box found last
-    std::vector<std::size_t> previous_kept_;      // per kept box: the one before of its class
+    std::vector<Area> kept_areas_;
+    std::vector<std::size_t> last_kept_;  // per class, the box of it that was kept last
     std::vector<float> exponentials_;
 };
 

@@ -1,0 +1,88 @@
+"""Builds of deploy/cpp that the tests of this room run.
+
+They need g++, CMake and nlohmann-json; those for boards aarch64-linux-gnu-g++ and qemu-aarch64 too.
+``NANODET_CPP_BUILD=DIR`` keeps the builds there for the next run.
+"""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from probe import Probe
+
+HEADER = Path("nlohmann/json.hpp")
+
+
+def need(*programs):
+    """Skip unless all of them are installed."""
+    missing = [name for name in programs if shutil.which(name) is None]
+    if not any(
+        (Path(place) / HEADER).is_file() for place in ("/usr/include", "/usr/local/include")
+    ):
+        missing.append("nlohmann-json3-dev")
+    if missing:
+        pytest.skip(f"the C++ part needs {', '.join(missing)}")
+
+
+@pytest.fixture(scope="session")
+def cpp_build(root, tmp_path_factory):
+    """Return a function that builds a preset of deploy/cpp and returns its folder."""
+
+    def build(preset, *options):
+        kept = os.environ.get("NANODET_CPP_BUILD")
+        folder = Path(kept) / preset if kept else tmp_path_factory.mktemp(f"cpp-{preset}")
+        source = root / "deploy" / "cpp"
+        # the engine that CI has; ncnn's C++ library comes from no package
+        options = [*options, "-DNANODET_NCNN=OFF"]
+        _run(["cmake", "--preset", preset, "-B", folder, *options], cwd=source)
+        _run(["cmake", "--build", folder, "--parallel", str(os.cpu_count() or 1)], cwd=source)
+        return folder
+
+    return build
+
+
+def _run(command, cwd):
+    done = subprocess.run(list(map(str, command)), cwd=cwd, capture_output=True, text=True)
+    assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+
+
+@pytest.fixture(scope="session")
+def openvino_option():
+    """The CMake option that says where pip's OpenVINO lies; it ships headers and CMake files."""
+    openvino = pytest.importorskip("openvino", reason="needs openvino: pip install openvino")
+    return f"-DOpenVINO_DIR={Path(openvino.__file__).parent / 'cmake'}"
+
+
+@pytest.fixture(scope="session")
+def cpp_programs(cpp_build, openvino_option):
+    """Programs of a Release build with the OpenVINO engine: ``detect``, ``bench``."""
+    need("cmake", "g++")
+    folder = cpp_build("native", openvino_option)
+    programs = {
+        name: folder / "programs" / name / f"nanodet-{name}" for name in ("detect", "bench")
+    }
+    return SimpleNamespace(**programs)
+
+
+@pytest.fixture(scope="session")
+def sanitized(cpp_build, openvino_option):
+    """Folder of a build with AddressSanitizer and UndefinedBehaviorSanitizer, OpenVINO in it."""
+    need("cmake", "g++")
+    return cpp_build("asan", openvino_option)
+
+
+@pytest.fixture(scope="session", params=["sanitized", "aarch64"])
+def probe(request):
+    """A running `probe.Probe`: with the sanitizers, and cross-compiled in an emulated ARM board."""
+    if request.param == "sanitized":
+        command = [request.getfixturevalue("sanitized") / "tests" / "nanodet-probe"]
+    else:
+        need("cmake", "aarch64-linux-gnu-g++", "qemu-aarch64")
+        build = request.getfixturevalue("cpp_build")
+        folder = build("aarch64", "-DNANODET_TESTS=ON", "-DNANODET_PROGRAMS=OFF")
+        command = ["qemu-aarch64", folder / "tests" / "nanodet-probe"]
+    with Probe(command) as running:
+        yield running

@@ -1,0 +1,129 @@
+"""The C++ decoder gives Python's boxes in Python's order."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from probe import ProbeError
+
+from nanodet.runtime.decode import decode
+from nanodet.runtime.fit import FITS, place
+from nanodet.runtime.spec import Spec
+
+PIXELS = 0.01
+
+
+def spec_of(classes=3, **changes):
+    return Spec(class_names=tuple(f"c{i}" for i in range(classes)), **changes)
+
+
+def random_output(spec, size, seed, mean=-2.0, sharpness=3.0):
+    """Return float32 (points, channels) with scores after sigmoid and random distributions."""
+    random = np.random.default_rng(seed)
+    points, classes = spec.point_count(size), len(spec.class_names)
+    scores = 1 / (1 + np.exp(-random.normal(mean, 1.5, (points, classes))))
+    logits = random.normal(0, sharpness, (points, 4 * (spec.reg_max + 1)))
+    return np.concatenate([scores, logits], axis=1).astype(np.float32)
+
+
+def compare(probe, output, spec, size):
+    """Compare in network pixels; return the number of boxes."""
+    expected = decode(output, spec, size)
+    found, allocations = probe.decode(output, spec, size)
+    assert found[:, 5].tolist() == expected.class_id.tolist()
+    assert found[:, 4].tolist() == expected.confidence.tolist()
+    np.testing.assert_allclose(found[:, :4], expected.xyxy, rtol=0, atol=PIXELS)
+    assert allocations == 0, "a second frame like the first must not allocate"
+    return len(found)
+
+
+@pytest.mark.parametrize("offset", [0.5, 0.0])
+@pytest.mark.parametrize("size", [(320, 320), (512, 288), (32, 32), (96, 416)])
+def test_random_outputs(probe, offset, size):
+    spec = spec_of(80, point_offset=offset, input_size=size)
+    assert compare(probe, random_output(spec, size, seed=1), spec, size) > 0
+
+
+def test_no_detections(probe):
+    spec = spec_of()
+    assert compare(probe, random_output(spec, (320, 320), 0, mean=-30), spec, (320, 320)) == 0
+
+
+def test_twenty_thousand_candidates(probe):
+    spec = spec_of(80, score=0.2, per_level=20_000, per_picture=5_000)
+    output = random_output(spec, (320, 320), seed=2, mean=-2.8)
+    assert (output[:, :80] > 0.2).sum() > 20_000
+    assert compare(probe, output, spec, (320, 320)) > 1000
+
+
+def test_the_best_of_each_level_are_kept(probe):
+    spec = spec_of(80, score=0.2, per_level=50, per_picture=1000, nms_iou=1.0)
+    assert compare(probe, random_output(spec, (320, 320), 3), spec, (320, 320)) == 150
+
+
+def test_equal_scores_keep_the_order_of_the_points(probe):
+    spec = spec_of(2, score=0.1)
+    output = random_output(spec, (320, 320), seed=4, mean=-2)
+    output[:, :2] = np.round(output[:, :2], 1)
+    assert compare(probe, output, spec, (320, 320)) > 50
+
+
+def test_peaked_distributions(probe):
+    """Logits of +-80 underflow in a softmax without care."""
+    spec = spec_of(2, reg_max=16)
+    assert compare(probe, random_output(spec, (160, 96), 5, sharpness=40), spec, (160, 96)) > 0
+
+
+@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("picture", [(640, 480), (100, 700), (1, 1), (8000, 1)])
+def test_boxes_go_back_into_the_picture(probe, fit, picture):
+    """The large logits put boxes over every edge of the picture: they are clipped to it."""
+    spec = spec_of(fit=fit, input_size=(320, 192), any_size=True)
+    placement = place(fit, picture, spec.input_size)
+    output = random_output(spec, placement.canvas, seed=6)
+    expected = decode(output, spec, placement.canvas)
+    boxes = placement.to_picture(expected.xyxy, picture)
+    # Placement depends on the input's size, which own and stretch may round up
+    found, _ = probe.decode(output, dataclasses.replace(spec, fit="letterbox"), placement.canvas)
+    assert len(found) == len(expected)
+    if placement.canvas == spec.input_size:
+        found, _ = probe.decode(output, spec, spec.input_size, picture)
+        # the unit of the comparison is the network's pixel: a picture pixel may be much larger
+        unit = np.array(2 * placement.ratio)
+        np.testing.assert_allclose(found[:, :4] * unit, boxes * unit, rtol=0, atol=PIXELS)
+        assert found[:, :4].min() >= 0
+        assert (found[:, :4].max(axis=0) <= np.array(2 * picture)).all()
+
+
+@settings(max_examples=40)
+@given(
+    seed=st.integers(0, 2**32), classes=st.integers(1, 20), reg_max=st.integers(1, 20),
+    columns=st.integers(1, 8), rows=st.integers(1, 8), offset=st.sampled_from([0.0, 0.5, -1.25]),
+    strides=st.sampled_from([(8, 16, 32), (8, 16, 32, 64), (7,), (32, 100)]),
+    score=st.floats(0, 1), nms_iou=st.floats(0, 1), per_level=st.integers(1, 300),
+    per_picture=st.integers(1, 200),
+)  # fmt: skip
+def test_any_model(probe, seed, columns, rows, **values):
+    values["point_offset"] = values.pop("offset")
+    spec = spec_of(**values)
+    size = (32 * columns, 32 * rows)
+    compare(probe, random_output(spec, size, seed), spec, size)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_refused(probe, value):
+    spec = spec_of()
+    output = random_output(spec, (64, 64), 7)
+    output[3, 20] = value
+    with pytest.raises(ProbeError, match="not finite"):
+        probe.decode(output, spec, (64, 64))
+
+
+@pytest.mark.parametrize("rows, channels", [(-1, 0), (1, 0), (0, -1), (0, 4)])
+def test_outputs_that_do_not_fit_are_refused(probe, rows, channels):
+    spec = spec_of()
+    wanted = spec.point_count((64, 64)) + rows, spec.channels + channels
+    with pytest.raises(ProbeError, match=rf"model: its output is {wanted[0]} x {wanted[1]}, but"):
+        probe.decode(np.zeros(wanted), spec, (64, 64), channels=wanted[1])

@@ -1,0 +1,245 @@
+"""nanodet-detect finds what `nanodet detect` finds, and says in one line what is wrong."""
+
+import json
+import shutil
+import subprocess
+
+import cv2
+import numpy as np
+import pytest
+from moving_pictures import write_video
+
+from nanodet.runtime.detector import Detector
+
+IOU, SCORE = 0.99, 0.003
+SIMPLIFIED = "onnx simplified"  # of `nanodet.export.export`
+
+
+@pytest.fixture(scope="session")
+def real_model(root, shared, tmp_path_factory):
+    """The real NanoDet-m as an .onnx file."""
+    pytest.importorskip("onnx")
+    from nanodet.export.export import export
+
+    folder = tmp_path_factory.mktemp("real")
+    checkpoint = shared / "weights" / "nanodet-m_320.ckpt"
+    config = root / "config" / "nanodet-m.yml"
+    done = export(checkpoint, folder, config=config, report=lambda line: None)
+    return done.files[SIMPLIFIED]
+
+
+def run(program, *words, status=0):
+    """Run a program; return (stdout, stderr)."""
+    done = subprocess.run(
+        [str(program), *map(str, words)], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout, done.stderr
+
+
+def fails(program, *words):
+    """Run a program that fails; return its one line."""
+    _, said = run(program, *words, status=1)
+    (line,) = said.splitlines()
+    assert line.startswith("nanodet-detect: error: ")
+    return line.removeprefix("nanodet-detect: error: ")
+
+
+def iou(a, b):
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)]
+    return width * height / (sum(areas) - width * height)
+
+
+def count_differing(expected, found):
+    """Return how many detections of either side have no partner on the other."""
+    left = list(found)
+    for one in expected:
+        same = [
+            other for other in left
+            if other["class_id"] == one["class_id"] and iou(one["xyxy"], other["xyxy"]) > IOU
+            and abs(one["confidence"] - other["confidence"]) <= SCORE
+        ]  # fmt: skip
+        if same:
+            left.remove(same[0])
+    return max(len(left), len(expected) - (len(found) - len(left)))
+
+
+def compare(program, model, folder, tmp_path):
+    """Return (detections of Python, how many of them C++ has not) over a folder of pictures."""
+    run(program, model, folder, "--jsonl", tmp_path / "found.jsonl", "--threads", 1)
+    detector = Detector(model, threads=1, engine="openvino")
+    count = differing = 0
+    for line in (tmp_path / "found.jsonl").read_text(encoding="utf-8").splitlines():
+        found = json.loads(line)
+        picture = cv2.imread(found["source"])
+        height, width = picture.shape[:2]
+        expected = json.loads(detector(picture).to_json(found["source"], width, height))
+        assert {**expected, "detections": 0} == {**found, "detections": 0}
+        count += len(expected["detections"])
+        differing += count_differing(expected["detections"], found["detections"])
+    return count, differing
+
+
+@pytest.mark.parametrize("form", ["png", "jpg"])
+def test_fifty_real_pictures(cpp_programs, real_model, coco_mini, tmp_path, form):
+    """PNG holds raw pixels; JPEG decoders may differ by a grey level."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for file in sorted((coco_mini / "images").iterdir())[:50]:
+        if form == "jpg":
+            shutil.copy(file, folder)
+        else:
+            cv2.imwrite(str(folder / f"{file.stem}.png"), cv2.imread(str(file)))
+    count, differing = compare(cpp_programs.detect, real_model, folder, tmp_path)
+    assert count > 200
+    assert differing <= (0 if form == "png" else count // 100)
+
+
+@pytest.fixture
+def small(exported_small, tmp_path):
+    """The small ONNX model, copied so that it may be damaged."""
+    return shutil.copy(exported_small.files[SIMPLIFIED], tmp_path / "small.onnx")
+
+
+@pytest.fixture
+def picture(tmp_path):
+    path = tmp_path / "in" / "a b.png"
+    path.parent.mkdir()
+    cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8))
+    return path
+
+
+def test_a_folder_of_results(cpp_programs, small, picture, tmp_path):
+    said, _ = run(cpp_programs.detect, small, picture, "--out", tmp_path / "out", "--score", 0.1)
+    assert str(picture) in said
+    assert sorted(f.name for f in (tmp_path / "out").iterdir()) == ["a b.png", "detections.jsonl"]
+    line = json.loads((tmp_path / "out" / "detections.jsonl").read_text())
+    assert (line["width"], line["height"], line["frame"], line["time_s"]) == (64, 48, None, None)
+    assert line["detections"], "the small model finds something in noise"
+    names = Detector(small).class_names
+    assert all(d["class_name"] == names[d["class_id"]] for d in line["detections"])
+    drawn = cv2.imread(str(tmp_path / "out" / "a b.png"))
+    assert drawn.shape == (48, 64, 3)
+    assert (drawn != cv2.imread(str(picture))).any()
+
+
+def test_a_video(cpp_programs, small, tmp_path):
+    video = write_video(tmp_path / "v.mp4", frames=12, fps=10)
+    run(cpp_programs.detect, small, video, "--out", tmp_path / "out")
+    lines = (tmp_path / "out" / "detections.jsonl").read_text().splitlines()
+    lines = [json.loads(line) for line in lines]
+    assert [line["frame"] for line in lines] == list(range(12))
+    assert [line["time_s"] for line in lines] == pytest.approx(
+        [i / 10 for i in range(12)], abs=0.02
+    )
+    capture = cv2.VideoCapture(str(tmp_path / "out" / "v.mp4"))
+    assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 12
+    assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(10)
+
+
+def test_json_lines_on_standard_output(cpp_programs, small, picture):
+    said, _ = run(cpp_programs.detect, small, picture.parent, "--jsonl", "-")
+    assert json.loads(said)["source"] == str(picture)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "needs a MODEL and a SOURCE"),
+        (["--what", "1"], "--what: there is no such option"),
+        (["M", "P", "--score", "2"], "--score: must be a number, 0 to 1, not '2'"),
+        (["M", "P", "--score", "x"], "--score: must be a number"),
+        (["M", "P", "--threads", "0"], "--threads: must be a whole number"),
+        (["M", "P", "--threads"], "--threads: needs a value"),
+        (["M", "P", "--size", "300x320"], "--size: 300x320: width and height must be multiples"),
+        (["M", "P", "--fit", "crop"], "--fit: must be own, letterbox or stretch"),
+        (["M", "missing.jpg", "--jsonl", "-"], "missing.jpg: there is no such file"),
+        (["missing.onnx", "P", "--jsonl", "-"], "missing.onnx: there is no such model file"),
+        (["P", "P", "--jsonl", "-"], "unknown kind of model"),
+        (["M", "P", "--jsonl", "/nowhere/x"], "/nowhere/x: cannot be written"),
+        (["M", "P", "--precision", "fp16", "--jsonl", "-"], "only an ncnn model"),
+        (["M", "P", "--vulkan", "--jsonl", "-"], "this build has no Vulkan"),
+    ],
+)
+def test_bad_arguments(cpp_programs, small, picture, words, message):
+    words = [{"M": small, "P": picture}.get(word, word) for word in words]
+    assert message in fails(cpp_programs.detect, *words)
+
+
+def test_a_window_without_a_display(cpp_programs, small, picture, monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    assert "no display" in fails(cpp_programs.detect, small, picture)
+
+
+class TestUnderSanitizers:
+    """What users hand in ends in a message, and in no sanitizer's report (which would not be one line)."""
+
+    @pytest.fixture
+    def detect(self, sanitized):
+        return sanitized / "programs" / "detect" / "nanodet-detect"
+
+    @pytest.mark.parametrize("size", [(1, 1), (8000, 1), (1, 8000)])
+    def test_tiny_and_thin_pictures(self, detect, small, tmp_path, size):
+        cv2.imwrite(str(tmp_path / "p.png"), np.full((*size, 3), 200, np.uint8))
+        run(detect, small, tmp_path / "p.png", "--jsonl", "-", "--score", 0.05)
+
+    @pytest.mark.parametrize("suffix", [".jpg", ".png"])
+    def test_truncated_pictures(self, detect, small, tmp_path, suffix):
+        picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+        data = cv2.imencode(suffix, picture)[1].tobytes()
+        folder = tmp_path / "in"
+        folder.mkdir()
+        lengths = (0, 1, 30, len(data) // 2, len(data) - 5, len(data))
+        for n, length in enumerate(lengths):
+            (folder / f"{n}{suffix}").write_bytes(data[:length])
+        said, warned = run(detect, small, folder, "--jsonl", "-", status=1)
+        (line,) = said.splitlines()
+        assert json.loads(line)["source"] == f"{folder}/5{suffix}", "the sound picture is done"
+        *warnings, last = warned.splitlines()
+        assert last.endswith("5 of 6 pictures could not be read")
+        for n, warning in enumerate(warnings):
+            assert warning.startswith(f"nanodet-detect: warning: {folder}/{n}{suffix}: ")
+        assert fails(detect, small, folder / f"3{suffix}", "--jsonl", "-").endswith("truncated")
+
+    @pytest.mark.parametrize(
+        ("key", "value", "message"),
+        [
+            ("class_names", ["a"], "its output is"),
+            ("output.reg_max", 15, "its output is"),
+            ("output.strides", [8, 16], "its output is"),
+            ("output.name", "other", "its spec says input data and output other"),
+            ("input.name", "other", "its spec says input other"),
+            ("input.width", 96, None),
+            ("input.width", 100, "multiples of 32"),
+            ("input.fit", "crop", "input.fit: must be one of"),
+        ],
+    )
+    def test_models_that_do_not_fit_their_spec(self, detect, small, picture, key, value, message):
+        import onnx
+
+        model = onnx.load(small)
+        (entry,) = (p for p in model.metadata_props if p.key == "nanodet")
+        spec = json.loads(entry.value)
+        *parents, last = key.split(".")
+        inner = spec
+        for parent in parents:
+            inner = inner[parent]
+        inner[last] = value
+        entry.value = json.dumps(spec)
+        onnx.save(model, small)
+        if message is None:  # the graph takes other sizes too
+            run(detect, small, picture, "--jsonl", "-")
+        else:
+            line = fails(detect, small, picture, "--jsonl", "-")
+            assert line.startswith(str(small))
+            assert message in line
+
+    def test_files_that_are_no_models(self, detect, picture, tmp_path):
+        for data in (b"", b"\x08", bytes(1000)):
+            (tmp_path / "no.onnx").write_bytes(data)
+            assert "no.onnx: " in fails(detect, tmp_path / "no.onnx", picture, "--jsonl", "-")
