@@ -84,7 +84,7 @@ def test_rows_may_lie_apart(probe):
 )
 def test_pictures_without_sense_are_refused(probe, shape, stride):
     picture = np.zeros((*shape, 3), np.uint8)
-    with pytest.raises(ProbeError, match="^picture: "):
+    with pytest.raises(ProbeError, match=r"^picture: "):
         probe.preprocess(picture, SPEC, "letterbox", (64, 64), stride=stride, data=bytes(100))
 
 

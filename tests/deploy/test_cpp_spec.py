@@ -123,7 +123,7 @@ def test_damaged_text(probe, at, length, put):
     ids=lambda text: repr(text[:12]),
 )  # fmt: skip
 def test_no_spec(probe, text):
-    with pytest.raises(ProbeError, match="^spec.json: "):
+    with pytest.raises(ProbeError, match=r"^spec\.json: "):
         probe.ask("spec", text.encode())
 
 

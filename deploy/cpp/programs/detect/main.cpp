@@ -51,8 +51,7 @@ int detect(const nanodet::Arguments& arguments) {
     const auto sinks = nanodet::open_sinks(arguments, *source, detector.spec());
     std::signal(SIGINT, on_signal);
     std::signal(SIGTERM, on_signal);
-    // standard output may be the JSON lines'
-    std::FILE* said = arguments.jsonl == "-" ? stderr : stdout;
+    const bool told = arguments.jsonl != "-";  // else standard output is the JSON lines'
     const std::size_t files = source->files().size();
     const bool each = files > 0 && files <= few;
     long frames = 0, boxes = 0;
@@ -78,16 +77,16 @@ int detect(const nanodet::Arguments& arguments) {
         ++frames;
         boxes += long(found.size());
         seconds += took;
-        if (each)
-            std::fprintf(said, "%s: %s  %.1f ms\n", frame.name.c_str(),
+        if (told && each)
+            std::printf("%s: %s  %.1f ms\n", frame.name.c_str(),
                          summary(found, detector.spec()).c_str(), 1000 * took);
     }
     finish();
-    if (!each && frames > 0)
-        std::fprintf(said, "%ld %s, %ld boxes, %.1f ms each\n", frames,
+    if (told && !each && frames > 0)
+        std::printf("%ld %s, %ld boxes, %.1f ms each\n", frames,
                      files ? "pictures" : "frames", boxes, 1000 * seconds / double(frames));
-    if (frames > 0 && !arguments.out.empty())
-        std::fprintf(said, "results in %s\n", arguments.out.c_str());
+    if (told && frames > 0 && !arguments.out.empty())
+        std::printf("results in %s\n", arguments.out.c_str());
     if (signals > 0) {
         std::cerr << "nanodet-detect: stopped" << std::endl;
         return 130;
