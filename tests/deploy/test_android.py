@@ -36,7 +36,7 @@ def gradle(project):
 
 @pytest.fixture(scope="module")
 def jar():
-    path = Path(os.environ.get("ANDROID_JAR", DEBIAN_JAR))
+    path = Path(os.environ.get("ANDROID_JAR") or DEBIAN_JAR)
     if not path.is_file():
         pytest.skip(
             f"no Android framework at {path}: bullseye's package libandroid-23-java has one; "

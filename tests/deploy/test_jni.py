@@ -45,7 +45,9 @@ def library(root, openvino_option, tmp_path_factory):
     need("cmake", "g++", "javac")
     folder = tmp_path_factory.mktemp("jni")
     source = root / "deploy" / "android" / "app" / "src" / "main" / "cpp"
-    finish("cmake", "-S", source, "-B", folder, "-DNANODET_NCNN=OFF", openvino_option)
+    # -O1: compiling takes longer than what is run here
+    options = ["-DNANODET_NCNN=OFF", "-DCMAKE_CXX_FLAGS_RELEASE=-O1", openvino_option]
+    finish("cmake", "-S", source, "-B", folder, *options)
     finish("cmake", "--build", folder, "--parallel", os.cpu_count() or 1)
     return folder
 
@@ -91,7 +93,7 @@ def same(found, expected, picture):
     if found:
         confidence = [d["confidence"] for d in found]
         np.testing.assert_allclose(confidence, expected.confidence, atol=1e-4)
-        np.testing.assert_allclose([d["xyxy"] for d in found], expected.xyxy, atol=0.1)
+        np.testing.assert_allclose([d["xyxy"] for d in found], expected.xyxy, atol=0.02)
     return len(found)
 
 
@@ -137,11 +139,17 @@ def test_pixel_formats(java, small, tmp_path, form):
 
 
 def to_bgr(y, u, v):
-    """BGR of a full-range BT.601 frame; chroma (rows, columns) at half size."""
+    """BGR of a full-range BT.601 frame (JFIF 1.02), in 1/65536 grey levels and rounded.
+
+    Args:
+        y: uint8 (rows, columns).
+        u, v: uint8 at half size, rounded up.
+    """
     rows, columns = y.shape
-    u, v = (c.repeat(2, 0).repeat(2, 1)[:rows, :columns].astype(np.float64) - 128 for c in (u, v))
-    planes = [y + 1.772 * u, y - 0.344136 * u - 0.714136 * v, y + 1.402 * v]
-    return np.clip(np.floor(np.stack(planes, -1) + 0.5), 0, 255).astype(np.uint8)
+    u, v = (c.repeat(2, 0).repeat(2, 1)[:rows, :columns].astype(int) - 128 for c in (u, v))
+    chroma = [116130 * u, -22554 * u - 46802 * v, 91881 * v]
+    planes = [(65536 * y.astype(int) + one + 32768) >> 16 for one in chroma]
+    return np.clip(np.stack(planes, -1), 0, 255).astype(np.uint8)
 
 
 @pytest.mark.parametrize(("width", "height"), [(640, 480), (475, 331)])
@@ -149,7 +157,7 @@ def test_camera_frames(java, real_model, coco_mini, tmp_path, width, height):
     """Planes apart and in one another, each turned four ways; sides of odd length too."""
     detector = Detector(real_model, threads=1, engine="openvino")
     picture = cv2.resize(
-        cv2.imread(str(coco_mini / "images" / "000000000139.jpg")), (width, height)
+        cv2.imread(str(coco_mini / "images" / "000000005001.jpg")), (width, height)
     )
     y, cr, cb = cv2.split(cv2.cvtColor(picture, cv2.COLOR_BGR2YCrCb))
     u, v = (cv2.resize(c, ((width + 1) // 2, (height + 1) // 2)) for c in (cb, cr))
