@@ -204,8 +204,10 @@ def test_a_damaged_model_is_one_line(classes, library, small, tmp_path):
     )
 
 
-def test_geometry_sizes_and_copies_of_models(classes):
-    assert "all app checks passed" in finish("java", "-cp", classes, "org.nanodet.app.AppChecks")
+def test_geometry_sizes_and_copies_of_models(classes, tmp_path):
+    files = f"-Djava.io.tmpdir={tmp_path}"
+    said = finish("java", files, "-cp", classes, "org.nanodet.app.AppChecks")
+    assert "all app checks passed" in said
 
 
 def test_colours_are_those_of_python(classes):

@@ -41,11 +41,11 @@ public final class AppChecks {
     /** Phones as they are: the sensor at 90 degrees behind and at 270 in front. */
     private static void turns() {
         Check.equal(ViewGeometry.turn(90, 0, false), 90, "phone upright, back");
-        Check.equal(ViewGeometry.turn(90, 90, false), 0, "phone on its right side, back");
-        Check.equal(ViewGeometry.turn(90, 270, false), 180, "phone on its left side, back");
+        Check.equal(ViewGeometry.turn(90, 90, false), 0, "phone on its left side, back");
+        Check.equal(ViewGeometry.turn(90, 270, false), 180, "phone on its right side, back");
         Check.equal(ViewGeometry.turn(270, 0, true), 270, "phone upright, front");
-        Check.equal(ViewGeometry.turn(270, 90, true), 0, "phone on its right side, front");
-        Check.equal(ViewGeometry.turn(270, 270, true), 180, "phone on its left side, front");
+        Check.equal(ViewGeometry.turn(270, 90, true), 0, "phone on its left side, front");
+        Check.equal(ViewGeometry.turn(270, 270, true), 180, "phone on its right side, front");
         Check.equal(ViewGeometry.turn(0, 0, false), 0, "tablet upright");
     }
 
