@@ -1,5 +1,4 @@
 /// Runs a ``.param`` and ``.bin`` in ncnn.
-#include <cpu.h>
 #include <net.h>
 #include <platform.h>
 
@@ -10,6 +9,7 @@
 #include "files.h"
 #include "nanodet/error.h"
 #include "nanodet/sha256.h"
+#include "ncnn_options.h"
 
 namespace nanodet {
 
@@ -39,7 +39,7 @@ public:
         check_form(spec_, path_);
         check_files(spec_, spec_file, path_);
         check_files(spec_, spec_file, weights);
-        set_options(options);
+        set_options(net_.opt, options);
         if (net_.load_param(path_.c_str()) != 0 || net_.load_model(weights.c_str()) != 0)
             throw Error(path_ + ": ncnn cannot load this model");
         input_ = find(net_.input_names(), net_.input_indexes(), spec_.input_name, "input");
@@ -49,28 +49,10 @@ public:
 
     const Spec& spec() const override { return spec_; }
 
-    std::string engine() const override { return std::string("ncnn ") + NCNN_VERSION_STRING; }
+    std::string engine() const override { return ncnn_engine(); }
 
     std::vector<std::pair<std::string, std::string>> options() const override {
-        const ncnn::Option& opt = net_.opt;
-        const auto flag = [](bool on) { return on ? "true" : "false"; };
-        return {
-            {"threads", std::to_string(opt.num_threads)},
-            {"lightmode", flag(opt.lightmode)},
-            {"openmp_blocktime", std::to_string(opt.openmp_blocktime)},
-            {"use_packing_layout", flag(opt.use_packing_layout)},
-            {"use_winograd_convolution", flag(opt.use_winograd_convolution)},
-            {"use_sgemm_convolution", flag(opt.use_sgemm_convolution)},
-            {"use_fp16_packed", flag(opt.use_fp16_packed)},
-            {"use_fp16_storage", flag(opt.use_fp16_storage)},
-            {"use_fp16_arithmetic", flag(opt.use_fp16_arithmetic)},
-            {"use_bf16_storage", flag(opt.use_bf16_storage)},
-            {"use_int8_inference", flag(opt.use_int8_inference)},
-            {"use_int8_packed", flag(opt.use_int8_packed)},
-            {"use_int8_storage", flag(opt.use_int8_storage)},
-            {"use_int8_arithmetic", flag(opt.use_int8_arithmetic)},
-            {"use_vulkan_compute", flag(opt.use_vulkan_compute)},
-        };
+        return options_of(net_.opt);
     }
 
     Output run(const float* tensor, Size size) override {
@@ -92,18 +74,6 @@ public:
     }
 
 private:
-    void set_options(const BackendOptions& options) {
-        ncnn::Option& opt = net_.opt;
-        if (options.precision == Precision::fp16 && !ncnn::cpu_support_arm_asimdhp())
-            throw Error("precision: fp16: this CPU has no 16-bit floating-point arithmetic");
-        if (options.threads > 0) opt.num_threads = options.threads;
-        // by itself ncnn would take whatever is fastest here: other numbers on other machines
-        opt.use_fp16_packed = opt.use_fp16_storage = options.precision == Precision::fp16;
-        opt.use_fp16_arithmetic = options.precision == Precision::fp16;
-        opt.use_bf16_storage = options.precision == Precision::bf16;
-        opt.use_vulkan_compute = options.vulkan;
-    }
-
     int find(const std::vector<const char*>& names, const std::vector<int>& indexes,
              const std::string& wanted, const std::string& kind) const {
         std::string known;
