@@ -86,3 +86,16 @@ def probe(request):
         command = ["qemu-aarch64", folder / "tests" / "nanodet-probe"]
     with Probe(command) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def real_model(root, shared, tmp_path_factory):
+    """The real NanoDet-m as an .onnx file."""
+    pytest.importorskip("onnx")
+    from nanodet.export.export import export
+
+    folder = tmp_path_factory.mktemp("real")
+    checkpoint = shared / "weights" / "nanodet-m_320.ckpt"
+    config = root / "config" / "nanodet-m.yml"
+    done = export(checkpoint, folder, config=config, report=lambda line: None)
+    return done.files["onnx simplified"]
