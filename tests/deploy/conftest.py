@@ -29,16 +29,17 @@ def need(*programs):
 
 @pytest.fixture(scope="session")
 def cpp_build(root, tmp_path_factory):
-    """Return a function that builds a preset of deploy/cpp and returns its folder."""
+    """Return a function that builds targets of a preset of deploy/cpp and returns its folder."""
 
-    def build(preset, *options):
+    def build(preset, targets, *options):
         kept = os.environ.get("NANODET_CPP_BUILD")
         folder = Path(kept) / preset if kept else tmp_path_factory.mktemp(f"cpp-{preset}")
         source = root / "deploy" / "cpp"
         # the engine that CI has; ncnn's C++ library comes from no package
         options = [*options, "-DNANODET_NCNN=OFF"]
         _run(["cmake", "--preset", preset, "-B", folder, *options], cwd=source)
-        _run(["cmake", "--build", folder, "--parallel", str(os.cpu_count() or 1)], cwd=source)
+        jobs = str(os.cpu_count() or 1)
+        _run(["cmake", "--build", folder, "--parallel", jobs, "--target", *targets], cwd=source)
         return folder
 
     return build
@@ -60,7 +61,7 @@ def openvino_option():
 def cpp_programs(cpp_build, openvino_option):
     """Programs of a Release build with the OpenVINO engine: ``detect``, ``bench``."""
     need("cmake", "g++")
-    folder = cpp_build("native", openvino_option)
+    folder = cpp_build("native", ["nanodet-detect", "nanodet-bench"], openvino_option)
     programs = {
         name: folder / "programs" / name / f"nanodet-{name}" for name in ("detect", "bench")
     }
@@ -71,7 +72,9 @@ def cpp_programs(cpp_build, openvino_option):
 def sanitized(cpp_build, openvino_option):
     """Folder of a build with AddressSanitizer and UndefinedBehaviorSanitizer, OpenVINO in it."""
     need("cmake", "g++")
-    return cpp_build("asan", openvino_option)
+    return cpp_build(
+        "asan", ["nanodet-detect", "nanodet-probe", "nanodet-bench-probe"], openvino_option
+    )
 
 
 @pytest.fixture(scope="session", params=["sanitized", "aarch64"])
@@ -82,7 +85,20 @@ def probe(request):
     else:
         need("cmake", "aarch64-linux-gnu-g++", "qemu-aarch64")
         build = request.getfixturevalue("cpp_build")
-        folder = build("aarch64", "-DNANODET_TESTS=ON", "-DNANODET_PROGRAMS=OFF")
+        folder = build("aarch64", ["nanodet-probe"], "-DNANODET_TESTS=ON", "-DNANODET_PROGRAMS=OFF")
         command = ["qemu-aarch64", folder / "tests" / "nanodet-probe"]
     with Probe(command) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def real_model(root, shared, tmp_path_factory):
+    """The real NanoDet-m as an .onnx file."""
+    pytest.importorskip("onnx")
+    from nanodet.export.export import export
+
+    folder = tmp_path_factory.mktemp("real")
+    checkpoint = shared / "weights" / "nanodet-m_320.ckpt"
+    config = root / "config" / "nanodet-m.yml"
+    done = export(checkpoint, folder, config=config, report=lambda line: None)
+    return done.files["onnx simplified"]

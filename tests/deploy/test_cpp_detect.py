@@ -15,19 +15,6 @@ IOU, SCORE = 0.99, 0.003
 SIMPLIFIED = "onnx simplified"  # of `nanodet.export.export`
 
 
-@pytest.fixture(scope="session")
-def real_model(root, shared, tmp_path_factory):
-    """The real NanoDet-m as an .onnx file."""
-    pytest.importorskip("onnx")
-    from nanodet.export.export import export
-
-    folder = tmp_path_factory.mktemp("real")
-    checkpoint = shared / "weights" / "nanodet-m_320.ckpt"
-    config = root / "config" / "nanodet-m.yml"
-    done = export(checkpoint, folder, config=config, report=lambda line: None)
-    return done.files[SIMPLIFIED]
-
-
 def run(program, *words, status=0):
     """Run a program; return (stdout, stderr)."""
     done = subprocess.run(

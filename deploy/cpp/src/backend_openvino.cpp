@@ -1,4 +1,5 @@
 /// Runs an ``.onnx`` in OpenVINO, on the CPU.
+#include <algorithm>
 #include <openvino/frontend/manager.hpp>
 #include <openvino/openvino.hpp>
 #include <sstream>
@@ -69,7 +70,7 @@ public:
                         " x " + std::to_string(size.height) + " (" + line_of(error) + ")");
         }
         const ov::Tensor result = request_.get_tensor(spec_.output_name);
-        const ov::Shape shape = result.get_shape();
+        const ov::Shape& shape = result.get_shape();
         if (shape.size() != 3 || shape[0] != 1 || result.get_element_type() != ov::element::f32)
             throw Error(path_ + ": its output is " + words_of(shape) +
                         ", not 1 x points x channels of float32");
@@ -90,9 +91,9 @@ private:
 
     void check_names() const {
         const auto has = [](const ov::OutputVector& ports, const std::string& name) {
-            for (const auto& port : ports)
-                if (port.get_names().count(name)) return true;
-            return false;
+            return std::any_of(ports.begin(), ports.end(), [&](const auto& port) {
+                return port.get_names().count(name) > 0;
+            });
         };
         const auto inputs = std::const_pointer_cast<ov::Model>(model_)->inputs();
         const auto outputs = std::const_pointer_cast<ov::Model>(model_)->outputs();

@@ -146,8 +146,9 @@ void Decoder::add_box(const Output& output, Size input, const Candidate& candida
     const int stride = spec_.strides[candidate.level];
     const std::size_t columns = std::size_t(Spec::level_size(input, stride).width);
     const std::size_t cell = point - level_starts_[candidate.level];
-    const auto x = static_cast<float>((double(cell % columns) + spec_.point_offset) * stride);
-    const auto y = static_cast<float>((double(cell / columns) + spec_.point_offset) * stride);
+    const std::size_t row = cell / columns, column = cell % columns;
+    const auto x = static_cast<float>((double(column) + spec_.point_offset) * stride);
+    const auto y = static_cast<float>((double(row) + spec_.point_offset) * stride);
     const float* logits = output.data + point * output.stride + classes;
     exponentials_.resize(bins);
     float edges[4];

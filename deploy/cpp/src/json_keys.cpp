@@ -56,7 +56,7 @@ void JsonKeys::wrong(const std::string& key, const std::string& expected) const 
 JsonKeys JsonKeys::object(const std::string& key) const {
     const json& value = at(key);
     if (!value.is_object()) wrong(key, "a JSON dict");
-    return JsonKeys(value, file_, prefix_ + key + ".");
+    return {value, file_, prefix_ + key + "."};
 }
 
 std::string JsonKeys::text(const std::string& key) const {

@@ -34,8 +34,8 @@ public:
     /// @throws Error  the model is missing, damaged or does not fit its spec; an option out of range
     explicit Detector(const std::string& path, const DetectorOptions& options = {});
     ~Detector();
-    Detector(Detector&&) noexcept;
-    Detector& operator=(Detector&&) noexcept;
+    Detector(Detector&& other) noexcept;
+    Detector& operator=(Detector&& other) noexcept;
 
     /// Finds objects in one picture.
     ///

@@ -171,7 +171,10 @@ private:
 void check_drawing(const Arguments& arguments) {
 #ifdef __linux__
     // OpenCV's windows end the process where there is no display
-    const auto set = [](const char* name) { return std::getenv(name) && *std::getenv(name); };
+    const auto set = [](const char* name) {
+        const char* value = std::getenv(name);
+        return value != nullptr && *value != '\0';
+    };
     if (arguments.out.empty() && arguments.jsonl.empty() && !set("DISPLAY") &&
         !set("WAYLAND_DISPLAY"))
         throw Error("there is no display for a window; give --out DIR or --jsonl FILE");

@@ -36,8 +36,8 @@ double to_milliseconds(double seconds) {
 /// A video with an end, every frame of it.
 class VideoSource : public Source {
 public:
-    VideoSource(std::string name, cv::VideoCapture capture, cv::Mat first)
-        : name_(std::move(name)), capture_(std::move(capture)), picture_(std::move(first)),
+    VideoSource(std::string name, const cv::VideoCapture& capture, cv::Mat first)
+        : name_(std::move(name)), capture_(capture), picture_(std::move(first)),
           fps_(fps_of(capture_)), count_(capture_.get(cv::CAP_PROP_FRAME_COUNT)) {}
 
     bool next(Frame& frame) override {
@@ -80,8 +80,8 @@ private:
 /// A camera or stream: a thread reads, and only the newest frame waits, so none is late.
 class LiveSource : public Source {
 public:
-    LiveSource(std::string name, cv::VideoCapture capture)
-        : name_(std::move(name)), capture_(std::move(capture)), fps_(fps_of(capture_)),
+    LiveSource(std::string name, const cv::VideoCapture& capture)
+        : name_(std::move(name)), capture_(capture), fps_(fps_of(capture_)),
           reader_([this] { read(); }) {}
 
     ~LiveSource() override {
@@ -156,7 +156,7 @@ std::unique_ptr<Source> open_file(const std::string& path) {
         throw Error(path + (empty ? ": this file is empty"
                                   : ": neither a picture nor a video that can be read"));
     }
-    return std::make_unique<VideoSource>(path, std::move(capture), first.clone());
+    return std::make_unique<VideoSource>(path, capture, first.clone());
 }
 
 }  // namespace
@@ -171,13 +171,13 @@ std::unique_ptr<Source> open_video(const std::string& text) {
                                   cv::CAP_PROP_READ_TIMEOUT_MSEC, timeout_ms});
         if (!capture.isOpened())
             throw Error(name + ": this stream does not open (tried for 10 s)");
-        return std::make_unique<LiveSource>(name, std::move(capture));
+        return std::make_unique<LiveSource>(name, capture);
     }
     const std::string name = "camera " + text;
     cv::VideoCapture capture(std::stoi(text));
     if (!capture.isOpened())
         throw Error(name + ": there is no such camera, or it is in use");
-    return std::make_unique<LiveSource>(name, std::move(capture));
+    return std::make_unique<LiveSource>(name, capture);
 }
 
 }  // namespace nanodet

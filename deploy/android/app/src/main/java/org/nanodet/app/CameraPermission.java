@@ -1,0 +1,78 @@
+package org.nanodet.app;
+
+import android.Manifest;
+import android.app.Activity;
+import android.content.Intent;
+import android.content.pm.PackageManager;
+import android.net.Uri;
+import android.os.Bundle;
+import android.provider.Settings;
+
+/** Asks the user for the camera: once by itself, then when told to. */
+final class CameraPermission {
+    private static final int REQUEST = 1;
+    private static final String ASKED = "asked";
+
+    private final Activity activity;
+    private final MessagePanel message;
+    private boolean asked;
+
+    /** @param state what {@link #save} wrote, or null */
+    CameraPermission(Activity activity, MessagePanel message, Bundle state) {
+        this.activity = activity;
+        this.message = message;
+        asked = state != null && state.getBoolean(ASKED);
+    }
+
+    void save(Bundle state) {
+        state.putBoolean(ASKED, asked);
+    }
+
+    boolean granted() {
+        return activity.checkSelfPermission(Manifest.permission.CAMERA)
+                == PackageManager.PERMISSION_GRANTED;
+    }
+
+    /** Asks, or says what the user can do after a refusal. */
+    void ask() {
+        if (!asked) {
+            asked = true;
+            message.show(activity.getString(R.string.permission_needed));
+            request();
+        } else if (activity.shouldShowRequestPermissionRationale(Manifest.permission.CAMERA)) {
+            message.show(activity.getString(R.string.permission_needed), R.string.ask,
+                    new Runnable() {
+                        @Override
+                        public void run() {
+                            request();
+                        }
+                    });
+        } else {
+            // the system asks no more
+            message.show(activity.getString(R.string.permission_denied), R.string.settings,
+                    new Runnable() {
+                        @Override
+                        public void run() {
+                            openSettings();
+                        }
+                    });
+        }
+    }
+
+    /** To be called with the answer. */
+    void onAnswer(int[] results) {
+        if (results.length == 0) {
+            // the question was taken away before it was answered
+            asked = false;
+        }
+    }
+
+    private void request() {
+        activity.requestPermissions(new String[] {Manifest.permission.CAMERA}, REQUEST);
+    }
+
+    private void openSettings() {
+        activity.startActivity(new Intent(Settings.ACTION_APPLICATION_DETAILS_SETTINGS,
+                Uri.fromParts("package", activity.getPackageName(), null)));
+    }
+}
