@@ -57,7 +57,7 @@ private:
 PpmPicture noise() {
     constexpr int width = 640, height = 480, step = 40, columns = width / step + 1;
     std::mt19937 random;  // its numbers are the same everywhere
-    constexpr std::size_t points = columns * (height / step + 1);
+    constexpr std::size_t points = std::size_t(columns) * (height / step + 1);
     std::vector<int> coarse(points * 3);
     for (int& value : coarse) value = int(random() & 255U);
     const auto weight = [](int at) {
@@ -96,7 +96,7 @@ Json json_of_effort(const Effort& effort) {
     return {{"runs", effort.runs},
             {"seconds", effort.seconds},
             {"name", effort.name},
-            {"warmup_runs", effort.warmup_runs()},
+            {"warmup_runs", warmup_runs},
             {"warmup_s", effort.warmup_s()}};
 }
 

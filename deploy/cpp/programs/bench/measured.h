@@ -11,6 +11,7 @@
 
 namespace nanodet::bench {
 
+// NOLINTNEXTLINE(bugprone-exception-escape)  it takes the assertions of the JSON for exceptions
 struct Measured {
     Entry entry;
     Json loaded;  ///< the process's first reply: ``stages``, ``load_s``, ``input``, ``engine`` ...

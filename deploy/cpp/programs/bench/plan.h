@@ -12,7 +12,7 @@
 
 namespace nanodet::bench {
 
-constexpr int settle_runs = 2;
+constexpr int warmup_runs = 10, settle_runs = 2;
 
 /// How much is measured of each entry; runs and seconds (of measured time) are both reached.
 struct Effort {
@@ -20,7 +20,6 @@ struct Effort {
     double seconds = 10.0;
     std::string name = "standard";  ///< standard, strict or quick
 
-    static int warmup_runs() { return 10; }
     double warmup_s() const { return std::min(1.0, seconds); }
 
     /// Seconds of one turn; short enough that everything gets at least four of them.

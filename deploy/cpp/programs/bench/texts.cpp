@@ -12,6 +12,7 @@ namespace nanodet::bench {
 std::string format(const char* form, ...) {
     std::va_list values;
     va_start(values, form);
+    // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized)  it was started the line before
     const int length = std::vsnprintf(nullptr, 0, form, values);
     va_end(values);
     std::string text(length > 0 ? std::size_t(length) : 0, '\0');

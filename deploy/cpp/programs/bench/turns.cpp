@@ -51,7 +51,7 @@ private:
 void warm_up(Measured& one, Worker& worker, const Effort& effort) {
     const auto runs = [&](double seconds) { return int(worker.turn(seconds).at("times").size()); };
     one.warmup_runs = runs(effort.warmup_s());
-    while (one.warmup_runs < effort.warmup_runs()) one.warmup_runs += runs(0);
+    while (one.warmup_runs < warmup_runs) one.warmup_runs += runs(0);
 }
 
 void add_turn(Measured& one, Worker& worker, const Effort& effort) {
