@@ -1,23 +1,20 @@
 """From a list of models to a report: what ``nanodet bench`` does."""
 
 import dataclasses
-import json
 import os
 import platform
 import sys
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 from nanodet import __version__
 from nanodet.bench.machine import choose_cores, describe
+from nanodet.bench.outputs import check_outputs, put_out
 from nanodet.bench.plan import STANDARD, count_threads, plan_entries
-from nanodet.bench.plot import check_plot, plot
-from nanodet.bench.report import FORMAT, format_tables, result_of
+from nanodet.bench.report import FORMAT, result_of
 from nanodet.bench.throttling import read_sensors, reasons
 from nanodet.bench.turns import measure
 from nanodet.errors import NanodetError
-from nanodet.runtime.files import check_writable, write_text
 from nanodet.runtime.pictures import picture_size
 from nanodet.runtime.progress import Progress
 
@@ -46,15 +43,7 @@ def bench(
         NanodetError: bad input, before anything is timed; or a model that died while it ran,
             after the report on the others was printed and written.
     """
-    if plot_path is not None:
-        check_plot()
-        if Path(plot_path).suffix.lower() != ".png":
-            raise NanodetError(f"--plot: {plot_path}: must end in .png")
-        if json_path is not None and Path(json_path).resolve() == Path(plot_path).resolve():
-            raise NanodetError(f"--json and --plot: {json_path}: are the same file")
-    for path in (json_path, plot_path):
-        if path is not None:
-            check_writable(path)
+    check_outputs(json_path, plot_path)
     entries = plan_entries(models, graphs, threads, precisions)
     picture = "generated, 640 x 480"
     if image is not None:
@@ -110,11 +99,7 @@ def bench(
         "throttling": {"flagged": bool(why), "reasons": why},
         "results": results,
     }  # fmt: skip
-    if json_path is not None:
-        write_text(json_path, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
-    print("\n".join(format_tables(report)))
-    if plot_path is not None:
-        plot(report, plot_path)
+    put_out(report, json_path, plot_path)
     failed = [one.error for one in measured if one.error]
     if failed:
         raise NanodetError(failed[0])

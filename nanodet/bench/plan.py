@@ -91,7 +91,7 @@ def count_threads(threads):
     return f"{threads} thread{'' if threads == 1 else 's'}"
 
 
-def plan_entries(models, graphs=(), threads=(1,), precisions=("fp32",)):
+def plan_entries(models, graphs=(), threads=(1,), precisions=("fp32",), here=True):
     """Return the `Entry` list of everything that is to be timed, in the order of the table.
 
     Args:
@@ -99,6 +99,7 @@ def plan_entries(models, graphs=(), threads=(1,), precisions=("fp32",)):
         graphs: (file, (width, height)) of each graph that is timed with empty weights.
         threads, precisions: every model is timed with each of them; ``.onnx`` and ``.ckpt`` have
             fp32 alone.
+        here: whether they are timed on this machine; what another's CPU can do is not asked.
 
     Raises:
         NanodetError: nothing to time, a missing file, a precision that this CPU or a model lacks.
@@ -110,7 +111,7 @@ def plan_entries(models, graphs=(), threads=(1,), precisions=("fp32",)):
         raise NanodetError("nothing to time: give a MODEL, or --graph GRAPH.param --size WxH")
     for path, size, graph in wanted:
         _check_file(path, size, graph)
-    _check_precisions(precisions, [path for path, _, _ in wanted])
+    _check_precisions(precisions, [path for path, _, _ in wanted], here)
     names = _names([path for path, _, _ in wanted])
     entries = []
     for path, size, graph in wanted:
@@ -144,8 +145,8 @@ def _check_file(path, size, graph):
         check_input_size(size, f"{path}@{size[0]}x{size[1]}")
 
 
-def _check_precisions(precisions, paths):
-    from nanodet.runtime.backends.ncnn import import_ncnn, set_options
+def _check_precisions(precisions, paths, here):
+    from nanodet.runtime.backends.ncnn import PRECISIONS, import_ncnn, set_options
 
     in_ncnn = [path for path in paths if path.lower().endswith(".param")]
     others = [path for path in paths if path not in in_ncnn]
@@ -154,7 +155,10 @@ def _check_precisions(precisions, paths):
             f"precision: {others[0]} is calculated in fp32 alone; {', '.join(precisions)} is for "
             ".param files"
         )
-    if in_ncnn:
+    unknown = [precision for precision in precisions if precision not in PRECISIONS]
+    if unknown:
+        raise NanodetError(f"precision: must be one of {', '.join(PRECISIONS)}, not {unknown[0]!r}")
+    if in_ncnn and here:
         ncnn = import_ncnn(in_ncnn[0])
         for precision in precisions:
             set_options(ncnn.Net(), None, precision)

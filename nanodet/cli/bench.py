@@ -1,7 +1,8 @@
-"""``nanodet bench``: how fast models are on this machine, side by side."""
+"""``nanodet bench``: how fast models are, side by side, on this machine or on a device."""
 
 import argparse
 import math
+import re
 import shlex
 import sys
 
@@ -51,6 +52,32 @@ def add_arguments(parser):
     )  # fmt: skip
     parser.add_argument("--json", metavar="OUT", help="write everything to this file")
     parser.add_argument("--plot", metavar="PNG", help="draw the times (needs matplotlib)")
+    device = parser.add_argument_group("on a device", "see docs/boards.md")
+    device.add_argument(
+        "--target", metavar="T",
+        help="adb, adb:SERIAL, ssh:USER@HOST[:PORT], or ssh:HOST of your ssh config: time there, "
+        "leave nothing there",
+    )  # fmt: skip
+    device.add_argument(
+        "--program", metavar="PATH",
+        help="nanodet-bench for the device (default: what deploy/cpp's preset aarch64 builds)",
+    )  # fmt: skip
+    device.add_argument(
+        "--target-dir", metavar="DIR",
+        help="folder of the device to make a temporary one in (default: its own choice)",
+    )  # fmt: skip
+    device.add_argument(
+        "--governor", type=_word, metavar="NAME",
+        help="frequency governor meanwhile, such as performance; given back afterwards",
+    )  # fmt: skip
+    device.add_argument(
+        "--cool-down", type=_celsius, metavar="C",
+        help="wait before, at most 5 minutes, until it is no hotter than C degrees Celsius",
+    )  # fmt: skip
+    device.add_argument(
+        "--ssh-option", action="append", metavar="KEY=VALUE",
+        help="option of ssh's config, such as IdentityFile=~/.ssh/board; can be repeated",
+    )  # fmt: skip
 
 
 def run(args):
@@ -60,13 +87,36 @@ def run(args):
             f"--graph: {len(args.graph)} graphs and {len(args.size)} sizes; each --graph needs one "
             "--size WxH behind it (a MODEL takes its size as FILE@WxH)"
         )
+    graphs = list(zip(args.graph, args.size, strict=True))
+    command = shlex.join(["nanodet", *sys.argv[1:]])
+    if args.target is not None:
+        return _run_there(args, graphs, command)
+    for name in ("program", "target_dir", "governor", "cool_down", "ssh_option"):
+        if getattr(args, name) is not None:
+            raise NanodetError(
+                f"--{name.replace('_', '-')}: is for a device: give its --target too"
+            )
     with needed_packages():
         from nanodet.bench.bench import bench
         from nanodet.bench.plan import effort_of
     bench(
-        args.models, list(zip(args.graph, args.size, strict=True)), args.threads, args.precision,
+        args.models, graphs, args.threads, args.precision,
         effort_of(args.strict, args.runs, args.seconds), args.cores, args.image, args.config,
-        args.json, args.plot, shlex.join(["nanodet", *sys.argv[1:]]),
+        args.json, args.plot, command,
+    )  # fmt: skip
+
+
+def _run_there(args, graphs, command):
+    if args.config is not None:
+        raise NanodetError("--config: is for checkpoints, which do not run on a device")
+    with needed_packages():
+        from nanodet.bench.plan import effort_of
+        from nanodet.bench.target.remote_bench import open_device, remote_bench
+    remote_bench(
+        open_device(args.target, args.ssh_option or ()),
+        args.models, graphs, args.threads, args.precision,
+        effort_of(args.strict, args.runs, args.seconds), args.cores, args.image,
+        args.program, args.target_dir, args.governor, args.cool_down, args.json, args.plot, command,
     )  # fmt: skip
 
 
@@ -79,6 +129,22 @@ def _words(text):
     if not words:
         raise argparse.ArgumentTypeError(f"{text!r} names none")
     return words
+
+
+def _word(text):
+    if not re.fullmatch(r"[A-Za-z0-9_]{1,32}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not the name of a governor")
+    return text
+
+
+def _celsius(text):
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < 150:
+        raise argparse.ArgumentTypeError(f"{text!r} is not degrees Celsius, above 0 and below 150")
+    return value
 
 
 def _seconds(text):

@@ -1,0 +1,31 @@
+"""What a bench leaves here: tables on the terminal, a JSON file, a plot."""
+
+import json
+from pathlib import Path
+
+from nanodet.bench.plot import check_plot, plot
+from nanodet.bench.report import format_tables
+from nanodet.errors import NanodetError
+from nanodet.runtime.files import check_writable, write_text
+
+
+def check_outputs(json_path=None, plot_path=None):
+    """Raise `NanodetError` unless both files could be written; either may be None."""
+    if plot_path is not None:
+        check_plot()
+        if Path(plot_path).suffix.lower() != ".png":
+            raise NanodetError(f"--plot: {plot_path}: must end in .png")
+        if json_path is not None and Path(json_path).resolve() == Path(plot_path).resolve():
+            raise NanodetError(f"--json and --plot: {json_path}: are the same file")
+    for path in (json_path, plot_path):
+        if path is not None:
+            check_writable(path)
+
+
+def put_out(report, json_path=None, plot_path=None):
+    """Write and print a report (its JSON form)."""
+    if json_path is not None:
+        write_text(json_path, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    print("\n".join(format_tables(report)))
+    if plot_path is not None:
+        plot(report, plot_path)

@@ -1,0 +1,134 @@
+"""A device: how to have it run something, and how to copy files to it."""
+
+import shlex
+import subprocess
+from dataclasses import dataclass
+
+from nanodet.errors import NanodetError
+
+
+class LinkLost(NanodetError):
+    """The device cannot be reached any more; what it does then is its own affair, and done."""
+
+    def __init__(self, name, why):
+        super().__init__(
+            f"{name}: the link was lost ({why}); the device by itself ends what runs there and "
+            "removes its folder"
+        )
+
+
+@dataclass
+class Done:
+    """How a command on the device ended.
+
+    Attributes:
+        status: its exit status, 0..255.
+        out, err: what it wrote.
+    """
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def said(self):
+        """The last line of its errors, or its status where it said nothing."""
+        return last_line(self.err) or last_line(self.out) or f"status {self.status}"
+
+
+class Device:
+    """A machine on which programs can be run; a context manager that ends the link to it.
+
+    What differs between kinds of device is in the sub-classes.
+
+    Args:
+        name: as the user wrote it, for messages.
+        start: the command runner: a function like `subprocess.Popen`.
+        root: the folder in which its ``sys`` lies; ``/``, or made up for a test.
+
+    Attributes:
+        raising: words that run a command of the device's shell as root, without asking.
+        folder: where temporary folders are made; empty leaves it to the device.
+        package: where the link's program comes from.
+    """
+
+    raising = ""
+    folder = ""
+    package = ""
+
+    def __init__(self, name, start=subprocess.Popen, root="/"):
+        self.name, self.root, self._start = name, root.rstrip("/"), start
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        pass
+
+    def words(self, script):
+        """Return the words of the local command that has the device's ``sh`` run a script."""
+        raise NotImplementedError
+
+    def push(self, local, path):
+        """Copy a file.
+
+        Raises:
+            NanodetError: it cannot be written there, or the link was lost.
+        """
+        raise NotImplementedError
+
+    def explain(self, said):
+        """Return what the link's program said last before it failed, and what helps."""
+        raise NotImplementedError
+
+    def lost(self, done):
+        """Tell whether the link failed, and not the command that was `Done` over it."""
+        raise NotImplementedError
+
+    def start(self, script, **streams):
+        """Start a script on the device; ``streams`` are those of `subprocess.Popen`.
+
+        It is out of reach of the terminal's Ctrl-C: how it ends is for us to say.
+        """
+        return self._popen(self.words(script), start_new_session=True, **streams)
+
+    def shell(self, script, stdin=subprocess.DEVNULL):
+        """Run a script on the device to its end; return it `Done`.
+
+        Raises:
+            LinkLost: it did not come to its end.
+        """
+        done = self._run(self.words(script), stdin)
+        if self.lost(done):
+            raise LinkLost(self.name, self.explain(done.said))
+        return done
+
+    def _run(self, words, stdin=subprocess.DEVNULL):
+        """Run a local command to its end; return it `Done`."""
+        pipe = subprocess.PIPE
+        with self._popen(words, stdin=stdin, stdout=pipe, stderr=pipe) as process:
+            try:
+                out, err = process.communicate()
+            except BaseException:
+                process.kill()
+                raise
+        return Done(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
+
+    def _popen(self, words, **streams):
+        try:
+            return self._start(words, **streams)
+        except FileNotFoundError:
+            raise NanodetError(
+                f"{self.name}: {words[0]} is not installed: {self.package}"
+            ) from None
+
+
+def quote(*words):
+    """Return words as the device's shell has to see them."""
+    return shlex.join(map(str, words))
+
+
+def last_line(text):
+    """Return the last line of a text that is not empty, without line ends; else an empty text."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else ""

@@ -1,0 +1,212 @@
+"""The host's side of ``guard.sh``: a temporary folder on a device, and what runs in it.
+
+Whatever ends this process or the link, the guard sees its input end or hears nothing for a while,
+and cleans up.
+"""
+
+import contextlib
+import queue
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+from importlib.resources import files
+
+from nanodet.bench.target.device import LinkLost, last_line, quote
+from nanodet.errors import NanodetError
+
+MARK = "@nanodet "
+BEAT_S, PAUSE_S = 4.0, 5  # between two signs of life; between two looks whether one has come
+PATIENCE_S = 20.0  # for the device to clean up
+
+
+class Guard:
+    """A session on a device that makes a folder and removes it; a context manager.
+
+    Args:
+        device: a `nanodet.bench.target.device.Device`.
+        folder: where to make the folder; None leaves it to the device.
+
+    Attributes:
+        folder: its absolute path.
+        machine: the device's ``uname -m``.
+        free_kb: free space there in kB; None where the device does not tell.
+
+    Raises:
+        NanodetError: no link, or nothing can be written or executed there.
+    """
+
+    def __init__(self, device, folder=None):
+        self._device, self._base = device, folder or device.folder
+        self._lines = queue.SimpleQueue()  # of the guard's output; None is its end
+        self._lock, self._over = threading.Lock(), threading.Event()
+        self.folder = self.machine = self.free_kb = None
+
+    def __enter__(self):
+        self._log = tempfile.TemporaryFile()
+        try:
+            self._process = self._device.start(
+                guard_script(self._base, self._device.root, self._device.raising, PAUSE_S),
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log,
+                text=True, encoding="utf-8", errors="replace",
+            )  # fmt: skip
+        except BaseException:
+            self._log.close()
+            raise
+        for task in (self._read, self._beat):
+            threading.Thread(target=task, daemon=True).start()
+        try:
+            self._open()
+        except BaseException:
+            self.__exit__(*sys.exc_info())
+            raise
+        return self
+
+    def __exit__(self, *exception):
+        self._over.set()
+        with self._lock, contextlib.suppress(OSError):
+            self._process.stdin.close()  # the guard's order to end
+        timer = threading.Timer(PATIENCE_S, self._process.kill)
+        timer.start()
+        said = []
+        try:
+            while (reply := self._reply()) is not None:
+                said.append(reply)
+            self._process.wait()
+        finally:
+            timer.cancel()
+            self._process.kill()
+            self._process.wait()
+            self._log.close()
+        known = ("gone", "") in said or isinstance(exception[1], LinkLost)
+        if self.folder is not None and not known:
+            self._warn(f"did not say that {self.folder} is removed")
+        for word, rest in said:
+            if word == "governor":
+                self._warn(f"the governor was not given back: {rest.removeprefix('left ')}")
+
+    def set_governor(self, name):
+        """Set the frequency governor of all cores, until the end.
+
+        Raises:
+            NanodetError: the device has none, not this one, or does not let us.
+        """
+        self._send(f"governor {name}")
+        word, _, rest = self._wait_for("governor").partition(" ")
+        raising = " ".join(self._device.raising.split()[:2])
+        lines = {
+            "absent": "the device tells of no governors",
+            "unknown": f"the device has {rest}",
+            "denied": f"{rest}; {raising} does not help: log in as root, or leave --governor out",
+        }
+        if word in lines:
+            raise self._error(f"--governor {name}: {lines[word]}")
+
+    def run(self, tell):
+        """Run the file ``run`` of the folder in ``sh``, see `run_script`; return its exit status.
+
+        Args:
+            tell: gets every line that it writes.
+        """
+        self._send("run")
+        return int(self._wait_for("ended", tell))
+
+    def _open(self):
+        while True:
+            word, rest = self._heard()
+            if word == "refused":
+                raise self._error(f"cannot make a folder there ({rest})")
+            if word == "folder":
+                self.folder = rest
+            elif word == "machine":
+                self.machine = rest
+            elif word == "free":
+                free = re.search(r" (\d+) +\d+% ", rest)  # of a line of df -P
+                self.free_kb = int(free[1]) if free else None
+            elif word == "noexec":
+                raise self._error(
+                    f"nothing can be executed in {self.folder.rpartition('/')[0]} (mounted noexec?): "
+                    "choose another folder by --target-dir"
+                )
+            elif word == "ready":
+                return
+
+    def _wait_for(self, awaited, tell=lambda line: None):
+        """Return what follows the awaited word."""
+        while True:
+            word, rest = self._heard(tell)
+            if word == awaited:
+                return rest
+
+    def _heard(self, tell=lambda line: None):
+        """Return the guard's next (word, rest); raise `NanodetError` if it has ended."""
+        reply = self._reply(tell)
+        if reply is None:
+            raise self._ending()
+        return reply
+
+    def _reply(self, tell=lambda line: None):
+        while (line := self._lines.get()) is not None:
+            if line.startswith(MARK):
+                word, _, rest = line.removeprefix(MARK).partition(" ")
+                return word, rest
+            if line:
+                tell(line)
+        self._lines.put(None)  # it stays the end
+        return None
+
+    def _ending(self):
+        status = self._process.wait()
+        self._log.seek(0)
+        said = last_line(self._log.read().decode(errors="replace"))
+        why = self._device.explain(said or f"it ended with status {status}")
+        if self.folder is None:
+            return self._error(why)
+        return LinkLost(self._device.name, why)
+
+    def _error(self, line):
+        return NanodetError(f"{self._device.name}: {line}")
+
+    def _warn(self, line):
+        print(f"nanodet: warning: {self._device.name}: {line}", file=sys.stderr)
+
+    def _send(self, line):
+        # that the link is lost shows when its replies end
+        with self._lock, contextlib.suppress(OSError, ValueError):
+            self._process.stdin.write(f"{line}\n")
+            self._process.stdin.flush()
+
+    def _read(self):
+        with self._process.stdout as lines:
+            for line in lines:
+                self._lines.put(line.rstrip("\n"))
+        self._lines.put(None)
+
+    def _beat(self):
+        while not self._over.wait(BEAT_S):
+            self._send("alive")
+
+
+def guard_script(base, root, raising, pause):
+    """Return ``guard.sh`` with its arguments, without its comments.
+
+    Args:
+        base: folder to make one in; empty leaves it to the device.
+        root: folder in which ``sys`` lies; empty for the device's own.
+        raising: see `nanodet.bench.target.device.Device`.
+        pause: seconds between two looks whether the host still lives.
+    """
+    lines = files("nanodet.bench.target").joinpath("guard.sh").read_text("utf-8").splitlines()
+    code = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    return "\n".join([f"set -- {quote(base, root, raising, pause)}", *code])
+
+
+def run_script(folder, words):
+    """Return what the guard runs: the program, whose errors are heard and whose tables are not."""
+    return (
+        f"cd {quote(folder)}\n{quote(*words)} 2>&1 >/dev/null &\n"
+        "echo $! >program\nwait $!\nstatus=$?\n"
+        "rm -f program group\n"  # their numbers may soon be another's
+        f'echo\necho "{MARK}ended $status"\n'
+    )
