@@ -33,7 +33,7 @@ class Sshd:
         if os.getuid() == 0:
             # it stays: another sshd may have begun to need it
             SEPARATION.mkdir(mode=0o755, exist_ok=True)
-        for name in ("host", "user", "stranger"):
+        for name in ("host", "user", "chatty", "stranger"):
             make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self._folder / name]
             subprocess.run(make, check=True)
         with socket.socket() as free:
@@ -41,10 +41,17 @@ class Sshd:
             self.port = free.getsockname()[1]
         public = (self._folder / "host.pub").read_text().split()[:2]
         (self._folder / "known").write_text(f"[127.0.0.1]:{self.port} {' '.join(public)}\n")
+        # who comes with this key has a shell that prints something before and behind
+        chatty = r'command="printf hello; eval \"$SSH_ORIGINAL_COMMAND\"; s=$?; echo bye; exit $s" '
+        (self._folder / "chatty.keys").write_text(
+            chatty + (self._folder / "chatty.pub").read_text()
+        )
         config = self._folder / "config"
         config.write_text(
             f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {self._folder}/host\n"
-            f"PidFile none\nAuthorizedKeysFile {self._folder}/user.pub\nStrictModes no\nUsePAM no\n"
+            f"PidFile none\nAuthorizedKeysFile {self._folder}/user.pub "
+            f"{self._folder}/chatty.keys\n"
+            "StrictModes no\nUsePAM no\n"
             "PasswordAuthentication no\nKbdInteractiveAuthentication no\n"
         )
         self._log = open(self._folder / "log", "wb")

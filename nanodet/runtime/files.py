@@ -20,6 +20,8 @@ def replacing(path):
         NanodetError: the folder cannot be made or written.
     """
     path = Path(path)
+    if path.is_symlink():
+        path = Path(os.path.realpath(path))  # the link stays, and points to what is written
     make_folder(path.parent)
     try:
         handle, name = tempfile.mkstemp(
@@ -42,9 +44,21 @@ def replacing(path):
 
 
 def write_text(path, text):
-    """Write ``text`` as UTF-8 to ``path``, whole or not at all."""
+    """Write ``text`` as UTF-8 to ``path``, whole or not at all; a device or pipe stays what it is."""
+    data = text.encode("utf-8", "replace")  # names of files need not be text
+    if _is_special(path):
+        try:
+            Path(path).write_bytes(data)
+        except OSError as error:
+            raise NanodetError(f"{path}: cannot be written ({error.strerror})") from None
+        return
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(data)
+
+
+def _is_special(path):
+    """Tell whether ``path`` is there, but neither a file nor a folder."""
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
 def make_folder(path):
@@ -80,6 +94,10 @@ def check_writable(path):
     """Raise `NanodetError` unless a file at ``path`` could be written; leaves nothing behind."""
     if Path(path).is_dir():
         raise NanodetError(f"{path}: is a folder, not a file to write")
+    if _is_special(path):
+        if not os.access(path, os.W_OK):
+            raise NanodetError(f"{path}: cannot be written to")
+        return
     check_folder_writable(Path(path).parent)
 
 

@@ -199,7 +199,7 @@ class Spec:
     def from_json(cls, text, file):
         """Read the JSON form from a text; ``file`` names it in messages."""
         try:
-            mapping = json.loads(text)
+            mapping = json.loads(text, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
             raise NanodetError(f"{file}: this spec is not valid JSON ({error})") from None
         return cls.from_dict(mapping, file)
@@ -246,6 +246,11 @@ class Spec:
     def at_size(self, input_size):
         """Return a copy for another (width, height)."""
         return dataclasses.replace(self, input_size=tuple(input_size))
+
+
+def _refuse_constant(text):
+    """Refuse NaN and Infinity, which JSON has not and other readers of a spec do not know."""
+    raise ValueError(f"{text} is no number of JSON")
 
 
 def check_input_size(size, name):

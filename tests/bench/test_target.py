@@ -170,7 +170,7 @@ def test_the_device_cleans_up_by_itself(shell, how, tools, there, tmp_path):
         heard = []
         while "ready" not in (line := guard.stdout.readline()):
             heard.append(line)
-        folder = Path(heard[0].removeprefix("@nanodet folder ").strip())
+        folder = Path(heard[1].removeprefix("@nanodet folder ").strip())
         (folder / "run").write_text(run_script(folder, ["sleep", "99"]))
         guard.stdin.write("run\n")
         guard.stdin.flush()

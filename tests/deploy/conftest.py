@@ -1,7 +1,8 @@
 """Builds of deploy/cpp that the tests of this room run.
 
 They need g++, CMake and nlohmann-json; those for boards aarch64-linux-gnu-g++ and qemu-aarch64 too.
-``NANODET_CPP_BUILD=DIR`` keeps the builds there for the next run.
+``NANODET_CPP_BUILD=DIR`` keeps the builds there for the next run. ncnn's C++ library comes from no package:
+``ncnn_DIR`` says where the folder of its ncnnConfig.cmake lies, else its tests skip.
 """
 
 import os
@@ -35,8 +36,6 @@ def cpp_build(root, tmp_path_factory):
         kept = os.environ.get("NANODET_CPP_BUILD")
         folder = Path(kept) / preset if kept else tmp_path_factory.mktemp(f"cpp-{preset}")
         source = root / "deploy" / "cpp"
-        # the engine that CI has; ncnn's C++ library comes from no package
-        options = [*options, "-DNANODET_NCNN=OFF"]
         _run(["cmake", "--preset", preset, "-B", folder, *options], cwd=source)
         jobs = str(os.cpu_count() or 1)
         _run(["cmake", "--build", folder, "--parallel", jobs, "--target", *targets], cwd=source)
@@ -58,10 +57,20 @@ def openvino_option():
 
 
 @pytest.fixture(scope="session")
+def ncnn_option():
+    """The CMake option that says where ncnn's C++ library lies."""
+    if not os.environ.get("ncnn_DIR"):
+        pytest.skip("no C++ library of ncnn: ncnn_DIR says where its ncnnConfig.cmake lies")
+    return f"-Dncnn_DIR={os.environ['ncnn_DIR']}"
+
+
+@pytest.fixture(scope="session")
 def cpp_programs(cpp_build, openvino_option):
-    """Programs of a Release build with the OpenVINO engine: ``detect``, ``bench``."""
+    """Programs of a Release build with OpenVINO, and ncnn if it is there: ``detect``, ``bench``."""
     need("cmake", "g++")
-    folder = cpp_build("native", ["nanodet-detect", "nanodet-bench"], openvino_option)
+    ncnn = "ON" if os.environ.get("ncnn_DIR") else "OFF"
+    options = [openvino_option, f"-DNANODET_NCNN={ncnn}"]
+    folder = cpp_build("native", ["nanodet-detect", "nanodet-bench"], *options)
     programs = {
         name: folder / "programs" / name / f"nanodet-{name}" for name in ("detect", "bench")
     }
@@ -73,7 +82,10 @@ def sanitized(cpp_build, openvino_option):
     """Folder of a build with AddressSanitizer and UndefinedBehaviorSanitizer, OpenVINO in it."""
     need("cmake", "g++")
     return cpp_build(
-        "asan", ["nanodet-detect", "nanodet-probe", "nanodet-bench-probe"], openvino_option
+        "asan",
+        ["nanodet-detect", "nanodet-probe", "nanodet-bench-probe"],
+        openvino_option,
+        "-DNANODET_NCNN=OFF",
     )
 
 
@@ -85,20 +97,32 @@ def probe(request):
     else:
         need("cmake", "aarch64-linux-gnu-g++", "qemu-aarch64")
         build = request.getfixturevalue("cpp_build")
-        folder = build("aarch64", ["nanodet-probe"], "-DNANODET_TESTS=ON", "-DNANODET_PROGRAMS=OFF")
+        folder = build(
+            "aarch64",
+            ["nanodet-probe"],
+            "-DNANODET_TESTS=ON",
+            "-DNANODET_PROGRAMS=OFF",
+            "-DNANODET_NCNN=OFF",
+        )
         command = ["qemu-aarch64", folder / "tests" / "nanodet-probe"]
     with Probe(command) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def real_model(root, shared, tmp_path_factory):
-    """The real NanoDet-m as an .onnx file."""
+def real_models(root, shared, tmp_path_factory):
+    """The real NanoDet-m, by engine: an .onnx and a .param file."""
     pytest.importorskip("onnx")
     from nanodet.export.export import export
 
     folder = tmp_path_factory.mktemp("real")
     checkpoint = shared / "weights" / "nanodet-m_320.ckpt"
     config = root / "config" / "nanodet-m.yml"
-    done = export(checkpoint, folder, config=config, report=lambda line: None)
-    return done.files["onnx simplified"]
+    files = export(checkpoint, folder, config=config, report=lambda line: None).files
+    return {"openvino": files["onnx simplified"], "ncnn": files["ncnn fp32"]}
+
+
+@pytest.fixture(scope="session")
+def real_model(real_models):
+    """The real NanoDet-m as an .onnx file."""
+    return real_models["openvino"]

@@ -70,6 +70,14 @@ def test_equal_scores_keep_the_order_of_the_points(probe):
     assert compare(probe, output, spec, (320, 320)) > 50
 
 
+def test_a_score_must_be_above_the_threshold(probe):
+    spec = spec_of(1, score=0.5)
+    output = random_output(spec, (64, 64), seed=8)
+    output[:, 0] = 0.5
+    output[7, 0] = np.nextafter(np.float32(0.5), np.float32(1))
+    assert compare(probe, output, spec, (64, 64)) == 1
+
+
 def test_peaked_distributions(probe):
     """Logits of +-80 underflow in a softmax without care."""
     spec = spec_of(2, reg_max=16)

@@ -1,13 +1,16 @@
 """nanodet-detect finds what `nanodet detect` finds, and says in one line what is wrong."""
 
 import json
+import resource
 import shutil
+import signal
 import subprocess
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from moving_pictures import write_video
+from moving_pictures import serving, write_video
 
 from nanodet.runtime.detector import Detector
 
@@ -15,18 +18,17 @@ IOU, SCORE = 0.99, 0.003
 SIMPLIFIED = "onnx simplified"  # of `nanodet.export.export`
 
 
-def run(program, *words, status=0):
+def run(program, *words, status=0, **how):
     """Run a program; return (stdout, stderr)."""
-    done = subprocess.run(
-        [str(program), *map(str, words)], capture_output=True, text=True, timeout=120
-    )
+    command = [str(program), *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, **how)
     assert done.returncode == status, done.stdout + done.stderr
     return done.stdout, done.stderr
 
 
-def fails(program, *words):
+def fails(program, *words, **how):
     """Run a program that fails; return its one line."""
-    _, said = run(program, *words, status=1)
+    _, said = run(program, *words, status=1, **how)
     (line,) = said.splitlines()
     assert line.startswith("nanodet-detect: error: ")
     return line.removeprefix("nanodet-detect: error: ")
@@ -58,7 +60,8 @@ def count_differing(expected, found):
 def compare(program, model, folder, tmp_path):
     """Return (detections of Python, how many of them C++ has not) over a folder of pictures."""
     run(program, model, folder, "--jsonl", tmp_path / "found.jsonl", "--threads", 1)
-    detector = Detector(model, threads=1, engine="openvino")
+    engine = "openvino" if Path(model).suffix == ".onnx" else None
+    detector = Detector(model, threads=1, engine=engine)
     count = differing = 0
     for line in (tmp_path / "found.jsonl").read_text(encoding="utf-8").splitlines():
         found = json.loads(line)
@@ -72,8 +75,13 @@ def compare(program, model, folder, tmp_path):
 
 
 @pytest.mark.parametrize("form", ["png", "jpg"])
-def test_fifty_real_pictures(cpp_programs, real_model, coco_mini, tmp_path, form):
+@pytest.mark.parametrize("engine", ["openvino", "ncnn"])
+def test_fifty_real_pictures(
+    request, cpp_programs, real_models, coco_mini, tmp_path, engine, form
+):  # fmt: skip
     """PNG holds raw pixels; JPEG decoders may differ by a grey level."""
+    if engine == "ncnn":
+        request.getfixturevalue("ncnn_option")
     folder = tmp_path / "pictures"
     folder.mkdir()
     for file in sorted((coco_mini / "images").iterdir())[:50]:
@@ -81,9 +89,47 @@ def test_fifty_real_pictures(cpp_programs, real_model, coco_mini, tmp_path, form
             shutil.copy(file, folder)
         else:
             cv2.imwrite(str(folder / f"{file.stem}.png"), cv2.imread(str(file)))
-    count, differing = compare(cpp_programs.detect, real_model, folder, tmp_path)
+    count, differing = compare(cpp_programs.detect, real_models[engine], folder, tmp_path)
     assert count > 200
     assert differing <= (0 if form == "png" else count // 100)
+
+
+@pytest.mark.parametrize(
+    ("words", "options"),
+    [
+        ([], {}),
+        (["--score", 0.05], {"score": 0.05}),
+        (["--fit=own", "--size", "416x320", "--score=0.2"],
+         {"fit": "own", "size": (416, 320), "score": 0.2}),
+        (["--fit", "stretch", "--size", "512x288"], {"fit": "stretch", "size": (512, 288)}),
+        (["--fit", "stretch", "--size", "500x300"], {"fit": "stretch", "size": (500, 300)}),
+        (["--size", "96x224", "--score", 0.1], {"size": (96, 224), "score": 0.1}),
+    ],
+)  # fmt: skip
+def test_options_and_number_formats_are_those_of_python(
+    cpp_programs, real_model, coco_mini, tmp_path, words, options
+):
+    file = tmp_path / "p.png"
+    cv2.imwrite(str(file), cv2.imread(str(sorted((coco_mini / "images").iterdir())[0])))
+    said, _ = run(cpp_programs.detect, real_model, file, "--jsonl", "-", *words)
+    picture = cv2.imread(str(file))
+    detector = Detector(real_model, engine="openvino", **options)
+    expected = detector(picture).to_json(file, picture.shape[1], picture.shape[0])
+    found, expected = json.loads(said), json.loads(expected)
+    assert list(found) == list(expected)
+    pairs = list(zip(found["detections"], expected["detections"], strict=True))
+    assert pairs
+    for one, other in pairs:
+        assert list(one) == list(other)
+        assert one["class_name"] == other["class_name"]
+        # a grey level of a pixel may have been rounded to the other side
+        assert one["confidence"] == pytest.approx(other["confidence"], abs=5e-4)
+        assert one["xyxy"] == pytest.approx(other["xyxy"], abs=0.3)
+        assert one["confidence"] == round(one["confidence"], 5)
+        assert one["xyxy"] == [round(v, 2) for v in one["xyxy"]]
+    if len(pairs) > 5:
+        assert any(one["confidence"] != round(one["confidence"], 4) for one, _ in pairs)
+        assert any(v != round(v, 1) for one, _ in pairs for v in one["xyxy"])
 
 
 @pytest.fixture
@@ -142,7 +188,8 @@ def test_json_lines_on_standard_output(cpp_programs, small, picture):
         (["M", "P", "--score", "x"], "--score: must be a number"),
         (["M", "P", "--threads", "0"], "--threads: must be a whole number"),
         (["M", "P", "--threads"], "--threads: needs a value"),
-        (["M", "P", "--size", "300x320"], "--size: 300x320: width and height must be multiples"),
+        (["M", "P", "--size", "300x320", "--jsonl", "-"], "300x320: width and height must be mult"),
+        (["M", "P", "--size", "300"], "--size: must be WxH"),
         (["M", "P", "--fit", "crop"], "--fit: must be own, letterbox or stretch"),
         (["M", "missing.jpg", "--jsonl", "-"], "missing.jpg: there is no such file"),
         (["missing.onnx", "P", "--jsonl", "-"], "missing.onnx: there is no such model file"),
@@ -161,6 +208,110 @@ def test_a_window_without_a_display(cpp_programs, small, picture, monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     assert "no display" in fails(cpp_programs.detect, small, picture)
+
+
+class TestNothingIsLost:
+    """What is there already stays, what cannot be written whole is not written."""
+
+    @staticmethod
+    def limit_files():
+        """A stand-in for a full disk: no file may have more than 2000 bytes."""
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+
+    @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".ppm", ".webp"])
+    def test_a_full_disk_and_pictures(self, cpp_programs, small, tmp_path, suffix):
+        source, out = tmp_path / f"p{suffix}", tmp_path / "out"
+        cv2.imwrite(str(source), np.random.default_rng(0).integers(0, 256, (99, 99, 3), np.uint8))
+        line = fails(cpp_programs.detect, small, source, "--out", out, preexec_fn=self.limit_files)
+        assert line == f"{out}/p{suffix}: cannot be written (File too large)"
+        assert list(out.glob("*.*")) in ([], [out / "detections.jsonl"])
+
+    def test_a_full_disk_and_a_video(self, cpp_programs, small, tmp_path):
+        video, out = write_video(tmp_path / "v.avi", frames=50), tmp_path / "out"
+        line = fails(cpp_programs.detect, small, video, "--out", out, preexec_fn=self.limit_files)
+        assert line.startswith(f"{out}/")
+        assert [f.name for f in out.iterdir()] == []
+
+    def test_sources_and_models_are_not_replaced(self, cpp_programs, small, picture, tmp_path):
+        (tmp_path / "small.json").write_text("{}")
+        for file in (picture, small, tmp_path / "small.json"):
+            before = Path(file).read_bytes()
+            assert "would replace" in fails(cpp_programs.detect, small, picture, "--jsonl", file)
+            assert Path(file).read_bytes() == before
+
+    def test_a_folder_of_links_to_sources(self, cpp_programs, small, picture, tmp_path):
+        links = tmp_path / "links"
+        links.mkdir()
+        (links / "a b.png").symlink_to(picture)
+        for out in (links, picture.parent, picture.parent / ".." / "in"):
+            line = fails(cpp_programs.detect, small, links, "--out", out)
+            assert "holds the source pictures" in line
+
+    def test_json_lines_into_a_pipe_and_behind_a_link(self, cpp_programs, small, picture, tmp_path):
+        link, target = tmp_path / "link.jsonl", tmp_path / "target.jsonl"
+        target.write_text("old")
+        link.symlink_to(target)
+        run(cpp_programs.detect, small, picture, "--jsonl", link)
+        assert link.is_symlink()
+        assert json.loads(target.read_text())["source"] == str(picture)
+        said, _ = run(cpp_programs.detect, small, picture, "--jsonl", "/dev/stdout")
+        assert said.count('"source"') == 1
+        assert Path("/dev/null").is_char_device()
+        run(cpp_programs.detect, small, picture, "--jsonl", "/dev/null")
+        assert Path("/dev/null").is_char_device()
+        line = fails(cpp_programs.detect, small, picture, "--jsonl", "/dev/full")
+        assert "No space left on device" in line
+
+    def test_a_reader_that_goes(self, cpp_programs, small, tmp_path):
+        video, out = write_video(tmp_path / "v.avi", frames=50), tmp_path / "out"
+        command = f"'{cpp_programs.detect}' {small} {video} --out {out} --jsonl - | head -n 1"
+        done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True)
+        assert done.returncode == 0, done.stderr
+        assert sorted(f.name for f in out.iterdir()) == ["detections.jsonl", "v.mp4"]
+
+    def test_ctrl_c(self, cpp_programs, small, tmp_path):
+        video, out = write_video(tmp_path / "v.avi", frames=5000), tmp_path / "out"
+        command = [cpp_programs.detect, small, video, "--out", out, "--jsonl", "-"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert said.decode() == "nanodet-detect: stopped\n"
+        assert sorted(f.name for f in out.iterdir()) == ["detections.jsonl", "v.mp4"]
+        lines = (out / "detections.jsonl").read_text().splitlines()
+        capture = cv2.VideoCapture(str(out / "v.mp4"))
+        assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == len(lines) < 5000
+
+
+def test_pictures_are_known_by_content(cpp_programs, small, picture, tmp_path):
+    (tmp_path / "no suffix").write_bytes(picture.read_bytes())
+    run(cpp_programs.detect, small, tmp_path / "no suffix", "--out", tmp_path / "out")
+    line = json.loads((tmp_path / "out" / "detections.jsonl").read_text())
+    assert (line["frame"], line["time_s"]) == (None, None)
+    assert (tmp_path / "out" / "no suffix.png").is_file()
+
+
+def test_a_video_on_a_server_loses_no_frame(cpp_programs, small, tmp_path):
+    with serving(file=write_video(tmp_path / "v.avi", frames=40)) as address:
+        run(cpp_programs.detect, small, f"{address}/video.avi", "--out", tmp_path / "out")
+    assert len((tmp_path / "out" / "detections.jsonl").read_text().splitlines()) == 40
+    assert (tmp_path / "out" / "video.mp4").is_file()
+
+
+def test_a_live_stream_keeps_its_clock(cpp_programs, small, tmp_path):
+    with serving(frames=60) as address:
+        # it ends after 60 frames, which is told
+        line = fails(cpp_programs.detect, small, f"{address}/stream", "--out", tmp_path / "out")
+    assert "no more frames after" in line
+    times = [
+        json.loads(line)["time_s"]
+        for line in (tmp_path / "out" / "detections.jsonl").read_text().splitlines()
+    ]
+    capture = cv2.VideoCapture(str(tmp_path / "out" / "stream.mp4"))
+    lasts = capture.get(cv2.CAP_PROP_FRAME_COUNT) / capture.get(cv2.CAP_PROP_FPS)
+    assert lasts == pytest.approx(times[-1] - times[0], abs=0.1)
 
 
 class TestUnderSanitizers:

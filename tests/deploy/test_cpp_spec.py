@@ -119,10 +119,14 @@ def test_damaged_text(probe, at, length, put):
 @pytest.mark.parametrize(
     "text",
     ["", "{", "null", "[]", "1", '"text"', "{}", "[" * 100_000, '{"a":' * 100_000,
+     json.dumps(SPEC.to_dict()).replace('"measured": {}', '"measured": {"AP": NaN}'),
+     "\ufeff" + json.dumps(SPEC.to_dict()),
      '{"source":' + "[" * 2000 + "]" * 2000 + "}", "9" * 100_000, '{"format": 1e999}', "\0" * 50],
     ids=lambda text: repr(text[:12]),
 )  # fmt: skip
 def test_no_spec(probe, text):
+    with pytest.raises(NanodetError, match=r"^spec\.json: "):
+        Spec.from_json(text, "spec.json")
     with pytest.raises(ProbeError, match=r"^spec\.json: "):
         probe.ask("spec", text.encode())
 

@@ -120,6 +120,36 @@ def refusal(capfd, *arguments):
     return lines[0].removeprefix("nanodet: error: ")
 
 
+@pytest.mark.parametrize("folder", ["plain", 'odd "%h', "l" * 100])
+def test_a_shell_that_prints_and_any_temporary_folder(
+    cpp_programs, model, sshd, there, tmp_path, monkeypatch, folder
+):
+    (tmp_path / folder).mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / folder))
+    options = sshd.options_of("chatty" if folder == "plain" else "user")
+    status, _, err = ending(start(
+        model, *QUICK, "--target", sshd.target, *options, "--target-dir", there,
+        "--program", cpp_programs.bench, "--json", tmp_path / "out.json",
+    ))  # fmt: skip
+    assert status == 0, err
+    assert json.loads((tmp_path / "out.json").read_text())["format"] == 1
+    assert list((tmp_path / folder).iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_other_signals_end_it_like_ctrl_c(
+    cpp_programs, model, at, there, tmp_path, monkeypatch, number
+):
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    process = start(model, *LONG, *at, "--program", cpp_programs.bench)
+    pid_of_program(there)
+    process.send_signal(number)
+    status, _, err = ending(process)
+    assert (status, err) == (130, "nanodet: stopped")
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
 def test_one_command_times_there_and_reports_here(cpp_programs, model, at, sshd, tmp_path):
     other = tmp_path / "Modell ü" / model.name
     shutil.copytree(model.parent, other.parent, ignore=shutil.ignore_patterns("*.param", "*.bin"))

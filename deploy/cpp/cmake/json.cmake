@@ -7,6 +7,7 @@ if(NANODET_JSON_INCLUDE AND NOT ANDROID)
   file(COPY ${NANODET_JSON_INCLUDE}/nlohmann DESTINATION ${CMAKE_CURRENT_BINARY_DIR}/json)
   target_include_directories(nanodet_json SYSTEM INTERFACE ${CMAKE_CURRENT_BINARY_DIR}/json)
 else()
+  message(STATUS "nlohmann-json: not found (Debian: nlohmann-json3-dev); it is fetched now")
   include(FetchContent)
   FetchContent_Declare(nlohmann_json
     URL https://github.com/nlohmann/json/releases/download/v3.11.3/json.tar.xz

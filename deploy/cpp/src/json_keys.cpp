@@ -123,6 +123,8 @@ json parse_json(const std::string& text, const std::string& file, const std::str
                         std::to_string(deepest) + ")");
         return true;
     };
+    if (text.rfind("\xef\xbb\xbf", 0) == 0)
+        throw Error(file + ": " + what + " is not valid JSON (it begins with a byte order mark)");
     try {
         return json::parse(text, check_depth);
     } catch (const json::exception& error) {

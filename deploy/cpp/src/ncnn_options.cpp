@@ -1,6 +1,7 @@
 #include "ncnn_options.h"
 
 #include <cpu.h>
+#include <gpu.h>
 #include <platform.h>
 
 #include "nanodet/error.h"
@@ -23,6 +24,11 @@ void set_bf16_packed(Option&, bool, long) {}
 void set_options(ncnn::Option& opt, const BackendOptions& options) {
     if (options.precision == Precision::fp16 && !ncnn::cpu_support_arm_asimdhp())
         throw Error("precision: fp16: this CPU has no 16-bit floating-point arithmetic");
+#if NCNN_VULKAN
+    // ncnn would run on the CPU without a word
+    if (options.vulkan && ncnn::get_gpu_count() == 0)
+        throw Error("vulkan: this device has no GPU that ncnn can use");
+#endif
     if (options.threads > 0) opt.num_threads = options.threads;
     // by itself ncnn would take whatever is fastest here: other numbers on other machines
     opt.use_fp16_packed = opt.use_fp16_storage = options.precision == Precision::fp16;

@@ -38,7 +38,9 @@ class Guard:
     """
 
     def __init__(self, device, folder=None):
-        self._device, self._base = device, folder or device.folder
+        base = str(folder or device.folder)
+        # a name like -p is a folder too
+        self._device, self._base = device, f"./{base}" if base.startswith("-") else base
         self._lines = queue.SimpleQueue()  # of the guard's output; None is its end
         self._lock, self._over = threading.Lock(), threading.Event()
         self.folder = self.machine = self.free_kb = None
@@ -130,6 +132,8 @@ class Guard:
                     "choose another folder by --target-dir"
                 )
             elif word == "ready":
+                if not self.folder or not self.folder.startswith("/"):
+                    raise self._error("its shell prints text of its own: the folder was not told")
                 return
 
     def _wait_for(self, awaited, tell=lambda line: None):

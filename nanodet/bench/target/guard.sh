@@ -78,6 +78,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 watch &
 watcher=$!
+echo # whatever the login shell has printed ends here
 say folder "$folder"
 say machine "$(uname -m)"
 say free "$(df -P -k "$folder" 2>/dev/null | tail -n 1)"

@@ -2,10 +2,12 @@
 
 import contextlib
 import json
+import re
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 from nanodet.bench.outputs import check_outputs, put_out
@@ -69,19 +71,22 @@ def remote_bench(
             and written.
     """
     check_outputs(json_path, plot_path)
+    if not re.fullmatch(r"big|little|all|\d+([-,]\d+)*", cores):
+        raise NanodetError(f"--cores {cores}: must be big, little, all, or numbers such as 0,2")
     program = find_program(program)
     with tempfile.TemporaryDirectory(prefix="nanodet-") as here:
         parcel = Parcel(models, graphs, threads, precisions, program, image, here)
-        with device, Guard(device, folder) as guard:
+        with _ending_on_signals(), device, Guard(device, folder) as guard:
             check_machine(program, guard.machine)
             words = parcel.words(guard.folder, effort, threads, precisions, cores)
             script = Path(here) / RUN
-            script.write_text(run_script(guard.folder, words), encoding="utf-8")
+            text = run_script(guard.folder, words)
+            script.write_bytes(text.encode("utf-8", "surrogateescape"))
             _copy(device, guard, {**parcel.files, RUN: script})
-            if cool_to is not None:
-                cool_down(device, cool_to)
             if governor is not None:
                 guard.set_governor(governor)
+            if cool_to is not None:
+                cool_down(device, cool_to)
             log = _Log(f"{guard.folder}/{RUN}")
             status = guard.run(log)
             text = _read_report(device, guard.folder)
@@ -101,6 +106,26 @@ def remote_bench(
     if failure:
         raise NanodetError(f"{device.name}: {failure}")
     return report
+
+
+@contextlib.contextmanager
+def _ending_on_signals():
+    """Let SIGTERM and a closed terminal end this like Ctrl-C: with nothing left behind here."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python allows handlers in the main thread only
+        return
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    names = ("SIGTERM", "SIGHUP")  # the latter is not everywhere
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Log:
@@ -144,16 +169,29 @@ def _copy(device, guard, files):
 
 def _must(device, script):
     """Run a script on the device; return what it wrote, raise `NanodetError` if it fails."""
-    done = device.shell(script)
-    if done.status != 0:
-        raise NanodetError(f"{device.name}: {done.said}")
-    return done.out
+    status, out, said = _told(device, script)
+    if status != 0:
+        raise NanodetError(f"{device.name}: {said}")
+    return out
+
+
+def _told(device, script):
+    """Run a script on the device; return its status, what it wrote, and its last error.
+
+    A login shell may print before and after it: what counts lies between two marks.
+    """
+    begin, end = "@nanodet begin\n", "\n@nanodet end"
+    done = device.shell(
+        f"echo; echo {begin.strip()}; {{ {script}\n}}; s=$?; echo; echo {end.strip()}; exit $s"
+    )
+    out = done.out.partition(begin)[2].rpartition(end)[0]
+    return done.status, out, done.said
 
 
 def _read_report(device, folder):
     """Return the text of the report, None where the program wrote none."""
-    done = device.shell(quote("cat", f"{folder}/{REPORT}"))
-    return done.out if done.status == 0 else None
+    status, out, _ = _told(device, quote("cat", f"{folder}/{REPORT}"))
+    return out if status == 0 else None
 
 
 def _failure(log, status):

@@ -10,6 +10,15 @@ from nanodet.bench.target.device import Device, quote
 from nanodet.errors import NanodetError
 
 LINK_FAILED = 255
+LONGEST_SOCKET = 80  # bytes; the system's limit is 108, and ssh adds some to the name
+# whatever the user's config says: the session needs its input, and runs our script
+NEEDED = {
+    "IgnoreUnknown": "StdinNull,ForkAfterAuthentication",  # releases before 8.7
+    "StdinNull": "no",
+    "ForkAfterAuthentication": "no",
+    "RemoteCommand": "none",
+    "RequestTTY": "no",
+}
 OPTIONS = {
     "BatchMode": "yes",  # nobody is asked: a password would have to be typed for every file
     "ConnectTimeout": "10",
@@ -26,7 +35,7 @@ class SshDevice(Device):
 
     Args:
         address: behind ``ssh:``.
-        options: texts ``KEY=VALUE`` for ssh's ``-o``, before our own.
+        options: texts ``KEY=VALUE`` for ssh's ``-o``, before our defaults.
         start, root: see `Device`.
     """
 
@@ -44,7 +53,10 @@ class SshDevice(Device):
         wrong = [option for option in options if not re.match(r"[A-Za-z0-9]+[= ]", option)]
         if wrong:
             raise NanodetError(f"--ssh-option {wrong[0]}: must be KEY=VALUE, as in ssh's config")
-        self._options = [*options, *(f"{key}={value}" for key, value in OPTIONS.items())]
+        ours, defaults = (
+            [f"{key}={value}" for key, value in some.items()] for some in (NEEDED, OPTIONS)
+        )
+        self._options = [*ours, *options, *defaults]  # ssh takes the first of several
         self._port = ["-p", match[3]] if match[3] else []
         self._sockets = None
 
@@ -53,15 +65,20 @@ class SshDevice(Device):
             self._sockets = tempfile.mkdtemp(prefix="nanodet-ssh-")
         return self
 
+    def _sharing(self):
+        """Return the options that share one connection; none where its socket cannot be named."""
+        path = f"{self._sockets}/link"
+        if self._sockets is None or len(os.fsencode(path)) > LONGEST_SOCKET or '"' in path:
+            return []
+        path = path.replace("%", "%%")
+        return ["ControlMaster=auto", "ControlPersist=no", f'ControlPath="{path}"']
+
     def __exit__(self, *exception):
         if self._sockets is not None:
             shutil.rmtree(self._sockets, ignore_errors=True)
 
     def words(self, script):
-        options = list(self._options)
-        if self._sockets is not None:
-            options += ["ControlMaster=auto", "ControlPersist=no"]
-            options += [f"ControlPath={self._sockets}/link"]
+        options = [*self._sharing(), *self._options]
         flags = [word for option in options for word in ("-o", option)]
         # -T: no terminal, which would change bytes; the user's shell may be any
         return ["ssh", "-T", *self._port, *flags, self._host, f"exec sh -c {quote(script)}"]

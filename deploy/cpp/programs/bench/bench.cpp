@@ -172,7 +172,12 @@ void run(const Arguments& arguments) {
             {"throttling", {{"flagged", !why.empty()}, {"reasons", why}}},
             {"results", results},
         };
-        if (!json.empty() && json != "-") write_text(json, dump(report, 1) + "\n");
+        try {
+            if (!json.empty() && json != "-") write_text(json, dump(report, 1) + "\n");
+        } catch (const Error& error) {
+            // what was measured is not lost with the file
+            failure = error.what();
+        }
     }
     print(json == "-" ? dump(report, 1) + "\n" : join(format_tables(report), "\n") + "\n");
     if (!failure.empty()) throw Error(failure);

@@ -62,9 +62,12 @@ void check_writable(const std::string& path) {
 }
 
 void write_text(const std::string& path, const std::string& text) {
-    const fs::path name(path);
+    std::error_code ignored;
+    // the file behind a link, which stays one
+    const fs::path name = fs::is_symlink(path, ignored) ? fs::weakly_canonical(path)
+                                                            : fs::path(path);
     const std::string temporary =
-        (folder_of(path) / ("." + name.stem().string() + "-" + std::to_string(::getpid()) +
+        (folder_of(name.string()) / ("." + name.stem().string() + "-" + std::to_string(::getpid()) +
                             name.extension().string()))
             .string();
     errno = 0;
@@ -73,7 +76,7 @@ void write_text(const std::string& path, const std::string& text) {
     fine = fine && std::fwrite(text.data(), 1, text.size(), file.get()) == text.size();
     fine = fine && std::fflush(file.get()) == 0;
     file.reset();
-    fine = fine && std::rename(temporary.c_str(), path.c_str()) == 0;
+    fine = fine && std::rename(temporary.c_str(), name.c_str()) == 0;
     if (fine) return;
     const std::string problem = std::strerror(errno);
     std::remove(temporary.c_str());

@@ -47,9 +47,7 @@ Size size_of(const std::string& option, const std::string& text) {
     const auto side = [&](const std::string& part) {
         return static_cast<int>(number_of(option, part, 32, 16384, true));
     };
-    const Size size{side(text.substr(0, cross)), side(text.substr(cross + 1))};
-    check_input_size(size, option);
-    return size;
+    return {side(text.substr(0, cross)), side(text.substr(cross + 1))};
 }
 
 }  // namespace
@@ -59,6 +57,7 @@ Arguments parse_arguments(int count, char** words) {
     std::vector<std::string> positional;
     for (int i = 1; i < count; ++i) {
         std::string word = words[i];
+        if (word == "-h") word = "--help";
         if (word.size() < 2 || word[0] != '-' || word[1] != '-') {
             positional.push_back(word);
             continue;

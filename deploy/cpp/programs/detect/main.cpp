@@ -1,8 +1,9 @@
 /// nanodet-detect: a model over pictures, a video, a camera or a stream.
-#include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <iostream>
 #include <memory>
@@ -17,11 +18,12 @@ namespace {
 
 constexpr int few = 20;  // so many pictures get a line each
 
-std::atomic<int> signals{0};
-
 extern "C" void on_signal(int number) {
     // a second one ends the process at once
-    if (++signals > 1) std::signal(number, SIG_DFL);
+    if (++nanodet::stop_requests > 1) {
+        std::signal(number, SIG_DFL);
+        std::raise(number);
+    }
 }
 
 /// Returns what was found in words, such as ``4 person, 1 bus``.
@@ -51,6 +53,7 @@ int detect(const nanodet::Arguments& arguments) {
     const auto sinks = nanodet::open_sinks(arguments, *source, detector.spec());
     std::signal(SIGINT, on_signal);
     std::signal(SIGTERM, on_signal);
+    std::signal(SIGPIPE, SIG_IGN);  // a reader that has gone is told by the write
     const bool told = arguments.jsonl != "-";  // else standard output is the JSON lines'
     const std::size_t files = source->files().size();
     const bool each = files > 0 && files <= few;
@@ -61,25 +64,22 @@ int detect(const nanodet::Arguments& arguments) {
     const auto finish = [&] {
         for (const auto& sink : sinks) sink->finish();
     };
-    const auto next = [&] {
-        try {
-            return source->next(frame);
-        } catch (...) {
-            finish();  // what was written so far is kept
-            throw;
+    try {
+        while (going && nanodet::stop_requests == 0 && source->next(frame)) {
+            const auto start = Clock::now();
+            const auto& found = detector.detect(frame.picture);
+            const double took = std::chrono::duration<double>(Clock::now() - start).count();
+            for (const auto& sink : sinks) going = sink->write(frame, found) && going;
+            ++frames;
+            boxes += long(found.size());
+            seconds += took;
+            if (told && each)
+                std::printf("%s: %s  %.1f ms\n", frame.name.c_str(),
+                            summary(found, detector.spec()).c_str(), 1000 * took);
         }
-    };
-    while (going && signals == 0 && next()) {
-        const auto start = Clock::now();
-        const auto& found = detector.detect(frame.picture);
-        const double took = std::chrono::duration<double>(Clock::now() - start).count();
-        for (const auto& sink : sinks) going = sink->write(frame, found) && going;
-        ++frames;
-        boxes += long(found.size());
-        seconds += took;
-        if (told && each)
-            std::printf("%s: %s  %.1f ms\n", frame.name.c_str(),
-                         summary(found, detector.spec()).c_str(), 1000 * took);
+    } catch (...) {
+        finish();  // what was written so far is kept
+        throw;
     }
     finish();
     if (told && !each && frames > 0)
@@ -87,7 +87,9 @@ int detect(const nanodet::Arguments& arguments) {
                      files ? "pictures" : "frames", boxes, 1000 * seconds / double(frames));
     if (told && frames > 0 && !arguments.out.empty())
         std::printf("results in %s\n", arguments.out.c_str());
-    if (signals > 0) {
+    if (told && (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) && errno != EPIPE)
+        throw nanodet::Error("standard output: cannot be written");
+    if (nanodet::stop_requests > 0) {
         std::cerr << "nanodet-detect: stopped" << std::endl;
         return 130;
     }
@@ -98,6 +100,9 @@ int detect(const nanodet::Arguments& arguments) {
 }  // namespace
 
 int main(int count, char** words) {
+    // of a file that cannot be read this program says one line; the libraries would say more
+    ::setenv("OPENCV_LOG_LEVEL", "SILENT", 0);
+    ::setenv("OPENCV_FFMPEG_LOGLEVEL", "-8", 0);
     try {
         const nanodet::Arguments arguments = nanodet::parse_arguments(count, words);
         if (arguments.help || arguments.version) {

@@ -17,10 +17,18 @@ namespace fs = std::filesystem;
 
 JsonLines::JsonLines(std::string path, const Spec& spec) : path_(std::move(path)), spec_(spec) {
     if (path_ == "-") return;
-    if (fs::is_directory(path_)) throw Error(path_ + ": is a folder");
-    temporary_ = temporary_beside(path_);
+    std::error_code ignored;
+    const fs::file_status status = fs::status(path_, ignored);
+    if (fs::is_directory(status)) throw Error(path_ + ": is a folder");
+    std::string opened = path_;
+    if (!fs::exists(status) || fs::is_regular_file(status)) {
+        // behind a link, which stays one
+        const fs::path target = fs::weakly_canonical(path_, ignored);
+        if (!ignored) path_ = target.string();
+        opened = temporary_ = temporary_beside(path_);
+    }
     errno = 0;
-    file_.open(temporary_, std::ios::binary);
+    file_.open(opened, std::ios::binary);
     if (!file_)
         throw Error(path_ + ": cannot be written (" + std::strerror(errno) + ")");
 }
@@ -36,15 +44,21 @@ bool JsonLines::write(const Frame& frame, const std::vector<Detection>& detectio
                            {frame.picture.width, frame.picture.height}, frame.index, frame.time_s)
            << '\n';
     // a reader of a pipe wants each line when it is there
-    if (path_ == "-") stream.flush();
-    if (!stream) throw Error(path_ + ": cannot be written");
+    if (temporary_.empty()) stream.flush();
+    if (!stream) {
+        if (errno == EPIPE) return false;  // nobody reads any more: no error of ours
+        throw Error((path_ == "-" ? "standard output" : path_) + ": cannot be written (" +
+                    std::strerror(errno) + ")");
+    }
     return true;
 }
 
 void JsonLines::finish() {
-    if (path_ == "-") return;
+    if (path_ == "-" || !file_.is_open()) return;
+    errno = 0;
     file_.close();
-    if (!file_) throw Error(path_ + ": cannot be written");
+    if (!file_) throw Error(path_ + ": cannot be written (" + std::strerror(errno) + ")");
+    if (temporary_.empty()) return;
     move_into_place(temporary_, path_);
     temporary_.clear();
 }
@@ -53,14 +67,47 @@ std::vector<std::unique_ptr<Sink>> open_sinks(const Arguments& arguments, const 
                                               const Spec& spec) {
     std::vector<std::unique_ptr<Sink>> sinks;
     const bool window = arguments.out.empty() && arguments.jsonl.empty();
+    std::vector<std::string> kept = source.files();
+    const fs::path model(arguments.model);
+    kept.insert(kept.end(), {arguments.source, arguments.model,
+                             fs::path(model).replace_extension(".bin").string(),
+                             fs::path(model).replace_extension(".json").string()});
+    for (const std::string& file : kept)
+        if (same_file(arguments.jsonl, file))
+            throw Error("--jsonl: " + arguments.jsonl + ": would replace " + file);
     if (!arguments.out.empty() || window)
         sinks.push_back(open_drawing(arguments.out, source, spec, arguments.source));
     if (!arguments.out.empty())
         sinks.push_back(std::make_unique<JsonLines>(
             (fs::path(arguments.out) / "detections.jsonl").string(), spec));
+    const std::string own = (fs::path(arguments.out) / "detections.jsonl").string();
+    std::error_code ignored;
+    if (!arguments.out.empty() && fs::weakly_canonical(own, ignored) ==
+                                      fs::weakly_canonical(arguments.jsonl, ignored))
+        return sinks;  // --out has written it already
     if (!arguments.jsonl.empty())
         sinks.push_back(std::make_unique<JsonLines>(arguments.jsonl, spec));
     return sinks;
+}
+
+bool same_file(const std::string& a, const std::string& b) {
+    std::error_code ignored;
+    return !a.empty() && fs::is_regular_file(a, ignored) && fs::equivalent(a, b, ignored);
+}
+
+void write_whole(const std::string& path, const std::vector<unsigned char>& bytes) {
+    const std::string temporary = temporary_beside(path);
+    errno = 0;
+    std::ofstream file(temporary, std::ios::binary);
+    file.write(reinterpret_cast<const char*>(bytes.data()), std::streamsize(bytes.size()));
+    file.close();
+    if (!file) {
+        const int reason = errno;
+        std::error_code ignored;
+        fs::remove(temporary, ignored);
+        throw Error(path + ": cannot be written (" + std::strerror(reason) + ")");
+    }
+    move_into_place(temporary, path);
 }
 
 std::string temporary_beside(const std::string& path) {

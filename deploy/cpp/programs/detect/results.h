@@ -25,7 +25,8 @@ public:
     virtual void finish() {}
 };
 
-/// Writes JSON lines to a file, or to standard output for ``-``.
+/// Writes JSON lines to a file, or to standard output for ``-``. A device or pipe is written to as it
+/// is; a file appears when it is whole.
 class JsonLines : public Sink {
 public:
     /// @throws Error  the file cannot be written
@@ -40,6 +41,14 @@ private:
     const Spec& spec_;
     std::ofstream file_;
 };
+
+/// Writes bytes to a file, whole or not at all.
+///
+/// @throws Error  it cannot be written
+void write_whole(const std::string& path, const std::vector<unsigned char>& bytes);
+
+/// Whether two paths name one file, links followed.
+bool same_file(const std::string& a, const std::string& b);
 
 /// Opens all that the command line asks for.
 std::vector<std::unique_ptr<Sink>> open_sinks(const Arguments& arguments, const Source& source,

@@ -2,11 +2,13 @@
 #include <algorithm>
 #include <cctype>
 #include <chrono>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <opencv2/highgui.hpp>
 #include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
 #include <opencv2/videoio.hpp>
 #include <set>
 #include <utility>
@@ -44,9 +46,12 @@ public:
         : spec_(spec) {
         std::set<std::string> taken;
         std::error_code ignored;
+        const fs::path there = fs::weakly_canonical(folder, ignored);
         for (const std::string& file : files) {
-            if (fs::equivalent(folder, fs::path(file).parent_path().empty()
-                                           ? fs::path(".") : fs::path(file).parent_path(), ignored))
+            // also a folder that sources are only linked from
+            const fs::path beside = fs::absolute(file, ignored).parent_path();
+            if (fs::weakly_canonical(file, ignored).parent_path() == there ||
+                fs::weakly_canonical(beside, ignored) == there)
                 throw Error(folder.string() +
                             ": holds the source pictures; choose another --out");
             fs::path name = fs::path(file).filename();
@@ -61,19 +66,16 @@ public:
 
     bool write(const Frame& frame, const std::vector<Detection>& detections) override {
         const std::string& target = targets_.at(frame.name);
-        const std::string temporary = temporary_beside(target);
-        bool written = false;
+        std::vector<unsigned char> bytes;
+        bool encoded = false;
         try {
-            written = cv::imwrite(temporary, drawn(frame, detections, spec_));
+            encoded = cv::imencode(fs::path(target).extension().string(),
+                                   drawn(frame, detections, spec_), bytes);
         } catch (const cv::Exception&) {
-            written = false;
+            encoded = false;
         }
-        if (!written) {
-            std::error_code ignored;
-            fs::remove(temporary, ignored);
-            throw Error(target + ": cannot be written");
-        }
-        move_into_place(temporary, target);
+        if (!encoded) throw Error(target + ": this picture cannot be encoded");
+        write_whole(target, bytes);
         return true;
     }
 
@@ -92,15 +94,17 @@ private:
 
 class DrawnVideo : public Sink {
 public:
-    DrawnVideo(const fs::path& folder, const std::string& source, double fps, const Spec& spec)
-        : spec_(spec), fps_(fps) {
-        std::string stem = fs::path(source).stem().string();
-        if (source.find("://") != std::string::npos || stem.empty()) stem = "stream";
-        if (source.size() <= 4 && source.find_first_not_of("0123456789") == std::string::npos)
-            stem = "camera-" + source;
+    DrawnVideo(const fs::path& folder, const Source& source, const std::string& name,
+               const Spec& spec)
+        : spec_(spec), fps_(source.fps().value_or(25)), by_clock_(source.live()) {
+        std::string stem = fs::path(name.substr(0, name.find('?'))).stem().string();
+        if (stem.empty() || (name.find("://") != std::string::npos && source.live()))
+            stem = "stream";
+        if (name.size() <= 4 && name.find_first_not_of("0123456789") == std::string::npos)
+            stem = "camera-" + name;
         path_ = (folder / (stem + ".mp4")).string();
         std::error_code ignored;
-        if (fs::equivalent(path_, source, ignored))
+        if (fs::equivalent(path_, name, ignored))
             throw Error(path_ + ": would replace the source; choose another --out");
         make_folder(folder);
         temporary_ = temporary_beside(path_);
@@ -115,27 +119,38 @@ public:
     bool write(const Frame& frame, const std::vector<Detection>& detections) override {
         const cv::Mat picture = drawn(frame, detections, spec_);
         if (!writer_.isOpened()) {
+            start_s_ = frame.time_s.value_or(0);
             size_ = picture.size();
             const int codec = cv::VideoWriter::fourcc('m', 'p', '4', 'v');
             if (!writer_.open(temporary_, cv::CAP_FFMPEG, codec, fps_, size_))
                 throw Error(path_ + ": this video cannot be written");
         }
-        if (picture.size() != size_)
-            throw Error(frame.name + ": its frames change their size at frame " +
-                        std::to_string(frame.index.value_or(0)));
-        writer_.write(picture);
+        cv::Mat fitting = picture;  // a stream that changes its size: the file cannot
+        if (picture.size() != size_) cv::resize(picture, fitting, size_);
+        long repeats = 1;
+        // frames of a live source come unevenly: the video lasts as long as what it shows
+        if (by_clock_)
+            repeats = std::lround((frame.time_s.value_or(0) - start_s_) * fps_) + 1 - frames_;
+        for (; repeats > 0; --repeats, ++frames_) writer_.write(fitting);
         return true;
     }
 
     void finish() override {
-        const bool any = writer_.isOpened();
+        if (!writer_.isOpened()) return;
         writer_.release();
-        if (any) move_into_place(temporary_, path_);
+        // OpenCV does not tell of a full disk; an index that cannot be read does
+        cv::VideoCapture reader(temporary_, cv::CAP_FFMPEG);
+        if (!reader.isOpened() || reader.get(cv::CAP_PROP_FRAME_COUNT) < 1)
+            throw Error(path_ + ": this video cannot be written (is the disk full?)");
+        reader.release();
+        move_into_place(temporary_, path_);
     }
 
 private:
     const Spec& spec_;
-    double fps_;
+    double fps_, start_s_ = 0;
+    bool by_clock_;
+    long frames_ = 0;
     std::string path_, temporary_;
     cv::VideoWriter writer_;
     cv::Size size_;
@@ -186,7 +201,7 @@ std::unique_ptr<Sink> open_drawing(const std::string& out, const Source& source,
     if (out.empty()) return std::make_unique<Window>(source, spec);
     if (!source.files().empty())
         return std::make_unique<DrawnPictures>(out, source.files(), spec);
-    return std::make_unique<DrawnVideo>(out, source_name, source.fps().value_or(25), spec);
+    return std::make_unique<DrawnVideo>(out, source, source_name, spec);
 }
 
 }  // namespace nanodet

@@ -11,6 +11,8 @@ namespace nanodet {
 
 namespace fs = std::filesystem;
 
+std::atomic<int> stop_requests{0};
+
 namespace {
 
 std::string suffix_of(const fs::path& path) {
@@ -65,7 +67,8 @@ std::unique_ptr<Source> open_folder(const std::string& folder, const Warn& warn)
     std::error_code problem;
     for (fs::directory_iterator entry(folder, problem), end; !problem && entry != end;
          entry.increment(problem)) {
-        if (!entry->is_directory() && is_picture_suffix(suffix_of(entry->path())))
+        std::error_code ignored;
+        if (!entry->is_directory(ignored) && is_picture_suffix(suffix_of(entry->path())))
             files.push_back(entry->path().string());
     }
     if (problem) throw Error(folder + ": cannot read this folder (" + problem.message() + ")");
@@ -91,13 +94,17 @@ std::unique_ptr<Source> open_source(const std::string& text, const Warn& warn) {
     std::error_code ignored;
     if (fs::is_directory(text, ignored)) return open_folder(text, warn);
     const bool there = fs::exists(text, ignored);
-    if (there && is_picture_suffix(suffix_of(text)))
+    if (there && (is_picture_suffix(suffix_of(text)) || is_picture(text)))
         return std::make_unique<PictureSource>(text, std::vector<std::string>{text}, true, warn);
     if (there || is_camera(text) || is_url(text)) return open_video(text);
     throw Error(text + ": there is no such file, folder, camera or stream");
 }
 
 #if !NANODET_WITH_OPENCV
+
+bool is_picture(const std::string&) {
+    return false;
+}
 
 std::unique_ptr<Source> open_video(const std::string& text) {
     throw Error(text + ": this build has no OpenCV: it reads .ppm pictures and folders of them");

@@ -1,6 +1,7 @@
 /// Where pictures come from.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -41,6 +42,9 @@ public:
     virtual std::string problem() const { return {}; }
 };
 
+/// How often the user has asked to end (Ctrl-C); set by a signal handler. Sources that wait look at it.
+extern std::atomic<int> stop_requests;
+
 using Warn = std::function<void(const std::string&)>;
 
 /// Opens whatever a text names: a picture, a folder of pictures, and with OpenCV a video, the number
@@ -49,6 +53,9 @@ using Warn = std::function<void(const std::string&)>;
 /// @param warn  is called with a line for each picture of several that cannot be read
 /// @throws Error  there is nothing, or nothing that can be read
 std::unique_ptr<Source> open_source(const std::string& text, const Warn& warn);
+
+/// Whether a file holds a picture that this build can read, by its content or else its name.
+bool is_picture(const std::string& path);
 
 /// Opens a video, a camera or a URL; in the build with OpenCV alone.
 std::unique_ptr<Source> open_video(const std::string& text);

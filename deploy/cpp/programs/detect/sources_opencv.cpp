@@ -1,8 +1,10 @@
 /// Videos, cameras and streams.
+#include <chrono>
 #include <cmath>
 #include <condition_variable>
 #include <filesystem>
 #include <mutex>
+#include <opencv2/imgcodecs.hpp>
 #include <opencv2/videoio.hpp>
 #include <thread>
 #include <utility>
@@ -94,8 +96,10 @@ public:
 
     bool next(Frame& frame) override {
         std::unique_lock<std::mutex> lock(mutex_);
-        fresh_.wait(lock, [this] { return !newest_.empty() || ended_; });
-        if (newest_.empty()) return false;
+        // a short wait, because a signal handler cannot notify
+        while (newest_.empty() && !ended_ && stop_requests == 0)
+            fresh_.wait_for(lock, std::chrono::milliseconds(200));
+        if (newest_.empty() || stop_requests > 0) return false;
         std::swap(picture_, newest_);
         newest_.release();
         frame = {view(picture_), name_, newest_index_, newest_time_s_};
@@ -161,6 +165,11 @@ std::unique_ptr<Source> open_file(const std::string& path) {
 
 }  // namespace
 
+bool is_picture(const std::string& path) {
+    // an animated gif is a film, though OpenCV also reads its first picture
+    return std::filesystem::path(path).extension() != ".gif" && cv::haveImageReader(path);
+}
+
 std::unique_ptr<Source> open_video(const std::string& text) {
     std::error_code ignored;
     if (std::filesystem::exists(text, ignored)) return open_file(text);
@@ -169,8 +178,12 @@ std::unique_ptr<Source> open_video(const std::string& text) {
         cv::VideoCapture capture(text, cv::CAP_FFMPEG,
                                  {cv::CAP_PROP_OPEN_TIMEOUT_MSEC, timeout_ms,
                                   cv::CAP_PROP_READ_TIMEOUT_MSEC, timeout_ms});
-        if (!capture.isOpened())
-            throw Error(name + ": this stream does not open (tried for 10 s)");
+        if (!capture.isOpened()) throw Error(name + ": this stream does not open");
+        cv::Mat first;
+        // a file on a server: it waits for us, so no frame need be lost
+        if (text.rfind("http", 0) == 0 && capture.get(cv::CAP_PROP_FRAME_COUNT) >= 1 &&
+            capture.read(first) && !first.empty())
+            return std::make_unique<VideoSource>(name, capture, first.clone());
         return std::make_unique<LiveSource>(name, capture);
     }
     const std::string name = "camera " + text;

@@ -35,11 +35,14 @@ final class Camera {
         void afterFrame(Runnable action);
     }
 
+    private static final int RETRY_MS = 50;
+
     private final HandlerThread thread = new HandlerThread("camera");
     private final Handler handler;
     private final CameraManager manager;
     private final Listener listener;
     private CameraSession session;
+    private CameraSession closing;
 
     Camera(Context context, Listener listener) {
         this.listener = listener;
@@ -106,12 +109,23 @@ final class Camera {
     void quit(Runnable after) {
         stop();
         handler.post(after);
-        thread.quitSafely();
+        handler.post(new Runnable() {
+            @Override
+            public void run() {
+                if (closing != null && closing.isOpening()) {
+                    // the system will hand over a camera, which nobody but this thread can close
+                    handler.postDelayed(this, RETRY_MS);
+                } else {
+                    thread.quitSafely();
+                }
+            }
+        });
     }
 
     private void closeSession() {
         if (session != null) {
             session.close();
+            closing = session;
             session = null;
         }
     }

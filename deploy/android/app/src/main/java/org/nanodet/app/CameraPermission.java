@@ -12,20 +12,24 @@ import android.provider.Settings;
 final class CameraPermission {
     private static final int REQUEST = 1;
     private static final String ASKED = "asked";
+    private static final String WAITING = "waiting";
 
     private final Activity activity;
     private final MessagePanel message;
     private boolean asked;
+    private boolean waiting;
 
     /** @param state what {@link #save} wrote, or null */
     CameraPermission(Activity activity, MessagePanel message, Bundle state) {
         this.activity = activity;
         this.message = message;
         asked = state != null && state.getBoolean(ASKED);
+        waiting = state != null && state.getBoolean(WAITING);
     }
 
     void save(Bundle state) {
         state.putBoolean(ASKED, asked);
+        state.putBoolean(WAITING, waiting);
     }
 
     boolean granted() {
@@ -35,7 +39,10 @@ final class CameraPermission {
 
     /** Asks, or says what the user can do after a refusal. */
     void ask() {
-        if (!asked) {
+        if (waiting) {
+            // the question is on the screen
+            message.show(activity.getString(R.string.permission_needed));
+        } else if (!asked) {
             asked = true;
             message.show(activity.getString(R.string.permission_needed));
             request();
@@ -61,6 +68,7 @@ final class CameraPermission {
 
     /** To be called with the answer. */
     void onAnswer(int[] results) {
+        waiting = false;
         if (results.length == 0) {
             // the question was taken away before it was answered
             asked = false;
@@ -68,6 +76,7 @@ final class CameraPermission {
     }
 
     private void request() {
+        waiting = true;
         activity.requestPermissions(new String[] {Manifest.permission.CAMERA}, REQUEST);
     }
 

@@ -34,6 +34,7 @@ final class CameraSession extends CameraDevice.StateCallback
     private StreamSizes sizes;
     private Surface preview;
     private CameraView view;
+    private boolean opening;
     private boolean closed;
 
     /** @param handler of the camera's thread */
@@ -56,15 +57,24 @@ final class CameraSession extends CameraDevice.StateCallback
             reader = ImageReader.newInstance(
                     sizes.frame[0], sizes.frame[1], ImageFormat.YUV_420_888, FRAMES);
             reader.setOnImageAvailableListener(this, handler);
+            opening = true;
             manager.openCamera(id, this, handler);
         } catch (CameraAccessException error) {
+            opening = false;
             fail(messageOf(error));
         } catch (SecurityException error) {
+            opening = false;
             fail(R.string.camera_not_allowed);
         } catch (RuntimeException error) {
             // a camera that is gone, a surface that is gone: camera2 throws several
+            opening = false;
             fail(R.string.camera_failed);
         }
+    }
+
+    /** Whether the system has been asked for a camera and has not answered yet. */
+    boolean isOpening() {
+        return opening;
     }
 
     void close() {
@@ -93,6 +103,7 @@ final class CameraSession extends CameraDevice.StateCallback
 
     @Override
     public void onOpened(CameraDevice opened) {
+        opening = false;
         if (closed) {
             opened.close();
             return;
@@ -146,12 +157,14 @@ final class CameraSession extends CameraDevice.StateCallback
 
     @Override
     public void onDisconnected(CameraDevice lost) {
+        opening = false;
         device = lost;
         fail(R.string.camera_taken);
     }
 
     @Override
     public void onError(CameraDevice lost, int error) {
+        opening = false;
         device = lost;
         switch (error) {
             case ERROR_CAMERA_IN_USE:

@@ -173,7 +173,7 @@ public final class MainActivity extends Activity
             cameraRunning = true;
             camera.start(++cameraNumber, id, texture, loaded.inputWidth, loaded.inputHeight,
                     preview.getWidth(), preview.getHeight());
-        } catch (CameraAccessException error) {
+        } catch (CameraAccessException | IllegalArgumentException error) {
             fail(getString(R.string.camera_failed));
         }
     }
@@ -207,7 +207,7 @@ public final class MainActivity extends Activity
                 int now = Math.max(0, ids.indexOf(settings.camera()));
                 settings.setCamera(ids.get((now + 1) % ids.size()));
             }
-        } catch (CameraAccessException error) {
+        } catch (CameraAccessException | IllegalArgumentException error) {
             // starting says what is wrong
         }
         stopCamera();
