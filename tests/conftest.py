@@ -83,6 +83,19 @@ def small_checkpoint(root, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def exported_real(root, coco_mini, tmp_path_factory):
+    """`nanodet.export.export.Exported` of the original's NanoDet-m, compared on 20 pictures."""
+    pytest.importorskip("onnx")
+    from nanodet.export.export import export
+
+    return export(
+        SHARED / "weights" / "nanodet-m_320.ckpt", tmp_path_factory.mktemp("real"),
+        root / "config" / "nanodet-m.yml", images=coco_mini / "images", nms=True,
+        report=lambda line: None,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
 def exported_small(small_checkpoint, tmp_path_factory):
     """`nanodet.export.export.Exported` of `small_checkpoint`: ONNX, ncnn fp32 and fp16."""
     pytest.importorskip("onnx")

@@ -69,8 +69,12 @@ def cpp_programs(cpp_build, openvino_option):
     """Programs of a Release build with OpenVINO, and ncnn if it is there: ``detect``, ``bench``."""
     need("cmake", "g++")
     ncnn = "ON" if os.environ.get("ncnn_DIR") else "OFF"
-    options = [openvino_option, f"-DNANODET_NCNN={ncnn}"]
-    folder = cpp_build("native", ["nanodet-detect", "nanodet-bench"], *options)
+    # compiling takes longer than what is run here
+    quick = ["-DCMAKE_UNITY_BUILD=ON", "-DCMAKE_CXX_FLAGS_RELEASE=-O1", "-DNANODET_TESTS=ON"]
+    options = [openvino_option, f"-DNANODET_NCNN={ncnn}", *quick]
+    folder = cpp_build(
+        "native", ["nanodet-detect", "nanodet-bench", "nanodet-bench-probe"], *options
+    )
     programs = {
         name: folder / "programs" / name / f"nanodet-{name}" for name in ("detect", "bench")
     }
@@ -81,12 +85,8 @@ def cpp_programs(cpp_build, openvino_option):
 def sanitized(cpp_build, openvino_option):
     """Folder of a build with AddressSanitizer and UndefinedBehaviorSanitizer, OpenVINO in it."""
     need("cmake", "g++")
-    return cpp_build(
-        "asan",
-        ["nanodet-detect", "nanodet-probe", "nanodet-bench-probe"],
-        openvino_option,
-        "-DNANODET_NCNN=OFF",
-    )
+    options = [openvino_option, "-DNANODET_NCNN=OFF", "-DCMAKE_CXX_FLAGS_DEBUG=-O0 -g1"]
+    return cpp_build("asan", ["nanodet-detect", "nanodet-probe"], *options)
 
 
 @pytest.fixture(scope="session", params=["sanitized", "aarch64"])
@@ -110,16 +110,11 @@ def probe(request):
 
 
 @pytest.fixture(scope="session")
-def real_models(root, shared, tmp_path_factory):
+def real_models(exported_real):
     """The real NanoDet-m, by engine: an .onnx and a .param file."""
-    pytest.importorskip("onnx")
-    from nanodet.export.export import export
-
-    folder = tmp_path_factory.mktemp("real")
-    checkpoint = shared / "weights" / "nanodet-m_320.ckpt"
-    config = root / "config" / "nanodet-m.yml"
-    files = export(checkpoint, folder, config=config, report=lambda line: None).files
-    return {"openvino": files["onnx simplified"], "ncnn": files["ncnn fp32"]}
+    return {
+        "openvino": exported_real.files["onnx simplified"], "ncnn": exported_real.files["ncnn fp32"]
+    }  # fmt: skip
 
 
 @pytest.fixture(scope="session")

@@ -247,12 +247,12 @@ def test_the_tables_are_those_of_the_python_command(measured, ask):
 
 
 @pytest.fixture(scope="module")
-def ask(sanitized):
-    """Return a function that gives questions to the program's own functions, under sanitizers."""
+def ask(cpp_programs):
+    """Return a function that gives questions to the program's own functions."""
 
     def ask(*questions):
         done = subprocess.run(
-            [sanitized / "programs" / "bench" / "nanodet-bench-probe"],
+            [cpp_programs.bench.with_name("nanodet-bench-probe")],
             input="".join(json.dumps(question) + "\n" for question in questions),
             capture_output=True, text=True, timeout=60,
         )  # fmt: skip

@@ -274,15 +274,12 @@ def test_default_name(path, name):
     assert default_name(path) == name
 
 
-def test_nanodet_m(shared, root, coco_mini, tmp_path):
-    exported = export(
-        shared / "weights" / "nanodet-m_320.ckpt", tmp_path, root / "config" / "nanodet-m.yml",
-        images=coco_mini / "images", report=silent,
-    )  # fmt: skip
-    assert [p.name for p in exported.files.values()] == [
+def test_nanodet_m(exported_real):
+    exported = exported_real
+    assert {p.name for p in exported.files.values()} == {
         "nanodet-m_320-raw.onnx", "nanodet-m_320.onnx", "nanodet-m_320.param",
-        "nanodet-m_320-fp16.param",
-    ]  # fmt: skip
+        "nanodet-m_320-fp16.param", "nanodet-m_320-nms.onnx",
+    }  # fmt: skip
     for result in exported.results[:3]:
         assert result.tolerance == FULL
         assert result.score_max < 1e-4
