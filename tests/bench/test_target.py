@@ -170,7 +170,8 @@ def test_the_device_cleans_up_by_itself(shell, how, tools, there, tmp_path):
         heard = []
         while "ready" not in (line := guard.stdout.readline()):
             heard.append(line)
-        folder = Path(heard[1].removeprefix("@nanodet folder ").strip())
+        (told,) = (line for line in heard if line.startswith("@nanodet folder "))
+        folder = Path(told.removeprefix("@nanodet folder ").strip())
         (folder / "run").write_text(run_script(folder, ["sleep", "99"]))
         guard.stdin.write("run\n")
         guard.stdin.flush()
