@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "common/words.h"
 #include "nanodet/error.h"
 #include "texts.h"
 
@@ -80,50 +81,6 @@ std::vector<Precision> precisions_of(const std::string& option, const std::strin
     }
     return precisions;
 }
-
-/// The words of the command line, taken one after the other.
-class Words {
-public:
-    Words(int count, char** words) : words_(words + 1, words + count) {}
-
-    /// Takes the next word, an option without its ``=value``; returns false at the end.
-    bool next(std::string& word) {
-        if (at_ == words_.size()) return false;
-        word = words_[at_++];
-        joined_.reset();
-        const auto equals = word.find('=');
-        if (is_option(word) && equals != std::string::npos) {
-            joined_ = word.substr(equals + 1);
-            word.erase(equals);
-        }
-        return true;
-    }
-
-    static bool is_option(const std::string& word) { return word.size() > 1 && word[0] == '-'; }
-
-    /// Takes the value of an option.
-    std::string value(const std::string& option) {
-        std::string value;
-        if (joined_) {
-            value = *joined_;
-            joined_.reset();
-        } else if (at_ < words_.size()) {
-            value = words_[at_++];
-        }
-        if (value.empty()) throw Error(option + ": needs a value");
-        return value;
-    }
-
-    /// @throws Error  a value behind an option that takes none
-    void no_value(const std::string& option) const {
-        if (joined_) throw Error(option + ": takes no value");
-    }
-
-private:
-    std::vector<std::string> words_;
-    std::size_t at_ = 0;
-    std::optional<std::string> joined_;
-};
 
 }  // namespace
 

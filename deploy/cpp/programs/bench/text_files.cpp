@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "common/whole_file.h"
 #include "nanodet/error.h"
 #include "texts.h"
 
@@ -62,25 +63,7 @@ void check_writable(const std::string& path) {
 }
 
 void write_text(const std::string& path, const std::string& text) {
-    std::error_code ignored;
-    // the file behind a link, which stays one
-    const fs::path name = fs::is_symlink(path, ignored) ? fs::weakly_canonical(path)
-                                                            : fs::path(path);
-    const std::string temporary =
-        (folder_of(name.string()) / ("." + name.stem().string() + "-" + std::to_string(::getpid()) +
-                            name.extension().string()))
-            .string();
-    errno = 0;
-    File file(std::fopen(temporary.c_str(), "wb"));
-    bool fine = file != nullptr;
-    fine = fine && std::fwrite(text.data(), 1, text.size(), file.get()) == text.size();
-    fine = fine && std::fflush(file.get()) == 0;
-    file.reset();
-    fine = fine && std::rename(temporary.c_str(), name.c_str()) == 0;
-    if (fine) return;
-    const std::string problem = std::strerror(errno);
-    std::remove(temporary.c_str());
-    throw Error(path + ": cannot be written (" + problem + ")");
+    write_whole(behind_link(path), text.data(), text.size());
 }
 
 }  // namespace nanodet::bench

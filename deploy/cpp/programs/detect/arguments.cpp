@@ -1,9 +1,10 @@
 #include "arguments.h"
 
-#include <cerrno>
 #include <cmath>
 #include <cstdlib>
 #include <vector>
+
+#include "common/words.h"
 
 namespace nanodet {
 
@@ -55,37 +56,26 @@ Size size_of(const std::string& option, const std::string& text) {
 Arguments parse_arguments(int count, char** words) {
     Arguments arguments;
     std::vector<std::string> positional;
-    for (int i = 1; i < count; ++i) {
-        std::string word = words[i];
-        if (word == "-h") word = "--help";
-        if (word.size() < 2 || word[0] != '-' || word[1] != '-') {
-            positional.push_back(word);
-            continue;
-        }
-        std::optional<std::string> joined;
-        const auto equals = word.find('=');
-        if (equals != std::string::npos) {
-            joined = word.substr(equals + 1);
-            word.erase(equals);
-        }
-        const auto value = [&]() -> std::string {
-            if (joined) return *joined;
-            if (i + 1 >= count) throw Error(word + ": needs a value");
-            return words[++i];
-        };
+    Words line(count, words);
+    for (std::string word; line.next(word);) {
         DetectorOptions& options = arguments.options;
-        if (word == "--help") {
-            arguments.help = true;
+        const auto flag = [&](bool& flag) {
+            line.no_value(word);
+            flag = true;
+        };
+        const auto value = [&] { return line.value(word); };
+        if (!Words::is_option(word)) {
+            positional.push_back(word);
+        } else if (word == "--help" || word == "-h") {
+            flag(arguments.help);
         } else if (word == "--version") {
-            arguments.version = true;
+            flag(arguments.version);
         } else if (word == "--vulkan") {
-            options.vulkan = true;
+            flag(options.vulkan);
         } else if (word == "--out") {
             arguments.out = value();
-            if (arguments.out.empty()) throw Error("--out: must name a folder");
         } else if (word == "--jsonl") {
             arguments.jsonl = value();
-            if (arguments.jsonl.empty()) throw Error("--jsonl: must name a file");
         } else if (word == "--score") {
             options.score = static_cast<float>(number_of(word, value(), 0, 1, false));
         } else if (word == "--threads") {

@@ -2,13 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "common/ppm.h"
+#include "files.h"
 #include "nanodet/error.h"
 #if NANODET_WITH_OPENCV
 #include <opencv2/imgcodecs.hpp>
@@ -16,20 +13,10 @@
 
 namespace nanodet {
 
-namespace fs = std::filesystem;
-
 namespace {
 
 std::string read_bytes(const std::string& path) {
-    std::error_code ignored;
-    if (fs::is_directory(path, ignored))
-        throw Error(path + ": cannot read this picture (Is a directory)");
-    errno = 0;
-    std::ifstream file(path, std::ios::binary);
-    if (!file)
-        throw Error(path + ": cannot read this picture (" +
-                    (errno ? std::strerror(errno) : "cannot be opened") + ")");
-    std::string data{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+    std::string data = read_file(path, "this picture");
     if (data.empty()) throw Error(path + ": this picture is an empty file");
     return data;
 }

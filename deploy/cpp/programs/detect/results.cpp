@@ -1,13 +1,12 @@
 #include "results.h"
 
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <iostream>
 #include <utility>
 
+#include "common/whole_file.h"
 #include "nanodet/error.h"
 #include "nanodet/json_lines.h"
 
@@ -22,9 +21,7 @@ JsonLines::JsonLines(std::string path, const Spec& spec) : path_(std::move(path)
     if (fs::is_directory(status)) throw Error(path_ + ": is a folder");
     std::string opened = path_;
     if (!fs::exists(status) || fs::is_regular_file(status)) {
-        // behind a link, which stays one
-        const fs::path target = fs::weakly_canonical(path_, ignored);
-        if (!ignored) path_ = target.string();
+        path_ = behind_link(path_);
         opened = temporary_ = temporary_beside(path_);
     }
     errno = 0;
@@ -93,34 +90,6 @@ std::vector<std::unique_ptr<Sink>> open_sinks(const Arguments& arguments, const 
 bool same_file(const std::string& a, const std::string& b) {
     std::error_code ignored;
     return !a.empty() && fs::is_regular_file(a, ignored) && fs::equivalent(a, b, ignored);
-}
-
-void write_whole(const std::string& path, const std::vector<unsigned char>& bytes) {
-    const std::string temporary = temporary_beside(path);
-    errno = 0;
-    std::ofstream file(temporary, std::ios::binary);
-    file.write(reinterpret_cast<const char*>(bytes.data()), std::streamsize(bytes.size()));
-    file.close();
-    if (!file) {
-        const int reason = errno;
-        std::error_code ignored;
-        fs::remove(temporary, ignored);
-        throw Error(path + ": cannot be written (" + std::strerror(reason) + ")");
-    }
-    move_into_place(temporary, path);
-}
-
-std::string temporary_beside(const std::string& path) {
-    const fs::path target(path);
-    const std::string name = "." + target.stem().string() + "." + std::to_string(::getpid()) +
-                             ".part" + target.extension().string();
-    return (target.parent_path() / name).string();
-}
-
-void move_into_place(const std::string& temporary, const std::string& path) {
-    std::error_code problem;
-    fs::rename(temporary, path, problem);
-    if (problem) throw Error(path + ": cannot be written (" + problem.message() + ")");
 }
 
 #if !NANODET_WITH_OPENCV

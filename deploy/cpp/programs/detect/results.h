@@ -42,11 +42,6 @@ private:
     std::ofstream file_;
 };
 
-/// Writes bytes to a file, whole or not at all.
-///
-/// @throws Error  it cannot be written
-void write_whole(const std::string& path, const std::vector<unsigned char>& bytes);
-
 /// Whether two paths name one file, links followed.
 bool same_file(const std::string& a, const std::string& b);
 
@@ -60,13 +55,5 @@ std::unique_ptr<Sink> open_drawing(const std::string& out, const Source& source,
 
 /// @throws Error  nothing can be shown or drawn here
 void check_drawing(const Arguments& arguments);
-
-/// Returns a name beside ``path`` with the same ending that no other process writes to.
-std::string temporary_beside(const std::string& path);
-
-/// Gives a finished file its name.
-///
-/// @throws Error  it cannot be renamed
-void move_into_place(const std::string& temporary, const std::string& path);
 
 }  // namespace nanodet

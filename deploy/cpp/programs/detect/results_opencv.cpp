@@ -13,6 +13,7 @@
 #include <set>
 #include <utility>
 
+#include "common/whole_file.h"
 #include "draw.h"
 #include "nanodet/error.h"
 #include "results.h"
@@ -75,7 +76,7 @@ public:
             encoded = false;
         }
         if (!encoded) throw Error(target + ": this picture cannot be encoded");
-        write_whole(target, bytes);
+        write_whole(target, bytes.data(), bytes.size());
         return true;
     }
 

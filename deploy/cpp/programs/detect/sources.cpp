@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "files.h"
 #include "nanodet/error.h"
 #include "picture_file.h"
 
@@ -14,13 +15,6 @@ namespace fs = std::filesystem;
 std::atomic<int> stop_requests{0};
 
 namespace {
-
-std::string suffix_of(const fs::path& path) {
-    std::string suffix = path.extension().string();
-    for (char& letter : suffix)
-        if (letter >= 'A' && letter <= 'Z') letter = char(letter - 'A' + 'a');
-    return suffix;
-}
 
 class PictureSource : public Source {
 public:
@@ -68,7 +62,7 @@ std::unique_ptr<Source> open_folder(const std::string& folder, const Warn& warn)
     for (fs::directory_iterator entry(folder, problem), end; !problem && entry != end;
          entry.increment(problem)) {
         std::error_code ignored;
-        if (!entry->is_directory(ignored) && is_picture_suffix(suffix_of(entry->path())))
+        if (!entry->is_directory(ignored) && is_picture_suffix(suffix_of(entry->path().string())))
             files.push_back(entry->path().string());
     }
     if (problem) throw Error(folder + ": cannot read this folder (" + problem.message() + ")");
