@@ -82,6 +82,31 @@ def cpp_programs(cpp_build, openvino_option):
 
 
 @pytest.fixture(scope="session")
+def start_bench(cpp_programs):
+    """Return a function that starts the program."""
+
+    def start(*arguments, **environment):
+        return subprocess.Popen(
+            list(map(str, [cpp_programs.bench, *arguments])), env={**os.environ, **environment},
+            text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def run_bench(start_bench):
+    """Return a function that runs the program and returns (status, stdout, stderr)."""
+
+    def bench(*arguments, **environment):
+        process = start_bench(*arguments, **environment)
+        out, err = process.communicate(timeout=120)
+        return process.returncode, out, err
+
+    return bench
+
+
+@pytest.fixture(scope="session")
 def sanitized(cpp_build, openvino_option):
     """Folder of a build with AddressSanitizer and UndefinedBehaviorSanitizer, OpenVINO in it."""
     need("cmake", "g++")

@@ -12,143 +12,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from made_up_machines import BOARDS, write_tree
 
 from nanodet.bench.bench import bench as bench_in_python
-from nanodet.bench.machine import describe
 from nanodet.bench.plan import effort_of
 from nanodet.bench.report import format_tables
 from nanodet.bench.statistics import later_half, ratio, stage_times
-from nanodet.bench.throttling import read_sensors, reasons
+from nanodet.bench.throttling import reasons
 
-CPU, THERMAL = "sys/devices/system/cpu", "sys/class/thermal"
 QUICK = ["--runs", 3, "--seconds", 0.1]
-
-
-# sysfs and procfs of made-up machines
-BOARDS = {
-    "a phone": {
-        f"{CPU}/online": "0-3,6",
-        "proc/meminfo": "MemFree:  1 kB\nMemTotal:        8052948 kB",
-        "proc/cpuinfo": "\n\n".join(
-            f"processor\t: {i}\nFeatures\t: fp asimd  asimdhp\nCPU implementer\t: 0x{maker}\n"
-            f"CPU part\t: {part}"
-            for i, maker, part in (
-                (0, 41, "0xd05"),
-                (1, 41, "0xd05"),
-                (2, 51, "0x804"),
-                (3, 41, "0xfff"),
-                (6, 41, "-"),
-            )
-        )
-        + "\n\nHardware\t: Qualcomm SM8350\nSerial\t: ",
-        "sys/devices/soc0/machine": "\0",
-        "sys/devices/soc0/soc_id": "415",
-        **{f"{CPU}/cpu{i}/cpu_capacity": 325 if i < 2 else 1024 for i in (0, 1, 2, 3, 6)},
-        **{f"{CPU}/cpu{i}/cpufreq/cpuinfo_max_freq": 1804800 + 7 * i for i in range(7)},
-        f"{CPU}/cpu0/cpufreq/scaling_cur_freq": 1234567,
-        f"{CPU}/cpu0/cpufreq/scaling_max_freq": "none",
-        f"{CPU}/cpu1/cpufreq/scaling_governor": "schedutil",
-        f"{THERMAL}/thermal_zone0/type": "cpu-0-0",
-        f"{THERMAL}/thermal_zone0/temp": 81300,
-        f"{THERMAL}/thermal_zone0/trip_point_0_type": "passive",
-        f"{THERMAL}/thermal_zone0/trip_point_0_temp": 95000,
-        f"{THERMAL}/thermal_zone0/trip_point_1_type": "hot",
-        f"{THERMAL}/thermal_zone0/trip_point_1_temp": 75000,
-        f"{THERMAL}/thermal_zone0/trip_point_2_type": "critical",
-        f"{THERMAL}/thermal_zone0/trip_point_2_temp": 60000,
-        f"{THERMAL}/thermal_zone0/trip_point_3_type": "passive",
-        f"{THERMAL}/thermal_zone0/trip_point_3_temp": -274000,
-        f"{THERMAL}/thermal_zone10/temp": 30123,
-        f"{THERMAL}/thermal_zone2/type": "off",
-        f"{THERMAL}/thermal_zone2/temp/nothing": "a folder",
-        f"{THERMAL}/cooling_device0/type": "thermal-CPUfreq-0",
-        f"{THERMAL}/cooling_device0/cur_state": 0,
-        f"{THERMAL}/cooling_device1/type": "pwm-fan",
-        f"{THERMAL}/cooling_device1/cur_state": 3,
-        f"{THERMAL}/cooling_device10/type": "cpufreq-cpu4",
-        f"{THERMAL}/cooling_device10/cur_state": 2,
-    },
-    "a Raspberry Pi": {
-        # no list of cores; the paragraph behind those of the cores counts in both programs
-        "proc/cpuinfo": "\n\n".join(
-            f"processor\t: {i}\nBogoMIPS\t: 108.00\nFeatures\t: fp crc32\n"
-            "CPU implementer\t: 0x41\nCPU part\t: 0xd0b"
-            for i in range(4)
-        )
-        + "\n\nRevision\t: c04170\nModel\t\t: Raspberry Pi 5",
-        "proc/meminfo": "MemTotal: 8245184 kB",
-        "sys/firmware/devicetree/base/model": "Raspberry Pi 5 Model B Rev 1.0\0",
-        "sys/firmware/devicetree/base/compatible": "raspberrypi,5-model-b\0brcm,bcm2712\0",
-        "sys/devices/platform/soc/soc:firmware/get_throttled": "50005",
-        **{f"{CPU}/cpu{i}/cpufreq/scaling_governor": "ondemand" for i in range(4)},
-    },
-    "a PC": {
-        "proc/cpuinfo": "processor\t: 0\nmodel name\t: AMD: EPYC\nflags\t: sse avx2\n\nprocessor\t: 1",
-        "proc/meminfo": "no total",
-        f"{CPU}/online": "0-1",
-        f"{CPU}/cpu0/cpufreq/cpuinfo_max_freq": 3000000,
-        f"{CPU}/cpu1/cpufreq/cpuinfo_max_freq": 2000000,
-        "sys/class/dmi/id/product_name": "Standard PC",
-        "sys/devices/platform/soc/soc:firmware/get_throttled": "0x1g",
-    },
-    "nothing told": {},
-}
-
-
-def write_tree(root, files):
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(str(text) if "\0" in str(text) else f"{text}\n")
-    root.mkdir(exist_ok=True)
-    return root
-
-
-@pytest.mark.parametrize("name", BOARDS)
-def test_a_machine_tells_both_programs_the_same(name, bench, tmp_path):
-    root = write_tree(tmp_path / "root", BOARDS[name])
-    status, text, err = bench("--machine", "--root", root)
-    assert (status, err) == (0, "")
-    told = json.loads(text)
-    expected = describe(root)
-    assert {key: told["machine"][key] for key in expected} == expected
-    assert set(told["machine"]) - set(expected) == {"architecture", "system", "environment"}
-    sensors = read_sensors([core["id"] for core in expected["cores"]], root)
-    assert told["sensors"] == sensors
-    assert [list(v) for v in told["sensors"].values() if isinstance(v, dict)] == [
-        list(v) for v in sensors.values() if isinstance(v, dict)
-    ]
-
-
-def test_this_machine_tells_both_programs_the_same(bench):
-    expected = describe()
-    told = json.loads(bench("--machine")[1])["machine"]
-    assert {key: told[key] for key in expected} == expected
-
-
-@pytest.fixture(scope="module")
-def start(cpp_programs):
-    """Return a function that starts the program."""
-
-    def start(*arguments, **environment):
-        return subprocess.Popen(
-            list(map(str, [cpp_programs.bench, *arguments])), env={**os.environ, **environment},
-            text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-        )  # fmt: skip
-
-    return start
-
-
-@pytest.fixture(scope="module")
-def bench(start):
-    """Return a function that runs the program and returns (status, stdout, stderr)."""
-
-    def bench(*arguments, **environment):
-        process = start(*arguments, **environment)
-        out, err = process.communicate(timeout=120)
-        return process.returncode, out, err
-
-    return bench
 
 
 @pytest.fixture(scope="module")
@@ -157,13 +29,13 @@ def onnx(exported_small):
 
 
 @pytest.fixture(scope="module")
-def measured(bench, onnx, tmp_path_factory):
+def measured(run_bench, onnx, tmp_path_factory):
     """One run's (stdout, report): one model at two sizes, a picture, a made-up hot machine."""
     folder = tmp_path_factory.mktemp("bench")
     root = write_tree(folder / "root", BOARDS["a phone"])
     picture, out = folder / "p.ppm", folder / "out.json"
     assert cv2.imwrite(str(picture), np.random.default_rng(0).integers(0, 256, (40, 50, 3), "u1"))
-    status, text, err = bench(
+    status, text, err = run_bench(
         onnx, f"{onnx}@96x64", *QUICK, "--cores", "0", "--image", picture, "--root", root,
         "--json", out,
     )  # fmt: skip
@@ -311,8 +183,8 @@ def test_reasons_are_those_of_the_python_command(ask):
     assert [] in expected
 
 
-def test_json_to_standard_output(bench, onnx):
-    status, text, err = bench(
+def test_json_to_standard_output(run_bench, onnx):
+    status, text, err = run_bench(
         onnx, *QUICK, "--json", "-", "--threads", "1, 65", OMP_NUM_THREADS="1"
     )
     assert status == 0, err
@@ -362,12 +234,12 @@ def test_json_to_standard_output(bench, onnx):
         (["MODEL", "--image", "p.ppm"], "p.ppm: this picture is truncated"),
     ],
 )
-def test_bad_input_gets_one_line(arguments, words, bench, onnx, tmp_path, monkeypatch):
+def test_bad_input_gets_one_line(arguments, words, run_bench, onnx, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "broken.onnx").write_bytes(b"no model")
     (tmp_path / "p.ppm").write_bytes(b"P6 # a comment\n4 4 255\n" + bytes(10))
     words_in = [str(argument).replace("MODEL", str(onnx)) for argument in arguments]
-    status, out, err = bench("--runs", 1, "--seconds", 0.01, *words_in)
+    status, out, err = run_bench("--runs", 1, "--seconds", 0.01, *words_in)
     assert (status, out) == (1, "")
     last = [line for line in err.splitlines() if " to time, " not in line]
     assert len(last) == 1 and last[0].startswith("nanodet-bench: error: ") and words in last[0], err
@@ -399,9 +271,9 @@ def wait_until_running(process, count):
     return wait_for(running)
 
 
-def test_a_process_that_dies_leaves_the_others(start, onnx, tmp_path):
+def test_a_process_that_dies_leaves_the_others(start_bench, onnx, tmp_path):
     out = tmp_path / "out.json"
-    process = start(onnx, f"{onnx}@96x64", "--runs", 3, "--seconds", 1, "--json", out)
+    process = start_bench(onnx, f"{onnx}@96x64", "--runs", 3, "--seconds", 1, "--json", out)
     os.kill(wait_until_running(process, 2)[0], signal.SIGKILL)
     text, err = process.communicate(timeout=60)
     assert process.returncode == 1
@@ -413,8 +285,8 @@ def test_a_process_that_dies_leaves_the_others(start, onnx, tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_leaves_nothing(number, start, onnx, tmp_path):
-    process = start(onnx, f"{onnx}@96x64", "--strict", "--json", tmp_path / "out.json")
+def test_an_interrupted_run_leaves_nothing(number, start_bench, onnx, tmp_path):
+    process = start_bench(onnx, f"{onnx}@96x64", "--strict", "--json", tmp_path / "out.json")
     children = wait_until_running(process, 2)
     # Ctrl-C goes to all processes of the terminal
     (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
@@ -425,8 +297,8 @@ def test_an_interrupted_run_leaves_nothing(number, start, onnx, tmp_path):
     wait_for(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
 
 
-def test_processes_end_when_the_first_is_killed(start, onnx):
-    process = start(onnx, f"{onnx}@96x64", "--strict")
+def test_processes_end_when_the_first_is_killed(start_bench, onnx):
+    process = start_bench(onnx, f"{onnx}@96x64", "--strict")
     children = wait_until_running(process, 2)
     process.kill()
     process.communicate(timeout=20)
@@ -441,7 +313,7 @@ def alive(pid):
         return False
 
 
-def test_help_and_version(bench):
-    status, text, err = bench("--help")
+def test_help_and_version(run_bench):
+    status, text, err = run_bench("--help")
     assert (status, err) == (0, "") and "nanodet-bench MODEL[@WxH]..." in text
-    assert bench("--version") == (0, "nanodet-bench 2.0.0\n", "")
+    assert run_bench("--version") == (0, "nanodet-bench 2.0.0\n", "")

@@ -2,9 +2,12 @@
 
 import shlex
 import subprocess
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
 
 from nanodet.errors import NanodetError
+
+BEGIN, END = "@nanodet begin", "@nanodet end"  # around what a script writes
 
 
 class LinkLost(NanodetError):
@@ -36,7 +39,7 @@ class Done:
         return last_line(self.err) or last_line(self.out) or f"status {self.status}"
 
 
-class Device:
+class Device(ABC):
     """A machine on which programs can be run; a context manager that ends the link to it.
 
     What differs between kinds of device is in the sub-classes.
@@ -63,27 +66,27 @@ class Device:
         return self
 
     def __exit__(self, *exception):
-        pass
+        return None
 
+    @abstractmethod
     def words(self, script):
         """Return the words of the local command that has the device's ``sh`` run a script."""
-        raise NotImplementedError
 
+    @abstractmethod
     def push(self, local, path):
         """Copy a file.
 
         Raises:
             NanodetError: it cannot be written there, or the link was lost.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def explain(self, said):
         """Return what the link's program said last before it failed, and what helps."""
-        raise NotImplementedError
 
+    @abstractmethod
     def lost(self, done):
         """Tell whether the link failed, and not the command that was `Done` over it."""
-        raise NotImplementedError
 
     def start(self, script, **streams):
         """Start a script on the device; ``streams`` are those of `subprocess.Popen`.
@@ -95,13 +98,16 @@ class Device:
     def shell(self, script, stdin=subprocess.DEVNULL):
         """Run a script on the device to its end; return it `Done`.
 
+        A login shell may print before and after it: ``out`` is what lies between two marks.
+
         Raises:
             LinkLost: it did not come to its end.
         """
-        done = self._run(self.words(script), stdin)
+        marked = f"echo; echo {BEGIN}; {{ {script}\n}}; s=$?; echo; echo {END}; exit $s"
+        done = self._run(self.words(marked), stdin)
         if self.lost(done):
             raise LinkLost(self.name, self.explain(done.said))
-        return done
+        return replace(done, out=done.out.partition(f"{BEGIN}\n")[2].rpartition(f"\n{END}")[0])
 
     def _run(self, words, stdin=subprocess.DEVNULL):
         """Run a local command to its end; return it `Done`."""

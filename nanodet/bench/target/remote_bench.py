@@ -169,29 +169,16 @@ def _copy(device, guard, files):
 
 def _must(device, script):
     """Run a script on the device; return what it wrote, raise `NanodetError` if it fails."""
-    status, out, said = _told(device, script)
-    if status != 0:
-        raise NanodetError(f"{device.name}: {said}")
-    return out
-
-
-def _told(device, script):
-    """Run a script on the device; return its status, what it wrote, and its last error.
-
-    A login shell may print before and after it: what counts lies between two marks.
-    """
-    begin, end = "@nanodet begin\n", "\n@nanodet end"
-    done = device.shell(
-        f"echo; echo {begin.strip()}; {{ {script}\n}}; s=$?; echo; echo {end.strip()}; exit $s"
-    )
-    out = done.out.partition(begin)[2].rpartition(end)[0]
-    return done.status, out, done.said
+    done = device.shell(script)
+    if done.status != 0:
+        raise NanodetError(f"{device.name}: {done.said}")
+    return done.out
 
 
 def _read_report(device, folder):
     """Return the text of the report, None where the program wrote none."""
-    status, out, _ = _told(device, quote("cat", f"{folder}/{REPORT}"))
-    return out if status == 0 else None
+    done = device.shell(quote("cat", f"{folder}/{REPORT}"))
+    return done.out if done.status == 0 else None
 
 
 def _failure(log, status):
