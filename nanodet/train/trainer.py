@@ -16,16 +16,14 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from nanodet.data.dataset import DetectionSet
 from nanodet.data.loader import build_loader
-from nanodet.data.read import read_annotations
 from nanodet.errors import NanodetError
 from nanodet.evaluate.run import evaluate_model, evaluation_detector, format_table
-from nanodet.model.checkpoint import read_checkpoint, take_matching
 from nanodet.model.network import build_network
-from nanodet.model.pretrained import load_pretrained
 from nanodet.runtime.files import check_folder_writable, make_folder
 from nanodet.train.checkpoints import BEST, AtomicCheckpointIO, Checkpoints, save_metric
 from nanodet.train.cpu import denormals_flushed, keep_memory
 from nanodet.train.device import trainer_devices
+from nanodet.train.initial_weights import initial_weights
 from nanodet.train.metrics_csv import MetricsCsv
 from nanodet.train.module import TrainingModule
 from nanodet.train.optimiser import build_optimiser, check_schedule
@@ -33,8 +31,7 @@ from nanodet.train.progress import EpochBar, EpochLines
 from nanodet.train.report import write_report
 from nanodet.train.resume import check_same_run
 from nanodet.train.run_folder import RunFolder, find_resume
-
-PROBLEMS_SHOWN = 5
+from nanodet.train.sets import read_sets
 
 
 @denormals_flushed()  # all of it: before the first tensor starts torch's threads
@@ -67,11 +64,11 @@ def train(config, file="config", say=print, callbacks=()):
         epochs = check_same_run(resume, config, file)
         say(f"resuming {resume} after {epochs} epochs")
     seed = config.seed or 0
-    training_set, validation_set = _read_data(config, file, say)
+    training_set, validation_set = read_sets(config, file, say)
     torch.manual_seed(seed)
     network = build_network(config.model.arch, file)
     if resume is None:
-        _initial_weights(network, config, file, say)
+        initial_weights(network, config, file, say)
     build_optimiser(network, config.schedule.optimizer, file)  # complains before files are touched
     module = TrainingModule(config, network, validation_set, file)
     if devices["accelerator"] in ("cpu", "cuda"):
@@ -150,48 +147,6 @@ def _callbacks(config, folder, metric, say):
             )
         )
     return callbacks
-
-
-def _read_data(config, file, say):
-    names = config.class_names
-    training_set = _read(config.data.train, names)
-    if names is None:
-        names = list(training_set.class_names)
-    validation_set = _read(config.data.val, names)
-    head = config.model.arch.head
-    if config.class_names is None:
-        config.class_names = names
-    if head.num_classes is None:
-        head.num_classes = len(names)
-    for part, found in (("train", training_set), ("val", validation_set)):
-        if len(found.class_names) != head.num_classes:
-            raise NanodetError(
-                f"{file}: model.arch.head.num_classes: is {head.num_classes}, but data.{part} has "
-                f"{len(found.class_names)} classes"
-            )
-        for problem in found.problems[:PROBLEMS_SHOWN]:
-            say(f"data.{part}: {problem}")
-        if len(found.problems) > PROBLEMS_SHOWN:
-            say(f"data.{part}: {len(found.problems) - PROBLEMS_SHOWN} more such lines")
-    return training_set, validation_set
-
-
-def _read(section, class_names):
-    return read_annotations(
-        section.name, section.img_path, section.ann_path, section.list_path,
-        section.class_names or class_names,
-    )  # fmt: skip
-
-
-def _initial_weights(network, config, file, say):
-    load = config.schedule.load_model
-    if load is None:
-        say(load_pretrained(network.backbone, config.model.arch.backbone, file))
-        return
-    if not Path(load).is_file():
-        raise NanodetError(f"{file}: schedule.load_model: {load}: there is no such checkpoint")
-    for line in take_matching(network, read_checkpoint(load)):
-        say(line)
 
 
 class _Loaders(pl.LightningDataModule):
