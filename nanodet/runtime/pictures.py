@@ -9,7 +9,13 @@ import numpy as np
 from nanodet.errors import NanodetError
 from nanodet.runtime.files import replacing
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".jp2", ".ppm", ".pgm")
+# what OpenCV 5 reads, by the names such files go by; the list of every folder and reader here,
+# and of deploy/cpp/programs/detect/picture_file.cpp
+SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".jfi", ".mpo", ".png", ".apng", ".bmp", ".dib",
+    ".webp", ".avif", ".gif", ".tif", ".tiff", ".jp2", ".j2k", ".j2c", ".jpc", ".ppm", ".pgm",
+    ".pbm", ".pnm", ".pam", ".ras", ".sr", ".hdr", ".pic",
+)  # fmt: skip
 HEADER_BYTES = 1 << 16  # what nearly all headers fit in
 
 

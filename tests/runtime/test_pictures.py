@@ -1,5 +1,7 @@
 """Reading picture files of every depth, and broken ones."""
 
+import io
+import re
 import struct
 
 import cv2
@@ -7,7 +9,7 @@ import numpy as np
 import pytest
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.pictures import picture_size, read_picture
+from nanodet.runtime.pictures import SUFFIXES, picture_size, read_picture
 
 
 def textured(height=48, width=64):
@@ -27,6 +29,38 @@ def test_size_is_that_of_the_pixels(tmp_path, suffix):
     cv2.imwrite(str(path), textured())
     assert picture_size(path) == (64, 48)
     np.testing.assert_array_equal(read_picture(path), cv2.imread(str(path)))
+
+
+# what OpenCV writes under another name, and what it reads but does not write
+WRITTEN_AS = {
+    **dict.fromkeys((".jfif", ".jif", ".jfi", ".mpo"), ".jpg"),
+    **dict.fromkeys((".j2k", ".j2c", ".jpc"), None),
+}
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_every_suffix_is_of_a_format_that_is_read(tmp_path, suffix):
+    shown = np.full((60, 80, 3), (255, 0, 0), np.uint8)  # in every palette
+    if suffix in (".pgm", ".pbm"):
+        shown[:] = 255
+    path = tmp_path / f"a{suffix}"
+    written_as = WRITTEN_AS.get(suffix, suffix)
+    if written_as is None:  # a bare JPEG 2000 codestream
+        image = pytest.importorskip("PIL.Image")
+        data = io.BytesIO()
+        image.fromarray(shown[..., ::-1]).save(data, format="JPEG2000", no_jp2=True)
+        path.write_bytes(data.getvalue())
+    else:
+        colour = shown[..., 0] if suffix in (".pgm", ".pbm") else shown
+        path.write_bytes(cv2.imencode(written_as, colour)[1].tobytes())
+    assert picture_size(path) == (80, 60)
+    np.testing.assert_allclose(read_picture(path), shown, atol=8)
+
+
+def test_the_cpp_program_knows_the_same_suffixes(root):
+    source = (root / "deploy/cpp/programs/detect/picture_file.cpp").read_text()
+    listed = re.search(r"known = \{(.*?)\};", source, re.DOTALL)[1]
+    assert tuple(re.findall(r'"(.*?)"', listed)) == SUFFIXES
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

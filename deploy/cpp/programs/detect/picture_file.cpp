@@ -52,8 +52,11 @@ bool is_cut_off(const std::string& data) {
 #if NANODET_WITH_OPENCV
 
 bool is_picture_suffix(const std::string& suffix) {
-    constexpr std::array known = {".jpg", ".jpeg", ".png", ".bmp", ".webp",
-                                  ".tif", ".tiff", ".jp2", ".ppm", ".pgm"};
+    // as nanodet/runtime/pictures.py has them
+    constexpr std::array known = {
+        ".jpg",  ".jpeg", ".jpe", ".jfif", ".jif",  ".jfi", ".mpo", ".png", ".apng", ".bmp",
+        ".dib",  ".webp", ".avif", ".gif", ".tif",  ".tiff", ".jp2", ".j2k", ".j2c", ".jpc",
+        ".ppm",  ".pgm",  ".pbm", ".pnm",  ".pam",  ".ras", ".sr",  ".hdr", ".pic"};
     return std::find(known.begin(), known.end(), suffix) != known.end();
 }
 

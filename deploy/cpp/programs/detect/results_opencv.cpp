@@ -56,7 +56,8 @@ public:
                 throw Error(folder.string() +
                             ": holds the source pictures; choose another --out");
             fs::path name = fs::path(file).filename();
-            if (!cv::haveImageWriter(name.string()) || name.extension() == ".pgm") name += ".png";
+            const bool colourless = name.extension() == ".pgm" || name.extension() == ".pbm";
+            if (colourless || !cv::haveImageWriter(name.string())) name += ".png";
             for (int number = 2; !taken.insert(lower(name)).second; ++number)
                 name.replace_filename(fs::path(file).stem().string() + "-" +
                                       std::to_string(number) + name.extension().string());

@@ -88,7 +88,8 @@ std::unique_ptr<Source> open_source(const std::string& text, const Warn& warn) {
     std::error_code ignored;
     if (fs::is_directory(text, ignored)) return open_folder(text, warn);
     const bool there = fs::exists(text, ignored);
-    if (there && (is_picture_suffix(suffix_of(text)) || is_picture(text)))
+    const std::string suffix = suffix_of(text);
+    if (there && ((is_picture_suffix(suffix) && suffix != ".gif") || is_picture(text)))
         return std::make_unique<PictureSource>(text, std::vector<std::string>{text}, true, warn);
     if (there || is_camera(text) || is_url(text)) return open_video(text);
     throw Error(text + ": there is no such file, folder, camera or stream");
