@@ -12,11 +12,11 @@ from pathlib import Path
 import torch
 
 import nanodet
+from nanodet.compare.outputs import FULL, HALF, compare_stages, format_table
+from nanodet.compare.tensors import picture_tensors
 from nanodet.errors import NanodetError
 from nanodet.export import earlier, ncnn_file, onnx_file, onnx_nms
-from nanodet.export.compare import FULL, HALF, compare_stages, format_table
 from nanodet.export.quiet import stage
-from nanodet.export.tensors import picture_tensors
 from nanodet.model.torch_backend import TorchBackend
 from nanodet.runtime.backends.ncnn import NcnnBackend
 from nanodet.runtime.backends.onnx import OnnxBackend

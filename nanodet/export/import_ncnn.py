@@ -10,11 +10,11 @@ import numpy as np
 import torch
 
 from nanodet import __version__
+from nanodet.compare.tensors import picture_paths, picture_tensors
 from nanodet.config import config_to_dict, load_config
 from nanodet.errors import NanodetError
 from nanodet.export import batch_norm
 from nanodet.export.match_ncnn import match
-from nanodet.export.tensors import picture_paths, picture_tensors
 from nanodet.model.checkpoint import KEY
 from nanodet.model.network import build_network
 from nanodet.model.torch_backend import TorchBackend, spec_of

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from nanodet.compare.twins import count_twins
 from nanodet.errors import NanodetError
 from nanodet.evaluate.run import evaluate_model, evaluation_detector
-from nanodet.evaluate.twins import count_twins
 from nanodet.runtime.pictures import read_picture
 
 MIN_TWINS = 0.9

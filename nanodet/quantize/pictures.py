@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
+from nanodet.compare.tensors import picture_paths
 from nanodet.errors import NanodetError
-from nanodet.export.tensors import picture_paths
 from nanodet.runtime.pictures import picture_size, read_picture
 from nanodet.runtime.preprocess import preprocess
 

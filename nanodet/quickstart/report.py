@@ -19,7 +19,7 @@ def write_report(out, config, annotations, detections, rows, results, times, sec
         config: the `Config` it trained with.
         annotations: the validation set; detections: torch's, one `Detections` a picture.
         rows: (stage, model file, `Metrics`, detector) each.
-        results: `nanodet.export.compare.StageResult` of the stages.
+        results: `nanodet.compare.outputs.StageResult` of the stages.
         times: stage to median milliseconds of the network.
         seconds: step to seconds.
 

@@ -3,7 +3,7 @@
 import dataclasses
 from dataclasses import dataclass, field
 
-from nanodet.export.compare import BRAIN, FULL, HALF, Tolerance
+from nanodet.compare.outputs import BRAIN, FULL, HALF, Tolerance
 
 # from the finest to the coarsest; two models are judged as the coarser one
 ORDER = ("fp32", "fp16", "bf16", "fp16 arithmetic", "int8")

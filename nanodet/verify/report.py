@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import nanodet
-from nanodet.export.compare import HEAD, format_figures
+from nanodet.compare.outputs import HEAD, format_figures
 
 WIDTH = 20
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from nanodet.compare.outputs import Errors, run_checked
+from nanodet.compare.twins import count_twins
 from nanodet.errors import NanodetError
-from nanodet.evaluate.twins import count_twins
-from nanodet.export.compare import Errors, run_checked
 from nanodet.runtime.decode import decode
 from nanodet.runtime.detections import Detections
 from nanodet.verify.specs import (

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from nanodet.compare.outputs import failed
+from nanodet.compare.tensors import COUNT, generated_picture, picture_paths
 from nanodet.config.schema import Evaluator
 from nanodet.errors import NanodetError
-from nanodet.export.compare import failed
-from nanodet.export.tensors import COUNT, generated_picture, picture_paths
 from nanodet.runtime.detector import Detector
 from nanodet.runtime.files import check_writable, write_text
 from nanodet.runtime.ncnn_weights import load_weights

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from nanodet import Detector
+from nanodet.compare.tensors import generated_picture
 from nanodet.export.export import FP16, FP32
-from nanodet.export.tensors import generated_picture
 from nanodet.runtime.pictures import write_picture
 
 requirements = pytest.importorskip("packaging.requirements")

@@ -15,7 +15,7 @@ import pytest
 from sshd import Sshd
 
 from nanodet.cli.main import main
-from nanodet.export.tensors import generated_picture
+from nanodet.compare.tensors import generated_picture
 
 NANODET = [sys.executable, "-m", "nanodet.cli.main", "bench"]
 QUICK = ["--runs", 3, "--seconds", 0.1]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nanodet import NanodetError
-from nanodet.export.compare import FULL, HALF, compare_stages, format_table
+from nanodet.compare.outputs import FULL, HALF, compare_stages, format_table
 from nanodet.export.ncnn_file import finish_graph
 from nanodet.export.quiet import decisive_line, stage
 from nanodet.runtime.spec import Spec

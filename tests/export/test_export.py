@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from nanodet import Detector, NanodetError
-from nanodet.export.compare import FULL, compare_stages
+from nanodet.compare.outputs import FULL, compare_stages
+from nanodet.compare.tensors import generated_picture, picture_tensors
 from nanodet.export.export import FP16, FP32, RAW, SIMPLIFIED, default_name, export
-from nanodet.export.tensors import generated_picture, picture_tensors
 from nanodet.model.torch_backend import TorchBackend
 from nanodet.runtime.files import sha256
 from nanodet.runtime.spec import ONNX_METADATA_KEY, Spec

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 from nanodet import Detector, NanodetError
+from nanodet.compare.tensors import generated_picture, picture_tensors
 from nanodet.config import save_config
 from nanodet.export import batch_norm
 from nanodet.export.export import FP16, FP32
 from nanodet.export.import_ncnn import TOLERANCE, import_model
-from nanodet.export.tensors import generated_picture, picture_tensors
 from nanodet.model.checkpoint import read_checkpoint, take_matching
 from nanodet.model.network import build_network
 from nanodet.model.torch_backend import TorchBackend

@@ -11,9 +11,9 @@ from onnx import numpy_helper
 
 from nanodet import Detector, NanodetError
 from nanodet.cli.main import main
+from nanodet.compare.tensors import generated_picture, picture_tensors
 from nanodet.export import onnx_nms
 from nanodet.export.export import SIMPLIFIED, export
-from nanodet.export.tensors import generated_picture, picture_tensors
 from nanodet.runtime.backends.onnx import IOU_INPUT, SCORE_INPUT, OnnxBackend
 from nanodet.runtime.files import sha256
 from nanodet.runtime.pictures import read_picture

@@ -10,8 +10,8 @@ import sys
 import pytest
 
 from nanodet import Detector, NanodetError
+from nanodet.compare.tensors import generated_picture
 from nanodet.export.export import FP16, FP32
-from nanodet.export.tensors import generated_picture
 from nanodet.quantize.quantize import quantize
 from nanodet.runtime.files import sha256
 from nanodet.runtime.ncnn_graph import Graph

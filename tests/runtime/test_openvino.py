@@ -8,9 +8,9 @@ import pytest
 from onnx import helper
 
 from nanodet import Detector, NanodetError
-from nanodet.export.compare import compare_stages
+from nanodet.compare.outputs import compare_stages
+from nanodet.compare.tensors import generated_picture, picture_tensors
 from nanodet.export.export import FP32, SIMPLIFIED
-from nanodet.export.tensors import generated_picture, picture_tensors
 from nanodet.runtime.spec import ONNX_METADATA_KEY
 
 pytest.importorskip("openvino")

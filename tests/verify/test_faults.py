@@ -20,8 +20,8 @@ from faults import (
     update_hashes,
 )
 
+from nanodet.compare.tensors import picture_tensors
 from nanodet.export.export import FP16, FP32, SIMPLIFIED
-from nanodet.export.tensors import picture_tensors
 from nanodet.model.torch_backend import TorchBackend
 from nanodet.verify.artefacts import open_stages
 from nanodet.verify.diagnose import Diagnosis

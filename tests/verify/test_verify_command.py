@@ -11,9 +11,9 @@ import pytest
 from faults import edit_spec, edit_weights, one_weight, quantise
 
 from nanodet import Detector, NanodetError
-from nanodet.export.compare import BRAIN, FULL, HALF
+from nanodet.compare.outputs import BRAIN, FULL, HALF
+from nanodet.compare.tensors import generated_picture
 from nanodet.export.export import FP16, FP32, SIMPLIFIED, export
-from nanodet.export.tensors import generated_picture
 from nanodet.runtime.backends.ncnn import has_fp16_arithmetic
 from nanodet.verify.report import format_report
 from nanodet.verify.verify import verify

@@ -1,0 +1,1 @@
+"""Two models' outputs side by side: for export, verify and quantize."""
