@@ -1,17 +1,20 @@
-"""What the header of a picture file tells: the size as stored, and how it is to be turned.
+"""What the header of a picture file tells: the size as stored, how to turn it, which value is white.
 
 Formats differ in where they keep it: EXIF in JPEG, PNG and WebP, a tag of TIFF's own, boxes that
 turn and mirror in AVIF (where EXIF's orientation does not count). Nothing is decoded here.
 """
 
+import re
 import struct
 from dataclasses import dataclass
 from io import BytesIO
 
-ORIENTATION, WIDTH, HEIGHT = 0x0112, 0x0100, 0x0101  # tags of TIFF and EXIF
+# tags of TIFF, the first of EXIF too
+ORIENTATION, WIDTH, HEIGHT, BITS, MAX_SAMPLE, S_MAX_SAMPLE = 274, 256, 257, 258, 281, 341
+NUMBERS = {1: "B", 3: "H", 4: "I", 11: "f", 12: "d", 16: "Q"}  # kinds of TIFF's values
 NO_LENGTH = (0x01, *range(0xD0, 0xD9))  # markers of JPEG that nothing follows
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers of JPEG that tell the size
-JPEG, PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
+JPEG, PNG, JPEG_2000 = b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"\xff\x4f\xff\x51"
 
 
 @dataclass(frozen=True)
@@ -22,11 +25,14 @@ class PictureHeader:
         width, height: in pixels, as stored; 0 where the header does not tell.
         orientation: 1 to 8 as in EXIF; what to do with the stored picture to show it. From 5 on
             the sides are swapped.
+        white: the largest value that a sample can have; ``None`` where it has 16 bits and the file
+            does not tell how many of them are used.
     """
 
     width: int = 0
     height: int = 0
     orientation: int = 1
+    white: int | None = 255
 
     @property
     def shown_size(self):
@@ -50,7 +56,11 @@ def read_header(file):
             return _tiff(file)
         if start[4:8] == b"ftyp":
             return _avif(file)
-    except (struct.error, LookupError, OverflowError, OSError):
+        if start[:2] in (b"P2", b"P3", b"P5", b"P6", b"P7"):
+            return _pnm(file)
+        if start[4:8] == b"jP  " or start[:4] == JPEG_2000:
+            return _jpeg_2000(file)
+    except (struct.error, LookupError, ValueError, AttributeError, OverflowError, OSError):
         pass  # it ends too early or leads nowhere; decoding will say so
     return PictureHeader()
 
@@ -100,15 +110,19 @@ def _jpeg(file):
 
 def _png(file):
     width = height = 0
-    orientation, at = 1, 8
+    orientation, white, at = 1, 255, 8
     while True:
         file.seek(at)
         head = file.read(8)
         if head[4:] == b"IEND" or not head[4:].isalpha():
-            return PictureHeader(width, height, orientation)
+            return PictureHeader(width, height, orientation, white)
         (length,) = struct.unpack(">I", head[:4])
         if head[4:] == b"IHDR":
-            width, height = struct.unpack(">II", file.read(8))
+            width, height, bits = struct.unpack(">IIB", file.read(9))
+            white = 255 if bits <= 8 else None
+        elif head[4:] == b"sBIT" and white is None:
+            # values should then be scaled to 16 bits, but some writers leave them as they are
+            white = (1 << min(max(file.read(length)[:3]), 16)) - 1
         elif head[4:] == b"eXIf":  # before the pixels or behind them
             orientation = _exif(file.read(length))
         at += 12 + length
@@ -140,9 +154,37 @@ def _webp(file):
 
 def _tiff(file):
     tags = _tiff_tags(file)
-    orientation = tags.get(ORIENTATION, 1)
+    orientation, bits = tags.get(ORIENTATION, 1), tags.get(BITS, 1)
+    white = 255 if bits <= 8 else 65535  # OpenCV scales 10, 12 and 14 packed bits to 16
+    if bits == 16:
+        told = tags.get(S_MAX_SAMPLE) or tags.get(MAX_SAMPLE)  # this picture's maximum, or of all
+        white = (1 << int(told).bit_length()) - 1 if told and 1 <= told <= 65535 else None
     size = (tags.get(WIDTH, 0), tags.get(HEIGHT, 0))
-    return PictureHeader(*size, orientation if 1 <= orientation <= 8 else 1)
+    return PictureHeader(*size, orientation if 1 <= orientation <= 8 else 1, white)
+
+
+def _pnm(file):
+    file.seek(0)
+    start = re.sub(rb"#[^\n]*", b"", file.read(4096))
+    if start.startswith(b"P7"):
+        told = dict(re.findall(rb"(WIDTH|HEIGHT|MAXVAL)\s+(\d{1,9})\s", start))
+        numbers = [told[key] for key in (b"WIDTH", b"HEIGHT", b"MAXVAL")]
+    else:
+        numbers = re.match(rb"P\d\s+(\d{1,9})\s+(\d{1,9})\s+(\d{1,9})\s", start).groups()
+    width, height, white = map(int, numbers)
+    if white < 255 and start[:2] in (b"P2", b"P3"):
+        white = 255  # OpenCV scales these itself
+    return PictureHeader(width, height, white=min(max(white, 1), 65535))
+
+
+def _jpeg_2000(file):
+    file.seek(0)
+    start = file.read(1 << 14)
+    at = start.index(JPEG_2000) + 8
+    right, bottom, left, top = struct.unpack_from(">4I", start, at)
+    bits = (start[at + 34] & 0x7F) + 1
+    # OpenCV scales 9 to 15 bits itself
+    return PictureHeader(right - left, bottom - top, white=None if bits == 16 else 255)
 
 
 def _exif(block):
@@ -158,24 +200,31 @@ def _exif(block):
 
 
 def _tiff_tags(file):
-    """Return {tag: value} of the whole numbers of a TIFF's first directory, EXIF's too."""
+    """Return {tag: its first value} of a TIFF's first directory; EXIF has the same form."""
     file.seek(0)
     start = file.read(16)
     order = {b"II": "<", b"MM": ">"}.get(start[:2])
     if order is None:
         return {}
     big = start[2:4] in (b"+\0", b"\0+")
-    (at,) = struct.unpack_from(order + ("Q" if big else "I"), start, 8 if big else 4)
-    count_form, entry_size, value_at = ("Q", 20, 12) if big else ("H", 12, 8)
+    offset_form, count_form = ("Q", "Q") if big else ("I", "H")
+    entry_size, value_at = (20, 12) if big else (12, 8)
+    (at,) = struct.unpack_from(order + offset_form, start, 8 if big else 4)
     file.seek(at)
     (count,) = struct.unpack(order + count_form, file.read(struct.calcsize(count_form)))
     tags = {}
     entries = file.read(min(count, 4096) * entry_size)
     for start in range(0, len(entries) - entry_size + 1, entry_size):
         tag, kind = struct.unpack_from(order + "HH", entries, start)
-        form = {1: "B", 3: "H", 4: "I", 16: "Q"}.get(kind)
-        if form is not None:
-            (tags[tag],) = struct.unpack_from(order + form, entries, start + value_at)
+        (values,) = struct.unpack_from(order + offset_form, entries, start + 4)
+        if kind not in NUMBERS:
+            continue
+        size = struct.calcsize(NUMBERS[kind])
+        value = entries[start + value_at :]
+        if values * size > entry_size - value_at:  # they do not fit in here
+            file.seek(*struct.unpack_from(order + offset_form, value))
+            value = file.read(size)
+        (tags[tag],) = struct.unpack_from(order + NUMBERS[kind], value)
     return tags
 
 

@@ -1,6 +1,8 @@
 """Picture files: pixels, the size without decoding, and writing."""
 
 import contextlib
+import logging
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 
@@ -24,6 +26,8 @@ SUFFIXES = (
     ".webp", ".avif", ".gif", ".tif", ".tiff", ".jp2", ".j2k", ".j2c", ".jpc", ".ppm", ".pgm",
     ".pbm", ".pnm", ".pam", ".ras", ".sr", ".hdr", ".pic",
 )  # fmt: skip
+log = logging.getLogger(__name__)
+_told = set()
 UNDO = {**{n: n for n in range(1, 8)}, 6: 8, 8: 6}  # the orientation that turns one back
 
 
@@ -31,7 +35,10 @@ def read_picture(path, orient=True):
     """Return the picture at ``path`` as uint8 (H, W, 3) BGR, whatever its depth and channels.
 
     Args:
-        path: a file of any format OpenCV reads; transparency is dropped, 16 bits become 8.
+        path: a file of any format OpenCV reads; transparency is dropped, more than 8 bits become
+            8. 16 bits of which only 8, 10 or 12 are used, as many cameras write them, are read as
+            so many: the file tells it (PNG's sBIT, TIFF's MaxSampleValue, PNM's maxval), or else
+            its largest value.
         orient: turn the picture as the file says (EXIF, or the format's own way); false gives the
             pixels as they are stored.
 
@@ -41,18 +48,46 @@ def read_picture(path, orient=True):
     data = _read(path)
     if _is_cut_off(data):
         raise NanodetError(f"{path}: this picture is truncated")
+    header = read_header(BytesIO(data))
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    if header.white != 255:
+        flags |= cv2.IMREAD_ANYDEPTH
     try:
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:
         picture = None
-    if picture is None:
+    if picture is None or picture.dtype not in (np.uint8, np.uint16):
         raise NanodetError(f"{path}: not a picture that OpenCV can read")
+    if header.white != 255:
+        picture = _in_8_bits(path, picture, header.white)
     # OpenCV itself turns no AVIF, not every WebP, and a TIFF even if it is told not to
-    orientation = read_header(BytesIO(data)).orientation
     if data[:2] in (b"II", b"MM"):
-        return picture if orient else turn(picture, UNDO[orientation])
-    return turn(picture, orientation) if orient else picture
+        return picture if orient else turn(picture, UNDO[header.orientation])
+    return turn(picture, header.orientation) if orient else picture
+
+
+def _in_8_bits(path, picture, white):
+    """Return uint8 or uint16 values as uint8; see `PictureHeader.white`."""
+    largest = int(picture.max())
+    if white is None or largest > white:
+        # a picture of 16 bits that keeps below a sixteenth of white would be black
+        bits = next((bits for bits in (8, 10, 12) if largest < 1 << bits), 16)
+        white = (1 << bits) - 1
+        if bits < 16 and largest and bits not in _told:
+            _told.add(bits)  # once: a folder has many such files
+            log.warning(
+                "%s: 16 bits, but no value above %d: this and its like are read as %d bits "
+                "(%d is white)", path, largest, bits, white,
+            )  # fmt: skip
+    return _levels(white)[picture]
+
+
+@lru_cache(maxsize=16)
+def _levels(white):
+    """Return the 8-bit level of each value from 0 to 65535."""
+    values = np.minimum(np.arange(65536), white)
+    levels = np.rint(values * 255 / white) if white < 255 else values * 256 // (white + 1)
+    return levels.astype(np.uint8)
 
 
 def turn(picture, orientation):
