@@ -7,8 +7,12 @@ __all__ = ["Detections", "Detector", "NanodetError", "__version__"]
 def __getattr__(name):
     # loaded when first used, so that `import nanodet` stays cheap
     if name == "Detector":
-        from nanodet.runtime.detector import Detector
+        try:
+            from nanodet.runtime.detector import Detector
+        except ImportError as error:
+            from nanodet.runtime.window import import_problem
 
+            raise ImportError(import_problem(error) or str(error), name=error.name) from None
         return Detector
     if name == "Detections":
         from nanodet.runtime.detections import Detections

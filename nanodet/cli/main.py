@@ -19,6 +19,7 @@ from nanodet.cli import (
 )
 from nanodet.cli import eval as evaluation  # not Python's
 from nanodet.cli.arguments import is_override
+from nanodet.cli.packages import needed_packages
 from nanodet.errors import NanodetError
 
 # verb: the module with add_arguments(parser) and run(args), and one line of help. These modules
@@ -40,6 +41,10 @@ VERBS = {
 
 def main(argv=None):
     """Run one command; return the exit status: 0, 1 (an error of the user's), 130 (Ctrl-C)."""
+    return run_command(_parse_and_run, argv)
+
+
+def _parse_and_run(argv):
     parser = argparse.ArgumentParser(
         prog="nanodet", description="A detector small enough for a phone."
     )
@@ -56,13 +61,14 @@ def main(argv=None):
         rest = [word for word in rest if not is_override(word)]
     if rest:
         args.parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    return run_command(args.run, args)
+    return args.run(args)
 
 
 def run_command(function, *arguments):
     """Call a command's function; turn its errors into one line and an exit status."""
     try:
-        status = function(*arguments)
+        with needed_packages():
+            status = function(*arguments)
     except NanodetError as error:
         print(f"nanodet: error: {error}", file=sys.stderr)
         return 1

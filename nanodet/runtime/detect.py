@@ -20,7 +20,8 @@ FEW = 20  # so many pictures get a line each
 
 
 def detect(
-    model, source, config=None, out=None, score=None, fit=None, size=None, threads=None, engine=None
+    model, source, config=None, out=None, score=None, fit=None, size=None, threads=None, engine=None,
+    instead="--out DIR",
 ):  # fmt: skip
     """Detect in everything that ``source`` gives, into a folder or a window.
 
@@ -31,6 +32,7 @@ def detect(
         out: folder for the results; ``None`` opens a window.
         score, fit, size, threads, engine: see `nanodet.runtime.detector.Detector`; ``None`` takes the
             model's.
+        instead: the option that gives ``out``, for a message.
 
     Returns:
         the number of frames.
@@ -41,7 +43,7 @@ def detect(
         KeyboardInterrupt: Ctrl-C (or SIGTERM), after what was done so far was written.
     """
     if out is None:
-        check_display()
+        check_display(instead)
     progress = None
 
     def warn(line):

@@ -6,6 +6,7 @@ own import failed.
 
 import math
 import os
+import re
 import subprocess
 import sys
 import time
@@ -14,36 +15,41 @@ from nanodet.errors import NanodetError
 
 # What opencv-python links to and does not bring along, as Debian and Ubuntu name it
 IMPORT_PACKAGES = "libgl1 libglib2.0-0"
+# what is also wanted by other packages
+_DEBIAN_PACKAGES = {"libgomp.so.1": "libgomp1", "libstdc++.so.6": "libstdc++6"}
 WINDOW_PACKAGES = "libgl1 libglib2.0-0 libsm6 libxext6"
 ESCAPE = 27
 
 
 def import_problem(error):
-    """Return one line for an `ImportError` of ``cv2``, ``None`` for another module's.
+    """Return one line for an `ImportError` that a system library or ``cv2`` causes, else ``None``.
 
     Args:
-        error: the `ImportError` that ``import cv2`` raised.
+        error: what the import raised.
     """
-    text = str(error)
-    if isinstance(error, ModuleNotFoundError) and error.name == "cv2":
-        return "OpenCV is missing: pip install opencv-python"
-    if ".so" in text and "cannot open shared object file" in text:
-        library = text.split(":")[0]
-        return (
-            f"OpenCV cannot be imported: the library {library} is missing; on Debian and Ubuntu: "
-            f"apt install {IMPORT_PACKAGES}"
-        )
-    return None
+    package = (error.name or "cv2").partition(".")[0]
+    if isinstance(error, ModuleNotFoundError):
+        return "OpenCV is missing: pip install opencv-python" if error.name == "cv2" else None
+    missing = re.match(r"(\S+\.so\S*): cannot open shared object file", str(error))
+    if missing is None:
+        return None
+    name = "OpenCV" if package == "cv2" else package
+    line = f"{name} cannot be imported: the library {missing[1]} is missing"
+    wanted = _DEBIAN_PACKAGES.get(missing[1]) or (IMPORT_PACKAGES if package == "cv2" else None)
+    return f"{line}; on Debian and Ubuntu: apt install {wanted}" if wanted else line
 
 
-def check_display():
+def check_display(instead="--out DIR"):
     """Raise `NanodetError` unless a window can be opened.
 
     OpenCV's window toolkit ends the whole process where it finds no display, so a second process
     tries first.
+
+    Args:
+        instead: the option that does without a window, for the message.
     """
     way_on = (
-        "use --out DIR to write the results instead (a window needs a display and, on Debian and "
+        f"use {instead} to write the results instead (a window needs a display and, on Debian and "
         f"Ubuntu: apt install {WINDOW_PACKAGES})"
     )
     if sys.platform.startswith("linux"):

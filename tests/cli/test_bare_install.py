@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tomllib
 import venv
 
@@ -45,28 +46,30 @@ def python_of(folder):
 @pytest.fixture(scope="session")
 def linked(root, tmp_path_factory):
     """The Python of a new environment into which this one's bare packages are linked."""
-    folder = tmp_path_factory.mktemp("bare")
+    python, packages = environment(tmp_path_factory.mktemp("bare"), needed(root).values())
+    (packages / "nanodet").symlink_to(root / "nanodet")
+    return python
+
+
+def environment(folder, distributions):
+    """Return Python and package folder of a new environment that links to these distributions."""
     venv.create(folder, with_pip=False, symlinks=os.name != "nt")
     python = python_of(folder)
     asked = "import sysconfig; print(sysconfig.get_paths()['purelib'])"
     packages = subprocess.run([python, "-c", asked], capture_output=True, text=True, check=True)
     packages = type(folder)(packages.stdout.strip())
-    (packages / "nanodet").symlink_to(root / "nanodet")
-    for distribution in needed(root).values():
+    for distribution in distributions:
         for top in {file.parts[0] for file in distribution.files if file.parts[0] != ".."}:
             if top != "__pycache__":
                 (packages / top).symlink_to(distribution.locate_file(top))
-    return python
+    return python, packages
 
 
 @pytest.fixture(scope="session")
 def installed(root, tmp_path_factory):
     """The Python of a new environment after `pip install .`, from the package index."""
     folder = tmp_path_factory.mktemp("pip")
-    source = folder / "source"
-    shutil.copytree(root / "nanodet", source / "nanodet", ignore=shutil.ignore_patterns("__py*"))
-    for name in ("pyproject.toml", "README.md", "LICENSE", "constraints.txt"):
-        shutil.copy(root / name, source)
+    source = clone(root, folder / "source")
     venv.create(folder / "venv", with_pip=True, symlinks=os.name != "nt")
     python = python_of(folder / "venv")
     pip = [python, "-m", "pip", "install", "-q", "--retries", "1", "-c", "constraints.txt", "."]
@@ -77,15 +80,23 @@ def installed(root, tmp_path_factory):
     return python
 
 
+def clone(root, folder):
+    """Return ``folder`` with a copy of what an installation reads."""
+    shutil.copytree(root / "nanodet", folder / "nanodet", ignore=shutil.ignore_patterns("__py*"))
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "constraints.txt"):
+        shutil.copy(root / name, folder)
+    return folder
+
+
 def clean():
     """Return this process's environment without what would show other packages."""
     return {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
 
 
-def run(program, *arguments):
+def run(program, *arguments, folder=None):
     return subprocess.run(
-        [program, *map(str, arguments)], env=clean(), cwd=program.parent, capture_output=True,
-        encoding="utf-8", timeout=120, check=False,
+        [program, *map(str, arguments)], env=clean(), cwd=folder or program.parent,
+        capture_output=True, encoding="utf-8", timeout=120, check=False,
     )  # fmt: skip
 
 
@@ -200,6 +211,68 @@ def test_other_models_say_what_they_need(bare, exported_small, street, tmp_path,
     done = run(bare, "-m", "nanodet.cli.main", "detect", model, street, "--out", tmp_path / "out")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1 and str(model) in done.stderr and package in done.stderr
+
+
+@pytest.fixture(scope="session")
+def beside_a_clone(root, tmp_path_factory):
+    """The Python of an environment in which ``<its folder>/nanodet`` is an editable install."""
+    folder = tmp_path_factory.mktemp("projects")
+    pytest_and_more = [
+        importlib.metadata.distribution(name)
+        for name in ("setuptools", "pytest", "pluggy", "iniconfig", "packaging", "pygments")
+    ]
+    python, _ = environment(folder, [*needed(root).values(), *pytest_and_more])
+    clone(root, folder / "nanodet")
+    pip = [sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-deps"]
+    done = subprocess.run(
+        [*pip, "--no-build-isolation", "-e", folder / "nanodet"], env=clean(), cwd=folder,
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return python
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["-c", "from nanodet import Detector"],
+        ["script.py"],
+        ["-m", "nanodet", "--version"],
+        ["-m", "pytest", "-q", "-p", "no:cacheprovider", "test_own.py"],
+    ],
+    ids=lambda words: words[-1].split()[0],
+)
+def test_a_clone_of_the_same_name_does_not_hide_the_package(beside_a_clone, words):
+    folder = beside_a_clone.parents[1]
+    (folder / "script.py").write_text("from nanodet import Detector\n")
+    (folder / "test_own.py").write_text("def test_own():\n    from nanodet import Detector\n")
+    done = run(beside_a_clone, *words, folder=folder)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+
+
+def test_a_missing_system_library_is_one_line(root, tmp_path):
+    """As on a bare Debian; whatever is typed first."""
+    (tmp_path / "cv2.py").write_text(
+        "raise ImportError('libGL.so.1: cannot open shared object file: No such file or directory',"
+        "name='cv2')"
+    )
+    env = clean() | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{root}"}
+    wanted = (
+        "OpenCV cannot be imported: the library libGL.so.1 is missing; on Debian and Ubuntu: "
+        "apt install libgl1 libglib2.0-0\n"
+    )
+
+    def said(*words):
+        done = subprocess.run(
+            [sys.executable, *words], env=env, cwd=tmp_path, capture_output=True, text=True,
+            timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 1
+        return done.stderr
+
+    for words in (["info", "m.param"], ["detect", "m.onnx", "a.jpg", "--fit", "own"], ["download"]):
+        assert said("-m", "nanodet", *words) == f"nanodet: error: {wanted}"
+    assert said("-c", "from nanodet import Detector").endswith(f"ImportError: {wanted}")
 
 
 def test_the_installed_script(installed):
