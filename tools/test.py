@@ -26,14 +26,14 @@ def main(argv=None):
 def run(args):
     with needed_packages():
         from nanodet.config import load_config
-        from nanodet.data.read import read_annotations
-        from nanodet.evaluate.evaluate import check_class_count, tell_problems
+        from nanodet.data.reading import Reading
         from nanodet.evaluate.run import (
             detect_all,
             evaluate_model,
             evaluation_detector,
             format_table,
         )
+        from nanodet.evaluate.truth import read_truth
         from nanodet.runtime.files import check_writable, write_text
 
     config = load_config(args.config)
@@ -42,13 +42,12 @@ def run(args):
     results = Path(config.save_dir) / "results_test.json"
     if testing:
         check_writable(results)
-    annotations = read_annotations(
-        section.name, section.img_path, section.ann_path, section.list_path,
-        section.class_names or config.class_names, annotated=not testing,
-    )  # fmt: skip
     detector = evaluation_detector(args.model, config.evaluator, config=args.config)
-    check_class_count(detector, annotations, section.ann_path)
-    tell_problems(annotations.problems)
+    place = "data.test." if testing and config.data.test else "data.val."
+    annotations = read_truth(
+        detector.spec, detector.backend.path, section.img_path, section.ann_path, section.name,
+        section.list_path, Reading.of_section(section, place), annotated=not testing,
+    )  # fmt: skip
     if testing:
         detections = detect_all(detector, annotations)
         write_text(results, json.dumps(coco_results(annotations, detections)))
@@ -59,7 +58,10 @@ def run(args):
 
 
 def coco_results(annotations, detections):
-    """Return detections as COCO's result list, with the annotation's own category ids."""
+    """Return detections as COCO's result list, with the annotation's own category ids.
+
+    Classes that the annotations have no category for are left out.
+    """
     return [
         {
             "image_id": picture.image_id,
@@ -71,6 +73,7 @@ def coco_results(annotations, detections):
         for (x1, y1, x2, y2), score, class_id in zip(
             found.xyxy, found.confidence, found.class_id, strict=True
         )
+        if annotations.category_ids[class_id] is not None
     ]
 
 

@@ -60,6 +60,25 @@ def add_format_argument(parser):
     )  # fmt: skip
 
 
+def add_reading_arguments(parser):
+    """Add ``--unknown-classes`` and ``--missing-images``, of annotations."""
+    parser.add_argument(
+        "--unknown-classes", choices=("error", "skip"),
+        help="annotated objects of classes that the model has not (default: error; VOC: skip)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--missing-images", choices=("error", "skip"), default="error",
+        help="annotated pictures that are not there (default: error)",
+    )  # fmt: skip
+
+
+def reading(args):
+    """Return the `nanodet.data.reading.Reading` of the arguments that `add_reading_arguments` adds."""
+    from nanodet.data.reading import Reading  # --help needs no packages
+
+    return Reading(args.unknown_classes, args.missing_images, place="--")
+
+
 def add_model_arguments(parser):
     """Add ``model``, ``--config``, ``--fit``, ``--size``, ``--threads`` and ``--engine``."""
     parser.add_argument(

@@ -1,6 +1,11 @@
 """``nanodet eval MODEL --images DIR --annotations FILE_OR_DIR``."""
 
-from nanodet.cli.arguments import add_format_argument, add_model_arguments
+from nanodet.cli.arguments import (
+    add_format_argument,
+    add_model_arguments,
+    add_reading_arguments,
+    reading,
+)
 from nanodet.cli.packages import needed_packages
 
 
@@ -13,6 +18,7 @@ def add_arguments(parser):
         help="COCO json file, or folder of VOC xml or YOLO txt files",
     )  # fmt: skip
     add_format_argument(parser)
+    add_reading_arguments(parser)
     parser.add_argument(
         "--list", metavar="FILE", help="text file with one picture name a line: evaluate only these"
     )
@@ -26,7 +32,7 @@ def run(args):
         from nanodet.evaluate.run import format_table
     metrics = evaluate(
         args.model, args.images, args.annotations, args.format, args.list, args.json,
-        config=args.config, fit=args.fit, size=args.size, threads=args.threads,
+        reading(args), config=args.config, fit=args.fit, size=args.size, threads=args.threads,
         engine=args.engine,
     )  # fmt: skip
     print(format_table(metrics))

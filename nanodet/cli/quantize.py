@@ -2,7 +2,12 @@
 
 import argparse
 
-from nanodet.cli.arguments import add_format_argument, positive_int
+from nanodet.cli.arguments import (
+    add_format_argument,
+    add_reading_arguments,
+    positive_int,
+    reading,
+)
 from nanodet.cli.packages import needed_packages
 
 
@@ -19,6 +24,7 @@ def add_arguments(parser):
         "that both models have)",
     )  # fmt: skip
     add_format_argument(parser)
+    add_reading_arguments(parser)
     parser.add_argument(
         "--limit", type=positive_int, default=200, metavar="N",
         help="at most so many pictures calibrate, and at most half of all (default: 200)",
@@ -49,6 +55,7 @@ def run(args):
     result = quantize(
         args.model, args.images, args.out, args.annotations, args.format, args.limit, args.seed,
         args.max_drop, args.method, args.layers, report=lambda line: print(line, flush=True),
+        reading=reading(args),
     )  # fmt: skip
     for path in result.files:
         print(path)

@@ -1,6 +1,6 @@
 """``nanodet verify``: exported models beside what they came from."""
 
-from nanodet.cli.arguments import positive_int
+from nanodet.cli.arguments import add_reading_arguments, positive_int, reading
 from nanodet.cli.packages import needed_packages
 from nanodet.errors import NanodetError
 
@@ -23,6 +23,7 @@ def add_arguments(parser):
         "--annotations", metavar="FILE_OR_DIR",
         help="of the pictures (COCO json, folder of VOC xml or YOLO txt): gives each stage's AP",
     )  # fmt: skip
+    add_reading_arguments(parser)
     parser.add_argument("--limit", type=positive_int, metavar="N", help="the first N pictures only")
     parser.add_argument(
         "--threads", type=positive_int, default=1, metavar="N",
@@ -38,7 +39,7 @@ def run(args):
         from nanodet.verify.verify import verify
     report = verify(
         args.reference, args.models, args.config, args.images, args.annotations, args.json,
-        args.limit, args.threads,
+        args.limit, args.threads, reading(args),
     )  # fmt: skip
     print(format_report(report), flush=True)
     if not report.agrees:

@@ -1,5 +1,6 @@
 """Values that have the right type and still cannot work."""
 
+from nanodet.config.schema import DATASET_CHOICES
 from nanodet.errors import NanodetError
 from nanodet.runtime.fit import ALIGNMENT, FITS
 
@@ -106,6 +107,10 @@ def _check_dataset(dataset, key, fail):
         fail(f"{key}.input_size", f"must be [width, height], not {dataset.input_size}")
     if dataset.fit is not None and dataset.fit not in FITS:
         fail(f"{key}.fit", f"must be one of {', '.join(FITS)}, not {dataset.fit!r}")
+    for name, known in DATASET_CHOICES.items():
+        value = getattr(dataset, name)
+        if value is not None and value not in known:
+            fail(f"{key}.{name}", f"must be one of {', '.join(known)}, not {value!r}")
     fit = dataset.effective_fit
     if fit == "letterbox" and any(side % ALIGNMENT for side in dataset.input_size):
         fail(f"{key}.input_size", f"must be multiples of {ALIGNMENT}, not {dataset.input_size}")

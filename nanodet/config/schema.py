@@ -12,6 +12,12 @@ REQUIRED = object()
 
 Range = list[float]
 
+# keys of `Dataset` that say what to do about what is doubtful, and their values
+DATASET_CHOICES = {
+    "unknown_classes": ("error", "skip"),
+    "missing_images": ("error", "skip"),
+}
+
 
 @dataclass
 class Backbone:
@@ -161,6 +167,8 @@ class Dataset:
     ann_path: str = REQUIRED
     list_path: str | None = None  # ours: a text file with one picture name a line
     class_names: list[str] | None = None
+    unknown_classes: str | None = None  # ours; None: error, for VOC skip
+    missing_images: str = "error"  # ours
     input_size: list[int] = REQUIRED
     keep_ratio: bool = True
     fit: str | None = None  # ours; None: own where keep_ratio, else stretch

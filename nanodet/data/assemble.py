@@ -11,6 +11,7 @@ from nanodet.errors import NanodetError
 from nanodet.runtime.pictures import SUFFIXES, picture_size
 
 LONGEST_SIDE = 1 << 24  # pixels; float32 holds all whole numbers up to here
+FEW = 5  # names that a message lists
 TOLERANCE = 1.0  # pixels outside the picture that are rounding, not worth a line
 
 
@@ -75,12 +76,13 @@ def known_size(width, height, path):
     return (width, height) if width > 0 and height > 0 else picture_size(path)
 
 
-def checked_names(names, file):
+def checked_names(names, file, unique=True):
     """Return class names as texts.
 
     Args:
         names: list of texts and numbers.
         file: names the annotations in messages.
+        unique: whether each must be another.
 
     Raises:
         NanodetError: something else, a name that no text file can hold, or one that occurs twice.
@@ -94,7 +96,7 @@ def checked_names(names, file):
             raise NanodetError(f"{file}: class name {name!r} is not a text")
         seen.append(name)
     twice = [name for name, count in Counter(seen).items() if count > 1]
-    if twice:
+    if twice and unique:
         raise NanodetError(f"{file}: class name {twice[0]!r} occurs twice")
     return seen
 
@@ -160,7 +162,7 @@ def bare_name(name):
     return stem if known else name
 
 
-def select(names, list_path):
+def select(names, list_path, reading, notes):
     """Return the indices into ``names`` that a list file asks for, in its order.
 
     Args:
@@ -168,6 +170,9 @@ def select(names, list_path):
         list_path: one name a line, with or without folder and suffix; repeated names count
             once. A second column of -1, 0 or 1 (the class lists of Pascal VOC) is skipped: it
             says whether a class occurs in the picture, not whether the picture belongs.
+        reading: the `nanodet.data.reading.Reading`; its ``missing_images`` says whether names of
+            nothing are left out.
+        notes: gets a line about those.
 
     Raises:
         NanodetError: the list is not readable, empty, or names something unknown.
@@ -175,7 +180,7 @@ def select(names, list_path):
     by_name = {}
     for n, name in enumerate(names):
         by_name.setdefault(bare_name(name), []).append(n)
-    chosen = {}
+    chosen, unknown = {}, []
     for number, line in enumerate(read_text(list_path, "this list").splitlines(), 1):
         name = line.strip()
         if not name:
@@ -185,20 +190,37 @@ def select(names, list_path):
         found = by_name.get(bare_name(name), [])
         if len(found) > 1:  # same name in several folders
             found = [n for n in found if _same_end(names[n], name)]
-        if not found:
-            raise NanodetError(f"{list_path}: line {number}: no annotated picture {name!r}")
         if len(found) > 1:
             raise NanodetError(
                 f"{list_path}: line {number}: {name!r} may be {names[found[0]]} or {names[found[1]]}"
             )
-        chosen[found[0]] = True
+        if found:
+            chosen[found[0]] = True
+        else:
+            unknown.append((number, name))
+    if unknown:
+        line = _unknown_names(list_path, unknown)
+        if reading.missing_images != "skip" or not chosen:
+            skip = reading.spelled("missing_images", "skip")
+            raise NanodetError(f"{line}; {skip} goes on without" if chosen else line)
+        notes.append(f"{line}: left out")
     if not chosen:
         raise NanodetError(f"{list_path}: this list names no picture")
     return list(chosen)
 
 
+def _unknown_names(list_path, unknown):
+    number, name = unknown[0]
+    line = f"{list_path}: line {number}: no annotated picture {name!r}"
+    if len(unknown) == 1:
+        return line
+    others = ", ".join(repr(name) for _, name in unknown[1:FEW])
+    more = f" and {len(unknown) - FEW} more" if len(unknown) > FEW else ""
+    return f"{line}, nor {others}{more} ({len(unknown)} such lines)"
+
+
 def _same_end(path, name):
     """Tell whether ``path`` ends in ``name``, folder by folder, or the other way round."""
-    path, name = ([*Path(p).parts[:-1], bare_name(p)] for p in (path, name))
+    path, name = ([*Path(p.replace("\\", "/")).parts[:-1], bare_name(p)] for p in (str(path), name))
     shorter = min(len(path), len(name))
     return path[-shorter:] == name[-shorter:]

@@ -1,7 +1,6 @@
 """Reader of COCO's JSON."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 
@@ -16,6 +15,8 @@ from nanodet.data.assemble import (
     select,
     whole_number,
 )
+from nanodet.data.classes import match_classes
+from nanodet.data.locate import keep_found
 from nanodet.data.records import Annotations, Picture
 from nanodet.errors import NanodetError
 
@@ -24,17 +25,18 @@ FLAGS = {None: False, 0: False, 1: True, "0": False, "1": True}
 LARGEST_AREA = 1e30  # square pixels, far from the end of float32
 
 
-def read_coco(img_path, ann_path, list_path=None, class_names=None, annotated=True):
+def read_coco(img_path, ann_path, list_path, class_names, reading, annotated=True):
     """Read a COCO annotation file.
 
-    Categories become labels in the order of their ids; names never take part in that.
-    ``iscrowd: 1`` and ``ignore: 1`` make an ignored region.
+    Categories become labels by their names (see `match_classes`), and in the order of their ids
+    where no class names are given. ``iscrowd: 1`` and ``ignore: 1`` make an ignored region.
 
     Args:
         img_path: folder that ``file_name`` is relative to.
         ann_path: the JSON file.
         list_path: a text file that names the pictures to use (see `select`); None for all.
-        class_names: names to use instead of the categories'; as many as there are categories.
+        class_names: the classes; None for the categories, without those that only group others.
+        reading: the `nanodet.data.reading.Reading`.
         annotated: whether the file must have annotations; COCO's own test files (image_info_...)
             have none, and then no picture has boxes.
 
@@ -53,38 +55,57 @@ def read_coco(img_path, ann_path, list_path=None, class_names=None, annotated=Tr
     for key in ("images", "annotations", "categories"):
         if not isinstance(content.get(key), list):
             raise NanodetError(f"{ann_path}: no list {key!r}, which a COCO annotation file has")
-    names_of = _categories(content["categories"], ann_path)
-    category_ids = tuple(sorted(names_of))
-    if class_names is None:
-        class_names = checked_names([names_of[i] for i in category_ids], ann_path)
-    elif len(class_names) != len(category_ids):
-        raise NanodetError(
-            f"{ann_path}: has {len(category_ids)} categories, "
-            f"but class_names has {len(class_names)} names"
-        )
+    ids = _categories(content["categories"], ann_path)
     images = _images(content["images"], ann_path)
     position = {image["id"]: n for n, image in enumerate(images)}
-    label_of = {category_id: n for n, category_id in enumerate(category_ids)}
-    table, ids = _table(content["annotations"], position, label_of, ann_path)
-    chosen = range(len(images))
+    category_of = {category_id: n for n, category_id in enumerate(ids)}
+    table, names = _table(content["annotations"], position, category_of, ann_path)
+    notes, problems = [], []
+    chosen = list(range(len(images)))
     if list_path is not None:
-        chosen = select([image["file_name"] for image in images], list_path)
-    problems = []
-    pictures = _pictures(images, chosen, table, ids, Path(img_path), ann_path, problems)
-    return Annotations(tuple(class_names), category_ids, pictures, problems)
+        chosen = select([image["file_name"] for image in images], list_path, reading, notes)
+    files = [images[n]["file_name"] for n in chosen]
+    paths, kept = keep_found(img_path, files, ann_path, reading, notes)
+    paths = {chosen[n]: paths[n] for n in kept}
+    used = np.isin(table[:, 0], list(paths))
+    objects = np.bincount(table[used, 1].astype(np.int64), minlength=len(ids))
+    classes = match_classes(
+        checked_names([entry["name"] for entry in ids.values()], ann_path, class_names is None),
+        objects, class_names, ann_path, reading, groups=_groups(ids.values()),
+    )  # fmt: skip
+    table[:, 1] = classes.labels[table[:, 1].astype(np.int64)]
+    table = table[used & (table[:, 1] >= 0)]
+    pictures = _pictures(images, paths, table, names, ann_path, problems)
+    own = dict(zip(classes.labels.tolist(), ids, strict=True))
+    return Annotations(
+        classes.names, tuple(own.get(n) for n in range(len(classes.names))), pictures, problems,
+        [*notes, *classes.notes], classes.skipped,
+    )  # fmt: skip
 
 
 def _categories(entries, ann_path):
-    names = {}
+    """Check the categories' entries and return them by id, in the order of ids."""
+    categories = {}
     for n, entry in enumerate(entries):
         if not isinstance(entry, dict) or type(entry.get("id")) is not int:
             raise NanodetError(f"{ann_path}: categories[{n}] has no whole number 'id'")
-        if entry["id"] in names:
+        if entry["id"] in categories:
             raise NanodetError(f"{ann_path}: category id {entry['id']} occurs twice")
-        names[entry["id"]] = entry.get("name", entry["id"])
-    if not names:
+        name = entry["id"] if entry.get("name") is None else entry["name"]
+        categories[entry["id"]] = {**entry, "name": name}
+    if not categories:
         raise NanodetError(f"{ann_path}: has no categories")
-    return names
+    return dict(sorted(categories.items()))
+
+
+def _groups(categories):
+    """Return the positions of categories that others name as their ``supercategory``."""
+    categories = list(categories)
+    named = {
+        str(entry.get("supercategory")) for entry in categories
+        if entry.get("supercategory") not in (None, "none", entry["name"])
+    }  # fmt: skip
+    return [n for n, entry in enumerate(categories) if str(entry["name"]) in named]
 
 
 def _images(entries, ann_path):
@@ -114,10 +135,10 @@ def _images(entries, ann_path):
     return images
 
 
-def _table(entries, position, label_of, ann_path):
+def _table(entries, position, category_of, ann_path):
     """Return the annotations as numbers, and what to call each.
 
-    The numbers are float64 (N, 10): picture, label, x, y, w, h, area (NaN: none given), crowd,
+    The numbers are float64 (N, 10): picture, category, x, y, w, h, area (NaN: none given), crowd,
     ignore, number in the file.
     """
     rows = []
@@ -132,7 +153,7 @@ def _table(entries, position, label_of, ann_path):
                 raise TypeError
             row = (
                 position[image_id],
-                label_of[category_id],
+                category_of[category_id],
                 x + 0.0,
                 y + 0.0,
                 w + 0.0,
@@ -143,22 +164,22 @@ def _table(entries, position, label_of, ann_path):
                 n,
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
-            raise _explained(entry, n, position, label_of, ann_path) from None
+            raise _explained(entry, n, position, category_of, ann_path) from None
         rows.append(row)
     table = np.array(rows, np.float64).reshape(-1, 10)
     broken = np.flatnonzero(~np.isfinite(table[:, 2:6]).all(axis=1))
     if len(broken):
-        raise _explained(entries[broken[0]], broken[0], position, label_of, ann_path)
+        raise _explained(entries[broken[0]], broken[0], position, category_of, ann_path)
     # what a message calls the annotation; ids may be text or absent, so they stay outside
     return table, [entry.get("id", f"number {n}") for n, entry in enumerate(entries)]
 
 
-def _explained(entry, n, position, label_of, ann_path):
+def _explained(entry, n, position, category_of, ann_path):
     """Return the error that says what is wrong with an annotation."""
     if not isinstance(entry, dict):
         return NanodetError(f"{ann_path}: annotations[{n}] is not a mapping")
     name = f"{ann_path}: annotation {entry.get('id', f'number {n}')}"
-    for key, known in (("image_id", position), ("category_id", label_of)):
+    for key, known in (("image_id", position), ("category_id", category_of)):
         if key not in entry:
             return NanodetError(f"{name} has no {key!r}")
         value = entry[key]
@@ -183,19 +204,24 @@ def _is_finite(value):
         return False
 
 
-def _pictures(images, chosen, table, ids, folder, ann_path, problems):
-    """Cut the table into one `Picture` per chosen image."""
-    owner = table[:, 0].astype(np.int64)
-    wanted = np.zeros(len(images), bool)
-    wanted[list(chosen)] = True
-    for n in np.flatnonzero(wanted):
+def _pictures(images, paths, table, ids, ann_path, problems):
+    """Cut the table into one `Picture` per image.
+
+    Args:
+        images: from `_images`.
+        paths: index into ``images`` to file, for the images to use, in order.
+        table: from `_table`, of these images only.
+        ids: what to call each annotation of the file.
+        ann_path: names the file in messages.
+        problems: gets lines about mended and left-out boxes.
+    """
+    for n, path in paths.items():
         image = images[n]
-        path = folder / image["file_name"]
         image["width"], image["height"] = known_size(image["width"], image["height"], path)
     sizes = np.array([(image["width"], image["height"]) for image in images]).reshape(-1, 2)
 
-    rows = np.flatnonzero(wanted[owner])
-    rows = rows[np.argsort(owner[rows], kind="stable")]
+    owner = table[:, 0].astype(np.int64)
+    rows = np.argsort(owner, kind="stable")
     table, owner = table[rows], owner[rows]
     with np.errstate(over="ignore"):
         raw = np.concatenate([table[:, 2:4], table[:, 2:4] + table[:, 4:6]], axis=1)
@@ -223,9 +249,8 @@ def _pictures(images, chosen, table, ids, folder, ann_path, problems):
     objects = parts(taught, boxes, labels, areas)
     regions = parts(left_out, boxes, labels, areas, crowd)
     pictures = []
-    for n in chosen:
+    for n, path in paths.items():
         image = images[n]
-        path = folder / image["file_name"]
         size = image["width"], image["height"]
         pictures.append(Picture(path, image["id"], *size, *objects(n), *regions(n)))
     return pictures

@@ -1,8 +1,9 @@
 """One call for every annotation format."""
 
-import os
+import dataclasses
 
 from nanodet.data.coco import read_coco
+from nanodet.data.reading import Reading
 from nanodet.data.voc import read_voc
 from nanodet.data.yolo import read_yolo
 from nanodet.errors import NanodetError
@@ -18,7 +19,9 @@ READERS = {
 }
 
 
-def read_annotations(name, img_path, ann_path, list_path=None, class_names=None, annotated=True):
+def read_annotations(
+    name, img_path, ann_path, list_path=None, class_names=None, annotated=True, reading=None
+):
     """Read a data set's annotations.
 
     Args:
@@ -27,8 +30,10 @@ def read_annotations(name, img_path, ann_path, list_path=None, class_names=None,
         img_path: folder of pictures.
         ann_path: the JSON file of COCO, the folder of XML or text files of VOC and YOLO.
         list_path: a text file with one picture name a line; None for all pictures.
-        class_names: names of the classes; None to take them from the data.
+        class_names: names of the classes, matched with those of the data as
+            `nanodet.data.classes.match_classes` says; None to take them from the data.
         annotated: False takes a COCO file without annotations, see `read_coco`.
+        reading: the `Reading`, which says what to do about what is doubtful; None for the defaults.
 
     Returns:
         `nanodet.data.records.Annotations` with at least one picture.
@@ -39,13 +44,12 @@ def read_annotations(name, img_path, ann_path, list_path=None, class_names=None,
     reader = {known.lower(): reader for known, reader in READERS.items()}.get(str(name).lower())
     if reader is None:
         raise NanodetError(f"unknown data set format {name!r}; known are {', '.join(READERS)}")
+    reading = reading or Reading()
+    if reading.unknown_classes is None:
+        choice = "skip" if reader is read_voc else "error"
+        reading = dataclasses.replace(reading, unknown_classes=choice)
     more = {} if annotated or reader is not read_coco else {"annotated": False}
-    annotations = reader(img_path, ann_path, list_path, class_names, **more)
+    annotations = reader(img_path, ann_path, list_path, class_names, reading, **more)
     if not annotations.pictures:
         raise NanodetError(f"{ann_path}: has no pictures")
-    # said now rather than hours into a training
-    missing = [p.path for p in annotations.pictures if not os.path.isfile(p.path)]
-    if missing:
-        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
-        raise NanodetError(f"{missing[0]}: this picture is missing{more}; {ann_path} names it")
     return annotations

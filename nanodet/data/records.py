@@ -42,12 +42,17 @@ class Annotations:
 
     Attributes:
         class_names: label ``i`` is ``class_names[i]``.
-        category_ids: the annotation's own id of each class (COCO), else 1, 2, ...
+        category_ids: the annotation's own id of each class (COCO), None where it has none, else
+            1, 2, ...
         pictures: in the annotation's order; pictures without boxes included.
         problems: one line each for what was left out or mended, naming file and object.
+        notes: lines about the set as a whole: how classes were matched, which pictures are missing.
+        skipped: classes whose objects were left out, and how many each had.
     """
 
     class_names: tuple
     category_ids: tuple
     pictures: list
     problems: list = field(default_factory=list)
+    notes: list = field(default_factory=list)
+    skipped: dict = field(default_factory=dict)

@@ -1,8 +1,8 @@
 """Reader of Pascal VOC's XML, one file a picture."""
 
-import difflib
 import math
 import os
+from collections import Counter
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -14,15 +14,16 @@ from nanodet.data.assemble import (
     select,
     whole_number,
 )
+from nanodet.data.classes import match_classes
+from nanodet.data.locate import keep_found
 from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
 from nanodet.runtime.pictures import SUFFIXES
 
-FEW = 8  # names that a message lists
 FLAGS = {"": False, "false": False, "unspecified": False, "true": True}
 
 
-def read_voc(img_path, ann_path, list_path=None, class_names=None):
+def read_voc(img_path, ann_path, list_path, class_names, reading):
     """Read a folder of Pascal VOC XML files.
 
     VOC counts pixels from 1; coordinates are taken as they are, as the original NanoDet does
@@ -31,10 +32,12 @@ def read_voc(img_path, ann_path, list_path=None, class_names=None):
 
     Args:
         img_path: folder of pictures; an XML's picture is the one its ``filename`` names, or
-            where there is none such, the one with the XML's own name.
+            where there is none such, the one with the XML's own name; last, one of its ``filename``
+            in a folder below.
         ann_path: folder of XML files, used in alphabetical order.
         list_path: a text file that names the pictures to use (see `select`); None for all.
         class_names: the classes; None for all names that occur, sorted.
+        reading: the `nanodet.data.reading.Reading`.
 
     Returns:
         `Annotations` with image ids 1, 2, ...; boxes clipped, those without area left out.
@@ -47,54 +50,60 @@ def read_voc(img_path, ann_path, list_path=None, class_names=None):
     files = sorted(Path(ann_path).glob("*.xml"))
     if not files:
         raise NanodetError(f"{ann_path}: has no XML files")
+    notes, problems, taken = [], [], {}
     if list_path is not None:
-        files = [files[n] for n in select([file.name for file in files], list_path)]
+        chosen = select([file.name for file in files], list_path, reading, notes)
+        files = [files[n] for n in chosen]
     by_file, by_stem = _folder(img_path)
     parsed = [(file, *_parse(file)) for file in files]
-    if class_names is None:
-        class_names = sorted({entry["name"] for *_, objects in parsed for entry in objects})
-    label_of = {name: n for n, name in enumerate(class_names)}
+    known = [
+        by_file.get(filename.rsplit("/", 1)[-1]) or by_stem.get(bare_name(file.name))
+        for file, filename, *_ in parsed
+    ]
+    wanted = [filename or file.stem for file, filename, *_ in parsed]
+    said = [f"{name!r} of {file}" for name, (file, *_) in zip(wanted, parsed, strict=True)]
+    paths, kept = keep_found(img_path, wanted, ann_path, reading, notes, known, said)
+    objects, first = Counter(), {}
+    for n in kept:
+        for entry in parsed[n][3]:
+            objects[entry["name"]] += 1
+            first.setdefault(entry["name"], parsed[n][0].name)
+    given = sorted(objects)
+    classes = match_classes(
+        given, [objects[name] for name in given], class_names, ann_path, reading, listed=False,
+        first=[first[name] for name in given],
+    )  # fmt: skip
+    if not classes.names:
+        raise NanodetError(f"{ann_path}: no object in it names a class; set class_names")
+    label_of = dict(zip(given, classes.labels.tolist(), strict=True))
 
-    pictures, problems, taken = [], [], {}
-    for image_id, (file, filename, size, objects) in enumerate(parsed, 1):
-        path = by_file.get(filename) or by_stem.get(bare_name(file.name))
-        if path is None:
-            raise NanodetError(
-                f"{file}: its picture {filename or file.stem!r} is not in {img_path}"
-            )
+    pictures = []
+    for image_id, n in enumerate(kept, 1):
+        file, _, size, objects = parsed[n]
+        path = paths[n]
         if path in taken:
             problems.append(f"{file}: describes {path.name}, as {taken[path].name} does")
         taken.setdefault(path, file)
-        for entry in objects:
-            if entry["name"] not in label_of:
-                raise NanodetError(
-                    f"{file}: class {entry['name']!r} is not in class_names; "
-                    f"{_hint(entry['name'], class_names)}"
-                )
+        numbered = [
+            (f"{file}: object {number}", entry)
+            for number, entry in enumerate(objects, 1)
+            if label_of[entry["name"]] >= 0
+        ]
         picture = make_picture(
             path,
             image_id,
             known_size(*size, path),
-            [entry["box"] for entry in objects],
-            [label_of[entry["name"]] for entry in objects],
-            [entry["difficult"] for entry in objects],
-            [f"{file}: object {n}" for n in range(1, len(objects) + 1)],
+            [entry["box"] for _, entry in numbered],
+            [label_of[entry["name"]] for _, entry in numbered],
+            [entry["difficult"] for _, entry in numbered],
+            [where for where, _ in numbered],
             problems,
         )
         pictures.append(picture)
-    if not class_names:
-        raise NanodetError(f"{ann_path}: no object in it names a class; set class_names")
     return Annotations(
-        tuple(class_names), tuple(range(1, len(class_names) + 1)), pictures, problems
-    )
-
-
-def _hint(name, known):
-    near = difflib.get_close_matches(name, known, n=1)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    more = ", ..." if len(known) > FEW else ""
-    return f"its {len(known)} names: {', '.join(known[:FEW])}{more}"
+        classes.names, tuple(range(1, len(classes.names) + 1)), pictures, problems,
+        [*notes, *classes.notes], classes.skipped,
+    )  # fmt: skip
 
 
 def _folder(img_path):
@@ -126,7 +135,7 @@ def _parse(file):
         raise NanodetError(f"{file}: not valid XML ({error})") from None
     if root.tag != "annotation":
         raise NanodetError(f"{file}: not a Pascal VOC annotation: its root is <{root.tag}>")
-    filename = (root.findtext("filename") or "").strip().replace("\\", "/").rsplit("/", 1)[-1]
+    filename = (root.findtext("filename") or "").strip().replace("\\", "/")
     size = tuple(_side(root, side, file) for side in ("width", "height"))
     objects = [
         _object(node, f"{file}: object {n}") for n, node in enumerate(root.iter("object"), 1)

@@ -29,7 +29,7 @@ ENOUGH = 100  # pictures to measure on
 
 def quantize(
     model, images, out, annotations=None, kind=None, limit=LIMIT, seed=0, max_drop=MAX_DROP,
-    method=BEST, layers=choose.FAST, report=print,
+    method=BEST, layers=choose.FAST, report=print, reading=None,
 ):  # fmt: skip
     """Quantise an ncnn model.
 
@@ -47,6 +47,7 @@ def quantize(
         method: for the thresholds, of `METHODS`, or ``best`` of them per layer.
         layers: ``fast`` or ``all``, see `nanodet.quantize.choose.start`.
         report: called with each line of text.
+        reading: of the annotations, a `nanodet.data.reading.Reading`; None for the defaults.
 
     Returns:
         `Quantised`.
@@ -64,7 +65,7 @@ def quantize(
     weights = load_weights(Path(model).with_suffix(".bin"), source.graph, model)
     convolutions = _eligible(source.graph, weights, model)
     check_folder_writable(out)
-    judge, paths = _judge(model, images, annotations, kind, limit, seed, spec, max_drop)
+    judge, paths = _judge(model, images, annotations, kind, limit, seed, spec, max_drop, reading)
     few = len(judge.measured())
     if few < ENOUGH:
         report(
@@ -126,26 +127,15 @@ def _eligible(graph, weights, model):
     return found
 
 
-def _judge(model, images, annotations, kind, limit, seed, spec, max_drop):
+def _judge(model, images, annotations, kind, limit, seed, spec, max_drop, reading):
     """Return the judge, and the paths of the calibration pictures."""
     if annotations is None:
         calibration, measuring = split(list_pictures(images), limit, seed, images)
         return TwinJudge(calibration, measuring), calibration
     # pycocotools is needed for these alone
-    from nanodet.data.read import read_annotations
-    from nanodet.evaluate.coco_metrics import check_pycocotools
-    from nanodet.evaluate.evaluate import guess_format, known_names, tell_problems
+    from nanodet.evaluate.truth import read_truth
 
-    check_pycocotools()
-    kind = kind or guess_format(annotations)
-    names = None if kind == "coco" else known_names(spec)
-    found = read_annotations(kind, images, annotations, None, names)
-    if len(found.class_names) != len(spec.class_names):
-        raise NanodetError(
-            f"{model} has {len(spec.class_names)} classes, but {annotations} has "
-            f"{len(found.class_names)}"
-        )
-    tell_problems(found.problems)
+    found = read_truth(spec, model, images, annotations, kind, reading=reading)
     calibration, measuring = split_annotations(found, limit, seed, images)
     paths = [picture.path for picture in calibration.pictures]
     return ApJudge(calibration, measuring, max_drop), paths

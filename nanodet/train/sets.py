@@ -1,7 +1,9 @@
 """The two sets of a training: read, and checked against the config and each other."""
 
 from nanodet.data.read import read_annotations
+from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
+from nanodet.runtime.names import shortened
 
 PROBLEMS_SHOWN = 5
 
@@ -21,30 +23,39 @@ def read_sets(config, file, say):
         NanodetError: bad annotations, or sets that do not fit the config.
     """
     names = config.class_names
-    training_set = _read(config.data.train, names)
+    training_set = _read(config.data.train, "data.train", names, file, training=True)
     if names is None:
         names = list(training_set.class_names)
-    validation_set = _read(config.data.val, names)
+    validation_set = _read(config.data.val, "data.val", names, file)
+    sets = {"data.train": training_set, "data.val": validation_set}
+    for part, found in sets.items():
+        for line in found.notes:
+            say(f"{part}: {line}")
+        for problem in found.problems[:PROBLEMS_SHOWN]:
+            say(f"{part}: {problem}")
+        if len(found.problems) > PROBLEMS_SHOWN:
+            say(f"{part}: {len(found.problems) - PROBLEMS_SHOWN} more such lines")
     head = config.model.arch.head
     if config.class_names is None:
         config.class_names = names
     if head.num_classes is None:
         head.num_classes = len(names)
-    for part, found in (("train", training_set), ("val", validation_set)):
-        if len(found.class_names) != head.num_classes:
-            raise NanodetError(
-                f"{file}: model.arch.head.num_classes: is {head.num_classes}, but data.{part} has "
-                f"{len(found.class_names)} classes"
-            )
-        for problem in found.problems[:PROBLEMS_SHOWN]:
-            say(f"data.{part}: {problem}")
-        if len(found.problems) > PROBLEMS_SHOWN:
-            say(f"data.{part}: {len(found.problems) - PROBLEMS_SHOWN} more such lines")
+    if len(names) != head.num_classes:
+        raise NanodetError(
+            f"{file}: model.arch.head.num_classes: is {head.num_classes}, but data.train has "
+            f"{len(names)} classes ({shortened(names)}): leave it out, or name them in class_names"
+        )
     return training_set, validation_set
 
 
-def _read(section, class_names):
+def _read(section, part, names, file, training=False):
+    """Read a set as the classes ``names``; None for its own."""
+    own = section.class_names
+    if own and names and own != names:
+        raise NanodetError(
+            f"{file}: {part}.class_names: is {shortened(own)}, but the classes are {shortened(names)}"
+        )
     return read_annotations(
-        section.name, section.img_path, section.ann_path, section.list_path,
-        section.class_names or class_names,
+        section.name, section.img_path, section.ann_path, section.list_path, names or own,
+        reading=Reading.of_section(section, f"{part}.", training),
     )  # fmt: skip

@@ -37,7 +37,7 @@ LIMITS = ("score", "nms_iou", "per_level", "per_picture")
 
 def verify(
     reference, models, config=None, images=None, annotations=None, json_path=None, limit=None,
-    threads=1,
+    threads=1, reading=None,
 ):  # fmt: skip
     """Compare exported models with what they came from, on the same pictures.
 
@@ -52,6 +52,7 @@ def verify(
         limit: the most pictures; None for all.
         threads: CPU threads of each engine. They take turns here, and the waiting threads of some
             take the cores from the next, so one is fastest unless the CPU has cores to spare.
+        reading: of the annotations, a `nanodet.data.reading.Reading`; None for the defaults.
 
     Returns:
         `Report`.
@@ -71,7 +72,7 @@ def verify(
     reference = Path(detector.backend.path)
     is_checkpoint = reference.suffix.lower() in CHECKPOINTS
     stages = open_stages(find_models(models, reference), reference, threads)
-    truth, pictures, count, words = _pictures(detector, images, annotations, limit)
+    truth, pictures, count, words = _pictures(detector, images, annotations, limit, reading)
 
     kind = _kind(detector.backend)
     who = "the checkpoint" if is_checkpoint else reference.name
@@ -104,20 +105,15 @@ def verify(
     return report
 
 
-def _pictures(detector, images, annotations, limit):
+def _pictures(detector, images, annotations, limit, reading):
     """Return the annotations or None, a generator of pictures, their number, and words for them."""
     if annotations is not None:
-        from nanodet.data.read import read_annotations
-        from nanodet.evaluate import evaluate
-        from nanodet.evaluate.coco_metrics import check_pycocotools
         from nanodet.evaluate.run import read_ahead
+        from nanodet.evaluate.truth import read_truth
 
-        check_pycocotools()
-        format_ = evaluate.guess_format(annotations)
-        names = None if format_ == "coco" else evaluate.known_names(detector.spec)
-        truth = read_annotations(format_, images, annotations, None, names)
-        evaluate.check_class_count(detector, truth, annotations)
-        evaluate.tell_problems(truth.problems)
+        truth = read_truth(
+            detector.spec, detector.backend.path, images, annotations, reading=reading
+        )
         truth.pictures = truth.pictures[:limit]
         count = len(truth.pictures)
         return truth, read_ahead(truth.pictures), count, f"{count} annotated pictures"

@@ -75,14 +75,17 @@ def test_val_prints_ap(root, project):
 
 
 @pytest.mark.parametrize("task", ["val", "test"])
-def test_class_counts_must_agree(root, project, task):
+def test_classes_must_be_the_models(root, project, task):
     names = [{"id": n, "name": str(n)} for n in range(3)]
     folder = project(
         "model.arch.head.num_classes=3", "class_names=[a, b, c]", categories=names, annotations=[]
     )
     done = script(root, folder, task)
     assert done.returncode == 1
-    assert done.stderr == f"nanodet: error: box.onnx has 2 classes, but {folder}/a.json has 3\n"
+    assert done.stderr == (
+        f"nanodet: error: {folder}/a.json: none of its classes (0, 1, 2) is in box.onnx (dark, lamp): "
+        "give both the same names\n"
+    )
     assert not (folder / "out").exists()
 
 

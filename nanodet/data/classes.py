@@ -1,0 +1,166 @@
+"""How the classes of an annotation file become the classes that are wanted: by name."""
+
+import difflib
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from nanodet.errors import NanodetError
+from nanodet.runtime.names import is_numbering, match_names, shortened
+
+PAIRS_SHOWN = 5
+
+
+@dataclass
+class Classes:
+    """What the classes of an annotation file come to.
+
+    Attributes:
+        names: the classes of the data set.
+        labels: int64, of each class of the file: index into ``names``, -1 for left out.
+        notes: lines for the user.
+        skipped: name of each left-out class with objects, and their number.
+    """
+
+    names: tuple
+    labels: np.ndarray
+    notes: list = field(default_factory=list)
+    skipped: dict = field(default_factory=dict)
+
+
+def match_classes(given, objects, wanted, file, reading, listed=True, groups=(), first=None):
+    """Match the classes of an annotation file with those that are wanted.
+
+    Args:
+        given: the file's class names, in the order of its numbers.
+        objects: how many objects each has.
+        wanted: the class names of the config or model; None takes the file's. Names ``0``, ``1``, ...
+            name nothing.
+        file: names the annotations in messages.
+        reading: the `nanodet.data.reading.Reading`; its ``unknown_classes`` must be chosen.
+        listed: whether the file lists its classes (COCO, YOLO); without a list (VOC) ``given`` are the
+            names that occur, where several may be spellings of one.
+        groups: indices of classes that only group others, left out where they have no objects.
+        first: in which file each class has its first object, for messages; None for ``file``.
+
+    Returns:
+        `Classes`.
+
+    Raises:
+        NanodetError: the lists do not fit each other; the line says how to go on.
+    """
+    given = [str(name) for name in given]
+    empty_groups = {n for n in groups if not objects[n]}
+    if wanted is None:
+        kept = [n for n in range(len(given)) if n not in empty_groups]
+        notes = _left_out([given[n] for n in sorted(empty_groups)], file, "only groups others")
+        return Classes(tuple(given[n] for n in kept), _numbered(kept, len(given)), notes)
+    wanted = [str(name) for name in wanted]
+    found = match_names(given, wanted, file, several=not listed)
+    absent = [name for n, name in enumerate(wanted) if n not in set(found)]
+    extra = [n for n, index in enumerate(found) if index is None and objects[n]]
+    nothing_shared = len(absent) == len(wanted) and (listed or extra)
+    if nothing_shared or (absent and is_numbering(wanted) and (listed or extra)):
+        return _by_position(given, wanted, empty_groups, file, reading, listed)
+    if extra and reading.unknown_classes != "skip":
+        raise _unknown(
+            given, objects, extra, wanted, absent if listed else [], file, reading, first
+        )
+    whose = reading.names_of
+    notes = []
+    if extra:
+        notes.append(
+            f"{file}: left out, not in {whose}: {_counted(given, objects, extra, wanted, first)}"
+        )
+    empty = [given[n] for n, index in enumerate(found) if index is None and not objects[n]]
+    notes += _left_out(empty, file, f"not in {whose}")
+    if absent and listed:
+        if reading.training:
+            raise NanodetError(
+                f"{file}: has no class {shortened(absent)}, which {whose} names and so could not be "
+                f"learned: take it out of {whose}, or add it to the file"
+            )
+        notes.append(f"{file}: has no class {shortened(absent)} of {whose}: not measured")
+    labels = np.array([-1 if index is None else index for index in found], np.int64)
+    skipped = {given[n]: int(objects[n]) for n in extra}
+    return Classes(tuple(wanted), labels, notes, skipped)
+
+
+def _by_position(given, wanted, empty_groups, file, reading, listed):
+    """Match lists that share no name: the first with the first, where they are equally long."""
+    numbers = is_numbering(wanted)
+    kept = list(range(len(given)))
+    if len(kept) != len(wanted):
+        kept = [n for n in kept if n not in empty_groups]
+    names = [given[n] for n in kept]
+    whose = reading.names_of
+    # names that merely occur (VOC) are in no order of their own
+    if len(kept) != len(wanted) or not (listed or numbers):
+        if numbers:
+            raise NanodetError(
+                f"{file}: has {_classes(len(kept))} ({shortened(names)}), but {whose} has {len(wanted)}"
+            )
+        near = [match for name in names for match in difflib.get_close_matches(name, wanted, n=1)]
+        meant = f"did you mean {near[0]!r}?" if near else "give both the same names"
+        raise NanodetError(
+            f"{file}: none of its classes ({shortened(names)}) is in {whose} ({shortened(wanted)}): "
+            f"{meant}"
+        )
+    notes = []
+    if not numbers:
+        pairs = [f"{a} is {b}" for a, b in zip(names, wanted, strict=True)][:PAIRS_SHOWN]
+        more = ", ..." if len(names) > PAIRS_SHOWN else ""
+        notes.append(
+            f"{file}: shares no class name with {whose}, so matched by position: "
+            f"{', '.join(pairs)}{more}"
+        )
+    notes += _left_out(
+        [given[n] for n in range(len(given)) if n not in kept], file, "only groups others"
+    )
+    return Classes(tuple(names if numbers else wanted), _numbered(kept, len(given)), notes)
+
+
+def _unknown(given, objects, extra, wanted, absent, file, reading, first):
+    """Return the error about objects of classes that are not wanted."""
+    whose = reading.names_of
+    counted = _counted(given, objects, extra, wanted, first)
+    skip = f"{reading.spelled('unknown_classes', 'skip')} leaves those objects out"
+    if absent:
+        return NanodetError(
+            f"{file}: has the classes {shortened(given)}, but {whose} has {shortened(wanted)}: only "
+            f"the file has {counted}; only {whose} has {shortened(absent)}; give both the same names "
+            f"({skip})"
+        )
+    return NanodetError(f"{file}: has objects that are not in {whose}: {counted}; {skip}")
+
+
+def _counted(given, objects, extra, wanted, first):
+    """Return classes and their numbers of objects as text."""
+    words = []
+    for n in extra[:PAIRS_SHOWN]:
+        near = difflib.get_close_matches(given[n], wanted, n=1)
+        meant = f", did you mean {near[0]!r}?" if near else ""
+        where = f", first in {first[n]}" if first else ""
+        words.append(f"{given[n]!r} ({objects[n]} object{'s' * (objects[n] != 1)}{where}{meant})")
+    if len(extra) > PAIRS_SHOWN:
+        rest = extra[PAIRS_SHOWN:]
+        words.append(f"and {_classes(len(rest))} more ({sum(objects[n] for n in rest)} objects)")
+    return ", ".join(words)
+
+
+def _left_out(names, file, why):
+    if not names:
+        return []
+    which = f"class {names[0]!r} has" if len(names) == 1 else f"{len(names)} classes have"
+    more = "" if len(names) == 1 else f" ({shortened(names)})"
+    return [f"{file}: {which} no objects and {why}: left out{more}"]
+
+
+def _numbered(kept, count):
+    labels = np.full(count, -1, np.int64)
+    labels[kept] = np.arange(len(kept))
+    return labels
+
+
+def _classes(count):
+    return f"{count} class{'es' * (count != 1)}"

@@ -1,0 +1,144 @@
+"""Finding the picture files that annotations name, also after a move from another machine."""
+
+import os
+import re
+from pathlib import Path
+
+from nanodet.errors import NanodetError
+from nanodet.runtime.pictures import SUFFIXES
+
+SHOWN = 5
+
+
+def find_pictures(folder, names, known=None):
+    """Find pictures by the names that annotations give them.
+
+    A name is a path below ``folder``. Where there is none such: ``\\`` counts as ``/``, then the
+    path's end is looked for in ``folder``, then its last part anywhere below, which must be unique.
+
+    Args:
+        folder: the folder of pictures.
+        names: one name a picture.
+        known: paths that are known already, None for those to find; None for none known.
+
+    Returns:
+        (paths, guesses, doubts): a `Path` or None for each name; how many were found by the end of
+        their name only; what is to be said of a name that may be several files, by its index.
+    """
+    search = _Search(Path(folder))
+    paths = [
+        path or search.exactly(name)
+        for path, name in zip(known or [None] * len(names), names, strict=True)
+    ]
+    taken = {path for path in paths if path is not None}
+    guesses, doubts = {}, {}
+    for n, name in enumerate(names):
+        if paths[n] is None:
+            found = search.by_end(name)
+            if len(found) == 1 and found[0] not in taken:
+                guesses.setdefault(found[0], []).append(n)
+            elif found:
+                doubts[n] = f"may be {' or '.join(str(path) for path in found[:2])}"
+    guessed = 0
+    for path, claims in guesses.items():
+        if len({names[n] for n in claims}) > 1:  # two pictures of one name, of which one is here
+            doubts |= dict.fromkeys(claims, f"may be {path}, as others of this name")
+            continue
+        guessed += len(claims)
+        for n in claims:
+            paths[n] = path
+    return paths, guessed, doubts
+
+
+def keep_found(folder, names, file, reading, notes, known=None, said=None):
+    """Find pictures, and say which are missing.
+
+    Args:
+        folder, names, known: as for `find_pictures`.
+        file: names the annotations in messages.
+        reading: a `nanodet.data.reading.Reading`.
+        notes: gets lines for the user.
+        said: what to call each picture in messages; None for its name.
+
+    Returns:
+        (paths, kept): as `find_pictures`, and the indices of those that are there.
+
+    Raises:
+        NanodetError: a picture is missing, and ``reading`` does not skip such; or all are.
+    """
+    paths, guessed, doubts = find_pictures(folder, names, known)
+    kept = [n for n, path in enumerate(paths) if path is not None]
+    if guessed:
+        notes.append(f"{file}: {guessed} of {len(names)} pictures found by the end of their name")
+    if len(kept) == len(names):
+        return paths, kept
+    lost = [n for n, path in enumerate(paths) if path is None]
+    shown = ", ".join(
+        f"{(said or names)[n]}" + (f" ({doubts[n]})" if n in doubts else "") for n in lost[:SHOWN]
+    )
+    more = f" and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
+    if not kept:
+        count = f"its {len(names)} pictures are" if len(names) > 1 else "its only picture is"
+        raise NanodetError(
+            f"{file}: {count} missing in {folder}: {shown}{more}; is that the right folder?"
+        )
+    count = f"{len(lost)} of {len(names)} pictures {'is' if len(lost) == 1 else 'are'} missing"
+    line = f"{file}: {count} in {folder}: {shown}{more}"
+    if reading.missing_images != "skip":
+        raise NanodetError(
+            f"{line}; {reading.spelled('missing_images', 'skip')} goes on without them"
+        )
+    notes.append(f"{line}: left out")
+    return paths, kept
+
+
+class _Search:
+    """Looks for names below a folder; lists it only when a name is not where it should be."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self._listed = None
+
+    def exactly(self, name):
+        path = self.folder / name
+        if os.path.isfile(path):
+            return path
+        if "\\" in name:
+            path = self.folder / name.replace("\\", "/")
+            if os.path.isfile(path):
+                return path
+        return None
+
+    def by_end(self, name):
+        """Return the paths that may be meant, best ends only."""
+        parts = [part for part in re.split(r"[/\\]+", name) if part not in ("", ".", "..")]
+        for start in range(1, len(parts)):
+            path = self.folder.joinpath(*parts[start:])
+            if os.path.isfile(path):
+                return [path]
+        if not parts:
+            return []
+        found = self._named(parts[-1])
+        shared = [_shared_end(path.parent.parts, parts[:-1]) for path in found]
+        return [path for path, count in zip(found, shared, strict=True) if count == max(shared)]
+
+    def _named(self, name):
+        """Return the pictures anywhere below of this name; else ignoring its case and suffix."""
+        if self._listed is None:
+            self._listed = {}
+            for root, _, files in os.walk(self.folder):
+                for file in files:
+                    stem, suffix = os.path.splitext(file)
+                    if suffix.lower() in SUFFIXES:
+                        for key in (file.casefold(), stem.casefold()):
+                            self._listed.setdefault(key, []).append(Path(root, file))
+        found = self._listed.get(name.casefold(), [])
+        return sorted(path for path in found if path.name == name) or sorted(found)
+
+
+def _shared_end(first, second):
+    """Return how many parts two paths share at their ends."""
+    count = 0
+    while count < min(len(first), len(second)) and first[-1 - count] == second[-1 - count]:
+        count += 1
+    return count

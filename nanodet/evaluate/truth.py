@@ -1,0 +1,78 @@
+"""The annotated pictures that a model is measured on."""
+
+import dataclasses
+import sys
+from pathlib import Path
+
+from nanodet.data.read import read_annotations
+from nanodet.data.reading import Reading
+from nanodet.errors import NanodetError
+from nanodet.evaluate.coco_metrics import check_pycocotools
+
+PROBLEMS_SHOWN = 5
+
+
+def read_truth(
+    spec, model, images, annotations, kind=None, list_path=None, reading=None, annotated=True
+):
+    """Read annotations as the classes of a model, and tell on stderr what is wrong with them.
+
+    Args:
+        spec: the model's `nanodet.runtime.spec.Spec`.
+        model: its file, for messages.
+        images: folder of the pictures.
+        annotations: COCO's JSON file, or a folder of VOC's XML or YOLO's text files.
+        kind: their format; None lets the files tell.
+        list_path: a text file with one picture name a line; None for all.
+        reading: the `nanodet.data.reading.Reading`; None for the defaults.
+        annotated: see `nanodet.data.read.read_annotations`.
+
+    Returns:
+        `nanodet.data.records.Annotations` with the model's classes.
+
+    Raises:
+        NanodetError: the annotations are wrong, or not of the model's classes.
+    """
+    check_pycocotools()
+    kind = kind or guess_format(annotations)
+    reading = dataclasses.replace(reading or Reading(), names_of=str(model), training=False)
+    found = read_annotations(
+        kind, images, annotations, list_path, list(spec.class_names), annotated, reading
+    )
+    for line in found.notes:
+        print(line, file=sys.stderr)
+    tell_problems(found.problems)
+    return found
+
+
+def guess_format(path):
+    """Return ``coco``, ``voc`` or ``yolo`` by what lies at ``path``.
+
+    Raises:
+        NanodetError: it is none of them, or not there.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise NanodetError(f"{path}: there are no such annotations")
+    if path.is_file() and path.suffix.lower() == ".json":
+        return "coco"
+    if path.is_dir():
+        for suffix, kind in ((".xml", "voc"), (".txt", "yolo")):
+            if next(path.glob(f"*{suffix}"), None):
+                return kind
+    raise NanodetError(
+        f"{path}: cannot tell the format of these annotations (a .json file is coco, a folder of "
+        ".xml voc, of .txt yolo); name it with --format"
+    )
+
+
+def tell_problems(problems):
+    """Write the first problems of `Annotations.problems` to stderr, and how many there are."""
+    if not problems:
+        return
+    word = "problem" if len(problems) == 1 else "problems"
+    print(f"{len(problems)} {word} in the annotations:", file=sys.stderr)
+    for line in problems[:PROBLEMS_SHOWN]:
+        print(f"  {line}", file=sys.stderr)
+    if len(problems) > PROBLEMS_SHOWN:
+        print(f"  and {len(problems) - PROBLEMS_SHOWN} more", file=sys.stderr)

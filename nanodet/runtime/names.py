@@ -1,0 +1,72 @@
+"""Class names: when two spellings are one name, and which name of one list is which of another."""
+
+import re
+import unicodedata
+
+from nanodet.errors import NanodetError
+
+FEW = 8  # names that a message lists
+_SEPARATORS = re.compile(r"(?<=[^\s_-])[\s_-]+(?=[^\s_-])")
+
+
+def levelled(name):
+    """Return what all spellings of a class name share.
+
+    Case, blanks, ``_`` and ``-`` between words do not count: ``Traffic-Light``, ``traffic_light`` and
+    ``trafficlight`` are one name. ``5-10`` and ``510`` are two, and so are ``A`` and ``A-``.
+    """
+    text = unicodedata.normalize("NFKC", str(name)).casefold()
+    text = unicodedata.normalize("NFKC", text).strip().strip("_")
+
+    def joint(match):
+        digits = text[match.start() - 1].isdigit() and text[match.end()].isdigit()
+        return " " if digits else ""
+
+    return _SEPARATORS.sub(joint, text)
+
+
+def is_numbering(names):
+    """Tell whether the names are ``0``, ``1``, ... and so name nothing."""
+    return [str(name) for name in names] == [str(n) for n in range(len(names))]
+
+
+def match_names(given, wanted, file, several=False):
+    """Find names of one list in another; one of the same spelling is preferred.
+
+    Args:
+        given, wanted: lists of names; those of ``wanted`` differ from each other.
+        file: where ``given`` comes from, for messages.
+        several: whether more than one of ``given`` may be the same of ``wanted``.
+
+    Returns:
+        for each of ``given`` its index in ``wanted``, None where it has none.
+
+    Raises:
+        NanodetError: a name that may be two, or two that may be one.
+    """
+    same = {name: n for n, name in enumerate(wanted)}
+    spelled = {}
+    for n, name in enumerate(wanted):
+        spelled.setdefault(levelled(name), []).append(n)
+    there, found, owner = set(given), [], {}
+    for name in given:
+        index = same.get(name)
+        if index is None:
+            near = [n for n in spelled.get(levelled(name), ()) if several or wanted[n] not in there]
+            if len(near) > 1:
+                first, second = (wanted[n] for n in near[:2])
+                raise NanodetError(f"{file}: class {name!r} may be {first!r} or {second!r}")
+            index = near[0] if near else None
+        if index is not None and not several and index in owner:
+            raise NanodetError(
+                f"{file}: classes {owner[index]!r} and {name!r} may both be {wanted[index]!r}"
+            )
+        owner[index] = name
+        found.append(index)
+    return found
+
+
+def shortened(names, most=FEW):
+    """Return the first names as text, with ``...`` where there are more."""
+    names = [str(name) for name in names]
+    return ", ".join(names[:most]) + (f", ... ({len(names)} in all)" if len(names) > most else "")
