@@ -79,6 +79,15 @@ def reading(args):
     return Reading(args.unknown_classes, args.missing_images, place="--")
 
 
+def add_class_agnostic_argument(parser, default):
+    """Add ``--class-agnostic-nms``; ``default`` says in words whose setting holds without it."""
+    parser.add_argument(
+        "--class-agnostic-nms", action=argparse.BooleanOptionalAction,
+        help=f"one box an object: of two that overlap the lower scored goes, whatever their classes "
+        f"(default: {default})",
+    )  # fmt: skip
+
+
 def add_model_arguments(parser):
     """Add ``model``, ``--config``, ``--fit``, ``--size``, ``--threads`` and ``--engine``."""
     parser.add_argument(

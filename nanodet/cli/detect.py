@@ -1,6 +1,10 @@
 """``nanodet detect MODEL SOURCE``."""
 
-from nanodet.cli.arguments import add_model_arguments, unit_interval
+from nanodet.cli.arguments import (
+    add_class_agnostic_argument,
+    add_model_arguments,
+    unit_interval,
+)
 from nanodet.cli.packages import needed_packages
 
 
@@ -21,6 +25,7 @@ def add_arguments(parser):
         "--score", type=unit_interval, metavar="S",
         help="boxes must score above it (default: the model's)",
     )  # fmt: skip
+    add_class_agnostic_argument(parser, "the model's")
 
 
 def run(args):
@@ -29,5 +34,5 @@ def run(args):
         from nanodet.runtime.detect import detect
     detect(
         args.model, args.source, args.config, args.out, args.score, args.fit, args.size,
-        args.threads, args.engine,
+        args.threads, args.engine, class_agnostic_nms=args.class_agnostic_nms,
     )  # fmt: skip

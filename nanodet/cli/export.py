@@ -1,6 +1,6 @@
 """``nanodet export``: a checkpoint to verified ONNX and ncnn files."""
 
-from nanodet.cli.arguments import size_wxh
+from nanodet.cli.arguments import add_class_agnostic_argument, size_wxh
 from nanodet.cli.packages import needed_packages
 
 
@@ -31,6 +31,7 @@ def add_arguments(parser):
         "--nms", action="store_true",
         help="write STEM-nms.onnx too, which decodes by itself and ends in boxes",
     )  # fmt: skip
+    add_class_agnostic_argument(parser, "the config's")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the files")
 
 
@@ -41,7 +42,7 @@ def run(args):
     formats = tuple(part.strip() for part in args.formats.split(",") if part.strip())
     exported = export(
         args.checkpoint, args.out, args.config, formats, args.size, args.fit, args.images,
-        args.name, nms=args.nms,
+        args.name, nms=args.nms, class_agnostic_nms=args.class_agnostic_nms,
     )  # fmt: skip
     for path in exported.files.values():
         print(path)

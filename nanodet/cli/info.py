@@ -151,6 +151,8 @@ def _of_spec(spec):
         f"input       {width} x {height}, {spec.colour_order}, fit {spec.fit}",
         f"normalise   mean {' '.join(f'{v:g}' for v in spec.mean)}, "
         f"std {' '.join(f'{v:g}' for v in spec.std)}",
+        f"boxes       score > {spec.score:g}, NMS IoU {spec.nms_iou:g} "
+        f"{'over all classes' if spec.class_agnostic_nms else 'within each class'}",
     ]
 
 

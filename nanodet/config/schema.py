@@ -270,6 +270,7 @@ class Evaluator:
     nms_iou: float = 0.6
     per_level: int = 1000
     per_picture: int = 100
+    class_agnostic_nms: bool = False  # ours: one box an object, whatever the classes
 
 
 @dataclass

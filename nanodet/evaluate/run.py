@@ -12,7 +12,7 @@ from nanodet.evaluate.plots import percent
 from nanodet.runtime.detector import Detector
 from nanodet.runtime.progress import Progress
 
-LIMITS = ("score", "nms_iou", "per_level", "per_picture")
+LIMITS = ("score", "nms_iou", "per_level", "per_picture", "class_agnostic_nms")
 AHEAD = 8  # pictures decoded while the network is busy
 READERS = 2
 
@@ -22,14 +22,16 @@ def evaluation_detector(path, section=None, **arguments):
 
     Args:
         path: model file.
-        section: a config's ``evaluator``. None takes that of the checkpoint's config, and for
-            exported models, which have none, its defaults: not the (higher) score that their spec
-            has for looking at pictures.
+        section: a config's ``evaluator``. None takes that of the checkpoint's config. Exported
+            models have none: theirs are the limits of their spec, except its score, which is for
+            looking at pictures and too high to measure AP; the default of the config's is taken.
         arguments: further arguments of `Detector`.
     """
     detector = Detector(path, **arguments)
-    if section is None:
-        section = Evaluator() if detector.config is None else detector.config.evaluator
+    if section is None and detector.config is None:
+        detector.score = Evaluator.score
+        return detector
+    section = section or detector.config.evaluator
     for name in LIMITS:
         setattr(detector, name, getattr(section, name))
     return detector

@@ -49,7 +49,7 @@ class Exported:
 
 def export(
     checkpoint, out, config=None, formats=FORMATS, size=None, fit=None, images=None, name=None,
-    report=print, nms=False,
+    report=print, nms=False, class_agnostic_nms=None,
 ):  # fmt: skip
     """Export a checkpoint and prove that every stage computes what torch computes.
 
@@ -65,6 +65,8 @@ def export(
         name: stem of the files; None: see `default_name`.
         report: called with each line of progress and the table.
         nms: write ``<stem>-nms.onnx`` too, which ends in boxes.
+        class_agnostic_nms: what the files' specs say of NMS; None: the config's
+            ``evaluator.class_agnostic_nms``.
 
     Returns:
         `Exported`.
@@ -83,7 +85,7 @@ def export(
     name = default_name(checkpoint) if name is None else name
     check_stem(name, "--name")
     reference = TorchBackend(checkpoint, config)
-    spec = export_spec(reference, size, fit)
+    spec = export_spec(reference, size, fit, class_agnostic_nms)
     check_input_size(spec.input_size, "--size" if size else f"{checkpoint}: data.val.input_size")
     tensors = picture_tensors(spec, images)
     make_folder(out)
@@ -129,7 +131,7 @@ def default_name(checkpoint):
     return folder.name.replace(" ", "_") or path.stem
 
 
-def export_spec(reference, size=None, fit=None):
+def export_spec(reference, size=None, fit=None, class_agnostic_nms=None):
     """Return the spec of the files to be: as the config says, with a fit of fixed size."""
     spec, checkpoint = reference.spec, reference.checkpoint
     if fit is not None and fit not in FITS:
@@ -149,6 +151,8 @@ def export_spec(reference, size=None, fit=None):
         source["fit"] = fit
     if size is not None and tuple(size) != tuple(spec.input_size):
         source["size"] = list(size)
+    if class_agnostic_nms is not None:
+        spec = dataclasses.replace(spec, class_agnostic_nms=class_agnostic_nms)
     return dataclasses.replace(
         spec,
         input_size=tuple(size or spec.input_size),

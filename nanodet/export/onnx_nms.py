@@ -1,9 +1,9 @@
 """An ONNX file that ends in boxes: decoding and NMS as nodes behind the network's own.
 
 The nodes are standard ONNX operators and do what `nanodet.runtime.decode.decode` does: the best
-pairs of point and class of each level, edges as expectations, NMS within each class, the best boxes
-of the picture. Levels are laid out for the size of the input, so every size works that the network
-takes.
+pairs of point and class of each level, edges as expectations, NMS within each class or over all, the
+best boxes of the picture. Levels are laid out for the size of the input, so every size works that the
+network takes.
 """
 
 import dataclasses
@@ -48,7 +48,8 @@ def write(source, path, spec):
         model.graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ()))
         model.graph.initializer.append(numpy_helper.from_array(np.float32(value), name))
     boxes, scores = _decode(nodes, data, raw, spec)
-    _select(nodes, boxes, scores, spec)
+    select = _select_over_all if spec.class_agnostic_nms else _select
+    select(nodes, boxes, scores, spec)
     for name, kind, shape in (
         (spec.output_name, TensorProto.FLOAT, ("found", 4)),
         (spec.scores_name, TensorProto.FLOAT, ("found",)),
@@ -186,18 +187,40 @@ def _best(nodes, scores, spec):
 def _select(nodes, boxes, scores, spec):
     """Add NMS within each class and the choice of the best boxes, up to the outputs."""
     add, constant = nodes.add, nodes.constant
-    limit = constant([spec.per_picture])
+    label, point = _suppress(nodes, boxes, scores, spec)
+    minus = constant([-1])
+    nodes.call(spec.output_name, "Gather", add("Squeeze", boxes, constant([0])),
+               add("Reshape", point, minus))  # fmt: skip
+    nodes.call(spec.labels_name, "Reshape", label, minus)
+
+
+def _select_over_all(nodes, boxes, scores, spec):
+    """Add NMS over the boxes of all classes, as `_select`: each pair is a box of one class."""
+    add, constant = nodes.add, nodes.constant
+    minus, classes = constant([-1]), constant(len(spec.class_names))
+    pairs = add("Reshape", add("Transpose", scores, perm=[0, 2, 1]), minus)  # point by point
+    most = constant([spec.per_level * len(spec.strides)])
+    scores, pair = add("TopK", pairs, add("Min", add("Shape", pairs), most), outputs=2)
+    boxes = add("Gather", boxes, add("Div", pair, classes), axis=1)
+    scores = add("Unsqueeze", scores, constant([0, 1]))
+    _, place = _suppress(nodes, boxes, scores, spec)
+    place = add("Reshape", place, minus)
+    nodes.call(spec.output_name, "Gather", add("Squeeze", boxes, constant([0])), place)
+    nodes.call(spec.labels_name, "Gather", add("Mod", pair, classes), place)
+
+
+def _suppress(nodes, boxes, scores, spec):
+    """Add NMS and the choice of the best, up to the output of scores; return class and place (N, 1)."""
+    add = nodes.add
+    limit = nodes.constant([spec.per_picture])
     found = add("NonMaxSuppression", boxes, scores, limit, IOU_INPUT, SCORE_INPUT)
     confidence = add("GatherND", scores, found)
     count = add("Min", add("Shape", confidence), limit)
     _, order = add("TopK", confidence, count, outputs=2)
-    best = add("Gather", found, order)  # (N, 3): batch, class, point
-    _, label, point = add("Split", best, axis=1, outputs=3, num_outputs=3)
-    minus = constant([-1])
-    nodes.call(spec.output_name, "Gather", add("Squeeze", boxes, constant([0])),
-               add("Reshape", point, minus))  # fmt: skip
     nodes.call(spec.scores_name, "Gather", confidence, order)
-    nodes.call(spec.labels_name, "Reshape", label, minus)
+    best = add("Gather", found, order)  # (N, 3): batch, class, place
+    _, label, place = add("Split", best, axis=1, outputs=3, num_outputs=3)
+    return label, place
 
 
 def _tensor(value):

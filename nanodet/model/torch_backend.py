@@ -50,4 +50,5 @@ def spec_of(config):
         nms_iou=config.evaluator.nms_iou,
         per_level=config.evaluator.per_level,
         per_picture=config.evaluator.per_picture,
+        class_agnostic_nms=config.evaluator.class_agnostic_nms,
     )

@@ -1,4 +1,4 @@
-"""From the network's output to boxes: score threshold, edge expectations, NMS per class."""
+"""From the network's output to boxes: score threshold, edge expectations, NMS."""
 
 from functools import lru_cache
 
@@ -38,7 +38,10 @@ def edge_distances(logits):
     return exponentials @ bins / exponentials.sum(axis=-1)
 
 
-def decode(output, spec, input_size, score=None, nms_iou=None, per_level=None, per_picture=None):
+def decode(
+    output, spec, input_size, score=None, nms_iou=None, per_level=None, per_picture=None,
+    class_agnostic_nms=None,
+):  # fmt: skip
     """Turn one network output into boxes in network pixels (paper 4, "Inference details").
 
     Args:
@@ -47,6 +50,7 @@ def decode(output, spec, input_size, score=None, nms_iou=None, per_level=None, p
         input_size: (width, height) of the tensor that gave ``output``.
         score: (point, class) pairs must score above it; None takes the spec's.
         nms_iou: IoU above which the lower scored box of the same class goes.
+        class_agnostic_nms: whether it goes whatever its class.
         per_level: the best pairs kept of each level before NMS.
         per_picture: the best boxes kept after NMS.
 
@@ -57,6 +61,8 @@ def decode(output, spec, input_size, score=None, nms_iou=None, per_level=None, p
     nms_iou = spec.nms_iou if nms_iou is None else nms_iou
     per_level = per_level or spec.per_level
     per_picture = per_picture or spec.per_picture
+    if class_agnostic_nms is None:
+        class_agnostic_nms = spec.class_agnostic_nms
     classes = len(spec.class_names)
     x, y, unit, bounds = _points(
         tuple(spec.level_sizes(input_size)), tuple(spec.strides), spec.point_offset
@@ -68,7 +74,8 @@ def decode(output, spec, input_size, score=None, nms_iou=None, per_level=None, p
     distances = edge_distances(logits) * unit[point, None]
     centre = np.stack([x[point], y[point]], axis=1)
     xyxy = np.concatenate([centre - distances[:, :2], centre + distances[:, 2:]], axis=1)
-    kept = nms_per_class(xyxy, confidence, label, nms_iou)[:per_picture]
+    rivals = np.zeros_like(label) if class_agnostic_nms else label
+    kept = nms_per_class(xyxy, confidence, rivals, nms_iou)[:per_picture]
     return Detections(xyxy[kept], confidence[kept], label[kept], spec.class_names)
 
 

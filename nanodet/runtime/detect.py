@@ -21,7 +21,7 @@ FEW = 20  # so many pictures get a line each
 
 def detect(
     model, source, config=None, out=None, score=None, fit=None, size=None, threads=None, engine=None,
-    instead="--out DIR",
+    instead="--out DIR", class_agnostic_nms=None,
 ):  # fmt: skip
     """Detect in everything that ``source`` gives, into a folder or a window.
 
@@ -30,8 +30,8 @@ def detect(
         source: see `nanodet.runtime.sources.open_source`.
         config: the model's config file, for checkpoints that do not carry one.
         out: folder for the results; ``None`` opens a window.
-        score, fit, size, threads, engine: see `nanodet.runtime.detector.Detector`; ``None`` takes the
-            model's.
+        score, fit, size, threads, engine, class_agnostic_nms: see
+            `nanodet.runtime.detector.Detector`; ``None`` takes the model's.
         instead: the option that gives ``out``, for a message.
 
     Returns:
@@ -54,7 +54,8 @@ def detect(
         open_things.callback(frames.close)
         results = None if out is None else Results(out, frames)
         detector = Detector(
-            model, config=config, fit=fit, size=size, threads=threads, score=score, engine=engine
+            model, config=config, fit=fit, size=size, threads=threads, score=score, engine=engine,
+            class_agnostic_nms=class_agnostic_nms,
         )  # fmt: skip
         # from here on, and while the results are finished, Ctrl-C ends the source and nothing else
         interrupted = open_things.enter_context(_stop_on_signals(frames))

@@ -25,8 +25,8 @@ class Detector:
         size: (width, height) of the network's input; None takes the model's.
         threads: CPU threads of the inference engine; None lets it choose.
         engine: what runs an ``.onnx`` file, ``onnxruntime`` (the default) or ``openvino``.
-        score, nms_iou, per_level, per_picture: thresholds, see `nanodet.runtime.decode.decode`;
-            None takes the model's.
+        score, nms_iou, per_level, per_picture, class_agnostic_nms: thresholds and kind of NMS, see
+            `nanodet.runtime.decode.decode`; None takes the model's.
         precision: of the arithmetic of a ``.param``, see `nanodet.runtime.backends.ncnn`; other
             kinds of model have ``fp32`` alone.
 
@@ -46,6 +46,7 @@ class Detector:
     def __init__(
         self, path, config=None, fit=None, size=None, threads=None,
         score=None, nms_iou=None, per_level=None, per_picture=None, precision="fp32", engine=None,
+        class_agnostic_nms=None,
     ):  # fmt: skip
         path = find_model(path)
         self.backend = _load_backend(path, config, threads, precision, engine)
@@ -66,6 +67,7 @@ class Detector:
             )
         self.score = self.spec.score if score is None else score
         self.nms_iou, self.per_level, self.per_picture = nms_iou, per_level, per_picture
+        self.class_agnostic_nms = class_agnostic_nms
 
     @property
     def class_names(self):
@@ -114,6 +116,7 @@ class Detector:
             found = decode(
                 output, self.spec, placement.canvas,
                 self.score, self.nms_iou, self.per_level, self.per_picture,
+                self.class_agnostic_nms,
             )  # fmt: skip
         boxes = placement.to_picture(found.xyxy, (picture_shape[1], picture_shape[0]))
         return Detections(boxes, found.confidence, found.class_id, found.class_names)
@@ -124,6 +127,10 @@ class Detector:
         for name, fine in (
             ("per_level", self.per_level in (None, spec.per_level)),
             ("per_picture", per_picture <= spec.per_picture),
+            (
+                "class_agnostic_nms",
+                self.class_agnostic_nms in (None, spec.class_agnostic_nms),
+            ),
         ):
             if not fine:
                 raise NanodetError(

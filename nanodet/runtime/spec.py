@@ -15,6 +15,7 @@ from nanodet.runtime.json_keys import JsonKeys
 
 # what a model gives, and the lowest format whose readers know of it; see docs/spec.md
 FORMS = {"distributions": 1, "boxes": 2}
+FORMATS = (1, 2, 3)
 ONNX_METADATA_KEY = "nanodet"
 _MOST = 1_000_000_000  # candidates or boxes
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -33,6 +34,8 @@ class Spec:
         reg_max: edges are distributions over 0..reg_max, in units of the stride.
         point_offset: point (row i, column j) of stride s sits at ((j + offset) s, (i + offset) s).
         score, nms_iou, per_level, per_picture: default thresholds for detection.
+        class_agnostic_nms: whether of two overlapping boxes the lower scored goes whatever their
+            classes, by default; else NMS is within each class.
         model: name of the architecture.
         form: ``distributions`` (one output of points x channels) or ``boxes`` (decoded in the model:
             boxes float32 (N, 4), ``xyxy`` in network pixels, scores float32 (N,) and class indices
@@ -62,6 +65,7 @@ class Spec:
     nms_iou: float = 0.6
     per_level: int = 1000
     per_picture: int = 100
+    class_agnostic_nms: bool = False
     model: str = "nanodet-m"
     any_size: bool = False
     files: dict = field(default_factory=dict)
@@ -113,9 +117,13 @@ class Spec:
     def to_dict(self):
         """Return the JSON form (see docs/spec.md)."""
         width, height = (int(v) for v in self.input_size)
-        boxes = {"form": "boxes", "scores": self.scores_name, "labels": self.labels_name}
+        number = 3 if self.class_agnostic_nms else FORMS[self.form]
+        form = {"form": self.form} if number >= 2 else {}
+        if self.form == "boxes":
+            form |= {"scores": self.scores_name, "labels": self.labels_name}
+        agnostic = {"class_agnostic_nms": True} if self.class_agnostic_nms else {}
         return {
-            "format": FORMS[self.form],
+            "format": number,
             "model": self.model,
             "class_names": list(self.class_names),
             "input": {
@@ -124,13 +132,13 @@ class Spec:
                 "mean": [float(v) for v in self.mean], "std": [float(v) for v in self.std],
             },
             "output": {
-                "name": self.output_name, **(boxes if self.form == "boxes" else {}),
+                "name": self.output_name, **form,
                 "strides": [int(v) for v in self.strides], "reg_max": int(self.reg_max),
                 "point_offset": float(self.point_offset),
             },
             "thresholds": {
                 "score": self.score, "nms_iou": self.nms_iou,
-                "per_level": self.per_level, "per_picture": self.per_picture,
+                "per_level": self.per_level, "per_picture": self.per_picture, **agnostic,
             },
             "files": dict(self.files), "source": dict(self.source),
             "measured": dict(self.measured),
@@ -149,12 +157,15 @@ class Spec:
         """
         top = JsonKeys(mapping, file)
         number = top.get("format", int)
-        if number not in FORMS.values():
-            known = " and ".join(map(str, sorted(FORMS.values())))
-            raise NanodetError(f"{file}: format: {number} is not known; this version reads {known}")
+        if number not in FORMATS:
+            *known, last = FORMATS
+            raise NanodetError(
+                f"{file}: format: {number} is not known; this version reads "
+                f"{', '.join(map(str, known))} and {last}"
+            )
         into, out = top.sub("input"), top.sub("output")
         limits = top.sub("thresholds")
-        # a key of format 2, so a reader of format 1 does not look at it
+        # keys of formats 2 and 3, so a reader of lower formats does not look at them
         form = out.get("form", str) if number >= 2 else "distributions"
         boxes = {"scores_name": "scores", "labels_name": "labels"} if form == "boxes" else {}
         spec = cls(
@@ -177,6 +188,7 @@ class Spec:
             nms_iou=limits.get("nms_iou", float),
             per_level=limits.get("per_level", int),
             per_picture=limits.get("per_picture", int),
+            class_agnostic_nms=number >= 3 and limits.get("class_agnostic_nms", bool),
             files=top.get("files", dict),
             source=top.get("source", dict),
             measured=top.get("measured", dict),

@@ -37,7 +37,15 @@ class Group:
 
     @property
     def words(self):
-        return f"{self.spec.fit} {self.size[0]}x{self.size[1]}"
+        nms = ", class-agnostic NMS" if self.spec.class_agnostic_nms else ""
+        return f"{self.spec.fit} {self.size[0]}x{self.size[1]}{nms}"
+
+    def takes(self, spec, size):
+        """Tell whether a stage that ought to have ``spec`` belongs here."""
+        ours, theirs = self.spec, spec
+        return (ours.fit, self.size, ours.class_agnostic_nms) == (
+            theirs.fit, size, theirs.class_agnostic_nms,
+        )  # fmt: skip
 
 
 @dataclass
@@ -104,7 +112,7 @@ def group_stages(reference, stages, is_checkpoint, who, tolerances):
             Errors(reference.spec, tolerances[stage.name]),
         )  # fmt: skip
         for group in groups:
-            if (group.spec.fit, group.size) == (expected.fit, size):
+            if group.takes(expected, size):
                 break
         else:
             group = Group(expected, size)

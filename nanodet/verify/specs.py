@@ -22,7 +22,7 @@ DECODING = {
     "output.reg_max": lambda spec: spec.reg_max,
     "output.point_offset": lambda spec: spec.point_offset,
 }
-THRESHOLDS = ("score", "nms_iou", "per_level", "per_picture")
+THRESHOLDS = ("score", "nms_iou", "per_level", "per_picture", "class_agnostic_nms")
 LOWEST_SCORE = 0.05  # boxes of less are not compared
 
 
@@ -37,6 +37,8 @@ def expected_spec(reference, spec, is_checkpoint):
         spec: of the model that is compared.
         is_checkpoint: whether ``reference`` is a checkpoint's.
     """
+    # its NMS is its own: one that ends in boxes has no other
+    reference = dataclasses.replace(reference, class_agnostic_nms=spec.class_agnostic_nms)
     if not is_checkpoint:
         return reference
     fit = reference.fit if reference.fit == "stretch" else "letterbox"
@@ -79,7 +81,7 @@ def differing_keys(spec, expected, keys, who):
 def differing_thresholds(spec, expected):
     """Return sentences about default thresholds that differ, which is anyone's right."""
     pairs = ((key, getattr(spec, key), getattr(expected, key)) for key in THRESHOLDS)
-    return [f"thresholds.{key}: {a:g}, not {b:g}" for key, a, b in pairs if a != b]
+    return [f"thresholds.{key}: {_shown(a)}, not {_shown(b)}" for key, a, b in pairs if a != b]
 
 
 def golden_tensor(picture, spec, input_size=None):
@@ -118,6 +120,8 @@ def _equal(given, wanted):
 def _shown(value):
     if isinstance(value, list):
         return f"[{', '.join(map(_shown, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -145,7 +145,7 @@ def _row(measured, kind, diagnosis, truth, reference_ap, generated):
     spec = stage.backend.spec
     row = Row(stage.name, stage.path, stage.kind)
     row.keys = [key for key, _ in (*measured.preprocessing, *measured.decoding)]
-    row.notes = differing_thresholds(spec, measured.expected)
+    row.notes = differing_thresholds(spec, diagnosis.reference.spec)
     for key, value in chosen_at_export(spec).items():
         words = value if isinstance(value, str) else f"{value[0]}x{value[1]}"
         row.notes.append(f"{key}: {words}, chosen at export")

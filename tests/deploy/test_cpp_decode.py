@@ -70,6 +70,17 @@ def test_equal_scores_keep_the_order_of_the_points(probe):
     assert compare(probe, output, spec, (320, 320)) > 50
 
 
+def test_class_agnostic_nms(probe):
+    """Two classes on one object, and equal scores: fewer boxes than within each class, in order."""
+    spec = spec_of(20, score=0.1, per_picture=2000)
+    output = random_output(spec, (320, 320), seed=9, mean=-2)
+    output[:, :20] = np.round(output[:, :20], 1)
+    within = compare(probe, output, spec, (320, 320))
+    spec.class_agnostic_nms = True
+    over_all = compare(probe, output, spec, (320, 320))
+    assert 50 < over_all < within / 2
+
+
 def test_a_score_must_be_above_the_threshold(probe):
     spec = spec_of(1, score=0.5)
     output = random_output(spec, (64, 64), seed=8)
@@ -111,7 +122,7 @@ def test_boxes_go_back_into_the_picture(probe, fit, picture):
     columns=st.integers(1, 8), rows=st.integers(1, 8), offset=st.sampled_from([0.0, 0.5, -1.25]),
     strides=st.sampled_from([(8, 16, 32), (8, 16, 32, 64), (7,), (32, 100)]),
     score=st.floats(0, 1), nms_iou=st.floats(0, 1), per_level=st.integers(1, 300),
-    per_picture=st.integers(1, 200),
+    per_picture=st.integers(1, 200), class_agnostic_nms=st.booleans(),
 )  # fmt: skip
 def test_any_model(probe, seed, columns, rows, **values):
     values["point_offset"] = values.pop("offset")

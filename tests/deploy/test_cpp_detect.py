@@ -99,6 +99,7 @@ def test_fifty_real_pictures(
     [
         ([], {}),
         (["--score", 0.05], {"score": 0.05}),
+        (["--score", 0.05, "--class-agnostic-nms"], {"score": 0.05, "class_agnostic_nms": True}),
         (["--fit=own", "--size", "416x320", "--score=0.2"],
          {"fit": "own", "size": (416, 320), "score": 0.2}),
         (["--fit", "stretch", "--size", "512x288"], {"fit": "stretch", "size": (512, 288)}),

@@ -1,5 +1,6 @@
 """`nanodet export --nms`: an ONNX file that ends in boxes gives those of `Detector`."""
 
+import dataclasses
 import json
 import shutil
 
@@ -91,6 +92,27 @@ def test_limits_and_offset_of_the_spec(plain, tmp_path, per_level, offset, per_p
     other = OnnxBackend(tmp_path / "m.onnx")
     assert other.spec.to_dict()["output"]["form"] == "boxes"
     assert onnx_nms.compare(other, base, picture_tensors(base.spec)) > 9
+
+
+@pytest.mark.parametrize("limits", [{}, {"per_level": 7}, {"nms_iou": 1.0, "per_picture": 11}])
+def test_nms_over_all_classes(plain, tmp_path, limits):
+    base = OnnxBackend(plain)
+    base.spec = dataclasses.replace(base.spec, class_agnostic_nms=True, **limits)
+    onnx_nms.write(plain, tmp_path / "m.onnx", base.spec)
+    other = OnnxBackend(tmp_path / "m.onnx")
+    assert other.spec.class_agnostic_nms
+    for size in ((160, 96), (96, 256)):
+        assert onnx_nms.compare(other, base, picture_tensors(base.spec.at_size(size))) > 9
+    with pytest.raises(NanodetError, match="its class_agnostic_nms is fixed at True"):
+        Detector(tmp_path / "m.onnx", class_agnostic_nms=False)(generated_picture(0))
+
+
+def test_nms_over_all_classes_gives_fewer_boxes(plain):
+    found = {
+        agnostic: Detector(plain, per_picture=1000, class_agnostic_nms=agnostic)(generated_picture(1))
+        for agnostic in (False, True)
+    }
+    assert 0 < len(found[True]) < len(found[False])
 
 
 def test_what_the_graph_has_fixed_is_told(boxes, tmp_path):

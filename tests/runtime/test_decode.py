@@ -20,7 +20,7 @@ def iou(a, b):
     return shared / (area - shared) if area - shared > 0 else 0.0
 
 
-def by_hand(output, spec, size, score, threshold, per_level, per_picture):
+def by_hand(output, spec, size, score, threshold, per_level, per_picture, agnostic):
     """Decode point by point and box by box, in float64."""
     candidates, start = [], 0
     for stride in spec.strides:
@@ -46,7 +46,8 @@ def by_hand(output, spec, size, score, threshold, per_level, per_picture):
     candidates.sort(key=lambda c: -c[0])
     kept = []
     for candidate in candidates:
-        if all(candidate[1] != k[1] or iou(candidate[2], k[2]) <= threshold for k in kept):
+        rivals = [k for k in kept if agnostic or k[1] == candidate[1]]
+        if all(iou(candidate[2], k[2]) <= threshold for k in rivals):
             kept.append(candidate)
     return kept[:per_picture]
 
@@ -57,18 +58,31 @@ def by_hand(output, spec, size, score, threshold, per_level, per_picture):
     st.sampled_from([(64, 64), (96, 32), (32, 128)]),
     st.sampled_from([0.0, 0.5]),
     st.sampled_from([(0.05, 0.6, 1000, 100), (0.5, 0.3, 5, 7), (0.9, 0.9, 1000, 3)]),
+    st.booleans(),
 )
-def test_decoding_equals_the_definition(seed, size, offset, limits):
+def test_decoding_equals_the_definition(seed, size, offset, limits, agnostic):
     rng = np.random.default_rng(seed)
-    spec = Spec(class_names=NAMES, point_offset=offset)
+    spec = Spec(class_names=NAMES, point_offset=offset, class_agnostic_nms=agnostic)
     output = rng.normal(0, 2, (spec.point_count(size), spec.channels)).astype(np.float32)
     output[:, :3] = rng.random((len(output), 3)) ** 3
     found = decode(output, spec, size, *limits)
-    expected = by_hand(output, spec, size, *limits)
+    expected = by_hand(output, spec, size, *limits, agnostic)
     assert len(found) == len(expected)
     np.testing.assert_allclose(found.confidence, [c[0] for c in expected], rtol=1e-6)
     assert found.class_id.tolist() == [c[1] for c in expected]
     np.testing.assert_allclose(found.xyxy, [c[2] for c in expected], atol=1e-2)
+
+
+def test_two_classes_on_one_object():
+    spec = Spec(class_names=NAMES)
+    output = np.zeros((spec.point_count((64, 64)), spec.channels), np.float32)
+    output[:, 3:].reshape(-1, 4, 8)[..., 2] = 50  # every edge two strides away
+    output[9, :2] = 0.6, 0.8
+    assert decode(output, spec, (64, 64)).class_id.tolist() == [1, 0]
+    assert decode(output, spec, (64, 64), class_agnostic_nms=True).class_id.tolist() == [1]
+    spec.class_agnostic_nms = True
+    assert decode(output, spec, (64, 64)).class_id.tolist() == [1]
+    assert decode(output, spec, (64, 64), class_agnostic_nms=False).class_id.tolist() == [1, 0]
 
 
 def test_nothing_above_the_threshold_is_an_empty_result():

@@ -38,6 +38,7 @@ specs = st.builds(
     nms_iou=st.floats(0, 1),
     per_level=st.integers(1, 10**9),
     per_picture=st.integers(1, 10**9),
+    class_agnostic_nms=st.booleans(),
     any_size=st.booleans(),
     files=st.dictionaries(names, st.text("0123456789abcdef", min_size=64, max_size=64), max_size=2),
     source=st.dictionaries(names, st.integers(), max_size=2),
@@ -73,7 +74,8 @@ def test_what_is_written_is_valid_and_read_again(spec):
     mapping = json.loads(json.dumps(spec.to_dict()))
     VALIDATOR.validate(mapping)
     assert Spec.from_dict(mapping, "m.json") == spec
-    assert mapping["format"] == FORMS[spec.form]
+    assert mapping["format"] == (3 if spec.class_agnostic_nms else FORMS[spec.form])
+    assert ("class_agnostic_nms" in mapping["thresholds"]) == spec.class_agnostic_nms
 
 
 @given(specs, st.data())
@@ -123,7 +125,8 @@ def test_both_refuse_the_same(spec, data):
 @pytest.mark.parametrize(
     ("number", "form", "fine"),
     [(1, None, True), (1, "boxes", True), (2, None, False), (2, "distributions", True), (2, "boxes", True),
-     (2, "masks", False), (3, "boxes", False), (0, None, False), ("1", None, False)],
+     (2, "masks", False), (3, "boxes", False), (4, "boxes", False), (0, None, False),
+     ("1", None, False)],
 )  # fmt: skip
 def test_formats(number, form, fine):
     mapping = boxes_spec(Spec(("a",))).to_dict()
@@ -137,11 +140,26 @@ def test_formats(number, form, fine):
         assert Spec.from_dict(mapping, "m.json").form == expected
 
 
-def test_a_reader_of_format_1_refuses_boxes_in_one_line():
+@pytest.mark.parametrize(
+    ("number", "value", "fine"),
+    [(1, True, False), (2, True, False), (2, "yes", False), (3, True, True), (3, False, False),
+     (3, 1, None), (3, None, None)],
+)  # fmt: skip
+def test_class_agnostic_nms_is_of_format_3(number, value, fine):
+    """``fine``: what is read; None where it is refused."""
+    mapping = Spec(("a",), class_agnostic_nms=True).to_dict() | {"format": number}
+    mapping["thresholds"]["class_agnostic_nms"] = value
+    assert accepts(mapping) == VALIDATOR.is_valid(mapping) == (fine is not None)
+    if fine is not None:
+        assert Spec.from_dict(mapping, "m.json").class_agnostic_nms == fine
+
+
+def test_a_reader_of_lower_formats_refuses_higher_ones_in_one_line():
     assert boxes_spec(Spec(("a",))).to_dict()["format"] == 2
-    mapping = {**Spec(("a",)).to_dict(), "format": 3}
+    assert Spec(("a",), class_agnostic_nms=True).to_dict()["format"] == 3
+    mapping = {**Spec(("a",)).to_dict(), "format": 4}
     with pytest.raises(
-        NanodetError, match=r"m\.json: format: 3 is not known; this version reads 1 and 2"
+        NanodetError, match=r"m\.json: format: 4 is not known; this version reads 1, 2 and 3"
     ):
         Spec.from_dict(mapping, "m.json")
 
@@ -154,7 +172,7 @@ def properties(schema, path=()):
 
 def test_every_key_is_described_here_and_in_the_docs(root):
     described = {path: inner for path, inner in properties(SCHEMA)}
-    written = boxes_spec(Spec(("a",))).to_dict()
+    written = boxes_spec(Spec(("a",), class_agnostic_nms=True)).to_dict()
     keys = {path for path in places(written) if all(isinstance(key, str) for key in path)}
     assert set(described) == keys
     assert all(inner.get("description", "").endswith(".") for inner in described.values())

@@ -52,7 +52,8 @@ void decode(FuzzedDataProvider& data, const nanodet::Spec& spec) {
     const nanodet::Placement placement = nanodet::place(spec.fit, picture, spec.input_size);
     const nanodet::Thresholds thresholds{
         data.ConsumeFloatingPointInRange(0.0F, 1.0F), data.ConsumeFloatingPointInRange(0.0F, 1.0F),
-        data.ConsumeIntegralInRange(1, 300), data.ConsumeIntegralInRange(1, 100)};
+        data.ConsumeIntegralInRange(1, 300), data.ConsumeIntegralInRange(1, 100),
+        data.ConsumeBool()};
     const std::size_t points = spec.point_count(placement.canvas), channels = spec.channels();
     const std::vector<float> values = floats_of(data, points * channels);
     const nanodet::Output output{values.data(), points, channels, channels};

@@ -159,16 +159,17 @@ void Decoder::add_box(const Output& output, Size input, const Candidate& candida
                       static_cast<int>(candidate.index % classes)});
 }
 
-/// Greedy NMS within each class.
+/// Greedy NMS among rivals: the boxes of a class, or all.
 void Decoder::suppress(const Thresholds& thresholds) {
     kept_.clear();
     kept_areas_.clear();
-    last_kept_.assign(spec_.class_names.size(), none);
+    const bool all_rivals = thresholds.class_agnostic_nms;
+    last_kept_.assign(all_rivals ? 1 : spec_.class_names.size(), none);
     float origin = std::numeric_limits<float>::max();
     for (const Detection& box : boxes_) origin = std::min({origin, box.x1, box.y1});
     for (const Detection& box : boxes_) {
         if (kept_.size() == std::size_t(thresholds.per_picture)) return;
-        std::size_t& last = last_kept_[std::size_t(box.class_id)];
+        std::size_t& last = last_kept_[all_rivals ? 0 : std::size_t(box.class_id)];
         const Area area{box.x1 - origin, box.y1 - origin, std::max(box.x2 - box.x1, thinnest),
                         std::max(box.y2 - box.y1, thinnest), last};
         bool overlaps = false;

@@ -23,7 +23,8 @@ Thresholds thresholds_of(const Spec& spec, const DetectorOptions& options) {
     check_range("per_picture", options.per_picture, 1, most);
     return {options.score.value_or(float(spec.score)), options.nms_iou.value_or(float(spec.nms_iou)),
             options.per_level.value_or(spec.per_level),
-            options.per_picture.value_or(spec.per_picture)};
+            options.per_picture.value_or(spec.per_picture),
+            options.class_agnostic_nms.value_or(spec.class_agnostic_nms)};
 }
 
 Size size_of(const std::string& path, const Spec& spec, Fit fit, std::optional<Size> wanted) {

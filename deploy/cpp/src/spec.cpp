@@ -58,12 +58,12 @@ Spec parse_spec(const std::string& text, const std::string& file) {
     const nlohmann::json json = parse_json(text, file, "this spec");
     const JsonKeys top(json, file);
     const int format = top.whole("format");
-    if (format != 1 && format != 2)
+    if (format < 1 || format > 3)
         throw Error(file + ": format: " + std::to_string(format) +
-                    " is not known; this version reads 1 and 2");
+                    " is not known; this version reads 1, 2 and 3");
     const JsonKeys into = top.object("input"), out = top.object("output");
     const JsonKeys limits = top.object("thresholds");
-    // a key of format 2, so a reader of format 1 does not look at it
+    // keys of formats 2 and 3, so a reader of lower formats does not look at them
     const std::string form = format >= 2 ? out.text("form") : "distributions";
 
     Spec spec;
@@ -87,6 +87,7 @@ Spec parse_spec(const std::string& text, const std::string& file) {
     spec.nms_iou = limits.number("nms_iou");
     spec.per_level = limits.whole("per_level");
     spec.per_picture = limits.whole("per_picture");
+    spec.class_agnostic_nms = format >= 3 && limits.flag("class_agnostic_nms");
     const JsonKeys files = top.object("files");
     top.object("source");
     top.object("measured");

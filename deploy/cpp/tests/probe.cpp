@@ -57,7 +57,8 @@ nanodet::Fit fit_of(const json& request) {
 }
 
 nanodet::Thresholds thresholds_of(const nanodet::Spec& spec) {
-    return {float(spec.score), float(spec.nms_iou), spec.per_level, spec.per_picture};
+    return {float(spec.score), float(spec.nms_iou), spec.per_level, spec.per_picture,
+            spec.class_agnostic_nms};
 }
 
 nanodet::Picture picture_of(const json& request, const std::string& bytes) {
@@ -89,7 +90,7 @@ Answer read_spec(const json&, const std::string& bytes) {
              {"form", s.boxes ? "boxes" : "distributions"}, {"strides", s.strides},
              {"reg_max", s.reg_max}, {"point_offset", s.point_offset}, {"score", s.score},
              {"nms_iou", s.nms_iou}, {"per_level", s.per_level}, {"per_picture", s.per_picture},
-             {"files", s.files}}, ""};
+             {"class_agnostic_nms", s.class_agnostic_nms}, {"files", s.files}}, ""};
 }
 
 Answer preprocess(const json& request, const std::string& bytes) {

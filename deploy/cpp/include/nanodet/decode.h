@@ -1,4 +1,4 @@
-/// From the network's output to boxes: score threshold, edge expectations, NMS per class.
+/// From the network's output to boxes: score threshold, edge expectations, NMS.
 #pragma once
 
 #include <cstddef>
@@ -31,6 +31,7 @@ struct Thresholds {
     float nms_iou = 0;    ///< a box goes when its IoU with a better one of its class is above it
     int per_level = 1;    ///< the best pairs of each level before NMS
     int per_picture = 1;  ///< the best boxes after NMS
+    bool class_agnostic_nms = false;  ///< whether a box goes whatever the better one's class
 };
 
 /// @throws Error  unless the output has the shape that the spec describes; ``file`` names the model
@@ -67,7 +68,7 @@ private:
     /// A kept box as NMS compares it, measured from the smallest coordinate of all.
     struct Area {
         float x, y, width, height;
-        std::size_t previous;  // the box of its class that was kept before it
+        std::size_t previous;  // the rival that was kept before it
     };
 
     void find_candidates(const Output& output, Size input, const Thresholds& thresholds);
@@ -80,7 +81,7 @@ private:
     std::vector<std::size_t> level_starts_, level_counts_;
     std::vector<Detection> boxes_, kept_;
     std::vector<Area> kept_areas_;
-    std::vector<std::size_t> last_kept_;  // per class, the box of it that was kept last
+    std::vector<std::size_t> last_kept_;  // per group of rivals, the box that was kept last
     std::vector<float> exponentials_;
 };
 

@@ -22,6 +22,7 @@ struct DetectorOptions : BackendOptions {
     std::optional<Size> size;           ///< of the network's input, multiples of 32
     std::optional<float> score, nms_iou;
     std::optional<int> per_level, per_picture;
+    std::optional<bool> class_agnostic_nms;
 };
 
 /// A trained model that finds objects in pictures. One thread at a time.

@@ -11,6 +11,7 @@ namespace nanodet {
 const char* const usage =
     "usage: nanodet-detect MODEL SOURCE [--out DIR] [--jsonl FILE] [--score S] [--threads N]\n"
     "                      [--fit FIT] [--size WxH] [--precision P] [--vulkan]\n"
+    "                      [--class-agnostic-nms]\n"
     "\n"
     "MODEL        .param (ncnn; .bin and .json beside it) or .onnx (OpenVINO)\n"
     "SOURCE       picture, folder, video, number of a camera, or URL; without OpenCV .ppm pictures\n"
@@ -18,6 +19,8 @@ const char* const usage =
     "--jsonl FILE write JSON lines there, - for standard output\n"
     "             (without --out and --jsonl a window shows the boxes; q or Escape ends)\n"
     "--score S    boxes must score above it, 0 to 1 (default: the model's)\n"
+    "--class-agnostic-nms\n"
+    "             one box an object, whatever the classes (default: as the model's spec says)\n"
     "--threads N  CPU threads of the network (default: the engine's choice)\n"
     "--fit FIT    own, letterbox or stretch (default: the model's)\n"
     "--size WxH   of the network's input (default: the model's)\n"
@@ -70,6 +73,8 @@ Arguments parse_arguments(int count, char** words) {
             flag(arguments.help);
         } else if (word == "--version") {
             flag(arguments.version);
+        } else if (word == "--class-agnostic-nms") {
+            flag(options.class_agnostic_nms.emplace());
         } else if (word == "--vulkan") {
             flag(options.vulkan);
         } else if (word == "--out") {
