@@ -1,6 +1,7 @@
 """``nanodet eval`` from the arguments to the JSON, and its one-line errors."""
 
 import argparse
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -8,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from nanodet.cli import eval as command
+from nanodet.compare.tensors import generated_picture
 from nanodet.errors import NanodetError
+from nanodet.evaluate.run import evaluation_detector
 from nanodet.evaluate.truth import guess_format
 from nanodet.runtime.files import write_text
+from nanodet.runtime.spec import Spec
 
 pytest.importorskip("pycocotools")
 CONFIG = Path(__file__).resolve().parents[2] / "config" / "nanodet-m.yml"
@@ -80,6 +84,33 @@ def test_the_output_is_tried_before_anything_is_read(tmp_path):
         with pytest.raises(NanodetError) as error:
             evaluate("no.ckpt", "--images", ".", "--annotations", "no.json", "--json", out)
         assert str(error.value).startswith((str(out), str(out.parent)))
+
+
+def test_class_agnostic_nms_of_config_and_spec(small_checkpoint, exported_small, tmp_path):
+    """The config's setting holds for its checkpoint and goes into the spec of what is exported."""
+    import torch
+
+    from nanodet.export.export import FP32, export_spec
+    from nanodet.model.torch_backend import TorchBackend
+
+    state = torch.load(small_checkpoint, weights_only=True)
+    limits = {"class_agnostic_nms": True, "nms_iou": 0.5, "per_picture": 1000}
+    state["nanodet"]["config"]["evaluator"].update(limits)
+    torch.save(state, tmp_path / "over-all.ckpt")
+    reference = TorchBackend(tmp_path / "over-all.ckpt")
+    spec = export_spec(reference)
+    assert {key: getattr(spec, key) for key in limits} == limits
+    assert not export_spec(reference, class_agnostic_nms=False).class_agnostic_nms
+    param = exported_small.files[FP32]
+    for path in (param, param.with_suffix(".bin")):
+        shutil.copy(path, tmp_path / path.name)
+    spec = dataclasses.replace(spec, files=Spec.load(param.with_suffix(".json")).files)
+    spec.save(tmp_path / param.with_suffix(".json").name)
+    found = [
+        len(evaluation_detector(model, fit="letterbox")(generated_picture(1)))
+        for model in (tmp_path / "over-all.ckpt", tmp_path / param.name, param)
+    ]
+    assert 0 < found[0] == found[1] < found[2]
 
 
 def test_format_is_told_by_the_files(tmp_path):

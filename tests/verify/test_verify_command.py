@@ -1,5 +1,6 @@
 """`nanodet verify` as a user runs it: the table, the JSON, the exit status, bad input."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -13,8 +14,10 @@ from faults import edit_spec, edit_weights, one_weight, quantise
 from nanodet import Detector, NanodetError
 from nanodet.compare.outputs import BRAIN, FULL, HALF
 from nanodet.compare.tensors import generated_picture
+from nanodet.export import onnx_nms
 from nanodet.export.export import FP16, FP32, SIMPLIFIED, export
 from nanodet.runtime.backends.ncnn import has_fp16_arithmetic
+from nanodet.runtime.backends.onnx import OnnxBackend
 from nanodet.verify.report import format_report
 from nanodet.verify.verify import verify
 
@@ -171,6 +174,31 @@ def test_average_precision_of_each_stage(exported_small, small_checkpoint, pictu
     assert f"{ap:.2f}" in text and f"{half.ap:.2f}, but the reference has {ap:.2f}" in text
     limited = verify(small_checkpoint, models[:1], images=folder, annotations=truth, limit=2)
     assert limited.pictures == "2 annotated pictures"
+
+
+def test_class_agnostic_nms_is_noted_and_compared_alike(
+    exported_small, small_checkpoint, pictures, copy, tmp_path
+):
+    """A file whose graph has NMS over all classes is measured against the reference with the same."""
+    edit_spec(copy / "small-fp16.json", format=3, thresholds__class_agnostic_nms=True,
+              output__form="distributions")  # fmt: skip
+    onnx = OnnxBackend(exported_small.files[SIMPLIFIED])
+    over_all = dataclasses.replace(onnx.spec, class_agnostic_nms=True)
+    onnx_nms.write(exported_small.files[SIMPLIFIED], tmp_path / "small-nms.onnx", over_all)
+    models = [copy / "small.param", copy / "small-fp16.param", tmp_path / "small-nms.onnx"]
+    folder, truth = pictures
+    report = verify(small_checkpoint, models, images=folder, annotations=truth)
+    assert report.agrees
+    aps = dict(report.groups)
+    assert set(aps) == {"letterbox 160x96", "letterbox 160x96, class-agnostic NMS"}
+    rows = {row.path.name: row for row in report.rows}
+    note = "thresholds.class_agnostic_nms: true, not false"
+    assert {name for name, row in rows.items() if note in row.notes} == {
+        "small-fp16.param", "small-nms.onnx"
+    }  # fmt: skip
+    boxes = rows["small-nms.onnx"]
+    assert boxes.twins > 0.99
+    assert boxes.ap == pytest.approx(aps["letterbox 160x96, class-agnostic NMS"], abs=0.05)
 
 
 def test_nothing_to_judge_int8_by_is_said(exported_small, tmp_path):
