@@ -74,7 +74,6 @@ class Turns(pl.Callback):
             self.round_start = time.perf_counter()
             if len(self.product) == self.rounds:
                 trainer.should_stop = True
-                trainer.limit_val_batches = 0
         self.batch_end = time.perf_counter()
 
     def _bare(self, trainer, module, batch):

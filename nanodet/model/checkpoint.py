@@ -25,7 +25,8 @@ class Checkpoint:
         weights: name to tensor, on the CPU; the averaged ones where the file has any.
         averaged: whether ``weights`` are averaged ones (EMA).
         config: the config it carries, ``None`` in an original checkpoint.
-        epoch: epochs finished, ``None`` where the file does not say.
+        epoch: epochs finished, and so the number of the last one from 1; ``None`` where the file
+            does not say.
         raw: everything the file holds.
     """
 
@@ -55,11 +56,23 @@ def read_checkpoint(path):
     config = None
     if isinstance(raw.get(KEY), dict) and "config" in raw[KEY]:
         config = config_from_dict(raw[KEY]["config"], f"{path} (its own config)")
-    # ours says how many are finished, Lightning counts the current one from 0
-    epoch = raw.get(KEY, {}).get("epochs") if config is not None else raw.get("epoch")
+    epochs = raw[KEY].get("epochs") if config is not None else _epochs_of_original(raw)
     return Checkpoint(
-        str(path), weights, averaged, config, epoch if type(epoch) is int else None, raw
+        str(path), weights, averaged, config, epochs if type(epochs) is int else None, raw
     )
+
+
+def _epochs_of_original(raw):
+    """Return how many epochs are behind a checkpoint of the original, None where it does not say.
+
+    Its own trainer (0.x) and Lightning before 1.6 write the epochs that are finished, later
+    versions the index of the last one. Files converted from plain weights say 0.
+    """
+    epoch, version = raw.get("epoch"), str(raw.get("pytorch-lightning_version", "0"))
+    if type(epoch) is not int:
+        return None
+    major, minor = (int(part) for part in (*re.findall(r"\d+", version), "0", "0")[:2])
+    return (epoch + ((major, minor) >= (1, 6))) or None
 
 
 def load_network(path, config=None):

@@ -42,30 +42,55 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 class Checkpoints(Callback):
-    """Saves ``model_last.ckpt`` after every epoch and ``model_best/model_best.ckpt`` when better.
+    """Saves every epoch, validates when it is due, and keeps the best.
+
+    ``model_last.ckpt`` is written before a validation begins and again behind it, so that whatever
+    happens in a validation costs no training. A run that is resumed in between makes up for the
+    validation first. ``model_best/model_best.ckpt`` is written when a validation is better.
 
     Args:
         folder: the run folder.
         metric: what "better" means: AP, AP50, ...
+        epochs: of the whole run; behind the last one there is always a validation.
+        interval: epochs from one validation to the next.
     """
 
-    def __init__(self, folder, metric):
+    def __init__(self, folder, metric, epochs, interval):
         self.folder, self.metric = Path(folder), metric
+        self.epochs, self.interval = epochs, interval
         self.best = None
+        self.due = False  # the weights as they are have still to be validated
 
     def state_dict(self):
-        return {"best": self.best}
+        return {"best": self.best, "due": self.due}
 
     def load_state_dict(self, state):
-        self.best = state.get("best")
+        self.best, self.due = state.get("best"), state.get("due", False)
+
+    def on_load_checkpoint(self, trainer, module, checkpoint):
+        # Lightning skips a run whose epochs are done, but this may lack its last validation
+        trainer.fit_loop.max_epochs = self.epochs + 1
+
+    def on_train_start(self, trainer, module):
+        trainer.fit_loop.max_epochs = self.epochs
+        if self.due:
+            self._validate(trainer, module)
 
     def on_train_epoch_end(self, trainer, module):
+        self.due = module.epochs_done == self.epochs or module.epochs_done % self.interval == 0
+        trainer.save_checkpoint(self.folder / LAST)
+        if self.due:
+            self._validate(trainer, module)
+
+    def _validate(self, trainer, module):
+        # as Lightning's own loop does it at the end of an epoch, where nothing is saved yet
+        trainer.validating = True
+        trainer.fit_loop.epoch_loop.val_loop.run()
+        trainer.training = True
+        self.due = False
+        value = getattr(module.metrics, self.metric) or 0.0
         # every process calls save_checkpoint: Lightning gathers, rank 0 writes
-        value = None
-        if module.metrics is not None and module.metrics_epoch == trainer.current_epoch:
-            value = getattr(module.metrics, self.metric) or 0.0
-        better = value is not None and (self.best is None or value > self.best)
-        if better:
+        if self.best is None or value > self.best:
             self.best = value
             trainer.save_checkpoint(self.folder / BEST)
         trainer.save_checkpoint(self.folder / LAST)

@@ -24,8 +24,8 @@ COLUMNS = (
 class MetricsCsv(Callback):
     """Keeps a row every ``interval`` batches and after every validation.
 
-    The file is rewritten whole, so a reader never sees half a row; a resumed run drops the rows
-    that lie behind its checkpoint, so that no step occurs twice.
+    Epochs count from 1. The file is rewritten whole, so a reader never sees half a row; a resumed
+    run drops the rows that lie behind its checkpoint, so that no step occurs twice.
 
     Args:
         folder: the run folder.
@@ -41,13 +41,15 @@ class MetricsCsv(Callback):
         if trainer.ckpt_path and self.path.is_file():
             with open(self.path, newline="", encoding="utf-8") as file:
                 rows = [row for row in csv.DictReader(file) if None not in row.values()]
+            if any(row["epoch"] == "0" for row in rows):  # written by an earlier version
+                rows = [{**row, "epoch": int(row["epoch"]) + 1} for row in rows]
             self.rows = [row for row in rows if int(row["step"]) <= trainer.global_step]
         self._write(trainer)
 
     def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
         if batch_idx % self.interval:
             return
-        row = {"epoch": trainer.current_epoch, "step": trainer.global_step}
+        row = {"epoch": trainer.current_epoch + 1, "step": trainer.global_step}
         row["train/lr"] = repr(trainer.optimizers[0].param_groups[0]["lr"])
         losses = {name: float(module.losses[name]) for name in _LOSSES}
         if not math.isfinite(losses["loss"]):
@@ -61,9 +63,12 @@ class MetricsCsv(Callback):
             self._write(trainer)
 
     def on_train_epoch_end(self, trainer, module):
-        if module.metrics is None or module.metrics_epoch != trainer.current_epoch:
-            return
-        row = {"epoch": trainer.current_epoch, "step": trainer.global_step}
+        self._write(trainer)  # before the checkpoint: what lies behind that is dropped, see above
+
+    def on_validation_end(self, trainer, module):
+        row = {"epoch": module.metrics_epoch, "step": trainer.global_step}
+        # one that is made up for may have come as far as this before
+        self.rows = [r for r in self.rows if r.get("train/lr") or int(r["step"]) != row["step"]]
         for name in _SCORES:
             value = getattr(module.metrics, name)
             row[f"val/{name}"] = "" if value is None else repr(float(value))

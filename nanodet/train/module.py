@@ -37,7 +37,7 @@ class TrainingModule(pl.LightningModule):
         self.criterion = build_criterion(config.model.arch.head)
         self.spec = spec_of(config)
         self.losses = {}  # of the last step, detached
-        self.metrics = None  # of the last validation, made in epoch metrics_epoch
+        self.metrics = None  # of the last validation, made after metrics_epoch epochs
         self.metrics_epoch = None
         self._found = {}  # picture index to Detections, of the running validation
 
@@ -46,12 +46,15 @@ class TrainingModule(pl.LightningModule):
         """The network that is evaluated and exported."""
         return self.model if self.avg_model is None else self.avg_model
 
+    @property
+    def epochs_done(self):
+        """The number of epochs whose steps are all behind it, and so that of the last one, from 1."""
+        return self.trainer.fit_loop.epoch_progress.current.processed
+
     def configure_optimizers(self):
         return build_optimiser(self.model, self.config.schedule.optimizer, self.file)
 
     def on_train_epoch_start(self):
-        if self.current_epoch == self.trainer.max_epochs - 1:
-            self.trainer.check_val_every_n_epoch = 1  # the last weights are always evaluated
         if self.config.schedule.freeze_norm:
             for module in self.model.modules():
                 if isinstance(module, torch.nn.BatchNorm2d):
@@ -106,11 +109,9 @@ class TrainingModule(pl.LightningModule):
             parts = [None] * distributed.get_world_size()
             distributed.all_gather_object(parts, found)
             found = {index: item for part in parts for index, item in part.items()}
-        if self.trainer.sanity_checking or len(found) < len(self.annotations.pictures):
-            return
         detections = [found[i] for i in range(len(found))]
         self.metrics = evaluate_detections(self.annotations, detections, per_class=False)
-        self.metrics_epoch = self.current_epoch
+        self.metrics_epoch = self.epochs_done
         # for early stopping and the progress bar; MetricsCsv writes the files
         for name, value in self.metrics.to_dict().items():
             if name != "images":
@@ -120,5 +121,5 @@ class TrainingModule(pl.LightningModule):
         checkpoint[KEY] = {
             "version": __version__,
             "config": config_to_dict(self.config),
-            "epochs": self.current_epoch + 1,  # saved at the end of an epoch, see Checkpoints
+            "epochs": self.epochs_done,
         }

@@ -34,13 +34,23 @@ class EpochLines(Callback):
         self.say = say
 
     def on_train_start(self, trainer, module):
-        self.started, self.first = time.monotonic(), trainer.current_epoch
+        self.started, self.first = time.monotonic(), module.epochs_done
+        if module.metrics_epoch is not None:
+            parts = [f"epoch {self.first}/{trainer.max_epochs}", *_values(module)]
+            self.say("  ".join([*parts, "validation made up for"]))
 
     def on_train_epoch_end(self, trainer, module):
-        done = trainer.current_epoch + 1
+        done = module.epochs_done
         taken = (time.monotonic() - self.started) / (done - self.first)
         parts = [f"epoch {done}/{trainer.max_epochs}", f"loss {float(module.losses['loss']):.3f}"]
-        if module.metrics_epoch == trainer.current_epoch and module.metrics.AP is not None:
-            parts.append(f"AP {module.metrics.AP:.2f}  AP50 {module.metrics.AP50:.2f}")
+        parts += _values(module)
         left = taken * (trainer.max_epochs - done) / 60
         self.say("  ".join([*parts, f"{taken:.1f} s an epoch", f"{left:.0f} min left"]))
+
+
+def _values(module):
+    """Return the AP of the last epoch as text, where it was validated and has one."""
+    metrics = module.metrics
+    if module.metrics_epoch != module.epochs_done or metrics.AP is None:
+        return []
+    return [f"AP {metrics.AP:.2f}", f"AP50 {metrics.AP50:.2f}"]

@@ -82,7 +82,7 @@ def train(config, file="config", say=print, callbacks=()):
         **devices,
         default_root_dir=folder,
         max_epochs=config.schedule.total_epochs,
-        check_val_every_n_epoch=config.schedule.val_intervals,
+        check_val_every_n_epoch=sys.maxsize,  # Checkpoints validates
         accumulate_grad_batches=config.schedule.accumulate,
         gradient_clip_val=config.grad_clip,
         benchmark=config.cudnn_benchmark,
@@ -136,7 +136,7 @@ def _warn_of_warmup(config, pictures, processes, say):
 def _callbacks(config, folder, metric, say):
     callbacks = [
         MetricsCsv(folder, config.log.interval),
-        Checkpoints(folder, metric),
+        Checkpoints(folder, metric, config.schedule.total_epochs, config.schedule.val_intervals),
         EpochBar() if sys.stdout.isatty() else EpochLines(say),
     ]
     if config.schedule.early_stopping:

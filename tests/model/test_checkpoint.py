@@ -33,6 +33,26 @@ def test_prefixes_of_all_ages_are_read(network, tmp_path, prefix):
     assert not found.averaged
 
 
+@pytest.mark.parametrize(
+    ("version", "epoch", "finished"),
+    # before 1.6 Lightning wrote how many epochs are finished, then the last one's index
+    [
+        ("1.2.5", 0, None),
+        ("1.2.5", 280, 280),
+        ("1.9.5", 279, 280),
+        ("2.0", 0, 1),
+        ("2.1.dev", 9, 10),
+    ],
+)
+def test_epochs_of_original_checkpoints_count_the_finished_ones(
+    network, tmp_path, version, epoch, finished
+):
+    path = tmp_path / "original.ckpt"
+    state = {"state_dict": weights(network, "model."), "epoch": epoch}
+    torch.save({**state, "pytorch-lightning_version": version}, path)
+    assert read_checkpoint(path).epoch == finished
+
+
 def test_a_bare_mapping_of_weights_is_read(network, tmp_path):
     torch.save(weights(network), tmp_path / "bare.pth")
     assert read_checkpoint(tmp_path / "bare.pth").weights.keys() == network.state_dict().keys()

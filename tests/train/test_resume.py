@@ -11,7 +11,11 @@ import termios
 import time
 
 import pytest
+import pytorch_lightning as pl
 import torch
+
+from nanodet.config import load_config
+from nanodet.train.trainer import train
 
 KEYS = {"schedule.total_epochs": 3, "schedule.val_intervals": 1, "log.interval": 2}
 
@@ -83,8 +87,12 @@ def test_killed_and_resumed_equals_uninterrupted(root, small_config, tmp_path, w
     expected, expected_rows = read(tmp_path / "alone")
     found, found_rows = read(folder)
 
+    assert any(name.startswith("avg_model.") for name in expected["state_dict"])
+    assert_same_run(found, found_rows, expected, expected_rows)
+
+
+def assert_same_run(found, found_rows, expected, expected_rows):
     names = expected["state_dict"].keys()
-    assert any(name.startswith("avg_model.") for name in names)
     assert found["state_dict"].keys() == names
     for name in names:
         difference = (
@@ -97,3 +105,49 @@ def test_killed_and_resumed_equals_uninterrupted(root, small_config, tmp_path, w
         for key in mine:
             a, b = mine[key], theirs[key]
             assert (a == b) or float(a) == pytest.approx(float(b), abs=1e-6), (mine, theirs)
+
+
+class Crash(pl.Callback):
+    """Raises in the ``count``-th call of a hook."""
+
+    def __init__(self, hook, count):
+        self.left = count
+        setattr(self, hook, self.crash)
+
+    def crash(self, *args):
+        self.left -= 1
+        if not self.left:
+            raise RuntimeError("crash")
+
+
+def test_a_crash_in_a_validation_costs_no_training(small_config, tmp_path):
+    keys = {**KEYS, "schedule.total_epochs": 2, "save_dir": str(tmp_path / "alone")}
+    expected_metrics = train(load_config(small_config(**keys)))
+    folder, lines = tmp_path / "broken", []
+    config = small_config(**{**keys, "save_dir": str(folder), "schedule.resume": True})
+    # in mid-validation; then, after that was made up for, between a validation's row and its checkpoint
+    for epochs, crash in (
+        (1, Crash("on_validation_batch_end", 1)),
+        (2, Crash("on_validation_end", 2)),
+    ):
+        with pytest.raises(RuntimeError, match="crash"):
+            train(load_config(config), callbacks=[crash])
+        checkpoint, _ = read(folder)
+        assert checkpoint["nanodet"]["epochs"] == epochs
+        assert checkpoint["callbacks"]["Checkpoints"]["due"]
+        assert (folder / "model_best" / "model_best.ckpt").is_file() == (epochs == 2)
+    metrics = train(load_config(config), say=lines.append)
+    assert metrics.to_dict() == expected_metrics.to_dict()
+    assert any(line.startswith("epoch 2/2  AP") for line in lines), lines
+    assert_same_run(*read(folder), *read(tmp_path / "alone"))
+    assert [row["epoch"] for row in read(folder)[1]] == ["1"] * 4 + ["2"] * 4
+
+
+def test_metrics_of_an_earlier_version_go_on_counting_from_one(small_config, tmp_path):
+    config = small_config(**KEYS)
+    train(load_config(config, ["schedule.total_epochs=1"]))
+    path = tmp_path / "run" / "metrics.csv"
+    head, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([head, *("0" + row[1:] for row in rows)]) + "\n")
+    train(load_config(config, ["schedule.total_epochs=2", "schedule.resume=true"]))
+    assert [row["epoch"] for row in read(path.parent)[1]] == ["1"] * 4 + ["2"] * 4

@@ -129,7 +129,7 @@ def test_the_last_epoch_is_always_evaluated(root, small_config, tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     with open(tmp_path / "run" / "metrics.csv", newline="") as file:
         epochs = [row["epoch"] for row in csv.DictReader(file) if row["val/AP"]]
-    assert epochs == ["1", "2"]
+    assert epochs == ["2", "3"]  # counted from 1
 
 
 def heed_interrupts():
