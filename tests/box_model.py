@@ -13,9 +13,9 @@ BOX = (12 / 64, 12 / 64, 44 / 64, 44 / 64)  # of the picture's width and height,
 POINT, BIN = 27, 2  # row 3, column 3 of stride 8; every edge two strides away
 
 
-def write_box_model(path):
+def write_box_model(path, names=("dark", "lamp")):
     """Write the model; its confidence is 0.5 + 0.15 mean(network input), class ``lamp``."""
-    spec = Spec(("dark", "lamp"), SIZE, fit="stretch")
+    spec = Spec(names, SIZE, fit="stretch")
     values = np.zeros((1, spec.point_count(SIZE), spec.channels), np.float32)
     values[0, POINT, 2:].reshape(4, 8)[:, BIN] = 50
     values[0, POINT, 1] = 0.5

@@ -20,6 +20,7 @@ from nanodet.cli import (
 from nanodet.cli import eval as evaluation  # not Python's
 from nanodet.cli.arguments import is_override
 from nanodet.cli.packages import needed_packages
+from nanodet.cli.terminal import escape_what_cannot_be_shown
 from nanodet.errors import NanodetError
 
 # verb: the module with add_arguments(parser) and run(args), and one line of help. These modules
@@ -66,11 +67,20 @@ def _parse_and_run(argv):
 
 def run_command(function, *arguments):
     """Call a command's function; turn its errors into one line and an exit status."""
+    escape_what_cannot_be_shown()
     try:
         with needed_packages():
             status = function(*arguments)
     except NanodetError as error:
         print(f"nanodet: error: {error}", file=sys.stderr)
+        return 1
+    except UnicodeEncodeError as error:
+        # files are opened by names, and these hold letters that the system's encoding lacks
+        print(
+            f"nanodet: error: {error.object[:200]}: this name cannot be written in {error.encoding}; "
+            + ("rename it" if error.encoding == "utf-8" else "set PYTHONUTF8=1, or rename it"),
+            file=sys.stderr,
+        )  # fmt: skip
         return 1
     except KeyboardInterrupt:
         print("nanodet: stopped", file=sys.stderr)

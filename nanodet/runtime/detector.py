@@ -7,6 +7,7 @@ import numpy as np
 from nanodet.errors import NanodetError
 from nanodet.runtime.decode import decode
 from nanodet.runtime.detections import Detections
+from nanodet.runtime.files import text_name
 from nanodet.runtime.fit import FITS
 from nanodet.runtime.preprocess import preprocess
 from nanodet.runtime.spec import check_input_size
@@ -155,7 +156,7 @@ def find_model(path):
 
 
 def _load_backend(path, config, threads, precision, engine):
-    suffix = Path(path).suffix.lower()
+    suffix = Path(text_name(path)).suffix.lower()
     if engine not in (None, *ENGINES):
         raise NanodetError(f"engine: must be one of {', '.join(ENGINES)}, not {engine!r}")
     if engine is not None and suffix != ".onnx":

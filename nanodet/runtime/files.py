@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -99,6 +100,22 @@ def check_writable(path):
             raise NanodetError(f"{path}: cannot be written to")
         return
     check_folder_writable(Path(path).parent)
+
+
+def text_name(path):
+    """Return ``path`` as text for libraries that open files by names alone.
+
+    Raises:
+        NanodetError: it holds bytes that are no text, on which some of them end the process.
+    """
+    name = str(path)
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        encoding = sys.getfilesystemencoding()
+        way_on = "rename it" if encoding == "utf-8" else "set PYTHONUTF8=1, or rename it"
+        raise NanodetError(f"{name}: this name is no text in {encoding}; {way_on}") from None
+    return name
 
 
 def sha256(path):

@@ -57,7 +57,9 @@ class Results:
             self._video.write(drawn, frame.time_s)
         if self._lines is None:
             path = self._files.enter_context(replacing(self.folder / JSON_LINES))
-            self._lines = self._files.enter_context(open(path, "w", encoding="utf-8"))
+            # a name of bytes that are no text becomes an escape of JSON, which gives it back
+            file = open(path, "w", encoding="utf-8", errors="backslashreplace")
+            self._lines = self._files.enter_context(file)
         height, width = frame.picture.shape[:2]
         number = None if self._targets is not None else frame.index
         line = detections.to_json(frame.name, width, height, number, frame.time_s)
@@ -107,9 +109,11 @@ def picture_targets(folder, source):
 
 def _writable(path):
     """Tell whether OpenCV can write a colour picture to ``path``."""
-    if path.suffix.lower() in ("", ".pgm", ".pbm"):  # .pgm and .pbm hold grey and bits
+    suffix = path.suffix.lower()
+    # .pgm and .pbm hold grey and bits, .gif few colours
+    if suffix in ("", ".pgm", ".pbm", ".gif") or not suffix.isascii():
         return False
-    return cv2.haveImageWriter(f"a{path.suffix}")
+    return cv2.haveImageWriter(f"a{suffix}")
 
 
 def _stem(source):

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from nanodet.errors import NanodetError
+from nanodet.runtime.files import text_name
 from nanodet.runtime.opencv_log import quiet
 from nanodet.runtime.pictures import SUFFIXES, read_picture
 
@@ -227,16 +228,22 @@ def without_password(url):
 def _open_file(path):
     """Open a picture or a video: by content, then by suffix."""
     picture = PictureSource("picture", str(path), [path], path.parent)
+    try:
+        name = text_name(path)
+    except NanodetError:
+        if _is_picture_name(path):
+            return picture  # of which OpenCV sees the content alone
+        raise
     with quiet():
         # an animated gif is a film, though OpenCV also reads its first picture
-        looks = path.is_file() and cv2.haveImageReader(str(path)) and path.suffix.lower() != ".gif"
+        looks = path.is_file() and cv2.haveImageReader(name) and path.suffix.lower() != ".gif"
         if looks:
             return picture
-        capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+        capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG)
         found, first = capture.read()
         several = found and not (_is_picture_name(path) and _frame_count(capture) in (None, 1))
     if several:
-        return VideoSource(str(path), capture, first)
+        return VideoSource(name, capture, first)
     capture.release()
     if _is_picture_name(path):
         return picture  # reading it will say what is wrong with it

@@ -5,7 +5,7 @@ import contextlib
 import cv2
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.files import replacing
+from nanodet.runtime.files import replacing, text_name
 
 DEFAULT_FPS = 25.0  # for sources that do not tell
 
@@ -24,7 +24,7 @@ class VideoWriter:
     """
 
     def __init__(self, path, fps=None, by_clock=False):
-        self.path, self.frames = path, 0
+        self.path, self.frames = text_name(path), 0
         self._fps, self._by_clock = fps or DEFAULT_FPS, by_clock
         self._files = contextlib.ExitStack()
         self._writer = self._size = self._start_s = None
