@@ -33,6 +33,20 @@ def coco_mini(shared):
 
 
 @pytest.fixture(scope="session")
+def published(shared):
+    """The published files by their place in a mirror."""
+    from nanodet.runtime.hub.catalogue import CATALOGUE
+
+    found = {}
+    for model in CATALOGUE.values():
+        for file in (model.param, model.weights):
+            suffix = os.path.splitext(file.name)[1]
+            path = shared / "weights" / f"{model.name}{suffix}"
+            found[f"/{model.name}/published/{file.name}"] = path.read_bytes()
+    return found
+
+
+@pytest.fixture(scope="session")
 def root():
     """The checkout."""
     return Path(__file__).resolve().parents[1]

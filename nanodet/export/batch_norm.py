@@ -7,7 +7,17 @@ what they would have been: those of x over pictures. Then a batch in training mo
 same function. With mean 0 and variance 1 it would find quite another one.
 """
 
+import dataclasses
+
+import numpy as np
 import torch
+
+from nanodet.runtime.pictures import read_picture
+from nanodet.runtime.preprocess import preprocess
+from nanodet.runtime.progress import Progress
+
+LIMIT = 200  # pictures
+BATCH = 8
 
 
 def fold_in(norm, bias):
@@ -63,6 +73,46 @@ def measure(network, names, tensors):
     for name, norm in norms.items():
         mean, square = sums[name] / counts[name]
         _set_statistics(norm, mean, (square - mean.square()).clamp(min=0))
+
+
+def measure_on(network, names, paths, spec, limit=LIMIT):
+    """`measure` on pictures, fitted to one size as training will see them.
+
+    Args:
+        network, names: see `measure`.
+        paths: of the pictures, at least one; of more than ``limit`` some, evenly spread, are taken.
+        spec: the network's `nanodet.runtime.spec.Spec`.
+        limit: at most so many pictures.
+
+    Returns:
+        how many pictures were measured.
+
+    Raises:
+        NanodetError: a picture cannot be read.
+    """
+    if len(paths) > limit:
+        paths = [paths[i * len(paths) // limit] for i in range(limit)]
+    measure(network, names, _batches(paths, with_fixed_fit(spec)))
+    return len(paths)
+
+
+def with_fixed_fit(spec):
+    """Return the spec with a fit that gives all pictures one size."""
+    return dataclasses.replace(spec, fit="stretch" if spec.fit == "stretch" else "letterbox")
+
+
+def _batches(paths, spec):
+    """Yield the pictures as float32 (B, 3, H, W), B up to `BATCH`."""
+    progress = Progress(len(paths), "picture")
+    for start in range(0, len(paths), BATCH):
+        tensors = []
+        for path in paths[start : start + BATCH]:
+            picture = read_picture(path)
+            fitted = preprocess(picture, spec.fit, spec.input_size, spec.mean, spec.std)
+            tensors.append(fitted[0])
+            progress.step()
+        yield torch.from_numpy(np.concatenate(tensors))
+    progress.close()
 
 
 def _set_statistics(norm, mean, variance):

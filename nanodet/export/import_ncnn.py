@@ -11,9 +11,10 @@ import torch
 
 from nanodet import __version__
 from nanodet.compare.tensors import picture_paths, picture_tensors
-from nanodet.config import config_to_dict, load_config
+from nanodet.config import Config, config_to_dict, load_config
 from nanodet.errors import NanodetError
 from nanodet.export import batch_norm
+from nanodet.export.batch_norm import LIMIT, with_fixed_fit
 from nanodet.export.match_ncnn import match
 from nanodet.model.checkpoint import KEY
 from nanodet.model.network import build_network
@@ -22,12 +23,7 @@ from nanodet.runtime.backends.ncnn import NcnnBackend, check_model
 from nanodet.runtime.detector import find_model
 from nanodet.runtime.files import check_writable, replacing, sha256, write_text
 from nanodet.runtime.ncnn_unify import unify
-from nanodet.runtime.pictures import read_picture
-from nanodet.runtime.preprocess import preprocess
-from nanodet.runtime.progress import Progress
 
-LIMIT = 200  # pictures for the statistics
-BATCH = 8
 TOLERANCE = 1e-4  # of scores and logits, relative where they are above 1
 SUFFIXES = (".ckpt", ".pth")
 
@@ -47,16 +43,17 @@ class Imported:
     pictures: int
 
 
-def import_model(param, config, out, images=None, limit=LIMIT, report=print):
+def import_model(param, config, out, images=None, limit=LIMIT, report=print, file=None):
     """Write a checkpoint that computes what an ncnn model computes.
 
     Args:
         param: the ``.param`` file of a NanoDet, its ``.bin`` beside it; weights in 32 or 16 bits.
-        config: config file of its architecture; it goes into the checkpoint.
+        config: config file of its architecture, or a `Config`; it goes into the checkpoint.
         out: the ``.ckpt`` to write, after ncnn and torch agreed.
         images: folder of pictures to measure the batch norms on; None leaves mean 0, variance 1.
         limit: at most so many pictures, evenly spread over the folder.
         report: called with each line of progress.
+        file: names a `Config` in messages.
 
     Returns:
         `Imported`.
@@ -71,36 +68,40 @@ def import_model(param, config, out, images=None, limit=LIMIT, report=print):
     if out.suffix.lower() not in SUFFIXES:
         raise NanodetError(f"{out}: --out: a checkpoint ends in {' or '.join(SUFFIXES)}")
     check_writable(out)
-    loaded = load_config(config)
-    network = fresh_network(loaded, config)
-    paths = [] if images is None else _spread(picture_paths(images), limit)
+    if not isinstance(config, Config):
+        config, file = load_config(config), str(config)
+    network = fresh_network(config, file)
+    paths = [] if images is None else picture_paths(images)
     weights_file = param.with_suffix(".bin")
     graph, weights = check_model(param, weights_file)
     graph, form = unify(graph, param)
     _refuse_quantised(graph, weights, param)
-    pairs = match(network, graph, form, param, config)
+    pairs = match(network, graph, form, param, file)
     fill(network, pairs, weights)
     report(f"{param}: {len(pairs)} convolutions, {form.classes} classes")
-    spec = dataclasses.replace(spec_of(loaded), source={}, files={})
+    spec = dataclasses.replace(spec_of(config), source={}, files={})
     norms = [pair.norm for pair in pairs if pair.norm]
-    if paths:
-        batch_norm.measure(network, norms, _batches(paths, spec))
-        report(f"batch norm: measured on {len(paths)} pictures of {images}")
+    measured = batch_norm.measure_on(network, norms, paths, spec, limit) if paths else 0
+    if measured:
+        report(f"batch norm: measured on {measured} pictures of {images}")
     else:
         report(
-            "batch norm: not measured: right for evaluation and export, but training would start "
-            "with a jump; --images DIR mends that (or train with schedule.freeze_norm=true)"
+            "batch norm: not measured: right for evaluation and export; a training measures it on "
+            "its own pictures first"
         )
     source = {path.name: sha256(path) for path in (param, weights_file)}
     state = {f"model.{name}": value for name, value in network.state_dict().items()}
-    carried = {"version": __version__, "config": config_to_dict(loaded), "imported": source}
+    carried = {
+        "version": __version__, "config": config_to_dict(config), "imported": source,
+        "norms_measured": bool(measured),
+    }  # fmt: skip
     with replacing(out) as temporary:
         torch.save({"state_dict": state, KEY: carried}, temporary)
         with tempfile.TemporaryDirectory(prefix="nanodet-import-") as folder:
             theirs = _ncnn_backend(graph, weights_file, spec, Path(folder))
             difference = compare(TorchBackend(temporary), theirs, pairs, images, param)
     report(f"torch and ncnn differ by at most {difference:.1e} (allowed: {TOLERANCE:g})")
-    return Imported(out, difference, len(paths))
+    return Imported(out, difference, measured)
 
 
 def fresh_network(config, file):
@@ -144,7 +145,7 @@ def compare(ours, theirs, pairs, images, file):
     tensors = []
     for size in ((width, height), (width + 64, height + 32)):
         tensors += [rng.standard_normal((1, 3, *size[::-1]), np.float32)]
-        tensors += picture_tensors(_fixed(spec).at_size(size), images, 2)
+        tensors += picture_tensors(with_fixed_fit(spec).at_size(size), images, 2)
     largest = 0.0
     for tensor in tensors:
         difference = _difference(theirs.run(tensor), ours.run(tensor))
@@ -203,33 +204,10 @@ def _refuse_quantised(graph, weights, file):
             )
 
 
-def _batches(paths, spec):
-    """Yield the pictures as float32 (B, 3, H, W), B up to `BATCH`, as training will see them."""
-    spec, progress = _fixed(spec), Progress(len(paths), "picture")
-    for start in range(0, len(paths), BATCH):
-        tensors = []
-        for path in paths[start : start + BATCH]:
-            picture = read_picture(path)
-            fitted = preprocess(picture, spec.fit, spec.input_size, spec.mean, spec.std)
-            tensors.append(fitted[0])
-            progress.step()
-        yield torch.from_numpy(np.concatenate(tensors))
-    progress.close()
-
-
-def _fixed(spec):
-    """Return the spec with a fit that gives all pictures one size."""
-    return dataclasses.replace(spec, fit="stretch" if spec.fit == "stretch" else "letterbox")
-
-
-def _spread(paths, count):
-    return [paths[i * len(paths) // count] for i in range(count)] if len(paths) > count else paths
-
-
 def _ncnn_backend(graph, weights_file, spec, folder):
     param, weights = folder / "model.param", folder / "model.bin"
     write_text(param, graph.to_text())
     shutil.copyfile(weights_file, weights)
     files = {path.name: sha256(path) for path in (param, weights)}
-    dataclasses.replace(_fixed(spec), files=files).save(folder / "model.json")
+    dataclasses.replace(with_fixed_fit(spec), files=files).save(folder / "model.json")
     return NcnnBackend(param)

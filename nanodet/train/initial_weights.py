@@ -1,14 +1,26 @@
 """What a training starts from."""
 
-from pathlib import Path
+import torch
+from torch import nn
 
 from nanodet.errors import NanodetError
-from nanodet.model.checkpoint import read_checkpoint, take_matching
+from nanodet.export.batch_norm import measure_on
+from nanodet.export.trainable import trainable
+from nanodet.model.checkpoint import KEY, take_matching
 from nanodet.model.pretrained import load_pretrained
+from nanodet.model.torch_backend import spec_of
 
 
-def initial_weights(network, config, file, say):
+def initial_weights(network, config, file, training_set, say):
     """Fill a network from ``schedule.load_model``, or its backbone from ImageNet's weights.
+
+    Args:
+        network: a `NanoDet`, changed in place.
+        config: a `Config`.
+        file: names the config in messages.
+        training_set: the `Annotations` to train on; an imported model's batch norms are measured on
+            its pictures.
+        say: gets lines for the user.
 
     Raises:
         NanodetError: there is no such checkpoint, or nothing of it fits.
@@ -17,7 +29,27 @@ def initial_weights(network, config, file, say):
     if load is None:
         say(load_pretrained(network.backbone, config.model.arch.backbone, file))
         return
-    if not Path(load).is_file():
-        raise NanodetError(f"{file}: schedule.load_model: {load}: there is no such checkpoint")
-    for line in take_matching(network, read_checkpoint(load)):
+    try:
+        with torch.random.fork_rng(devices=[]):  # an import runs once, then comes from the cache
+            checkpoint = trainable(load, config, file, say)
+    except NanodetError as error:
+        raise NanodetError(f"{file}: schedule.load_model: {error}") from None
+    for line in take_matching(network, checkpoint):
         say(line)
+    unmeasured = checkpoint.raw.get(KEY, {}).get("norms_measured") is False
+    if unmeasured and not config.schedule.freeze_norm:
+        paths = [picture.path for picture in training_set.pictures]
+        names = _norms_of(network, checkpoint)
+        count = measure_on(network.eval(), names, paths, spec_of(config))
+        say(f"batch norm: measured on {count} training pictures, which ncnn files know nothing of")
+
+
+def _norms_of(network, checkpoint):
+    """Return the names of the batch norms that a network has from a checkpoint."""
+    given = checkpoint.weights
+    return [
+        name
+        for name, module in network.named_modules()
+        if isinstance(module, nn.BatchNorm2d)
+        and getattr(given.get(f"{name}.weight"), "shape", None) == module.weight.shape
+    ]

@@ -68,7 +68,7 @@ def train(config, file="config", say=print, callbacks=()):
     torch.manual_seed(seed)
     network = build_network(config.model.arch, file)
     if resume is None:
-        initial_weights(network, config, file, say)
+        initial_weights(network, config, file, training_set, say)
     build_optimiser(network, config.schedule.optimizer, file)  # complains before files are touched
     module = TrainingModule(config, network, validation_set, file)
     if devices["accelerator"] in ("cpu", "cuda"):

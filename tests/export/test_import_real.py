@@ -37,7 +37,10 @@ def test_ap_is_that_of_the_ncnn_file(param, root, coco_mini, tmp_path):
 
 
 def test_an_epoch_on_other_data(param, shared, root, tmp_path):
-    """Training goes on where eval mode is: no jump, and far ahead of random weights."""
+    """Training goes on where eval mode is: no jump, and far ahead of random weights.
+
+    What an import did not measure, the training measures on its own pictures first.
+    """
     data, config = shared / "data" / "bccd", root / "config" / "nanodet-m.yml"
     training = tmp_path / "training"
     training.mkdir()
@@ -74,7 +77,7 @@ def test_an_epoch_on_other_data(param, shared, root, tmp_path):
     # frozen batch norms stay in eval mode, so `frozen` is the loss of what was imported; the new
     # classes have no weights yet, so only edges are known
     assert measured < 1.1 * frozen
-    assert plain > 1.25 * frozen
+    assert plain < 1.1 * frozen
     assert fresh > 1.5 * frozen
     assert ap > fresh_ap + 20
 

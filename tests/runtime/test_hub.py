@@ -1,6 +1,5 @@
 """Published models: from a server into the cache, and from there by name."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -22,18 +21,6 @@ from nanodet.runtime.hub.models import fetch_model, is_cached, model_file
 NAME = "nanodet-m_320"
 NOWHERE = "http://127.0.0.1:9"
 COMMAND = [sys.executable, "-c", "import sys; from nanodet.cli.main import main; sys.exit(main())"]
-
-
-@pytest.fixture(scope="session")
-def published(shared):
-    """The published files by their place in a mirror."""
-    found = {}
-    for model in CATALOGUE.values():
-        for file in (model.param, model.weights):
-            suffix = os.path.splitext(file.name)[1]
-            path = shared / "weights" / f"{model.name}{suffix}"
-            found[f"/{model.name}/published/{file.name}"] = path.read_bytes()
-    return found
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ class Published:
         folder: address below which the files lie.
         param, weights: the files as published.
         spec: what the graph takes and gives, which the files themselves do not say.
+        arch: ``model.arch`` of the config that trains this network; None where none here does.
         ap: measured AP at the spec's input and fit on 500 pictures of COCO val2017.
         licence: of the weights, as far as it is known.
     """
@@ -48,6 +49,7 @@ class Published:
     param: File
     weights: File
     spec: Spec
+    arch: dict | None
     ap: float
     licence: str
 
@@ -75,6 +77,11 @@ _ALL = (
             "8d7f846cfc340a3ef66389f174a66819709f7182b9d35788ee1506679caac65e",
         ),
         spec=Spec(class_names=COCO_NAMES, any_size=True),
+        arch={
+            "backbone": {"name": "ShuffleNetV2", "model_size": "1.0x"},
+            "fpn": {"name": "PAN", "in_channels": [116, 232, 464]},
+            "head": {"name": "NanoDetHead"},
+        },
         ap=18.63,
         licence=_LICENCE,
     ),
@@ -95,6 +102,7 @@ _ALL = (
             class_names=COCO_NAMES, strides=(8, 16, 32, 64), point_offset=0.0,
             model="nanodet-plus-m", any_size=True,
         ),
+        arch=None,
         ap=22.98,
         licence=_LICENCE,
     ),

@@ -1,0 +1,126 @@
+"""A checkpoint to start training from, of whatever a user names: published, exported or trained."""
+
+import copy
+import dataclasses
+import tempfile
+from pathlib import Path
+
+from nanodet.config import config_from_dict
+from nanodet.errors import NanodetError
+from nanodet.export.import_ncnn import SUFFIXES, import_model
+from nanodet.model.checkpoint import KEY, read_checkpoint
+from nanodet.runtime.hub.catalogue import CATALOGUE
+from nanodet.runtime.hub.models import fetch_model, meant
+from nanodet.runtime.ncnn_graph import Graph
+from nanodet.runtime.ncnn_unify import unify
+from nanodet.runtime.spec import Spec
+
+
+def trainable(model, config, file, report):
+    """Return the `Checkpoint` of a model to train on from.
+
+    Args:
+        model: path of a ``.ckpt``, ``.pth`` or ncnn ``.param``, or a published name. A file of that
+            name comes first.
+        config: the `Config` of the training, whose architecture a ``.param`` must have.
+        file: names it in messages.
+        report: called with a line that says what was taken, where that is not a checkpoint.
+
+    Raises:
+        NanodetError: there is no such model, or it cannot be trained.
+    """
+    path = Path(model)
+    if path.is_file():
+        suffix = path.suffix.lower()
+        if suffix == ".param":
+            return _imported(path, config, file, report)
+        if suffix == ".onnx":
+            raise NanodetError(
+                f"{path}: an ONNX file cannot be trained on: give the checkpoint it was exported "
+                f"from, or its ncnn files ({path.with_suffix('.param').name})"
+            )
+        return read_checkpoint(path)
+    if path.is_dir():
+        raise NanodetError(f"{path}: is a folder; give one model file in it")
+    if str(model) not in CATALOGUE:
+        known = ", ".join(one.name for one in CATALOGUE.values() if one.arch)
+        hint = meant(model) or f"; published, and fetched by name: {known}"
+        raise NanodetError(f"{model}: there is no such checkpoint{hint}")
+    path = published_checkpoint(str(model))
+    published = CATALOGUE[str(model)]
+    report(f"{model}: the published {published.about} ({path})")
+    return read_checkpoint(path)
+
+
+def published_checkpoint(name):
+    """Return the path of a published model as a checkpoint, in the cache beside its ncnn files.
+
+    What the cache lacks is fetched and imported; a checkpoint of other files than the published
+    ones, or a damaged one, is made anew.
+
+    Raises:
+        NanodetError: it cannot be fetched or written, or its network cannot be trained here.
+    """
+    published = CATALOGUE[name]
+    if published.arch is None:
+        known = ", ".join(one.name for one in CATALOGUE.values() if one.arch)
+        raise NanodetError(
+            f"{name}: runs here, but its network cannot be trained yet; can be trained: {known}"
+        )
+    param = fetch_model(name)
+    path = param.with_suffix(".ckpt")
+    if not _is_of(path, Spec.load(param.with_suffix(".json")).files):
+        import_model(param, _config_of(published), path, report=_nowhere, file=name)
+    return path
+
+
+def _is_of(path, files):
+    """Tell whether a checkpoint was imported from these files: name to SHA-256."""
+    try:
+        return read_checkpoint(path).raw[KEY]["imported"] == files
+    except (NanodetError, KeyError):
+        return False
+
+
+def _config_of(published):
+    """Return the `Config` of a published model: where COCO lies is COCO's own layout."""
+    section = {
+        "name": "CocoDataset", "img_path": "coco/val2017",
+        "ann_path": "coco/annotations/instances_val2017.json",
+        "input_size": list(published.spec.input_size),
+    }  # fmt: skip
+    recipe = {"optimizer": {"name": "SGD", "lr": 0.14}, "lr_schedule": {"name": "MultiStepLR"}}
+    mapping = {
+        "model": {"arch": copy.deepcopy(published.arch)},
+        "data": {"train": section, "val": section},
+        "schedule": {**recipe, "total_epochs": 280},
+        "class_names": list(published.spec.class_names),
+    }
+    return config_from_dict(mapping, published.name)
+
+
+def _imported(param, config, file, report):
+    """Return the `Checkpoint` of an ncnn model that has the architecture of ``config``."""
+    _, form = unify(Graph.load(param), param)
+    own = copy.deepcopy(config)
+    own.model.arch.head.num_classes = form.classes
+    own.class_names = _class_names(param.with_suffix(".json"), form.classes)
+    with tempfile.TemporaryDirectory(prefix="nanodet-import-") as folder:
+        out = Path(folder) / f"{param.stem}{SUFFIXES[0]}"
+        import_model(param, own, out, report=_nowhere, file=file)
+        checkpoint = read_checkpoint(out)
+    report(f"{param}: imported, {form.classes} classes")
+    return dataclasses.replace(checkpoint, path=str(param))
+
+
+def _class_names(spec_file, count):
+    """Return the class names in a spec; None where there is none, or it has others."""
+    try:
+        names = Spec.load(spec_file).class_names
+    except NanodetError:
+        return None
+    return list(names) if len(names) == count else None
+
+
+def _nowhere(line):
+    """Swallow a line of the import: what matters of it is said here."""
