@@ -7,7 +7,7 @@ import math
 import types
 import typing
 
-from nanodet.config.schema import REQUIRED, Config
+from nanodet.config.schema import REQUIRED, Config, default_of, meaning
 from nanodet.errors import NanodetError
 
 _WORDS = {
@@ -68,11 +68,15 @@ def _join(key, name):
 def _convert(hint, value, file, key, entry=None):
     if value is None and entry is not None and not _takes_none(hint):
         # "key:" with nothing behind it means the default, as in the original's files
+        known = meaning(entry).known
+        if known:
+            # null is a choice of its own in the original: no activation, for one
+            raise NanodetError(
+                f"{file}: {key}: this key is empty; known: {', '.join(map(str, known))}"
+            )
         if entry.default is REQUIRED:
             raise NanodetError(f"{file}: {key}: this key is empty")
-        if entry.default_factory is not dataclasses.MISSING:
-            return entry.default_factory()
-        return entry.default
+        return default_of(entry)
     if typing.get_origin(hint) in (types.UnionType, typing.Union):
         return _convert_union(typing.get_args(hint), value, file, key)
     if dataclasses.is_dataclass(hint):

@@ -5,7 +5,8 @@ import dataclasses
 import yaml
 
 from nanodet.config.build import build
-from nanodet.config.check import check
+from nanodet.config.check import check, failing
+from nanodet.config.effects import refuse_without_effect
 from nanodet.config.schema import Config
 from nanodet.errors import NanodetError
 from nanodet.runtime.files import write_text
@@ -38,11 +39,16 @@ def load_config(path, overrides=()):
         raise NanodetError(f"{path}: not a config: a mapping with model, data, ... is expected")
     for text in overrides:
         _override(mapping, text)
-    return config_from_dict(mapping, path)
+    config = config_from_dict(mapping, path)
+    refuse_without_effect(config, failing(path))
+    return config
 
 
 def config_from_dict(mapping, file="config"):
-    """Build a `Config` from a plain mapping; ``file`` names it in messages."""
+    """Build a `Config` from a plain mapping; ``file`` names it in messages.
+
+    Settings without effect are not refused: a checkpoint that was trained with some must load.
+    """
     config = build(Config, mapping, str(file))
     # "resume:" with nothing behind it asks to resume, as in the original
     if "resume" in (mapping.get("schedule") or {}) and config.schedule.resume is None:

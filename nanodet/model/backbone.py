@@ -3,18 +3,10 @@
 import torch
 from torch import nn
 
-from nanodet.errors import NanodetError
+from nanodet.config.follow import SHUFFLENETV2_CHANNELS, stage_channels
 from nanodet.model.blocks import activation
 
-# channels after conv1, stage2, stage3, stage4, conv5
-CHANNELS = {
-    "0.5x": (24, 48, 96, 192, 1024),
-    "1.0x": (24, 116, 232, 464, 1024),
-    "1.5x": (24, 176, 352, 704, 1024),
-    "2.0x": (24, 244, 488, 976, 2048),
-}
 BLOCKS = {2: 4, 3: 8, 4: 4}  # of each stage
-_KEY = "model.arch.backbone"
 
 
 def _conv_norm(channels_in, channels_out, kernel, stride=1, groups=1):
@@ -25,7 +17,7 @@ def _conv_norm(channels_in, channels_out, kernel, stride=1, groups=1):
 
 def _conv_norm_act(channels_in, channels_out, kernel, act, stride=1, groups=1):
     layers = _conv_norm(channels_in, channels_out, kernel, stride, groups)
-    return *layers, activation(act, f"{_KEY}.activation")
+    return *layers, activation(act)
 
 
 class ShuffleBlock(nn.Module):
@@ -80,27 +72,20 @@ class ShuffleNetV2(nn.Module):
         self, model_size="1.0x", out_stages=(2, 3, 4), act="LeakyReLU", with_last_conv=False
     ):
         super().__init__()
-        if model_size not in CHANNELS:
-            raise NanodetError(
-                f"{_KEY}.model_size: {model_size!r} is not known; known: {', '.join(CHANNELS)}"
-            )
-        if not out_stages or not set(out_stages) <= set(BLOCKS):
-            raise NanodetError(f"{_KEY}.out_stages: {list(out_stages)}: stages are 2, 3 and 4")
         self.out_stages = tuple(sorted(out_stages))
-        channels, *stage_channels, last = CHANNELS[model_size]
+        channels, *widths, last = SHUFFLENETV2_CHANNELS[model_size]
         self.conv1 = nn.Sequential(*_conv_norm_act(3, channels, 3, act, stride=2))
         self.maxpool = nn.MaxPool2d(3, 2, 1)
-        widths = {}
-        for stage, width in zip(BLOCKS, stage_channels, strict=True):
+        for stage, width in zip(BLOCKS, widths, strict=True):
             layers = nn.Sequential(ShuffleBlock(channels, width, 2, act))
             for _ in range(BLOCKS[stage] - 1):
                 layers.append(ShuffleBlock(width, width, 1, act))
-            channels = widths[stage] = width
+            channels = width
             if stage == 4 and with_last_conv:
                 layers.add_module("conv5", nn.Sequential(*_conv_norm_act(width, last, 1, act)))
-                widths[stage] = last
             self.add_module(f"stage{stage}", layers)
-        self.out_channels = tuple(widths[stage] for stage in self.out_stages)
+        given = stage_channels(model_size, with_last_conv)
+        self.out_channels = tuple(given[stage] for stage in self.out_stages)
         for stage in range(self.out_stages[-1] + 1, 5):
             # checkpoints hold stages behind the last output too; nothing uses them
             getattr(self, f"stage{stage}").requires_grad_(False)

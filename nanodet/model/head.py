@@ -20,6 +20,7 @@ class NanoDetHead(nn.Module):
         share_cls_reg: one tower per level for both branches, else one each.
         strides: network pixels per point of each level.
         reg_max: n; edges are distributions over 0..n.
+        norm: a config's ``norm_cfg`` (`nanodet.config.schema.Norm`).
         act: name of the activation.
 
     Shapes: maps (B, channels_in, H_i, W_i) to (B, sum of H_i W_i, C + 4 (n + 1)), logits, levels in
@@ -35,6 +36,7 @@ class NanoDetHead(nn.Module):
         share_cls_reg,
         strides,
         reg_max,
+        norm,
         act,
     ):
         super().__init__()
@@ -45,12 +47,7 @@ class NanoDetHead(nn.Module):
         def towers():
             return nn.ModuleList(
                 nn.ModuleList(
-                    DepthwiseSeparable(
-                        channels_in if i == 0 else channels,
-                        channels,
-                        act,
-                        "model.arch.head.activation",
-                    )
+                    DepthwiseSeparable(channels_in if i == 0 else channels, channels, norm, act)
                     for i in range(stacked_convs)
                 )
                 for _ in strides

@@ -3,10 +3,7 @@
 from torch import nn
 from torch.nn import functional as F
 
-from nanodet.errors import NanodetError
 from nanodet.model.blocks import Lateral
-
-_KEY = "model.arch.fpn"
 
 
 class PAN(nn.Module):
@@ -15,20 +12,16 @@ class PAN(nn.Module):
     Args:
         in_channels: channels of the backbone's maps, each half the size of the one before.
         out_channels: channels of every map that comes out.
+        norm, act: what is behind the lateral convolutions, see `Lateral`.
 
     Shapes: maps (B, C_i, H / 2^i, W / 2^i) to as many maps (B, out_channels, H / 2^i, W / 2^i).
     """
 
-    def __init__(self, in_channels, out_channels):
+    def __init__(self, in_channels, out_channels, norm=None, act=None):
         super().__init__()
-        self.lateral_convs = nn.ModuleList(Lateral(c, out_channels) for c in in_channels)
+        self.lateral_convs = nn.ModuleList(Lateral(c, out_channels, norm, act) for c in in_channels)
 
     def forward(self, maps):
-        if len(maps) != len(self.lateral_convs):
-            raise NanodetError(
-                f"{_KEY}.in_channels: has {len(self.lateral_convs)} entries, but the backbone "
-                f"gives {len(maps)} maps"
-            )
         levels = [lateral(x) for lateral, x in zip(self.lateral_convs, maps, strict=True)]
         for i in reversed(range(1, len(levels))):
             levels[i - 1] = levels[i - 1] + _resize(levels[i], 2.0)

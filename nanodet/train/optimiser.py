@@ -1,20 +1,17 @@
 """Optimiser and learning rate, both from the config's ``schedule``."""
 
 import bisect
+import inspect
 import math
 
 import torch
 from torch import nn
 
+from nanodet.config.effects import KEYS_OF
 from nanodet.errors import NanodetError
 
 _NORMS = (nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)
-# keys of the config's optimizer section that each optimiser takes
-_OPTIMISERS = {
-    "SGD": (torch.optim.SGD, ("momentum", "nesterov", "dampening")),
-    "AdamW": (torch.optim.AdamW, ("betas", "eps", "amsgrad")),
-    "Adam": (torch.optim.Adam, ("betas", "eps", "amsgrad")),
-}
+_OPTIMISERS = {"SGD": torch.optim.SGD, "AdamW": torch.optim.AdamW, "Adam": torch.optim.Adam}
 
 
 def build_optimiser(network, section, file="config"):
@@ -29,27 +26,20 @@ def build_optimiser(network, section, file="config"):
     Returns:
         the optimiser; each group has ``initial_lr``, from which `learning_rate_factor` scales.
     """
-    key = f"{file}: schedule.optimizer"
-    if section.name not in _OPTIMISERS:
-        raise NanodetError(
-            f"{key}.name: {section.name!r} is not known; known: {', '.join(_OPTIMISERS)}"
-        )
-    build, own_keys = _OPTIMISERS[section.name]
-    options = {}
-    for name in ("momentum", "nesterov", "dampening", "betas", "eps", "amsgrad"):
-        value = getattr(section, name)
-        if value is None:
-            continue
-        if name not in own_keys:
-            raise NanodetError(f"{key}.{name}: {section.name} has no such setting")
-        options[name] = tuple(value) if name == "betas" else value
-    optimiser = build(_groups(network, section, key), lr=section.lr, **options)
+    build = _OPTIMISERS[section.name]
+    decay = section.weight_decay
+    if decay is None:
+        decay = inspect.signature(build).parameters["weight_decay"].default
+    options = {name: getattr(section, name) for name in KEYS_OF["schedule.optimizer"][section.name]}
+    given = {name: value for name, value in options.items() if value is not None}
+    groups = _groups(network, section, decay, f"{file}: schedule.optimizer")
+    optimiser = build(groups, lr=section.lr, **given)
     for group in optimiser.param_groups:
         group["initial_lr"] = group["lr"]
     return optimiser
 
 
-def _groups(network, section, key):
+def _groups(network, section, weight_decay, key):
     norms = {
         f"{name}.{parameter}"
         for name, module in network.named_modules()
@@ -61,7 +51,7 @@ def _groups(network, section, key):
     for name, parameter in network.named_parameters():
         if not parameter.requires_grad:
             continue
-        lr, decay = section.lr, section.weight_decay
+        lr, decay = section.lr, weight_decay
         for level, multipliers in levels.items():
             if level in name.split("."):
                 lr, decay = lr * multipliers.lr_mult, decay * multipliers.decay_mult
@@ -79,24 +69,6 @@ def _groups(network, section, key):
         {"params": parameters, "lr": lr, "weight_decay": decay}
         for (lr, decay), parameters in groups.items()
     ]
-
-
-def check_schedule(schedule, file="config"):
-    """Raise `NanodetError` for a warm-up or learning rate schedule this version does not have."""
-    warmup, decay = schedule.warmup, schedule.lr_schedule
-    if warmup.name not in ("linear", "constant", "exp"):
-        raise NanodetError(
-            f"{file}: schedule.warmup.name: {warmup.name!r} is not known; known: linear, constant, exp"
-        )
-    wanted = {"MultiStepLR": ("milestones",), "CosineAnnealingLR": ("T_max",)}
-    if decay.name not in wanted:
-        raise NanodetError(
-            f"{file}: schedule.lr_schedule.name: {decay.name!r} is not known; "
-            f"known: {', '.join(wanted)}"
-        )
-    for name in wanted[decay.name]:
-        if getattr(decay, name) is None:
-            raise NanodetError(f"{file}: schedule.lr_schedule.{name}: {decay.name} needs this key")
 
 
 def learning_rate_factor(schedule, step, epoch, initial_lr):

@@ -14,6 +14,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
+from nanodet.config.effects import remarks
 from nanodet.data.dataset import DetectionSet
 from nanodet.data.loader import build_loader
 from nanodet.errors import NanodetError
@@ -26,7 +27,7 @@ from nanodet.train.device import trainer_devices
 from nanodet.train.initial_weights import initial_weights
 from nanodet.train.metrics_csv import MetricsCsv
 from nanodet.train.module import TrainingModule
-from nanodet.train.optimiser import build_optimiser, check_schedule
+from nanodet.train.optimiser import build_optimiser
 from nanodet.train.progress import EpochBar, EpochLines
 from nanodet.train.report import write_report
 from nanodet.train.resume import check_same_run
@@ -53,10 +54,9 @@ def train(config, file="config", say=print, callbacks=()):
     first = rank_zero_only.rank == 0
     say = say if first else (lambda line: None)
     keep_memory()
-    check_schedule(config.schedule, file)
     metric = save_metric(config.evaluator, file)
     devices, lines = trainer_devices(config.device, file)
-    for line in lines:
+    for line in (*remarks(config), *lines):
         say(line)
     check_folder_writable(config.save_dir)
     resume = find_resume(config, file, say)

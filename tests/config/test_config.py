@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nanodet.config import config_from_dict, config_to_dict, load_config, save_config
+from nanodet.config import Config, config_from_dict, config_to_dict, load_config, save_config
+from nanodet.config.build import build
 from nanodet.errors import NanodetError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,8 +96,21 @@ class_names: *names
 """
 
 
+# the parts of FULL that are built here
+BUILT = """
+name: OneStageDetector
+backbone: {name: ShuffleNetV2, model_size: 1.0x, out_stages: [2,3,4], activation: LeakyReLU,
+           with_last_conv: False, pretrain: True}
+fpn: {name: PAN, in_channels: [116, 232, 464], out_channels: 96, start_level: 0, num_outs: 3}
+head: {name: NanoDetHead, num_classes: 2, input_channel: 96, feat_channels: 96, stacked_convs: 2,
+       share_cls_reg: True, octave_base_scale: 5, scales_per_octave: 1, strides: [8, 16, 32],
+       reg_max: 7, ignore_iof_thr: -1, norm_cfg: {type: BN}}
+"""
+
+
 def small(**changes):
     mapping = yaml.safe_load(FULL)
+    mapping["model"]["arch"] = yaml.safe_load(BUILT)
     for key, value in changes.items():
         *parents, last = key.split("__")
         inner = mapping
@@ -106,15 +120,19 @@ def small(**changes):
     return mapping
 
 
-def test_every_key_the_original_documents_is_known(tmp_path):
-    path = tmp_path / "full.yml"
-    path.write_text(FULL)
-    config = load_config(path)
+def test_every_key_the_original_documents_is_known():
+    build(Config, yaml.safe_load(FULL), "full.yml")
+    config = config_from_dict(small())
     assert config.schedule.resume is True  # "resume:" with nothing behind it asks for it
     assert config.schedule.optimizer.lr == pytest.approx(0.001)  # YAML reads 1e-3 as a text
     assert config.schedule.optimizer.param_level_cfg["backbone"].lr_mult == 0.1
     assert config.data.train.effective_fit == "own"
     assert config.data.val.effective_fit == "stretch"
+
+
+def test_a_part_that_is_not_built_is_named_before_its_keys():
+    with pytest.raises(NanodetError, match=r"^full\.yml: model\.arch\.name: 'NanoDetPlus' is not"):
+        config_from_dict(yaml.safe_load(FULL), "full.yml")
 
 
 def test_the_shipped_configs_load():
@@ -146,7 +164,7 @@ def test_a_config_survives_saving(tmp_path):
 
 def test_overrides_reach_nested_keys(tmp_path):
     path = tmp_path / "full.yml"
-    path.write_text(FULL)
+    path.write_text(yaml.safe_dump(small()))
     config = load_config(path, ["schedule.optimizer.lr=0.01", "data.train.input_size=[416, 256]"])
     assert config.schedule.optimizer.lr == 0.01
     assert config.data.train.input_size == [416, 256]
@@ -167,7 +185,12 @@ def test_overrides_reach_nested_keys(tmp_path):
         (small(schedule__optimizer__lr="fast"), ["schedule.optimizer.lr", "number"]),
         (small(data__train__pipeline__flip=2), ["pipeline.flip"]),
         (small(schedule__total_epochs=None), ["schedule.total_epochs", "empty"]),
-        ({"model": {}}, ["model.arch", "missing"]),
+        (small(schedule__warmup__name=None), ["schedule.warmup.name", "empty", "linear"]),
+        (small(schedule__warmup__name="cosine"), ["schedule.warmup.name", "'cosine'", "linear"]),
+        (small(schedule__lr_schedule__name="StepLR"), ["lr_schedule.name", "'StepLR'", "MultiStepLR"]),
+        (small(schedule__lr_schedule={"name": "MultiStepLR"}), ["lr_schedule.milestones", "needs"]),
+        (small(schedule__optimizer__name="Lion"), ["schedule.optimizer.name", "'Lion'", "AdamW"]),
+        ({"data": {}}, ["data.train", "missing"]),
     ],
 )
 def test_a_bad_config_is_one_line_with_file_and_key(mapping, expected):

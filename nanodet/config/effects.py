@@ -1,0 +1,94 @@
+"""Settings of a file that would have no effect: refused, or said in a line."""
+
+from nanodet.config.schema import meaning, sections
+
+# keys that only some of the names of a section have
+KEYS_OF = {
+    "schedule.optimizer": {
+        "SGD": ("momentum", "nesterov", "dampening"),
+        "AdamW": ("betas", "eps", "amsgrad"),
+        "Adam": ("betas", "eps", "amsgrad"),
+    },
+    "schedule.lr_schedule": {
+        "MultiStepLR": ("milestones", "gamma"),
+        "CosineAnnealingLR": ("T_max", "eta_min"),
+    },
+}
+# augmentation that changes nothing, which files have under data.val
+_IDENTITY = {
+    "scale": [1, 1], "stretch": [[1, 1], [1, 1]], "contrast": [1, 1], "saturation": [1, 1],
+}  # fmt: skip
+
+
+def refuse_without_effect(config, fail):
+    """Call ``fail`` for the first setting that nothing would read, or that another one defeats.
+
+    Args:
+        config: a checked `Config`, as a file gives it.
+        fail: called with key and reason.
+    """
+    values = {key: value for key, _, value in sections(config)}
+    for key, entry, value in sections(config):
+        section, _, name = key.rpartition(".")
+        if meaning(entry).unread and value not in (None, {}):
+            owner = values.get(f"{section}.name", "this version")
+            fail(key, f"{owner} has no such setting: remove it")
+        variants = KEYS_OF.get(section, {})
+        own = variants.get(values.get(f"{section}.name"), ())
+        if (
+            value is not None
+            and name not in own
+            and any(name in keys for keys in variants.values())
+        ):
+            others = ", ".join(variant for variant, keys in variants.items() if name in keys)
+            fail(
+                key, f"{values[f'{section}.name']} has no such setting: remove it ({others} has it)"
+            )
+    for part in ("train", "val"):
+        _check_fit(getattr(config.data, part), f"data.{part}", fail)
+    _check_validation(config.data, fail)
+    pretrain = config.model.arch.backbone.pretrain
+    if isinstance(pretrain, str) and config.schedule.load_model:
+        fail(
+            "model.arch.backbone.pretrain", "schedule.load_model brings the backbone: leave one out"
+        )
+
+
+def _check_fit(dataset, key, fail):
+    keeps = dataset.fit != "stretch"
+    if dataset.fit and dataset.keep_ratio is not None and dataset.keep_ratio != keeps:
+        says = "keeps the aspect ratio" if keeps else "does not keep the aspect ratio"
+        fail(f"{key}.keep_ratio", f"fit {dataset.fit} {says}: leave one of the two out")
+
+
+def _check_validation(data, fail):
+    if data.val.multi_scale is not None:
+        fail("data.val.multi_scale", "for training only: remove it")
+    for key, _, value in sections(data.val.pipeline):
+        if key != "normalize" and value and value != _IDENTITY.get(key):
+            fail(f"data.val.pipeline.{key}", "validation pictures are not augmented: remove it")
+    if data.train.pipeline.normalize != data.val.pipeline.normalize:
+        fail(
+            "data.val.pipeline.normalize",
+            "differs from data.train's, which the network learns with",
+        )
+
+
+def remarks(config):
+    """Return lines on settings that will have no effect in a run as short as this one."""
+    schedule = config.schedule
+    epochs, lines = schedule.total_epochs, []
+    milestones = schedule.lr_schedule.milestones
+    if milestones and min(milestones) >= epochs:
+        lines.append(
+            f"schedule.lr_schedule.milestones: {milestones} lie behind the last of {epochs} epochs: "
+            f"the learning rate does not fall"
+        )
+    stopping = schedule.early_stopping
+    evaluations = -(-epochs // schedule.val_intervals)
+    if stopping and stopping.patience >= evaluations:
+        lines.append(
+            f"schedule.early_stopping: patience {stopping.patience} is not used up by "
+            f"{evaluations} evaluations: the run goes to its end"
+        )
+    return lines
