@@ -31,6 +31,15 @@ def check(config, file):
         _check_dataset(dataset, f"data.{part}", fail)
         if dataset.class_names and names and dataset.class_names != names:
             fail(f"data.{part}.class_names", "differs from class_names, or in its order")
+    ids = config.device.gpu_ids
+    listed = [ids] if isinstance(ids, int) else ids
+    if ids not in ("auto", -1, [-1]) and (
+        isinstance(ids, str)
+        or not listed
+        or any(i < 0 for i in listed)
+        or len({*listed}) < len(listed)
+    ):
+        fail("device.gpu_ids", f"must be a list of GPUs counted from 0, -1 or auto, not {ids!r}")
     _check_schedule(config.schedule, fail)
 
 

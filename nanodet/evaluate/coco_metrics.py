@@ -10,7 +10,7 @@ import numpy as np
 
 from nanodet.errors import NanodetError
 
-MAX_DETECTIONS = 100  # per picture and class, as COCO's AP counts them
+MAX_DETECTIONS = 100  # of a picture and class that COCO's AP counts; more only where more are given
 SUMMARY = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 
 
@@ -66,7 +66,8 @@ def evaluate_detections(annotations, detections, per_class=True):
 
     Args:
         annotations: an `nanodet.data.records.Annotations`.
-        detections: a `Detections` for each of ``annotations.pictures``, in their order.
+        detections: a `Detections` for each of ``annotations.pictures``, in their order; all of
+            them count, so that a ``per_picture`` above COCO's 100 has its effect.
         per_class: whether to fill ``Metrics.ap_per_class``.
 
     Returns:
@@ -160,7 +161,7 @@ def _evaluator(pictures, detections, classes):
     evaluation = RecordsEval(iouType="bbox")
     evaluation.params.imgIds = list(range(len(pictures)))
     evaluation.params.catIds = list(range(classes))
-    evaluation.params.maxDets = [MAX_DETECTIONS]
+    evaluation.params.maxDets = [max([MAX_DETECTIONS, *map(len, detections)])]
     return evaluation
 
 

@@ -7,7 +7,6 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
-from nanodet.errors import NanodetError
 from nanodet.runtime.files import replacing
 
 LAST = "model_last.ckpt"
@@ -20,13 +19,8 @@ SAVE_KEYS = {
 }  # fmt: skip
 
 
-def save_metric(evaluator, file="config"):
+def save_metric(evaluator):
     """Return the metric that ``evaluator.save_key`` names: AP, AP50, ..."""
-    if evaluator.save_key not in SAVE_KEYS:
-        raise NanodetError(
-            f"{file}: evaluator.save_key: {evaluator.save_key!r} is not known; "
-            f"known: {', '.join(SAVE_KEYS)}"
-        )
     return SAVE_KEYS[evaluator.save_key]
 
 

@@ -11,7 +11,6 @@ _PRECISIONS = {
     "32": "32-true", "32-true": "32-true", "16": "16-mixed", "16-mixed": "16-mixed",
     "bf16": "bf16-mixed", "bf16-mixed": "bf16-mixed",
 }  # fmt: skip
-_ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
 
 
 def trainer_devices(section, file="config"):
@@ -31,11 +30,6 @@ def trainer_devices(section, file="config"):
         raise NanodetError(
             f"{file}: device.precision: {section.precision!r} is not known; known: {known}"
         )
-    if section.accelerator not in _ACCELERATORS:
-        raise NanodetError(
-            f"{file}: device.accelerator: {section.accelerator!r} is not known; "
-            f"known: {', '.join(_ACCELERATORS)}"
-        )
     known = StrategyRegistry.available_strategies()
     if section.strategy != "auto" and section.strategy not in known:
         raise NanodetError(
@@ -47,7 +41,19 @@ def trainer_devices(section, file="config"):
     if "TORCHELASTIC_RUN_ID" in os.environ:
         local = int(os.environ["LOCAL_WORLD_SIZE"])
         nodes = int(os.environ["WORLD_SIZE"]) // local
-        devices = local if not isinstance(devices, list) or len(devices) != local else devices
+        if section.num_nodes not in (1, nodes):
+            raise NanodetError(
+                f"{file}: device.num_nodes: is {section.num_nodes}, but torchrun was told {nodes}"
+            )
+        if not isinstance(devices, list) or len(devices) != local:
+            if isinstance(devices, list):
+                lines.append(
+                    f"device.gpu_ids is {devices}, but torchrun starts {local} processes here"
+                )
+            devices = local
+    cores = os.cpu_count() or 1
+    if section.workers_per_gpu > cores:
+        lines.append(f"device.workers_per_gpu: {cores} of {section.workers_per_gpu}: a core each")
     count = len(devices) if isinstance(devices, list) else devices
     if strategy == "auto" and count * nodes > 1:
         strategy = "ddp"
@@ -66,16 +72,17 @@ def _accelerator(section, file):
     ids = section.gpu_ids
     has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     wants_cpu = section.accelerator == "cpu" or ids in (-1, [-1])
-    if isinstance(ids, str) and ids != "auto":
-        raise NanodetError(
-            f"{file}: device.gpu_ids: must be a list of devices, -1 or auto, not {ids!r}"
-        )
     if wants_cpu and section.accelerator in ("gpu", "cuda", "mps"):
         raise NanodetError(
             f"{file}: device.accelerator: {section.accelerator}, but device.gpu_ids -1 asks for the CPU"
         )
     if wants_cpu:
-        return "cpu", 1, []
+        defeated = ids not in (-1, [-1], "auto")
+        return (
+            "cpu",
+            1,
+            [f"device.gpu_ids is {ids}, but device.accelerator asks for the CPU"] * defeated,
+        )
     if section.accelerator in ("gpu", "cuda") and not has_cuda:
         raise NanodetError(
             f"{file}: device.accelerator: {section.accelerator}: there is no CUDA GPU"
@@ -93,11 +100,8 @@ def _accelerator(section, file):
                 f"counted from 0"
             )
         return "cuda", ids, []
+    named = ids != "auto"
     if has_mps:
-        return "mps", 1, []
-    lines = (
-        []
-        if ids == "auto"
-        else [f"device.gpu_ids is {ids}, but no GPU was found: training on the CPU"]
-    )
-    return "cpu", 1, lines
+        return "mps", 1, [f"device.gpu_ids is {ids}, but MPS has one device: it is used"] * named
+    line = f"device.gpu_ids is {ids}, but no GPU was found: training on the CPU"
+    return "cpu", 1, [line] * named

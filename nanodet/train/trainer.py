@@ -54,7 +54,7 @@ def train(config, file="config", say=print, callbacks=()):
     first = rank_zero_only.rank == 0
     say = say if first else (lambda line: None)
     keep_memory()
-    metric = save_metric(config.evaluator, file)
+    metric = save_metric(config.evaluator)
     devices, lines = trainer_devices(config.device, file)
     for line in (*remarks(config), *lines):
         say(line)
@@ -62,7 +62,8 @@ def train(config, file="config", say=print, callbacks=()):
     resume = find_resume(config, file, say)
     if resume is not None:
         epochs = check_same_run(resume, config, file)
-        say(f"resuming {resume} after {epochs} epochs")
+        unused = ", without schedule.load_model" if config.schedule.load_model else ""
+        say(f"resuming {resume} after {epochs} epochs{unused}")
     seed = config.seed or 0
     training_set, validation_set = read_sets(config, file, say)
     torch.manual_seed(seed)

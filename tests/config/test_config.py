@@ -187,7 +187,10 @@ def test_overrides_reach_nested_keys(tmp_path):
         (small(schedule__total_epochs=None), ["schedule.total_epochs", "empty"]),
         (small(schedule__warmup__name=None), ["schedule.warmup.name", "empty", "linear"]),
         (small(schedule__warmup__name="cosine"), ["schedule.warmup.name", "'cosine'", "linear"]),
-        (small(schedule__lr_schedule__name="StepLR"), ["lr_schedule.name", "'StepLR'", "MultiStepLR"]),
+        (
+            small(schedule__lr_schedule__name="StepLR"),
+            ["lr_schedule.name", "'StepLR'", "MultiStepLR"],
+        ),
         (small(schedule__lr_schedule={"name": "MultiStepLR"}), ["lr_schedule.milestones", "needs"]),
         (small(schedule__optimizer__name="Lion"), ["schedule.optimizer.name", "'Lion'", "AdamW"]),
         ({"data": {}}, ["data.train", "missing"]),

@@ -139,3 +139,15 @@ def test_nothing_found_nothing_there_nothing_at_all():
     assert none.AP is None and none.images == 0
     with pytest.raises(ValueError, match="1 pictures"):
         evaluate_detections(bare, [])
+
+
+def test_every_detection_counts_where_more_than_a_hundred_are_given():
+    corners = np.array([(x, y) for y in range(0, 480, 24) for x in range(0, 640, 40)], float)
+    boxes = np.concatenate([corners, corners + 20], axis=1)[:301]
+    truth = Annotations(("a",), (1,), [picture(boxes, [0] * 301)])
+    scores = np.linspace(1, 0.1, 301)
+    found = Detections(boxes, scores, np.zeros(301, int))
+    assert evaluate_detections(truth, [found]).AP == pytest.approx(100)
+    first = Detections(boxes[:100], scores[:100], np.zeros(100, int))
+    # recalls 0.00 to 0.33 of 101 are reached
+    assert evaluate_detections(truth, [first]).AP == pytest.approx(100 * 34 / 101)
