@@ -141,7 +141,7 @@ def _counted(given, objects, extra, wanted, first):
         near = difflib.get_close_matches(given[n], wanted, n=1)
         meant = f", did you mean {near[0]!r}?" if near else ""
         where = f", first in {first[n]}" if first else ""
-        words.append(f"{given[n]!r} ({objects[n]} object{'s' * (objects[n] != 1)}{where}{meant})")
+        words.append(f"{given[n]!r} ({objects[n]} object{'s' * bool(objects[n] != 1)}{where}{meant})")
     if len(extra) > PAIRS_SHOWN:
         rest = extra[PAIRS_SHOWN:]
         words.append(f"and {_classes(len(rest))} more ({sum(objects[n] for n in rest)} objects)")
