@@ -1,6 +1,7 @@
 """How the classes of an annotation file become the classes that are wanted: by name."""
 
 import difflib
+from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -49,14 +50,17 @@ def match_classes(given, objects, wanted, file, reading, listed=True, groups=(),
     Raises:
         NanodetError: the lists do not fit each other; the line says how to go on.
     """
-    given = [str(name) for name in given]
+    given, objects = [str(name) for name in given], [int(count) for count in objects]
     empty_groups = {n for n in groups if not objects[n]}
     if wanted is None:
         kept = [n for n in range(len(given)) if n not in empty_groups]
-        notes = _left_out([given[n] for n in sorted(empty_groups)], file, "only groups others")
+        for name, count in Counter(given[n] for n in kept).items():
+            if count > 1:
+                raise NanodetError(f"{file}: class name {name!r} occurs twice")
+        notes = _left_out([given[n] for n in sorted(empty_groups)], file, "that only group others")
         return Classes(tuple(given[n] for n in kept), _numbered(kept, len(given)), notes)
     wanted = [str(name) for name in wanted]
-    found = match_names(given, wanted, file, several=not listed)
+    found = _match(given, wanted, empty_groups, file, listed)
     absent = [name for n, name in enumerate(wanted) if n not in set(found)]
     extra = [n for n, index in enumerate(found) if index is None and objects[n]]
     nothing_shared = len(absent) == len(wanted) and (listed or extra)
@@ -73,17 +77,28 @@ def match_classes(given, objects, wanted, file, reading, listed=True, groups=(),
             f"{file}: left out, not in {whose}: {_counted(given, objects, extra, wanted, first)}"
         )
     empty = [given[n] for n, index in enumerate(found) if index is None and not objects[n]]
-    notes += _left_out(empty, file, f"not in {whose}")
+    notes += _left_out(empty, file, f"without objects that are not in {whose}")
     if absent and listed:
         if reading.training:
             raise NanodetError(
                 f"{file}: has no class {shortened(absent)}, which {whose} names and so could not be "
                 f"learned: take it out of {whose}, or add it to the file"
             )
-        notes.append(f"{file}: has no class {shortened(absent)} of {whose}: not measured")
+        notes.append(f"{file}: lacks classes of {whose}, not measured: {shortened(absent)}")
     labels = np.array([-1 if index is None else index for index in found], np.int64)
-    skipped = {given[n]: int(objects[n]) for n in extra}
+    skipped = {given[n]: objects[n] for n in extra}
     return Classes(tuple(wanted), labels, notes, skipped)
+
+
+def _match(given, wanted, empty_groups, file, listed):
+    """Return the index in ``wanted`` of each of ``given``; groups take what the others leave."""
+    found = [None] * len(given)
+    for part in (set(range(len(given))) - empty_groups, empty_groups):
+        part, free = sorted(part), [n for n in range(len(wanted)) if n not in found]
+        names = [given[n] for n in part], [wanted[n] for n in free]
+        for n, index in zip(part, match_names(*names, file, several=not listed), strict=True):
+            found[n] = None if index is None else free[index]
+    return found
 
 
 def _by_position(given, wanted, empty_groups, file, reading, listed):
@@ -115,7 +130,7 @@ def _by_position(given, wanted, empty_groups, file, reading, listed):
             f"{', '.join(pairs)}{more}"
         )
     notes += _left_out(
-        [given[n] for n in range(len(given)) if n not in kept], file, "only groups others"
+        [given[n] for n in range(len(given)) if n not in kept], file, "that only group others"
     )
     return Classes(tuple(names if numbers else wanted), _numbered(kept, len(given)), notes)
 
@@ -141,7 +156,7 @@ def _counted(given, objects, extra, wanted, first):
         near = difflib.get_close_matches(given[n], wanted, n=1)
         meant = f", did you mean {near[0]!r}?" if near else ""
         where = f", first in {first[n]}" if first else ""
-        words.append(f"{given[n]!r} ({objects[n]} object{'s' * bool(objects[n] != 1)}{where}{meant})")
+        words.append(f"{given[n]!r} ({objects[n]} object{'s' * (objects[n] != 1)}{where}{meant})")
     if len(extra) > PAIRS_SHOWN:
         rest = extra[PAIRS_SHOWN:]
         words.append(f"and {_classes(len(rest))} more ({sum(objects[n] for n in rest)} objects)")
@@ -151,9 +166,7 @@ def _counted(given, objects, extra, wanted, first):
 def _left_out(names, file, why):
     if not names:
         return []
-    which = f"class {names[0]!r} has" if len(names) == 1 else f"{len(names)} classes have"
-    more = "" if len(names) == 1 else f" ({shortened(names)})"
-    return [f"{file}: {which} no objects and {why}: left out{more}"]
+    return [f"{file}: classes {why}, left out: {shortened(names)}"]
 
 
 def _numbered(kept, count):

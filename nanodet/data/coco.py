@@ -1,6 +1,7 @@
 """Reader of COCO's JSON."""
 
 import math
+from collections import Counter
 
 import numpy as np
 
@@ -70,7 +71,7 @@ def read_coco(img_path, ann_path, list_path, class_names, reading, annotated=Tru
     used = np.isin(table[:, 0], list(paths))
     objects = np.bincount(table[used, 1].astype(np.int64), minlength=len(ids))
     classes = match_classes(
-        checked_names([entry["name"] for entry in ids.values()], ann_path, class_names is None),
+        checked_names([entry["name"] for entry in ids.values()], ann_path, unique=False),
         objects, class_names, ann_path, reading, groups=_groups(ids.values()),
     )  # fmt: skip
     table[:, 1] = classes.labels[table[:, 1].astype(np.int64)]
@@ -101,11 +102,14 @@ def _categories(entries, ann_path):
 def _groups(categories):
     """Return the positions of categories that others name as their ``supercategory``."""
     categories = list(categories)
-    named = {
-        str(entry.get("supercategory")) for entry in categories
-        if entry.get("supercategory") not in (None, "none", entry["name"])
-    }  # fmt: skip
-    return [n for n, entry in enumerate(categories) if str(entry["name"]) in named]
+    parents = [entry.get("supercategory") for entry in categories]
+    named = Counter(str(parent) for parent in parents if parent is not None)
+    groups = []
+    for n, (entry, parent) in enumerate(zip(categories, parents, strict=True)):
+        name = str(entry["name"])
+        if name != "none" and named[name] > (str(parent) == name):  # by another than itself
+            groups.append(n)
+    return groups
 
 
 def _images(entries, ann_path):

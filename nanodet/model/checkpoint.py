@@ -11,7 +11,9 @@ import torch
 
 from nanodet.config import Config, config_from_dict, load_config
 from nanodet.errors import NanodetError
+from nanodet.model.class_rows import check_class_order, matching_classes, names_in, take_rows
 from nanodet.model.network import build_network
+from nanodet.runtime.names import shortened
 
 KEY = "nanodet"  # where our checkpoints carry their config
 
@@ -97,8 +99,11 @@ def load_network(path, config=None):
                 f"{path}: carries no config (an original checkpoint); give --config, "
                 "such as config/nanodet-m.yml for NanoDet-m on COCO"
             )
-    elif not isinstance(config, Config):
-        file, config = str(config), load_config(config)
+    else:
+        file = "config"
+        if not isinstance(config, Config):
+            file, config = str(config), load_config(config)
+        check_class_order(config.class_names, checkpoint, file)
     network = build_network(config.model.arch, file)
     fill(network, checkpoint, file)
     return network.eval(), config, checkpoint
@@ -134,21 +139,38 @@ def fill(network, checkpoint, file):
     network.load_state_dict(checkpoint.weights, strict=False)
 
 
-def take_matching(network, checkpoint):
+def take_matching(network, checkpoint, class_names=None):
     """Load what fits and leave the rest as it is: fine-tuning from other classes.
 
-    The class rows of the output layers are left fresh when the number of classes differs; their
-    edge rows are taken, because edges mean the same for every class.
+    The class rows of the output layers are taken by name. Where there are no names to go by, they are
+    left fresh when the number of classes differs. Edge rows are taken, because edges mean the same
+    for every class.
+
+    Args:
+        network: the `NanoDet` to fill.
+        checkpoint: a `Checkpoint`.
+        class_names: the network's, None where it has none.
 
     Returns:
         lines of text: what was taken, what was not and why.
+
+    Raises:
+        NanodetError: nothing fits, or a class name may be two of the checkpoint's.
     """
     own = network.state_dict()
     taken, partly, left = {}, [], []
+    classes = matching_classes(class_names, checkpoint)
+    in_order = classes is None or classes == list(range(len(names_in(checkpoint))))
     bins = 4 * (network.head.reg_max + 1)
     for name, tensor in own.items():
         given = checkpoint.weights.get(name)
-        if given is not None and given.shape == tensor.shape:
+        rows = None
+        if given is not None and not in_order and name.startswith("head.gfl_cls."):
+            rows = take_rows(tensor, given, classes, len(names_in(checkpoint)))
+        if rows is not None:
+            taken[name] = rows
+            partly.append(name)
+        elif given is not None and given.shape == tensor.shape:
             taken[name] = given
         elif given is not None and _edge_rows_fit(network, name, given, tensor, bins):
             taken[name] = torch.cat((tensor[:-bins], given[-bins:].to(tensor.dtype)))
@@ -162,8 +184,13 @@ def take_matching(network, checkpoint):
     unused = [name for name in checkpoint.weights if name not in own]
     whole = len(taken) - len(partly)
     lines = [f"{checkpoint.path}: {whole} of {len(own)} tensors taken whole, {len(partly)} in part"]
+    if classes is not None:
+        fresh = [class_names[n] for n, index in enumerate(classes) if index is None]
+        count = f"{len(classes) - len(fresh)} of {len(classes)} classes taken by name"
+        lines.append(count + (f"; left fresh: {shortened(fresh)}" if fresh else ""))
     if partly:
-        lines.append(f"taken in part, edge rows only, other class count: {', '.join(partly)}")
+        how = "edge rows only, other class count" if in_order else "class rows by name"
+        lines.append(f"taken in part, {how}: {', '.join(partly)}")
     if left:
         lines.append(f"left fresh: {', '.join(left)}")
     if unused:

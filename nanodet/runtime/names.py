@@ -6,6 +6,7 @@ import unicodedata
 from nanodet.errors import NanodetError
 
 FEW = 8  # names that a message lists
+_ENDS = re.compile(r"^[\s_]+|[\s_]+$")
 _SEPARATORS = re.compile(r"(?<=[^\s_-])[\s_-]+(?=[^\s_-])")
 
 
@@ -16,7 +17,7 @@ def levelled(name):
     ``trafficlight`` are one name. ``5-10`` and ``510`` are two, and so are ``A`` and ``A-``.
     """
     text = unicodedata.normalize("NFKC", str(name)).casefold()
-    text = unicodedata.normalize("NFKC", text).strip().strip("_")
+    text = _ENDS.sub("", unicodedata.normalize("NFKC", text))
 
     def joint(match):
         digits = text[match.start() - 1].isdigit() and text[match.end()].isdigit()

@@ -34,7 +34,7 @@ def initial_weights(network, config, file, training_set, say):
             checkpoint = trainable(load, config, file, say)
     except NanodetError as error:
         raise NanodetError(f"{file}: schedule.load_model: {error}") from None
-    for line in take_matching(network, checkpoint):
+    for line in take_matching(network, checkpoint, config.class_names):
         say(line)
     unmeasured = checkpoint.raw.get(KEY, {}).get("norms_measured") is False
     if unmeasured and not config.schedule.freeze_norm:

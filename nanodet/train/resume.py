@@ -3,6 +3,7 @@
 from nanodet.config import config_to_dict
 from nanodet.errors import NanodetError
 from nanodet.model.checkpoint import read_checkpoint
+from nanodet.runtime.names import levelled, shortened
 
 # what a checkpoint's weights, averages and optimiser state were made with
 _FIXED = ("seed", "class_names", "model", "schedule.optimizer")
@@ -35,6 +36,7 @@ def check_same_run(path, config, file):
         config.class_names = theirs.class_names
     if config.model.arch.head.num_classes is None:
         config.model.arch.head.num_classes = theirs.model.arch.head.num_classes
+    _check_classes(path, config, theirs, file)
     mine, theirs = _flat(config_to_dict(config)), _flat(config_to_dict(theirs))
     for key in sorted(mine.keys() | theirs.keys()):
         fixed = any(key == name or key.startswith(f"{name}.") for name in _FIXED)
@@ -49,6 +51,19 @@ def check_same_run(path, config, file):
             f"{checkpoint.epoch} epochs behind it"
         )
     return checkpoint.epoch
+
+
+def _check_classes(path, config, theirs, file):
+    """Accept the run's classes in another spelling, and say so where they are in another order."""
+    mine, run = ([levelled(name) for name in one.class_names or ()] for one in (config, theirs))
+    if mine == run:
+        theirs.class_names = config.class_names
+    elif sorted(mine) == sorted(run):
+        raise NanodetError(
+            f"{file}: class_names: is {shortened(config.class_names)}, but the run to resume has these "
+            f"in another order, {shortened(theirs.class_names)} ({path}): take that, or start a new "
+            "run with schedule.load_model, which takes them by name"
+        )
 
 
 def _flat(mapping, prefix=""):

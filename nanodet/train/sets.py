@@ -1,5 +1,7 @@
 """The two sets of a training: read, and checked against the config and each other."""
 
+import dataclasses
+
 from nanodet.data.read import read_annotations
 from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
@@ -23,10 +25,13 @@ def read_sets(config, file, say):
         NanodetError: bad annotations, or sets that do not fit the config.
     """
     names = config.class_names
-    training_set = _read(config.data.train, "data.train", names, file, training=True)
+    names_of = "class_names" if names else "data.train"
+    if not names and config.data.train.class_names:
+        names_of = "data.train.class_names"
+    training_set = _read(config.data.train, "data.train", names, names_of, file, training=True)
     if names is None:
         names = list(training_set.class_names)
-    validation_set = _read(config.data.val, "data.val", names, file)
+    validation_set = _read(config.data.val, "data.val", names, names_of, file)
     sets = {"data.train": training_set, "data.val": validation_set}
     for part, found in sets.items():
         for line in found.notes:
@@ -48,14 +53,15 @@ def read_sets(config, file, say):
     return training_set, validation_set
 
 
-def _read(section, part, names, file, training=False):
-    """Read a set as the classes ``names``; None for its own."""
+def _read(section, part, names, names_of, file, training=False):
+    """Read a set as the classes ``names`` of ``names_of``; None for its own."""
     own = section.class_names
     if own and names and own != names:
         raise NanodetError(
-            f"{file}: {part}.class_names: is {shortened(own)}, but the classes are {shortened(names)}"
+            f"{file}: {part}.class_names: is {shortened(own)}, but {names_of} has {shortened(names)}"
         )
+    reading = Reading.of_section(section, f"{part}.", training)
     return read_annotations(
         section.name, section.img_path, section.ann_path, section.list_path, names or own,
-        reading=Reading.of_section(section, f"{part}.", training),
+        reading=dataclasses.replace(reading, names_of=names_of),
     )  # fmt: skip
