@@ -8,6 +8,7 @@ import numpy as np
 
 from nanodet.errors import NanodetError
 from nanodet.runtime.files import replacing, write_text
+from nanodet.runtime.lettering import readable_names
 
 FEW = 12  # up to so many classes are told apart by colour and named
 DPI = 130
@@ -25,11 +26,12 @@ def plot_precision_recall(metrics, path):
     """
     figure, axes = _figure(7, 5)
     recalls, precision = metrics.recalls, metrics.precision
+    names = _labels([row.name for row in metrics.ap_per_class])
     present = np.flatnonzero((precision[0] > -1).any(axis=0))
     few = len(present) <= FEW
     for i in present:
         row = metrics.ap_per_class[i]
-        label = f"{row.name}, IoU 0.50: {row.AP50:.1f}" if few else None
+        label = f"{names[i]}, IoU 0.50: {row.AP50:.1f}" if few else None
         width, colour = (1.2, _colour(i)) if few else (0.5, "0.8")
         axes.plot(recalls, precision[0, :, i], label=label, linewidth=width, color=colour)
     if len(present):
@@ -59,7 +61,7 @@ def plot_confusion(matrix, class_names, path):
         class_names: the name of each class.
         path: the PNG to write.
     """
-    names = [*class_names, "background"]
+    names = [*_labels(class_names), "background"]
     count = len(names)
     parts = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     side = float(np.clip(count * (0.55 if count <= FEW else 0.19), 3.5, 40))
@@ -158,12 +160,21 @@ def _figure(width, height):
     """Return a figure without pyplot, whose global state other threads and notebooks share."""
     try:
         from matplotlib.figure import Figure
+
+        from nanodet.evaluate.canvas import AnyScriptCanvas
     except ImportError as error:
         raise NanodetError(
             f"plots need matplotlib ({error}); install it with: pip install matplotlib"
         ) from None
     figure = Figure(figsize=(width, height))
+    AnyScriptCanvas(figure)
     return figure, figure.add_subplot()
+
+
+def _labels(class_names):
+    """Return class names as matplotlib shows them: no formulas between dollars, nothing hidden."""
+    names = [name.replace("$", r"\$") for name in readable_names(tuple(class_names))]
+    return [f" {name}" if name.startswith("_") else name for name in names]
 
 
 def _save(figure, path):

@@ -6,6 +6,7 @@ import numpy as np
 from nanodet.data.picture import load_picture
 from nanodet.runtime.detections import Detections
 from nanodet.runtime.draw import draw
+from nanodet.runtime.lettering import put_text, text_width
 from nanodet.runtime.spec import Spec
 
 BACKGROUND = (32, 32, 32)
@@ -88,9 +89,6 @@ def _fit(picture, cell):
 def _legend(width, score):
     text = f"dashed: annotation    solid: detection with score {score:g} or more"
     bar = np.full((26, width, 3), BACKGROUND, np.uint8)
-    wide = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)[0][0] + 16
-    scale = 0.5 * min(1.0, width / wide)
-    cv2.putText(
-        bar, text, (8, 17), cv2.FONT_HERSHEY_SIMPLEX, scale, (230, 230, 230), 1, cv2.LINE_AA
-    )
+    letters = next((n for n in range(15, 4, -1) if text_width(text, n) + 16 <= width), 4)
+    put_text(bar, text, (8, 17), (230, 230, 230), letters)
     return bar

@@ -6,7 +6,8 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-FONT = cv2.FONT_HERSHEY_SIMPLEX
+from nanodet.runtime.lettering import put_text, readable_names, text_width
+
 GOLDEN = 0.61803398875
 
 
@@ -64,34 +65,32 @@ def _labels(canvas, detections, corners, order, line, scores):
     height, width = canvas.shape[:2]
     letters = float(np.clip(min(width, height) / 34, 11, 48))  # height of a capital with its margin
     plates = []
+    names = readable_names(tuple(detections.class_names))
     for i in order[::-1]:
-        text = detections.name_of(detections.class_id[i])
+        class_id = int(detections.class_id[i])
+        text = names[class_id] if class_id < len(names) else str(class_id)
         if scores:
             text += f" {detections.confidence[i]:.2f}"
-        scale, thickness, size = _fit_text(text, letters, width)
+        letter_size, size = _fit_text(text, letters, width)
         plate = _free_place(corners[i], size, line, (width, height), plates)
         plates.append(plate)
         x, y = plate[:2]
-        colour = class_colour(int(detections.class_id[i]))
+        colour = class_colour(class_id)
         cv2.rectangle(canvas, (x, y), (x + size[0] - 1, y + size[1] - 1), colour, cv2.FILLED)
         margin = round(size[1] * 0.22)
-        cv2.putText(
-            canvas, text, (x + margin, y + size[1] - 1 - margin), FONT, scale,
-            _ink(colour), thickness, cv2.LINE_AA,
-        )  # fmt: skip
+        start = (x + margin, y + size[1] - 1 - margin)
+        put_text(canvas, text, start, _ink(colour), letter_size)
 
 
 def _fit_text(text, letters, width):
-    """Return font scale, stroke and (width, height) of the plate, no wider than ``width``."""
+    """Return the size of letters and (width, height) of the plate, no wider than ``width``."""
     for _ in range(2):
-        scale = letters * 0.62 / 22  # capitals are 22 px high at scale 1
-        thickness = max(1, round(letters / 16))
-        (text_width, _), _ = cv2.getTextSize(text, FONT, scale, thickness)
-        size = (text_width + 2 * round(letters * 0.22), max(3, round(letters)))
+        letter_size = max(1, round(letters * 0.84))
+        size = (text_width(text, letter_size) + 2 * round(letters * 0.22), max(3, round(letters)))
         if size[0] <= width:
             break
         letters = max(3.0, letters * width / size[0] * 0.97)
-    return scale, thickness, size
+    return letter_size, size
 
 
 def _free_place(box, size, line, canvas_size, plates):

@@ -1,5 +1,7 @@
 """Plots, tables and sheets come out whole for few classes, for many and for none."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -57,6 +59,20 @@ def test_plots_and_table(classes, tmp_path):
     assert len(lines) == 3 + classes and f"{metrics.AP50:.2f}" in lines[2]
     assert all(line.replace("\\|", "").count("|") == 5 for line in lines)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["ap_per_class.md", "confusion.png", "new"]
+
+
+@pytest.mark.filterwarnings("error")  # matplotlib warns of letters that its font lacks
+def test_plots_show_names_of_any_script(tmp_path):
+    """Names of equal length differ in the plot; as empty boxes they would not."""
+    annotations, found = data(2)
+    shown = []
+    for names in (("翘头剪", "קַו"), ("止血钳", "קַו"), ("$\\x$", "_a")):
+        annotations = replace(annotations, class_names=names)
+        plots.plot_precision_recall(evaluate_detections(annotations, found), tmp_path / "pr.png")
+        plots.plot_confusion(np.full((3, 3), 2), names, tmp_path / "confusion.png")
+        shown.append([cv2.imread(str(tmp_path / f)) for f in ("pr.png", "confusion.png")])
+    for one, other in zip(*shown[:2], strict=True):
+        assert one.shape == other.shape and (one != other).any()
 
 
 def test_plots_without_objects_or_classes_do_not_fail(tmp_path):
