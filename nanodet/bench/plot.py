@@ -3,6 +3,7 @@
 from nanodet.bench.plan import count_threads
 from nanodet.errors import NanodetError
 from nanodet.runtime.files import replacing
+from nanodet.runtime.lettering import plot_label
 
 STAGES = {
     "preprocess": ("preprocess", "#8da0cb"),
@@ -23,11 +24,14 @@ def plot(report, path):
     check_plot()
     from matplotlib.figure import Figure
 
+    from nanodet.runtime.canvas import AnyScriptCanvas
+
     done = [r for r in report["results"] if "times_us" in r]
     figure = Figure(figsize=(9, 1.6 + 0.42 * len(done)))
+    AnyScriptCanvas(figure)
     axes = figure.add_subplot()
     ends = [_draw(axes, row, result["times_us"]) for row, result in enumerate(done)]
-    axes.set_yticks(range(len(done)), map(_name, done), fontsize=8)
+    axes.set_yticks(range(len(done)), [plot_label(_name(result)) for result in done], fontsize=8)
     axes.invert_yaxis()
     axes.set(xlabel="milliseconds", xlim=(0, 1.25 * max(ends, default=1.0)))
     axes.set_title(_title(report), fontsize=10, loc="left", pad=20)

@@ -8,7 +8,7 @@ import numpy as np
 
 from nanodet.errors import NanodetError
 from nanodet.runtime.files import replacing, write_text
-from nanodet.runtime.lettering import readable_names
+from nanodet.runtime.lettering import plot_label, readable_names
 
 FEW = 12  # up to so many classes are told apart by colour and named
 DPI = 130
@@ -161,7 +161,7 @@ def _figure(width, height):
     try:
         from matplotlib.figure import Figure
 
-        from nanodet.evaluate.canvas import AnyScriptCanvas
+        from nanodet.runtime.canvas import AnyScriptCanvas
     except ImportError as error:
         raise NanodetError(
             f"plots need matplotlib ({error}); install it with: pip install matplotlib"
@@ -172,9 +172,7 @@ def _figure(width, height):
 
 
 def _labels(class_names):
-    """Return class names as matplotlib shows them: no formulas between dollars, nothing hidden."""
-    names = [name.replace("$", r"\$") for name in readable_names(tuple(class_names))]
-    return [f" {name}" if name.startswith("_") else name for name in names]
+    return [plot_label(name) for name in readable_names(tuple(class_names))]
 
 
 def _save(figure, path):

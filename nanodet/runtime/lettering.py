@@ -33,6 +33,15 @@ def readable_names(names):
     return tuple(text for text, _ in shown)
 
 
+def plot_label(text):
+    """Return ``text`` so that matplotlib shows it as it is.
+
+    A text between dollars would be read as a formula, and one that begins with ``_`` is left out.
+    """
+    text = text.replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
+
+
 def _shown(number, name):
     if _prepared(name)[1] is not None:
         return name, True
