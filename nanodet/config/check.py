@@ -5,6 +5,9 @@ from nanodet.config.schema import MUCH, meaning, sections
 from nanodet.errors import NanodetError
 from nanodet.runtime.fit import ALIGNMENT
 
+# what old files name that is not built: they can go on with another model
+_PARTS = ("model.arch.name", *(f"model.arch.{part}.name" for part in ("backbone", "fpn", "head")))
+
 
 def failing(file):
     """Return a function ``fail(key, why)`` that raises a `NanodetError` naming ``file`` and key."""
@@ -56,7 +59,8 @@ def check_values(section, fail, prefix=""):
         if value is None:
             continue
         if known and value not in known:
-            fail(key, f"{value!r} is not built into this version; known: {shown(known)}")
+            part = " (model.arch left out is NanoDet-m)" if key in _PARTS else ""
+            fail(key, f"{value!r} is not built into this version; known: {shown(known)}{part}")
         if low is None:
             continue
         for number in value if isinstance(value, list) else [value]:

@@ -128,7 +128,7 @@ class Fpn:
     norm_cfg: Norm | None = key(
         None, "batch norm behind the lateral convolutions; none where left out"
     )
-    conv_cfg: dict[str, Any] | None = unread("the original, which does not read it,")
+    conv_cfg: dict[str, Any] | None = unread("the original does not read it either")
     dropout_ratio: float | None = unread("TAN")
     feature_hw: list[int] | None = unread("TAN")
     kernel_size: int | None = unread("GhostPAN")
@@ -216,7 +216,7 @@ class Head:
     assigner_cfg: dict[str, Any] | None = unread("NanoDetPlusHead")
     use_depthwise: bool | None = unread("NanoDetPlusHead")
     legacy_post_process: bool | None = unread("NanoDetPlusHead")
-    conv_cfg: dict[str, Any] | None = unread("the original, which does not read it,")
+    conv_cfg: dict[str, Any] | None = unread("the original does not read it either")
 
 
 @dataclass
@@ -313,7 +313,7 @@ class Dataset:
     load_mosaic: bool | None = key(
         None, "mosaics are not made, nor are they by the original", known=(False,)
     )
-    mode: str | None = unread("the original, which sets it by itself,")
+    mode: str | None = unread("the original sets it by itself")
 
     @property
     def effective_fit(self):
@@ -327,7 +327,7 @@ class Data:
     val: Dataset = key(
         REQUIRED, "the set to evaluate on; its input size and fit are those of the export"
     )
-    test: Dataset | None = unread("the original, which does not read it,")
+    test: Dataset | None = unread("the original does not read it either")
 
 
 @dataclass
@@ -474,7 +474,7 @@ class Config:
         None, "the classes in order; those of the data where left out"
     )
     cudnn_benchmark: bool = key(True, "let cuDNN try which algorithm is the fastest")
-    test: dict[str, Any] | None = unread("the original, which does not read it,")
+    test: dict[str, Any] | None = unread("the original does not read it either")
 
 
 def sections(config, prefix=""):

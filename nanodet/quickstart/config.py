@@ -19,7 +19,7 @@ def quickstart_config(out, train_set, val_set, seed, epochs):
     def section(pictures, annotations, pipeline):
         return {
             "name": "CocoDataset", "img_path": str(pictures), "ann_path": str(annotations),
-            "input_size": list(SIZE), "keep_ratio": True, "fit": "letterbox", "cache": True,
+            "input_size": list(SIZE), "fit": "letterbox", "cache": True,
             "pipeline": pipeline,
         }  # fmt: skip
 
@@ -33,15 +33,10 @@ def quickstart_config(out, train_set, val_set, seed, epochs):
             "seed": seed,
             "model": {
                 "weight_averager": {"name": "ExpMovingAverager", "decay": 0.998},
-                "arch": {
-                    "name": "OneStageDetector",
-                    "backbone": {"name": "ShuffleNetV2", "model_size": "0.5x", "pretrain": False},
-                    "fpn": {"name": "PAN", "in_channels": [48, 96, 192], "out_channels": 96},
-                    "head": {"name": "NanoDetHead", "num_classes": len(CLASSES)},
-                },
+                "arch": {"backbone": {"model_size": "0.5x", "pretrain": False}},
             },
             "data": {"train": section(*train_set, augmentation), "val": section(*val_set, {})},
-            "device": {"gpu_ids": -1, "workers_per_gpu": 0, "batchsize_per_gpu": 16},
+            "device": {"gpu_ids": -1, "workers_per_gpu": 0},
             "schedule": {
                 "optimizer": {
                     "name": "AdamW",
@@ -51,7 +46,7 @@ def quickstart_config(out, train_set, val_set, seed, epochs):
                 },
                 "warmup": {"name": "linear", "steps": 50, "ratio": 0.05},
                 "total_epochs": epochs,
-                "lr_schedule": {"name": "CosineAnnealingLR", "T_max": epochs, "eta_min": 0.00004},
+                "lr_schedule": {"name": "CosineAnnealingLR", "eta_min": 0.00004},
                 "val_intervals": max(epochs // 4, 1),
             },
             "grad_clip": 35,

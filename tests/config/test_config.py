@@ -7,6 +7,7 @@ import yaml
 
 from nanodet.config import Config, config_from_dict, config_to_dict, load_config, save_config
 from nanodet.config.build import build
+from nanodet.config.reference import reference
 from nanodet.errors import NanodetError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -220,3 +221,8 @@ def test_a_bad_override_is_one_line(tmp_path, override):
     path.write_text(FULL)
     with pytest.raises(NanodetError):
         load_config(path, [override])
+
+
+def test_the_reference_page_is_up_to_date():
+    page = (ROOT / "docs" / "config.md").read_text(encoding="utf-8")
+    assert page == reference(), "run: python -m nanodet.config.reference > docs/config.md"

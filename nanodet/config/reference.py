@@ -1,0 +1,119 @@
+"""The page ``docs/config.md``, made from the schema: ``python -m nanodet.config.reference``."""
+
+import dataclasses
+import sys
+import types
+import typing
+
+from nanodet.config.check import limits, shown
+from nanodet.config.schema import REQUIRED, Config, default_of, meaning
+
+_HEAD = """\
+# Every key of a config file
+
+Made from the schema (`python -m nanodet.config.reference > docs/config.md`).
+
+The keys are those of NanoDet 1.0, so that its files run unchanged, and ours, marked **+**. A key nobody
+knows, a value of the wrong type or out of its range, and a setting that would have no effect are one line
+that names file and key. **Bold** keys must be given. On the command line: `nanodet train CONFIG
+schedule.optimizer.lr=0.01`.
+
+[config/nanodet-m_custom.yml](../config/nanodet-m_custom.yml) is a short file to begin with,
+[config/nanodet-m.yml](../config/nanodet-m.yml) the paper's recipe in full.
+"""
+_WORDS = {
+    bool: "true, false", int: "whole number", float: "number", str: "text", dict: "mapping",
+}  # fmt: skip
+
+
+def reference():
+    """Return the page as Markdown."""
+    parts = [_HEAD]
+    for prefix, kind in _sections(Config):
+        parts.append(f"## {f'`{prefix}`' if prefix else 'Top level'}\n\n{_table(kind)}")
+    return "\n".join(parts)
+
+
+def _sections(kind, prefix=""):
+    """Yield (dotted key, dataclass) of every section; data.train and data.val are one."""
+    yield prefix, kind
+    for entry, hint in _entries(kind):
+        section = _section(hint)
+        if section is None or meaning(entry).unread or (prefix, entry.name) == ("data", "val"):
+            continue
+        name = "{train,val}" if (prefix, entry.name) == ("data", "train") else entry.name
+        named = ".*" if typing.get_origin(_plain(hint)) is dict else ""
+        yield from _sections(section, f"{prefix}.{name}{named}".lstrip("."))
+
+
+def _entries(kind):
+    hints = typing.get_type_hints(kind)
+    return [(entry, hints[entry.name]) for entry in dataclasses.fields(kind)]
+
+
+def _plain(hint):
+    """Return a type without its ``None``; a union of several stays one."""
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        rest = [choice for choice in typing.get_args(hint) if choice is not type(None)]
+        return rest[0] if len(rest) == 1 else typing.Union[tuple(rest)]  # noqa: UP007
+    return hint
+
+
+def _section(hint):
+    hint = _plain(hint)
+    if typing.get_origin(hint) is dict:
+        hint = typing.get_args(hint)[1]
+    return hint if dataclasses.is_dataclass(hint) else None
+
+
+def _table(kind):
+    rows, refused = [], {}
+    for entry, hint in _entries(kind):
+        about = meaning(entry)
+        if about.unread:
+            refused.setdefault(about.text, []).append(f"`{entry.name}`")
+            continue
+        name = f"**`{entry.name}`**" if default_of(entry) is REQUIRED else f"`{entry.name}`"
+        plus = " **+**" if about.ours else ""
+        rows.append(
+            f"| {name}{plus} | {_values(hint, about)} | {_default(entry)} | {_sentence(about.text)} |"
+        )
+    lines = ["| key | values | default | meaning |", "|---|---|---|---|", *rows]
+    if refused:
+        lines += ["", "Known, and refused because nothing here has them:", ""]
+        lines += [f"- {', '.join(names)}: {parts}" for parts, names in refused.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _sentence(text):
+    return text[0].upper() + text[1:]
+
+
+def _values(hint, about):
+    if about.known:
+        return shown(about.known)
+    if _section(hint) is not None:
+        return "section"
+    words = _type(_plain(hint))
+    return words if about.low is None else f"{words}, {limits(about.low, about.high)}"
+
+
+def _type(hint):
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        return " or ".join(map(_type, arguments))
+    if origin is list:
+        inner = "list" if typing.get_origin(arguments[0]) else _type(arguments[0])
+        return f"list of {inner}s"
+    return _WORDS.get(origin or hint, "any")
+
+
+def _default(entry):
+    value = default_of(entry)
+    if value is REQUIRED or value is None or dataclasses.is_dataclass(value):
+        return ""
+    return f"`{shown([value])}`"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())
