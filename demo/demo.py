@@ -15,8 +15,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs without an installation
 
-from nanodet.cli.main import main as nanodet
-from nanodet.errors import NanodetError
+from nanodet.cli.main import run_command
+from nanodet.cli.packages import needed_packages
+
+
+def __getattr__(name):
+    # loaded when first used: --help needs no OpenCV
+    if name == "Predictor":
+        from nanodet.original.predictor import Predictor
+
+        return Predictor
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def read_arguments(arguments=None):
@@ -42,19 +51,17 @@ def save_folder(config):
 
 
 def main(arguments=None):
-    args = read_arguments(arguments)
+    return run_command(run, read_arguments(arguments))
+
+
+def run(args):
+    with needed_packages():
+        from nanodet.runtime.detect import detect
     source = str(args.camid) if args.demo == "webcam" else args.path
     if args.demo == "image" and Path(source).is_dir():
         source = str(Path(glob.escape(source)) / "**" / "*")  # sub-folders too
-    command = ["detect", args.model, source]
-    if args.config:
-        command += ["--config", args.config]
-    if args.save_result:
-        try:
-            command += ["--out", save_folder(args.config)]
-        except NanodetError as error:
-            sys.exit(f"nanodet: error: {error}")
-    return nanodet(command)
+    out = save_folder(args.config) if args.save_result else None
+    detect(args.model, source, args.config, out, instead="--save_result")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from nanodet.cli.export_script import main
+from nanodet.original.export_script import main
 
 if __name__ == "__main__":
     sys.exit(main("onnx"))

@@ -22,10 +22,10 @@ class TorchBackend:
         self.spec = spec_of(self.config)
 
     def run(self, tensor):
+        device = next(self.network.parameters()).device
         with torch.inference_mode():
-            return scores_and_bins(
-                self.network(torch.from_numpy(tensor)), len(self.spec.class_names)
-            )[0].numpy()
+            logits = self.network(torch.from_numpy(tensor).to(device))
+            return scores_and_bins(logits, len(self.spec.class_names))[0].cpu().numpy()
 
 
 def scores_and_bins(logits, num_classes):

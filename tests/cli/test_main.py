@@ -3,10 +3,13 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from nanodet.cli.main import VERBS, main
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -119,9 +122,7 @@ def test_the_runtime_imports_neither_torch_nor_lightning(root):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(
-    "script", ["train.py", "test.py", "export_onnx.py", "export_ncnn.py", "bench_training.py"]
-)
+@pytest.mark.parametrize("script", sorted(path.name for path in (ROOT / "tools").glob("*.py")))
 def test_the_scripts_of_the_original_have_help(root, script):
     done = subprocess.run(
         [sys.executable, str(root / "tools" / script), "--help"],

@@ -5,10 +5,10 @@ import shutil
 import pytest
 
 from nanodet import Detector, NanodetError
-from nanodet.cli.export_script import main as script
 from nanodet.config import save_config
 from nanodet.export.export import FP16, FP32, SIMPLIFIED, check_stem, export
 from nanodet.model.torch_backend import TorchBackend
+from nanodet.original.export_script import main as script
 from nanodet.runtime.spec import Spec
 
 

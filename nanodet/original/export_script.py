@@ -1,21 +1,21 @@
 """The command line that users of the original NanoDet's export scripts know."""
 
 import argparse
-import re
 from pathlib import Path
 
 from nanodet.cli.main import run_command
 from nanodet.cli.packages import needed_packages
 from nanodet.errors import NanodetError
+from nanodet.original.arguments import height_width
 
-SUFFIX = {"onnx": ".onnx", "ncnn": ".param"}
+SUFFIX = {"onnx": ".onnx", "ncnn": ".param", "torchscript": ".torchscript.pth"}
 
 
 def main(kind, argv=None):
     """Export one format; return the exit status.
 
     Args:
-        kind: ``onnx`` or ``ncnn``.
+        kind: ``onnx``, ``ncnn`` or ``torchscript``.
         argv: arguments; None takes the process's.
     """
     parser = argparse.ArgumentParser(description=f"Convert a checkpoint to {kind}.")
@@ -26,10 +26,10 @@ def main(kind, argv=None):
     )  # fmt: skip
     parser.add_argument(
         "--out_path", default=f"nanodet{SUFFIX[kind]}", metavar="O",
-        help="file to write, its spec beside it (default: %(default)s)",
+        help="file to write, its spec beside it or inside (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--input_shape", type=_height_width, metavar="H,W",
+        "--input_shape", type=height_width, metavar="H,W",
         help="network input (default: the config's data.val.input_size)",
     )  # fmt: skip
     return run_command(_run, kind, parser.parse_args(argv))
@@ -39,26 +39,23 @@ def _run(kind, args):
     with needed_packages():
         from nanodet.config import load_config
         from nanodet.export.export import check_stem, export
+        from nanodet.export.torchscript_file import export_torchscript
         from nanodet.runtime.spec import check_input_size
     out, size = Path(args.out_path), args.input_shape
     # here, because the export would name the options of `nanodet export`
     if out.is_dir():
         raise NanodetError(f"--out_path: {out} is a folder, not a file to write")
-    name = out.stem if out.suffix in (".onnx", ".param", ".bin") else out.name
-    check_stem(name, "--out_path")
-    if size is not None:
-        check_input_size(size, f"--input_shape {size[1]},{size[0]}")
     model = args.model_path
     if model is None:
         model = Path(load_config(args.cfg_path).save_dir) / "model_best" / "model_best.ckpt"
+    if size is not None:
+        check_input_size(size, f"--input_shape {size[1]},{size[0]}")
+    if kind == "torchscript":
+        export_torchscript(model, out, args.cfg_path, size)
+        print(out)
+        return
+    name = out.stem if out.suffix in (".onnx", ".param", ".bin") else out.name
+    check_stem(name, "--out_path")
     exported = export(model, out.parent, args.cfg_path, (kind,), size, name=name)
     for path in exported.files.values():
         print(path)
-
-
-def _height_width(text):
-    """Read ``H,W`` as (width, height)."""
-    if not re.fullmatch(r"[1-9]\d{0,4},[1-9]\d{0,4}", text.replace(" ", "")):
-        raise argparse.ArgumentTypeError(f"{text!r} is not H,W such as 320,320")
-    height, width = text.split(",")
-    return int(width), int(height)

@@ -1,0 +1,1 @@
+"""What users of the original NanoDet call: its scripts' arguments and its `Predictor`."""
