@@ -1,6 +1,7 @@
 """Small real videos and a server for them."""
 
 import http.server
+import struct
 import threading
 import time
 from contextlib import contextmanager
@@ -92,3 +93,49 @@ def serving(frames=10**6, interval_s=0.02, file=None):
         done.set()
         server.shutdown()
         server.server_close()
+
+
+def write_uneven_video(path, times, end, size=(128, 96)):
+    """Write a Matroska file of JPEGs that brighten from grey level 40 by two per frame.
+
+    Args:
+        times: when each frame begins, in whole milliseconds; end: when the last one ends.
+    """
+
+    def part(kind, *parts):
+        body = b"".join(parts)
+        return bytes.fromhex(kind) + (1 << 56 | len(body)).to_bytes(8, "big") + body
+
+    def number(value):
+        return value.to_bytes(8, "big")
+
+    head = part("1a45dfa3", part("4282", b"matroska"), part("4287", number(4)))
+    info = part("1549a966", part("4489", struct.pack(">d", end)))
+    picture = part("e0", part("b0", number(size[0])), part("ba", number(size[1])))
+    numbers = [part(kind, number(1)) for kind in ("d7", "73c5", "83")]
+    track = part("1654ae6b", part("ae", *numbers, part("86", b"V_MJPEG"), picture))
+    clusters = []
+    for n, time_ms in enumerate(times):
+        jpeg = cv2.imencode(".jpg", grey(min(40 + 2 * n, 250), size))[1].tobytes()
+        frame = part("a3", b"\x81\0\0\x80" + jpeg)
+        clusters.append(part("1f43b675", part("e7", number(time_ms)), frame))
+    path.write_bytes(head + part("18538067", info, track, *clusters))
+    return path
+
+
+def frame_times(path):
+    """Return when each frame of a video begins in seconds, and its grey level."""
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    assert capture.isOpened(), path
+    found = []
+    while True:
+        there, picture = capture.read()
+        if not there:
+            return found
+        found.append((capture.get(cv2.CAP_PROP_POS_MSEC) / 1000, float(picture.mean())))
+
+
+def lasts(path):
+    """Return how long a video says it is, in seconds."""
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    return capture.get(cv2.CAP_PROP_FRAME_COUNT) / capture.get(cv2.CAP_PROP_FPS)

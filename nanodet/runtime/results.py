@@ -37,7 +37,7 @@ class Results:
             target = self.folder / f"{_stem(source)}.mp4"
             if target.resolve() == Path(source.name).resolve():
                 raise NanodetError(f"{target}: would replace the source; choose another --out")
-            self._video = VideoWriter(target, source.fps, by_clock=source.live)
+            self._video = VideoWriter(target, source.fps)
         check_folder_writable(self.folder)
         self._files, self._lines = contextlib.ExitStack(), None
 

@@ -153,20 +153,26 @@ class VideoSource(Source):
             index += 1
             _, picture = self._capture.read()
             time_s = self._time(index, time_s)
-        if self.total and not self.stopped:
-            missing = self.total - index
-            # containers without a frame index give an estimate; it is a few frames off
-            if missing > max(2, self.total // 100):
-                self.problem = (
-                    f"{self.name}: the video stops at frame {index} of {self.total} "
-                    f"({time_s:.1f} s); the rest cannot be read"
-                )
+        if self.total and not self.stopped and self._lacks(index, time_s):
+            self.problem = (
+                f"{self.name}: the video stops at frame {index} of {self.total} "
+                f"({time_s:.1f} s); the rest cannot be read"
+            )
+
+    def _lacks(self, index, time_s):
+        """Whether there should be more than ``index`` frames up to ``time_s``."""
+        # containers without a frame index give an estimate; it is a few frames off
+        if self.total - index <= max(2, self.total // 100):
+            return False
+        # and where frames come unevenly the estimate is of the length alone
+        uneven = self.fps and time_s - index / self.fps > 2.5 / self.fps
+        return not uneven or self.total / self.fps - time_s > 1
 
     def _time(self, index, before):
         time_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
         if time_s > before:
             return round(time_s, 4)
-        return round(index / self.fps, 4) if self.fps else before
+        return max(round(index / self.fps, 4), before) if self.fps else before
 
     def close(self):
         super().close()

@@ -1,50 +1,60 @@
 """Writing a video that appears under its name only when it is whole."""
 
 import contextlib
+import itertools
+from array import array
 
 import cv2
 
 from nanodet.errors import NanodetError
 from nanodet.runtime.files import replacing, text_name
+from nanodet.runtime.mp4_times import set_frame_times
 
 DEFAULT_FPS = 25.0  # for sources that do not tell
+MAX_FPS = 240.0
+JITTER_S = 0.002  # containers round times to milliseconds
 
 
 class VideoWriter:
     """An mp4 file (MPEG-4 video) that takes its size from the first frame.
 
+    It lasts as long as what it shows: each frame begins at its own time.
+
     Args:
         path: the file to write; `close` puts it there, complete, after an interruption too.
         fps: frames per second; ``None`` when the source does not tell.
-        by_clock: for live sources, whose frames come unevenly: frames are repeated or left out
-            so that the video lasts as long as what it shows.
 
     Raises:
         NanodetError: the folder or the video cannot be written.
     """
 
-    def __init__(self, path, fps=None, by_clock=False):
+    def __init__(self, path, fps=None):
         self.path, self.frames = text_name(path), 0
-        self._fps, self._by_clock = fps or DEFAULT_FPS, by_clock
+        # more is what containers say whose frames come unevenly; OpenCV's bit rate goes by it
+        self._fps = fps if fps and fps <= MAX_FPS else DEFAULT_FPS
+        self._times = array("d")
         self._files = contextlib.ExitStack()
-        self._writer = self._size = self._start_s = None
+        self._writer = self._size = None
 
     def write(self, picture, time_s=None):
-        """Append a frame, uint8 (H, W, 3) BGR; ``time_s`` is needed with ``by_clock``."""
+        """Append a frame, uint8 (H, W, 3) BGR.
+
+        Args:
+            time_s: when it begins; ``None`` for one frame's length after the last.
+        """
         if self._writer is None:
-            self._open(picture, time_s)
+            self._open(picture)
         if (picture.shape[1], picture.shape[0]) != self._size:
             # a stream that changes its size: the file cannot, and OpenCV would drop the frame
             picture = cv2.resize(picture, self._size)
-        repeats = 1
-        if self._by_clock:
-            repeats = round((time_s - self._start_s) * self._fps) + 1 - self.frames
-        for _ in range(repeats):
-            self._writer.write(picture)
-            self.frames += 1
+        self._writer.write(picture)
+        self.frames += 1
+        if time_s is None:
+            time_s = self._times[-1] + 1 / self._fps if self._times else 0.0
+        self._times.append(time_s)
 
-    def _open(self, picture, time_s):
-        self._size, self._start_s = (picture.shape[1], picture.shape[0]), time_s
+    def _open(self, picture):
+        self._size = (picture.shape[1], picture.shape[0])
         self._temporary = self._files.enter_context(replacing(self.path))
         self._writer = cv2.VideoWriter(
             str(self._temporary), cv2.VideoWriter_fourcc(*"mp4v"), self._fps, self._size
@@ -64,7 +74,20 @@ class VideoWriter:
         reader.release()
         if not whole:
             self._fail("is the disk full?")
+        if not self._is_steady():
+            steps = sorted(after - before for before, after in itertools.pairwise(self._times))
+            last = min(1 / self._fps, steps[len(steps) // 2] or 1)
+            try:
+                set_frame_times(self._temporary, [*self._times, self._times[-1] + last])
+            except (OSError, ValueError) as error:
+                self._fail(error)
         self._files.close()
+
+    def _is_steady(self):
+        """Whether the frames come at the rate that the file has."""
+        start, step = self._times[0], 1 / self._fps
+        slack = max(JITTER_S, 0.1 * step)
+        return all(abs(t - start - n * step) <= slack for n, t in enumerate(self._times))
 
     def _fail(self, why):
         error = NanodetError(f"{self.path}: this video cannot be written ({why})")

@@ -11,9 +11,21 @@ import cv2
 import numpy as np
 import pytest
 from box_model import BOX, write_box_model
-from moving_pictures import grey, read_video, serving, truncate, write_video
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from moving_pictures import (
+    frame_times,
+    grey,
+    lasts,
+    read_video,
+    serving,
+    truncate,
+    write_uneven_video,
+    write_video,
+)
 
 from nanodet.errors import NanodetError
+from nanodet.runtime.mp4_times import set_frame_times
 from nanodet.runtime.video_writer import VideoWriter
 from nanodet.runtime.window import import_problem
 
@@ -260,14 +272,81 @@ def test_out_that_cannot_be_written(model, tmp_path):
     assert code == 1 and f"{tmp_path / 'file'} is a file" in error_line(err)
 
 
-def test_writer_by_clock_repeats_and_leaves_out(tmp_path):
-    writer = VideoWriter(tmp_path / "v.mp4", fps=10, by_clock=True)
-    for level, time_s in ((50, 5.0), (100, 5.5), (150, 5.51), (200, 5.6)):
-        writer.write(grey(level), time_s)
+UNEVEN = {
+    # milliseconds: fast, slow, fast; as phones record; a slide show; bursts of 240 a second
+    "changing": [*range(0, 660, 33), *range(1000, 3000, 200), *range(3000, 3660, 33)],
+    "phone": [0, 32, 74, 116, 150, 185, 218, 251, 285, 318, 350, 392, 425, 458, 500],
+    "slides": [0, 40, 80, 2000, 2040, 5000],
+    "bursts": [*range(0, 100, 4), *range(1000, 1300, 33), *range(2000, 2100, 4)],
+}
+
+
+@pytest.mark.parametrize("kind", UNEVEN)
+def test_uneven_video_keeps_the_time_of_each_frame(model, tmp_path, kind):
+    times = UNEVEN[kind]
+    video = write_uneven_video(tmp_path / "v.mkv", times, times[-1] + 40)
+    code, _, err = detect(model, video, "--out", tmp_path / "out")
+    assert (code, err) == (0, "")
+    lines = json_lines(tmp_path / "out")
+    assert [line["time_s"] for line in lines] == pytest.approx([t / 1000 for t in times], abs=2e-3)
+    copied = frame_times(tmp_path / "out" / "v.mp4")
+    assert [t for t, _ in copied] == pytest.approx([t / 1000 for t in times], abs=2e-3)
+    levels = [level for _, level in copied]
+    assert levels[-1] > levels[0] and levels == sorted(levels)
+    assert lasts(tmp_path / "out" / "v.mp4") == pytest.approx(times[-1] / 1000 + 0.04, abs=0.04)
+    # and what was written is read with the same times again
+    code, _, err = detect(model, tmp_path / "out" / "v.mp4", "--out", tmp_path / "again")
+    assert (code, err) == (0, "")
+    again = [line["time_s"] for line in json_lines(tmp_path / "again")]
+    assert again == pytest.approx([t / 1000 for t in times], abs=3e-3)
+
+
+def test_truncated_uneven_video_says_where_it_stops(model, tmp_path):
+    times = [*range(0, 1000, 40), *range(1000, 9000, 200)]
+    video = truncate(write_uneven_video(tmp_path / "v.mkv", times, 9000), 0.6)
+    code, _, err = detect(model, video, "--out", tmp_path / "out")
+    assert code == 1 and "the video stops at frame" in error_line(err)
+
+
+def test_writer_keeps_times_and_steady_rates(tmp_path):
+    for name, times in (
+        ("steady", [5 + n / 10 for n in range(8)]),
+        ("live", [5.0, 5.5, 5.51, 5.6]),
+    ):
+        writer = VideoWriter(tmp_path / f"{name}.mp4", fps=10)
+        for n, time_s in enumerate(times):
+            writer.write(grey(50 + 20 * n), time_s)
+        writer.close()
+        found = frame_times(tmp_path / f"{name}.mp4")
+        assert [t for t, _ in found] == pytest.approx([t - 5 for t in times], abs=1e-3)
+        assert [round(level / 10) for _, level in found] == [5 + 2 * n for n in range(len(times))]
+    assert read_video(tmp_path / "steady.mp4")[1] == 10
+
+
+@settings(max_examples=25)
+@given(st.lists(st.integers(0, 400), min_size=1, max_size=12), st.sampled_from([5, 29.97, 240]))
+def test_any_times_come_back(tmp_path_factory, steps, fps):
+    path = tmp_path_factory.mktemp("video") / "v.mp4"
+    times = [0.0]
+    for step in steps:
+        times.append(times[-1] + step / 1000)
+    writer = VideoWriter(path, fps)
+    for time_s in times:
+        writer.write(grey(100, (32, 32)), time_s)
     writer.close()
-    levels, fps = read_video(tmp_path / "v.mp4")
-    assert fps == 10
-    assert [round(level / 50) for level in levels] == [1, 2, 2, 2, 2, 2, 4]
+    found = [time_s for time_s, _ in frame_times(path)]
+    assert found == pytest.approx(times, abs=max(0.1 / fps, 2e-3) + 1e-3)
+
+
+def test_videos_of_another_kind_are_left_alone(tmp_path):
+    other = write_video(tmp_path / "v.avi", 3)
+    before = other.read_bytes()
+    with pytest.raises(ValueError, match="does not end in its index"):
+        set_frame_times(other, [0, 1, 2, 3])
+    video = write_video(tmp_path / "v.mp4", 3, codec="mp4v")
+    with pytest.raises(ValueError, match="3 frames in this video, not 2"):
+        set_frame_times(video, [0, 1, 2])
+    assert other.read_bytes() == before and len(read_video(video)[0]) == 3
 
 
 def test_writer_resizes_to_its_first_frame(tmp_path):
