@@ -45,8 +45,8 @@ def run(args):
     detector = evaluation_detector(args.model, config.evaluator, config=args.config)
     place = "data.test." if testing and config.data.test else "data.val."
     annotations = read_truth(
-        detector.spec, detector.backend.path, section.img_path, section.ann_path, section.name,
-        section.list_path, Reading.of_section(section, place), annotated=not testing,
+        detector.spec, detector.backend.path, section.img_path, section.ann_path,
+        Reading.of_section(section, place), annotated=not testing,
     )  # fmt: skip
     if testing:
         detections = detect_all(detector, annotations)

@@ -52,31 +52,45 @@ def fit_name(text):
     return text
 
 
-def add_format_argument(parser):
-    """Add ``--format``, of annotations."""
+def add_data_arguments(parser, images, annotations="of the pictures"):
+    """Add ``--images``, ``--annotations`` and what says how they are read; see `reading`.
+
+    Args:
+        images, annotations: what they are for, in words.
+    """
+    parser.add_argument("--images", metavar="DIR", help=images)
+    parser.add_argument(
+        "--annotations", metavar="FILE_OR_DIR",
+        help=f"{annotations}: COCO json file, or folder of VOC xml or YOLO txt files",
+    )  # fmt: skip
+    add_list_arguments(parser)
     parser.add_argument(
         "--format", choices=("coco", "voc", "yolo"),
         help="format of the annotations (default: told by the files)",
     )  # fmt: skip
-
-
-def add_reading_arguments(parser):
-    """Add ``--unknown-classes`` and ``--missing-images``, of annotations."""
     parser.add_argument(
         "--unknown-classes", choices=("error", "skip"),
         help="annotated objects of classes that the model has not (default: error; VOC: skip)",
     )  # fmt: skip
+
+
+def add_list_arguments(parser):
+    """Add ``--list`` and ``--missing-images``."""
     parser.add_argument(
-        "--missing-images", choices=("error", "skip"), default="error",
-        help="annotated pictures that are not there (default: error)",
+        "--list", dest="list_path", metavar="FILE",
+        help="text file with one picture name a line: take only these",
+    )  # fmt: skip
+    parser.add_argument(
+        "--missing-images", choices=("error", "skip"),
+        help="listed or annotated pictures that are not there (default: error)",
     )  # fmt: skip
 
 
 def reading(args):
-    """Return the `nanodet.data.reading.Reading` of the arguments that `add_reading_arguments` adds."""
-    from nanodet.data.reading import Reading  # --help needs no packages
+    """Return the `nanodet.data.reading.Reading` of what a command was told."""
+    from nanodet.data.reading import CHOICES, Reading  # --help needs no packages
 
-    return Reading(args.unknown_classes, args.missing_images, place="--")
+    return Reading(**{key: getattr(args, key, None) for key in CHOICES}, place="--")
 
 
 def add_class_agnostic_argument(parser, default):
@@ -88,13 +102,17 @@ def add_class_agnostic_argument(parser, default):
     )  # fmt: skip
 
 
-def add_model_arguments(parser):
-    """Add ``model``, ``--config``, ``--fit``, ``--size``, ``--threads`` and ``--engine``."""
+def add_model_arguments(parser, config=""):
+    """Add ``model``, ``--config``, ``--fit``, ``--size``, ``--threads`` and ``--engine``.
+
+    Args:
+        config: what else the config is for, in words.
+    """
     parser.add_argument(
         "model", metavar="MODEL", help=".ckpt, .onnx or .param file, or a published name"
     )
     parser.add_argument(
-        "--config", metavar="C", help="config of the model; a .ckpt not written here needs it"
+        "--config", metavar="C", help=f"config of a checkpoint that carries none{config}"
     )
     parser.add_argument(
         "--fit", type=fit_name, metavar="own|letterbox|stretch",

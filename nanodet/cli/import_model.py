@@ -1,6 +1,6 @@
 """``nanodet import``: a trained ncnn NanoDet back into a checkpoint that trains."""
 
-from nanodet.cli.arguments import positive_int
+from nanodet.cli.arguments import add_list_arguments, positive_int, reading
 from nanodet.cli.packages import needed_packages
 
 
@@ -14,6 +14,7 @@ def add_arguments(parser):
         "--images", metavar="DIR",
         help="measure the batch norms on pictures of this folder, so that training can go on",
     )  # fmt: skip
+    add_list_arguments(parser)
     parser.add_argument(
         "--limit", type=positive_int, default=200, metavar="N",
         help="at most so many pictures, evenly spread over the folder (default: 200)",
@@ -25,5 +26,7 @@ def run(args):
     """Import, and print what was written."""
     with needed_packages():
         from nanodet.export.import_ncnn import import_model
-    imported = import_model(args.model, args.config, args.out, args.images, args.limit)
+    imported = import_model(
+        args.model, args.config, args.out, args.images, args.limit, reading=reading(args)
+    )
     print(imported.path)

@@ -2,12 +2,7 @@
 
 import argparse
 
-from nanodet.cli.arguments import (
-    add_format_argument,
-    add_reading_arguments,
-    positive_int,
-    reading,
-)
+from nanodet.cli.arguments import add_data_arguments, positive_int, reading
 from nanodet.cli.packages import needed_packages
 
 
@@ -15,16 +10,16 @@ def add_arguments(parser):
     """Add the command's arguments to an `argparse` parser."""
     parser.add_argument("model", metavar="MODEL.param", help="ncnn model in floating point")
     parser.add_argument(
-        "--images", required=True, metavar="DIR",
-        help="pictures like those the model will see (200 or more): some calibrate, the others measure",
+        "--config", metavar="C",
+        help="config or checkpoint of the model, whose data.train calibrates and whose data.val "
+        "measures (default: left by the export)",
     )  # fmt: skip
-    parser.add_argument(
-        "--annotations", metavar="FILE_OR_DIR",
-        help="COCO json, or folder of VOC xml or YOLO txt: accuracy in AP (without: by detections "
-        "that both models have)",
-    )  # fmt: skip
-    add_format_argument(parser)
-    add_reading_arguments(parser)
+    add_data_arguments(
+        parser,
+        "pictures like those the model will see (200 or more): some calibrate, the others measure "
+        "(default: those of the config)",
+        "accuracy in AP (without: by detections that both models have)",
+    )
     parser.add_argument(
         "--limit", type=positive_int, default=200, metavar="N",
         help="at most so many pictures calibrate, and at most half of all (default: 200)",
@@ -53,9 +48,9 @@ def run(args):
     with needed_packages():
         from nanodet.quantize.quantize import quantize
     result = quantize(
-        args.model, args.images, args.out, args.annotations, args.format, args.limit, args.seed,
-        args.max_drop, args.method, args.layers, report=lambda line: print(line, flush=True),
-        reading=reading(args),
+        args.model, args.images, args.out, args.annotations, args.limit, args.seed, args.max_drop,
+        args.method, args.layers, report=lambda line: print(line, flush=True),
+        reading=reading(args), config=args.config,
     )  # fmt: skip
     for path in result.files:
         print(path)

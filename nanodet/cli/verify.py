@@ -1,6 +1,6 @@
 """``nanodet verify``: exported models beside what they came from."""
 
-from nanodet.cli.arguments import add_reading_arguments, positive_int, reading
+from nanodet.cli.arguments import add_data_arguments, positive_int, reading
 from nanodet.cli.packages import needed_packages
 from nanodet.errors import NanodetError
 
@@ -16,14 +16,12 @@ def add_arguments(parser):
         help="folder of an export, or .onnx and .param files",
     )  # fmt: skip
     parser.add_argument("--config", metavar="C", help="config of a checkpoint that carries none")
-    parser.add_argument(
-        "--images", metavar="DIR", help="compare on these pictures (default: 8 generated ones)"
+    add_data_arguments(
+        parser,
+        "compare on these pictures (default: up to 500 of data.val of the checkpoint's config, with "
+        "its annotations, else 8 generated ones)",
+        "of the pictures, gives each stage's AP",
     )
-    parser.add_argument(
-        "--annotations", metavar="FILE_OR_DIR",
-        help="of the pictures (COCO json, folder of VOC xml or YOLO txt): gives each stage's AP",
-    )  # fmt: skip
-    add_reading_arguments(parser)
     parser.add_argument("--limit", type=positive_int, metavar="N", help="the first N pictures only")
     parser.add_argument(
         "--threads", type=positive_int, default=1, metavar="N",

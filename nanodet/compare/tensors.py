@@ -1,10 +1,12 @@
 """Network inputs to compare stages on: real pictures, or generated ones that are not mere noise."""
 
+import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from nanodet.data.assemble import select
 from nanodet.errors import NanodetError
 from nanodet.runtime.pictures import SUFFIXES, read_picture
 from nanodet.runtime.preprocess import preprocess
@@ -53,15 +55,33 @@ def generated_picture(seed, width=480, height=360):
     return picture
 
 
-def picture_paths(folder):
-    """Return the paths of the pictures in a folder, by name.
+def picture_paths(folder, reading=None):
+    """Return the paths of the pictures in a folder, by name, or as a list has them.
+
+    Args:
+        folder: of the pictures.
+        reading: a `nanodet.data.reading.Reading`, whose ``list_path`` and ``missing_images`` count
+            here; None for all pictures.
 
     Raises:
-        NanodetError: there is no such folder, or no picture in it.
+        NanodetError: there is no such folder, no picture in it, or a listed one is not there.
     """
     if not Path(folder).is_dir():
         raise NanodetError(f"{folder}: --images: there is no such folder")
     paths = sorted(p for p in Path(folder).iterdir() if p.suffix.lower() in SUFFIXES)
     if not paths:
         raise NanodetError(f"{folder}: --images: holds no picture ({', '.join(SUFFIXES)})")
+    if reading is not None and reading.list_path is not None:
+        notes = []
+        chosen = select([path.name for path in paths], reading.list_path, reading, notes)
+        paths = [paths[index] for index in chosen]
+        for note in notes:
+            print(note, file=sys.stderr)
     return paths
+
+
+def spread(items, most):
+    """Return at most ``most`` of a list, evenly spread over it, in its order."""
+    if most is None or len(items) <= most:
+        return items
+    return [items[i * len(items) // most] for i in range(most)]

@@ -211,7 +211,7 @@ def select(names, list_path, reading, notes):
 
 def _unknown_names(list_path, unknown):
     number, name = unknown[0]
-    line = f"{list_path}: line {number}: no annotated picture {name!r}"
+    line = f"{list_path}: line {number}: no picture {name!r}"
     if len(unknown) == 1:
         return line
     others = ", ".join(repr(name) for _, name in unknown[1:FEW])

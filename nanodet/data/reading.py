@@ -1,9 +1,12 @@
-"""How a reader treats what is doubtful in a data set."""
+"""How a data set is read: its format, its list, and what to do about what is doubtful in it."""
 
+import dataclasses
 from dataclasses import dataclass
 
 from nanodet.config.schema import DATASET_CHOICES
 from nanodet.errors import NanodetError
+
+CHOICES = ("format", "list_path", *DATASET_CHOICES)
 
 
 @dataclass(frozen=True)
@@ -11,16 +14,21 @@ class Reading:
     """What may be chosen when annotations are read; the keys are those of a config's ``data.train``.
 
     Attributes:
+        format: as a config's ``data.train.name``, or ``coco``, ``voc`` or ``yolo``; None lets the
+            files tell.
+        list_path: a text file with one picture name a line; None for all pictures.
         unknown_classes: objects of a class that the class names lack: ``error``, or ``skip`` for
             leaving them out with a line; None takes the format's default, which is ``skip`` for VOC.
-        missing_images: annotated pictures that are not there: ``error``, or ``skip``.
+        missing_images: annotated pictures that are not there: ``error`` (the default), or ``skip``.
         training: whether the set is trained on: then each class must be among the file's.
         names_of: what the class names belong to, for messages.
         place: of the keys, for messages: ``data.train.``, ``--`` on the command line.
     """
 
+    format: str | None = None
+    list_path: str | None = None
     unknown_classes: str | None = None
-    missing_images: str = "error"
+    missing_images: str | None = None
     training: bool = False
     names_of: str = "class_names"
     place: str = ""
@@ -37,10 +45,20 @@ class Reading:
     def of_section(cls, section, place, training=False):
         """Return that of a `nanodet.config.schema.Dataset`; ``place`` is such as ``data.train.``."""
         chosen = {key: getattr(section, key) for key in DATASET_CHOICES}
-        return cls(**chosen, training=training, place=place)
+        return cls(section.name, section.list_path, **chosen, training=training, place=place)
 
-    def spelled(self, key, value):
-        """Return how the user chooses ``value`` for ``key``."""
+    def choices(self):
+        """Return key to value of what was chosen."""
+        values = {key: getattr(self, key) for key in CHOICES}
+        return {key: value for key, value in values.items() if value is not None}
+
+    def over(self, other):
+        """Return the choices of ``other`` but for those that were made here."""
+        return dataclasses.replace(other, **self.choices(), place=self.place)
+
+    def spelled(self, key, value=None):
+        """Return how the user chooses ``value`` for ``key``; None for the key alone."""
         if self.place == "--":
-            return f"--{key.replace('_', '-')} {value}"
-        return f"{self.place}{key}: {value}"
+            words = f"--{key.removesuffix('_path').replace('_', '-')}"
+            return words if value is None else f"{words} {value}"
+        return f"{self.place}{key}" if value is None else f"{self.place}{key}: {value}"

@@ -1,25 +1,29 @@
 """The AP of a model file on annotated pictures: what ``nanodet eval`` does."""
 
+import sys
+
+from nanodet.errors import NanodetError
 from nanodet.evaluate.coco_metrics import check_pycocotools
 from nanodet.evaluate.run import evaluate_model, evaluation_detector
+from nanodet.evaluate.source import config_of, given, of_config
 from nanodet.evaluate.truth import read_truth
 from nanodet.runtime.files import check_writable, write_text
 
 
 def evaluate(
-    model, images, annotations, kind=None, list_path=None, json_path=None, reading=None, **options
+    model, images=None, annotations=None, reading=None, json_path=None, config=None, **options
 ):
     """Evaluate a model at the thresholds of its config's ``evaluator``.
 
     Args:
         model: ``.ckpt``, ``.pth``, ``.onnx`` or ``.param`` file.
-        images: folder of the pictures.
+        images: folder of the pictures; None takes ``data.val`` of the model's config.
         annotations: COCO's JSON file, or a folder of VOC's XML or YOLO's text files.
-        kind: ``coco``, ``voc`` or ``yolo``; None lets the files tell.
-        list_path: a text file with one picture name a line; None for all.
-        json_path: file to write the AP values to; None for none.
         reading: the `nanodet.data.reading.Reading`; None for the defaults.
-        options: further arguments of `nanodet.runtime.detector.Detector`, such as ``config``.
+        json_path: file to write the AP values to; None for none.
+        config: config file of a checkpoint that carries none; for an exported model, the one whose
+            ``data.val`` is taken, see `nanodet.evaluate.source.config_for`.
+        options: further arguments of `nanodet.runtime.detector.Detector`.
 
     Returns:
         `Metrics`.
@@ -30,9 +34,15 @@ def evaluate(
     check_pycocotools()
     if json_path is not None:
         check_writable(json_path)
-    detector = evaluation_detector(model, **options)
+    source = given(images, annotations, reading)
+    if source is not None and annotations is None:
+        raise NanodetError("--images: needs --annotations, to measure AP by")
+    detector = evaluation_detector(model, config=config, **options)
+    if source is None:
+        source = of_config(*config_of(detector, config), "val", reading)
+        print(source, file=sys.stderr)
     found = read_truth(
-        detector.spec, detector.backend.path, images, annotations, kind, list_path, reading
+        detector.spec, detector.backend.path, source.images, source.annotations, source.reading
     )
     metrics, _ = evaluate_model(detector, found)
     if json_path is not None:

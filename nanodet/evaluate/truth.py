@@ -12,9 +12,7 @@ from nanodet.evaluate.coco_metrics import check_pycocotools
 PROBLEMS_SHOWN = 5
 
 
-def read_truth(
-    spec, model, images, annotations, kind=None, list_path=None, reading=None, annotated=True
-):
+def read_truth(spec, model, images, annotations, reading=None, annotated=True):
     """Read annotations as the classes of a model, and tell on stderr what is wrong with them.
 
     Args:
@@ -22,8 +20,6 @@ def read_truth(
         model: its file, for messages.
         images: folder of the pictures.
         annotations: COCO's JSON file, or a folder of VOC's XML or YOLO's text files.
-        kind: their format; None lets the files tell.
-        list_path: a text file with one picture name a line; None for all.
         reading: the `nanodet.data.reading.Reading`; None for the defaults.
         annotated: see `nanodet.data.read.read_annotations`.
 
@@ -34,11 +30,11 @@ def read_truth(
         NanodetError: the annotations are wrong, or not of the model's classes.
     """
     check_pycocotools()
-    kind = kind or guess_format(annotations)
     reading = dataclasses.replace(reading or Reading(), names_of=str(model), training=False)
     found = read_annotations(
-        kind, images, annotations, list_path, list(spec.class_names), annotated, reading
-    )
+        reading.format or guess_format(annotations), images, annotations, reading.list_path,
+        list(spec.class_names), annotated, reading,
+    )  # fmt: skip
     for line in found.notes:
         print(line, file=sys.stderr)
     tell_problems(found.problems)

@@ -12,6 +12,7 @@ import dataclasses
 import numpy as np
 import torch
 
+from nanodet.compare.tensors import spread
 from nanodet.runtime.pictures import read_picture
 from nanodet.runtime.preprocess import preprocess
 from nanodet.runtime.progress import Progress
@@ -90,8 +91,7 @@ def measure_on(network, names, paths, spec, limit=LIMIT):
     Raises:
         NanodetError: a picture cannot be read.
     """
-    if len(paths) > limit:
-        paths = [paths[i * len(paths) // limit] for i in range(limit)]
+    paths = spread(paths, limit)
     measure(network, names, _batches(paths, with_fixed_fit(spec)))
     return len(paths)
 

@@ -14,7 +14,9 @@ import torch
 import nanodet
 from nanodet.compare.outputs import FULL, HALF, compare_stages, format_table
 from nanodet.compare.tensors import picture_tensors
+from nanodet.config import save_config
 from nanodet.errors import NanodetError
+from nanodet.evaluate.source import INTERMEDIATE, config_name
 from nanodet.export import earlier, ncnn_file, onnx_file, onnx_nms
 from nanodet.export.quiet import stage
 from nanodet.model.torch_backend import TorchBackend
@@ -25,7 +27,6 @@ from nanodet.runtime.spec import check_input_size
 
 FORMATS = ("onnx", "ncnn")
 FITS = ("letterbox", "stretch")
-INTERMEDIATE = "intermediate"
 RAW, SIMPLIFIED, FP32, FP16 = "onnx as exported", "onnx simplified", "ncnn fp32", "ncnn fp16"
 BOXES = "onnx with boxes"
 
@@ -95,6 +96,8 @@ def export(
         raise NanodetError(f"{out}: cannot be written ({error.strerror})") from None
     try:
         (work / INTERMEDIATE).mkdir()
+        # says what data belongs to the model: `nanodet eval` and `nanodet quantize` look for it
+        save_config(reference.config, work / INTERMEDIATE / config_name(name))
         files, spec = _build(reference, spec, formats, work, name, report)
         results, spec = _verify(reference, spec, files, tensors, images, report)
         if nms:

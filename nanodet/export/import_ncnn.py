@@ -43,7 +43,9 @@ class Imported:
     pictures: int
 
 
-def import_model(param, config, out, images=None, limit=LIMIT, report=print, file=None):
+def import_model(
+    param, config, out, images=None, limit=LIMIT, report=print, file=None, reading=None
+):
     """Write a checkpoint that computes what an ncnn model computes.
 
     Args:
@@ -54,6 +56,7 @@ def import_model(param, config, out, images=None, limit=LIMIT, report=print, fil
         limit: at most so many pictures, evenly spread over the folder.
         report: called with each line of progress.
         file: names a `Config` in messages.
+        reading: a `nanodet.data.reading.Reading`, which may list the pictures; None for all.
 
     Returns:
         `Imported`.
@@ -62,6 +65,8 @@ def import_model(param, config, out, images=None, limit=LIMIT, report=print, fil
         NanodetError: the model is damaged, of another architecture or quantised, or torch and ncnn
             differ.
     """
+    if images is None and reading is not None and reading.list_path is not None:
+        raise NanodetError("--list: needs --images, the folder of the listed pictures")
     param, out = Path(find_model(param)), Path(out)
     if param.suffix.lower() != ".param":
         raise NanodetError(f"{param}: only an ncnn model (.param) can be imported")
@@ -71,7 +76,7 @@ def import_model(param, config, out, images=None, limit=LIMIT, report=print, fil
     if not isinstance(config, Config):
         config, file = load_config(config), str(config)
     network = fresh_network(config, file)
-    paths = [] if images is None else picture_paths(images)
+    paths = [] if images is None else picture_paths(images, reading)
     weights_file = param.with_suffix(".bin")
     graph, weights = check_model(param, weights_file)
     graph, form = unify(graph, param)

@@ -37,7 +37,7 @@ class ApJudge:
             self.reference[name] = self._ap(model, name)
             if self.reference[name] is None:
                 raise NanodetError(
-                    f"--annotations: the {name} pictures have no objects to measure AP on"
+                    f"annotations: the {name} pictures have no objects to measure AP on"
                 )
 
     def content(self, model, finally_):

@@ -21,12 +21,21 @@ def split(pictures, limit, seed, where):
     """
     if len(pictures) < 2:
         raise NanodetError(f"{where}: --images: needs at least 2 pictures, one to measure on")
-    drawn = np.random.default_rng(seed).permutation(len(pictures))[: min(limit, len(pictures) // 2)]
-    chosen = set(drawn.tolist())
+    chosen = _drawn(len(pictures), min(limit, len(pictures) // 2), seed)
     parts = [], []
     for index, picture in enumerate(pictures):
         parts[index not in chosen].append(picture)
     return parts
+
+
+def draw(pictures, most, seed):
+    """Return at most ``most`` of a list, drawn by the seed, in their old order."""
+    chosen = _drawn(len(pictures), most, seed)
+    return [picture for index, picture in enumerate(pictures) if index in chosen]
+
+
+def _drawn(count, most, seed):
+    return set(np.random.default_rng(seed).permutation(count)[:most].tolist())
 
 
 def split_annotations(annotations, limit, seed, where):
@@ -35,9 +44,9 @@ def split_annotations(annotations, limit, seed, where):
     return tuple(dataclasses.replace(annotations, pictures=part, problems=[]) for part in parts)
 
 
-def list_pictures(folder):
-    """Return the paths of the pictures in a folder, by name."""
-    paths = picture_paths(folder)
+def list_pictures(folder, reading=None):
+    """Return the paths of the pictures in a folder; arguments as `picture_paths` takes them."""
+    paths = picture_paths(folder, reading)
     for path in paths:
         picture_size(path)  # an unreadable one is told now, not minutes later
     return paths

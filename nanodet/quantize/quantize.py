@@ -6,11 +6,18 @@ import tempfile
 from pathlib import Path
 
 from nanodet.errors import NanodetError
+from nanodet.evaluate.source import config_for, given, of_config
 from nanodet.quantize import choose
 from nanodet.quantize.distortion import Distortion
 from nanodet.quantize.judge import ApJudge, TwinJudge
 from nanodet.quantize.observe import observe
-from nanodet.quantize.pictures import list_pictures, split, split_annotations, tensors_of
+from nanodet.quantize.pictures import (
+    draw,
+    list_pictures,
+    split,
+    split_annotations,
+    tensors_of,
+)
 from nanodet.quantize.report import Quantised, layer_table, summary
 from nanodet.quantize.rewrite import CONVOLUTIONS, INT8, rewrite
 from nanodet.quantize.sensitivity import measure_layers
@@ -18,6 +25,7 @@ from nanodet.quantize.timing import load, model_times
 from nanodet.runtime.backends.ncnn import NcnnBackend, has_fp16_arithmetic
 from nanodet.runtime.detector import find_model
 from nanodet.runtime.files import check_folder_writable, make_folder, sha256
+from nanodet.runtime.names import shortened
 from nanodet.runtime.ncnn_weights import load_weights, weights_to_bytes
 from nanodet.runtime.progress import Progress
 
@@ -25,29 +33,33 @@ BEST = "best"
 LIMIT, MAX_DROP = 200, 0.5
 SENSITIVITY_PICTURES = 16
 ENOUGH = 100  # pictures to measure on
+MEASURED = 500  # at most so many that nobody asked for
 
 
 def quantize(
-    model, images, out, annotations=None, kind=None, limit=LIMIT, seed=0, max_drop=MAX_DROP,
-    method=BEST, layers=choose.FAST, report=print, reading=None,
+    model, images, out, annotations=None, limit=LIMIT, seed=0, max_drop=MAX_DROP, method=BEST,
+    layers=choose.FAST, report=print, reading=None, config=None,
 ):  # fmt: skip
     """Quantise an ncnn model.
 
     Args:
         model: ``.param`` file with floating-point weights, its ``.bin`` and spec beside it, or the
             name of a published model.
-        images: folder of pictures; some calibrate, the others measure.
-        out: folder for ``<stem>-int8.param``, ``.bin`` and ``.json``; they appear there together.
+        images: folder of pictures; some calibrate, the others measure. None: pictures of
+            ``data.train`` of the model's config calibrate, and at most `MEASURED` of its ``data.val``
+            measure, with their annotations.
+        out: folder for ``<stem>-int8.param``, ``.bin`` and ``.json``, and ``<stem>-int8-layers.txt``,
+            a table of the layers; they appear there together.
         annotations: of the pictures, see `nanodet.evaluate.evaluate.evaluate`; None: accuracy is
             judged by detections that both models have instead of by AP.
-        kind: format of the annotations; None lets the files tell.
-        limit: at most so many pictures calibrate, and at most half of all.
+        limit: at most so many pictures calibrate, and of ``images`` at most half of all.
         seed: draws them.
         max_drop: AP that may be lost; layers go back to floating point until it holds.
         method: for the thresholds, of `METHODS`, or ``best`` of them per layer.
         layers: ``fast`` or ``all``, see `nanodet.quantize.choose.start`.
         report: called with each line of text.
         reading: of the annotations, a `nanodet.data.reading.Reading`; None for the defaults.
+        config: the model's config, see `nanodet.evaluate.source.config_for`.
 
     Returns:
         `Quantised`.
@@ -65,7 +77,13 @@ def quantize(
     weights = load_weights(Path(model).with_suffix(".bin"), source.graph, model)
     convolutions = _eligible(source.graph, weights, model)
     check_folder_writable(out)
-    judge, paths = _judge(model, images, annotations, kind, limit, seed, spec, max_drop, reading)
+    given_source = given(images, annotations, reading)
+    if given_source is None:
+        judge, paths = _configured_judge(
+            model, config, spec, limit, seed, max_drop, reading, report
+        )
+    else:
+        judge, paths = _judge(model, given_source, spec, limit, seed, max_drop)
     few = len(judge.measured())
     if few < ENOUGH:
         report(
@@ -107,10 +125,12 @@ def quantize(
             _times((source.graph, weights), pair, spec, tensors[0]),
             {"max_drop": max_drop, "seed": seed, "method": method, "layers_tried": layers},
         )  # fmt: skip
-        for line in [*layer_table(reports), *summary(result, layers)]:
+        for line in summary(result, layers):
             report(line)
         _write_spec(made, spec, model, result)
+        _table_of(made).write_text("\n".join(layer_table(reports)) + "\n", encoding="utf-8")
         result.files = _publish(made, Path(out))
+        report(f"each layer  {result.files[-1]}")
     return result
 
 
@@ -127,16 +147,42 @@ def _eligible(graph, weights, model):
     return found
 
 
-def _judge(model, images, annotations, kind, limit, seed, spec, max_drop, reading):
-    """Return the judge, and the paths of the calibration pictures."""
-    if annotations is None:
-        calibration, measuring = split(list_pictures(images), limit, seed, images)
+def _judge(model, source, spec, limit, seed, max_drop):
+    """Return the judge, and the paths of the calibration pictures, of a `Source` of both."""
+    images = source.images
+    if source.annotations is None:
+        calibration, measuring = split(list_pictures(images, source.reading), limit, seed, images)
         return TwinJudge(calibration, measuring), calibration
     # pycocotools is needed for these alone
     from nanodet.evaluate.truth import read_truth
 
-    found = read_truth(spec, model, images, annotations, kind, reading=reading)
+    found = read_truth(spec, model, images, source.annotations, source.reading)
     calibration, measuring = split_annotations(found, limit, seed, images)
+    return _ap_judge(calibration, measuring, max_drop)
+
+
+def _configured_judge(model, config, spec, limit, seed, max_drop, reading, report):
+    """Return what `_judge` returns, of the two sets of the model's config."""
+    from nanodet.evaluate.truth import read_truth
+
+    config, file = config_for(model, config)
+    if reading is not None and reading.list_path is not None:
+        raise NanodetError("--list: needs --images, the folder of the listed pictures")
+    sets = {}
+    for part, most in (("train", limit), ("val", MEASURED)):
+        source = of_config(config, file, part, reading)
+        found = read_truth(spec, model, source.images, source.annotations, source.reading)
+        taken = {str(picture.path) for one in sets.values() for picture in one.pictures}
+        left = [picture for picture in found.pictures if str(picture.path) not in taken]
+        if not left:
+            raise NanodetError(f"{file}: data.{part}: has no picture besides those that calibrate")
+        sets[part] = dataclasses.replace(found, pictures=draw(left, most, seed), problems=[])
+        verb = "calibrate" if part == "train" else "measure"
+        report(f"{len(sets[part].pictures)} of {len(found.pictures)} pictures {verb}, {source}")
+    return _ap_judge(*sets.values(), max_drop)
+
+
+def _ap_judge(calibration, measuring, max_drop):
     paths = [picture.path for picture in calibration.pictures]
     return ApJudge(calibration, measuring, max_drop), paths
 
@@ -155,7 +201,7 @@ def _search(write, made, reports, judge, layers, report):
             finally_ = True
             continue
         names = choose.give_up(reports, step, layers)
-        report(f"back to floating point: {', '.join(names)}")
+        report(f"back to floating point: {shortened(names, 3)}")
         step *= 2
     raise NanodetError(
         "no convolution can be int8: each is slower than in floating point on this CPU, or costs "
@@ -187,13 +233,17 @@ def _times(before, after, spec, tensor):
     return dict(zip(nets, model_times(list(nets.values()), spec, tensor), strict=True))
 
 
+def _table_of(param):
+    return param.with_name(f"{param.stem}-layers.txt")
+
+
 def _size(param):
     return sum(os.path.getsize(path) for path in (param, Path(param).with_suffix(".bin")))
 
 
 def _publish(made, out):
-    """Move the three files to ``out``, the spec last: it vouches for the others."""
-    names = [made, made.with_suffix(".bin"), made.with_suffix(".json")]
+    """Move the files to ``out``; the spec is last of the model's, for which it vouches."""
+    names = [made, made.with_suffix(".bin"), made.with_suffix(".json"), _table_of(made)]
     targets = [out / path.name for path in names]
     for target in targets:
         if target.is_dir():

@@ -1,5 +1,6 @@
 """The result of a quantisation, for people and for the spec."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from nanodet.quantize.choose import ALL
@@ -84,7 +85,12 @@ def layer_table(reports):
 def summary(result, layers):
     """Return what the user is to know as lines of text."""
     int8 = [r for r in result.layers if r.precision == INT8]
-    lines = [f"{len(int8)} of {len(result.layers)} convolutions in int8"]
+    kept = Counter(r.reason for r in result.layers if r.precision != INT8)
+    why = ", ".join(f"{count} ({reason})" for reason, count in kept.most_common())
+    lines = [
+        f"layers      {len(int8)} of {len(result.layers)} convolutions in int8"
+        + (f"; in floating point: {why}" if kept else "")
+    ]
     accuracy = result.accuracy
     if accuracy:
         lines.append(

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from nanodet.compare.outputs import failed
-from nanodet.compare.tensors import COUNT, generated_picture, picture_paths
+from nanodet.compare.tensors import COUNT, generated_picture, picture_paths, spread
 from nanodet.config.schema import Evaluator
 from nanodet.errors import NanodetError
+from nanodet.evaluate.source import config_of, given, of_config
 from nanodet.runtime.detector import Detector
 from nanodet.runtime.files import check_writable, write_text
 from nanodet.runtime.ncnn_weights import load_weights
@@ -33,6 +34,7 @@ from nanodet.verify.specs import chosen_at_export, differing_thresholds
 from nanodet.verify.trace_ncnn import changed_scales
 
 LIMITS = ("score", "nms_iou", "per_level", "per_picture")
+CONFIGURED = 500  # pictures that nobody asked for; what the limits of AP are for
 
 
 def verify(
@@ -45,11 +47,12 @@ def verify(
         reference: ``.ckpt`` or ``.pth`` (needs torch); or an exported ``.param`` or ``.onnx``.
         models: exported models, and folders of them.
         config: config file of a checkpoint that carries none.
-        images: folder of pictures; None generates some.
+        images: folder of pictures; None takes at most `CONFIGURED` of ``data.val`` of the checkpoint's
+            config, with its annotations, and generates some where there is none on this machine.
         annotations: of these pictures, as `nanodet.evaluate.evaluate.evaluate` takes them: gives
             AP. Only annotated pictures are used then.
         json_path: file to write the report to; None for none.
-        limit: the most pictures; None for all.
+        limit: the most pictures, the first ones; None for all.
         threads: CPU threads of each engine. They take turns here, and the waiting threads of some
             take the cores from the next, so one is fastest unless the CPU has cores to spare.
         reading: of the annotations, a `nanodet.data.reading.Reading`; None for the defaults.
@@ -64,15 +67,17 @@ def verify(
     started = time.perf_counter()
     if json_path is not None:
         check_writable(json_path)
-    if annotations is not None and images is None:
-        raise NanodetError("--annotations: needs --images, the folder of the annotated pictures")
+    source = given(images, annotations, reading)
     detector = Detector(reference, config, threads=threads)
     if detector.spec.form == "boxes":
         raise NanodetError(f"{reference}: ends in boxes; the reference must give distributions")
     reference = Path(detector.backend.path)
     is_checkpoint = reference.suffix.lower() in CHECKPOINTS
     stages = open_stages(find_models(models, reference), reference, threads)
-    truth, pictures, count, words = _pictures(detector, images, annotations, limit, reading)
+    words = "generated pictures"
+    if source is None:
+        source, words = _configured(detector, config, reading, words)
+    truth, pictures, count, words = _pictures(detector, source, limit, words)
 
     kind = _kind(detector.backend)
     who = "the checkpoint" if is_checkpoint else reference.name
@@ -92,7 +97,7 @@ def verify(
         for measured in group.stages:
             stage = measured.stage
             rows[stage.name] = _row(
-                measured, kinds[stage.name], diagnosis, truth, ap, generated=images is None
+                measured, kinds[stage.name], diagnosis, truth, ap, generated=source is None
             )
     ordered = [rows.get(stage.name) or _not_measured(stage, diagnosis) for stage in stages]
     report = Report(
@@ -105,24 +110,42 @@ def verify(
     return report
 
 
-def _pictures(detector, images, annotations, limit, reading):
-    """Return the annotations or None, a generator of pictures, their number, and words for them."""
-    if annotations is not None:
-        from nanodet.evaluate.run import read_ahead
-        from nanodet.evaluate.truth import read_truth
+def _configured(detector, config, reading, words):
+    """Return the `Source` of the checkpoint's own data, else None, and words for what is generated."""
+    try:
+        if detector.config is not None:
+            return of_config(*config_of(detector, config), "val", reading), words
+    except NanodetError as error:
+        if reading is None or not reading.choices():
+            return None, f"{words} ({error})"
+        raise
+    if reading is not None and reading.choices():
+        raise NanodetError(f"{reading.spelled(next(iter(reading.choices())))}: needs --images")
+    return None, words
 
-        truth = read_truth(
-            detector.spec, detector.backend.path, images, annotations, reading=reading
-        )
-        truth.pictures = truth.pictures[:limit]
-        count = len(truth.pictures)
-        return truth, read_ahead(truth.pictures), count, f"{count} annotated pictures"
-    if images is None:
+
+def _pictures(detector, source, limit, words):
+    """Return the annotations or None, a generator of pictures, their number, and words for them."""
+    if source is None:
         count = min(COUNT, limit or COUNT)
         made = (generated_picture(seed) for seed in range(count))
-        return None, made, count, f"{count} generated pictures"
-    paths = picture_paths(images)[:limit]
-    return None, (read_picture(path) for path in paths), len(paths), f"{len(paths)} pictures"
+        return None, made, count, f"{count} {words}"
+    if source.annotations is None:
+        paths = picture_paths(source.images, source.reading)[:limit]
+        return None, (read_picture(path) for path in paths), len(paths), f"{len(paths)} pictures"
+    from nanodet.evaluate.run import read_ahead
+    from nanodet.evaluate.truth import read_truth
+
+    truth = read_truth(
+        detector.spec, detector.backend.path, source.images, source.annotations, source.reading
+    )
+    found = truth.pictures
+    truth.pictures = found[:limit] if limit or source.name is None else spread(found, CONFIGURED)
+    count = len(truth.pictures)
+    words = f"{count} annotated pictures"
+    if source.name is not None:
+        words = f"{words}{f' of {len(found)}' if count < len(found) else ''}, {source}"
+    return truth, read_ahead(truth.pictures), count, words
 
 
 def _kind(backend):

@@ -45,7 +45,8 @@ class TestFiles:
     def test_all_are_there_and_nothing_else(self, exported_small):
         names = sorted(str(p) for p in tree(folder_of(exported_small)))
         assert names == [
-            "intermediate/small-fp16-pnnx.log", "intermediate/small-pnnx.log",
+            "intermediate/small-config.yml", "intermediate/small-fp16-pnnx.log",
+            "intermediate/small-pnnx.log",
             "intermediate/small-raw.onnx", "small-fp16.bin", "small-fp16.json",
             "small-fp16.param", "small.bin", "small.json", "small.onnx", "small.param",
         ]  # fmt: skip

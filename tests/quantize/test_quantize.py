@@ -8,9 +8,11 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from nanodet import Detector, NanodetError
 from nanodet.compare.tensors import generated_picture
+from nanodet.data.reading import Reading
 from nanodet.export.export import FP16, FP32
 from nanodet.quantize.quantize import quantize
 from nanodet.runtime.files import sha256
@@ -63,11 +65,11 @@ def quantised(model, data, tmp_path_factory):
     return result, lines
 
 
-def test_three_files_appear_and_nothing_else(quantised):
+def test_the_files_appear_and_nothing_else(quantised):
     result, _ = quantised
     folder = result.files[0].parent
     assert sorted(p.name for p in folder.iterdir()) == [
-        "small-int8.bin", "small-int8.json", "small-int8.param",
+        "small-int8-layers.txt", "small-int8.bin", "small-int8.json", "small-int8.param",
     ]  # fmt: skip
     spec = Spec.load(folder / "small-int8.json")
     assert spec.files == {p.name: sha256(p) for p in result.files[:2]}
@@ -84,7 +86,7 @@ def test_it_detects_what_the_source_detects(quantised, model, data):
 
 
 def test_the_files_hold_what_the_table_says(quantised):
-    result, lines = quantised
+    result, _ = quantised
     graph = Graph.load(result.files[0])
     weights = load_weights(result.files[1], graph, result.files[0])
     by_name = {layer.name: layer for layer in graph.layers}
@@ -94,9 +96,19 @@ def test_the_files_hold_what_the_table_says(quantised):
         assert stored == report.precision
         assert (by_name[report.name].whole(8) > 0) == (stored == "int8")
         kinds.add(stored)
-        assert any(line.startswith(report.name + " ") for line in lines)
     assert "int8" in kinds
     assert any(layer.whole(8) > 100 for layer in graph.layers)  # requantised in between
+
+
+def test_a_summary_is_told_and_the_table_is_a_file(quantised):
+    result, lines = quantised
+    table = result.files[3].read_text(encoding="utf-8").splitlines()
+    assert [line.split()[0] for line in table] == ["layer", *(one.name for one in result.layers)]
+    assert len(lines) < 20 and lines[-1] == f"each layer  {result.files[3]}"
+    count = sum(one.precision == "int8" for one in result.layers)
+    (layers,) = (line for line in lines if line.startswith("layers "))
+    assert f" {count} of {len(result.layers)} convolutions in int8" in layers
+    assert ("costs accuracy" in layers) == (count < len(result.layers))
 
 
 def test_the_spec_keeps_the_measurements(quantised):
@@ -136,7 +148,9 @@ def test_a_smaller_budget_gives_layers_back(quantised, model, data, tmp_path):
     assert strict.to_dict()["ap"]["drop"] <= 0.5
     back = [one for one in strict.layers if one.reason == "costs accuracy"]
     assert back
-    assert any(back[0].name in line for line in lines if line.startswith("back to floating"))
+    told = [line for line in lines if line.startswith("back to floating point: ")]
+    assert told and max(map(len, told)) < 100
+    assert any(one.name in told[0] for one in back)
     # those that were given back cost more than those that stay, on the whole
     stay = [one.sensitivity for one in strict.layers if one.precision == "int8"]
     assert not stay or min(one.sensitivity for one in back) >= max(stay)
@@ -160,11 +174,72 @@ def test_without_annotations_detections_are_compared(root, exported_small, data,
     assert "calibrate on 4 pictures" in done.stdout
     assert "have a twin" in done.stdout
     assert sorted(p.name for p in (tmp_path / "o").iterdir()) == [
-        "small-int8.bin", "small-int8.json", "small-int8.param",
+        "small-int8-layers.txt", "small-int8.bin", "small-int8.json", "small-int8.param",
     ]  # fmt: skip
     kept = Spec.load(tmp_path / "o" / "small-int8.json").measured["int8"]
     assert kept["ap"] == {}
     assert 0.9 <= kept["twins"] <= 1
+
+
+class TestConfig:
+    """Without --images: data.train calibrates, data.val measures."""
+
+    @pytest.fixture
+    def write(self, model, data, tmp_path):
+        """Return a function that writes the config that an export leaves, with other data."""
+
+        def write(path, **val):
+            exported = model.parent / "intermediate" / "small-config.yml"
+            config = yaml.safe_load(exported.read_text(encoding="utf-8"))
+            section = {
+                "name": "coco", "img_path": str(data / "images"),
+                "ann_path": str(data / "annotations.json"), "input_size": [160, 96],
+            }  # fmt: skip
+            for name, part in (("train", range(6)), ("val", range(4, 10))):
+                listed = tmp_path / f"{name}.txt"
+                listed.write_text("".join(f"{n}.png\n" for n in part))
+                config["data"][name] = {**section, "list_path": str(listed)}
+            config["data"]["val"] |= val
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(yaml.safe_dump(config), encoding="utf-8")
+            return path
+
+        return write
+
+    def test_that_of_the_export_is_found(self, model, write, tmp_path):
+        for suffix in (".param", ".bin", ".json"):
+            shutil.copy(model.with_suffix(suffix), tmp_path)
+        config, lines = write(tmp_path / "intermediate" / "small-config.yml"), []
+        result = quantize(
+            tmp_path / "small.param", None, tmp_path / "out", limit=5, max_drop=50, layers="all",
+            method="max", report=lines.append,
+        )  # fmt: skip
+        assert lines[0].startswith(f"5 of 6 pictures calibrate, data.train of {config}: ")
+        # of the two in both lists, those that calibrate do not measure
+        both = int(lines[1][0])
+        assert lines[1] == f"{both} of 6 pictures measure, {lines[1].partition(', ')[2]}"
+        assert 4 <= both <= 5 and f"data.val of {config}: " in lines[1]
+        assert (result.calibration, result.measured) == (5, both)
+        assert result.accuracy["fp32"] > 50
+
+    def test_what_cannot_be_taken_is_one_line(self, model, write, tmp_path):
+        shutil.copytree(model.parent, tmp_path / "alone")
+        shutil.rmtree(tmp_path / "alone" / "intermediate")
+        alone, options = tmp_path / "alone" / "small.param", {"report": lambda line: None}
+        with pytest.raises(NanodetError, match="no config says what data belongs to it; give --im"):
+            quantize(alone, None, tmp_path / "o", **options)
+        config = write(tmp_path / "c.yml", img_path="/no/such")
+        with pytest.raises(
+            NanodetError, match=r"c\.yml: data\.val\.img_path: /no/such is not there"
+        ):
+            quantize(alone, None, tmp_path / "o", config=config, **options)
+        same = write(tmp_path / "c.yml", list_path=str(tmp_path / "train.txt"))
+        with pytest.raises(NanodetError, match=r"data\.val: has no picture besides those that cal"):
+            quantize(alone, None, tmp_path / "o", config=same, **options)
+        with pytest.raises(NanodetError, match="--list: needs --images"):
+            quantize(alone, None, tmp_path / "o", config=same, reading=Reading(list_path="l"),
+                     **options)  # fmt: skip
+        assert not (tmp_path / "o").exists()
 
 
 class TestRefusals:
@@ -197,9 +272,10 @@ class TestRefusals:
     def test_annotations_of_other_classes(self, model, data, tmp_path):
         text = json.loads((data / "annotations.json").read_text())
         text["categories"].append({"id": 4, "name": "fourth"})
+        text["annotations"].append({**text["annotations"][0], "id": 999, "category_id": 4})
         (tmp_path / "four.json").write_text(json.dumps(text))
         self.refused(
-            tmp_path, "has 3 classes, but .*four.json has 4", model, data / "images",
+            tmp_path, "four.json: .*fourth", model, data / "images",
             annotations=tmp_path / "four.json",
         )  # fmt: skip
 

@@ -1,0 +1,122 @@
+"""Where the annotated pictures of a command lie: as it was told, or as a config says."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from nanodet.config import load_config
+from nanodet.data.reading import Reading
+from nanodet.errors import NanodetError
+
+CHECKPOINTS = (".ckpt", ".pth")
+INTERMEDIATE = "intermediate"  # folder of an export, beside its models
+GIVE = "give --images and --annotations"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Annotated pictures, not yet read.
+
+    Attributes:
+        images: folder of the pictures.
+        annotations: COCO's JSON file, or a folder of VOC's XML or YOLO's text files; None for
+            pictures alone.
+        reading: how they are to be read.
+        name: what they are called, such as ``data.val of best.ckpt``; None where the user named
+            them and needs not be told.
+    """
+
+    images: str
+    annotations: str | None
+    reading: Reading
+    name: str | None = None
+
+    def __str__(self):
+        listed = f", listed in {self.reading.list_path}" if self.reading.list_path else ""
+        return f"{self.name}: {self.images}, {self.annotations}{listed}"
+
+
+def given(images, annotations, reading=None):
+    """Return the `Source` that a command was told; None where it was told none.
+
+    Raises:
+        NanodetError: annotations without pictures, or choices that have nothing to choose in.
+    """
+    reading = reading or Reading()
+    if images is None:
+        if annotations is not None:
+            raise NanodetError(
+                "--annotations: needs --images, the folder of the annotated pictures"
+            )
+        return None
+    if annotations is None:
+        for key in reading.choices():
+            if key not in ("list_path", "missing_images"):
+                raise NanodetError(f"{reading.spelled(key)}: needs --annotations")
+    return Source(images, annotations, reading)
+
+
+def of_config(config, file, part, reading=None):
+    """Return the `Source` that a config names.
+
+    Args:
+        config: a `nanodet.config.Config`.
+        file: names it in messages.
+        part: ``train`` or ``val``.
+        reading: what the user chose, which goes before what the config says.
+
+    Raises:
+        NanodetError: a path that is not on this machine.
+    """
+    section, place = getattr(config.data, part), f"data.{part}"
+    for key in ("img_path", "ann_path", "list_path"):
+        path = getattr(section, key)
+        if path is not None and not Path(path).exists():
+            raise NanodetError(
+                f"{file}: {place}.{key}: {path} is not there, seen from {Path.cwd()}; {GIVE}"
+            )
+    chosen = (reading or Reading()).over(Reading.of_section(section, f"{place}."))
+    return Source(section.img_path, section.ann_path, chosen, f"{place} of {file}")
+
+
+def config_of(detector, config=None):
+    """Return the `Config` of what a `Detector` runs, and the name of its file; see `config_for`."""
+    if detector.config is not None:
+        return detector.config, str(config or detector.backend.path)
+    return config_for(detector.backend.path, config)
+
+
+def config_for(model, config=None):
+    """Return the `Config` that says what data belongs to an exported model, and the name of its file.
+
+    Args:
+        model: an ``.onnx`` or ``.param`` file. An export leaves the config of its checkpoint in the
+            folder ``intermediate`` beside it.
+        config: a config file, or a checkpoint that carries one; None looks beside the model.
+
+    Raises:
+        NanodetError: there is none.
+    """
+    if config is not None and Path(config).suffix.lower() in CHECKPOINTS:
+        from nanodet.model.checkpoint import read_checkpoint  # needs torch
+
+        carried = read_checkpoint(config).config
+        if carried is None:
+            raise NanodetError(f"{config}: carries no config (an original checkpoint); {GIVE}")
+        return carried, str(config)
+    if config is None:
+        model = Path(model)
+        config = (
+            model.parent / INTERMEDIATE / config_name(re.sub("-(fp16|int8|nms)$", "", model.stem))
+        )
+        if not config.is_file():
+            raise NanodetError(
+                f"{model}: no config says what data belongs to it; {GIVE}, or --config with the "
+                "config or checkpoint it was trained with"
+            )
+    return load_config(config), str(config)
+
+
+def config_name(stem):
+    """Return the name of the file in which an export leaves the config."""
+    return f"{stem}-config.yml"
