@@ -10,6 +10,8 @@ import pytest
 
 from nanodet.cli import eval as command
 from nanodet.compare.tensors import generated_picture
+from nanodet.config import load_config, save_config
+from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
 from nanodet.evaluate.run import evaluation_detector
 from nanodet.evaluate.truth import guess_format
@@ -17,6 +19,7 @@ from nanodet.runtime.files import write_text
 from nanodet.runtime.spec import Spec
 
 pytest.importorskip("pycocotools")
+pytest.importorskip("torch")
 CONFIG = Path(__file__).resolve().parents[2] / "config" / "nanodet-m.yml"
 
 
@@ -84,6 +87,100 @@ def test_the_output_is_tried_before_anything_is_read(tmp_path):
         with pytest.raises(NanodetError) as error:
             evaluate("no.ckpt", "--images", ".", "--annotations", "no.json", "--json", out)
         assert str(error.value).startswith((str(out), str(out.parent)))
+
+
+@pytest.fixture
+def trained(small_checkpoint, tmp_path, monkeypatch):
+    """A checkpoint whose config names two annotated pictures, by paths relative to where it ran."""
+    import torch
+
+    from nanodet.runtime.pictures import write_picture
+
+    state = torch.load(small_checkpoint, weights_only=True)
+    for i in range(2):
+        write_picture(tmp_path / "val" / "images" / f"{i}.png", generated_picture(i))
+        write_text(tmp_path / "val" / "labels" / f"{i}.txt", f"{i} 0.5 0.5 0.4 0.4\n")
+    val = state["nanodet"]["config"]["data"]["val"]
+    val |= {"name": "YoloDataset", "img_path": "val/images", "ann_path": "val/labels"}
+    torch.save(state, tmp_path / "trained.ckpt")
+    monkeypatch.chdir(tmp_path)
+    return "trained.ckpt"
+
+
+def test_data_of_the_checkpoints_own_config(trained, tmp_path, capsys, monkeypatch):
+    evaluate(trained, "--json", "ap.json")
+    shown = capsys.readouterr()
+    assert shown.err == "data.val of trained.ckpt: val/images, val/labels\n"
+    assert json.loads(Path("ap.json").read_text())["images"] == 2
+    write_text(tmp_path / "one.txt", "1.png\n")
+    evaluate(trained, "--list", "one.txt", "--json", "ap.json")
+    assert capsys.readouterr().err.endswith("val/images, val/labels, listed in one.txt\n")
+    assert json.loads(Path("ap.json").read_text())["images"] == 1
+    # what is given wins
+    evaluate(trained, "--images", "val/images", "--annotations", "val/labels")
+    assert capsys.readouterr().err == ""
+    monkeypatch.chdir("/")
+    with pytest.raises(
+        NanodetError,
+        match=r"trained\.ckpt: data\.val\.img_path: val/images is not there, seen from /; give --images",
+    ):
+        evaluate(tmp_path / trained)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--images", "val/images"], "--images: needs --annotations"),
+        (["--annotations", "val/labels"], "--annotations: needs --images"),
+        (["--images", "val/images", "--format", "voc"], "--format: needs --annotations"),
+        (["--list", "no.txt"], "no.txt: cannot read this list"),
+    ],
+)
+def test_options_without_their_others(trained, options, words):
+    with pytest.raises(NanodetError, match=words):
+        evaluate(trained, *options)
+
+
+def test_data_of_an_exported_model(trained, exported_small, tmp_path, capsys):
+    """An export leaves the config beside the model; another, or a checkpoint, may be named."""
+    from nanodet.export.export import FP16
+    from nanodet.model.checkpoint import read_checkpoint
+
+    source = exported_small.files[FP16]
+    for suffix in (".param", ".bin", ".json"):
+        shutil.copy(source.with_suffix(suffix), tmp_path)
+    assert load_config(source.parent / "intermediate" / "small-config.yml").class_names[0] == "disc"
+    with pytest.raises(NanodetError, match=r"small-fp16\.param: no config says .* give --images"):
+        evaluate("small-fp16.param")
+    evaluate("small-fp16.param", "--config", trained)
+    assert capsys.readouterr().err.startswith("data.val of trained.ckpt: ")
+    save_config(read_checkpoint(trained).config, tmp_path / "intermediate" / "small-config.yml")
+    evaluate("small-fp16.param")
+    assert capsys.readouterr().err.startswith("data.val of intermediate/small-config.yml: val/im")
+
+
+def test_verify_takes_them_too(trained, exported_small, tmp_path, monkeypatch):
+    from nanodet.verify.verify import verify
+
+    model = exported_small.files["onnx simplified"]
+    report = verify(trained, [model])
+    assert (
+        report.pictures == "2 annotated pictures, data.val of trained.ckpt: val/images, val/labels"
+    )
+    assert all(ap is not None for _, ap in report.groups) and report.agrees
+    listed = Reading(list_path="one.txt", place="--")
+    write_text(tmp_path / "one.txt", "1.png\n")
+    assert verify(trained, [model], reading=listed).pictures.startswith("1 annotated pictures, ")
+    images = {"images": "val/images", "reading": listed}
+    assert verify(trained, [model], **images).pictures == "1 pictures"
+    # on another machine: as ever, and said
+    monkeypatch.chdir("/")
+    words = verify(tmp_path / trained, [model]).pictures
+    assert (
+        words.startswith("8 generated pictures (") and "img_path: val/images is not there" in words
+    )
+    with pytest.raises(NanodetError, match="val/images is not there"):
+        verify(tmp_path / trained, [model], reading=listed)
 
 
 def test_class_agnostic_nms_of_config_and_spec(small_checkpoint, exported_small, tmp_path):
