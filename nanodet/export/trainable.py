@@ -89,11 +89,10 @@ def _config_of(published):
         "ann_path": "coco/annotations/instances_val2017.json",
         "input_size": list(published.spec.input_size),
     }  # fmt: skip
-    recipe = {"optimizer": {"name": "SGD", "lr": 0.14}, "lr_schedule": {"name": "MultiStepLR"}}
     mapping = {
         "model": {"arch": copy.deepcopy(published.arch)},
         "data": {"train": section, "val": section},
-        "schedule": {**recipe, "total_epochs": 280},
+        "schedule": {"optimizer": {"name": "SGD", "lr": 0.14}, "total_epochs": 280},
         "class_names": list(published.spec.class_names),
     }
     return config_from_dict(mapping, published.name)
