@@ -4,6 +4,8 @@ import numpy as np
 
 from nanodet.runtime.spec import Spec
 
+IOU, SCORE = 0.5, Spec.score
+
 
 def box_iou(first, second):
     """Return the IoU of every pair of boxes.
@@ -25,7 +27,7 @@ def box_iof(first, second):
     return shared / np.maximum(_areas(first)[:, None], np.finfo(np.float64).tiny)
 
 
-def confusion_matrix(annotations, detections, iou=0.5, score=Spec.score):
+def confusion_matrix(annotations, detections, iou=IOU, score=SCORE):
     """Count what objects were detected as.
 
     Detections of a picture are matched greedily, best score first: each takes the free object

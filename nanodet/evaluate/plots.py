@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from nanodet.errors import NanodetError
+from nanodet.evaluate.confusion import IOU, SCORE
 from nanodet.runtime.files import replacing, write_text
 from nanodet.runtime.lettering import plot_label, readable_names
 
@@ -53,13 +54,14 @@ def plot_precision_recall(metrics, path):
     _save(figure, path)
 
 
-def plot_confusion(matrix, class_names, path):
+def plot_confusion(matrix, class_names, path, iou=IOU, score=SCORE):
     """Draw a confusion matrix, each row in parts of its objects.
 
     Args:
         matrix: int (classes + 1, classes + 1) of `nanodet.evaluate.confusion.confusion_matrix`.
         class_names: the name of each class.
         path: the PNG to write.
+        iou, score: what the matrix was counted with; the title names them.
     """
     names = [*_labels(class_names), "background"]
     count = len(names)
@@ -72,7 +74,8 @@ def plot_confusion(matrix, class_names, path):
     size = 9 if count <= FEW + 1 else 7
     axes.set_xticks(range(count), names, rotation=90, fontsize=size)
     axes.set_yticks(range(count), names, fontsize=size)
-    axes.set(xlabel="detected as", ylabel="annotated as", title="Confusion matrix")
+    axes.set(xlabel="detected as", ylabel="annotated as")
+    axes.set_title(f"Confusion matrix\nscore at least {score:g}, IoU at least {iou:g}")
     if count > FEW + 1:
         axes.set_xticks(np.arange(count + 1) - 0.5, minor=True)
         axes.set_yticks(np.arange(count + 1) - 0.5, minor=True)

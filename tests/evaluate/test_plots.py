@@ -75,6 +75,18 @@ def test_plots_show_names_of_any_script(tmp_path):
         assert one.shape == other.shape and (one != other).any()
 
 
+def test_the_confusion_matrix_names_its_score_and_iou(tmp_path):
+    """Plots of the same numbers, which differ in the title alone."""
+    shown = []
+    for limits in ({}, {"score": 0.35, "iou": 0.5}, {"score": 0.25}, {"iou": 0.75}):
+        plots.plot_confusion(np.full((3, 3), 2), ("a", "b"), tmp_path / "c.png", **limits)
+        shown.append(cv2.imread(str(tmp_path / "c.png")))
+    assert (shown[0] == shown[1]).all()
+    for other in shown[2:]:
+        rows = np.flatnonzero((shown[0] != other).any(axis=(1, 2)))
+        assert 0 < len(rows) and rows.max() < 0.2 * len(other)
+
+
 def test_plots_without_objects_or_classes_do_not_fail(tmp_path):
     annotations, found = data(0)
     plots.plot_precision_recall(evaluate_detections(annotations, found), tmp_path / "pr.png")
