@@ -7,7 +7,7 @@ import pytest
 import torch
 from small_arch import arch
 
-from nanodet.config import config_to_dict, load_config
+from nanodet.config import config_from_dict, config_to_dict, load_config
 from nanodet.errors import NanodetError
 from nanodet.model.checkpoint import load_network, read_checkpoint, take_matching
 from nanodet.model.network import build_network
@@ -23,7 +23,7 @@ def base(root):
         head = dataclasses.replace(arch().head, num_classes=count or len(names))
         config.model.arch = dataclasses.replace(arch(), head=head)
         config.class_names = names
-        return config
+        return config_from_dict(config_to_dict(config))
 
     return make
 
