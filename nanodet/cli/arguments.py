@@ -24,6 +24,13 @@ def unit_interval(text):
     return value
 
 
+def seconds(text):
+    """Read a number of seconds above 0."""
+    if not re.fullmatch(r"\d{1,9}(\.\d*)?", text) or float(text) <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return float(text)
+
+
 def positive_int(text):
     """Read a whole number above 0."""
     if not re.fullmatch(r"\d{1,9}", text) or int(text) < 1:

@@ -1,8 +1,11 @@
 """``nanodet detect MODEL SOURCE``."""
 
+import math
+
 from nanodet.cli.arguments import (
     add_class_agnostic_argument,
     add_model_arguments,
+    seconds,
     unit_interval,
 )
 from nanodet.cli.packages import needed_packages
@@ -13,8 +16,8 @@ def add_arguments(parser):
     add_model_arguments(parser)
     parser.add_argument(
         "source", metavar="SOURCE",
-        help="picture, folder, 'pattern' (** goes into sub-folders), video, number of a camera, "
-        "or URL (RTSP, RTMP, HTTP)",
+        help="picture, folder, 'pattern' (** goes into sub-folders), video, camera (its number or "
+        "/dev/video0), or URL (RTSP, RTMP, HTTP)",
     )  # fmt: skip
     parser.add_argument(
         "--out", metavar="DIR",
@@ -24,6 +27,11 @@ def add_arguments(parser):
     parser.add_argument(
         "--score", type=unit_interval, metavar="S",
         help="boxes must score above it (default: the model's)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--reconnect", type=seconds, nargs="?", const=math.inf, metavar="SECONDS",
+        help="open a camera or stream again when it is lost, for so long each time (default: until "
+        "Ctrl-C)",
     )  # fmt: skip
     add_class_agnostic_argument(parser, "the model's")
 
@@ -35,4 +43,5 @@ def run(args):
     detect(
         args.model, args.source, args.config, args.out, args.score, args.fit, args.size,
         args.threads, args.engine, class_agnostic_nms=args.class_agnostic_nms,
+        reconnect_s=args.reconnect,
     )  # fmt: skip

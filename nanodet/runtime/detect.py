@@ -21,7 +21,7 @@ FEW = 20  # so many pictures get a line each
 
 def detect(
     model, source, config=None, out=None, score=None, fit=None, size=None, threads=None, engine=None,
-    instead="--out DIR", class_agnostic_nms=None,
+    instead="--out DIR", class_agnostic_nms=None, reconnect_s=None,
 ):  # fmt: skip
     """Detect in everything that ``source`` gives, into a folder or a window.
 
@@ -33,6 +33,8 @@ def detect(
         score, fit, size, threads, engine, class_agnostic_nms: see
             `nanodet.runtime.detector.Detector`; ``None`` takes the model's.
         instead: the option that gives ``out``, for a message.
+        reconnect_s: open a camera or stream again when it is lost, for so many seconds each time;
+            ``None`` ends there.
 
     Returns:
         the number of frames.
@@ -50,8 +52,10 @@ def detect(
         progress.line(f"nanodet: warning: {line}", sys.stderr)
 
     with contextlib.ExitStack() as open_things:
-        frames = open_source(source, warn)
+        frames = open_source(source, warn, reconnect_s)
         open_things.callback(frames.close)
+        if reconnect_s is not None and not frames.live:
+            raise NanodetError(f"{source}: --reconnect is for cameras and streams alone")
         results = None if out is None else Results(out, frames)
         detector = Detector(
             model, config=config, fit=fit, size=size, threads=threads, score=score, engine=engine,
@@ -59,7 +63,7 @@ def detect(
         )  # fmt: skip
         # from here on, and while the results are finished, Ctrl-C ends the source and nothing else
         interrupted = open_things.enter_context(_stop_on_signals(frames))
-        sink = results or contextlib.closing(Window("nanodet"))
+        sink = results or contextlib.closing(Show(Window("nanodet"), frames))
         sink = open_things.enter_context(sink)
         few = frames.kind in ("picture", "pictures") and frames.total <= FEW
         unit = "picture" if frames.kind in ("picture", "pictures") else "frame"
@@ -87,23 +91,39 @@ def _go_through(frames, detector, sink, progress, few):
         took = time.perf_counter() - start
         boxes, seconds = boxes + len(detections), seconds + took
         drawn = draw(frame.picture, detections)
-        if isinstance(sink, Window):
-            wait_s = _pause(frames, time.perf_counter() - start)
-            if not sink.show(drawn, wait_s, lambda: frames.stopped):
-                frames.stop()
-        else:
-            sink.write(frame, detections, drawn)
+        sink.write(frame, detections, drawn)
         progress.step()
         if few:
             progress.line(f"{frame.name}: {summary(detections)}  {1000 * took:.1f} ms")
     return boxes, seconds
 
 
-def _pause(frames, spent_s):
-    """Return how long to show a frame that took ``spent_s``; videos play at their rate."""
-    if frames.kind in ("picture", "pictures"):
-        return None
-    return max(1 / frames.fps - spent_s, 0.0) if frames.fps and not frames.live else 0.0
+class Show:
+    """Frames in a window, in place of `Results`; those of a video come at their own times.
+
+    Args:
+        window: a `Window`.
+        source: the `Source` whose frames will come; it is stopped when the user closes the window.
+    """
+
+    def __init__(self, window, source):
+        self._window, self._source = window, source
+        self._single = source.kind in ("picture", "pictures")
+        self._time_s = self._shown_s = None
+
+    def write(self, frame, detections, drawn):
+        going = True
+        if self._time_s is not None and not self._source.live:
+            # the last frame stays until this one's time
+            left_s = frame.time_s - self._time_s - (time.monotonic() - self._shown_s)
+            going = left_s <= 0 or self._window.wait(left_s, lambda: self._source.stopped)
+        self._time_s, self._shown_s = frame.time_s, time.monotonic()
+        wait_s = None if self._single else 0.0
+        if not going or not self._window.show(drawn, wait_s, lambda: self._source.stopped):
+            self._source.stop()
+
+    def close(self):
+        self._window.close()
 
 
 def summary(detections):

@@ -9,6 +9,7 @@ import cv2
 from nanodet.errors import NanodetError
 from nanodet.runtime.files import check_folder_writable, replacing
 from nanodet.runtime.pictures import write_picture
+from nanodet.runtime.sources import URL
 from nanodet.runtime.video_writer import VideoWriter
 
 JSON_LINES = "detections.jsonl"
@@ -117,7 +118,10 @@ def _writable(path):
 
 
 def _stem(source):
-    if source.kind == "video":
-        last = re.split(r"[/\\]", source.name.split("?")[0].rstrip("/"))[-1]
-        return Path(last).stem or "video"
-    return source.name.replace(" ", "-") if source.kind == "camera" else "stream"
+    if source.kind == "stream":
+        return "stream"
+    name = source.name
+    if URL.match(name):
+        name = name.split("?")[0].rstrip("/")
+    last = re.split(r"[/\\]", name)[-1]
+    return last.replace(" ", "-") if source.kind == "camera" else Path(last).stem or "video"

@@ -2,6 +2,7 @@
 
 import glob
 import math
+import os
 import re
 import sys
 import threading
@@ -19,6 +20,7 @@ from nanodet.runtime.pictures import SUFFIXES, read_picture
 
 URL = re.compile(r"(rtsps?|rtmps?|https?|udp|tcp|srt)://", re.IGNORECASE)
 TIMEOUT_S = 10  # a stream that neither opens nor sends for so long is given up
+FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0  # between attempts to reconnect, each twice the last
 
 
 @dataclass
@@ -74,30 +76,36 @@ def print_warning(line):
     print(f"nanodet: warning: {line}", file=sys.stderr)
 
 
-def open_source(text, warn=print_warning):
+def open_source(text, warn=print_warning, reconnect_s=None):
     """Open whatever ``text`` names.
 
     Args:
         text: a picture, a folder of pictures, a pattern such as ``shots/**/*.jpg``, a video, the
-            number of a camera, or a URL (RTSP, RTMP, HTTP).
-        warn: called with a line for each picture of several that cannot be read.
+            number of a camera or the path of its device (``/dev/video0``), or a URL (RTSP, RTMP,
+            HTTP).
+        warn: called with a line for each picture of several that cannot be read, and when a
+            connection is lost.
+        reconnect_s: for cameras and streams, see `LiveSource`.
 
     Raises:
         NanodetError: there is nothing, or nothing that can be read.
     """
     text = str(text)
     if re.fullmatch(r"\d{1,4}", text):
-        return _open_camera(int(text))
+        return _open_camera(int(text), reconnect_s, warn)
     if URL.match(text):
-        return _open_url(text)
+        return _open_url(text, reconnect_s, warn)
     path = Path(text)
-    if path.is_dir():
-        files = sorted(f for f in path.iterdir() if _is_picture_name(f))
+    if os.path.isdir(path):
+        try:
+            files = sorted(f for f in path.iterdir() if _is_picture_name(f))
+        except OSError as error:
+            raise NanodetError(f"{path}: cannot read this folder ({error.strerror})") from None
         if not files:
             raise NanodetError(f"{path}: no pictures in this folder (.jpg, .png, ...)")
         return PictureSource("pictures", text, files, path, warn)
-    if path.exists():
-        return _open_file(path)
+    if os.path.exists(path):
+        return _open_camera(text, reconnect_s, warn) if path.is_char_device() else _open_file(path)
     if glob.has_magic(text):
         files = sorted(f for f in map(Path, glob.glob(text, recursive=True)) if _is_picture_name(f))
         if not files:
@@ -180,29 +188,58 @@ class VideoSource(Source):
 
 
 class LiveSource(Source):
-    """A camera or stream: a thread reads, and only the newest frame waits, so none is late."""
+    """A camera or stream: a thread reads, and only the newest frame waits, so none is late.
 
-    def __init__(self, kind, name, capture):
+    Args:
+        kind, name: as in `Source`.
+        open_capture: returns a `cv2.VideoCapture` of it, which may not be open.
+        capture: the first one, which is.
+        reconnect_s: open it again when it ends or fails, for so many seconds each time;
+            ``None`` does not.
+        warn: called with a line when it is tried.
+    """
+
+    def __init__(self, kind, name, open_capture, capture, reconnect_s=None, warn=print_warning):
         super().__init__(kind, name)
         self._capture, self.fps = capture, _fps(capture)
+        self._open, self._reconnect_s, self._warn = open_capture, reconnect_s, warn
         self._fresh = threading.Condition()
-        self._newest, self._ended = None, False
+        self._newest, self._ended, self._lost_s = None, False, None
         self._thread = threading.Thread(target=self._read, daemon=True)
 
     def _read(self):
-        start, index = time.monotonic(), 0
+        start, index, wait_s = time.monotonic(), 0, FIRST_WAIT_S
         while not self.stopped:
             found, picture = self._capture.read()
-            if not found:
+            now = time.monotonic()
+            if found:
+                self._lost_s, wait_s = None, FIRST_WAIT_S
+                with self._fresh:
+                    self._newest = Frame(picture, self.name, index, round(now - start, 4))
+                    self._fresh.notify()
+                index += 1
+                continue
+            if self._reconnect_s is None:
                 break
-            with self._fresh:
-                passed = round(time.monotonic() - start, 4)
-                self._newest = Frame(picture, self.name, index, passed)
-                self._fresh.notify()
-            index += 1
+            if self._lost_s is None:
+                self._lost_s = now
+                self._warn(f"{self.name}: no more frames after {index}; reconnecting")
+            left_s = self._lost_s + self._reconnect_s - now
+            if left_s <= 0:
+                break
+            self._sleep(min(wait_s, left_s))
+            wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+            if not self.stopped:
+                self._capture.release()
+                self._capture = self._open()
         with self._fresh:
             self._ended, self._count = True, index
             self._fresh.notify()
+
+    def _sleep(self, seconds):
+        end = time.monotonic() + seconds
+        while not self.stopped and (left_s := end - time.monotonic()) > 0:
+            time.sleep(min(left_s, 0.1))
 
     def __iter__(self):
         self._thread.start()
@@ -215,13 +252,17 @@ class LiveSource(Source):
                 yield frame
             elif self._ended:
                 if not self.stopped:
-                    self.problem = f"{self.name}: no more frames after {self._count}"
+                    tried = self._reconnect_s
+                    self.problem = f"{self.name}: no more frames after {self._count}" + (
+                        "" if tried is None else f", and no connection for {tried:g} s"
+                    )
                 return
 
     def close(self):
         super().close()
         if self._thread.is_alive():
-            self._thread.join(TIMEOUT_S + 1)
+            # opening a stream that is gone takes long, and nothing is lost with it
+            self._thread.join(TIMEOUT_S + 1 if self._lost_s is None else 0.5)
         if not self._thread.is_alive():  # else the device hangs in a read; the process ends anyway
             self._capture.release()
 
@@ -245,7 +286,8 @@ def _open_file(path):
         looks = path.is_file() and cv2.haveImageReader(name) and path.suffix.lower() != ".gif"
         if looks:
             return picture
-        capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG)
+        # from the root on, or FFmpeg takes what precedes a colon for a protocol
+        capture = cv2.VideoCapture(os.path.abspath(name), cv2.CAP_FFMPEG)
         found, first = capture.read()
         several = found and not (_is_picture_name(path) and _frame_count(capture) in (None, 1))
     if several:
@@ -258,28 +300,38 @@ def _open_file(path):
     raise NanodetError(f"{path}: neither a picture nor a video that can be read")
 
 
-def _open_camera(number):
-    name = f"camera {number}"
-    with quiet():
-        capture = cv2.VideoCapture(number)
-        if not capture.isOpened():
-            raise NanodetError(f"{name}: there is no such camera, or it is in use")
-    return LiveSource("camera", name, capture)
+def _open_camera(device, reconnect_s, warn):
+    """Open a camera by its number, or the path of its device."""
+    number = isinstance(device, int)
+    name = f"camera {device}" if number else device
+
+    def open_capture():
+        with quiet():
+            return cv2.VideoCapture(device) if number else cv2.VideoCapture(device, cv2.CAP_V4L2)
+
+    capture = open_capture()
+    if not capture.isOpened():
+        raise NanodetError(f"{name}: there is no such camera, or it is in use")
+    return LiveSource("camera", name, open_capture, capture, reconnect_s, warn)
 
 
-def _open_url(url):
+def _open_url(url, reconnect_s, warn):
     name, wait = without_password(url), TIMEOUT_S * 1000
     limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, wait, cv2.CAP_PROP_READ_TIMEOUT_MSEC, wait]
-    with quiet():
-        capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG, limits)
-        if not capture.isOpened():
-            raise NanodetError(f"{name}: this stream does not open (tried for {TIMEOUT_S} s)")
-        if url.lower().startswith("http") and _frame_count(capture):
-            # a file on a server: it waits for us, so no frame need be lost
-            found, first = capture.read()
-            if found:
-                return VideoSource(name, capture, first)
-    return LiveSource("stream", name, capture)
+
+    def open_capture():
+        with quiet():
+            return cv2.VideoCapture(url, cv2.CAP_FFMPEG, limits)
+
+    capture = open_capture()
+    if not capture.isOpened():
+        raise NanodetError(f"{name}: this stream does not open (tried for {TIMEOUT_S} s)")
+    if url.lower().startswith("http") and _frame_count(capture):
+        # a file on a server: it waits for us, so no frame need be lost
+        found, first = capture.read()
+        if found:
+            return VideoSource(name, capture, first)
+    return LiveSource("stream", name, open_capture, capture, reconnect_s, warn)
 
 
 def _is_picture_name(path):

@@ -56,6 +56,8 @@ class VideoWriter:
     def _open(self, picture):
         self._size = (picture.shape[1], picture.shape[0])
         self._temporary = self._files.enter_context(replacing(self.path))
+        # from the root on, or FFmpeg takes what precedes a colon for a protocol
+        self._temporary = self._temporary.absolute()
         self._writer = cv2.VideoWriter(
             str(self._temporary), cv2.VideoWriter_fourcc(*"mp4v"), self._fps, self._size
         )

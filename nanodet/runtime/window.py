@@ -94,6 +94,10 @@ class Window:
             self._cv2.resizeWindow(self._title, *(max(side, 1) for side in size))
             self._sized = True
         self._cv2.imshow(self._title, picture)
+        return self.wait(wait_s, stopped)
+
+    def wait(self, wait_s=0.0, stopped=lambda: False):
+        """Leave the picture as it is and wait; arguments and result are those of `show`."""
         end = math.inf if wait_s is None else time.monotonic() + wait_s
         while True:
             left_ms = 1000 * (end - time.monotonic())

@@ -37,10 +37,10 @@ def model(tmp_path_factory):
     return write_box_model(tmp_path_factory.mktemp("model") / "box.onnx")
 
 
-def start(*arguments, **environment):
+def start(*arguments, cwd=None, **environment):
     env = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
     return subprocess.Popen(
-        [*NANODET, "detect", *map(str, arguments)], env=env | environment, text=True,
+        [*NANODET, "detect", *map(str, arguments)], env=env | environment, text=True, cwd=cwd,
         encoding="utf-8", stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 
@@ -227,6 +227,46 @@ def test_interrupted_stream_lasts_as_long_as_it_ran(model, tmp_path):
     levels, fps = read_video(out / "stream.mp4")
     lasted = lines[-1]["time_s"] - lines[0]["time_s"]
     assert lasted > 0.5 and len(levels) / fps == pytest.approx(lasted, abs=2.5 / fps)
+
+
+def test_reconnecting_ends_by_ctrl_c(model, tmp_path):
+    out = tmp_path / "out"
+    with serving(frames=5) as url:
+        process = start(model, url + "/stream", "--out", out, "--reconnect")
+        wait_for_frames(process, out, ".stream-*.mp4")
+        time.sleep(1.5)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=5)
+    assert process.returncode == 130
+    first, *_, last = err.splitlines()
+    assert first.startswith("nanodet: warning: ") and first.endswith(
+        "/stream: no more frames after 5; reconnecting"
+    )
+    assert last == "nanodet: stopped"
+    lines = json_lines(out)
+    assert lines[-1]["frame"] >= 5 and lines[-1]["time_s"] > 1  # the gap is part of the time
+    assert lasts(out / "stream.mp4") == pytest.approx(
+        lines[-1]["time_s"] - lines[0]["time_s"], abs=0.1
+    )
+
+
+def test_reconnect_is_for_live_sources(model, tmp_path):
+    code, _, err = detect(
+        model, picture(tmp_path / "a.jpg"), "--out", tmp_path / "out", "--reconnect", "5"
+    )
+    assert code == 1 and "--reconnect is for cameras and streams" in error_line(err)
+    code, _, err = detect(model, "0", "--reconnect", "soon")
+    assert code == 2 and "is not a number of seconds above 0" in err
+
+
+def test_names_with_a_colon(model, tmp_path):
+    folder = tmp_path / "12:30"
+    folder.mkdir()
+    write_video(tmp_path / "v.mp4", 3, codec="mp4v").rename(folder / "a:b.mp4")
+    process = start(model, "a:b.mp4", "--out", ".:out", cwd=folder)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+    assert len(read_video(folder / ".:out" / "a:b.mp4")[0]) == 3
 
 
 def test_no_display_is_one_line_before_anything_is_loaded(tmp_path):

@@ -1,15 +1,18 @@
 """Every kind of source, from real files and a real server."""
 
+import itertools
+import sys
 import time
 
 import cv2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from moving_pictures import grey, serving, truncate, write_video
+from moving_pictures import grey, serving, truncate, write_uneven_video, write_video
 
 from nanodet.errors import NanodetError
 from nanodet.runtime import sources
+from nanodet.runtime.detect import Show
 from nanodet.runtime.sources import open_source, without_password
 
 
@@ -173,3 +176,91 @@ def test_nobody_answers_and_the_password_stays_secret(capfd):
 def test_without_password_keeps_the_rest(user, path):
     assert without_password(f"rtsp://{user}@host:554{path}") == f"rtsp://host:554{path}"
     assert without_password(f"http://host{path}") == f"http://host{path}"
+
+
+@pytest.mark.parametrize("name", ["a:b.mp4", "clip 12:30.avi", "rtsp:x.avi", "file:v.avi"])
+def test_names_with_a_colon_are_files(tmp_path, monkeypatch, name):
+    codec = "mp4v" if name.endswith("mp4") else "MJPG"
+    write_video(tmp_path / f"v{name[-4:]}", 5, codec=codec).rename(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    for text in (name, f"./{name}", str(tmp_path / name)):
+        source = open_source(text)
+        assert (source.kind, source.name, len(list(source))) == (
+            "video",
+            text.removeprefix("./"),
+            5,
+        )
+        source.close()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="devices of Linux")
+def test_devices_are_cameras(tmp_path, capfd):
+    (tmp_path / "by-id").symlink_to("/dev/null")
+    for text in ("/dev/null", str(tmp_path / "by-id")):
+        with pytest.raises(NanodetError, match=f"{text}: there is no such camera"):
+            open_source(text)
+    with pytest.raises(NanodetError, match="there is no such file, folder, camera"):
+        open_source("/dev/video987")
+    assert capfd.readouterr().err == ""
+
+
+def test_a_name_that_is_too_long_is_one_line():
+    with pytest.raises(NanodetError, match="there is no such file"):
+        open_source("x" * 5000)
+
+
+def test_a_stream_that_drops_is_opened_again(monkeypatch):
+    monkeypatch.setattr(sources, "FIRST_WAIT_S", 0.05)
+    told = []
+    with serving(frames=10, interval_s=0.01) as url:
+        source = open_source(url + "/stream", told.append, reconnect_s=10)
+        indices, times = [], []
+        for frame in source:
+            indices.append(frame.index)
+            times.append(frame.time_s)
+            if frame.index >= 25:
+                source.stop()
+        source.close()
+    assert indices == sorted(set(indices)) and times == sorted(times)
+    assert source.problem is None
+    assert len(told) == 2  # a line each time
+    assert all(line.endswith(f"/stream: no more frames after {n}; reconnecting")
+               for line, n in zip(told, (10, 20), strict=True))  # fmt: skip
+
+
+def test_a_stream_that_does_not_come_back_is_given_up(monkeypatch):
+    monkeypatch.setattr(sources, "FIRST_WAIT_S", 0.05)
+    told = []
+    with serving(frames=5, interval_s=0.01) as url:
+        source = open_source(url + "/stream", told.append, reconnect_s=0.7)
+        frames = iter(source)
+        next(frames)
+    gone = time.monotonic()
+    list(frames)
+    assert 0.3 < time.monotonic() - gone < 5
+    source.close()
+    assert len(told) == 1
+    assert source.problem.endswith(", and no connection for 0.7 s")
+
+
+def test_a_window_shows_frames_of_a_video_at_their_times(tmp_path):
+    """The window itself needs a display; what it is told does not."""
+    shown = []
+
+    class Screen:
+        def show(self, picture, wait_s, stopped):
+            shown.append(time.monotonic())
+            return len(shown) < 4  # the user closes it
+
+        def wait(self, wait_s, stopped):
+            time.sleep(wait_s)
+            return True
+
+    times = [0, 40, 400, 440, 480, 520]
+    source = open_source(write_uneven_video(tmp_path / "v.mkv", times, 560))
+    show = Show(Screen(), source)
+    for frame in source:
+        show.write(frame, None, frame.picture)
+    gaps = [after - before for before, after in itertools.pairwise(shown)]
+    assert gaps == pytest.approx([0.04, 0.36, 0.04], abs=0.03)
+    assert source.stopped and len(shown) == 4
