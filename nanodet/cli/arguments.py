@@ -59,12 +59,15 @@ def fit_name(text):
     return text
 
 
-def add_data_arguments(parser, images, annotations="of the pictures"):
+def add_data_arguments(parser, images, annotations="annotations of the pictures"):
     """Add ``--images``, ``--annotations`` and what says how they are read; see `reading`.
+
+    They are a group of their own in the help.
 
     Args:
         images, annotations: what they are for, in words.
     """
+    parser = parser.add_argument_group("pictures and annotations")
     parser.add_argument("--images", metavar="DIR", help=images)
     parser.add_argument(
         "--annotations", metavar="FILE_OR_DIR",
@@ -119,10 +122,10 @@ def add_model_arguments(parser, config=""):
         "model", metavar="MODEL", help=".ckpt, .onnx or .param file, or a published name"
     )
     parser.add_argument(
-        "--config", metavar="C", help=f"config of a checkpoint that carries none{config}"
+        "--config", metavar="CONFIG", help=f"config of a checkpoint that carries none{config}"
     )
     parser.add_argument(
-        "--fit", type=fit_name, metavar="own|letterbox|stretch",
+        "--fit", type=fit_name, metavar="{own,letterbox,stretch}",
         help="how pictures are fitted into the network's input (default: the model's)",
     )  # fmt: skip
     parser.add_argument(

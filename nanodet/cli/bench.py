@@ -10,6 +10,11 @@ from nanodet.cli.arguments import positive_int, size_wxh
 from nanodet.cli.packages import needed_packages
 from nanodet.errors import NanodetError
 
+EXAMPLES = (
+    "nanodet bench exported/my.param exported/my-int8.param --threads 1,4",
+    "nanodet bench exported/my.param --target ssh:pi@raspberrypi",
+)
+
 
 def add_arguments(parser):
     """Add the command's arguments to an `argparse` parser."""
@@ -38,7 +43,7 @@ def add_arguments(parser):
         help="CPU cores to run on (default: the big ones, which is all where they are alike)",
     )  # fmt: skip
     parser.add_argument("--image", metavar="PICTURE", help="picture (default: a generated 640x480)")
-    parser.add_argument("--config", metavar="C", help="config of a .ckpt that carries none")
+    parser.add_argument("--config", metavar="CONFIG", help="config of a .ckpt that carries none")
     parser.add_argument(
         "--strict", action="store_true", help="1024 runs and 60 s each instead of 100 and 10 s"
     )

@@ -10,6 +10,12 @@ from nanodet.cli.arguments import (
 )
 from nanodet.cli.packages import needed_packages
 
+EXAMPLES = (
+    "nanodet detect nanodet-m_320 street.jpg --out found",
+    "nanodet detect exported/my.param 0",
+    "nanodet detect exported/my.param video.mp4 --score 0.5 --out found",
+)
+
 
 def add_arguments(parser):
     """Add the command's arguments to an `argparse` parser."""

@@ -3,6 +3,11 @@
 from nanodet.cli.arguments import positive_int
 from nanodet.cli.packages import needed_packages
 
+EXAMPLES = (
+    "nanodet download",
+    "nanodet download nanodet-m_320",
+)
+
 
 def add_arguments(parser):
     """Add the command's arguments to an `argparse` parser."""

@@ -3,6 +3,11 @@
 from nanodet.cli.arguments import add_data_arguments, add_model_arguments, reading
 from nanodet.cli.packages import needed_packages
 
+EXAMPLES = (
+    "nanodet eval run/model_best/model_best.ckpt",
+    "nanodet eval exported/my.param --images DIR --annotations instances.json",
+)
+
 
 def add_arguments(parser):
     """Add the command's arguments to an `argparse` parser."""

@@ -3,11 +3,18 @@
 from nanodet.cli.arguments import add_class_agnostic_argument, size_wxh
 from nanodet.cli.packages import needed_packages
 
+EXAMPLES = (
+    "nanodet export run/model_best/model_best.ckpt --out exported",
+    "nanodet export run/model_best/model_best.ckpt --size 416x416 --nms --out exported",
+)
+
 
 def add_arguments(parser):
     """Add the command's arguments to an `argparse` parser."""
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help=".ckpt or .pth file")
-    parser.add_argument("--config", metavar="C", help="config of a checkpoint that carries none")
+    parser.add_argument(
+        "--config", metavar="CONFIG", help="config of a checkpoint that carries none"
+    )
     parser.add_argument(
         "--formats", default="onnx,ncnn", metavar="onnx,ncnn", help="what to write (default: both)"
     )

@@ -3,12 +3,15 @@
 from nanodet.cli.arguments import add_list_arguments, positive_int, reading
 from nanodet.cli.packages import needed_packages
 
+EXAMPLES = ("nanodet import my.param --config my.yml --images DIR --out my.ckpt",)
+
 
 def add_arguments(parser):
     """Add the command's arguments to an `argparse` parser."""
     parser.add_argument("model", metavar="MODEL.param", help="ncnn model, its .bin beside it")
+    parser.add_argument("--out", required=True, metavar="FILE.ckpt", help="checkpoint to write")
     parser.add_argument(
-        "--config", required=True, metavar="C", help="config of the model's architecture"
+        "--config", required=True, metavar="CONFIG", help="config of the model's architecture"
     )
     parser.add_argument(
         "--images", metavar="DIR",
@@ -19,7 +22,6 @@ def add_arguments(parser):
         "--limit", type=positive_int, default=200, metavar="N",
         help="at most so many pictures, evenly spread over the folder (default: 200)",
     )  # fmt: skip
-    parser.add_argument("--out", required=True, metavar="FILE.ckpt", help="checkpoint to write")
 
 
 def run(args):

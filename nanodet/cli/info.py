@@ -6,6 +6,11 @@ from nanodet.cli.arguments import size_wxh
 from nanodet.cli.packages import needed_packages
 from nanodet.errors import NanodetError
 
+EXAMPLES = (
+    "nanodet info exported/my.param",
+    "nanodet info my.yml --size 416x416",
+)
+
 
 def add_arguments(parser):
     """Add the command's arguments to an `argparse` parser."""
@@ -14,7 +19,9 @@ def add_arguments(parser):
         metavar="CONFIG_OR_MODEL",
         help=".yml, .ckpt, .pth, .onnx or .param, or the name of a published model",
     )
-    parser.add_argument("--config", metavar="C", help="config of a checkpoint that carries none")
+    parser.add_argument(
+        "--config", metavar="CONFIG", help="config of a checkpoint that carries none"
+    )
     parser.add_argument(
         "--size",
         type=size_wxh,

@@ -23,21 +23,31 @@ from nanodet.cli.packages import needed_packages
 from nanodet.cli.terminal import escape_what_cannot_be_shown
 from nanodet.errors import NanodetError
 
-# verb: the module with add_arguments(parser) and run(args), and one line of help. These modules
-# import their room when they run: `nanodet detect` must work without torch
+# verb: the module with EXAMPLES, add_arguments(parser) and run(args), and one line of help. These
+# modules import their room when they run: `nanodet detect` must work without torch
 VERBS = {
+    "quickstart": (
+        quickstart,
+        "train, export and compare on drawn pictures: a first try without data",
+    ),
+    "detect": (detect, "find objects in pictures, videos and cameras"),
+    "download": (download, "list published models, or fetch one into the cache"),
     "train": (train, "train a detector from a config file"),
     "eval": (evaluation, "measure AP of a model on annotated pictures"),
     "export": (export, "convert a checkpoint to ONNX and ncnn, and compare"),
     "verify": (verify, "compare exported models with their checkpoint, layer by layer if need be"),
-    "quantize": (quantize, "an ncnn model in int8, measured; needs no C++ tools"),
+    "quantize": (quantize, "convert an ncnn model to int8, and measure what it loses and gains"),
     "import": (import_model, "turn an ncnn model back into a checkpoint that trains"),
-    "detect": (detect, "find objects in pictures, videos and cameras"),
-    "bench": (bench, "time models on this machine, side by side"),
-    "info": (info, "parameters, multiply-adds and levels of a model"),
-    "download": (download, "list published models, or fetch one into the cache"),
-    "quickstart": (quickstart, "train, export and compare on drawn pictures"),
+    "bench": (bench, "time models on this machine or a device, side by side"),
+    "info": (info, "show input, classes, parameters and multiply-adds of a model"),
 }
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Keeps the lines of the examples, and names of options on the line of their text."""
+
+    def __init__(self, prog):
+        super().__init__(prog, max_help_position=28)
 
 
 def main(argv=None):
@@ -45,17 +55,26 @@ def main(argv=None):
     return run_command(_parse_and_run, argv)
 
 
-def _parse_and_run(argv):
+def command_parser():
+    """Return the `argparse` parser of all commands."""
     parser = argparse.ArgumentParser(
-        prog="nanodet", description="A detector small enough for a phone."
-    )
+        prog="nanodet", description="A detector small enough for a phone.", formatter_class=_Help,
+        epilog="nanodet COMMAND --help says more about a command.",
+    )  # fmt: skip
     parser.add_argument("--version", action="version", version=f"nanodet {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="COMMAND", required=True)
     for verb, (command, words) in VERBS.items():
-        sub = verbs.add_parser(verb, help=words, description=words[0].upper() + words[1:] + ".")
+        sub = verbs.add_parser(
+            verb, help=words, description=words[0].upper() + words[1:] + ".", formatter_class=_Help,
+            epilog="\n  ".join(("examples:", *command.EXAMPLES)),
+        )  # fmt: skip
         command.add_arguments(sub)
         sub.set_defaults(run=command.run, parser=sub)
-    args, rest = parser.parse_known_args(argv)
+    return parser
+
+
+def _parse_and_run(argv):
+    args, rest = command_parser().parse_known_args(argv)
     if hasattr(args, "overrides"):
         # argparse takes positional arguments only up to the first option behind them
         args.overrides = [*args.overrides, *filter(is_override, rest)]

@@ -5,12 +5,20 @@ import argparse
 from nanodet.cli.arguments import add_data_arguments, positive_int, reading
 from nanodet.cli.packages import needed_packages
 
+EXAMPLES = (
+    "nanodet quantize exported/my.param --out exported",
+    "nanodet quantize exported/my.param --images DIR --annotations instances.json --out exported",
+)
+
 
 def add_arguments(parser):
     """Add the command's arguments to an `argparse` parser."""
     parser.add_argument("model", metavar="MODEL.param", help="ncnn model in floating point")
     parser.add_argument(
-        "--config", metavar="C",
+        "--out", required=True, metavar="DIR", help="folder for <stem>-int8.param, .bin and .json"
+    )
+    parser.add_argument(
+        "--config", metavar="CONFIG",
         help="config or checkpoint of the model, whose data.train calibrates and whose data.val "
         "measures (default: left by the export)",
     )  # fmt: skip
@@ -18,17 +26,17 @@ def add_arguments(parser):
         parser,
         "pictures like those the model will see (200 or more): some calibrate, the others measure "
         "(default: those of the config)",
-        "accuracy in AP (without: by detections that both models have)",
+        "annotations of the pictures, to judge by AP (without: by detections that both models have)",
     )
     parser.add_argument(
         "--limit", type=positive_int, default=200, metavar="N",
-        help="at most so many pictures calibrate, and at most half of all (default: 200)",
+        help="at most so many pictures calibrate, and at most half of --images (default: 200)",
     )  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, help="draws them (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="draws them (default: 0)")
     parser.add_argument(
         "--max-drop", type=_points, default=0.5, metavar="AP",
-        help="points of AP that may be lost, with --annotations (default: 0.5); without, 90 %% of the "
-        "detections must have a twin",
+        help="points of AP that may be lost (default: 0.5); without annotations 90 %% of the detections "
+        "must have a twin",
     )  # fmt: skip
     parser.add_argument(
         "--method", choices=("best", "kl", "aciq", "mse", "percentile", "max"), default="best",
@@ -38,9 +46,6 @@ def add_arguments(parser):
         "--layers", choices=("fast", "all"), default="fast",
         help="int8 where it was faster on this CPU, or everywhere, for another CPU (default: fast)",
     )  # fmt: skip
-    parser.add_argument(
-        "--out", required=True, metavar="DIR", help="folder for <stem>-int8.param, .bin and .json"
-    )
 
 
 def run(args):

@@ -5,17 +5,30 @@ from nanodet.cli.packages import needed_packages
 from nanodet.errors import NanodetError
 from nanodet.quickstart import EPOCHS, PICTURES
 
+EXAMPLES = (
+    "nanodet quickstart",
+    "nanodet quickstart --out try --epochs 10",
+)
+
 
 def add_arguments(parser):
     """Add the command's arguments to an `argparse` parser."""
-    parser.add_argument("--out", metavar="DIR", default="quickstart", help="default: quickstart")
     parser.add_argument(
-        "--seed", type=int, default=0, help="pictures, order and weights; default: 0"
-    )
-    parser.add_argument("--epochs", type=positive_int, default=EPOCHS, help=f"default: {EPOCHS}")
+        "--out", metavar="DIR", default="quickstart",
+        help="folder for everything (default: quickstart)",
+    )  # fmt: skip
     parser.add_argument(
-        "--pictures", type=positive_int, default=PICTURES, help=f"to train on; default: {PICTURES}"
-    )
+        "--epochs", type=positive_int, default=EPOCHS, metavar="N",
+        help=f"passes over the pictures (default: {EPOCHS})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--pictures", type=positive_int, default=PICTURES, metavar="N",
+        help=f"pictures to train on (default: {PICTURES})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N",
+        help="draws the pictures, their order and the first weights (default: 0)",
+    )  # fmt: skip
 
 
 def run(args):

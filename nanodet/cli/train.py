@@ -3,15 +3,24 @@
 from nanodet.cli.arguments import override
 from nanodet.cli.packages import needed_packages
 
+EXAMPLES = (
+    "nanodet train my.yml",
+    "nanodet train my.yml schedule.total_epochs=50 device.batchsize_per_gpu=32",
+    "nanodet train my.yml schedule.resume=true",
+)
+
 
 def add_arguments(parser):
     """Add the command's arguments to an `argparse` parser."""
     parser.add_argument("config", metavar="CONFIG", help="config file (YAML)")
     parser.add_argument(
         "overrides", nargs="*", type=override, default=[], metavar="key=value",
-        help="e.g. schedule.optimizer.lr=0.01",
+        help="key of the config to change, such as schedule.optimizer.lr=0.01",
     )  # fmt: skip
-    parser.add_argument("--seed", type=int, help="order, augmentation and initial weights")
+    parser.add_argument(
+        "--seed", type=int, metavar="N",
+        help="draws order, augmentation and initial weights (default: the config's)",
+    )  # fmt: skip
 
 
 def run(args):

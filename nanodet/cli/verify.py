@@ -4,6 +4,11 @@ from nanodet.cli.arguments import add_data_arguments, positive_int, reading
 from nanodet.cli.packages import needed_packages
 from nanodet.errors import NanodetError
 
+EXAMPLES = (
+    "nanodet verify run/model_best/model_best.ckpt exported",
+    "nanodet verify run/model_best/model_best.ckpt exported --images DIR --annotations instances.json",
+)
+
 
 def add_arguments(parser):
     """Add the command's arguments to an `argparse` parser."""
@@ -15,12 +20,14 @@ def add_arguments(parser):
         "models", nargs="+", metavar="DIR_OR_MODELS",
         help="folder of an export, or .onnx and .param files",
     )  # fmt: skip
-    parser.add_argument("--config", metavar="C", help="config of a checkpoint that carries none")
+    parser.add_argument(
+        "--config", metavar="CONFIG", help="config of a checkpoint that carries none"
+    )
     add_data_arguments(
         parser,
         "compare on these pictures (default: up to 500 of data.val of the checkpoint's config, with "
         "its annotations, else 8 generated ones)",
-        "of the pictures, gives each stage's AP",
+        "annotations of the pictures, for each stage's AP",
     )
     parser.add_argument("--limit", type=positive_int, metavar="N", help="the first N pictures only")
     parser.add_argument(

@@ -1,13 +1,14 @@
 """The command line itself: help, unknown verbs, and what a bare install may import."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from nanodet.cli.main import VERBS, main
+from nanodet.cli.main import VERBS, command_parser, main
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -17,7 +18,14 @@ def test_every_verb_has_help(verb, capsys):
     with pytest.raises(SystemExit) as ended:
         main([verb, "--help"])
     assert ended.value.code == 0
-    assert f"nanodet {verb}" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert f"nanodet {verb}" in shown
+    # and what it shows as examples is understood
+    examples = shown[shown.index("\nexamples:\n") :].splitlines()[2:]
+    assert examples
+    for example in examples:
+        start, *words = shlex.split(example)
+        assert (start, command_parser().parse_args(words).verb) == ("nanodet", verb)
 
 
 @pytest.mark.parametrize(
