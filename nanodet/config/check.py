@@ -111,11 +111,9 @@ def _is_range(value, lowest_may_be_zero=False):
 
 
 def _check_schedule(schedule, fail):
-    optimiser, decay = schedule.optimizer, schedule.lr_schedule
+    optimiser = schedule.optimizer
     betas = optimiser.betas
     if betas is not None and (len(betas) != 2 or not all(0 <= b < 1 for b in betas)):
         fail("schedule.optimizer.betas", f"must be two numbers, 0 to 1, not {betas}")
     if optimiser.nesterov and (not optimiser.momentum or optimiser.dampening):
         fail("schedule.optimizer.nesterov", "needs a momentum, and no dampening")
-    if decay.name == "MultiStepLR" and not decay.milestones:
-        fail("schedule.lr_schedule.milestones", "MultiStepLR needs this key, such as [60, 80]")

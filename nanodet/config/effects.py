@@ -44,6 +44,9 @@ def refuse_without_effect(config, fail):
             fail(
                 key, f"{values[f'{section}.name']} has no such setting: remove it ({others} has it)"
             )
+    decay = config.schedule.lr_schedule
+    if decay.name == "MultiStepLR" and not decay.milestones:
+        fail("schedule.lr_schedule.milestones", "MultiStepLR needs this key, such as [60, 80]")
     for part in ("train", "val"):
         _check_fit(getattr(config.data, part), f"data.{part}", fail)
     _check_validation(config.data, fail)

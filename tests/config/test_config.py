@@ -192,7 +192,6 @@ def test_overrides_reach_nested_keys(tmp_path):
             small(schedule__lr_schedule__name="StepLR"),
             ["lr_schedule.name", "'StepLR'", "MultiStepLR"],
         ),
-        (small(schedule__lr_schedule={"name": "MultiStepLR"}), ["lr_schedule.milestones", "needs"]),
         (small(schedule__optimizer__name="Lion"), ["schedule.optimizer.name", "'Lion'", "AdamW"]),
         ({"data": {}}, ["data.train", "missing"]),
     ],

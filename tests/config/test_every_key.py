@@ -434,6 +434,14 @@ def test_a_changed_key_changes_what_is_built(configured, key):
     assert not same(before, after)
 
 
+def test_steps_need_milestones(configured):
+    refusal(
+        configured,
+        "schedule.lr_schedule.milestones",
+        {"schedule.lr_schedule": {"name": "MultiStepLR"}},
+    )
+
+
 def refusal(configured, key, *changes):
     with pytest.raises(NanodetError) as caught:
         configured(*changes)
