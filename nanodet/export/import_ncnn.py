@@ -17,12 +17,14 @@ from nanodet.export import batch_norm
 from nanodet.export.batch_norm import LIMIT, with_fixed_fit
 from nanodet.export.match_ncnn import match
 from nanodet.model.checkpoint import KEY
+from nanodet.model.class_rows import check_class_order
 from nanodet.model.network import build_network
 from nanodet.model.torch_backend import TorchBackend, spec_of
 from nanodet.runtime.backends.ncnn import NcnnBackend, check_model
 from nanodet.runtime.detector import find_model
 from nanodet.runtime.files import check_writable, replacing, sha256, write_text
 from nanodet.runtime.ncnn_unify import unify
+from nanodet.runtime.spec import Spec
 
 TOLERANCE = 1e-4  # of scores and logits, relative where they are above 1
 SUFFIXES = (".ckpt", ".pth")
@@ -82,6 +84,7 @@ def import_model(
     graph, form = unify(graph, param)
     _refuse_quantised(graph, weights, param)
     pairs = match(network, graph, form, param, file)
+    check_class_order(config.class_names, class_names_of(param, form.classes), file, param)
     fill(network, pairs, weights)
     report(f"{param}: {len(pairs)} convolutions, {form.classes} classes")
     spec = dataclasses.replace(spec_of(config), source={}, files={})
@@ -195,6 +198,15 @@ def _difference(given, wanted):
     if given.shape != wanted.shape:
         return float("inf")
     return float((np.abs(given - wanted) / np.maximum(1, np.abs(wanted))).max())
+
+
+def class_names_of(param, count):
+    """Return the class names in the spec beside a ``.param``; None without one of ``count`` classes."""
+    try:
+        names = Spec.load(Path(param).with_suffix(".json")).class_names
+    except NanodetError:
+        return None
+    return list(names) if len(names) == count else None
 
 
 def _refuse_quantised(graph, weights, file):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nanodet.config import config_from_dict
 from nanodet.errors import NanodetError
-from nanodet.export.import_ncnn import SUFFIXES, import_model
+from nanodet.export.import_ncnn import SUFFIXES, class_names_of, import_model
 from nanodet.model.checkpoint import KEY, read_checkpoint
 from nanodet.runtime.hub.catalogue import CATALOGUE
 from nanodet.runtime.hub.models import fetch_model, meant
@@ -103,22 +103,13 @@ def _imported(param, config, file, report):
     _, form = unify(Graph.load(param), param)
     own = copy.deepcopy(config)
     own.model.arch.head.num_classes = form.classes
-    own.class_names = _class_names(param.with_suffix(".json"), form.classes)
+    own.class_names = class_names_of(param, form.classes)
     with tempfile.TemporaryDirectory(prefix="nanodet-import-") as folder:
         out = Path(folder) / f"{param.stem}{SUFFIXES[0]}"
         import_model(param, own, out, report=_nowhere, file=file)
         checkpoint = read_checkpoint(out)
     report(f"{param}: imported, {form.classes} classes")
     return dataclasses.replace(checkpoint, path=str(param))
-
-
-def _class_names(spec_file, count):
-    """Return the class names in a spec; None where there is none, or it has others."""
-    try:
-        names = Spec.load(spec_file).class_names
-    except NanodetError:
-        return None
-    return list(names) if len(names) == count else None
 
 
 def _nowhere(line):

@@ -11,7 +11,7 @@ import torch
 
 from nanodet.config import Config, config_from_dict, load_config
 from nanodet.errors import NanodetError
-from nanodet.model.class_rows import check_class_order, matching_classes, names_in, take_rows
+from nanodet.model.class_rows import check_class_order, matching_classes, take_rows
 from nanodet.model.network import build_network
 from nanodet.runtime.names import shortened
 
@@ -38,6 +38,11 @@ class Checkpoint:
     config: Config | None = None
     epoch: int | None = None
     raw: dict = field(default_factory=dict, repr=False)
+
+    @property
+    def class_names(self):
+        """The names of its classes, None where it carries none."""
+        return None if self.config is None else self.config.class_names
 
 
 def read_checkpoint(path):
@@ -103,7 +108,7 @@ def load_network(path, config=None):
         file = "config"
         if not isinstance(config, Config):
             file, config = str(config), load_config(config)
-        check_class_order(config.class_names, checkpoint, file)
+        check_class_order(config.class_names, checkpoint.class_names, file, path)
     network = build_network(config.model.arch, file)
     fill(network, checkpoint, file)
     return network.eval(), config, checkpoint
@@ -159,14 +164,15 @@ def take_matching(network, checkpoint, class_names=None):
     """
     own = network.state_dict()
     taken, partly, left = {}, [], []
-    classes = matching_classes(class_names, checkpoint)
-    in_order = classes is None or classes == list(range(len(names_in(checkpoint))))
+    theirs = checkpoint.class_names
+    classes = matching_classes(class_names, theirs, checkpoint.path)
+    in_order = classes is None or classes == list(range(len(theirs)))
     bins = 4 * (network.head.reg_max + 1)
     for name, tensor in own.items():
         given = checkpoint.weights.get(name)
         rows = None
         if given is not None and not in_order and name.startswith("head.gfl_cls."):
-            rows = take_rows(tensor, given, classes, len(names_in(checkpoint)))
+            rows = take_rows(tensor, given, classes, len(theirs))
         if rows is not None:
             taken[name] = rows
             partly.append(name)

@@ -6,31 +6,25 @@ from nanodet.errors import NanodetError
 from nanodet.runtime.names import is_numbering, match_names, shortened
 
 
-def matching_classes(class_names, checkpoint):
-    """Find the classes of a network in a checkpoint.
+def matching_classes(class_names, theirs, file):
+    """Find the classes of a network in a model.
 
     Args:
         class_names: the network's, None where it has none.
-        checkpoint: a `nanodet.model.checkpoint.Checkpoint`.
+        theirs: the model's, None where it has none.
+        file: names the model in messages.
 
     Returns:
-        for each class of the network its index in the checkpoint, None where it is not there; None
+        for each class of the network its index in the model, None where it is not there; None
         instead of the list where one side has no names, or they share none.
 
     Raises:
-        NanodetError: a name may be two of the checkpoint's.
+        NanodetError: a name may be two of the model's.
     """
-    theirs = names_in(checkpoint)
-    if not class_names or not theirs or is_numbering(class_names):
+    if any(not names or is_numbering(names) for names in (class_names, theirs)):
         return None
-    found = match_names(class_names, theirs, checkpoint.path)
+    found = match_names(class_names, theirs, file)
     return None if set(found) == {None} else found
-
-
-def names_in(checkpoint):
-    """Return the class names that a checkpoint carries, None where it has none."""
-    names = checkpoint.config.class_names if checkpoint.config else None
-    return None if not names or is_numbering(names) else names
 
 
 def take_rows(own, given, classes, count):
@@ -55,17 +49,17 @@ def take_rows(own, given, classes, count):
     return taken
 
 
-def check_class_order(class_names, checkpoint, file):
-    """Raise `NanodetError` where a config names a checkpoint's classes in another order.
+def check_class_order(class_names, theirs, file, model):
+    """Raise `NanodetError` where a config has a model's class names in another order.
 
     Args:
         class_names: of the config, None where it has none; other names for the classes are its right.
-        checkpoint: a `nanodet.model.checkpoint.Checkpoint`.
-        file: names the config.
+        theirs: the model's, None where it has none.
+        file, model: name the two in the message.
     """
-    found = matching_classes(class_names, checkpoint) or ()
+    found = matching_classes(class_names, theirs, model) or ()
     if any(index not in (None, n) for n, index in enumerate(found)):
         raise NanodetError(
-            f"{file}: class_names: is {shortened(class_names)}, but {checkpoint.path} has these in "
-            f"another order: {shortened(names_in(checkpoint))}"
+            f"{file}: class_names: is {shortened(class_names)}, but {model} has these in another "
+            f"order: {shortened(theirs)}"
         )

@@ -248,6 +248,11 @@ class TestRefusals:
         assert str(caught.value).startswith(str(model))
         assert "\n" not in str(caught.value)
 
+    def test_classes_in_another_order(self, exported_small, config, out, tmp_path):
+        other = self.changed(config, tmp_path, class_names="[square, Disc, Dreieck ü]")
+        with pytest.raises(NanodetError, match=r"another order: disc, square, Dreieck ü$"):
+            import_model(exported_small.files[FP32], other, out, report=silent)
+
     def test_no_nanodet(self, shared, config, out):
         with pytest.raises(NanodetError, match=r"FastestDet\.bin are not there"):
             import_model(shared / "peers" / "FastestDet.param", config, out, report=silent)
