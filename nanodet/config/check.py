@@ -60,7 +60,8 @@ def check_values(section, fail, prefix=""):
             continue
         if known and value not in known:
             part = " (model.arch left out is NanoDet-m)" if key in _PARTS else ""
-            fail(key, f"{value!r} is not built into this version; known: {shown(known)}{part}")
+            given = repr(value) if isinstance(value, str) else shown([value])
+            fail(key, f"{given} is not built into this version; known: {shown(known)}{part}")
         if low is None:
             continue
         for number in value if isinstance(value, list) else [value]:

@@ -31,8 +31,10 @@ def refuse_without_effect(config, fail):
     for key, entry, value in sections(config):
         section, _, name = key.rpartition(".")
         if meaning(entry).unread and value not in (None, {}):
-            owner = values.get(f"{section}.name", "this version")
-            fail(key, f"{owner} has no such setting: remove it")
+            owner = values.get(f"{section}.name")
+            fail(
+                key, f"{f'{owner} has no such setting' if owner else 'nothing reads it'}: remove it"
+            )
         variants = KEYS_OF.get(section, {})
         own = variants.get(values.get(f"{section}.name"), ())
         if (
@@ -47,6 +49,8 @@ def refuse_without_effect(config, fail):
     decay = config.schedule.lr_schedule
     if decay.name == "MultiStepLR" and not decay.milestones:
         fail("schedule.lr_schedule.milestones", "MultiStepLR needs this key, such as [60, 80]")
+    if decay.eta_min and decay.eta_min > config.schedule.optimizer.lr:
+        fail("schedule.lr_schedule.eta_min", "is above schedule.optimizer.lr: the rate would rise")
     for part in ("train", "val"):
         _check_fit(getattr(config.data, part), f"data.{part}", fail)
     _check_validation(config.data, fail)

@@ -11,6 +11,24 @@ from nanodet.config.schema import Config
 from nanodet.errors import NanodetError
 from nanodet.runtime.files import write_text
 
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a mapping that has a key twice, of which YAML silently takes the last."""
+
+    def compose_mapping_node(self, anchor):
+        node = super().compose_mapping_node(anchor)
+        lines = {}
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value != "<<":
+                line = key.start_mark.line + 1
+                if key.value in lines:
+                    raise yaml.YAMLError(
+                        f"{key.value} is given twice, in line {lines[key.value]} and in line {line}"
+                    )
+                lines[key.value] = line
+        return node
+
+
 # yaml raises plain ones too, for values such as 2001-99-99 and !!bool x
 _YAML_ERRORS = (yaml.YAMLError, ValueError, KeyError, AttributeError, RecursionError)
 
@@ -28,7 +46,7 @@ def load_config(path, overrides=()):
     """
     try:
         with open(path, encoding="utf-8") as file:
-            mapping = yaml.safe_load(file)
+            mapping = yaml.load(file, _Loader)
     except OSError as error:
         raise NanodetError(f"{path}: cannot read this config ({error.strerror})") from None
     except UnicodeDecodeError:
@@ -86,6 +104,6 @@ def _override(mapping, text):
         if not isinstance(mapping, dict):
             raise NanodetError(f"{text}: {parent} is not a mapping")
     try:
-        mapping[last] = yaml.safe_load(value)
+        mapping[last] = yaml.load(value, _Loader)
     except _YAML_ERRORS:
         raise NanodetError(f"{text}: the value is not valid YAML") from None

@@ -214,6 +214,18 @@ def test_a_file_that_is_no_config_is_one_line(tmp_path, content):
         load_config(path)
 
 
+def test_a_key_given_twice_is_one_line(tmp_path):
+    path = tmp_path / "twice.yml"
+    text = yaml.safe_dump(small())
+    path.write_text(text + "grad_clip: 1\n")
+    with pytest.raises(NanodetError, match=r"twice\.yml: not valid YAML: grad_clip is given twice"):
+        load_config(path)
+    # a section that takes over another one's keys may change some
+    (tmp_path / "merged.yml").write_text("a: &a {x: 1}\nb: {<<: *a, x: 2}\n")
+    with pytest.raises(NanodetError, match=r"merged\.yml: a: unknown key"):
+        load_config(tmp_path / "merged.yml")
+
+
 @pytest.mark.parametrize("override", ["lr", "=3", "save_dir.x=1", "schedule.optimizer.lr=[1"])
 def test_a_bad_override_is_one_line(tmp_path, override):
     path = tmp_path / "full.yml"

@@ -442,6 +442,10 @@ def test_steps_need_milestones(configured):
     )
 
 
+def test_a_rate_that_would_rise_is_refused(configured):
+    refusal(configured, "schedule.lr_schedule.eta_min", {"schedule.lr_schedule.eta_min": 0.2})
+
+
 def refusal(configured, key, *changes):
     with pytest.raises(NanodetError) as caught:
         configured(*changes)
