@@ -82,6 +82,15 @@ def add_data_arguments(parser, images, annotations="annotations of the pictures"
         "--unknown-classes", choices=("error", "skip"),
         help="annotated objects of classes that the model has not (default: error; VOC: skip)",
     )  # fmt: skip
+    parser.add_argument(
+        "--orientation", choices=("auto", "turned", "stored"),
+        help="what pictures that EXIF turns were labelled as (default: as the annotations tell)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--yolo-labels", choices=("auto", "boxes", "polygons"),
+        help="what YOLO lines of more than five values are; boxes may have keypoints or a confidence "
+        "behind them (default: as all lines tell)",
+    )  # fmt: skip
 
 
 def add_list_arguments(parser):

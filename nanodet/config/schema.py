@@ -65,6 +65,8 @@ _ACTIVATIONS = ("LeakyReLU", "ReLU", "ReLU6", "SiLU", "HardSwish", "Hardswish")
 DATASET_CHOICES = {
     "unknown_classes": ("error", "skip"),
     "missing_images": ("error", "skip"),
+    "orientation": ("auto", "turned", "stored"),
+    "yolo_labels": ("auto", "boxes", "polygons"),
 }
 
 
@@ -290,6 +292,19 @@ class Dataset:
     missing_images: str = key(
         "error", "annotated pictures that are not there: an error, or left out with a count",
         known=DATASET_CHOICES["missing_images"], ours=True,
+    )  # fmt: skip
+    orientation: str = key(
+        "auto",
+        "what pictures that EXIF turns were labelled as: turned, as viewers show them, or stored; auto: "
+        "as the annotated sizes tell, and an error where they do not",
+        known=DATASET_CHOICES["orientation"], ours=True,
+    )  # fmt: skip
+    yolo_labels: str = key(
+        "auto",
+        "what lines of more than five values are in YOLO's files: boxes, with keypoints or a confidence "
+        "behind them, or polygons; auto: as all lines and `kpt_shape` in data.yaml tell, and an error "
+        "where they do not",
+        known=DATASET_CHOICES["yolo_labels"], ours=True,
     )  # fmt: skip
     input_size: list[int] = key(REQUIRED, "`[width, height]` of the network's input", 1, 65536)
     keep_ratio: bool | None = key(

@@ -8,7 +8,7 @@ import numpy as np
 
 from nanodet.data.records import Picture
 from nanodet.errors import NanodetError
-from nanodet.runtime.pictures import SUFFIXES, picture_size
+from nanodet.runtime.pictures import SUFFIXES
 
 LONGEST_SIDE = 1 << 24  # pixels; float32 holds all whole numbers up to here
 FEW = 5  # names that a message lists
@@ -45,35 +45,37 @@ def complaint(box, sound):
     return f"box ({text}) reaches outside the picture: clipped"
 
 
-def make_picture(path, image_id, size, boxes, labels, difficult, names, problems):
+def make_picture(path, image_id, size, turned, boxes, labels, difficult, names, found):
     """Build a `Picture` from the objects of one annotation file.
 
     Args:
         path: the picture's file.
-        size: (width, height) in pixels.
+        size: (width, height) in pixels; turned: see `Picture`.
         boxes: xyxy in pixels, not yet clipped.
         labels: class index of each box.
         difficult: true for each box that is to be ignored.
         names: what to call each object in a message.
-        problems: list that lines about mended and left-out boxes are appended to.
+        found: the `Annotations` whose ``problems`` and ``counts`` take what was mended or left out.
     """
     raw = np.asarray(boxes, np.float64).reshape(-1, 4)
     clipped, sound, outside = clip_boxes(raw, *size)
     for n in np.flatnonzero(~sound | outside):
-        problems.append(f"{names[n]}: {complaint(raw[n], sound[n])}")
+        found.problems.append(f"{names[n]}: {complaint(raw[n], sound[n])}")
+    count_mended(found.counts, sound, outside)
     labels = np.asarray(labels, np.int64)
     difficult = np.asarray(difficult, bool)
     areas = (clipped[:, 2:] - clipped[:, :2]).prod(axis=1)
     taught, ignored = sound & ~difficult, sound & difficult
     return Picture(
         path, image_id, *size, clipped[taught], labels[taught], areas[taught],
-        clipped[ignored], labels[ignored], areas[ignored], np.zeros(ignored.sum(), bool),
+        clipped[ignored], labels[ignored], areas[ignored], np.zeros(ignored.sum(), bool), turned,
     )  # fmt: skip
 
 
-def known_size(width, height, path):
-    """Return (width, height), asked of the picture itself where the annotation has none."""
-    return (width, height) if width > 0 and height > 0 else picture_size(path)
+def count_mended(counts, sound, outside):
+    """Add what `clip_boxes` found to `Counts`."""
+    counts.left_out += int((~sound).sum())
+    counts.clipped += int((sound & outside).sum())
 
 
 def checked_names(names, file, unique=True):

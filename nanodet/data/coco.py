@@ -10,15 +10,17 @@ from nanodet.data.assemble import (
     checked_names,
     clip_boxes,
     complaint,
+    count_mended,
     is_file_name,
-    known_size,
     read_json,
     select,
     whole_number,
 )
 from nanodet.data.classes import match_classes
+from nanodet.data.images import look_at_images
 from nanodet.data.locate import keep_found
 from nanodet.data.records import Annotations, Picture
+from nanodet.data.units import check_pixels
 from nanodet.errors import NanodetError
 
 NUMBERS = {int, float}  # type(True) is not among them
@@ -61,7 +63,7 @@ def read_coco(img_path, ann_path, list_path, class_names, reading, annotated=Tru
     position = {image["id"]: n for n, image in enumerate(images)}
     category_of = {category_id: n for n, category_id in enumerate(ids)}
     table, names = _table(content["annotations"], position, category_of, ann_path)
-    notes, problems = [], []
+    notes = []
     chosen = list(range(len(images)))
     if list_path is not None:
         chosen = select([image["file_name"] for image in images], list_path, reading, notes)
@@ -76,12 +78,13 @@ def read_coco(img_path, ann_path, list_path, class_names, reading, annotated=Tru
     )  # fmt: skip
     table[:, 1] = classes.labels[table[:, 1].astype(np.int64)]
     table = table[used & (table[:, 1] >= 0)]
-    pictures = _pictures(images, paths, table, names, ann_path, problems)
     own = dict(zip(classes.labels.tolist(), ids, strict=True))
-    return Annotations(
-        classes.names, tuple(own.get(n) for n in range(len(classes.names))), pictures, problems,
-        [*notes, *classes.notes], classes.skipped,
+    found = Annotations(
+        classes.names, tuple(own.get(n) for n in range(len(classes.names))), [],
+        notes=[*notes, *classes.notes], skipped=classes.skipped,
     )  # fmt: skip
+    _fill(found, images, paths, table, names, ann_path, reading)
+    return found
 
 
 def _categories(entries, ann_path):
@@ -208,35 +211,40 @@ def _is_finite(value):
         return False
 
 
-def _pictures(images, paths, table, ids, ann_path, problems):
+def _fill(found, images, paths, table, ids, ann_path, reading):
     """Cut the table into one `Picture` per image.
 
     Args:
+        found: the `Annotations` that get the pictures, and lines about mended and left-out boxes.
         images: from `_images`.
         paths: index into ``images`` to file, for the images to use, in order.
         table: from `_table`, of these images only.
         ids: what to call each annotation of the file.
         ann_path: names the file in messages.
-        problems: gets lines about mended and left-out boxes.
+        reading: the `nanodet.data.reading.Reading`.
     """
-    for n, path in paths.items():
-        image = images[n]
-        image["width"], image["height"] = known_size(image["width"], image["height"], path)
-    sizes = np.array([(image["width"], image["height"]) for image in images]).reshape(-1, 2)
-
-    owner = table[:, 0].astype(np.int64)
+    place = np.zeros(len(images), np.int64)
+    place[list(paths)] = np.arange(len(paths))
+    images, paths = [images[n] for n in paths], list(paths.values())
+    owner = place[table[:, 0].astype(np.int64)]
     rows = np.argsort(owner, kind="stable")
     table, owner = table[rows], owner[rows]
     with np.errstate(over="ignore"):
         raw = np.concatenate([table[:, 2:4], table[:, 2:4] + table[:, 4:6]], axis=1)
+    reaches = np.full((len(images), 2), np.nan)
+    np.fmax.at(reaches, owner, raw[:, 2:])
+    said = [(image["width"], image["height"]) for image in images]
+    sizes, turned = look_at_images(found, paths, said, reaches, ann_path, reading)
+    check_pixels(table[:, 2:6], sizes[owner], ann_path, "xywh")
     boxes, sound, outside = clip_boxes(raw, sizes[owner, 0], sizes[owner, 1])
+    count_mended(found.counts, sound, outside)
     for n in np.flatnonzero(~sound | outside):
         what = complaint(raw[n], sound[n])
-        problems.append(f"{ann_path}: annotation {ids[int(table[n, 9])]}: {what}")
+        found.problems.append(f"{ann_path}: annotation {ids[int(table[n, 9])]}: {what}")
     known = (table[:, 6] >= 0) & (table[:, 6] < LARGEST_AREA)
     for n in np.flatnonzero(~known & ~np.isnan(table[:, 6])):
         annotation = f"annotation {ids[int(table[n, 9])]}"
-        problems.append(
+        found.problems.append(
             f"{ann_path}: {annotation}: area {table[n, 6]:g} is none: the box's is taken"
         )
     areas = np.where(known, table[:, 6], (boxes[:, 2:] - boxes[:, :2]).prod(axis=1))
@@ -252,9 +260,6 @@ def _pictures(images, paths, table, ids, ann_path, problems):
 
     objects = parts(taught, boxes, labels, areas)
     regions = parts(left_out, boxes, labels, areas, crowd)
-    pictures = []
-    for n, path in paths.items():
-        image = images[n]
-        size = image["width"], image["height"]
-        pictures.append(Picture(path, image["id"], *size, *objects(n), *regions(n)))
-    return pictures
+    for n, (path, size) in enumerate(zip(paths, sizes.tolist(), strict=True)):
+        picture = Picture(path, images[n]["id"], *size, *objects(n), *regions(n), turned[n])
+        found.pictures.append(picture)

@@ -5,10 +5,7 @@ from nanodet.runtime.pictures import read_picture
 
 
 def load_picture(record):
-    """Read the picture of a record, as its annotation saw it.
-
-    Some tools annotate a picture as its EXIF orientation turns it, some as it is stored; the
-    annotated size tells which.
+    """Read the picture of a record, turned by EXIF or as stored, as its labels need it.
 
     Returns:
         uint8 (H, W, 3) BGR.
@@ -16,15 +13,13 @@ def load_picture(record):
     Raises:
         NanodetError: missing, broken, or of another size than the annotation says.
     """
-    picture = read_picture(record.path)
-    height, width = picture.shape[:2]
-    said = (record.width, record.height)
-    if (width, height) != said and (height, width) == said:
-        picture = read_picture(record.path, orient=False)
-        height, width = picture.shape[:2]
-    if (width, height) != said and all(said):
-        raise NanodetError(
-            f"{record.path}: the picture has {width} x {height} pixels, "
-            f"its annotation says {record.width} x {record.height}"
-        )
+    picture = read_picture(record.path, orient=record.turned)
+    size, said = picture.shape[1::-1], (record.width, record.height)
+    if size != said and all(said):
+        raise NanodetError(f"{record.path}: {other_size(size, said)}")
     return picture
+
+
+def other_size(size, said):
+    """Return what is wrong with a picture of another size than its annotation says."""
+    return "the picture has {} x {} pixels, its annotation says {} x {}".format(*size, *said)

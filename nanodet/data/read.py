@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from nanodet.data.check_images import BadPictures
 from nanodet.data.coco import read_coco
 from nanodet.data.reading import Reading
 from nanodet.data.voc import read_voc
@@ -39,7 +40,8 @@ def read_annotations(
         `nanodet.data.records.Annotations` with at least one picture.
 
     Raises:
-        NanodetError: anything that is wrong with the files, in one line.
+        BadPictures: pictures that cannot be read or have not the annotated size.
+        NanodetError: anything else that is wrong with the files, in one line.
     """
     reader = {known.lower(): reader for known, reader in READERS.items()}.get(str(name).lower())
     if reader is None:
@@ -52,4 +54,6 @@ def read_annotations(
     annotations = reader(img_path, ann_path, list_path, class_names, reading, **more)
     if not annotations.pictures:
         raise NanodetError(f"{ann_path}: has no pictures")
+    if annotations.bad_pictures:
+        raise BadPictures(annotations.bad_pictures)
     return annotations

@@ -20,6 +20,11 @@ class Reading:
         unknown_classes: objects of a class that the class names lack: ``error``, or ``skip`` for
             leaving them out with a line; None takes the format's default, which is ``skip`` for VOC.
         missing_images: annotated pictures that are not there: ``error`` (the default), or ``skip``.
+        orientation: what pictures that EXIF turns were labelled as: ``turned``, ``stored``, or
+            ``auto`` (the default): as the annotations tell, see `nanodet.data.orientation`.
+        yolo_labels: what lines of more than five values mean in YOLO's files: ``boxes``,
+            ``polygons``, or ``auto`` (the default): as all of them tell, see
+            `nanodet.data.yolo_lines`.
         training: whether the set is trained on: then each class must be among the file's.
         names_of: what the class names belong to, for messages.
         place: of the keys, for messages: ``data.train.``, ``--`` on the command line.
@@ -29,6 +34,8 @@ class Reading:
     list_path: str | None = None
     unknown_classes: str | None = None
     missing_images: str | None = None
+    orientation: str | None = None
+    yolo_labels: str | None = None
     training: bool = False
     names_of: str = "class_names"
     place: str = ""

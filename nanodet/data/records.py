@@ -13,7 +13,7 @@ class Picture:
     Attributes:
         path: the file.
         image_id: the annotation's own id, or the position from 1 where it has none.
-        width, height: in pixels, as the annotation says; 0 where it does not.
+        width, height: in pixels, of the picture that the labels belong to.
         boxes: float32 (N, 4) xyxy in pixels, clipped to the picture, none degenerate.
         labels: int64 (N,), index into ``Annotations.class_names``.
         areas: float32 (N,), object area in square pixels as the annotation says (COCO: of the
@@ -21,6 +21,7 @@ class Picture:
         ignored: float32 (M, 4) xyxy, crowd and difficult regions: neither positive nor negative.
         ignored_labels: int64 (M,); ignored_areas: float32 (M,).
         ignored_crowd: bool (M,), true where COCO's crowd matching (by IoF, many to one) holds.
+        turned: whether the labels belong to the picture as EXIF turns it, or as it is stored.
     """
 
     path: Path
@@ -34,6 +35,27 @@ class Picture:
     ignored_labels: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     ignored_areas: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
     ignored_crowd: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+    turned: bool = True
+
+
+@dataclass
+class Counts:
+    """What only the reader of a set can count.
+
+    Attributes:
+        left_out: boxes without an area inside their picture.
+        clipped: boxes that reached more than a pixel outside.
+        without_labels: pictures that no label file belongs to (VOC, YOLO).
+        without_picture: label files that no picture belongs to (YOLO).
+        exif: pictures that EXIF turns; stored: those of them labelled as they are stored.
+    """
+
+    left_out: int = 0
+    clipped: int = 0
+    without_labels: int = 0
+    without_picture: int = 0
+    exif: int = 0
+    stored: int = 0
 
 
 @dataclass
@@ -48,6 +70,8 @@ class Annotations:
         problems: one line each for what was left out or mended, naming file and object.
         notes: lines about the set as a whole: how classes were matched, which pictures are missing.
         skipped: classes whose objects were left out, and how many each had.
+        counts: `Counts`.
+        bad_pictures: a line for each picture that cannot be read or has not the annotated size.
     """
 
     class_names: tuple
@@ -56,3 +80,5 @@ class Annotations:
     problems: list = field(default_factory=list)
     notes: list = field(default_factory=list)
     skipped: dict = field(default_factory=dict)
+    counts: Counts = field(default_factory=Counts)
+    bad_pictures: list = field(default_factory=list)

@@ -6,17 +6,20 @@ from collections import Counter
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
+
 from nanodet.data.assemble import (
     bare_name,
     check_folder,
-    known_size,
     make_picture,
     select,
     whole_number,
 )
 from nanodet.data.classes import match_classes
+from nanodet.data.images import look_at_images
 from nanodet.data.locate import keep_found
 from nanodet.data.records import Annotations
+from nanodet.data.units import check_pixels
 from nanodet.errors import NanodetError
 from nanodet.runtime.pictures import SUFFIXES
 
@@ -50,7 +53,7 @@ def read_voc(img_path, ann_path, list_path, class_names, reading):
     files = sorted(Path(ann_path).glob("*.xml"))
     if not files:
         raise NanodetError(f"{ann_path}: has no XML files")
-    notes, problems, taken = [], [], {}
+    notes, taken = [], {}
     if list_path is not None:
         chosen = select([file.name for file in files], list_path, reading, notes)
         files = [files[n] for n in chosen]
@@ -77,12 +80,23 @@ def read_voc(img_path, ann_path, list_path, class_names, reading):
         raise NanodetError(f"{ann_path}: no object in it names a class; set class_names")
     label_of = dict(zip(given, classes.labels.tolist(), strict=True))
 
-    pictures = []
-    for image_id, n in enumerate(kept, 1):
-        file, _, size, objects = parsed[n]
-        path = paths[n]
+    found = Annotations(
+        classes.names, tuple(range(1, len(classes.names) + 1)), [],
+        notes=[*notes, *classes.notes], skipped=classes.skipped,
+    )  # fmt: skip
+    if list_path is None:
+        found.counts.without_labels = len(set(by_file.values()) - set(paths))
+    paths = [paths[n] for n in kept]
+    parsed = [parsed[n] for n in kept]
+    boxes = [_boxes(objects) for *_, objects in parsed]
+    reaches = np.array([b[:, 2:].max(axis=0) if len(b) else (np.nan, np.nan) for b in boxes])
+    said = [size for _, _, size, _ in parsed]
+    sizes, turned = look_at_images(found, paths, said, reaches, ann_path, reading)
+    owner = np.repeat(np.arange(len(boxes)), [len(b) for b in boxes])
+    check_pixels(np.concatenate(boxes), sizes[owner], ann_path, "xyxy")
+    for n, (path, (file, _, _, objects)) in enumerate(zip(paths, parsed, strict=True)):
         if path in taken:
-            problems.append(f"{file}: describes {path.name}, as {taken[path].name} does")
+            found.problems.append(f"{file}: describes {path.name}, as {taken[path].name} does")
         taken.setdefault(path, file)
         numbered = [
             (f"{file}: object {number}", entry)
@@ -91,19 +105,22 @@ def read_voc(img_path, ann_path, list_path, class_names, reading):
         ]
         picture = make_picture(
             path,
-            image_id,
-            known_size(*size, path),
+            n + 1,
+            tuple(sizes[n].tolist()),
+            turned[n],
             [entry["box"] for _, entry in numbered],
             [label_of[entry["name"]] for _, entry in numbered],
             [entry["difficult"] for _, entry in numbered],
             [where for where, _ in numbered],
-            problems,
+            found,
         )
-        pictures.append(picture)
-    return Annotations(
-        classes.names, tuple(range(1, len(classes.names) + 1)), pictures, problems,
-        [*notes, *classes.notes], classes.skipped,
-    )  # fmt: skip
+        found.pictures.append(picture)
+    return found
+
+
+def _boxes(objects):
+    """Return float64 (N, 4) xyxy of parsed objects."""
+    return np.array([entry["box"] for entry in objects], np.float64).reshape(-1, 4)
 
 
 def _folder(img_path):

@@ -15,9 +15,12 @@ from nanodet.data.assemble import (
     whole_number,
 )
 from nanodet.data.classes import match_classes
+from nanodet.data.images import look_at_images
 from nanodet.data.records import Annotations
+from nanodet.data.units import check_parts
+from nanodet.data.yolo_lines import Line, boxes_of_lines
 from nanodet.errors import NanodetError
-from nanodet.runtime.pictures import SUFFIXES, picture_size
+from nanodet.runtime.pictures import SUFFIXES
 
 FEW = 5  # numbers of classes that a message lists
 NAME_FILES = ("data.yaml", "classes.txt", "obj.names")
@@ -26,9 +29,9 @@ NAME_FILES = ("data.yaml", "classes.txt", "obj.names")
 def read_yolo(img_path, ann_path, list_path, class_names, reading):
     """Read a folder of YOLO text files.
 
-    A line is ``class cx cy w h``, in parts of the picture's width and height; a line
-    ``class x1 y1 x2 y2 x3 y3 ...`` is a polygon, of which the bounding box counts. Pictures
-    without a text file have no boxes.
+    A line is ``class cx cy w h``, in parts of the picture's width and height, or the same with
+    keypoints behind it; or a polygon ``class x1 y1 x2 y2 x3 y3 ...``, of which the bounding box
+    counts: see `nanodet.data.yolo_lines`. Pictures without a text file have no boxes.
 
     Args:
         img_path: folder of pictures, with folders inside it; in alphabetical order.
@@ -54,54 +57,62 @@ def read_yolo(img_path, ann_path, list_path, class_names, reading):
     texts = [(ann_path / p.relative_to(img_path)).with_suffix(".txt") for p in paths]
     if not any(text.exists() for text in texts):
         raise NanodetError(f"{ann_path}: has no text file for any picture of {img_path}")
-    notes, problems = [], []
-    chosen = range(len(paths))
+    notes, chosen = [], range(len(paths))
     if list_path is not None:
         names = [str(p.relative_to(img_path)) for p in paths]
         chosen = select(names, list_path, reading, notes)
     file, given = _class_names(ann_path, class_names)
-    parsed = [_parse(texts[n]) for n in chosen]
-    skipped = _check_numbers(parsed, [texts[n] for n in chosen], len(given), reading, notes)
-    objects = sum(
-        (np.bincount(labels[labels < len(given)], minlength=len(given)) for labels, *_ in parsed),
-        np.zeros(len(given), np.int64),
-    )
+    labelled = [n for n in chosen if texts[n].exists()]
+    by_picture = {n: _parse(texts[n]) for n in labelled}
+    parsed = [by_picture.get(n, []) for n in chosen]
+    lines = [line for part in parsed for line in part]
+    skipped = _check_numbers(lines, len(given), reading, notes)
+    labels = np.minimum(np.array([line.label for line in lines], np.int64), len(given))
+    objects = np.bincount(labels, minlength=len(given) + 1)[:-1]
     classes = match_classes(given, objects, class_names, file, reading)
-    labels_of = np.concatenate([classes.labels, [-1]])  # the last for numbers without a class
-    pictures = []
-    for image_id, (n, (labels, boxes, numbers)) in enumerate(zip(chosen, parsed, strict=True), 1):
-        size = picture_size(paths[n])
-        labels = labels_of[np.minimum(labels, len(given))]
-        kept = labels >= 0
-        where = [f"{texts[n]}: line {number}" for number in numbers[kept]]
-        with np.errstate(over="ignore"):
-            boxes = boxes[kept] * np.tile(size, 2)
-        difficult = np.zeros(kept.sum(), bool)
-        pictures.append(
-            make_picture(paths[n], image_id, size, boxes, labels[kept], difficult, where, problems)
-        )
-    return Annotations(
-        classes.names, tuple(range(1, len(classes.names) + 1)), pictures, problems,
-        [*notes, *classes.notes], skipped | classes.skipped,
+    labels = np.append(classes.labels, -1)[labels]  # the last for numbers without a class
+    found = Annotations(
+        classes.names, tuple(range(1, len(classes.names) + 1)), [],
+        notes=[*notes, *classes.notes], skipped=skipped | classes.skipped,
     )  # fmt: skip
+    found.counts.without_labels = len(chosen) - len(labelled)
+    if list_path is None:
+        found.counts.without_picture = len(_label_files(ann_path) - set(texts))
+    boxes = boxes_of_lines(lines, reading, _keypoints(ann_path))
+    check_parts(lines, boxes, ann_path)
+    paths = [paths[n] for n in chosen]
+    reaches = np.array([(0.0, 0.0) if part else (np.nan, np.nan) for part in parsed])
+    sizes, turned = look_at_images(found, paths, [(0, 0)] * len(paths), reaches, ann_path, reading)
+    end = 0
+    for n, (path, part) in enumerate(zip(paths, parsed, strict=True)):
+        start, end = end, end + len(part)
+        own = np.flatnonzero(labels[start:end] >= 0) + start
+        size = tuple(sizes[n].tolist())
+        with np.errstate(over="ignore"):
+            scaled = boxes[own] * np.tile(size, 2)
+        difficult, where = np.zeros(len(own), bool), [lines[line].where for line in own]
+        found.pictures.append(
+            make_picture(path, n + 1, size, turned[n], scaled, labels[own], difficult, where, found)
+        )
+    return found
 
 
-def _check_numbers(parsed, files, count, reading, notes):
+def _label_files(folder):
+    return {path for path in folder.rglob("*.txt") if path.name not in NAME_FILES}
+
+
+def _check_numbers(lines, count, reading, notes):
     """Return the numbers of classes beyond the names as ``{"class 7": objects}``, or refuse them."""
-    lines = [
-        (file, int(number), int(label))
-        for file, (labels, _, numbers) in zip(files, parsed, strict=True)
-        for label, number in zip(labels[labels >= count], numbers[labels >= count], strict=True)
-    ]
+    lines = [line for line in lines if line.label >= count]
     if not lines:
         return {}
-    found = Counter(label for *_, label in lines)
-    file, number, label = lines[0]
+    found = Counter(line.label for line in lines)
+    label = lines[0].label
     more = ""
     if len(lines) > 1:
         kinds = ", ".join(map(str, sorted(found)[:FEW])) + ", ..." * (len(found) > FEW)
         more = f" ({len(lines)} such lines, of classes {kinds})"
-    line = f"{file}: line {number}: class {label} is not one of 0..{count - 1}{more}"
+    line = f"{lines[0].where}: class {label} is not one of 0..{count - 1}{more}"
     if reading.unknown_classes != "skip":
         raise NanodetError(
             f"{line}; {reading.spelled('unknown_classes', 'skip')} leaves such lines out"
@@ -111,10 +122,9 @@ def _check_numbers(parsed, files, count, reading, notes):
 
 
 def _parse(file):
-    """Return int64 labels, float64 (N, 4) normalised xyxy boxes and line numbers of a text file."""
-    labels, boxes, numbers = [], [], []
-    lines = read_text(file, "this annotation").splitlines() if file.exists() else []
-    for number, line in enumerate(lines, 1):
+    """Return the `Line` list of a text file."""
+    parsed = []
+    for number, line in enumerate(read_text(file, "this annotation").splitlines(), 1):
         words = line.split()
         if not words:
             continue
@@ -127,22 +137,36 @@ def _parse(file):
             raise NanodetError(f"{where}: not finite numbers: {line.strip()!r}")
         if whole_number(label) is None:
             raise NanodetError(f"{where}: class {words[0]} is not a whole number from 0")
-        if len(values) == 4:
-            x, y, w, h = values
-            box = (x - w / 2, y - h / 2, x + w / 2, y + h / 2)
-        elif len(values) >= 6 and len(values) % 2 == 0:
-            box = (min(values[0::2]), min(values[1::2]), max(values[0::2]), max(values[1::2]))
-        else:
-            raise NanodetError(
-                f"{where}: {len(words)} values, where 'class cx cy w h' or a polygon is expected"
-            )
-        labels.append(int(label))
-        boxes.append(box)
-        numbers.append(number)
-    return (
-        np.array(labels, np.int64), np.reshape(np.array(boxes, np.float64), (-1, 4)),
-        np.array(numbers, np.int64),
-    )  # fmt: skip
+        parsed.append(Line(file, number, int(label), values))
+    return parsed
+
+
+def _keypoints(ann_path):
+    """Return (number, values each) that data.yaml gives as ``kpt_shape``, None where it does not."""
+    for folder in _near(ann_path):
+        file = folder / "data.yaml"
+        if file.is_file():
+            content = _yaml(file)
+            shape = content.get("kpt_shape") if isinstance(content, dict) else None
+            if shape is None:
+                return None
+            if not (isinstance(shape, list) and [type(v) for v in shape] == [int, int]):
+                raise NanodetError(f"{file}: kpt_shape {shape!r} is not [number, 2 or 3]")
+            return tuple(shape)
+    return None
+
+
+def _near(ann_path):
+    """Return the folders where files about the labels are looked for."""
+    return (ann_path, *ann_path.resolve().parents[:2])
+
+
+def _yaml(file):
+    text = read_text(file, "this file of class names")
+    try:
+        return yaml.safe_load(text)
+    except Exception as error:  # a value that its tag does not fit (!!bool x) raises anything
+        raise NanodetError(f"{file}: not valid YAML: {error}") from None
 
 
 def _class_names(ann_path, class_names):
@@ -152,7 +176,7 @@ def _class_names(ann_path, class_names):
         ann_path: the folder of text files; it and two above it are looked at.
         class_names: taken where no file there has names.
     """
-    for folder in (ann_path, *ann_path.resolve().parents[:2]):
+    for folder in _near(ann_path):
         for name in NAME_FILES:
             file = folder / name
             if file.is_file():
@@ -171,14 +195,11 @@ def _class_names(ann_path, class_names):
 
 def _names_in(file):
     """Return the names in a file, None where it has none."""
-    text = read_text(file, "this file of class names")
     if file.suffix != ".yaml":
+        text = read_text(file, "this file of class names")
         names = [line.strip() for line in text.splitlines() if line.strip()]
     else:
-        try:
-            content = yaml.safe_load(text)
-        except Exception as error:  # a value that its tag does not fit (!!bool x) raises anything
-            raise NanodetError(f"{file}: not valid YAML: {error}") from None
+        content = _yaml(file)
         names = content.get("names") if isinstance(content, dict) else None
         if isinstance(names, dict):
             if set(names) != set(range(len(names))):

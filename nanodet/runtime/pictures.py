@@ -11,13 +11,8 @@ import numpy as np
 
 from nanodet.errors import NanodetError
 from nanodet.runtime.files import replacing
-from nanodet.runtime.picture_header import (
-    JPEG,
-    PNG,
-    PictureHeader,
-    pixels_of_jpeg,
-    read_header,
-)
+from nanodet.runtime.picture_end import is_cut_off
+from nanodet.runtime.picture_header import PictureHeader, read_header
 
 # what OpenCV 5 reads, by the names such files go by; the list of every folder and reader here,
 # and of deploy/cpp/programs/detect/picture_file.cpp
@@ -46,7 +41,7 @@ def read_picture(path, orient=True):
         NanodetError: missing, empty, truncated or not a picture; names the file.
     """
     data = _read(path)
-    if _is_cut_off(data):
+    if is_cut_off(BytesIO(data)):
         raise NanodetError(f"{path}: this picture is truncated")
     header = read_header(BytesIO(data))
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
@@ -140,10 +135,30 @@ def picture_header(path):
     """
     with _opened(path) as file:
         header = read_header(file)
-    if not (header.width and header.height):
-        height, width = read_picture(path, orient=False).shape[:2]
-        header = PictureHeader(width, height, header.orientation)
-    return header
+    return header if header.width and header.height else _decoded_header(path, header)
+
+
+def check_picture(path):
+    """Return the `PictureHeader` of a file of which header and end are there.
+
+    Reads a few kilobytes of JPEG, PNG, WebP and AVIF; the others are decoded.
+
+    Raises:
+        NanodetError: as `read_picture`, but for damage between header and end.
+    """
+    with _opened(path) as file:
+        header = read_header(file)
+        cut_off = is_cut_off(file)
+    if cut_off:
+        raise NanodetError(f"{path}: this picture is truncated")
+    known = header.width and header.height and cut_off is not None
+    return header if known else _decoded_header(path, header)
+
+
+def _decoded_header(path, header):
+    """Return ``header`` with the size of the decoded picture."""
+    height, width = read_picture(path, orient=False).shape[:2]
+    return PictureHeader(width, height, header.orientation)
 
 
 @contextlib.contextmanager
@@ -163,13 +178,3 @@ def _read(path):
     if not data:
         raise NanodetError(f"{path}: this picture is an empty file")
     return data
-
-
-def _is_cut_off(data):
-    """Tell whether a JPEG or PNG lacks its end; OpenCV would fill the rest with grey."""
-    if data[:2] == JPEG:
-        # searched for behind the headers, because thumbnails there have an end of their own
-        return data.rfind(b"\xff\xd9", pixels_of_jpeg(BytesIO(data))) < 0
-    if data[:8] == PNG:
-        return data.rfind(b"IEND") < 0
-    return False

@@ -242,7 +242,7 @@ def test_broken_picture_is_one_line(annotations, workers, damage, word):
     assert "\n" not in text
 
 
-def test_turned_by_exif_but_annotated_as_stored(tmp_path):
+def test_pictures_are_turned_by_exif_or_as_stored(tmp_path):
     jpeg = cv2.imencode(".jpg", np.zeros((30, 40, 3), np.uint8))[1].tobytes()
     exif = (
         b"\xff\xe1\x00\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0"
@@ -251,6 +251,6 @@ def test_turned_by_exif_but_annotated_as_stored(tmp_path):
     (tmp_path / "a.jpg").write_bytes(jpeg[:2] + exif + jpeg[2:])
     nothing = np.zeros((0, 4), np.float32), np.zeros(0, np.int64), np.zeros(0, np.float32)
     for size in ((40, 30), (30, 40)):
-        record = Picture(tmp_path / "a.jpg", 1, *size, *nothing)
+        record = Picture(tmp_path / "a.jpg", 1, *size, *nothing, turned=size == (30, 40))
         data = DetectionSet(Annotations(("a",), (1,), [record]), section(), False)
         assert data[0, 0, (96, 64)].picture_size == size

@@ -241,7 +241,7 @@ def test_list_errors(tmp_path, images):
 
 
 def test_list_tells_folders_apart(tmp_path, images):
-    entries = [{"id": n, "file_name": f"{n}/a.jpg", "width": 9, "height": 9} for n in (1, 2)]
+    entries = [{"id": n, "file_name": f"{n}/a.jpg", "width": 40, "height": 30} for n in (1, 2)]
     for n in "12":
         (images / n).mkdir()
         (images / n / "a.jpg").write_bytes((images / "a.jpg").read_bytes())

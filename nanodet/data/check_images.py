@@ -1,0 +1,55 @@
+"""The header and the end of every picture of a data set, read before the first one is needed."""
+
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+
+from nanodet.errors import NanodetError
+from nanodet.runtime.pictures import check_picture
+from nanodet.runtime.progress import Progress
+
+THREADS = 16  # what a disk or a network serves at once; the work itself is next to nothing
+CHUNK = 64  # pictures
+SHOWN = 5
+
+
+class BadPictures(NanodetError):
+    """Pictures that cannot be trained on: ``lines`` has one for each, naming the file."""
+
+    def __init__(self, lines):
+        self.lines = lines
+        more = f"; and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
+        count = f"{len(lines)} pictures cannot be used: " if len(lines) > 1 else ""
+        super().__init__(count + "; ".join(lines[:SHOWN]) + more)
+
+
+def read_headers(paths, progress=True):
+    """Read what pictures tell of themselves, and see whether they have their ends.
+
+    Args:
+        paths: of the pictures.
+        progress: whether to show on stderr how far it is.
+
+    Returns:
+        for each path a `nanodet.runtime.picture_header.PictureHeader` or, where the picture is
+        missing, broken or truncated, the `NanodetError` that says so.
+    """
+    paths = list(paths)
+    chunks = [paths[n : n + CHUNK] for n in range(0, len(paths), CHUNK)]
+    headers = []
+    shown = Progress(len(paths), "picture", shown=progress)
+    with contextlib.closing(shown), ThreadPoolExecutor(THREADS) as pool:
+        for part in pool.map(_read_chunk, chunks):
+            headers += part
+            for _ in part:
+                shown.step()
+    return headers
+
+
+def _read_chunk(paths):
+    found = []
+    for path in paths:
+        try:
+            found.append(check_picture(path))
+        except NanodetError as error:
+            found.append(error)
+    return found

@@ -1,0 +1,46 @@
+"""The picture files of a data set beside its annotations: their sizes, and which way up."""
+
+import numpy as np
+
+from nanodet.data.check_images import read_headers
+from nanodet.data.orientation import decide_turned
+from nanodet.data.picture import other_size
+from nanodet.errors import NanodetError
+
+UNKNOWN = (1, 1)  # the size of a picture that cannot be read and whose annotation has none
+
+
+def look_at_images(found, paths, sizes, reaches, file, reading):
+    """Read the headers of a set's pictures, once, and settle what depends on them.
+
+    Args:
+        found: the `Annotations` whose ``bad_pictures`` and ``counts`` are filled.
+        paths: of the pictures.
+        sizes: (width, height) of each as annotated, zeros where the annotation does not say.
+        reaches: float64 (N, 2), right and bottom of each picture's boxes in pixels; zeros where
+            boxes are parts of the picture, NaN where there are none.
+        file: names the annotations in messages.
+        reading: the `nanodet.data.reading.Reading`.
+
+    Returns:
+        int64 (N, 2) width and height of each picture as its boxes need it; list of bool, whether
+        it is to be turned for that.
+    """
+    headers = read_headers(paths)
+    known = [None if isinstance(header, NanodetError) else header for header in headers]
+    turned = decide_turned(known, sizes, reaches, file, reading)
+    settled = np.empty((len(paths), 2), np.int64)
+    for n, (path, header, said) in enumerate(zip(paths, known, sizes, strict=True)):
+        settled[n] = said if all(said) else UNKNOWN
+        if header is None:
+            found.bad_pictures.append(str(headers[n]))
+            continue
+        stored, shown = (header.width, header.height), header.shown_size
+        settled[n] = size = shown if turned[n] else stored
+        may_be = (stored, shown) if reading.orientation in ("turned", "stored") else (size,)
+        if all(said) and tuple(said) not in may_be:
+            found.bad_pictures.append(f"{path}: {other_size(size, said)}")
+        if header.orientation != 1:
+            found.counts.exif += 1
+            found.counts.stored += not turned[n]
+    return settled, turned

@@ -1,0 +1,91 @@
+"""Pictures that EXIF turns: whether a data set was labelled on them as turned or as stored.
+
+Tools differ, and labels do not say. The annotated sizes of pictures whose sides swap tell for the
+whole set, also for those that are only mirrored or upside down.
+"""
+
+import numpy as np
+
+from nanodet.errors import NanodetError
+
+CONTRADICTED = 0.1  # of the sizes that tell, that boxes may speak against
+TOLERANCE = 1.5  # pixels outside the picture that are rounding
+
+
+def decide_turned(headers, sizes, reaches, file, reading):
+    """Decide for each picture whether its labels belong to it as turned or as stored.
+
+    Args:
+        headers: a `PictureHeader` of each picture, None where the file cannot be read.
+        sizes: (width, height) of each as annotated, zeros where the annotation does not say.
+        reaches: float64 (N, 2), right and bottom of each picture's boxes in pixels; zeros where
+            boxes are parts of the picture, NaN where there are none.
+        file: names the annotations in messages.
+        reading: the `nanodet.data.reading.Reading`; its ``orientation`` holds for every picture,
+            unless it is None or ``auto``.
+
+    Returns:
+        list of bool, true for turned (and for pictures that nothing turns).
+
+    Raises:
+        NanodetError: ``auto``, and pictures with boxes of which nothing tells.
+    """
+    turned = [True] * len(headers)
+    changed = [n for n, h in enumerate(headers) if h is not None and h.orientation != 1]
+    if reading.orientation in ("turned", "stored"):
+        for n in changed:
+            turned[n] = reading.orientation == "turned"
+        return turned
+    told, contradicted, by_size = {}, 0, 0
+    for n in changed:
+        size, boxes = _by_size(headers[n], sizes[n]), _by_boxes(headers[n], reaches[n])
+        told[n] = boxes if size is None else size
+        by_size += size is not None
+        contradicted += size is not None and boxes is not None and boxes != size
+    if contradicted > CONTRADICTED * by_size:
+        raise NanodetError(
+            f"{file}: of {contradicted} pictures turned by EXIF the annotated size is that of one "
+            f"way up, and the boxes fit the other alone; {_remedy(reading)}"
+        )
+    votes = {way for way in told.values() if way is not None}
+    common = votes.copy().pop() if len(votes) == 1 else None
+    undecided = 0
+    for n in changed:
+        way = common if told[n] is None else told[n]
+        if way is not None:
+            turned[n] = way
+        elif not any(sizes[n]) or _fits(headers[n], sizes[n]):  # else its size is an error anyway
+            undecided += not np.isnan(reaches[n]).any()  # without boxes, either will do
+    if undecided:
+        why = "the other pictures do not agree on" if votes else "nothing in the annotations tells"
+        raise NanodetError(
+            f"{file}: {undecided} labelled pictures are turned by EXIF, and {why} whether they were "
+            f"labelled so or as stored; {_remedy(reading)}"
+        )
+    return turned
+
+
+def _remedy(reading):
+    return (
+        f"{reading.spelled('orientation', 'turned')} takes labels for those of pictures as viewers show "
+        f"them, {reading.spelled('orientation', 'stored')} for those of the pixels as stored"
+    )
+
+
+def _by_size(header, size):
+    """Return what the annotated size tells: true for turned, false for stored, None for nothing."""
+    swapped = header.shown_size != (header.width, header.height)
+    return tuple(size) == header.shown_size if swapped and _fits(header, size) else None
+
+
+def _fits(header, size):
+    return tuple(size) in ((header.width, header.height), header.shown_size)
+
+
+def _by_boxes(header, reach):
+    """Return which way up alone holds the boxes, None where both do or neither."""
+    shown, stored = (
+        bool((reach <= np.add(sides, TOLERANCE)).all())  # false for NaN
+        for sides in (header.shown_size, (header.width, header.height))
+    )
+    return shown if shown != stored else None

@@ -1,0 +1,221 @@
+"""What a data set teaches, counted: one line for the user, and whether there is anything to learn."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nanodet.data.augment import MIN_SIDE, worth_teaching
+from nanodet.data.records import Counts
+from nanodet.errors import NanodetError
+from nanodet.runtime.fit import place
+
+CLASSES_SHOWN = 10  # longer lists show the most and the least frequent ones
+ENDS_SHOWN = 3
+MOST = 0.5  # of the boxes; more of them lost is worth a warning
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Figures of one data set.
+
+    Attributes:
+        images: number of images; without_objects: of those without a box and an ignored region.
+        boxes: (class name, number of boxes) in order of the classes.
+        ignored: crowd and difficult regions.
+        too_small: boxes too small or too thin to teach at the input size, None when not counted.
+        input_size: (width, height) that this holds for.
+        same_boxes: boxes that repeat another of the same class and image.
+        same_images: entries whose image file an earlier one has.
+        counts: what only the reader knows.
+        example: the reader's first line about a box that was left out or clipped, or "".
+    """
+
+    images: int
+    without_objects: int
+    boxes: tuple[tuple[str, int], ...]
+    ignored: int
+    too_small: int | None
+    input_size: tuple[int, int] | None
+    same_boxes: int
+    same_images: int
+    counts: Counts
+    example: str = ""
+
+    @property
+    def taught(self):
+        """Number of boxes."""
+        return sum(count for _, count in self.boxes)
+
+
+def summarise(annotations, section=None):
+    """Count a data set.
+
+    Args:
+        annotations: `nanodet.data.records.Annotations`.
+        section: the `nanodet.config.schema.Dataset` whose fit and input size tell what is too
+            small; None leaves that out.
+
+    Returns:
+        `Summary`.
+    """
+    pictures = annotations.pictures
+    numbers = np.array([len(p.boxes) for p in pictures])
+    ignored = np.array([len(p.ignored) for p in pictures])
+    boxes = np.concatenate([p.boxes for p in pictures])
+    labels = np.concatenate([p.labels for p in pictures])
+    owner = np.repeat(np.arange(len(pictures)), numbers)
+    per_class = np.bincount(labels, minlength=len(annotations.class_names)).tolist()
+    return Summary(
+        len(pictures),
+        int(((numbers == 0) & (ignored == 0)).sum()),
+        tuple(zip(annotations.class_names, per_class, strict=True)),
+        int(ignored.sum()),
+        None if section is None else _too_small(pictures, boxes, owner, section),
+        None if section is None else tuple(section.input_size),
+        _repeated(np.column_stack([owner, labels, boxes])),
+        len(pictures) - len({p.path for p in pictures}),
+        annotations.counts,
+        next((line for line in annotations.problems if ": box (" in line), ""),
+    )
+
+
+def describe(summary):
+    """Return a `Summary` as one line; what there is none of is not mentioned."""
+    parts = [_images(summary) + f", {_many(summary.taught, 'box', 'es')}{_classes(summary.boxes)}"]
+    counts = summary.counts
+    small = ""
+    if summary.too_small:
+        small = "too small to learn at {}x{}".format(*summary.input_size)
+    for count, text in (
+        (summary.ignored, "ignored"),
+        (counts.left_out, "left out"),
+        (counts.clipped, "clipped"),
+        (summary.too_small, small),
+        (summary.same_boxes, "duplicate"),
+    ):
+        if count:
+            parts.append(f"{count} {text}")
+    for count, thing, text in (
+        (summary.same_images, "image", "listed twice"),
+        (counts.without_labels, "image", "without labels"),
+        (counts.without_picture, "label file", "without image"),
+    ):
+        if count:
+            parts.append(f"{_many(count, thing)} {text}")
+    if counts.exif:
+        parts.append(
+            f"{_many(counts.exif, 'image')} turned by EXIF"
+            + (f", {counts.stored} of them labelled as stored" if counts.stored else "")
+        )
+    return "; ".join(parts)
+
+
+def check_learnable(summary, key):
+    """See whether a training set has anything to learn.
+
+    Args:
+        summary: of the set.
+        key: names it in messages: ``data.train``.
+
+    Returns:
+        lines of warning, where most of it is lost.
+
+    Raises:
+        NanodetError: nothing to learn.
+    """
+    counts, taught, small = summary.counts, summary.taught, summary.too_small or 0
+    if taught == small:
+        raise NanodetError(f"{key}: nothing to learn: {_why_nothing(summary)}")
+    found = taught + summary.ignored + counts.left_out
+    lines = []
+    for lost, of, cause in (
+        (summary.ignored, found, _IGNORED),
+        (counts.left_out, found, f"{_OUTSIDE}{_example(summary)}"),
+        (counts.clipped, found, f"{_CLIPPED}{_example(summary)}"),
+        (small, taught, _small(summary)),
+    ):
+        if lost > MOST * of:
+            lines.append(f"warning: {key}: {lost} of {_many(of, 'box', 'es')} {cause}")
+    return lines
+
+
+_IGNORED = (
+    "are ignored regions, which teach nothing (iscrowd or ignore in COCO, difficult in VOC): is that "
+    "meant?"
+)
+_OUTSIDE = (
+    "are left out, without an area inside their image: boxes in another unit or form, or of images of "
+    "another size?"
+)
+_CLIPPED = "reach outside their image: boxes in another form, or of images of another size?"
+
+
+def _small(summary):
+    width, height = summary.input_size
+    return (
+        f"are too small to learn (under {MIN_SIDE:g} pixels, or too thin) in an input of "
+        f"{width}x{height}: a larger input_size, or images cut into tiles"
+    )
+
+
+def _example(summary):
+    return f" ({summary.example})" if summary.example else ""
+
+
+def _why_nothing(summary):
+    if summary.taught:
+        return f"all {_many(summary.taught, 'box', 'es')} {_small(summary)}"
+    if summary.counts.left_out >= max(summary.ignored, 1):
+        return f"all {_many(summary.counts.left_out, 'box', 'es')} {_OUTSIDE}{_example(summary)}"
+    if summary.ignored:
+        return f"all {_many(summary.ignored, 'box', 'es')} {_IGNORED}"
+    return f"none of its {_many(summary.images, 'image')} has a box"
+
+
+def _images(summary):
+    text = _many(summary.images, "image")
+    return text + (
+        f" ({summary.without_objects} without objects)" if summary.without_objects else ""
+    )
+
+
+def _classes(boxes):
+    """Return the boxes per class as text, shortened where there are many classes."""
+    some = sorted((pair for pair in boxes if pair[1]), key=lambda pair: -pair[1])
+    if not some:
+        return ""
+    if len(boxes) <= CLASSES_SHOWN:
+        return f" ({_listed(boxes)})"
+    text = f" of {len(some)} classes ({_listed(some[:ENDS_SHOWN])}"
+    if len(some) > ENDS_SHOWN:
+        text += f", ... {_listed(some[ENDS_SHOWN:][-ENDS_SHOWN:])}"
+    none = [name for name, count in boxes if not count]
+    if none:
+        more = f" and {len(none) - ENDS_SHOWN} more" if len(none) > ENDS_SHOWN else ""
+        text += f"; none of {', '.join(none[:ENDS_SHOWN])}{more}"
+    return text + ")"
+
+
+def _listed(boxes):
+    return ", ".join(f"{name} {count}" for name, count in boxes)
+
+
+def _many(count, thing, ending="s"):
+    return f"{count} {thing}{ending if count != 1 else ''}"
+
+
+def _too_small(pictures, boxes, owner, section):
+    """Count the boxes that training leaves out of images that are not augmented."""
+    sizes = np.array([(p.width, p.height) for p in pictures], np.int64)
+    kinds, kind = np.unique(sizes, axis=0, return_inverse=True)
+    scale = np.empty((len(kinds), 2))
+    for n, size in enumerate(kinds.tolist()):
+        scale[n] = place(section.effective_fit, size, section.input_size).ratio
+    fitted = boxes * np.tile(scale[kind.reshape(-1)[owner]], 2)
+    return int((~worth_teaching(fitted, np.ones(len(boxes)))).sum())
+
+
+def _repeated(rows):
+    """Count the rows that are equal to another one."""
+    rows = rows[np.lexsort(rows.T)]
+    return int((rows[1:] == rows[:-1]).all(axis=1).sum())

@@ -1,0 +1,172 @@
+"""What the numbers of YOLO's text lines mean: boxes, boxes with keypoints, or polygons.
+
+The formats have no header. A line of 17 values is a box with four keypoints, or a polygon of
+eight points; the lines of the whole set tell which.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from nanodet.errors import NanodetError
+
+AGREEMENT = 0.9  # of the lines that tell, for the whole set to be decided
+TELLING = 0.05  # of all lines, that must tell
+MARGIN = 0.1  # of a box, that keypoints may lie outside
+INSIDE = 0.8  # of the visible keypoints that lie in their box
+EDGE = 0.02  # of the picture, that a box may reach outside
+
+
+class Line(NamedTuple):
+    """One object: its class, the values behind it, and where it stands."""
+
+    file: Path
+    number: int
+    label: int
+    values: list[float]
+
+    @property
+    def where(self):
+        """Names the line in a message."""
+        return f"{self.file}: line {self.number}"
+
+
+def boxes_of_lines(lines, reading, keypoints=None):
+    """Return the boxes that the lines of a whole set mean.
+
+    Args:
+        lines: `Line` list.
+        reading: the `nanodet.data.reading.Reading`. Its ``yolo_labels`` may be ``boxes``: the first
+            four values are cx cy w h, whatever follows; ``polygons``: six values and more are
+            points; ``auto``: all lines decide. Four values are a box in every case.
+        keypoints: (number, values each) where the data set says that it has keypoints, else None.
+
+    Returns:
+        float64 (N, 4) xyxy in parts of the picture.
+
+    Raises:
+        NanodetError: a line that fits no reading, or a set that fits two.
+    """
+    counts = np.array([len(line.values) for line in lines], np.int64)
+    if (counts < 4).any():
+        raise _wrong_count(lines[int(np.argmax(counts < 4))], reading)
+    more = np.flatnonzero(counts > 4)
+    labels = reading.yolo_labels
+    if labels not in ("boxes", "polygons") and len(more):
+        labels = _decide([lines[n] for n in more], reading, keypoints)
+    boxes = np.empty((len(lines), 4))
+    for n, line in enumerate(lines):
+        values = line.values
+        if labels == "polygons" and len(values) > 4:
+            if len(values) < 6 or len(values) % 2:
+                raise _wrong_count(line, reading)
+            x, y = values[0::2], values[1::2]
+            boxes[n] = min(x), min(y), max(x), max(y)
+        else:
+            x, y, w, h = values[:4]
+            boxes[n] = x - w / 2, y - h / 2, x + w / 2, y + h / 2
+    return boxes
+
+
+def _decide(lines, reading, keypoints):
+    """Return ``boxes`` or ``polygons`` for lines of more than four values."""
+    counts = {len(line.values) for line in lines}
+    if keypoints is not None:
+        wanted = 4 + keypoints[0] * keypoints[1]
+        for line in lines:
+            if len(line.values) != wanted:
+                raise NanodetError(
+                    f"{line.where}: {len(line.values) + 1} values, but kpt_shape in data.yaml "
+                    f"({keypoints[0]} x {keypoints[1]}) needs {wanted + 1}; "
+                    f"{_remedy(reading)}"
+                )
+        return "boxes"
+    if len(counts) > 1:  # keypoints are as many in every line
+        for line in lines:
+            if len(line.values) < 6 or len(line.values) % 2:
+                raise _wrong_count(line, reading)
+        return "polygons"
+    (count,) = counts
+    pose, polygon = _votes(np.array([line.values for line in lines]))
+    if count < 6 or count % 2:
+        if count >= 7 and pose.mean() >= AGREEMENT:
+            return "boxes"
+        raise _wrong_count(lines[0], reading)
+    for_boxes, for_polygons = (pose & ~polygon).sum(), (polygon & ~pose).sum()
+    told = for_boxes + for_polygons
+    if told >= max(1, TELLING * len(lines)):
+        if for_boxes >= AGREEMENT * told:
+            return "boxes"
+        if for_polygons >= AGREEMENT * told:
+            return "polygons"
+    raise NanodetError(
+        f"{lines[0].where}: {count + 1} values may be a box with keypoints or a polygon of "
+        f"{count // 2} points, and the {len(lines)} such lines of the set do not tell; "
+        f"{_remedy(reading)}"
+    )
+
+
+def _votes(values):
+    """Tell which lines look like a box with keypoints, and which like a polygon.
+
+    Args:
+        values: float64 (N, n), n > 4.
+
+    Returns:
+        bool (N,): the keypoints lie in the box, and the box in the picture; bool (N,): the second
+        point lies near the others, where the second pair of a box, its size, is anywhere.
+    """
+    pose = np.zeros(len(values), bool)
+    rest = values.shape[1] - 4
+    centre, size = values[:, None, 0:2], values[:, None, 2:4]
+    low, high = centre - size / 2, centre + size / 2
+    framed = ((size > 0) & (low >= -EDGE) & (high <= 1 + EDGE)).all(axis=(1, 2))
+    whole_flags = np.zeros(len(values), bool)
+    for each in (2, 3):
+        if rest % each:
+            continue
+        points = values[:, 4:].reshape(len(values), -1, each)
+        visible = (points[..., :2] != 0).any(axis=2)  # 0 0: not labelled
+        flagged = np.ones(len(values), bool)
+        if each == 3:
+            seen = points[..., 2]
+            flags = np.isin(seen, (0, 1, 2)).all(axis=1)
+            whole_flags = flags & (points.shape[1] > 1)
+            flagged = flags | ((seen >= 0) & (seen <= 1)).all(axis=1)
+            visible &= seen > 0
+        near = (np.abs(points[..., :2] - centre) <= (0.5 + MARGIN) * size + 0.01).all(axis=2)
+        held = (near & visible).sum(axis=1) >= INSIDE * visible.sum(axis=1)
+        pose |= framed & flagged & held
+    if values.shape[1] % 2:
+        return pose, np.zeros(len(values), bool)
+    points = values.reshape(len(values), -1, 2).copy()
+    zeros = (points[:, 2:] == 0).all(axis=2)  # keypoints that are not labelled, if more than one
+    points[:, 2:][zeros] = np.repeat(points[:, 0], zeros.sum(axis=1), axis=0)
+    second, others = points[:, 1], np.delete(points, 1, axis=1)
+    low, high = others.min(axis=1), others.max(axis=1)
+    apart = np.maximum(low - second, second - high).max(axis=1)
+    polygon = apart <= (high - low).max(axis=1)
+    polygon &= ((points >= -MARGIN) & (points <= 1 + MARGIN)).all(axis=(1, 2))
+    polygon &= zeros.sum(axis=1) < 2
+    return pose, polygon & ~(whole_flags & pose)
+
+
+def _remedy(reading):
+    return (
+        f"{reading.spelled('yolo_labels', 'boxes')} takes the first four values for cx cy w h, whatever "
+        f"follows, {reading.spelled('yolo_labels', 'polygons')} all for points"
+    )
+
+
+def _wrong_count(line, reading):
+    count = len(line.values) + 1
+    if count == 6:
+        return NanodetError(
+            f"{line.where}: 6 values, one more than 'class cx cy w h' (a confidence, an angle?); "
+            f"{reading.spelled('yolo_labels', 'boxes')} goes on without it"
+        )
+    more = f"; {_remedy(reading)}" if count > 6 else ""
+    return NanodetError(
+        f"{line.where}: {count} values, where 'class cx cy w h' or a polygon is expected{more}"
+    )
