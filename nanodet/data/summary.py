@@ -111,21 +111,14 @@ def describe(summary):
 
 
 def check_learnable(summary, key):
-    """See whether a training set has anything to learn.
-
-    Args:
-        summary: of the set.
-        key: names it in messages: ``data.train``.
-
-    Returns:
-        lines of warning, where most of it is lost.
-
-    Raises:
-        NanodetError: nothing to learn.
-    """
-    counts, taught, small = summary.counts, summary.taught, summary.too_small or 0
-    if taught == small:
+    """Raise `NanodetError` where a training set has nothing to learn; ``key`` is ``data.train``."""
+    if summary.taught == (summary.too_small or 0):
         raise NanodetError(f"{key}: nothing to learn: {_why_nothing(summary)}")
+
+
+def warnings_of(summary, key):
+    """Return lines of warning, where most of a set is lost; ``key`` names it: ``data.train``."""
+    counts, taught, small = summary.counts, summary.taught, summary.too_small or 0
     found = taught + summary.ignored + counts.left_out
     lines = []
     for lost, of, cause in (

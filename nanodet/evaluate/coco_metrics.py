@@ -11,6 +11,7 @@ import numpy as np
 from nanodet.errors import NanodetError
 
 MAX_DETECTIONS = 100  # of a picture and class that COCO's AP counts; more only where more are given
+AREAS = {"APs": (0, 32**2), "APm": (32**2, 96**2), "APl": (96**2, np.inf)}  # square pixels
 SUMMARY = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 
 
@@ -115,6 +116,17 @@ def evaluate_detections(annotations, detections, per_class=True):
             for i, name in enumerate(annotations.class_names)
         ]
     return metrics
+
+
+def has_objects(annotations, metric="AP"):
+    """Tell whether annotations have an object that a metric is measured on.
+
+    Args:
+        annotations: an `nanodet.data.records.Annotations`.
+        metric: one of `SUMMARY`; APs, APm and APl count objects of their size only.
+    """
+    low, high = AREAS.get(metric, (0, np.inf))
+    return any(((p.areas >= low) & (p.areas <= high)).any() for p in annotations.pictures)
 
 
 def check_pycocotools():

@@ -7,7 +7,7 @@ from pathlib import Path
 from nanodet.data.read import read_annotations
 from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
-from nanodet.evaluate.coco_metrics import check_pycocotools
+from nanodet.evaluate.coco_metrics import check_pycocotools, has_objects
 
 PROBLEMS_SHOWN = 5
 
@@ -38,6 +38,8 @@ def read_truth(spec, model, images, annotations, reading=None, annotated=True):
     for line in found.notes:
         print(line, file=sys.stderr)
     tell_problems(found.problems)
+    if annotated and not has_objects(found):
+        raise NanodetError(f"{annotations}: has no objects to measure on")
     return found
 
 

@@ -40,7 +40,8 @@ class Checkpoints(Callback):
 
     ``model_last.ckpt`` is written before a validation begins and again behind it, so that whatever
     happens in a validation costs no training. A run that is resumed in between makes up for the
-    validation first. ``model_best/model_best.ckpt`` is written when a validation is better.
+    validation first. ``model_best/model_best.ckpt`` is written when a validation is better, and never
+    where the metric is not defined.
 
     Args:
         folder: the run folder.
@@ -82,9 +83,9 @@ class Checkpoints(Callback):
         trainer.fit_loop.epoch_loop.val_loop.run()
         trainer.training = True
         self.due = False
-        value = getattr(module.metrics, self.metric) or 0.0
+        value = getattr(module.metrics, self.metric)  # None: no objects to measure it on
         # every process calls save_checkpoint: Lightning gathers, rank 0 writes
-        if self.best is None or value > self.best:
+        if value is not None and (self.best is None or value > self.best):
             self.best = value
             trainer.save_checkpoint(self.folder / BEST)
         trainer.save_checkpoint(self.folder / LAST)

@@ -2,8 +2,10 @@
 
 import dataclasses
 
+from nanodet.data.check_images import BadPictures
 from nanodet.data.read import read_annotations
 from nanodet.data.reading import Reading
+from nanodet.data.summary import check_learnable, describe, summarise, warnings_of
 from nanodet.errors import NanodetError
 from nanodet.runtime.names import shortened
 
@@ -28,11 +30,16 @@ def read_sets(config, file, say):
     names_of = "class_names" if names else "data.train"
     if not names and config.data.train.class_names:
         names_of = "data.train.class_names"
-    training_set = _read(config.data.train, "data.train", names, names_of, file, training=True)
-    if names is None:
-        names = list(training_set.class_names)
-    validation_set = _read(config.data.val, "data.val", names, names_of, file)
-    sets = {"data.train": training_set, "data.val": validation_set}
+    sets, bad = {}, []
+    for part, section in (("data.train", config.data.train), ("data.val", config.data.val)):
+        try:
+            sets[part] = _read(section, part, names, names_of, file, part == "data.train")
+        except BadPictures as error:
+            bad += error.lines
+        else:
+            names = names or list(sets[part].class_names)
+    if bad:
+        raise BadPictures(bad)  # those of both sets
     for part, found in sets.items():
         for line in found.notes:
             say(f"{part}: {line}")
@@ -40,6 +47,7 @@ def read_sets(config, file, say):
             say(f"{part}: {problem}")
         if len(found.problems) > PROBLEMS_SHOWN:
             say(f"{part}: {len(found.problems) - PROBLEMS_SHOWN} more such lines")
+    _tell_counts(sets, config.data, say)
     head = config.model.arch.head
     if config.class_names is None:
         config.class_names = names
@@ -50,7 +58,18 @@ def read_sets(config, file, say):
             f"{file}: model.arch.head.num_classes: is {head.num_classes}, but data.train has "
             f"{len(names)} classes ({shortened(names)}): leave it out, or name them in class_names"
         )
-    return training_set, validation_set
+    return sets["data.train"], sets["data.val"]
+
+
+def _tell_counts(sets, data, say):
+    """Say what there is to learn and to measure, and raise `NanodetError` where there is nothing."""
+    for part, section in (("data.train", data.train), ("data.val", data.val)):
+        summary = summarise(sets[part], section)
+        say(f"{part}: {describe(summary)}")
+        if part == "data.train":
+            check_learnable(summary, part)
+        for line in warnings_of(summary, part):
+            say(line)
 
 
 def _read(section, part, names, names_of, file, training=False):

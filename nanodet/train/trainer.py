@@ -18,10 +18,11 @@ from nanodet.config.effects import remarks
 from nanodet.data.dataset import DetectionSet
 from nanodet.data.loader import build_loader
 from nanodet.errors import NanodetError
+from nanodet.evaluate.coco_metrics import has_objects
 from nanodet.evaluate.run import evaluate_model, evaluation_detector, format_table
 from nanodet.model.network import build_network
 from nanodet.runtime.files import check_folder_writable, make_folder
-from nanodet.train.checkpoints import BEST, AtomicCheckpointIO, Checkpoints, save_metric
+from nanodet.train.checkpoints import BEST, LAST, AtomicCheckpointIO, Checkpoints, save_metric
 from nanodet.train.cpu import denormals_flushed, keep_memory
 from nanodet.train.device import trainer_devices
 from nanodet.train.initial_weights import initial_weights
@@ -66,6 +67,12 @@ def train(config, file="config", say=print, callbacks=()):
         say(f"resuming {resume} after {epochs} epochs{unused}")
     seed = config.seed or 0
     training_set, validation_set = read_sets(config, file, say)
+    measured = has_objects(validation_set, metric)
+    if not measured:
+        say(
+            f"warning: data.val: has no objects that count for evaluator.save_key "
+            f"{config.evaluator.save_key}: nothing is measured, and no checkpoint is called best"
+        )
     torch.manual_seed(seed)
     network = build_network(config.model.arch, file)
     if resume is None:
@@ -91,7 +98,7 @@ def train(config, file="config", say=print, callbacks=()):
         plugins=[AtomicCheckpointIO()],
         callbacks=[
             RunFolder(folder, config, resume is not None, say),
-            *_callbacks(config, folder, metric, say),
+            *_callbacks(config, folder, metric, measured, say),
             *callbacks,
         ],
         enable_checkpointing=False,
@@ -104,6 +111,9 @@ def train(config, file="config", say=print, callbacks=()):
     _warn_of_warmup(config, counts[0], trainer.world_size, say)
     _fit(trainer, module, loaders, resume, say)
     if not trainer.is_global_zero:
+        return None
+    if not measured:
+        say(f"last checkpoint: {folder / LAST} (not measured: data.val has no objects that count)")
         return None
     return _finish(folder, config, validation_set, say)
 
@@ -134,13 +144,13 @@ def _warn_of_warmup(config, pictures, processes, say):
         )
 
 
-def _callbacks(config, folder, metric, say):
+def _callbacks(config, folder, metric, measured, say):
     callbacks = [
         MetricsCsv(folder, config.log.interval),
         Checkpoints(folder, metric, config.schedule.total_epochs, config.schedule.val_intervals),
         EpochBar() if sys.stdout.isatty() else EpochLines(say),
     ]
-    if config.schedule.early_stopping:
+    if config.schedule.early_stopping and measured:
         patience = config.schedule.early_stopping.patience
         callbacks.append(
             EarlyStopping(

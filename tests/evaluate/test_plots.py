@@ -144,7 +144,8 @@ def test_a_sheet_shows_pictures_as_their_annotation_saw_them(tmp_path):
     boxes = np.zeros((0, 4), np.float32)
     # stored 80 x 40 with a white left half; turned, it is 40 x 80 with a white upper half
     for size, start, end in (((80, 40), (4, 24), (44, 64)), ((40, 80), (24, 4), (64, 44))):
-        record = Picture(path, 1, *size, boxes, np.zeros(0, np.int64), np.zeros(0, np.float32))
+        none = np.zeros(0, np.int64), np.zeros(0, np.float32)
+        record = Picture(path, 1, *size, boxes, *none, turned=size == (40, 80))
         annotations = Annotations(("a",), (1,), [record])
         sheet = validation_sheet(annotations, [Detections.empty()], cell=(80, 80))[:84]
         rows, columns = np.nonzero((sheet > 200).all(axis=2))
