@@ -16,6 +16,7 @@ import pytest
 import torch
 import yaml
 from pytorch_lightning.callbacks import Callback
+from turned_pictures import annotate, write_turned
 
 from nanodet.config import Config, load_config
 from nanodet.config.schema import REQUIRED, default_of, meaning
@@ -231,6 +232,20 @@ CHANGES = {
     ),
     "data.train.missing_images": Change("skip", sets, {"data.train.ann_path": "one_more.json"}),
     "data.val.missing_images": Change("skip", sets, {"data.val.ann_path": "one_more.json"}),
+    **{
+        f"data.{part}.{key}": Change(
+            value, sets,
+            {
+                f"data.{part}.name": "YoloDataset", f"data.{part}.img_path": "turned/images",
+                f"data.{part}.ann_path": labels, f"data.{part}.orientation": orientation,
+            },
+        )
+        for part in ("train", "val")
+        for key, value, labels, orientation in (
+            ("orientation", "turned", "turned/labels", "auto"),
+            ("yolo_labels", "boxes", "scored", "stored"),
+        )
+    },
     "data.train.list_path": Change("one.txt", sets),
     "data.val.list_path": Change("one.txt", sets),
     "data.train.class_names": Change(["a", "b", "c", "d"], sets, _NO_NAMES),
@@ -359,6 +374,12 @@ def folder(tmp_path_factory):
     truth = json.loads(annotations.read_text())
     truth["images"].append({"id": 99, "file_name": "gone.jpg", "width": 64, "height": 64})
     (folder / "one_more.json").write_text(json.dumps(truth))
+    (folder / "turned" / "images").mkdir(parents=True)
+    write_turned(folder / "turned" / "images" / "a.jpg", 3)
+    labels = annotate(folder / "turned", "yolo", {"a.jpg": True})
+    (folder / "scored").mkdir()
+    scored = (labels / "a.txt").read_text().replace("\n", " 0.9\n")
+    (folder / "scored" / "a.txt").write_text(scored)
     dataset = {
         "name": "CocoDataset", "img_path": str(pictures), "ann_path": str(annotations),
         "input_size": [64, 64], "fit": "letterbox",
