@@ -9,8 +9,9 @@ import torch
 from small_arch import arch
 
 from nanodet import Detector
+from nanodet.config import load_config
 from nanodet.errors import NanodetError
-from nanodet.model.checkpoint import load_network
+from nanodet.model.checkpoint import load_network, read_checkpoint
 from nanodet.model.network import build_network
 
 CONFIG = "config/nanodet-m.yml"
@@ -31,6 +32,28 @@ def test_the_originals_checkpoint_loads_strictly_and_gives_its_logits(shared, tr
             found = trained(torch.from_numpy(reference[name])[None])[0].numpy()
         expected = reference[name.replace("_input", "_output")]
         assert np.abs(found - expected).max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("fpn.activation=LeakyReLU", [-4.646916, -4.750969, 0.629966]),
+        ("head.norm_cfg={type: BN, eps: 0.1}", [-4.741532, -5.217271, 0.521645]),
+        ("head.activation=ReLU", [-2.645152, -3.884078, 0.773557]),
+        ("fpn.norm_cfg={type: BN, eps: 0.01}", [-4.138990, -3.670275, 1.055726]),
+    ],
+)
+def test_settings_change_the_output_as_in_the_original(shared, root, override, expected):
+    """Measured with the original's code and these weights; what a setting adds is fresh."""
+    config = load_config(root / CONFIG, [f"model.arch.{override}"])
+    network = build_network(config.model.arch).eval()
+    weights = read_checkpoint(shared / "weights" / "nanodet-m_320.ckpt").weights
+    own = network.state_dict()
+    network.load_state_dict({k: v for k, v in weights.items() if k in own}, strict=False)
+    picture = np.load(shared / "reference" / "nanodet-m_320.npz")["139_input"]
+    with torch.no_grad():
+        found = network(torch.from_numpy(picture)[None])[0, 700, [0, 40, 90]]
+    assert found.tolist() == pytest.approx(expected, abs=1e-4)
 
 
 def test_no_name_of_the_originals_checkpoint_is_missing_or_new(shared, trained):
