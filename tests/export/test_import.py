@@ -16,6 +16,7 @@ from torch import nn
 from nanodet import Detector, NanodetError
 from nanodet.compare.tensors import generated_picture, picture_tensors
 from nanodet.config import save_config
+from nanodet.data.reading import Reading
 from nanodet.export import batch_norm
 from nanodet.export.export import FP16, FP32
 from nanodet.export.import_ncnn import TOLERANCE, import_model
@@ -304,6 +305,7 @@ class TestRefusals:
             ({"images": "/no/such/folder"}, "/no/such/folder: --images: there is no such folder"),
             ({"out": "/tmp"}, "/tmp: --out: a checkpoint ends in"),
             ({"config": "/no/such.yml"}, "cannot read this config"),
+            ({"reading": Reading(list_path="l.txt")}, "--list: needs --images"),
             ({"param": "/no/such.param"}, "/no/such.param: there is no such model file"),
         ],
     )
@@ -334,10 +336,17 @@ def test_command(root, exported_small, config, pictures, tmp_path):
         )  # fmt: skip
 
     param, out = exported_small.files[FP32], tmp_path / "new" / "c.ckpt"
-    done = run(param, "--config", config, "--images", pictures, "--limit", 5, "--out", out)
+    names = sorted(path.name for path in pictures.iterdir())[:3]
+    (tmp_path / "list.txt").write_text("\n".join([*names, "none.png"]))
+    arguments = [param, "--config", config, "--images", pictures, "--list", tmp_path / "list.txt",
+                 "--limit", 5, "--out", out]  # fmt: skip
+    done = run(*arguments)
+    assert done.returncode == 1 and not out.exists()
+    assert "list.txt: line 4: no picture 'none.png'; --missing-images skip goes on" in done.stderr
+    done = run(*arguments, "--missing-images", "skip")
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    assert "batch norm: measured on 5 pictures" in done.stdout
+    assert done.stderr == f"{tmp_path / 'list.txt'}: line 4: no picture 'none.png': left out\n"
+    assert "batch norm: measured on 3 pictures" in done.stdout
     assert done.stdout.splitlines()[-1] == str(out)
     done = run(param, "--config", root / "config" / "nanodet-m.yml", "--out", tmp_path / "d.ckpt")
     assert done.returncode == 1
