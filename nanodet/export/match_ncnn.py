@@ -22,6 +22,7 @@ _MODULES = {
     nn.SiLU: "SiLU",
 }  # fmt: skip
 _NONE = "no activation"
+_PLUS_STRIDES = [8, 16, 32, 64]
 # the start of a module's name, and the config's key that its shape comes from
 _KEYS = {
     "backbone.": "model.arch.backbone.model_size",
@@ -69,8 +70,10 @@ def match(network, graph, form, file, config_file):
         ("strides", list(form.strides), list(head.strides)),
     ):
         if given != wanted:
+            plus = " (NanoDet-Plus has four levels, and cannot be trained yet)"
             raise NanodetError(
                 f"{file}: has {key} {given}, but model.arch.head.{key} of {config_file} is {wanted}"
+                f"{plus if given == _PLUS_STRIDES else ''}"
             )
     ours, theirs = _torch_convolutions(network), _ncnn_convolutions(graph)
     if len(ours) != len(theirs):

@@ -157,6 +157,13 @@ def test_an_exported_model(exported_small, small_checkpoint, small_config, shape
     )  # fmt: skip
 
 
+def test_files_of_nanodet_plus_are_named_so(shared, small_config, capsys):
+    param = shared / "weights" / "nanodet-plus-m_320.param"
+    assert main(["train", str(small_config(**{"schedule.load_model": str(param)}))]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "NanoDet-Plus has four levels, and cannot be trained yet" in line
+
+
 def test_an_exported_model_of_another_architecture_names_the_key(
     exported_small, small_config, tmp_path, capsys
 ):
