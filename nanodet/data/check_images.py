@@ -36,7 +36,7 @@ def read_headers(paths, progress=True):
     paths = list(paths)
     chunks = [paths[n : n + CHUNK] for n in range(0, len(paths), CHUNK)]
     headers = []
-    shown = Progress(len(paths), "picture", shown=progress)
+    shown = Progress(len(paths), "picture", progress, "checking pictures")
     with contextlib.closing(shown), ThreadPoolExecutor(THREADS) as pool:
         for part in pool.map(_read_chunk, chunks):
             headers += part

@@ -42,6 +42,13 @@ class Summary:
     example: str = ""
 
     @property
+    def flawless(self):
+        """Whether nothing was left out, changed or doubtful."""
+        counts = self.counts
+        flaws = counts.left_out, counts.clipped, counts.without_picture, counts.stored
+        return not any((*flaws, self.same_boxes, self.same_images))
+
+    @property
     def taught(self):
         """Number of boxes."""
         return sum(count for _, count in self.boxes)
@@ -110,10 +117,16 @@ def describe(summary):
     return "; ".join(parts)
 
 
-def check_learnable(summary, key):
-    """Raise `NanodetError` where a training set has nothing to learn; ``key`` is ``data.train``."""
+def check_objects(summary, key, use="learn"):
+    """Raise `NanodetError` where a set has no object that counts.
+
+    Args:
+        summary: of the set.
+        key: names the set in the message: ``data.train``.
+        use: what its objects are for, in a word.
+    """
     if summary.taught == (summary.too_small or 0):
-        raise NanodetError(f"{key}: nothing to learn: {_why_nothing(summary)}")
+        raise NanodetError(f"{key}: nothing to {use}: {_why_nothing(summary)}")
 
 
 def warnings_of(summary, key):
@@ -125,7 +138,7 @@ def warnings_of(summary, key):
         (summary.ignored, found, _IGNORED),
         (counts.left_out, found, f"{_OUTSIDE}{_example(summary)}"),
         (counts.clipped, found, f"{_CLIPPED}{_example(summary)}"),
-        (small, taught, _small(summary)),
+        (small, taught, _small(summary) if small else ""),
     ):
         if lost > MOST * of:
             lines.append(f"warning: {key}: {lost} of {_many(of, 'box', 'es')} {cause}")
@@ -133,7 +146,7 @@ def warnings_of(summary, key):
 
 
 _IGNORED = (
-    "are ignored regions, which teach nothing (iscrowd or ignore in COCO, difficult in VOC): is that "
+    "are ignored regions, which do not count (iscrowd or ignore in COCO, difficult in VOC): is that "
     "meant?"
 )
 _OUTSIDE = (

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from nanodet.data.read import read_annotations
 from nanodet.data.reading import Reading
+from nanodet.data.summary import check_objects, describe, summarise, warnings_of
 from nanodet.errors import NanodetError
-from nanodet.evaluate.coco_metrics import check_pycocotools, has_objects
+from nanodet.evaluate.coco_metrics import check_pycocotools
 
 PROBLEMS_SHOWN = 5
 
@@ -38,8 +39,13 @@ def read_truth(spec, model, images, annotations, reading=None, annotated=True):
     for line in found.notes:
         print(line, file=sys.stderr)
     tell_problems(found.problems)
-    if annotated and not has_objects(found):
-        raise NanodetError(f"{annotations}: has no objects to measure on")
+    if annotated:
+        summary = summarise(found)
+        check_objects(summary, annotations, "measure")
+        if not summary.flawless:
+            print(f"{annotations}: {describe(summary)}", file=sys.stderr)
+        for line in warnings_of(summary, annotations):
+            print(line, file=sys.stderr)
     return found
 
 

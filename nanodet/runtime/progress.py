@@ -12,19 +12,21 @@ class Progress:
     Args:
         total: how many there will be, ``None`` when unknown.
         unit: what is counted, in the singular.
+        label: what is done with it, for runs that have more than one display.
         shown: false counts silently.
     """
 
-    def __init__(self, total=None, unit="frame", shown=True):
+    def __init__(self, total=None, unit="frame", shown=True, label=""):
         self.done, self._total, self._unit, self._bar = 0, total, unit, None
         self._start, self._told, self._shown = time.monotonic(), 0, shown
+        self._label = f"{label}: " if label else ""
         self._next = self._start + EVERY_S
         if shown and sys.stderr.isatty():
             try:
                 from tqdm import tqdm
             except ImportError:
                 return
-            self._bar = tqdm(total=total, unit=f" {unit}", dynamic_ncols=True)
+            self._bar = tqdm(total=total, desc=label or None, unit=f" {unit}", dynamic_ncols=True)
 
     def step(self):
         """Count one."""
@@ -52,6 +54,6 @@ class Progress:
     def _tell(self):
         of = f" of {self._total}" if self._total else ""
         rate = self.done / max(time.monotonic() - self._start, 1e-9)
-        line = f"{self.done}{of} {self._unit}s, {rate:.1f} a second"
+        line = f"{self._label}{self.done}{of} {self._unit}s, {rate:.1f} a second"
         print(line, file=sys.stderr, flush=True)
         self._told = self.done

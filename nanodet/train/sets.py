@@ -5,7 +5,7 @@ import dataclasses
 from nanodet.data.check_images import BadPictures
 from nanodet.data.read import read_annotations
 from nanodet.data.reading import Reading
-from nanodet.data.summary import check_learnable, describe, summarise, warnings_of
+from nanodet.data.summary import check_objects, describe, summarise, warnings_of
 from nanodet.errors import NanodetError
 from nanodet.runtime.names import shortened
 
@@ -67,7 +67,7 @@ def _tell_counts(sets, data, say):
         summary = summarise(sets[part], section)
         say(f"{part}: {describe(summary)}")
         if part == "data.train":
-            check_learnable(summary, part)
+            check_objects(summary, part)
         for line in warnings_of(summary, part):
             say(line)
 

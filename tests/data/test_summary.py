@@ -8,7 +8,7 @@ import pytest
 from nanodet.config.schema import Dataset
 from nanodet.data.augment import map_boxes, worth_teaching
 from nanodet.data.records import Annotations, Counts, Picture
-from nanodet.data.summary import check_learnable, describe, summarise, warnings_of
+from nanodet.data.summary import check_objects, describe, summarise, warnings_of
 from nanodet.errors import NanodetError
 from nanodet.runtime.fit import FITS, place
 
@@ -99,7 +99,7 @@ def test_too_small_is_what_training_leaves_out(fit):
 )  # fmt: skip
 def test_nothing_to_learn(found, words):
     with pytest.raises(NanodetError) as caught:
-        check_learnable(summarise(found, section()), "data.train")
+        check_objects(summarise(found, section()), "data.train")
     assert str(caught.value).startswith("data.train: nothing to learn: ")
     for word in words:
         assert word in str(caught.value)
@@ -116,7 +116,7 @@ def test_nothing_to_learn(found, words):
 )
 def test_most_of_it_lost(found, word):
     summary = summarise(found, section())
-    check_learnable(summary, "data.train")
+    check_objects(summary, "data.train")
     (line,) = warnings_of(summary, "data.train")
     assert line.startswith(f"warning: data.train: {word}")
 
