@@ -115,7 +115,7 @@ def _by_position(given, wanted, empty_groups, file, reading, listed):
             raise NanodetError(
                 f"{file}: has {_classes(len(kept))} ({shortened(names)}), but {whose} has {len(wanted)}"
             )
-        near = [match for name in names for match in difflib.get_close_matches(name, wanted, n=1)]
+        near = [match for name in names for match in _nearest(name, wanted)]
         meant = f"did you mean {near[0]!r}?" if near else "give both the same names"
         raise NanodetError(
             f"{file}: none of its classes ({shortened(names)}) is in {whose} ({shortened(wanted)}): "
@@ -153,7 +153,7 @@ def _counted(given, objects, extra, wanted, first):
     """Return classes and their numbers of objects as text."""
     words = []
     for n in extra[:PAIRS_SHOWN]:
-        near = difflib.get_close_matches(given[n], wanted, n=1)
+        near = _nearest(given[n], wanted)
         meant = f", did you mean {near[0]!r}?" if near else ""
         where = f", first in {first[n]}" if first else ""
         words.append(f"{given[n]!r} ({objects[n]} object{'s' * (objects[n] != 1)}{where}{meant})")
@@ -161,6 +161,10 @@ def _counted(given, objects, extra, wanted, first):
         rest = extra[PAIRS_SHOWN:]
         words.append(f"and {_classes(len(rest))} more ({sum(objects[n] for n in rest)} objects)")
     return ", ".join(words)
+
+
+def _nearest(name, wanted):
+    return difflib.get_close_matches(name, wanted, n=1, cutoff=0.65)
 
 
 def _left_out(names, file, why):

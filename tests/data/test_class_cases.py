@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from nanodet.cli.main import main
 from nanodet.config import config_to_dict, load_config
 from nanodet.errors import NanodetError
 from nanodet.evaluate.evaluate import evaluate
@@ -40,6 +41,30 @@ def test_the_right_ap(cases, capsys, images, annotations, said):
     lines = [line for line in capsys.readouterr().err.splitlines() if "a second" not in line]
     assert len(lines) == bool(said)
     assert all(said in line for line in lines)
+
+
+def test_what_is_left_out_on_the_command_line(cases, tmp_path, capsys):
+    content = json.loads((cases / "base/val/coco.json").read_text())
+    content["categories"].append({"id": 3, "name": "star"})
+    content["annotations"].append({"id": 99, "image_id": 1, "category_id": 3, "bbox": [1, 1, 9, 9]})
+    content["images"].append({"id": 99, "file_name": "gone.png", "width": 160, "height": 120})
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    command = ["eval", "base/m.ckpt", "--images", "base/val/images", "--annotations"]
+    command.append(str(tmp_path / "a.json"))
+    for options, word in (
+        ([], "1 of 25 pictures is missing in base/val/images: gone.png; --missing-images skip"),
+        (["--missing-images", "skip"], "base/m.ckpt: 'star' (1 object); --unknown-classes skip"),
+        (["--unknown-classes", "skip"], "--missing-images skip goes on"),
+    ):
+        assert main([*command, *options]) == 1
+        err = capsys.readouterr().err
+        assert word in err and err.count("\n") == 1
+    out = tmp_path / "ap.json"
+    options = ["--missing-images", "skip", "--unknown-classes", "skip", "--json", str(out)]
+    assert main([*command, *options]) == 0
+    assert json.loads(out.read_text())["AP"] == pytest.approx(RIGHT, abs=0.005)
+    err = capsys.readouterr().err
+    assert "left out" in err and "'star' (1 object)" in err and "gone.png" in err
 
 
 def test_a_class_that_the_file_lacks_is_not_measured(cases, capsys):
@@ -116,7 +141,7 @@ def test_yolo_names_in_another_order(cases, tmp_path):
         text = "\n".join(" ".join([str(1 - int(number)), *box]) for number, *box in rows)
         (tmp_path / source.name).write_text(text)
     (tmp_path / "classes.txt").write_text("DISC\nSQUARE\n")
-    found = evaluate("base/m.ckpt", cases / "base/val/images", tmp_path, kind="yolo")
+    found = evaluate("base/m.ckpt", cases / "base/val/images", tmp_path)
     assert found.AP == pytest.approx(RIGHT, abs=0.2)
 
 
