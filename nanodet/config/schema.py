@@ -408,7 +408,7 @@ class LrSchedule:
         "how the learning rate falls",
         known=("MultiStepLR", "CosineAnnealingLR"),
     )
-    milestones: list[int] | None = key(None, "MultiStepLR's: epochs behind which it falls")
+    milestones: list[int] | None = key(None, "MultiStepLR's: epochs behind which it falls", 1, MUCH)
     gamma: float | None = key(
         None, "MultiStepLR's: factor at a milestone; 0.1 where left out", 0, 1
     )

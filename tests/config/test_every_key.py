@@ -19,6 +19,7 @@ from pytorch_lightning.callbacks import Callback
 from turned_pictures import annotate, write_turned
 
 from nanodet.config import Config, load_config
+from nanodet.config.effects import remarks
 from nanodet.config.schema import REQUIRED, default_of, meaning
 from nanodet.data.dataset import DetectionSet
 from nanodet.errors import NanodetError
@@ -234,10 +235,13 @@ CHANGES = {
     "data.val.missing_images": Change("skip", sets, {"data.val.ann_path": "one_more.json"}),
     **{
         f"data.{part}.{key}": Change(
-            value, sets,
+            value,
+            sets,
             {
-                f"data.{part}.name": "YoloDataset", f"data.{part}.img_path": "turned/images",
-                f"data.{part}.ann_path": labels, f"data.{part}.orientation": orientation,
+                f"data.{part}.name": "YoloDataset",
+                f"data.{part}.img_path": "turned/images",
+                f"data.{part}.ann_path": labels,
+                f"data.{part}.orientation": orientation,
             },
         )
         for part in ("train", "val")
@@ -606,3 +610,35 @@ def test_a_file_may_leave_out_what_it_need_not_say(configured):
     assert config.schedule.lr_schedule.T_max == 50
     read_sets(config, "c.yml", print)
     assert config.model.arch.head.num_classes == len(CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"schedule.lr_schedule": {"name": "MultiStepLR", "milestones": [60]}}, "milestones: [60]"),
+        (
+            {"schedule.early_stopping": {"patience": 5}},
+            "patience 5 is not used up by 5 evaluations",
+        ),
+        ({"device.workers_per_gpu": 4096}, "device.workers_per_gpu: "),
+        ({"device.gpu_ids": [0], "device.accelerator": "cpu"}, "device.gpu_ids is [0], but"),
+        ({}, None),
+    ],
+)
+def test_a_setting_that_a_run_defeats_is_said(configured, changes, said):
+    config = configured(changes)
+    lines = [*remarks(config), *devices(config)[1]]
+    assert any(said in line for line in lines) if said else lines == []
+
+
+def test_torchrun_and_the_config_agree_on_machines(configured, monkeypatch):
+    for name, value in (
+        ("TORCHELASTIC_RUN_ID", "1"),
+        ("LOCAL_WORLD_SIZE", "2"),
+        ("WORLD_SIZE", "4"),
+    ):
+        monkeypatch.setenv(name, value)
+    arguments, _ = devices(configured({"device.gpu_ids": -1}))
+    assert (arguments["num_nodes"], arguments["devices"]) == (2, 2)
+    with pytest.raises(NanodetError, match=r"c\.yml: device\.num_nodes: is 3, but torchrun .* 2"):
+        devices(configured({"device.gpu_ids": -1, "device.num_nodes": 3}))
