@@ -15,8 +15,8 @@ Made from the schema (`python -m nanodet.config.reference > docs/config.md`).
 
 The keys are those of NanoDet 1.0, so that its files run unchanged, and ours, marked **+**. A key nobody
 knows, a value of the wrong type or out of its range, and a setting that would have no effect are one line
-that names file and key. **Bold** keys must be given; a key with nothing behind it has its default. On the command
-line: `nanodet train CONFIG schedule.optimizer.lr=0.01`.
+that names file and key. **Bold** keys must be given; a key with nothing behind it has its default. On
+the command line: `nanodet train CONFIG schedule.optimizer.lr=0.01`.
 
 [config/nanodet-m_custom.yml](../config/nanodet-m_custom.yml) is a short file to begin with,
 [config/nanodet-m.yml](../config/nanodet-m.yml) the paper's recipe in full.
