@@ -8,7 +8,7 @@ import numpy as np
 
 from nanodet.errors import NanodetError
 
-CONTRADICTED = 0.1  # of the sizes that tell, that boxes may speak against
+CONTRADICTED = 0.1  # of the pictures of which size and boxes tell, that may disagree
 TOLERANCE = 1.5  # pixels outside the picture that are rounding
 
 
@@ -36,13 +36,14 @@ def decide_turned(headers, sizes, reaches, file, reading):
         for n in changed:
             turned[n] = reading.orientation == "turned"
         return turned
-    told, contradicted, by_size = {}, 0, 0
+    told, confirmed, contradicted = {}, 0, 0
     for n in changed:
         size, boxes = _by_size(headers[n], sizes[n]), _by_boxes(headers[n], reaches[n])
         told[n] = boxes if size is None else size
-        by_size += size is not None
-        contradicted += size is not None and boxes is not None and boxes != size
-    if contradicted > CONTRADICTED * by_size:
+        if size is not None and boxes is not None:
+            confirmed += boxes == size
+            contradicted += boxes != size
+    if contradicted > CONTRADICTED * (confirmed + contradicted):
         raise NanodetError(
             f"{file}: of {contradicted} pictures turned by EXIF the annotated size is that of one "
             f"way up, and the boxes fit the other alone; {_remedy(reading)}"
@@ -54,7 +55,7 @@ def decide_turned(headers, sizes, reaches, file, reading):
         way = common if told[n] is None else told[n]
         if way is not None:
             turned[n] = way
-        elif not any(sizes[n]) or _fits(headers[n], sizes[n]):  # else its size is an error anyway
+        elif not all(sizes[n]) or _fits(headers[n], sizes[n]):  # else its size is an error anyway
             undecided += not np.isnan(reaches[n]).any()  # without boxes, either will do
     if undecided:
         why = "the other pictures do not agree on" if votes else "nothing in the annotations tells"

@@ -26,6 +26,7 @@ class Summary:
         input_size: (width, height) that this holds for.
         same_boxes: boxes that repeat another of the same class and image.
         same_images: entries whose image file an earlier one has.
+        skipped: boxes of classes that are not wanted.
         counts: what only the reader knows.
         example: the reader's first line about a box that was left out or clipped, or "".
     """
@@ -38,6 +39,7 @@ class Summary:
     input_size: tuple[int, int] | None
     same_boxes: int
     same_images: int
+    skipped: int
     counts: Counts
     example: str = ""
 
@@ -81,6 +83,7 @@ def summarise(annotations, section=None):
         None if section is None else tuple(section.input_size),
         _repeated(np.column_stack([owner, labels, boxes])),
         len(pictures) - len({p.path for p in pictures}),
+        sum(annotations.skipped.values()),
         annotations.counts,
         next((line for line in annotations.problems if ": box (" in line), ""),
     )
@@ -95,13 +98,15 @@ def describe(summary):
         small = "too small to learn at {}x{}".format(*summary.input_size)
     for count, text in (
         (summary.ignored, "ignored"),
+        (summary.skipped, "of other classes"),
         (counts.left_out, "left out"),
         (counts.clipped, "clipped"),
         (summary.too_small, small),
-        (summary.same_boxes, "duplicate"),
     ):
         if count:
             parts.append(f"{count} {text}")
+    if summary.same_boxes:
+        parts.append(_many(summary.same_boxes, "duplicate"))
     for count, thing, text in (
         (summary.same_images, "image", "listed twice"),
         (counts.without_labels, "image", "without labels"),
@@ -132,11 +137,12 @@ def check_objects(summary, key, use="learn"):
 def warnings_of(summary, key):
     """Return lines of warning, where most of a set is lost; ``key`` names it: ``data.train``."""
     counts, taught, small = summary.counts, summary.taught, summary.too_small or 0
-    found = taught + summary.ignored + counts.left_out
+    found = taught + summary.ignored + counts.left_out + summary.skipped
     lines = []
     for lost, of, cause in (
         (summary.ignored, found, _IGNORED),
         (counts.left_out, found, f"{_OUTSIDE}{_example(summary)}"),
+        (summary.skipped, found, _SKIPPED),
         (counts.clipped, found, f"{_CLIPPED}{_example(summary)}"),
         (small, taught, _small(summary) if small else ""),
     ):
@@ -149,6 +155,7 @@ _IGNORED = (
     "are ignored regions, which do not count (iscrowd or ignore in COCO, difficult in VOC): is that "
     "meant?"
 )
+_SKIPPED = "are of classes that class_names lacks, and left out"
 _OUTSIDE = (
     "are left out, without an area inside their image: boxes in another unit or form, or of images of "
     "another size?"
@@ -173,6 +180,8 @@ def _why_nothing(summary):
         return f"all {_many(summary.taught, 'box', 'es')} {_small(summary)}"
     if summary.counts.left_out >= max(summary.ignored, 1):
         return f"all {_many(summary.counts.left_out, 'box', 'es')} {_OUTSIDE}{_example(summary)}"
+    if summary.skipped > summary.ignored:
+        return f"all {_many(summary.skipped, 'box', 'es')} {_SKIPPED}"
     if summary.ignored:
         return f"all {_many(summary.ignored, 'box', 'es')} {_IGNORED}"
     return f"none of its {_many(summary.images, 'image')} has a box"

@@ -36,12 +36,14 @@ def test_one_line_has_all_of_it():
         picture([GOOD], "b.jpg", [1]),
         picture([], "c.jpg"),
         picture([GOOD], "b.jpg", [0]),
+        skipped={"cow": 6},
         counts=Counts(left_out=2, clipped=3, without_labels=1, without_picture=4, exif=5, stored=5),
     )
     assert describe(summarise(found, section())) == (
-        "4 images (1 without objects), 5 boxes (cat 3, dog 2); 1 ignored; 2 left out; 3 clipped; "
-        "1 too small to learn at 160x128; 1 duplicate; 1 image listed twice; 1 image without labels; "
-        "4 label files without image; 5 images turned by EXIF, 5 of them labelled as stored"
+        "4 images (1 without objects), 5 boxes (cat 3, dog 2); 1 ignored; 6 of other classes; 2 left out; "
+        "3 clipped; 1 too small to learn at 160x128; 1 duplicate; 1 image listed twice; "
+        "1 image without labels; 4 label files without image; 5 images turned by EXIF, "
+        "5 of them labelled as stored"
     )
     assert describe(summarise(annotations(picture([GOOD])))) == "1 image, 1 box (cat 1, dog 0)"
 
@@ -109,6 +111,7 @@ def test_nothing_to_learn(found, words):
     ("found", "word"),
     [
         (annotations(picture([GOOD], ignored=[GOOD, GOOD])), "2 of 3 boxes are ignored"),
+        (annotations(picture([GOOD]), skipped={"cow": 2}), "2 of 3 boxes are of classes that"),
         (annotations(picture([GOOD]), counts=Counts(left_out=2)), "2 of 3 boxes are left out"),
         (annotations(picture([GOOD]), counts=Counts(clipped=1)), "1 of 1 box reach outside"),
         (annotations(picture([GOOD, *[[1, 1, 2, 2]] * 2])), "2 of 3 boxes are too small"),
