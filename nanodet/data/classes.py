@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.names import is_numbering, match_names, shortened
+from nanodet.runtime.names import is_numbering, levelled, match_names, shortened
 
 PAIRS_SHOWN = 5
 
@@ -57,7 +57,8 @@ def match_classes(given, objects, wanted, file, reading, listed=True, groups=(),
         for name, count in Counter(given[n] for n in kept).items():
             if count > 1:
                 raise NanodetError(f"{file}: class name {name!r} occurs twice")
-        notes = _left_out([given[n] for n in sorted(empty_groups)], file, "that only group others")
+        notes = _alike([given[n] for n in kept], file, listed)
+        notes += _left_out([given[n] for n in sorted(empty_groups)], file, "that only group others")
         return Classes(tuple(given[n] for n in kept), _numbered(kept, len(given)), notes)
     wanted = [str(name) for name in wanted]
     found = _match(given, wanted, empty_groups, file, listed)
@@ -161,6 +162,17 @@ def _counted(given, objects, extra, wanted, first):
         rest = extra[PAIRS_SHOWN:]
         words.append(f"and {_classes(len(rest))} more ({sum(objects[n] for n in rest)} objects)")
     return ", ".join(words)
+
+
+def _alike(names, file, listed):
+    """Return a line for each name that differs from another in its spelling only."""
+    first, notes = {}, []
+    for name in names:
+        other = first.setdefault(levelled(name), name)
+        if other != name:
+            one = "" if listed else "; class_names with one of them makes them one"
+            notes.append(f"{file}: {other!r} and {name!r} are taken for two classes{one}")
+    return notes
 
 
 def _nearest(name, wanted):

@@ -20,6 +20,7 @@ from nanodet.data.records import Annotations
 from nanodet.data.units import check_parts
 from nanodet.data.yolo_lines import Line, boxes_of_lines
 from nanodet.errors import NanodetError
+from nanodet.runtime.names import levelled, shortened
 from nanodet.runtime.pictures import SUFFIXES
 
 FEW = 5  # numbers of classes that a message lists
@@ -61,7 +62,7 @@ def read_yolo(img_path, ann_path, list_path, class_names, reading):
     if list_path is not None:
         names = [str(p.relative_to(img_path)) for p in paths]
         chosen = select(names, list_path, reading, notes)
-    file, given = _class_names(ann_path, class_names)
+    file, given = _class_names(ann_path, class_names, notes)
     labelled = [n for n in chosen if texts[n].exists()]
     by_picture = {n: _parse(texts[n]) for n in labelled}
     parsed = [by_picture.get(n, []) for n in chosen]
@@ -169,28 +170,45 @@ def _yaml(file):
         raise NanodetError(f"{file}: not valid YAML: {error}") from None
 
 
-def _class_names(ann_path, class_names):
+def _class_names(ann_path, class_names, notes):
     """Return what says the names of the numbers, and the names.
 
     Args:
         ann_path: the folder of text files; it and two above it are looked at.
         class_names: taken where no file there has names.
+        notes: gets a line where a second file has others.
     """
-    for folder in _near(ann_path):
-        for name in NAME_FILES:
-            file = folder / name
-            if file.is_file():
-                names = _names_in(file)
-                if names:
-                    return file, checked_names(names, file)
-                if class_names is None:
-                    raise NanodetError(f"{file}: has no class names")
+    files = [folder / name for folder in _near(ann_path) for name in NAME_FILES]
+    files = [file for file in files if file.is_file()]
+    for file in files:
+        names = _names_in(file)
+        if names:
+            names = checked_names(names, file)
+            _tell_others(file, names, files, notes)
+            return file, names
     if class_names is not None:
         return ann_path, class_names
+    if files:
+        raise NanodetError(f"{files[0]}: has no class names")
     raise NanodetError(
         f"{ann_path}: no class names: set class_names in the config, or put "
         f"{', '.join(NAME_FILES[:-1])} or {NAME_FILES[-1]} beside the annotations"
     )
+
+
+def _tell_others(chosen, names, files, notes):
+    """Add a line where a file other than the chosen one has other names, or another order."""
+    for file in files[files.index(chosen) + 1 :]:
+        try:
+            others = checked_names(_names_in(file) or names, file)
+        except NanodetError:
+            continue  # it is not asked
+        if [levelled(name) for name in others] != [levelled(name) for name in names]:
+            notes.append(
+                f"{chosen}: says what the class numbers mean ({shortened(names)}), though {file} has "
+                f"{shortened(others)}"
+            )
+            return
 
 
 def _names_in(file):

@@ -256,6 +256,13 @@ def test_voc_skips_unknown_classes_with_a_count(read_voc):
     assert "'dgo' (2 objects, first in a.xml, did you mean 'dog'?)" in found.notes[0]
 
 
+def test_spellings_of_one_class_are_told_where_no_list_says_which(read_voc):
+    found = read_voc(["Cat", "cat", "dog"], None)
+    assert found.class_names == ("Cat", "cat", "dog")
+    (note,) = found.notes
+    assert "'Cat' and 'cat' are taken for two classes" in note
+
+
 def test_voc_takes_every_spelling_of_a_class(read_voc):
     assert taught(read_voc(["Cat", "cat", "CAT "], ["cat"])) == ["cat"] * 3
 
@@ -357,6 +364,17 @@ def test_yolo_a_yaml_without_names_is_no_list(images, tmp_path):
     (tmp_path / "data.yaml").write_text("url: none")
     found = read_annotations("yolo", images, folder, class_names=["square", "disc"])
     assert taught(found) == ["disc"]
+
+
+def test_yolo_two_lists_of_other_orders_are_told(images, tmp_path):
+    folder = write_yolo(tmp_path, ["disc", "square"], ["square"])
+    for names, count in ((["Disc", "Square"], 0), (["square", "disc"], 1)):
+        (folder / "classes.txt").write_text("\n".join(names))
+        found = read_annotations("yolo", images, folder, class_names=["square", "disc"])
+        assert taught(found) == [names[1].lower()]
+        assert len(found.notes) == count
+    assert "classes.txt: says what the class numbers mean (square, disc)" in found.notes[0]
+    assert "data.yaml has disc, square" in found.notes[0]
 
 
 def test_yolo_numbers_beyond_the_names(images, tmp_path):
