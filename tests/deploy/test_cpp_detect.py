@@ -4,15 +4,19 @@ import json
 import resource
 import shutil
 import signal
+import struct
 import subprocess
+import zlib
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from moving_pictures import serving, write_video
+from moving_pictures import frame_times, lasts, serving, write_uneven_video, write_video
 
+from nanodet.compare.tensors import generated_picture
 from nanodet.runtime.detector import Detector
+from nanodet.runtime.pictures import read_picture
 
 IOU, SCORE = 0.99, 0.003
 SIMPLIFIED = "onnx simplified"  # of `nanodet.export.export`
@@ -173,6 +177,88 @@ def test_a_video(cpp_programs, small, tmp_path):
     capture = cv2.VideoCapture(str(tmp_path / "out" / "v.mp4"))
     assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 12
     assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(10)
+
+
+def test_an_uneven_video_keeps_the_time_of_each_frame(cpp_programs, small, tmp_path):
+    times = [0, 32, 74, 116, 150, 1185, 1218, 1251, 1285, 2318, 2350]
+    (tmp_path / "12:30").mkdir()
+    write_uneven_video(tmp_path / "12:30" / "a:b.mkv", times, 2390)
+    # FFmpeg must not take what precedes the colon for a protocol
+    run(cpp_programs.detect, small, "a:b.mkv", "--out", ".:out", cwd=tmp_path / "12:30")
+    out = tmp_path / "12:30" / ".:out"
+    lines = (out / "detections.jsonl").read_text().splitlines()
+    expected = pytest.approx([t / 1000 for t in times], abs=2e-3)
+    assert [json.loads(line)["time_s"] for line in lines] == expected
+    assert [time_s for time_s, _ in frame_times(out / "a:b.mp4")] == expected
+    assert lasts(out / "a:b.mp4") == pytest.approx(2.39, abs=0.02)
+
+
+def test_devices_are_cameras(cpp_programs, small, tmp_path):
+    line = fails(cpp_programs.detect, small, "/dev/null", "--out", tmp_path / "out")
+    assert line == "/dev/null: there is no such camera, or it is in use"
+
+
+def test_pictures_are_read_as_in_python(cpp_programs, small, tmp_path):
+    """Turned by their files, and of 16 bits of which fewer are used."""
+    folder, picture = tmp_path / "in", cv2.resize(generated_picture(3), (160, 96))
+    folder.mkdir()
+    block = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0)
+    webp = cv2.imencode(".webp", picture, [cv2.IMWRITE_WEBP_QUALITY, 101])[1].tobytes()[12:]
+    for name, exif in (("a.webp", block), ("b.webp", b"Exif\0\0" + block)):
+        parts = b"WEBPVP8X" + struct.pack("<II", 10, 8) + b"\x9f\0\0\x5f\0\0" + webp
+        parts += b"EXIF" + struct.pack("<I", len(exif)) + exif
+        (folder / name).write_bytes(b"RIFF" + struct.pack("<I", len(parts)) + parts)
+    png = cv2.imencode(".png", picture)[1].tobytes()
+    chunk = b"eXIf" + block
+    chunk = struct.pack(">I", len(block)) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    (folder / "c.png").write_bytes(png[:33] + chunk + png[33:])
+    for name, values in (
+        ("d.png", picture.astype(np.uint16) * 16), ("e.tif", picture.astype(np.uint16) * 4),
+        ("f.png", picture.astype(np.uint16) * 257),
+    ):  # fmt: skip
+        cv2.imwrite(str(folder / name), values)
+    grey = (picture[..., 0].astype(np.uint16) * 16).astype(">u2")
+    (folder / "g.pgm").write_bytes(b"P5\n# 12 bits\n160 96\n4095\n" + grey.tobytes())
+    said, warned = run(cpp_programs.detect, small, folder, "--jsonl", "-", "--score", 0.1)
+    assert warned == (
+        f"nanodet-detect: warning: {folder}/d.png: 16 bits, but no value above 4080: "
+        "such pictures are read as 12 bits\n"
+    )
+    detector = Detector(small, threads=1, engine="openvino", score=0.1)
+    found = [json.loads(line) for line in said.splitlines()]
+    assert [Path(line["source"]).name[0] for line in found] == list("abcdefg")
+    for line in found:
+        shown = read_picture(line["source"])
+        assert (line["height"], line["width"]) == shown.shape[:2]
+        expected = json.loads(detector(shown).to_json("", 0, 0))["detections"]
+        assert len(expected) > 3, line["source"]
+        assert count_differing(expected, line["detections"]) == 0, line["source"]
+
+
+def test_labels_that_opencv_4_cannot_write_are_numbers(cpp_programs, small, picture, tmp_path):
+    import onnx
+
+    model = onnx.load(small)
+    (entry,) = (p for p in model.metadata_props if p.key == "nanodet")
+    spec = json.loads(entry.value)
+    plain = spec["class_names"] = ["0", "1", "2"]
+    entry.value = json.dumps(spec)
+    onnx.save(model, tmp_path / "plain.onnx")
+    spec["class_names"] = ["翘头剪", "止血钳", "方块"]
+    entry.value = json.dumps(spec)
+    onnx.save(model, tmp_path / "named.onnx")
+    drawn = {}
+    for name in ("plain", "named"):
+        words = [tmp_path / f"{name}.onnx", picture, "--out", tmp_path / name, "--score", 0.1]
+        said, warned = run(cpp_programs.detect, *words)
+        drawn[name] = cv2.imread(str(tmp_path / name / picture.name)), warned
+    assert drawn["plain"][1] == "" and plain
+    warned = drawn["named"][1]
+    if "draws only letters of English" in warned:  # OpenCV 4
+        assert np.array_equal(drawn["plain"][0], drawn["named"][0])
+    else:
+        assert warned == "" and (drawn["plain"][0] != drawn["named"][0]).any()
+    assert "方块" in said or "止血钳" in said or "翘头剪" in said
 
 
 def test_json_lines_on_standard_output(cpp_programs, small, picture):

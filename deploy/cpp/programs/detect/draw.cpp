@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cmath>
 #include <cstdio>
+#include <opencv2/core/version.hpp>
 #include <opencv2/imgproc.hpp>
 #include <string>
 
@@ -32,6 +34,22 @@ cv::Scalar ink_on(const cv::Scalar& colour) {
     return brightness > 140 ? cv::Scalar(0, 0, 0) : cv::Scalar(255, 255, 255);
 }
 
+bool is_drawable(const std::string& name) {
+    return CV_VERSION_MAJOR >= 5 ||
+           std::all_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x80; });
+}
+
+/// Returns a class name as it can be drawn: with its number in front where letters are missing, and
+/// that alone where all are.
+std::string label_of(const Spec& spec, int class_id) {
+    const std::string& name = spec.class_names[std::size_t(class_id)];
+    if (is_drawable(name)) return name;
+    const bool some = std::any_of(name.begin(), name.end(), [](unsigned char c) {
+        return c < 0x80 && std::isalnum(c) != 0;
+    });
+    return std::to_string(class_id) + (some ? " " + name : "");
+}
+
 void draw_label(cv::Mat& picture, cv::Point corner, const std::string& text,
                 const cv::Scalar& colour) {
     const double letters = std::clamp(std::min(picture.cols, picture.rows) / 34.0, 11.0, 48.0);
@@ -51,6 +69,10 @@ void draw_label(cv::Mat& picture, cv::Point corner, const std::string& text,
 
 }  // namespace
 
+bool all_drawable(const Spec& spec) {
+    return std::all_of(spec.class_names.begin(), spec.class_names.end(), is_drawable);
+}
+
 void draw(cv::Mat& picture, const std::vector<Detection>& detections, const Spec& spec) {
     const int line = std::max(1, int(std::lround(std::min(picture.cols, picture.rows) / 250.0)));
     const auto pixel = [](float at, int side) { return std::clamp(int(std::lround(at)), 0, side - 1); };
@@ -62,7 +84,7 @@ void draw(cv::Mat& picture, const std::vector<Detection>& detections, const Spec
         std::array<char, 16> score{};
         std::snprintf(score.data(), score.size(), " %.2f", double(found->confidence));
         draw_label(picture, first,
-                   spec.class_names[std::size_t(found->class_id)] + score.data(), colour);
+                   label_of(spec, found->class_id) + score.data(), colour);
     }
 }
 

@@ -14,4 +14,7 @@ namespace nanodet {
 /// @param picture  BGR; it is changed
 void draw(cv::Mat& picture, const std::vector<Detection>& detections, const Spec& spec);
 
+/// Whether OpenCV has the letters of all class names; version 4 has those of English alone.
+bool all_drawable(const Spec& spec);
+
 }  // namespace nanodet

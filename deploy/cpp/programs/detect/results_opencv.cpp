@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
+#include <iostream>
 #include <map>
 #include <opencv2/highgui.hpp>
 #include <opencv2/imgcodecs.hpp>
@@ -15,6 +16,7 @@
 
 #include "common/whole_file.h"
 #include "draw.h"
+#include "mp4_times.h"
 #include "nanodet/error.h"
 #include "results.h"
 
@@ -98,18 +100,23 @@ class DrawnVideo : public Sink {
 public:
     DrawnVideo(const fs::path& folder, const Source& source, const std::string& name,
                const Spec& spec)
-        : spec_(spec), fps_(source.fps().value_or(25)), by_clock_(source.live()) {
+        : spec_(spec), fps_(source.fps().value_or(25)) {
+        // more is what containers say whose frames come unevenly; OpenCV's bit rate goes by it
+        if (fps_ > 240) fps_ = 25;
         std::string stem = fs::path(name.substr(0, name.find('?'))).stem().string();
         if (stem.empty() || (name.find("://") != std::string::npos && source.live()))
             stem = "stream";
-        if (name.size() <= 4 && name.find_first_not_of("0123456789") == std::string::npos)
+        std::error_code ignored;
+        if (fs::is_character_file(name, ignored))
+            stem = fs::path(name).filename().string();
+        else if (name.size() <= 4 && name.find_first_not_of("0123456789") == std::string::npos)
             stem = "camera-" + name;
         path_ = (folder / (stem + ".mp4")).string();
-        std::error_code ignored;
         if (fs::equivalent(path_, name, ignored))
             throw Error(path_ + ": would replace the source; choose another --out");
         make_folder(folder);
-        temporary_ = temporary_beside(path_);
+        // from the root on, or FFmpeg takes what precedes a colon for a protocol
+        temporary_ = temporary_beside(fs::absolute(path_).string());
     }
 
     ~DrawnVideo() override {
@@ -121,7 +128,6 @@ public:
     bool write(const Frame& frame, const std::vector<Detection>& detections) override {
         const cv::Mat picture = drawn(frame, detections, spec_);
         if (!writer_.isOpened()) {
-            start_s_ = frame.time_s.value_or(0);
             size_ = picture.size();
             const int codec = cv::VideoWriter::fourcc('m', 'p', '4', 'v');
             if (!writer_.open(temporary_, cv::CAP_FFMPEG, codec, fps_, size_))
@@ -129,11 +135,8 @@ public:
         }
         cv::Mat fitting = picture;  // a stream that changes its size: the file cannot
         if (picture.size() != size_) cv::resize(picture, fitting, size_);
-        long repeats = 1;
-        // frames of a live source come unevenly: the video lasts as long as what it shows
-        if (by_clock_)
-            repeats = std::lround((frame.time_s.value_or(0) - start_s_) * fps_) + 1 - frames_;
-        for (; repeats > 0; --repeats, ++frames_) writer_.write(fitting);
+        writer_.write(fitting);
+        times_.push_back(frame.time_s.value_or(double(times_.size()) / fps_));
         return true;
     }
 
@@ -145,14 +148,34 @@ public:
         if (!reader.isOpened() || reader.get(cv::CAP_PROP_FRAME_COUNT) < 1)
             throw Error(path_ + ": this video cannot be written (is the disk full?)");
         reader.release();
+        if (!is_steady()) {
+            std::vector<double> steps;
+            for (std::size_t i = 1; i < times_.size(); ++i)
+                steps.push_back(times_[i] - times_[i - 1]);
+            const auto middle = steps.begin() + std::ptrdiff_t(steps.size() / 2);
+            std::nth_element(steps.begin(), middle, steps.end());
+            times_.push_back(times_.back() + (*middle > 0 ? std::min(*middle, 1 / fps_) : 1 / fps_));
+            try {
+                set_frame_times(temporary_, times_);
+            } catch (const std::exception& error) {
+                throw Error(path_ + ": this video cannot be written (" + error.what() + ")");
+            }
+        }
         move_into_place(temporary_, path_);
     }
 
 private:
+    /// Whether the frames come at the rate that the file has.
+    bool is_steady() const {
+        const double slack = std::max(0.002, 0.1 / fps_);  // containers round to milliseconds
+        for (std::size_t i = 0; i < times_.size(); ++i)
+            if (std::abs(times_[i] - times_[0] - double(i) / fps_) > slack) return false;
+        return true;
+    }
+
     const Spec& spec_;
-    double fps_, start_s_ = 0;
-    bool by_clock_;
-    long frames_ = 0;
+    double fps_;
+    std::vector<double> times_;
     std::string path_, temporary_;
     cv::VideoWriter writer_;
     cv::Size size_;
@@ -200,6 +223,10 @@ void check_drawing(const Arguments& arguments) {
 
 std::unique_ptr<Sink> open_drawing(const std::string& out, const Source& source, const Spec& spec,
                                    const std::string& source_name) {
+    if (!all_drawable(spec))
+        std::cerr << "nanodet-detect: warning: OpenCV " CV_VERSION " draws only letters of English: "
+                     "boxes of other names have the number of the class"
+                  << std::endl;
     if (out.empty()) return std::make_unique<Window>(source, spec);
     if (!source.files().empty())
         return std::make_unique<DrawnPictures>(out, source.files(), spec);

@@ -87,6 +87,7 @@ bool is_url(const std::string& text) {
 std::unique_ptr<Source> open_source(const std::string& text, const Warn& warn) {
     std::error_code ignored;
     if (fs::is_directory(text, ignored)) return open_folder(text, warn);
+    if (fs::is_character_file(text, ignored)) return open_video(text);  // a camera's device
     const bool there = fs::exists(text, ignored);
     const std::string suffix = suffix_of(text);
     if (there && ((is_picture_suffix(suffix) && suffix != ".gif") || is_picture(text)))

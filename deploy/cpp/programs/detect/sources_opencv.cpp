@@ -52,7 +52,7 @@ public:
             if (told > time_s_)
                 time_s_ = to_milliseconds(told);
             else if (fps_)
-                time_s_ = to_milliseconds(double(index_) / *fps_);
+                time_s_ = std::max(time_s_, to_milliseconds(double(index_) / *fps_));
         }
         frame = {view(picture_), name_, index_++, time_s_};
         return true;
@@ -64,6 +64,10 @@ public:
         // containers without a frame index give an estimate; it is a few frames off
         if (!ended_ || !std::isfinite(count_) || count_ < 1 || count_ > 1e9 ||
             count_ - double(index_) <= std::max(2.0, count_ / 100))
+            return {};
+        // where frames come unevenly the estimate is of the length alone
+        if (fps_ && time_s_ - double(index_) / *fps_ > 2.5 / *fps_ &&
+            count_ / *fps_ - time_s_ <= 1)
             return {};
         return name_ + ": the video stops at frame " + std::to_string(index_) + " of " +
                std::to_string(long(count_)) + "; the rest cannot be read";
@@ -151,8 +155,15 @@ std::string without_password(const std::string& url) {
     return url.substr(0, scheme) + url.substr(at + 1);
 }
 
+std::unique_ptr<Source> open_camera(const std::string& name, const cv::VideoCapture& capture) {
+    if (!capture.isOpened())
+        throw Error(name + ": there is no such camera, or it is in use");
+    return std::make_unique<LiveSource>(name, capture);
+}
+
 std::unique_ptr<Source> open_file(const std::string& path) {
-    cv::VideoCapture capture(path, cv::CAP_FFMPEG);
+    // from the root on, or FFmpeg takes what precedes a colon for a protocol
+    cv::VideoCapture capture(std::filesystem::absolute(path).string(), cv::CAP_FFMPEG);
     cv::Mat first;
     if (!capture.read(first) || first.empty()) {
         std::error_code ignored;
@@ -172,6 +183,8 @@ bool is_picture(const std::string& path) {
 
 std::unique_ptr<Source> open_video(const std::string& text) {
     std::error_code ignored;
+    if (std::filesystem::is_character_file(text, ignored))
+        return open_camera(text, cv::VideoCapture(text, cv::CAP_V4L2));
     if (std::filesystem::exists(text, ignored)) return open_file(text);
     if (text.find("://") != std::string::npos) {
         const std::string name = without_password(text);
@@ -186,11 +199,7 @@ std::unique_ptr<Source> open_video(const std::string& text) {
             return std::make_unique<VideoSource>(name, capture, first.clone());
         return std::make_unique<LiveSource>(name, capture);
     }
-    const std::string name = "camera " + text;
-    cv::VideoCapture capture(std::stoi(text));
-    if (!capture.isOpened())
-        throw Error(name + ": there is no such camera, or it is in use");
-    return std::make_unique<LiveSource>(name, capture);
+    return open_camera("camera " + text, cv::VideoCapture(std::stoi(text)));
 }
 
 }  // namespace nanodet
