@@ -2,8 +2,12 @@
 
 import contextlib
 import os
+import threading
 
 import cv2
+
+_lock = threading.Lock()
+_inside = []  # an entry per thread inside a block; the first is the level to return to
 
 
 @contextlib.contextmanager
@@ -13,9 +17,17 @@ def quiet():
     FFmpeg's level is read by OpenCV when it opens the first file; one that the user set stays.
     """
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET
-    before = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    with _lock:
+        if not _inside:
+            _inside.append(cv2.utils.logging.getLogLevel())
+            cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        else:
+            _inside.append(None)
     try:
         yield
     finally:
-        cv2.utils.logging.setLogLevel(before)
+        with _lock:
+            if len(_inside) > 1:
+                _inside.pop()
+            else:
+                cv2.utils.logging.setLogLevel(_inside.pop())

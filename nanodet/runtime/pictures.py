@@ -11,6 +11,7 @@ import numpy as np
 
 from nanodet.errors import NanodetError
 from nanodet.runtime.files import replacing
+from nanodet.runtime.opencv_log import quiet
 from nanodet.runtime.picture_end import is_cut_off
 from nanodet.runtime.picture_header import PictureHeader, read_header
 
@@ -48,7 +49,8 @@ def read_picture(path, orient=True):
     if header.white != 255:
         flags |= cv2.IMREAD_ANYDEPTH
     try:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        with quiet():
+            picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:
         picture = None
     if picture is None or picture.dtype not in (np.uint8, np.uint16):

@@ -3,6 +3,7 @@
 import io
 import re
 import struct
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -102,6 +103,25 @@ def test_truncated(tmp_path, suffix, part):
     path.write_bytes(data[: int(part * len(data))])
     with pytest.raises(NanodetError, match=f"cut{suffix}.*truncated"):
         read_picture(path)
+
+
+@pytest.mark.parametrize(
+    "suffix", [".bmp", ".webp", ".avif", ".gif", ".tif", ".jp2", ".ppm", ".pam", ".ras", ".hdr"]
+)
+def test_opencv_adds_nothing_to_the_line(tmp_path, capfd, suffix):
+    data = cv2.imencode(suffix, textured(200, 300))[1].tobytes()
+    path = tmp_path / f"cut{suffix}"
+    path.write_bytes(data[: len(data) // 2])
+    level = cv2.utils.logging.getLogLevel()
+
+    def read(_):
+        with pytest.raises(NanodetError, match=f"cut{suffix}"):
+            read_picture(path)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(read, range(8)))
+    assert capfd.readouterr().err == ""
+    assert cv2.utils.logging.getLogLevel() == level
 
 
 def test_not_pictures(tmp_path):
