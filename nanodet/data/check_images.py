@@ -19,7 +19,8 @@ class BadPictures(NanodetError):
         self.lines = lines
         more = f"; and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
         count = f"{len(lines)} pictures cannot be used: " if len(lines) > 1 else ""
-        super().__init__(count + "; ".join(lines[:SHOWN]) + more)
+        remedy = "; replace such files, or take them out of the annotations"
+        super().__init__(count + "; ".join(lines[:SHOWN]) + more + remedy)
 
 
 def read_headers(paths, progress=True):

@@ -148,6 +148,11 @@ def warnings_of(summary, key):
     ):
         if lost > MOST * of:
             lines.append(f"warning: {key}: {lost} of {_many(of, 'box', 'es')} {cause}")
+    if counts.without_labels > MOST * summary.images and counts.without_picture:
+        lines.append(
+            f"warning: {key}: {_many(counts.without_labels, 'image')} have no label file, and "
+            f"{_many(counts.without_picture, 'label file')} no image: do their names differ?"
+        )
     return lines
 
 

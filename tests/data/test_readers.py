@@ -342,6 +342,17 @@ def test_voc_other_errors(voc, images, tmp_path):
     fails("a.xml", "<svg>", name="voc", img=images, ann=tmp_path / "empty")
 
 
+def test_voc_counts_pictures_without_xml(voc, images):
+    counts = read_annotations("voc", images, voc(thing(1, 1, 50, 5), thing(9, 9, 9, 9))).counts
+    assert (counts.without_labels, counts.clipped, counts.left_out) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("sides", [(0.1, 0.1, 0.5, 0.6), (10, 10, 5, 4)])
+def test_voc_in_another_unit_or_form(voc, images, sides):
+    ann = voc(*[thing(*sides)] * 3)
+    fails("xml", "expected", name="voc", img=images, ann=ann)
+
+
 # YOLO
 
 
@@ -386,6 +397,25 @@ def test_yolo_boxes_polygons_and_names(yolo, images, tmp_path):
 def test_yolo_broken_lines(yolo, images, line, word):
     ann = yolo(f"0 .5 .5 .1 .1\n{line}\n")
     fails("a.txt: line 2", word, name="yolo", img=images, ann=ann, class_names=["x", "y"])
+
+
+def test_yolo_counts_what_has_no_partner(yolo, images, tmp_path):
+    yolo("", "gone")
+    yolo("x\n", "classes")
+    counts = read_annotations("yolo", images, yolo("0 .5 .5 .2 .2\n"), class_names=["x"]).counts
+    assert (counts.without_labels, counts.without_picture) == (1, 1)
+
+
+def test_yolo_keypoints_as_data_yaml_says(yolo, images, tmp_path):
+    ann = yolo("0 .48 .48 .52 .48 .52 .52 .48 .52\n")
+    fails("yolo_labels", name="yolo", img=images, ann=ann, class_names=["x"])
+    (tmp_path / "data.yaml").write_text("names: [x]\nkpt_shape: [2, 2]")
+    box = read_annotations("yolo", images, ann).pictures[0].boxes
+    np.testing.assert_allclose(box, [[8.8, 7.2, 29.6, 21.6]], atol=1e-5)
+    (tmp_path / "data.yaml").write_text("names: [x]\nkpt_shape: [2, 3]")
+    fails("a.txt: line 1", "9 values", "11", name="yolo", img=images, ann=ann)
+    (tmp_path / "data.yaml").write_text("names: [x]\nkpt_shape: 2")
+    fails("data.yaml", "kpt_shape 2", name="yolo", img=images, ann=ann)
 
 
 def test_yolo_wrong_folder(yolo, images, tmp_path):

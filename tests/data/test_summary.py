@@ -107,6 +107,15 @@ def test_nothing_to_learn(found, words):
         assert word in str(caught.value)
 
 
+def test_labels_by_other_names():
+    found = annotations(
+        picture([GOOD]), picture([], "b.jpg"), picture([], "c.jpg"),
+        counts=Counts(without_labels=2, without_picture=2),
+    )  # fmt: skip
+    (line,) = warnings_of(summarise(found), "data.train")
+    assert "2 images have no label file, and 2 label files no image: do their names differ?" in line
+
+
 @pytest.mark.parametrize(
     ("found", "word"),
     [
