@@ -10,9 +10,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs without an installation
 
-from nanodet.original.predictor import Predictor
 
-__all__ = ["Predictor"]
+def __getattr__(name):
+    # loaded when first used: the usage needs no OpenCV
+    if name == "Predictor":
+        from nanodet.original.predictor import Predictor
+
+        return Predictor
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 if __name__ == "__main__":
     print(__doc__.strip())

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from nanodet import Detector, NanodetError
 from nanodet.config import Config, config_from_dict
-from nanodet.errors import NanodetError
 from nanodet.runtime.detections import Detections
-from nanodet.runtime.detector import Detector
 from nanodet.runtime.draw import draw
 from nanodet.runtime.pictures import read_picture
 from nanodet.runtime.window import Window, check_display
