@@ -1,13 +1,14 @@
 """Batches: which pictures, in what order and size, and how they come together."""
 
 import dataclasses
+import functools
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Sampler
 
+from nanodet.data.workers import PREFETCH, start_worker
 from nanodet.errors import NanodetError
 from nanodet.runtime.fit import ALIGNMENT, round_up
 
@@ -201,6 +202,7 @@ def build_loader(
     rank=0,
     world_size=1,
     pin_memory=None,
+    shared_memory=True,
 ):
     """Return the loader of `Batch` for a `DetectionSet`.
 
@@ -214,6 +216,8 @@ def build_loader(
         multi_scale: (low, high) factors of which every batch draws one, in multiples of 32.
         rank, world_size: this process among those that train together.
         pin_memory: page-locked batches; None where there is CUDA.
+        shared_memory: whether workers hand their batches over in the system's shared memory;
+            else through pipes, which is slower and needs none.
 
     The loader's ``batch_sampler`` is the `EpochSampler`.
     """
@@ -226,12 +230,9 @@ def build_loader(
         num_workers=workers,
         collate_fn=collate,
         pin_memory=torch.cuda.is_available() if pin_memory is None else pin_memory,
-        worker_init_fn=_start_worker,
+        worker_init_fn=functools.partial(start_worker, shared_memory=shared_memory),
+        prefetch_factor=PREFETCH if workers else None,
         persistent_workers=workers > 0,
         # the default generator would move with every epoch, and with it the training's numbers
         generator=torch.Generator().manual_seed(seed),
     )
-
-
-def _start_worker(_):
-    cv2.setNumThreads(0)  # the workers share the processors already

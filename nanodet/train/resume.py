@@ -4,6 +4,7 @@ from nanodet.config import config_to_dict
 from nanodet.errors import NanodetError
 from nanodet.model.checkpoint import read_checkpoint
 from nanodet.runtime.names import levelled, shortened
+from nanodet.train.divergence import not_finite
 
 # what a checkpoint's weights, averages and optimiser state were made with
 _FIXED = ("seed", "class_names", "model", "schedule.optimizer")
@@ -29,6 +30,12 @@ def check_same_run(path, config, file):
     if theirs is None or "loops" not in checkpoint.raw:
         raise NanodetError(
             f"{file}: schedule.resume: {path} holds weights only; give it as schedule.load_model"
+        )
+    bad = not_finite(checkpoint.raw["state_dict"])
+    if bad:
+        raise NanodetError(
+            f"{file}: schedule.resume: {path}: {bad[0]} holds values that are not finite numbers "
+            f"({len(bad)} such tensors): resume the run's other checkpoint, or start a new run"
         )
     if config.seed is None:
         config.seed = theirs.seed

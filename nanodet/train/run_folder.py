@@ -15,6 +15,7 @@ from nanodet.train.metrics_csv import NAME
 from nanodet.train.report import REPORT
 
 CONFIG = "config.yml"
+TENSORBOARD = "tensorboard"
 # what a run writes: an earlier run's are moved aside, anything else in the folder is not ours
 OUTPUTS = (CONFIG, NAME, LAST, "model_best", *REPORT)
 _TEMPORARY = re.compile(r"^\.(model_last|model_best|metrics|config)-\w+\.\w+$")

@@ -2,7 +2,6 @@
 
 import datetime
 import logging
-import os
 import sys
 import warnings
 from pathlib import Path
@@ -15,8 +14,7 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from nanodet.config.effects import remarks
-from nanodet.data.dataset import DetectionSet
-from nanodet.data.loader import build_loader
+from nanodet.data.workers import death_of_worker
 from nanodet.errors import NanodetError
 from nanodet.evaluate.coco_metrics import has_objects
 from nanodet.evaluate.run import evaluate_model, evaluation_detector, format_table
@@ -25,14 +23,17 @@ from nanodet.runtime.files import check_folder_writable, make_folder
 from nanodet.train.checkpoints import BEST, LAST, AtomicCheckpointIO, Checkpoints, save_metric
 from nanodet.train.cpu import denormals_flushed, keep_memory
 from nanodet.train.device import trainer_devices
+from nanodet.train.divergence import Divergence
 from nanodet.train.initial_weights import initial_weights
+from nanodet.train.loaders import Loaders
 from nanodet.train.metrics_csv import MetricsCsv
 from nanodet.train.module import TrainingModule
 from nanodet.train.optimiser import build_optimiser
+from nanodet.train.preflight import check_packages, check_run
 from nanodet.train.progress import EpochBar, EpochLines
 from nanodet.train.report import write_report
 from nanodet.train.resume import check_same_run
-from nanodet.train.run_folder import RunFolder, find_resume
+from nanodet.train.run_folder import TENSORBOARD, RunFolder, find_resume
 from nanodet.train.sets import read_sets
 
 
@@ -55,6 +56,7 @@ def train(config, file="config", say=print, callbacks=()):
     first = rank_zero_only.rank == 0
     say = say if first else (lambda line: None)
     keep_memory()
+    check_packages()
     metric = save_metric(config.evaluator)
     devices, lines = trainer_devices(config.device, file)
     for line in (*remarks(config), *lines):
@@ -82,9 +84,6 @@ def train(config, file="config", say=print, callbacks=()):
     if devices["accelerator"] in ("cpu", "cuda"):
         module = module.to(memory_format=torch.channels_last)
     folder = Path(config.save_dir)
-    make_folder(folder)
-    counts = len(training_set.pictures), len(validation_set.pictures)
-    say(f"training in {folder}: {counts[0]} pictures, {counts[1]} to validate")
     _quieten()
     trainer = pl.Trainer(
         **devices,
@@ -94,11 +93,11 @@ def train(config, file="config", say=print, callbacks=()):
         accumulate_grad_batches=config.schedule.accumulate,
         gradient_clip_val=config.grad_clip,
         benchmark=config.cudnn_benchmark,
-        logger=TensorBoardLogger(folder, "tensorboard", f"{datetime.datetime.now():%Y%m%d-%H%M%S}"),
+        logger=TensorBoardLogger(folder, TENSORBOARD, f"{datetime.datetime.now():%Y%m%d-%H%M%S}"),
         plugins=[AtomicCheckpointIO()],
         callbacks=[
             RunFolder(folder, config, resume is not None, say),
-            *_callbacks(config, folder, metric, measured, say),
+            *_callbacks(config, folder, metric, training_set, measured, say),
             *callbacks,
         ],
         enable_checkpointing=False,
@@ -107,8 +106,12 @@ def train(config, file="config", say=print, callbacks=()):
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
     )
-    loaders = _Loaders(config, training_set, validation_set, seed)
-    _warn_of_warmup(config, counts[0], trainer.world_size, say)
+    sets = training_set, validation_set
+    shared_memory = check_run(config, module, sets, trainer.world_size, resume, file, say)
+    make_folder(folder)
+    counts = len(training_set.pictures), len(validation_set.pictures)
+    say(f"training in {folder}: {counts[0]} pictures, {counts[1]} to validate")
+    loaders = Loaders(config, *sets, seed, shared_memory)
     _fit(trainer, module, loaders, resume, say)
     if not trainer.is_global_zero:
         return None
@@ -130,22 +133,16 @@ def _fit(trainer, module, loaders, resume, say):
             say(f"\nstopped in epoch {trainer.current_epoch + 1}; schedule.resume=true goes on")
             raise KeyboardInterrupt from None
         raise
+    except RuntimeError as error:
+        line = death_of_worker(error)
+        if line is None:
+            raise
+        raise NanodetError(f"{line}; schedule.resume=true goes on") from None
 
 
-def _warn_of_warmup(config, pictures, processes, say):
-    """Tell that a run is too short for its warm-up: it would end without having learned."""
-    schedule = config.schedule
-    batches = -(-pictures // (config.device.batchsize_per_gpu * processes))
-    steps = -(-batches // schedule.accumulate) * schedule.total_epochs
-    if schedule.warmup.steps > steps / 2:
-        say(
-            f"warning: schedule.warmup.steps: {schedule.warmup.steps} of this run's {steps} steps go "
-            f"by before the learning rate is reached: lower it, or train longer"
-        )
-
-
-def _callbacks(config, folder, metric, measured, say):
+def _callbacks(config, folder, metric, training_set, measured, say):
     callbacks = [
+        Divergence(folder, config.log.interval, training_set.pictures),
         MetricsCsv(folder, config.log.interval),
         Checkpoints(folder, metric, config.schedule.total_epochs, config.schedule.val_intervals),
         EpochBar() if sys.stdout.isatty() else EpochLines(say),
@@ -158,44 +155,6 @@ def _callbacks(config, folder, metric, measured, say):
             )
         )
     return callbacks
-
-
-class _Loaders(pl.LightningDataModule):
-    """Makes the loaders once Lightning knows the processes."""
-
-    def __init__(self, config, training_set, validation_set, seed):
-        super().__init__()
-        self.config, self.seed = config, seed
-        self.sets = {
-            "train": DetectionSet(training_set, config.data.train, True, seed),
-            "val": DetectionSet(validation_set, config.data.val, False, seed),
-        }
-
-    def train_dataloader(self):
-        return self._loader("train", self.config.device.batchsize_per_gpu)
-
-    def val_dataloader(self):
-        pictures, processes = len(self.sets["val"]), self.trainer.world_size
-        if pictures < processes:
-            raise NanodetError(f"data.val: has {pictures} pictures for {processes} processes")
-        # fit own is defined for one picture at a time: a batch would pad it differently
-        alone = self.config.data.val.effective_fit == "own"
-        return self._loader("val", 1 if alone else self.config.device.batchsize_per_gpu)
-
-    def _loader(self, part, batch_size):
-        section = getattr(self.config.data, part)
-        return build_loader(
-            self.sets[part],
-            batch_size=batch_size,
-            # more processes than cores only take turns, each with memory of its own
-            workers=min(self.config.device.workers_per_gpu, os.cpu_count() or 1),
-            training=part == "train",
-            seed=self.seed,
-            input_size=tuple(section.input_size),
-            multi_scale=section.multi_scale if part == "train" else None,
-            rank=self.trainer.global_rank,
-            world_size=self.trainer.world_size,
-        )
 
 
 def _finish(folder, config, validation_set, say):

@@ -1,0 +1,86 @@
+"""The processes that load images: how their batches travel, and what is said when one dies."""
+
+import functools
+import math
+import re
+import shutil
+from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
+
+import cv2
+import torch
+from torch.multiprocessing.reductions import reduce_tensor
+
+SHARED_MEMORY = Path("/dev/shm")
+PREFETCH = 2  # batches that each process has ready, torch's default
+# through the pipe: a tensor in shared memory costs a file descriptor on both sides, and of boxes
+# and labels there are two a picture; a process may have no more than 1024
+SMALL = 1 << 16
+
+_DEATH = re.compile(
+    r"DataLoader worker \(pid\(?s?\)? ?([\d, ]+)\)(?:.*killed by signal: ([\w ]+))?"
+)
+_CAUSES = {
+    "Killed": "the machine or its container ran out of memory, most likely: lower "
+    "device.workers_per_gpu (0 loads in the training's own process) or device.batchsize_per_gpu",
+    "Bus error": f"{SHARED_MEMORY} is full, most likely: enlarge it (docker run --shm-size=2g), or "
+    "set device.workers_per_gpu: 0",
+    "Segmentation fault": "a decoder crashed on an image, most likely: look for a damaged one, or "
+    "update OpenCV",
+}
+
+
+def shared_memory_suffices(batch_bytes, workers, processes=1):
+    """Compare the batches under way with what the system's shared memory has left.
+
+    Args:
+        batch_bytes: of the largest batch.
+        workers: processes that load, for each of those that train.
+        processes: that train on this machine.
+
+    Returns:
+        (whether they fit, bytes needed, bytes free); True where the system has no such limit.
+    """
+    # those in use and those on their way come on top of those that are ready
+    needed = processes * (PREFETCH * workers + 2) * batch_bytes
+    if workers == 0 or not SHARED_MEMORY.is_dir():
+        return True, 0, math.inf
+    free = shutil.disk_usage(SHARED_MEMORY).free
+    return needed <= free, needed, free
+
+
+def start_worker(_, shared_memory):
+    """Prepare a process that loads; ``worker_init_fn`` of torch's loader.
+
+    Args:
+        shared_memory: whether large tensors travel through it, or through the pipe as well.
+    """
+    cv2.setNumThreads(0)  # the workers share the processors already
+    limit = SMALL if shared_memory else math.inf
+    ForkingPickler.register(torch.Tensor, functools.partial(_reduce, limit))
+
+
+def _reduce(limit, tensor):
+    if tensor.nbytes > limit:
+        try:
+            return reduce_tensor(tensor.share_memory_())
+        except RuntimeError:
+            pass  # another program has filled the shared memory
+    return torch.from_numpy, (tensor.numpy(),)
+
+
+def death_of_worker(error):
+    """Return a line on the process whose end torch reports as ``error``, None for other errors."""
+    chain = [error]
+    while chain[-1].__cause__ or chain[-1].__context__:
+        chain.append(chain[-1].__cause__ or chain[-1].__context__)
+    deaths = [match for one in chain if (match := _DEATH.search(str(one)))]
+    if not isinstance(error, RuntimeError) or not deaths:
+        return None
+    # the one that names the signal, if any does
+    pid, cause = next((death.groups() for death in deaths if death[2]), deaths[0].groups())
+    how = "ended by itself" if cause is None else f"was ended by the system ({cause.strip()})"
+    why = _CAUSES.get(
+        (cause or "").strip(), "device.workers_per_gpu: 0 does without such processes"
+    )
+    return f"a process that loads images (pid {pid.strip()}) {how}: {why}"

@@ -1,0 +1,196 @@
+"""What could only fail in the middle of a training or at its end is found before the first step."""
+
+import importlib
+import math
+import os
+import shutil
+from pathlib import Path
+
+from nanodet.data.workers import SHARED_MEMORY, shared_memory_suffices
+from nanodet.errors import NanodetError
+from nanodet.evaluate.coco_metrics import check_pycocotools
+from nanodet.runtime.files import check_folder_writable
+from nanodet.runtime.fit import ALIGNMENT, place, round_up
+from nanodet.train.checkpoints import BEST, LAST
+from nanodet.train.divergence import not_finite
+from nanodet.train.metrics_csv import ROW_BYTES
+from nanodet.train.run_folder import OUTPUTS, TENSORBOARD
+
+REPORT_BYTES = 20 << 20  # plots, tables and the sheet of pictures, with much to spare
+# tensors that an optimiser keeps of every parameter
+_STATES = {"SGD": 1, "Adam": 2, "AdamW": 2}
+
+
+def check_packages():
+    """Raise `NanodetError` for a package that a training needs only later, for its report."""
+    check_pycocotools()
+    for package, module in (("matplotlib", "matplotlib.figure"), ("tensorboard", "tensorboard")):
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise NanodetError(
+                f"training needs {package} ({error}); install it with: pip install {package}"
+            ) from None
+
+
+def check_run(config, module, sets, processes, resume, file, say):
+    """Check everything that a run will need, and say what it will come across.
+
+    Args:
+        config: a `Config`.
+        module: the `TrainingModule`, with the weights that it starts from.
+        sets: the `Annotations` to train on and those to validate on.
+        processes: that train together.
+        resume: the checkpoint to go on from, or None.
+        file: names the config in messages.
+        say: gets lines for the user.
+
+    Returns:
+        whether the loader's processes can use shared memory.
+
+    Raises:
+        NanodetError: the run would fail; names the key and the remedy.
+    """
+    training_set, validation_set = sets
+    if len(validation_set.pictures) < processes:
+        raise NanodetError(
+            f"{file}: data.val: has {len(validation_set.pictures)} pictures for {processes} "
+            f"processes: name fewer device.gpu_ids, or validate on more pictures"
+        )
+    check_batch_norm(config, training_set, processes, file)
+    bad = not_finite(module.model.state_dict()) if resume is None else []
+    if bad:
+        raise NanodetError(
+            f"{file}: schedule.load_model: {config.schedule.load_model}: {bad[0]} holds values that "
+            f"are not finite numbers ({len(bad)} such tensors): take an earlier or another checkpoint"
+        )
+    check_folder(Path(config.save_dir))
+    check_space(config, module, len(training_set.pictures), processes, resume)
+    warn_of_export(config, say)
+    warn_of_warmup(config, len(training_set.pictures), processes, say)
+    return check_shared_memory(config, processes, say)
+
+
+def check_folder(folder):
+    """Raise `NanodetError` unless everything that a run writes could be written into ``folder``."""
+    for part in (folder, (folder / BEST).parent, folder / TENSORBOARD):
+        check_folder_writable(part)
+    for name in (*OUTPUTS, BEST):
+        path = folder / name
+        if path.is_dir() and path != (folder / BEST).parent:
+            raise NanodetError(
+                f"{path}: is a folder; a file of this name is to be written: rename it, or choose "
+                f"another save_dir"
+            )
+
+
+def check_space(config, module, pictures, processes, resume):
+    """Raise `NanodetError` unless the disk has room for what the run writes."""
+    size = _checkpoint_bytes(config, module)
+    folder = Path(config.save_dir)
+    # two that stay, and a new one beside them until it takes an old one's place
+    files = 3 - sum((folder / name).is_file() for name in (LAST, BEST) if resume is not None)
+    rows = _batches(config, pictures, processes) * config.schedule.total_epochs
+    rows = rows / config.log.interval * 3  # metrics.csv, its next version, TensorBoard's events
+    needed = files * size + rows * ROW_BYTES + REPORT_BYTES
+    there = next(f for f in (folder, *folder.absolute().parents) if f.exists())
+    free = shutil.disk_usage(there).free
+    if free < needed:
+        raise NanodetError(
+            f"{folder}: the run needs {needed / 1e6:.0f} MB (checkpoints of {size / 1e6:.0f} MB, "
+            f"three at a time), but its disk has {free / 1e6:.0f} MB left: make room, or choose "
+            f"another save_dir"
+        )
+
+
+def _checkpoint_bytes(config, module):
+    weights = sum(tensor.nbytes for tensor in module.state_dict().values())
+    learned = sum(p.nbytes for p in module.model.parameters() if p.requires_grad)
+    optimizer = config.schedule.optimizer
+    states = _STATES[optimizer.name] + bool(optimizer.amsgrad)
+    return weights + states * learned
+
+
+def check_batch_norm(config, training_set, processes, file):
+    """Raise `NanodetError` if a batch can leave a batch norm a single value per channel."""
+    pictures = -(-len(training_set.pictures) // processes)
+    if min(config.device.batchsize_per_gpu, pictures) > 1 or config.schedule.freeze_norm:
+        return  # a single picture at an epoch's end is left out, see EpochSampler
+    section = config.data.train
+    size = _scaled(section, min)
+    records = training_set.pictures if section.effective_fit == "own" else training_set.pictures[:1]
+    for record in records:
+        content = place(section.effective_fit, (record.width, record.height), size).content
+        if max(round_up(content)) > ALIGNMENT:
+            continue
+        scaled = f" times multi_scale {min(section.multi_scale):g}" if section.multi_scale else ""
+        why = (
+            f"device.batchsize_per_gpu: {config.device.batchsize_per_gpu}"
+            if config.device.batchsize_per_gpu == 1
+            else f"data.train: {len(training_set.pictures)} pictures for {processes} processes"
+        )
+        raise NanodetError(
+            f"{file}: {why}: a batch of one image of {content[0]} x {content[1]} pixels "
+            f"(data.train.input_size {list(section.input_size)}{scaled}) leaves one value per "
+            f"channel in the deepest feature map, of which batch norm learns nothing: batches of 2, "
+            f"sides over {ALIGNMENT}, or schedule.freeze_norm: true"
+        )
+
+
+def _scaled(section, choose):
+    """Return the smallest (``min``) or largest (``max``) input size that training draws."""
+    if not section.multi_scale:
+        return tuple(section.input_size)
+    factor = choose(section.multi_scale)
+    return tuple(
+        max(round(side * factor / ALIGNMENT), 1) * ALIGNMENT for side in section.input_size
+    )
+
+
+def warn_of_export(config, say):
+    """Tell that the trained model can only be exported at another input size than its own."""
+    size = config.data.val.input_size
+    if all(side % ALIGNMENT == 0 for side in size):
+        return
+    near = [max(round(side / ALIGNMENT), 1) * ALIGNMENT for side in size]
+    say(
+        f"warning: data.val.input_size: {list(size)}: a model cannot be exported at this size, only "
+        f"at multiples of {ALIGNMENT}: set both input_size to {near}, or export with --size "
+        f"{near[0]}x{near[1]}"
+    )
+
+
+def warn_of_warmup(config, pictures, processes, say):
+    """Tell that a run is too short for its warm-up: it would end without having learned."""
+    schedule = config.schedule
+    batches = _batches(config, pictures, processes)
+    steps = -(-batches // schedule.accumulate) * schedule.total_epochs
+    if schedule.warmup.steps > steps / 2:
+        say(
+            f"warning: schedule.warmup.steps: {schedule.warmup.steps} of this run's {steps} steps go "
+            f"by before the learning rate is reached: lower it, or train longer"
+        )
+
+
+def _batches(config, pictures, processes):
+    return math.ceil(pictures / (config.device.batchsize_per_gpu * processes))
+
+
+def worker_count(config):
+    """Return how many processes load for each process that trains."""
+    # more processes than cores only take turns, each with memory of its own
+    return min(config.device.workers_per_gpu, os.cpu_count() or 1)
+
+
+def check_shared_memory(config, processes, say):
+    """Return whether the loader's processes can use shared memory; say so where they cannot."""
+    width, height = round_up(_scaled(config.data.train, max))
+    images = 3 * width * height * config.device.batchsize_per_gpu
+    enough, needed, free = shared_memory_suffices(images, worker_count(config), processes)
+    if not enough:
+        say(
+            f"{SHARED_MEMORY} has {free / 1e6:.0f} MB free, batches under way take up to "
+            f"{needed / 1e6:.0f} MB: they go through pipes instead, a little slower (docker run "
+            f"--shm-size={math.ceil(needed / 1e9)}g)"
+        )
+    return enough
