@@ -2,6 +2,8 @@
 
 import dataclasses
 import functools
+import logging
+import multiprocessing
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +13,8 @@ from torch.utils.data import DataLoader, Sampler
 from nanodet.data.workers import PREFETCH, start_worker
 from nanodet.errors import NanodetError
 from nanodet.runtime.fit import ALIGNMENT, round_up
+
+log = logging.getLogger(__name__)
 
 # Streams of random numbers besides the samples' [seed, epoch, index]. NumPy pads seeds with
 # zeros to four numbers, so the fourth tells the streams apart.
@@ -174,10 +178,26 @@ class EpochSampler(Sampler):
 
 
 class Loader(DataLoader):
-    """A torch loader that raises a `NanodetError` met in a worker as itself."""
+    """A torch loader that raises a `NanodetError` met in a worker as itself.
+
+    Where no workers can be started it loads in this process.
+    """
 
     def __iter__(self):
-        batches = super().__iter__()
+        try:
+            if self.num_workers:
+                # asked first, because torch stumbles over an iterator that it could not finish
+                multiprocessing.Lock()
+            batches = super().__iter__()
+        except OSError as error:  # no shared memory for their locks, or no memory for them
+            if not self.num_workers:
+                raise
+            log.warning(
+                "cannot start processes that load images (%s): loading in the training's own, slower",
+                error.strerror or error,
+            )
+            self.num_workers = 0
+            batches = super().__iter__()
         for batch in batches:
             if isinstance(batch, NanodetError):
                 break

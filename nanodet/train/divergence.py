@@ -68,7 +68,7 @@ class Divergence(Callback):
         losses = [float(loss) for at, loss in self.recent if at < step]
         kept = ""
         if (self.folder / LAST).is_file():
-            kept = f"; {self.folder / LAST} is left as it was after epoch {module.epochs_done}"
+            kept = f"; {self.folder / LAST} is left as it was after epoch {trainer.current_epoch}"
         raise NanodetError(
             f"the loss is no longer a number at step {step} (epoch {trainer.current_epoch + 1}): "
             f"{explain(module, self._batch, losses, self.records)}{kept}"
