@@ -185,9 +185,8 @@ class Loader(DataLoader):
 
     def __iter__(self):
         try:
-            if self.num_workers:
-                # asked first, because torch stumbles over an iterator that it could not finish
-                multiprocessing.Lock()
+            # asked first, because torch stumbles over an iterator that it could not finish
+            [multiprocessing.Queue() for _ in range(self.num_workers and self.num_workers + 2)]
             batches = super().__iter__()
         except OSError as error:  # no shared memory for their locks, or no memory for them
             if not self.num_workers:
