@@ -129,8 +129,8 @@ def quantize(
             report(line)
         _write_spec(made, spec, model, result)
         _table_of(made).write_text("\n".join(layer_table(reports)) + "\n", encoding="utf-8")
-        result.files = _publish(made, Path(out))
-        report(f"each layer  {result.files[-1]}")
+        *result.files, result.table = _publish(made, Path(out))
+        report(f"each layer  {result.table}")
     return result
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from nanodet.quantize.choose import ALL
 from nanodet.quantize.rewrite import INT8
@@ -12,7 +13,8 @@ class Quantised:
     """What was made and measured.
 
     Attributes:
-        files: the paths written.
+        files: the paths of the model's three files.
+        table: the path of the table of its layers.
         layers: list of `nanodet.quantize.sensitivity.LayerReport`.
         calibration: how many pictures calibrated; measured: how many measured.
         accuracy: ``fp32``, ``int8`` and ``drop`` in AP on the measuring pictures (None without
@@ -31,6 +33,7 @@ class Quantised:
     bytes: dict
     seconds: dict
     settings: dict = field(default_factory=dict)
+    table: Path | None = None
 
     def to_dict(self):
         """Return the JSON form, for the spec's ``measured``."""

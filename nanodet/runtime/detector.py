@@ -135,7 +135,8 @@ class Detector:
         ):
             if not fine:
                 raise NanodetError(
-                    f"{self.backend.path}: its {name} is fixed at {getattr(spec, name)}"
+                    f"{self.backend.path}: its {name} is fixed at {getattr(spec, name)}, as it decodes "
+                    "by itself; another export can have another"
                 )
         rows = rows[:per_picture]
         return Detections(rows[:, :4], rows[:, 4], rows[:, 5], spec.class_names)

@@ -102,9 +102,9 @@ def test_the_files_hold_what_the_table_says(quantised):
 
 def test_a_summary_is_told_and_the_table_is_a_file(quantised):
     result, lines = quantised
-    table = result.files[3].read_text(encoding="utf-8").splitlines()
+    table = result.table.read_text(encoding="utf-8").splitlines()
     assert [line.split()[0] for line in table] == ["layer", *(one.name for one in result.layers)]
-    assert len(lines) < 20 and lines[-1] == f"each layer  {result.files[3]}"
+    assert len(lines) < 20 and lines[-1] == f"each layer  {result.table}"
     count = sum(one.precision == "int8" for one in result.layers)
     (layers,) = (line for line in lines if line.startswith("layers "))
     assert f" {count} of {len(result.layers)} convolutions in int8" in layers
