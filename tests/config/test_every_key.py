@@ -235,13 +235,10 @@ CHANGES = {
     "data.val.missing_images": Change("skip", sets, {"data.val.ann_path": "one_more.json"}),
     **{
         f"data.{part}.{key}": Change(
-            value,
-            sets,
+            value, sets,
             {
-                f"data.{part}.name": "YoloDataset",
-                f"data.{part}.img_path": "turned/images",
-                f"data.{part}.ann_path": labels,
-                f"data.{part}.orientation": orientation,
+                f"data.{part}.name": "YoloDataset", f"data.{part}.img_path": "turned/images",
+                f"data.{part}.ann_path": labels, f"data.{part}.orientation": orientation,
             },
         )
         for part in ("train", "val")

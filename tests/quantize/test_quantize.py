@@ -290,7 +290,7 @@ class TestRefusals:
         text["annotations"] = []
         (tmp_path / "none.json").write_text(json.dumps(text))
         self.refused(
-            tmp_path, "pictures have no objects to measure AP on", model, data / "images",
+            tmp_path, "none.json: nothing to measure", model, data / "images",
             annotations=tmp_path / "none.json",
         )  # fmt: skip
 
