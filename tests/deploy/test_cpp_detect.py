@@ -238,30 +238,22 @@ def test_pictures_are_read_as_in_python(cpp_programs, small, tmp_path):
             assert one["xyxy"] == pytest.approx(other["xyxy"], abs=0.5)
 
 
-def test_labels_that_opencv_4_cannot_write_are_numbers(cpp_programs, small, picture, tmp_path):
+def test_labels_are_no_question_marks(cpp_programs, small, picture, tmp_path):
+    """OpenCV 4 has the letters of English alone: the number of the class tells boxes apart."""
     import onnx
 
-    model = onnx.load(small)
+    model, drawn = onnx.load(small), []
     (entry,) = (p for p in model.metadata_props if p.key == "nanodet")
     spec = json.loads(entry.value)
-    plain = spec["class_names"] = ["0", "1", "2"]
-    entry.value = json.dumps(spec)
-    onnx.save(model, tmp_path / "plain.onnx")
-    spec["class_names"] = ["翘头剪", "止血钳", "方块"]
-    entry.value = json.dumps(spec)
-    onnx.save(model, tmp_path / "named.onnx")
-    drawn = {}
-    for name in ("plain", "named"):
-        words = [tmp_path / f"{name}.onnx", picture, "--out", tmp_path / name, "--score", 0.1]
+    for n, names in enumerate((["???", "? ?", "?"], ["翘头剪", "止 钳", "块"])):
+        spec["class_names"] = names
+        entry.value = json.dumps(spec)
+        onnx.save(model, tmp_path / f"{n}.onnx")
+        words = [tmp_path / f"{n}.onnx", picture, "--out", tmp_path / f"{n}", "--score", 0.1]
         said, warned = run(cpp_programs.detect, *words)
-        drawn[name] = cv2.imread(str(tmp_path / name / picture.name)), warned
-    assert drawn["plain"][1] == "" and plain
-    warned = drawn["named"][1]
-    if "draws only letters of English" in warned:  # OpenCV 4
-        assert np.array_equal(drawn["plain"][0], drawn["named"][0])
-    else:
-        assert warned == "" and (drawn["plain"][0] != drawn["named"][0]).any()
-    assert "方块" in said or "止血钳" in said or "翘头剪" in said
+        assert warned == "" and any(name in said for name in names)
+        drawn.append(cv2.imread(str(tmp_path / f"{n}" / picture.name)))
+    assert (drawn[0] != drawn[1]).any()
 
 
 def test_json_lines_on_standard_output(cpp_programs, small, picture):

@@ -69,10 +69,6 @@ void draw_label(cv::Mat& picture, cv::Point corner, const std::string& text,
 
 }  // namespace
 
-bool all_drawable(const Spec& spec) {
-    return std::all_of(spec.class_names.begin(), spec.class_names.end(), is_drawable);
-}
-
 void draw(cv::Mat& picture, const std::vector<Detection>& detections, const Spec& spec) {
     const int line = std::max(1, int(std::lround(std::min(picture.cols, picture.rows) / 250.0)));
     const auto pixel = [](float at, int side) { return std::clamp(int(std::lround(at)), 0, side - 1); };

@@ -10,11 +10,10 @@
 namespace nanodet {
 
 /// Draws boxes and labels; the better ones come on top. Line and letters follow the picture's size.
+/// OpenCV 4 has the letters of English alone: other names have the number of their class in front, or
+/// are that number.
 ///
 /// @param picture  BGR; it is changed
 void draw(cv::Mat& picture, const std::vector<Detection>& detections, const Spec& spec);
-
-/// Whether OpenCV has the letters of all class names; version 4 has those of English alone.
-bool all_drawable(const Spec& spec);
 
 }  // namespace nanodet

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
-#include <iostream>
 #include <map>
 #include <opencv2/highgui.hpp>
 #include <opencv2/imgcodecs.hpp>
@@ -223,10 +222,6 @@ void check_drawing(const Arguments& arguments) {
 
 std::unique_ptr<Sink> open_drawing(const std::string& out, const Source& source, const Spec& spec,
                                    const std::string& source_name) {
-    if (!all_drawable(spec))
-        std::cerr << "nanodet-detect: warning: OpenCV " CV_VERSION " draws only letters of English: "
-                     "boxes of other names have the number of the class"
-                  << std::endl;
     if (out.empty()) return std::make_unique<Window>(source, spec);
     if (!source.files().empty())
         return std::make_unique<DrawnPictures>(out, source.files(), spec);
