@@ -1,11 +1,13 @@
 """From nothing to a compared ncnn file, without data or network."""
 
+import os
 import time
 from pathlib import Path
 
-import numpy as np
-
-from nanodet.data.picture import load_picture
+from nanodet.bench.machine import choose_cores, describe
+from nanodet.bench.plan import Effort, plan_entries
+from nanodet.bench.statistics import stage_times
+from nanodet.bench.turns import measure
 from nanodet.data.read import read_annotations
 from nanodet.evaluate.run import evaluate_model, evaluation_detector
 from nanodet.export.export import export
@@ -18,7 +20,7 @@ from nanodet.train.checkpoints import BEST
 from nanodet.train.trainer import train
 
 VAL_PICTURES = 96
-WARMUP_RUNS, TIMED_RUNS = 10, 60
+TIMING = Effort(runs=60, seconds=2.0, name="quick")
 
 
 def quickstart(out, seed=0, epochs=EPOCHS, pictures=PICTURES):
@@ -62,9 +64,9 @@ def quickstart(out, seed=0, epochs=EPOCHS, pictures=PICTURES):
         detector = evaluation_detector(path, config.evaluator)
         metrics, detections = evaluate_model(detector, annotations, progress=False)
         found = detections if found is None else found
-        rows.append((stage, path, metrics, detector))
+        rows.append((stage, path, metrics))
     lap("evaluate")
-    times = time_networks({stage: detector for stage, _, _, detector in rows}, annotations)
+    times = time_models(models)
     lap("time")
     report = write_report(out, config, annotations, found, rows, exported.results, times, seconds)
     print(f"AP {rows[0][2].AP:.1f}, AP50 {rows[0][2].AP50:.1f} on {VAL_PICTURES} pictures")
@@ -72,19 +74,26 @@ def quickstart(out, seed=0, epochs=EPOCHS, pictures=PICTURES):
     return report
 
 
-def time_networks(detectors, annotations):
-    """Time the network of every detector, taking turns so that a busy machine slows all alike.
+def time_models(models):
+    """Time models as ``nanodet bench`` does: on one thread, a process each, in turns.
+
+    Args:
+        models: stage to model file.
 
     Returns:
-        stage to median milliseconds of one run at batch 1.
+        stage to median milliseconds of the network, and of everything from the picture to its
+        boxes; None for a model that could not be run.
     """
-    picture = load_picture(annotations.pictures[0])
-    tensors = {stage: detector.preprocess(picture)[0] for stage, detector in detectors.items()}
-    taken = {stage: [] for stage in detectors}
-    for turn in range(WARMUP_RUNS + TIMED_RUNS):
-        for stage, detector in detectors.items():
-            start = time.perf_counter()
-            detector.backend.run(tensors[stage])
-            if turn >= WARMUP_RUNS:
-                taken[stage].append(time.perf_counter() - start)
-    return {stage: 1000 * float(np.median(values)) for stage, values in taken.items()}
+    entries = plan_entries([str(path) for path in models.values()])
+    try:
+        cores = choose_cores("big", describe()["cores"], os.sched_getaffinity(0))
+    except AttributeError:
+        cores = None  # this system does not let a process choose its cores
+    times = {}
+    for stage, one in zip(models, measure(entries, TIMING, cores), strict=True):
+        figures = stage_times(one.runs, one.loaded["stages"]) if one.runs else {}
+        times[stage] = tuple(
+            figures[name]["median"] / 1000 if figures else None
+            for name in ("network", "end_to_end")
+        )
+    return times
