@@ -13,7 +13,7 @@ from moving_pictures import grey, write_video
 
 from nanodet.cli.main import main, run_command
 
-NAMES = ("方块", "lámpara 🔦")
+NAMES = ("方块", "lámpara 灯")
 NOT_TEXT = b"caf\xe9"  # a name as Latin-1 systems write it
 
 # what a terminal is told to be; the last is a locale whose files have names in ASCII too
