@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import textwrap
 
 from nanodet import __version__
 from nanodet.cli import (
@@ -66,9 +67,10 @@ def command_parser():
     for verb, (command, words) in VERBS.items():
         sub = verbs.add_parser(
             verb, help=words, description=words[0].upper() + words[1:] + ".", formatter_class=_Help,
-            epilog="\n  ".join(("examples:", *command.EXAMPLES)),
         )  # fmt: skip
         command.add_arguments(sub)
+        more = "\n\n" + textwrap.fill(sub.epilog, 78) if sub.epilog else ""
+        sub.epilog = "\n  ".join(("examples:", *command.EXAMPLES)) + more
         sub.set_defaults(run=command.run, parser=sub)
     return parser
 

@@ -21,7 +21,7 @@ def test_every_verb_has_help(verb, capsys):
     shown = capsys.readouterr().out
     assert f"nanodet {verb}" in shown
     # and what it shows as examples is understood
-    examples = shown[shown.index("\nexamples:\n") :].splitlines()[2:]
+    examples = shown[shown.index("\nexamples:\n") :].split("\n\n")[0].splitlines()[2:]
     assert examples
     for example in examples:
         start, *words = shlex.split(example)
