@@ -9,7 +9,7 @@ import numpy as np
 from nanodet.errors import NanodetError
 
 FAR = 0.02  # of the picture, that a box must reach outside to count
-SHARE = 0.3  # of the boxes that reach outside, before another form is thought of
+SHARE = 0.2  # of the boxes that reach outside, before another form is thought of
 FEW = 3  # as many boxes at least
 FAR_BEYOND = 1.5  # of the picture; no rounding leads there
 ALL = 0.99  # of the boxes that the other form must fit; the rest are slips

@@ -12,8 +12,8 @@ class Progress:
     Args:
         total: how many there will be, ``None`` when unknown.
         unit: what is counted, in the singular.
-        label: what is done with it, for runs that have more than one display.
         shown: false counts silently.
+        label: what is done with it, for runs that have more than one display.
     """
 
     def __init__(self, total=None, unit="frame", shown=True, label=""):
