@@ -13,6 +13,7 @@ from nanodet.errors import NanodetError
 
 AGREEMENT = 0.9  # of the lines that tell, for the whole set to be decided
 TELLING = 0.05  # of all lines, that must tell
+FEW = 3  # lines that tell of boxes, unless visibilities do: a few polygons look so by chance
 MARGIN = 0.1  # of a box, that keypoints may lie outside
 INSIDE = 0.8  # of the visible keypoints that lie in their box
 EDGE = 0.02  # of the picture, that a box may reach outside
@@ -88,7 +89,7 @@ def _decide(lines, reading, keypoints):
                 raise _wrong_count(line, reading)
         return "polygons"
     (count,) = counts
-    pose, polygon = _votes(np.array([line.values for line in lines]))
+    pose, polygon, flagged = _votes(np.array([line.values for line in lines]))
     if count < 6 or count % 2:
         if count >= 7 and pose.mean() >= AGREEMENT:
             return "boxes"
@@ -96,7 +97,8 @@ def _decide(lines, reading, keypoints):
     for_boxes, for_polygons = (pose & ~polygon).sum(), (polygon & ~pose).sum()
     told = for_boxes + for_polygons
     if told >= max(1, TELLING * len(lines)):
-        if for_boxes >= AGREEMENT * told:
+        enough = for_boxes >= FEW or flagged.all()
+        if for_boxes >= AGREEMENT * told and enough:
             return "boxes"
         if for_polygons >= AGREEMENT * told:
             return "polygons"
@@ -115,7 +117,8 @@ def _votes(values):
 
     Returns:
         bool (N,): the keypoints lie in the box, and the box in the picture; bool (N,): the second
-        point lies near the others, where the second pair of a box, its size, is anywhere.
+        point lies near the others, where the second pair of a box, its size, is anywhere; bool (N,):
+        the keypoints lie in the box and have visibilities of 0, 1 or 2.
     """
     pose = np.zeros(len(values), bool)
     rest = values.shape[1] - 4
@@ -138,8 +141,9 @@ def _votes(values):
         near = (np.abs(points[..., :2] - centre) <= (0.5 + MARGIN) * size + 0.01).all(axis=2)
         held = (near & visible).sum(axis=1) >= INSIDE * visible.sum(axis=1)
         pose |= framed & flagged & held
+    whole_flags &= pose
     if values.shape[1] % 2:
-        return pose, np.zeros(len(values), bool)
+        return pose, np.zeros(len(values), bool), whole_flags
     points = values.reshape(len(values), -1, 2).copy()
     zeros = (points[:, 2:] == 0).all(axis=2)  # keypoints that are not labelled, if more than one
     points[:, 2:][zeros] = np.repeat(points[:, 0], zeros.sum(axis=1), axis=0)
@@ -149,7 +153,7 @@ def _votes(values):
     polygon = apart <= (high - low).max(axis=1)
     polygon &= ((points >= -MARGIN) & (points <= 1 + MARGIN)).all(axis=(1, 2))
     polygon &= zeros.sum(axis=1) < 2
-    return pose, polygon & ~(whole_flags & pose)
+    return pose, polygon & ~whole_flags, whole_flags
 
 
 def _remedy(reading):
