@@ -17,6 +17,7 @@ from nanodet import Detector
 from nanodet.compare.tensors import generated_picture
 from nanodet.export.export import FP16, FP32
 from nanodet.runtime.pictures import write_picture
+from nanodet.runtime.window import IMPORT_PACKAGES
 
 requirements = pytest.importorskip("packaging.requirements")
 
@@ -274,6 +275,12 @@ def test_a_missing_system_library_is_one_line(root, tmp_path):
         assert said("-m", "nanodet", *words) == f"nanodet: error: {wanted}"
     for line in ("from nanodet import Detector", "from tools.inference import Predictor"):
         assert said("-c", line).endswith(f"ImportError: {wanted}")
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/raspberry-pi.md"])
+def test_the_set_up_installs_what_opencv_wants(root, page):
+    text = (root / page).read_text(encoding="utf-8")
+    assert f"apt install -y git python3-venv {IMPORT_PACKAGES}\n" in text
 
 
 def test_the_installed_script(installed):
