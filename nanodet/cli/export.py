@@ -1,7 +1,11 @@
 """``nanodet export``: a checkpoint to verified ONNX and ncnn files."""
 
-from nanodet.cli.arguments import add_class_agnostic_argument, size_wxh
+import sys
+
+from nanodet.cli.arguments import add_class_agnostic_argument, positive_int, size_wxh
 from nanodet.cli.packages import needed_packages
+
+LEFT_OUT = 3  # exit status: some stages failed, the others were written
 
 EXAMPLES = (
     "nanodet export run/model_best/model_best.ckpt --out exported",
@@ -11,13 +15,19 @@ EXAMPLES = (
 
 def add_arguments(parser):
     """Add the command's arguments to an `argparse` parser."""
+    parser.epilog = (
+        "Exit status: 0 all stages agree with the checkpoint; 1 an error, nothing was written; "
+        "3 some stages failed or differ and were left out, the others were written."
+    )
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help=".ckpt or .pth file")
     parser.add_argument(
         "--config", metavar="CONFIG", help="config of a checkpoint that carries none"
     )
     parser.add_argument(
-        "--formats", default="onnx,ncnn", metavar="onnx,ncnn", help="what to write (default: both)"
-    )
+        "--formats", default="onnx,ncnn", metavar="LIST",
+        help="what to write: onnx, ncnn-fp32, ncnn-fp16, separated by commas; ncnn is both of ncnn's "
+        "(default: onnx,ncnn)",
+    )  # fmt: skip
     parser.add_argument(
         "--size", type=size_wxh, metavar="WxH",
         help="network input, multiples of 32 (default: the config's data.val.input_size)",
@@ -38,6 +48,15 @@ def add_arguments(parser):
         "--nms", action="store_true",
         help="write STEM-nms.onnx too, which decodes by itself and ends in boxes",
     )  # fmt: skip
+    parser.add_argument(
+        "--static", action="store_true",
+        help="write STEM-static.onnx too, whose shapes are all fixed, for runtimes that need it "
+        "(OpenCV's DNN)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--batch", type=positive_int, metavar="N",
+        help="write STEM-batchN.onnx too, with fixed shapes, for N pictures at once (2 or more)",
+    )  # fmt: skip
     add_class_agnostic_argument(parser, "the config's")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the files")
 
@@ -49,8 +68,30 @@ def run(args):
     formats = tuple(part.strip() for part in args.formats.split(",") if part.strip())
     exported = export(
         args.checkpoint, args.out, args.config, formats, args.size, args.fit, args.images,
-        args.name, nms=args.nms, class_agnostic_nms=args.class_agnostic_nms,
+        args.name, nms=args.nms, class_agnostic_nms=args.class_agnostic_nms, static=args.static,
+        batch=args.batch,
     )  # fmt: skip
+    print_files(exported)
+    print(f"{exported.seconds:.1f} s")
+    return status(exported)
+
+
+def print_files(exported):
+    """Print the paths of the models that an `Exported` has."""
     for path in exported.files.values():
         print(path)
-    print(f"{exported.seconds:.1f} s")
+
+
+def status(exported):
+    """Return the exit status of an `Exported`; tell on stderr what was left out and what kept."""
+    if not exported.left_out:
+        return 0
+    from nanodet.evaluate.source import INTERMEDIATE
+
+    kept = [path.name for path in exported.files.values() if path.parent.name != INTERMEDIATE]
+    for one, why in exported.left_out.items():
+        print(
+            f"nanodet: warning: export: {one} left out: {why}; kept: {', '.join(kept)}",
+            file=sys.stderr,
+        )
+    return LEFT_OUT

@@ -52,7 +52,11 @@ class _Help(argparse.RawDescriptionHelpFormatter):
 
 
 def main(argv=None):
-    """Run one command; return the exit status: 0, 1 (an error of the user's), 130 (Ctrl-C)."""
+    """Run one command; return the exit status.
+
+    Returns:
+        0; 1, an error of the user's; 3, an export that left out stages; 130, Ctrl-C.
+    """
     return run_command(_parse_and_run, argv)
 
 

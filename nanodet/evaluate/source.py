@@ -107,7 +107,9 @@ def config_for(model, config=None):
     if config is None:
         model = Path(model)
         config = (
-            model.parent / INTERMEDIATE / config_name(re.sub("-(fp16|int8|nms)$", "", model.stem))
+            model.parent
+            / INTERMEDIATE
+            / config_name(re.sub(r"-(fp16|int8|nms|static|batch\d+)$", "", model.stem))
         )
         if not config.is_file():
             raise NanodetError(

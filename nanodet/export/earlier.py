@@ -1,8 +1,10 @@
 """What an earlier export left in the folder, beside the files that this one writes."""
 
 import dataclasses
+import glob
 
 from nanodet.errors import NanodetError
+from nanodet.export.stages import BOXES, FP16, FP32, SIMPLIFIED, STATIC, file_name, files_of
 from nanodet.runtime.files import sha256
 from nanodet.runtime.spec import Spec
 
@@ -23,7 +25,11 @@ def same_model(out, name, spec, written):
         of the same checkpoint in the same way; and the figures of their comparison with torch.
     """
     earlier = _load(out / f"{name}.json")
-    if earlier is None or _identity(earlier) != _identity(spec):
+    if (
+        earlier is None
+        or earlier.any_size != spec.any_size
+        or _identity(earlier) != _identity(spec)
+    ):
         return {}, {}
     files = {}
     for suffixes in MODELS:
@@ -35,21 +41,35 @@ def same_model(out, name, spec, written):
     return files, figures if isinstance(figures, dict) else {}
 
 
-def strangers(out, name, spec, listed):
-    """Return paths of models with this stem in ``out`` that are of another export.
+def tell_strangers(out, name, spec, listed, left_out, report):
+    """Tell of models with this stem in ``out`` that are of another export.
+
+    One that this export would have replaced, had it not left out the stage, goes: under one stem,
+    old and new must not be taken for one model.
 
     Args:
         out, name, spec: as in `same_model`.
         listed: names of the files that the new specs list.
+        left_out: names of the stages that were asked for and not written.
+        report: called with each line.
     """
-    found = [out / f"{name}{suffixes[0]}" for suffixes in MODELS]
-    found = [path for path in found if path.is_file() and path.name not in listed]
-    for other in (out / f"{name}-fp16.param", out / f"{name}-nms.onnx"):
-        if other.is_file() and other.name not in listed:
-            beside = _load(other.with_suffix(".json"))
-            if beside is None or _identity(beside) != _identity(spec):
-                found.append(other)
-    return found
+    gone = {file_name(one, name) for one in left_out}
+    usual = [out / file_name(one, name) for one in (SIMPLIFIED, FP32, FP16, BOXES, STATIC)]
+    for path in [*usual, *sorted(out.glob(f"{glob.escape(name)}-batch*.onnx"))]:
+        if not path.is_file() or path.name in listed:
+            continue
+        beside = path.with_suffix(".json")
+        theirs = _load(beside)
+        if theirs and path.name in theirs.files and _identity(theirs) == _identity(spec):
+            continue
+        if path.name not in gone:
+            report(f"{path}: left from another export, not part of this one")
+            continue
+        for file in files_of(path):
+            file.unlink(missing_ok=True)
+        if theirs and not any((out / one).exists() for one in theirs.files):
+            beside.unlink()
+        report(f"{path}: removed: of another export, and this one left it out")
 
 
 def _load(path):
@@ -60,8 +80,8 @@ def _load(path):
 
 
 def _identity(spec):
-    """Return what files of one export have in common, whether or not they end in boxes."""
-    plain = dataclasses.replace(spec, form="distributions", output_name="")
+    """Return what files of one export have in common, in whatever form they are."""
+    plain = dataclasses.replace(spec, form="distributions", output_name="", any_size=False, batch=1)
     return {**plain.to_dict(), "files": None, "measured": None}
 
 

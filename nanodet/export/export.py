@@ -1,4 +1,4 @@
-"""A checkpoint to verified ONNX and ncnn files, all of them or none."""
+"""A checkpoint to ONNX and ncnn files that compute what torch computes."""
 
 import dataclasses
 import os
@@ -6,29 +6,38 @@ import re
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 import nanodet
-from nanodet.compare.outputs import FULL, HALF, compare_stages, format_table
+from nanodet.compare.outputs import HALF, compare_stages, format_table
 from nanodet.compare.tensors import picture_tensors
 from nanodet.config import save_config
 from nanodet.errors import NanodetError
 from nanodet.evaluate.source import INTERMEDIATE, config_name
 from nanodet.export import earlier, ncnn_file, onnx_file, onnx_nms
 from nanodet.export.quiet import stage
+from nanodet.export.stages import (
+    BOTH,
+    BOXES,
+    FP16,
+    FP32,
+    RAW,
+    SIMPLIFIED,
+    batch_stage,
+    chosen_stages,
+    file_name,
+    files_of,
+)
 from nanodet.model.torch_backend import TorchBackend
 from nanodet.runtime.backends.ncnn import NcnnBackend
 from nanodet.runtime.backends.onnx import OnnxBackend
 from nanodet.runtime.files import make_folder, sha256
 from nanodet.runtime.spec import check_input_size
 
-FORMATS = ("onnx", "ncnn")
 FITS = ("letterbox", "stretch")
-RAW, SIMPLIFIED, FP32, FP16 = "onnx as exported", "onnx simplified", "ncnn fp32", "ncnn fp16"
-BOXES = "onnx with boxes"
 
 
 @dataclass(frozen=True)
@@ -37,29 +46,33 @@ class Exported:
 
     Attributes:
         files: stage to model file (``.onnx`` or ``.param``) in the output folder.
-        results: one `StageResult` per stage compared.
+        results: one `StageResult` per stage compared, those that were left out too.
         spec: of the full-precision files.
         seconds: the whole export took.
+        left_out: stage that was asked for to why it was not written.
     """
 
     files: dict
     results: list
     spec: object
     seconds: float
+    left_out: dict = field(default_factory=dict)
 
 
 def export(
-    checkpoint, out, config=None, formats=FORMATS, size=None, fit=None, images=None, name=None,
-    report=print, nms=False, class_agnostic_nms=None,
+    checkpoint, out, config=None, formats=BOTH, size=None, fit=None, images=None, name=None,
+    report=print, nms=False, class_agnostic_nms=None, static=False, batch=None,
 ):  # fmt: skip
     """Export a checkpoint and prove that every stage computes what torch computes.
 
+    A stage that fails or differs is left out, the others are written.
+
     Args:
         checkpoint: ``.ckpt`` or ``.pth``; averaged weights are taken where it has them.
-        out: folder for the files; they appear there after everything agreed, and what was there
+        out: folder for the files; they appear there after they were compared, and what was there
             before stays until then.
         config: config file (or `Config`) of a checkpoint that carries none.
-        formats: of ``onnx`` and ``ncnn``.
+        formats: of `nanodet.export.stages.FORMATS`.
         size: (width, height), multiples of 32; None: the config's ``data.val.input_size``.
         fit: ``letterbox`` or ``stretch``; None: stretch for the config's stretch, else letterbox.
         images: folder of pictures to compare on; None generates some.
@@ -68,21 +81,17 @@ def export(
         nms: write ``<stem>-nms.onnx`` too, which ends in boxes.
         class_agnostic_nms: what the files' specs say of NMS; None: the config's
             ``evaluator.class_agnostic_nms``.
+        static: write ``<stem>-static.onnx`` too, whose shapes are all fixed.
+        batch: 2 or more: write ``<stem>-batch<N>.onnx`` too, with fixed shapes and so many pictures.
 
     Returns:
         `Exported`.
 
     Raises:
-        NanodetError: a stage failed or disagreed; names the stage.
+        NanodetError: bad input, or no stage that was asked for could be made and agreed.
     """
     started = time.perf_counter()
-    unknown = [one for one in formats if one not in FORMATS]
-    if unknown or not formats:
-        raise NanodetError(
-            f"--formats: {','.join(unknown) or 'nothing'}: known: {', '.join(FORMATS)}"
-        )
-    if nms and "onnx" not in formats:
-        raise NanodetError("--nms: is for ONNX files, but --formats has no onnx")
+    wanted = chosen_stages(formats, nms, static, batch)
     name = default_name(checkpoint) if name is None else name
     check_stem(name, "--name")
     reference = TorchBackend(checkpoint, config)
@@ -90,29 +99,33 @@ def export(
     check_input_size(spec.input_size, "--size" if size else f"{checkpoint}: data.val.input_size")
     tensors = picture_tensors(spec, images)
     make_folder(out)
+    out = Path(out)
     try:
         work = Path(tempfile.mkdtemp(prefix=".export-", dir=out))
     except OSError as error:
         raise NanodetError(f"{out}: cannot be written ({error.strerror})") from None
     try:
         (work / INTERMEDIATE).mkdir()
+        (work / _HIDDEN).mkdir()
         # says what data belongs to the model: `nanodet eval` and `nanodet quantize` look for it
         save_config(reference.config, work / INTERMEDIATE / config_name(name))
-        files, spec = _build(reference, spec, formats, work, name, report)
-        results, spec = _verify(reference, spec, files, tensors, images, report)
-        if nms:
-            files[BOXES] = work / f"{name}-nms.onnx"
-            _build_boxes(spec, files, tensors, report)
-        listed = _write_specs(spec, files, work, Path(out), name, results)
-        _publish(work, Path(out))
-        for path in earlier.strangers(Path(out), name, spec, listed):
-            report(f"{path}: left from another export, not part of this one")
+        making = _Making(reference, spec, wanted, work, name, report)
+        making.build()
+        making.compare(tensors, images)
+        making.build_more(tensors, batch)
+        making.finish()
+        listed = _write_specs(making, out)
+        left_out = {one: making.left_out[one] for one in wanted if one in making.left_out}
+        _publish(work, out)
+        earlier.tell_strangers(out, name, making.spec, listed, left_out, report)
     except OSError as error:
         raise NanodetError(f"{out}: cannot be written ({error.strerror or error})") from None
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    placed = {one: Path(out) / path.relative_to(work) for one, path in files.items()}
-    return Exported(placed, results, spec, time.perf_counter() - started)
+    placed = {one: out / path.relative_to(work) for one, path in making.files.items()}
+    for one, why in left_out.items():
+        report(f"{one}: left out: {why}")
+    return Exported(placed, making.results, making.spec, time.perf_counter() - started, left_out)
 
 
 def check_stem(name, option):
@@ -165,117 +178,205 @@ def export_spec(reference, size=None, fit=None, class_agnostic_nms=None):
     )
 
 
-def _build(reference, spec, formats, work, name, report):
-    """Write every model file into the folder ``work``; return stage to path, and the spec."""
-    network = reference.network
-    kept = work if "onnx" in formats else work / INTERMEDIATE
-    files = {RAW: work / INTERMEDIATE / f"{name}-raw.onnx", SIMPLIFIED: kept / f"{name}.onnx"}
-    report("torch to ONNX")
-    with stage("torch to ONNX"):
-        onnx_file.write_raw(network, spec, files[RAW])
-        onnx_file.write_spec(files[RAW], spec)
-    report("simplify and check the ONNX")
-    with stage("simplify the ONNX"):
-        onnx_file.simplify(files[RAW], files[SIMPLIFIED], spec)
-    with stage("check the ONNX"):
-        onnx_file.check(files[SIMPLIFIED], spec, network)
-    if "ncnn" in formats:
-        for one, suffix, half in ((FP32, "", False), (FP16, "-fp16", True)):
-            report(f"ONNX to {one}")
-            files[one] = work / f"{name}{suffix}.param"
-            log = work / INTERMEDIATE / f"{name}{suffix}-pnnx.log"
-            with stage(f"ONNX to {one}"):
-                free = ncnn_file.convert(files[SIMPLIFIED], files[one], spec, half, log)
-            spec = dataclasses.replace(spec, any_size=spec.any_size and free)
-    return files, spec
+_HIDDEN = ".hidden"  # in the work folder: made for a comparison alone
 
 
-def _verify(reference, spec, files, tensors, images, report):
-    """Compare every stage with torch; return the results and the spec with what was found."""
-    with stage("load what was exported"):
-        stages = _load(spec, files)
-    tolerances = {one: HALF if one == FP16 else FULL for one in files}
-    kind = f"{len(tensors)} {'generated' if images is None else 'real'} pictures"
-    width, height = spec.input_size
-    report(f"compare with torch on {kind} at {width}x{height}")
-    results = compare_stages(reference, stages, tensors, tolerances)
-    report(format_table(results))
-    wrong = [result for result in results if not result.agrees]
-    if wrong:
-        why = wrong[0].failure or (
-            f"differs from torch by {wrong[0].score_max:.2g} in score and {wrong[0].edge:.2g} px"
+class _Making:
+    """The stages of one export, in a folder of their own.
+
+    Attributes:
+        spec: of the full-precision files, with what is found out on the way.
+        files: stage to model file, of the stages that are good so far.
+        left_out: stage to why it is not.
+        results: see `Exported`.
+    """
+
+    def __init__(self, reference, spec, wanted, work, name, report):
+        self.reference, self.spec, self.wanted = reference, spec, wanted
+        self.work, self.name, self.report = work, name, report
+        self.files, self.left_out, self.results = {}, {}, []
+
+    def path(self, one):
+        """Return where a stage's file is made: in the folder that it is published from."""
+        folder = self.work
+        if one not in self.wanted:
+            folder /= INTERMEDIATE if one in (RAW, SIMPLIFIED) else _HIDDEN
+        return folder / file_name(one, self.name)
+
+    def build(self):
+        """Write the files that are made of the network one after the other."""
+        raw, simplified = self.path(RAW), self.path(SIMPLIFIED)
+        self.report("torch to ONNX")
+        with stage("torch to ONNX"):
+            onnx_file.write_raw(self.reference.network, self.spec, raw)
+            onnx_file.write_spec(raw, self.spec)
+        self.report("simplify and check the ONNX")
+        with stage("simplify the ONNX"):
+            onnx_file.simplify(raw, simplified, self.spec)
+        with stage("check the ONNX"):
+            onnx_file.check(simplified, self.spec, self.reference.network)
+        self.files = {RAW: raw, SIMPLIFIED: simplified}
+        for one in (FP32, FP16):
+            if one in self.wanted or (one == FP32 and FP16 in self.wanted):
+                self.report(f"ONNX to {one}")
+                self._attempt(one, self._convert, one)
+
+    def compare(self, tensors, images):
+        """Compare every stage with torch, here and at another size; leave out what differs."""
+        stages = {}
+
+        def load(one):
+            stages[one] = _load(self.spec, self.files[one])
+
+        for one in tuple(self.files):
+            self._attempt(one, load, one)
+        tolerances = {FP16: HALF}
+        kind = f"{len(tensors)} {'generated' if images is None else 'real'} pictures"
+        width, height = self.spec.input_size
+        self.report(f"compare with torch on {kind} at {width}x{height}")
+        self.results = compare_stages(self.reference, stages, tensors, tolerances)
+        self.report(format_table(self.results))
+        for result in self.results:
+            if not result.agrees:
+                self._leave_out(result.name, result.problem)
+        good = {one: backend for one, backend in stages.items() if one in self.files}
+        if self.spec.any_size:
+            other = self.spec.at_size((width + 64, height + 32))
+            elsewhere = compare_stages(
+                self.reference, good, picture_tensors(other, images, 2), tolerances
+            )
+            any_size = all(result.agrees for result in elsewhere)
+            self.spec = dataclasses.replace(self.spec, any_size=any_size)
+        words = "yes, compared too" if self.spec.any_size else "no"
+        self.report(f"other sizes (multiples of 32): {words}")
+        self.spec = dataclasses.replace(self.spec, measured={"compared_on": kind})
+
+    def build_more(self, tensors, batch):
+        """Write and compare the ONNX files for other runtimes, as far as they are asked for."""
+        for one in self.wanted:
+            if one == BOXES:
+                self._attempt(one, self._boxes, tensors)
+            elif one not in (SIMPLIFIED, FP32, FP16):
+                count = batch if one == batch_stage(batch) else 1
+                self._attempt(one, self._fixed, one, count, tensors)
+
+    def finish(self):
+        """Drop what was made for comparisons alone; raise where nothing is left to publish."""
+        for one in set(self.files) - {RAW, SIMPLIFIED} - set(self.wanted):
+            del self.files[one]
+        if not set(self.files) & set(self.wanted):
+            one = next(one for one in (*self.wanted, RAW, SIMPLIFIED, FP32) if one in self.left_out)
+            raise NanodetError(f"export: {one}: {self.left_out[one]}")
+        shutil.rmtree(self.work / _HIDDEN)
+
+    def _attempt(self, one, function, *arguments):
+        """Call what makes a stage and report what it returns; leave the stage out where it fails."""
+        try:
+            with stage(one):
+                words = function(*arguments)
+        except NanodetError as error:
+            why = str(error).removeprefix(f"export: {one}: ")
+            self._leave_out(one, why.replace(f"{self.work}{os.sep}", ""))
+        else:
+            if words:
+                self.report(words)
+
+    def _leave_out(self, one, why):
+        self.left_out[one] = why
+        self.files.pop(one, None)
+        path = self.path(one)
+        for file in (*files_of(path), path.with_suffix(".json")):
+            file.unlink(missing_ok=True)
+
+    def _convert(self, one):
+        """Write one of the ncnn forms."""
+        path = self.path(one)
+        folder = self.work / INTERMEDIATE if one in self.wanted else path.parent
+        free = ncnn_file.convert(
+            self.path(SIMPLIFIED), path, self.spec, one == FP16, folder / f"{path.stem}-pnnx.log"
         )
-        raise NanodetError(f"export: {wrong[0].name}: {why}")
-    if spec.any_size:
-        other = spec.at_size((width + 64, height + 32))
-        elsewhere = compare_stages(reference, stages, picture_tensors(other, images, 2), tolerances)
-        any_size = all(result.agrees for result in elsewhere)
-        spec = dataclasses.replace(spec, any_size=any_size)
-    report(f"other sizes (multiples of 32): {'yes, compared too' if spec.any_size else 'no'}")
-    return results, dataclasses.replace(spec, measured={"compared_on": kind})
+        if one == FP16 and FP32 in self.files:
+            ncnn_file.check_half(self.files[FP32], path)
+        self.spec = dataclasses.replace(self.spec, any_size=self.spec.any_size and free)
+        self.files[one] = path
 
-
-def _build_boxes(spec, files, tensors, report):
-    """Write the ONNX file that ends in boxes; compare its boxes with those of decoding."""
-    with stage(BOXES):
-        onnx_nms.write(files[SIMPLIFIED], files[BOXES], spec)
-        backends = OnnxBackend(files[BOXES]), OnnxBackend(files[SIMPLIFIED])
+    def _boxes(self, tensors):
+        if SIMPLIFIED not in self.files:
+            raise NanodetError(f"needs {SIMPLIFIED}, which was left out")
+        path = self.path(BOXES)
+        onnx_nms.write(self.files[SIMPLIFIED], path, self.spec)
+        backends = OnnxBackend(path), OnnxBackend(self.files[SIMPLIFIED])
         count = onnx_nms.compare(*backends, tensors)
-    report(f"{BOXES}: the same {count} boxes as decoding gives, on the same pictures")
+        self.files[BOXES] = path
+        return f"{BOXES}: the same {count} boxes as decoding gives, on the same pictures"
+
+    def _fixed(self, one, batch, tensors):
+        path, spec = self.path(one), dataclasses.replace(self.spec, any_size=False, batch=batch)
+        onnx_file.write_fixed(self.reference.network, spec, path)
+        onnx_file.check(path, spec, self.reference.network)
+        results = compare_stages(self.reference, {one: OnnxBackend(path)}, tensors)
+        self.results += results
+        if not results[0].agrees:
+            raise NanodetError(results[0].problem)
+        self.files[one] = path
+        return f"{one}: agrees with torch too"
 
 
-def _load(spec, files):
-    for path in files.values():
-        if path.suffix == ".param":
-            _spec_with_files(spec, path).save(path.with_suffix(".json"))
-    return {
-        one: (NcnnBackend if path.suffix == ".param" else OnnxBackend)(path)
-        for one, path in files.items()
-    }
+def _load(spec, path):
+    if path.suffix != ".param":
+        return OnnxBackend(path)
+    _spec_with_files(spec, path).save(path.with_suffix(".json"))
+    return NcnnBackend(path)
 
 
-def _write_specs(spec, files, work, out, name, results):
+def _write_specs(making, out):
     """Write the final specs, beside the files and into the ONNX; return the files they list.
 
     An earlier export of the other format to ``out`` stays listed where it is of the same model.
     """
-    measured = {result.name: result.to_dict() for result in results}
-    half = [files[FP16]] if FP16 in files else []
+    files, spec, work, name = making.files, making.spec, making.work, making.name
+    measured = {result.name: result.to_dict() for result in making.results if result.agrees}
     full = [files[one] for one in (SIMPLIFIED, FP32) if one in files and files[one].parent == work]
+    listed = set()
 
-    ours = {file.name for path in full for file in _files_of(path)}
-    kept, figures = earlier.same_model(out, name, spec, ours)
-
-    def with_results(*names, others=()):
+    def with_results(spec, *names, others=()):
         found = dict(others) | {one: measured[one] for one in names if one in measured}
         return dataclasses.replace(spec, measured={**spec.measured, "against_torch": found})
 
+    def write(spec, path):
+        """Write the spec of a model with a stem of its own."""
+        if path.suffix == ".onnx":
+            onnx_file.write_spec(path, spec)
+        beside = _spec_with_files(spec, path)
+        beside.save(path.with_suffix(".json"))
+        listed.update(beside.files)
+
     for one in (RAW, SIMPLIFIED):
-        onnx_file.write_spec(files[one], with_results(one))
-    beside = _spec_with_files(with_results(SIMPLIFIED, FP32, others=figures), *full)
-    beside = dataclasses.replace(beside, files=kept | beside.files)
-    beside.save(work / f"{name}.json")
-    listed = set(beside.files)
-    if half:
-        beside = _spec_with_files(with_results(FP16), *half)
-        beside.save(work / f"{name}-fp16.json")
-        listed |= set(beside.files)
-    if BOXES in files:
-        inside = onnx_nms.boxes_spec(with_results(SIMPLIFIED))
-        onnx_file.write_spec(files[BOXES], inside)
-        beside = _spec_with_files(inside, files[BOXES])
-        beside.save(files[BOXES].with_suffix(".json"))
-        listed |= set(beside.files)
+        if one in files:
+            onnx_file.write_spec(files[one], with_results(spec, one))
+    (work / f"{name}.json").unlink(missing_ok=True)
+    if full:
+        ours = {file.name for path in full for file in files_of(path)}
+        kept, figures = earlier.same_model(out, name, spec, ours)
+        beside = _spec_with_files(with_results(spec, SIMPLIFIED, FP32, others=figures), *full)
+        beside = dataclasses.replace(beside, files=kept | beside.files)
+        beside.save(work / f"{name}.json")
+        listed.update(beside.files)
+    for one, path in files.items():
+        if one == FP16:
+            write(with_results(spec, FP16), path)
+        elif one == BOXES:
+            write(onnx_nms.boxes_spec(with_results(spec, SIMPLIFIED)), path)
+        elif one not in (RAW, SIMPLIFIED, FP32):
+            inside = OnnxBackend(path).spec
+            fixed = dataclasses.replace(spec, any_size=False, batch=inside.batch)
+            write(with_results(fixed, one), path)
     return listed
 
 
 def _spec_with_files(spec, *paths):
-    files = {file.name: sha256(file) for path in paths for file in _files_of(path)}
+    files = {file.name: sha256(file) for path in paths for file in files_of(path)}
     return dataclasses.replace(spec, files=files)
-
-
-def _files_of(path):
-    return [path, path.with_suffix(".bin")] if path.suffix == ".param" else [path]
 
 
 def _publish(work, out):

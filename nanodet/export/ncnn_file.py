@@ -8,8 +8,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
+
 from nanodet.errors import NanodetError
 from nanodet.export.quiet import decisive_line
+from nanodet.runtime.ncnn_graph import Graph
+from nanodet.runtime.ncnn_weights import load_weights
 
 TIME_LIMIT_S = 300
 
@@ -54,6 +58,34 @@ def convert(onnx_path, param, spec, half, log=None):
         shutil.copyfile(weights, param.with_suffix(".bin"))
     _try_to_load(param)
     return any_size
+
+
+def check_half(full, half):
+    """Check that a model with 16-bit weights is the one with 32-bit weights, rounded.
+
+    Args:
+        full, half: the ``.param`` files.
+
+    Raises:
+        NanodetError: another graph, or a weight that rounding to 16 bits does not explain.
+    """
+    ours, theirs = Graph.load(full), Graph.load(half)
+    if ours.to_text() != theirs.to_text():
+        raise NanodetError("its graph is not that of the 32-bit form")
+    found = [load_weights(path.with_suffix(".bin"), ours, path) for path in (full, half)]
+    for layer, parts in found[0].items():
+        for part, stored in parts.items():
+            wanted, given = stored.values, found[1][layer][part].values
+            # writers flush what is too small for a normal number to zero
+            allowed = np.maximum(np.abs(wanted) * 2.0**-11, 2.0**-14)
+            if found[1][layer][part].storage != "fp16":
+                allowed = 0
+            wrong = int((~(np.abs(given - wanted) <= allowed)).sum())
+            if wrong:
+                raise NanodetError(
+                    f"layer {layer}: {part}: {wrong} of {wanted.size} values are not those of the "
+                    "32-bit form, rounded"
+                )
 
 
 def finish_graph(text, spec):

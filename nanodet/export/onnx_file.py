@@ -29,6 +29,20 @@ def write_raw(network, spec, path):
     other = torch.export.Dim("width", min=1, max=_LONGEST_SIDE // ALIGNMENT)
     # any small size will do, but a side of one unit would be taken for a constant
     example = torch.zeros(1, 3, 3 * ALIGNMENT, 4 * ALIGNMENT)
+    sides = ({2: ALIGNMENT * unit, 3: ALIGNMENT * other},)
+    _export(network, spec, path, example, sides)
+
+
+def write_fixed(network, spec, path):
+    """Write a simplified ONNX file whose shapes are all fixed, at the spec's size and batch."""
+    width, height = spec.input_size
+    _export(network, spec, path, torch.zeros(spec.batch, 3, height, width), None)
+    model, _ = onnxsim.simplify(onnx.load(path))
+    onnx.save(model, path)
+    write_spec(path, spec)
+
+
+def _export(network, spec, path, example, sides):
     with torch.no_grad():
         program = torch.onnx.export(
             ExportGraph(network),
@@ -37,7 +51,7 @@ def write_raw(network, spec, path):
             opset_version=OPSET,
             input_names=[spec.input_name],
             output_names=[spec.output_name],
-            dynamic_shapes=({2: ALIGNMENT * unit, 3: ALIGNMENT * other},),
+            dynamic_shapes=sides,
             optimize=True,
             external_data=False,
             verbose=False,
@@ -58,9 +72,11 @@ def simplify(source, path, spec):
 def write_spec(path, spec):
     """Put the spec into the metadata of an ONNX file, in place of one that is there.
 
-    The file cannot hold its own SHA-256, so ``files`` is empty in that copy.
+    The file cannot hold its own SHA-256, so ``files`` is empty in that copy. Every file passes here,
+    and leaves in the lowest form that holds it, for the sake of older runtimes.
     """
     model = onnx.load(path)
+    _lower(model)
     text = json.dumps({**spec.to_dict(), "files": {}}, ensure_ascii=False)
     kept = {entry.key: entry.value for entry in model.metadata_props}
     onnx.helper.set_model_props(model, {**kept, ONNX_METADATA_KEY: text})
@@ -79,11 +95,24 @@ def check(path, spec, network):
         raise NanodetError("the file holds gfl_reg, which a shared tower does not use")
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     width, height = spec.input_size
-    picture = np.zeros((1, 3, height, width), np.float32)
+    picture = np.zeros((spec.batch, 3, height, width), np.float32)
     (output,) = session.run([spec.output_name], {spec.input_name: picture})
-    if output.shape[0] != 1:
-        raise NanodetError(f"its output has a batch of {output.shape[0]}, not 1")
+    if output.shape[0] != spec.batch:
+        raise NanodetError(f"its output has a batch of {output.shape[0]}, not {spec.batch}")
     spec.check_output(output[0], spec.input_size, path)
+
+
+def _lower(model):
+    """Give a model the lowest IR version that its operators allow.
+
+    What only later versions have are notes on single nodes: the exporter's own stack traces, with
+    the paths of this machine.
+    """
+    graph = model.graph
+    values = (*graph.value_info, *graph.input, *graph.output)
+    for one in (graph, *graph.node, *values, *graph.initializer):
+        one.ClearField("metadata_props")
+    model.ir_version = onnx.helper.find_min_ir_version_for(model.opset_import)
 
 
 def _name_sides(value, names):

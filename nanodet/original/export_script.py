@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from nanodet.cli.export import print_files, status
 from nanodet.cli.main import run_command
 from nanodet.cli.packages import needed_packages
 from nanodet.errors import NanodetError
@@ -57,5 +58,5 @@ def _run(kind, args):
     name = out.stem if out.suffix in (".onnx", ".param", ".bin") else out.name
     check_stem(name, "--out_path")
     exported = export(model, out.parent, args.cfg_path, (kind,), size, name=name)
-    for path in exported.files.values():
-        print(path)
+    print_files(exported)
+    return status(exported)

@@ -7,6 +7,7 @@ one), so they add up in one unit.
 
 import numpy as np
 
+from nanodet.compare.twins import iou_of_distances
 from nanodet.quantize.observe import extract
 from nanodet.runtime.decode import edge_distances
 
@@ -52,12 +53,4 @@ class Distortion:
             edge_distances(output[read, classes:].reshape(-1, 4, self.spec.reg_max + 1))
             for output in (wanted, given)
         ]
-        return float((change + 1 - _iou_of_sides(*sides)).mean())
-
-
-def _iou_of_sides(a, b):
-    """Return the IoU (N,) of boxes around the same points, given by their distances (N, 4)."""
-    area_a, area_b = ((s[:, 0] + s[:, 2]) * (s[:, 1] + s[:, 3]) for s in (a, b))
-    both = np.minimum(a, b)
-    inside = (both[:, 0] + both[:, 2]) * (both[:, 1] + both[:, 3])
-    return inside / np.maximum(area_a + area_b - inside, 1e-9)
+        return float((change + 1 - iou_of_distances(*sides)).mean())

@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from nanodet.compare.twins import count_twins
+from nanodet.compare.twins import NEEDED, count_twins
 from nanodet.errors import NanodetError
 from nanodet.evaluate.run import evaluate_model, evaluation_detector
 from nanodet.runtime.pictures import read_picture
 
-MIN_TWINS = 0.9
 TWIN_PICTURES = 200  # at most so many, where there are no annotations
 
 
@@ -93,7 +92,7 @@ class TwinJudge:
                 "compared: give pictures of what the model detects, or --annotations"
             )
         self.twins = share
-        return share >= MIN_TWINS, f"{100 * share:.1f} % twins on the {name} pictures"
+        return share >= NEEDED, f"{100 * share:.1f} % twins on the {name} pictures"
 
     @staticmethod
     def share(ours, theirs):

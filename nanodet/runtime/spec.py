@@ -41,6 +41,7 @@ class Spec:
             boxes float32 (N, 4), ``xyxy`` in network pixels, scores float32 (N,) and class indices
             int64 (N,), best first).
         output_name: the output, or its boxes; scores_name, labels_name: for ``boxes``, the others.
+        batch: pictures that the network takes at once; its own runtime gives it one, and repeats it.
         any_size: whether the file also takes other sizes that are multiples of 32.
         files: file name to SHA-256.
         source: where the model came from.
@@ -67,6 +68,7 @@ class Spec:
     per_picture: int = 100
     class_agnostic_nms: bool = False
     model: str = "nanodet-m"
+    batch: int = 1
     any_size: bool = False
     files: dict = field(default_factory=dict)
     source: dict = field(default_factory=dict)
@@ -121,13 +123,14 @@ class Spec:
         form = {"form": self.form} if number >= 2 else {}
         if self.form == "boxes":
             form |= {"scores": self.scores_name, "labels": self.labels_name}
+        batch = {"batch": self.batch} if self.batch > 1 else {}
         agnostic = {"class_agnostic_nms": True} if self.class_agnostic_nms else {}
         return {
             "format": number,
             "model": self.model,
             "class_names": list(self.class_names),
             "input": {
-                "name": self.input_name, "width": width, "height": height,
+                "name": self.input_name, "width": width, "height": height, **batch,
                 "any_size": self.any_size, "fit": self.fit, "colour_order": self.colour_order,
                 "mean": [float(v) for v in self.mean], "std": [float(v) for v in self.std],
             },
@@ -173,6 +176,7 @@ class Spec:
             model=top.get("model", str),
             input_name=into.get("name", str),
             input_size=(into.get("width", int), into.get("height", int)),
+            batch=into.get("batch", int) if "batch" in into.mapping else 1,
             any_size=into.get("any_size", bool),
             fit=into.get("fit", str),
             colour_order=into.get("colour_order", str),
@@ -233,6 +237,7 @@ class Spec:
             ),
             "input.width": (32 <= width <= 16384, "must be 32 to 16384"),
             "input.height": (32 <= height <= 16384, "must be 32 to 16384"),
+            "input.batch": (1 <= self.batch <= 65536, "must be 1 to 65536"),
             "output.form": (self.form in FORMS, f"must be one of {', '.join(FORMS)}"),
             "output.strides": (
                 1 <= len(self.strides) <= 16

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from nanodet.errors import NanodetError
+from nanodet.export.stages import BOXES, RAW, SIMPLIFIED, STATIC, batch_stage
 from nanodet.runtime.backends.ncnn import NcnnBackend, check_files, check_graph, has_fp16_arithmetic
 from nanodet.runtime.files import sha256
 from nanodet.runtime.hub.models import model_file
@@ -48,6 +49,11 @@ class Stage:
     def ends_in_boxes(self):
         """Whether the model decodes by itself, so that it has no raw output."""
         return self.backend is not None and self.backend.spec.form == "boxes"
+
+    @property
+    def takes_batch(self):
+        """Whether the model takes several pictures at once."""
+        return self.backend is not None and self.backend.spec.batch > 1
 
 
 def find_models(paths, reference=None):
@@ -135,7 +141,7 @@ def _order(path):
 
 def _open_onnx(path, threads):
     raw = path.stem.endswith("-raw")
-    stage = Stage(f"onnx {'as exported' if raw else 'simplified'}", path, "fp32", "onnx")
+    stage = Stage(RAW if raw else SIMPLIFIED, path, "fp32", "onnx")
     if importlib.util.find_spec("onnxruntime") is None:
         stage.skipped = "onnxruntime is not installed"
         return stage
@@ -143,13 +149,17 @@ def _open_onnx(path, threads):
 
     _load(stage, lambda: OnnxBackend(path, threads, strict=False), _onnx_hash_problem)
     if stage.ends_in_boxes:
-        stage.name = "onnx with boxes"
+        stage.name = BOXES
+    elif path.stem.endswith("-static"):
+        stage.name = STATIC
+    elif stage.takes_batch:
+        stage.name = batch_stage(stage.backend.spec.batch)
     return stage
 
 
 def _open_openvino(path, threads, beside):
     """Open the file of the ONNX stage ``beside``, unless it is none that one would ship so."""
-    if path.stem.endswith("-raw") or beside.ends_in_boxes:
+    if path.stem.endswith("-raw") or beside.ends_in_boxes or beside.takes_batch:
         return None
     stage = Stage("openvino", path, "fp32", "openvino")
     if importlib.util.find_spec("openvino") is None:

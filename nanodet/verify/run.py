@@ -164,7 +164,7 @@ def _compare(measured, spec, tensor, wanted):
     """Compare the raw outputs; return the stage's, None after a failure."""
     errors = measured.errors
     try:
-        output = run_checked(measured.stage.backend, spec, tensor)
+        output = run_checked(measured.stage.backend, spec, tensor, wanted)
     except NanodetError as error:
         measured.network_failure, measured.tensor = str(error), tensor
         return None

@@ -9,6 +9,7 @@ import numpy as np
 
 from nanodet.compare.outputs import failed
 from nanodet.compare.tensors import COUNT, generated_picture, picture_paths, spread
+from nanodet.compare.twins import NEEDED
 from nanodet.config.schema import Evaluator
 from nanodet.errors import NanodetError
 from nanodet.evaluate.source import config_of, given, of_config
@@ -22,12 +23,12 @@ from nanodet.verify.artefacts import CHECKPOINTS, find_models, kind_of, open_sta
 from nanodet.verify.diagnose import ALL_AGREE, Diagnosis
 from nanodet.verify.judge import (
     EXACT_TWINS,
-    TWINS,
     Row,
     coarser,
     judge_ap,
     judge_twins,
     network_tolerance,
+    note_ties,
 )
 from nanodet.verify.report import Report
 from nanodet.verify.specs import chosen_at_export, differing_thresholds
@@ -187,7 +188,7 @@ def _row(measured, kind, diagnosis, truth, reference_ap, generated):
     else:
         row.result = measured.errors.result(stage.name)
         if not row.result.agrees:
-            row.faults.append(("network", _too_far(row.result)))
+            row.faults.append(("network", row.result.problem))
     row.faults += [("decoding", text) for _, text in measured.decoding]
     if measured.box_max:
         row.faults.append(("decoding", _boxes_differ(measured.box_max)))
@@ -196,12 +197,14 @@ def _row(measured, kind, diagnosis, truth, reference_ap, generated):
     complete = not measured.decoding_failure and not measured.network_failure
     if complete and measured.twins_of:
         row.twins, row.detections = measured.twins / measured.twins_of, measured.twins_of
+    if row.result is not None and row.result.agrees and kind != "int8":
+        note_ties(row)
     if truth is not None:
         ap = _ap(truth, measured.detections)
         judge_ap(row, spec, kind, ap, reference_ap, len(truth.pictures))
     elif complete and (kind == "int8" or stage.ends_in_boxes):
         int8 = kind == "int8"
-        judge_twins(row, TWINS if int8 else EXACT_TWINS, generated and int8)
+        judge_twins(row, NEEDED if int8 else EXACT_TWINS, generated and int8)
     row.faults += [("network", line) for line in changed_scales(stage.backend)]
     _explain(row, stage, measured.tensor, diagnosis)
     if row.faults:
@@ -214,8 +217,10 @@ def _explain(row, stage, tensor, diagnosis):
     parts = {part for part, _ in row.faults}
     unexplained = parts and parts <= {"AP", "detections"}
     if "network" in parts or "files" in parts or unexplained:
-        # behind the network, one that ends in boxes has nothing that could be compared
-        lines = diagnosis.explain(stage, None if stage.ends_in_boxes else tensor)
+        # one that ends in boxes has nothing behind the network that could be compared, and what
+        # flows through one that takes a batch has other sizes
+        whole = not stage.ends_in_boxes and not stage.takes_batch
+        lines = diagnosis.explain(stage, tensor if whole else None)
         if "network" in parts or unexplained or not lines[:1] == [ALL_AGREE]:
             row.faults += [("network", line) for line in lines]
     elif stage.kind in ("fp32", "fp16", "int8"):
@@ -234,15 +239,6 @@ def _not_measured(stage, diagnosis):
     if stage.remains is not None:
         row.faults += [("network", line) for line in diagnosis.explain(stage, None)]
     return row
-
-
-def _too_far(result):
-    limit, words = result.tolerance, []
-    if not result.score_max <= limit.score:
-        words.append(f"{result.score_max:.2g} in score (allowed {limit.score:g})")
-    if not result.edge <= limit.edge:
-        words.append(f"{result.edge:.2g} px in edges (allowed {limit.edge:g} px)")
-    return f"its output is off by {' and '.join(words)}"
 
 
 def _tensors_differ(most):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nanodet import NanodetError
-from nanodet.compare.outputs import FULL, HALF, compare_stages, format_table
+from nanodet.compare.outputs import BRAIN, FULL, HALF, Errors, compare_stages, format_table
 from nanodet.export.ncnn_file import finish_graph
 from nanodet.export.quiet import decisive_line, stage
 from nanodet.runtime.spec import Spec
@@ -57,7 +57,9 @@ def test_one_score_off(output):
     assert not result.agrees
     assert result.score_max == pytest.approx(0.002, rel=1e-3)
     assert compared(output, changed, HALF).agrees
-    assert "DISAGREES" in format_table([result])
+    assert format_table([result]).endswith(
+        "DIFFERS: its output is off by 0.002 in score (allowed 0.001)"
+    )
 
 
 def test_an_edge_is_measured_in_pixels_of_its_stride(output):
@@ -66,6 +68,97 @@ def test_an_edge_is_measured_in_pixels_of_its_stride(output):
         one[-1, 2:10] = -30.0  # the left edge of the last point, stride 32
     output[-1, 2 + 3], changed[-1, 2 + 4] = 30.0, 30.0  # from bin 3 to bin 4
     assert compared(output, changed).edge_max == pytest.approx(32, rel=1e-4)
+
+
+def test_noise_between_two_peaks_is_no_fault(output):
+    """The same noise of logits, and the same error in pixels, of a distribution with one peak."""
+    output = output.copy()
+    output[:, 2:] = -30
+    two, one = output.copy(), output.copy()
+    two[:, [2, 9]] = 0  # the left edge is 0 or 7 strides away
+    one[:, [5, 6]] = 0  # 3 or 4
+    noise = output.copy()
+    noise[:, :] = 0
+    noise[:, 9] = 1e-3
+    result = compared(two, two + noise)
+    assert result.edge_max > FULL.edge > result.edge_steady and result.agrees
+    noise[:, 9], noise[:, 6] = 0, 4 * result.edge_max / 32
+    changed = compared(one, one + noise)
+    assert changed.edge_max == pytest.approx(result.edge_max, rel=0.01)
+    assert not changed.agrees and "px in edges (allowed 0.05 px)" in changed.problem
+
+
+@pytest.fixture
+def many():
+    """A spec of 1260 points, and an output whose boxes are 4 to 8 strides wide."""
+    spec = Spec(class_names=("a", "b"), input_size=(320, 192))
+    rng = np.random.default_rng(2)
+    points = spec.point_count(spec.input_size)
+    scores = rng.uniform(0.1, 0.9, (points, 2))
+    logits = np.full((points, 4, 8), -20.0)
+    bins = rng.integers(2, 4, (points, 4))
+    np.put_along_axis(logits, bins[:, :, None], 20, axis=2)
+    return spec, np.concatenate([scores, logits.reshape(points, -1)], axis=1).astype(np.float32)
+
+
+def judged(many, change, tolerance):
+    """Compare after ``change(output)``."""
+    spec, output = many
+    changed = output.copy()
+    change(changed)
+    errors = Errors(spec, tolerance)
+    errors.add(output, changed, spec.input_size)
+    return errors.result("stage")
+
+
+def moved(part, edge):
+    """Return a change that moves one edge of every ``1 / part``-th point by a stride."""
+
+    def change(output):
+        logits = output[:: round(1 / part), 2:].reshape(-1, 4, 8)
+        logits[:, edge] = np.roll(logits[:, edge], 1, axis=-1)
+        output[:: round(1 / part), 2:] = logits.reshape(len(logits), -1)
+
+    return change
+
+
+class TestRounded:
+    """What is rounded is judged by most of its points, and never by its largest error."""
+
+    @pytest.mark.parametrize("tolerance", [HALF, BRAIN])
+    def test_a_few_edges_may_be_far_off(self, many, tolerance):
+        result = judged(many, moved(1 / 60, 0), tolerance)
+        assert result.edge_max == pytest.approx(32, rel=1e-3) and result.matched < 1
+        assert result.agrees
+        assert not judged(many, moved(1 / 60, 0), FULL).agrees
+
+    def test_points_that_do_not_match(self, many):
+        result = judged(many, moved(1 / 25, 1), HALF)
+        assert result.edge_most == 0
+        assert result.problem == "95.9 % of its points match (needed 98 %)"
+        assert judged(many, moved(1 / 25, 1), BRAIN).agrees
+
+    def test_a_small_error_of_every_edge(self, many):
+        def change(output):
+            output[:, 2:] *= 0.06  # softer peaks, which pull every edge to the middle
+
+        assert "px in edges (allowed 0.5 px)" in judged(many, change, HALF).problem
+
+    def test_a_small_error_of_every_score(self, many):
+        def change(output):
+            output[:, :2] += 0.02
+
+        assert (
+            judged(many, change, HALF).problem
+            == "its output is off by 0.02 in score (allowed 0.01)"
+        )
+        assert judged(many, change, BRAIN).agrees
+
+    def test_what_is_no_number_is_always_wrong(self, output):
+        changed = output.copy()
+        changed[3, 5] = np.nan
+        result = compared(output, changed, BRAIN)
+        assert not result.agrees and "not finite" in result.failure
 
 
 def test_edges_count_only_where_they_are_read(output):

@@ -54,10 +54,10 @@ def check_form(spec, file, inputs, outputs):
         )
     width, height = spec.input_size
     shape = inputs[spec.input_name]
-    if shape is not None and not fits(shape, (1, 3, height, width)):
+    expected = (spec.batch, 3, height, width)
+    if shape is not None and not fits(shape, expected):
         raise NanodetError(
-            f"{file}: its input is {format_shape(shape)}, but its spec says "
-            f"{format_shape((1, 3, height, width))}"
+            f"{file}: its input is {format_shape(shape)}, but its spec says {format_shape(expected)}"
         )
     if spec.form == "boxes":
         for name, expected in zip(wanted, ((None, 4), (None,), (None,)), strict=True):
@@ -68,6 +68,6 @@ def check_form(spec, file, inputs, outputs):
                 )
     elif outputs[spec.output_name] is not None:
         batch, *shape = outputs[spec.output_name]
-        if batch not in (1, None):
-            raise NanodetError(f"{file}: its output has a batch of {batch}, not 1")
+        if batch not in (spec.batch, None):
+            raise NanodetError(f"{file}: its output has a batch of {batch}, not {spec.batch}")
         spec.check_output_shape(tuple(shape), spec.input_size, file)

@@ -68,7 +68,22 @@ class OnnxBackend:
                 [spec.output_name, spec.scores_name, spec.labels_name], inputs
             )
             return np.concatenate([boxes, scores[:, None], labels[:, None]], 1, dtype=np.float32)
+        if spec.batch > 1:
+            inputs[spec.input_name] = np.repeat(tensor, spec.batch, axis=0)
         return np.ascontiguousarray(self._run([spec.output_name], inputs)[0][0])
+
+    def run_slots(self, tensor):
+        """Run a picture in every place of the batch, its mirror image beside it.
+
+        Returns:
+            float32 (batch, points, channels): the output of each place; all should be alike.
+        """
+        spec, found = self.spec, []
+        for turn in (0, 1):
+            ours = np.arange(spec.batch) % 2 == turn
+            batch = np.where(ours[:, None, None, None], tensor, tensor[..., ::-1])
+            found.append(self._run([spec.output_name], {spec.input_name: batch})[0][ours])
+        return np.concatenate(found)
 
     def _run(self, outputs, inputs):
         try:

@@ -35,6 +35,10 @@ class OpenvinoBackend:
         self.spec = self._read_spec(path)
         if self.spec.form != "distributions":
             raise NanodetError(f"{path}: ends in {self.spec.form}, which needs ONNX Runtime")
+        if self.spec.batch > 1:
+            raise NanodetError(
+                f"{path}: takes {self.spec.batch} pictures at once, which needs ONNX Runtime"
+            )
         self._check_form(self.spec.input_size)
         self._compiled = {}
         self._request(self.spec.input_size)
