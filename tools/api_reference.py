@@ -72,7 +72,8 @@ export("workspace/my/model_best/model_best.ckpt", "exported")
 print(evaluate("exported/my.param", "images", "val.json").AP)
 ```
 
-Everything a user can fix is a `NanodetError`, whose message is one line. Detecting, evaluating, `quantize` and `bench` on
+Everything a user can fix is a `NanodetError`, whose message is one line. Detecting, evaluating,
+`quantize` and `bench` on
 exported models need no torch.
 """
 
