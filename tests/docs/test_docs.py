@@ -48,9 +48,12 @@ def test_every_page_is_in_the_index(root):
 
 
 def commands(root):
-    """Yield (page, words) of every `nanodet VERB ...` line in a code block."""
+    """Yield (page, words) of every `nanodet VERB ...` in a code block or in running text."""
     for page in pages(root):
-        for language, block in FENCE.findall(page.read_text(encoding="utf-8")):
+        text = page.read_text(encoding="utf-8")
+        for words in re.findall(r"`(nanodet \w[^`]*)`", re.sub(FENCE, "", text)):
+            yield page, " ".join(words.split())
+        for language, block in FENCE.findall(text):
             if language not in ("", "sh", "bash"):
                 continue
             for line in block.replace("\\\n", " ").splitlines():
@@ -81,7 +84,7 @@ def test_commands_have_the_options_they_are_shown_with(root):
 def test_complete_commands_are_accepted(root):
     """Lines without placeholders parse as the program parses them."""
     for page, line in commands(root):
-        if re.search(r"[\[\]|<>]|\.\.\.|VERB", line):
+        if re.search(r"[\[\]|<>]|\.\.\.|VERB", line) or len(line.split()) < 3:
             continue
         words = shlex.split(line)[1:]
         if words[0] not in VERBS:
