@@ -48,11 +48,11 @@ def test_every_page_is_in_the_index(root):
 
 
 def commands(root):
-    """Yield (page, words) of every `nanodet VERB ...` in a code block or in running text."""
+    """Yield (page, line, whether in a code block) of every `nanodet VERB ...`."""
     for page in pages(root):
         text = page.read_text(encoding="utf-8")
         for words in re.findall(r"`(nanodet \w[^`]*)`", re.sub(FENCE, "", text)):
-            yield page, " ".join(words.split())
+            yield page, " ".join(words.split()), False
         for language, block in FENCE.findall(text):
             if language not in ("", "sh", "bash"):
                 continue
@@ -60,12 +60,12 @@ def commands(root):
                 for part in re.split(r"&&|\|(?= )", line):
                     words = re.sub(r"(^|\s)#.*", "", part).strip()
                     if words.startswith("nanodet "):
-                        yield page, words
+                        yield page, words, True
 
 
 def test_commands_have_the_options_they_are_shown_with(root):
     wrong, seen = [], 0
-    for page, line in commands(root):
+    for page, line, _ in commands(root):
         verb = line.split()[1]
         if verb not in VERBS:
             if verb[0] not in "-V":  # nanodet --version; VERB stands for any
@@ -83,8 +83,8 @@ def test_commands_have_the_options_they_are_shown_with(root):
 
 def test_complete_commands_are_accepted(root):
     """Lines without placeholders parse as the program parses them."""
-    for page, line in commands(root):
-        if re.search(r"[\[\]|<>]|\.\.\.|VERB", line) or len(line.split()) < 3:
+    for page, line, block in commands(root):
+        if not block or re.search(r"[\[\]|<>]|\.\.\.|VERB", line):
             continue
         words = shlex.split(line)[1:]
         if words[0] not in VERBS:
