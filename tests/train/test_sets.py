@@ -36,12 +36,13 @@ def test_each_set_is_one_line(small_config):
         assert f"{name} " in lines[0]
 
 
-def test_a_training_set_of_crowds_ends_before_anything_is_written(
-    small_config, shapes, tmp_path, capsys
+@pytest.mark.parametrize("change", [crowds, lambda content: content.update(annotations=[])])
+def test_nothing_to_learn_ends_before_anything_is_written(
+    small_config, shapes, tmp_path, capsys, change
 ):
-    path = changed(shapes[0][1], tmp_path / "crowds.json", crowds)
+    path = changed(shapes[0][1], tmp_path / "none.json", change)
     assert main(["train", str(small_config(**{"data.train.ann_path": path}))]) == 1
-    assert "data.train: nothing to learn: all " in capsys.readouterr().err
+    assert "data.train: nothing to learn: " in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 

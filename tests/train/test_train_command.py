@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import torch
@@ -250,18 +249,6 @@ def test_a_broken_picture_ends_the_training_in_one_line(root, shapes, small_conf
         assert len(errors) == 1, done.stderr[-3000:]
         assert victim.name in errors[0]
         assert "Traceback" not in done.stderr
-
-
-def test_annotations_without_a_single_box_train_the_background(
-    root, shapes, small_config, tmp_path
-):
-    content = json.loads(Path(shapes[0][1]).read_text())
-    content["annotations"] = []
-    empty = tmp_path / "empty.json"
-    empty.write_text(json.dumps(content))
-    config = small_config(**{"data.train.ann_path": str(empty), "schedule.total_epochs": 1})
-    done = nanodet(root, "train", config)
-    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_the_coco_config_starts_when_coco_is_in_place(root, coco_mini, tmp_path):
