@@ -18,12 +18,15 @@ def failing(file):
     return fail
 
 
-def check(config, file):
-    """Raise `NanodetError` for the first value that cannot work.
+def check(config, fail):
+    """Call ``fail`` for every value that cannot work.
 
     Fills what follows from other keys where it is not given, see `nanodet.config.follow`.
+
+    Args:
+        config: a `Config`.
+        fail: called with key and reason, see `failing`.
     """
-    fail = failing(file)
     check_values(config, fail)
     fill(config, fail)
     names = config.class_names
@@ -66,7 +69,8 @@ def check_values(section, fail, prefix=""):
             continue
         for number in value if isinstance(value, list) else [value]:
             if not low <= number <= high:
-                fail(key, f"must be {limits(low, high)}, not {value}")
+                most = f"at most {high:g}" if high == MUCH < number else limits(low, high)
+                fail(key, f"must be {most}, not {value}")
 
 
 def shown(known):

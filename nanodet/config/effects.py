@@ -1,6 +1,6 @@
 """Settings of a file that would have no effect: refused, or said in a line."""
 
-from nanodet.config.schema import meaning, sections
+from nanodet.config.schema import default_of, meaning, sections
 
 # keys that only some of the names of a section have
 KEYS_OF = {
@@ -13,11 +13,13 @@ KEYS_OF = {
         "MultiStepLR": ("milestones", "gamma"),
         "CosineAnnealingLR": ("T_max", "eta_min"),
     },
+    **{f"data.{part}": {"YoloDataset": ("yolo_labels",)} for part in ("train", "val")},
 }
 # augmentation that changes nothing, which files have under data.val
 _IDENTITY = {
     "scale": [1, 1], "stretch": [[1, 1], [1, 1]], "contrast": [1, 1], "saturation": [1, 1],
 }  # fmt: skip
+_DECAY = (".no_norm_decay", ".no_bias_decay", ".decay_mult")
 
 
 def refuse_without_effect(config, fail):
@@ -38,9 +40,9 @@ def refuse_without_effect(config, fail):
         variants = KEYS_OF.get(section, {})
         own = variants.get(values.get(f"{section}.name"), ())
         if (
-            value is not None
-            and name not in own
+            name not in own
             and any(name in keys for keys in variants.values())
+            and value not in (None, default_of(entry))
         ):
             others = ", ".join(variant for variant, keys in variants.items() if name in keys)
             fail(
@@ -51,11 +53,25 @@ def refuse_without_effect(config, fail):
         fail("schedule.lr_schedule.milestones", "MultiStepLR needs this key, such as [60, 80]")
     if decay.eta_min and decay.eta_min > config.schedule.optimizer.lr:
         fail("schedule.lr_schedule.eta_min", "is above schedule.optimizer.lr: the rate would rise")
+    optimizer, backbone = config.schedule.optimizer, config.model.arch.backbone
+    if optimizer.dampening and not optimizer.momentum:
+        fail("schedule.optimizer.dampening", "damps a momentum, and there is none: remove it")
+    if backbone.with_last_conv and 4 not in backbone.out_stages:
+        fail(
+            "model.arch.backbone.with_last_conv",
+            "ends stage 4, which out_stages leaves out: remove it",
+        )
+    head = config.model.arch.head
+    for name in ("activation", "norm_cfg") if head.stacked_convs == 0 else ():
+        if getattr(head, name) != getattr(type(head)(), name):
+            fail(
+                f"model.arch.head.{name}",
+                "belongs to convolutions, and stacked_convs is 0: remove it",
+            )
     for part in ("train", "val"):
         _check_fit(getattr(config.data, part), f"data.{part}", fail)
     _check_validation(config.data, fail)
-    pretrain = config.model.arch.backbone.pretrain
-    if isinstance(pretrain, str) and config.schedule.load_model:
+    if isinstance(backbone.pretrain, str) and config.schedule.load_model:
         fail(
             "model.arch.backbone.pretrain", "schedule.load_model brings the backbone: leave one out"
         )
@@ -82,14 +98,24 @@ def _check_validation(data, fail):
 
 
 def remarks(config):
-    """Return lines on settings that will have no effect in a run as short as this one."""
-    schedule = config.schedule
+    """Return lines on settings that others leave without effect, such as a short run's."""
+    schedule, limits = config.schedule, config.evaluator
     epochs, lines = schedule.total_epochs, []
-    milestones = schedule.lr_schedule.milestones
+    milestones, last = schedule.lr_schedule.milestones, schedule.lr_schedule.T_max
     if milestones and min(milestones) >= epochs:
         lines.append(
             f"schedule.lr_schedule.milestones: {milestones} lie behind the last of {epochs} epochs: "
             f"the learning rate does not fall"
+        )
+    if last and last > epochs:
+        lines.append(
+            f"schedule.lr_schedule.T_max: {last} lies behind the last of {epochs} epochs: the learning "
+            f"rate does not fall to eta_min"
+        )
+    if last and last < epochs and not schedule.lr_schedule.eta_min:
+        lines.append(
+            f"schedule.lr_schedule.T_max: the learning rate is 0 behind epoch {last} of {epochs}: nothing "
+            f"is learned there; leave T_max out, or set eta_min"
         )
     stopping = schedule.early_stopping
     evaluations = -(-epochs // schedule.val_intervals)
@@ -97,5 +123,18 @@ def remarks(config):
         lines.append(
             f"schedule.early_stopping: patience {stopping.patience} is not used up by "
             f"{evaluations} evaluations: the run goes to its end"
+        )
+    for key, entry, value in sections(config):
+        if value == default_of(entry):
+            continue
+        if key.endswith(_DECAY) and not schedule.optimizer.weight_decay:
+            lines.append(f"{key}: schedule.optimizer.weight_decay is 0: there is none to change")
+        if key.endswith("norm_cfg.momentum") and schedule.freeze_norm:
+            lines.append(f"{key}: schedule.freeze_norm keeps the statistics as they are")
+    levels = len(config.model.arch.backbone.out_stages)
+    if limits.per_picture > limits.per_level * levels:
+        lines.append(
+            f"evaluator.per_picture: {limits.per_picture} are not reached: evaluator.per_level keeps "
+            f"{limits.per_level} on each of {levels} levels"
         )
     return lines

@@ -7,6 +7,8 @@ SHUFFLENETV2_CHANNELS = {
     "1.5x": (24, 176, 352, 704, 1024),
     "2.0x": (24, 244, 488, 976, 2048),
 }
+# torch's
+WEIGHT_DECAY = {"SGD": 0.0, "Adam": 0.0, "AdamW": 0.01}
 
 
 def fill(config, fail):
@@ -25,9 +27,11 @@ def fill(config, fail):
             fail,
         )  # fmt: skip
     fill_arch(config.model.arch, fail)
-    decay = config.schedule.lr_schedule
+    decay, optimizer = config.schedule.lr_schedule, config.schedule.optimizer
     if decay.name == "CosineAnnealingLR" and decay.T_max is None:
         decay.T_max = config.schedule.total_epochs
+    if optimizer.weight_decay is None:
+        optimizer.weight_decay = WEIGHT_DECAY.get(optimizer.name)
 
 
 def fill_arch(arch, fail):
@@ -47,6 +51,8 @@ def fill_arch(arch, fail):
     section, width = "model.arch.head", fpn.out_channels
     _agree(head, "input_channel", width, section, f"fpn.out_channels is {width}", fail)
     _agree(head, "strides", strides, section, f"the backbone's stages have {strides}", fail)
+    if head.stacked_convs == 0 and head.feat_channels != width:
+        fail(f"{section}.feat_channels", f"must be fpn.out_channels, {width}: stacked_convs is 0")
 
 
 def stage_channels(model_size, with_last_conv):

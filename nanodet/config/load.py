@@ -65,13 +65,13 @@ def load_config(path, overrides=()):
 def config_from_dict(mapping, file="config"):
     """Build a `Config` from a plain mapping; ``file`` names it in messages.
 
-    Settings without effect are not refused: a checkpoint that was trained with some must load.
+    Settings without effect are not refused, see `nanodet.config.effects`.
     """
     config = build(Config, mapping, str(file))
     # "resume:" with nothing behind it asks to resume, as in the original
     if "resume" in (mapping.get("schedule") or {}) and config.schedule.resume is None:
         config.schedule.resume = True
-    check(config, str(file))
+    check(config, failing(file))
     return config
 
 

@@ -342,7 +342,7 @@ class Data:
     val: Dataset = key(
         REQUIRED, "the set to evaluate on; its input size and fit are those of the export"
     )
-    test: Dataset | None = unread("the original does not read it either")
+    test: dict[str, Any] | None = unread("the original does not read it either")
 
 
 @dataclass
@@ -482,7 +482,7 @@ class Config:
     data: Data = key(REQUIRED, "the pictures")
     device: Device = key(Device, "what computes")
     schedule: Schedule = key(REQUIRED, "how long and how fast it learns")
-    grad_clip: float | None = key(None, "longest gradient; none where left out", 0, MUCH)
+    grad_clip: float | None = key(None, "longest gradient; none where left out, or 0", 0, MUCH)
     evaluator: Evaluator = key(Evaluator, "how validation counts")
     log: Log = key(Log, "what is written meanwhile")
     class_names: list[str] | None = key(

@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from nanodet import __version__
 from nanodet.compare.tensors import picture_paths, picture_tensors
-from nanodet.config import Config, config_to_dict, load_config
+from nanodet.config import Config, load_config
 from nanodet.errors import NanodetError
 from nanodet.export import batch_norm
 from nanodet.export.batch_norm import LIMIT, with_fixed_fit
 from nanodet.export.match_ncnn import match
-from nanodet.model.checkpoint import KEY
+from nanodet.model.checkpoint import KEY, carried
 from nanodet.model.class_rows import check_class_order
 from nanodet.model.network import build_network
 from nanodet.model.torch_backend import TorchBackend, spec_of
@@ -99,12 +98,9 @@ def import_model(
         )
     source = {path.name: sha256(path) for path in (param, weights_file)}
     state = {f"model.{name}": value for name, value in network.state_dict().items()}
-    carried = {
-        "version": __version__, "config": config_to_dict(config), "imported": source,
-        "norms_measured": bool(measured),
-    }  # fmt: skip
     with replacing(out) as temporary:
-        torch.save({"state_dict": state, KEY: carried}, temporary)
+        own = carried(config, imported=source, norms_measured=bool(measured))
+        torch.save({"state_dict": state, KEY: own}, temporary)
         with tempfile.TemporaryDirectory(prefix="nanodet-import-") as folder:
             theirs = _ncnn_backend(graph, weights_file, spec, Path(folder))
             difference = compare(TorchBackend(temporary), theirs, pairs, images, param)

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from nanodet.config import Config, config_from_dict, load_config
+from nanodet import __version__
+from nanodet.config import Config, config_of_checkpoint, config_to_dict, load_config
+from nanodet.config.stored import FORMAT
 from nanodet.errors import NanodetError
 from nanodet.model.class_rows import check_class_order, matching_classes, take_rows
 from nanodet.model.network import build_network
@@ -45,6 +47,16 @@ class Checkpoint:
         return None if self.config is None else self.config.class_names
 
 
+def carried(config, **more):
+    """Return what a checkpoint of ours holds under `KEY`: its config, and ``more``."""
+    return {
+        "version": __version__,
+        "config": config_to_dict(config),
+        "config_format": FORMAT,
+        **more,
+    }
+
+
 def read_checkpoint(path):
     """Read a ``.ckpt`` or ``.pth`` without running any code of it.
 
@@ -62,7 +74,9 @@ def read_checkpoint(path):
         raise NanodetError(f"{path}: not a NanoDet checkpoint: it holds no backbone and head")
     config = None
     if isinstance(raw.get(KEY), dict) and "config" in raw[KEY]:
-        config = config_from_dict(raw[KEY]["config"], f"{path} (its own config)")
+        config = config_of_checkpoint(
+            raw[KEY]["config"], raw[KEY].get("config_format"), f"{path} (its own config)"
+        )
     epochs = raw[KEY].get("epochs") if config is not None else _epochs_of_original(raw)
     return Checkpoint(
         str(path), weights, averaged, config, epochs if type(epochs) is int else None, raw

@@ -92,16 +92,14 @@ def explain(module, batch, losses, records):
         if config.grad_clip is None
         else f" or a lower grad_clip (now {config.grad_clip:g})"
     )
-    if not not_finite(module.model.state_dict()):
-        images = normalise_batch(
-            batch.images, batch.contents, *config.data.train.pipeline.normalize
+    images = normalise_batch(batch.images, batch.contents, *config.data.train.pipeline.normalize)
+    largest = float(images.abs().max())
+    if not largest < LARGE_INPUT:
+        return (
+            f"data.train.pipeline.normalize makes values of {largest:.2g} of the images: correct its "
+            f"mean and std, which are in grey levels of 0 to 255"
         )
-        largest = float(images.abs().max())
-        if not largest < LARGE_INPUT:
-            return (
-                f"data.train.pipeline.normalize makes values of {largest:.2g} of the images: correct "
-                f"its mean and std, which are in grey levels of 0 to 255"
-            )
+    if not not_finite(module.model.state_dict()):
         size = (images.shape[3], images.shape[2])
         output = module.model(images)
         if torch.isfinite(output).all():

@@ -4,11 +4,9 @@ import pytorch_lightning as pl
 import torch
 from torch import distributed
 
-from nanodet import __version__
-from nanodet.config import config_to_dict
 from nanodet.data.loader import normalise_batch
 from nanodet.evaluate.coco_metrics import evaluate_detections
-from nanodet.model.checkpoint import KEY
+from nanodet.model.checkpoint import KEY, carried
 from nanodet.model.criterion import build_criterion
 from nanodet.model.torch_backend import scores_and_bins, spec_of
 from nanodet.runtime.decode import decode
@@ -118,8 +116,4 @@ class TrainingModule(pl.LightningModule):
                 self.log(f"val/{name}", value or 0.0, prog_bar=name in ("AP", "AP50"), logger=False)
 
     def on_save_checkpoint(self, checkpoint):
-        checkpoint[KEY] = {
-            "version": __version__,
-            "config": config_to_dict(self.config),
-            "epochs": self.epochs_done,
-        }
+        checkpoint[KEY] = carried(self.config, epochs=self.epochs_done)

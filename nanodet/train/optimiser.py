@@ -1,7 +1,6 @@
 """Optimiser and learning rate, both from the config's ``schedule``."""
 
 import bisect
-import inspect
 import math
 
 import torch
@@ -27,19 +26,16 @@ def build_optimiser(network, section, file="config"):
         the optimiser; each group has ``initial_lr``, from which `learning_rate_factor` scales.
     """
     build = _OPTIMISERS[section.name]
-    decay = section.weight_decay
-    if decay is None:
-        decay = inspect.signature(build).parameters["weight_decay"].default
     options = {name: getattr(section, name) for name in KEYS_OF["schedule.optimizer"][section.name]}
     given = {name: value for name, value in options.items() if value is not None}
-    groups = _groups(network, section, decay, f"{file}: schedule.optimizer")
+    groups = _groups(network, section, f"{file}: schedule.optimizer")
     optimiser = build(groups, lr=section.lr, **given)
     for group in optimiser.param_groups:
         group["initial_lr"] = group["lr"]
     return optimiser
 
 
-def _groups(network, section, weight_decay, key):
+def _groups(network, section, key):
     norms = {
         f"{name}.{parameter}"
         for name, module in network.named_modules()
@@ -51,7 +47,7 @@ def _groups(network, section, weight_decay, key):
     for name, parameter in network.named_parameters():
         if not parameter.requires_grad:
             continue
-        lr, decay = section.lr, weight_decay
+        lr, decay = section.lr, section.weight_decay
         for level, multipliers in levels.items():
             if level in name.split("."):
                 lr, decay = lr * multipliers.lr_mult, decay * multipliers.decay_mult

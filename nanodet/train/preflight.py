@@ -17,6 +17,7 @@ from nanodet.train.metrics_csv import ROW_BYTES
 from nanodet.train.run_folder import OUTPUTS, TENSORBOARD
 
 REPORT_BYTES = 20 << 20  # plots, tables and the sheet of pictures, with much to spare
+LARGE_VALUE = 25  # usual ones are below 3
 # tensors that an optimiser keeps of every parameter
 _STATES = {"SGD": 1, "Adam": 2, "AdamW": 2}
 
@@ -66,6 +67,7 @@ def check_run(config, module, sets, processes, resume, file, say):
         )
     check_folder(Path(config.save_dir))
     check_space(config, module, len(training_set.pictures), processes, resume)
+    warn_of_normalisation(config, say)
     warn_of_export(config, say)
     warn_of_warmup(config, len(training_set.pictures), processes, say)
     return check_shared_memory(config, processes, say)
@@ -145,6 +147,17 @@ def _scaled(section, choose):
     return tuple(
         max(round(side * factor / ALIGNMENT), 1) * ALIGNMENT for side in section.input_size
     )
+
+
+def warn_of_normalisation(config, say):
+    """Tell that normalised images will be far from mean 0 and deviation 1."""
+    mean, std = config.data.train.pipeline.normalize
+    largest = max(max(abs(0 - m), abs(255 - m)) / s for m, s in zip(mean, std, strict=True))
+    if largest > LARGE_VALUE:
+        say(
+            f"warning: data.train.pipeline.normalize: makes values of up to {largest:.3g} of images: "
+            f"mean and std are in grey levels of 0 to 255, not in 0 to 1"
+        )
 
 
 def warn_of_export(config, say):

@@ -50,7 +50,8 @@ def check_same_run(path, config, file):
         if fixed and key not in _FREE and mine.get(key) != theirs.get(key):
             raise NanodetError(
                 f"{file}: {key}: is {mine.get(key)!r}, but the run to resume has "
-                f"{theirs.get(key)!r} ({path}); start a new run with schedule.load_model to change it"
+                f"{theirs.get(key)!r} ({path}): take that to go on, or start a new run with "
+                f"schedule.load_model to change it"
             )
     if checkpoint.epoch > config.schedule.total_epochs:
         raise NanodetError(

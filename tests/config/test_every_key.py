@@ -235,10 +235,13 @@ CHANGES = {
     "data.val.missing_images": Change("skip", sets, {"data.val.ann_path": "one_more.json"}),
     **{
         f"data.{part}.{key}": Change(
-            value, sets,
+            value,
+            sets,
             {
-                f"data.{part}.name": "YoloDataset", f"data.{part}.img_path": "turned/images",
-                f"data.{part}.ann_path": labels, f"data.{part}.orientation": orientation,
+                f"data.{part}.name": "YoloDataset",
+                f"data.{part}.img_path": "turned/images",
+                f"data.{part}.ann_path": labels,
+                f"data.{part}.orientation": orientation,
             },
         )
         for part in ("train", "val")
@@ -337,6 +340,15 @@ REFUSED = {
     "data.val.pipeline.normalize": (OTHER_NORMALISATION, {}),
     "model.arch.backbone.pretrain": ("conv1.pth", {"schedule.load_model": "first.pth"}),
     "model.arch.backbone.out_stages": ([2, 2], {}),
+    "model.arch.backbone.with_last_conv": (True, {"model.arch.backbone.out_stages": [2, 3]}),
+    "model.arch.head.feat_channels": (64, {"model.arch.head.stacked_convs": 0}),
+    "model.arch.head.activation": ("ReLU", {"model.arch.head.stacked_convs": 0}),
+    "schedule.optimizer.dampening": (
+        0.5,
+        {"schedule.optimizer": {"name": "SGD", "lr": 0.1, "momentum": 0}},
+    ),
+    "data.train.yolo_labels": ("boxes", {}),
+    "data.val.yolo_labels": ("polygons", {}),
     "model.arch.head.norm_cfg": (None, {}),
     "data.train.use_keypoint": (True, {}),
     "device.gpu_ids": ([0, 0], {}),
@@ -617,6 +629,27 @@ def test_a_file_may_leave_out_what_it_need_not_say(configured):
             {"schedule.early_stopping": {"patience": 5}},
             "patience 5 is not used up by 5 evaluations",
         ),
+        ({"schedule.lr_schedule.T_max": 300}, "T_max: 300 lies behind the last of 50 epochs"),
+        ({"schedule.lr_schedule.T_max": 30}, "rate is 0 behind epoch 30 of 50"),
+        (
+            {"schedule.optimizer": {"name": "SGD", "lr": 1, "no_norm_decay": True}},
+            "no_norm_decay: ",
+        ),
+        (
+            {
+                "schedule.optimizer": {
+                    "name": "SGD",
+                    "lr": 1,
+                    "param_level_cfg": {"fpn": {"decay_mult": 2}},
+                },
+            },
+            "param_level_cfg.fpn.decay_mult: ",
+        ),
+        (
+            {"schedule.freeze_norm": True, "model.arch.head.norm_cfg.momentum": 0.5},
+            "head.norm_cfg.momentum: ",
+        ),
+        ({"evaluator.per_level": 10}, "per_picture: 100 are not reached"),
         ({"device.workers_per_gpu": 4096}, "device.workers_per_gpu: "),
         ({"device.gpu_ids": [0], "device.accelerator": "cpu"}, "device.gpu_ids is [0], but"),
         ({}, None),

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from nanodet.config.follow import WEIGHT_DECAY
 from nanodet.config.schema import LevelCfg, LrSchedule, Optimizer, Schedule, Warmup
 from nanodet.train.averaging import averaged_copy, update_average
 from nanodet.train.optimiser import build_optimiser, learning_rate_factor
@@ -39,9 +40,9 @@ def test_cosine_equals_torchs():
 
 
 def test_weight_decay_left_out_is_torchs_default():
-    for name, expected in (("AdamW", 0.01), ("SGD", 0.0)):
-        section = Optimizer(name=name, lr=0.1)
-        assert build_optimiser(Net(), section).param_groups[0]["weight_decay"] == expected
+    for name, decay in WEIGHT_DECAY.items():
+        theirs = getattr(torch.optim, name)([nn.Parameter(torch.zeros(1))], lr=0.1)
+        assert theirs.param_groups[0]["weight_decay"] == decay
 
 
 class Net(nn.Module):

@@ -23,7 +23,7 @@ from nanodet.errors import NanodetError
 from nanodet.model.network import build_network
 from nanodet.train.divergence import explain
 from nanodet.train.module import TrainingModule
-from nanodet.train.preflight import check_batch_norm, warn_of_export
+from nanodet.train.preflight import check_batch_norm, warn_of_export, warn_of_normalisation
 from nanodet.train.trainer import train
 
 as_root = pytest.mark.skipif(
@@ -151,6 +151,18 @@ def test_an_annotation_and_a_normalisation_that_give_no_number_are_named(shapes,
     assert f"{pictures.pictures[7].path} (box {len(batch.boxes[1])})" in line
     config.data.train.pipeline.normalize = [[0, 0, 0], [1e-30] * 3]
     assert "pipeline.normalize" in explain(module, batch, [], pictures.pictures)
+    module.model.fpn.lateral_convs[0].conv.weight.data.fill_(torch.nan)  # as behind its first step
+    assert "pipeline.normalize" in explain(module, batch, [], pictures.pictures)
+
+
+def test_a_normalisation_in_units_of_one_is_said(small_config):
+    lines = []
+    config = load_config(small_config())
+    warn_of_normalisation(config, lines.append)
+    assert not lines
+    config.data.train.pipeline.normalize = [[0.406, 0.456, 0.485], [0.225, 0.224, 0.229]]
+    warn_of_normalisation(config, lines.append)
+    assert "makes values of up to 1.14e+03" in lines[0]
 
 
 def nanodet(root, *words, before=""):
