@@ -8,6 +8,7 @@ import numpy as np
 
 from nanodet.data.records import Picture
 from nanodet.errors import NanodetError
+from nanodet.runtime.names import TWICE
 from nanodet.runtime.pictures import SUFFIXES
 
 LONGEST_SIDE = 1 << 24  # pixels; float32 holds all whole numbers up to here
@@ -92,14 +93,16 @@ def checked_names(names, file, unique=True):
     seen = []
     for name in names:
         if not isinstance(name, (str, int, float)) or isinstance(name, bool):
-            raise NanodetError(f"{file}: class name {name!r} is not a text")
+            quotes = " (YAML reads yes, no, on, off and null as such: put them in quotes)"
+            more = quotes if name is None or isinstance(name, bool) else ""
+            raise NanodetError(f"{file}: class name {name!r} is not a text{more}")
         name = str(name)
         if not _is_unicode(name):
             raise NanodetError(f"{file}: class name {name!r} is not a text")
         seen.append(name)
     twice = [name for name, count in Counter(seen).items() if count > 1]
     if twice and unique:
-        raise NanodetError(f"{file}: class name {twice[0]!r} occurs twice")
+        raise NanodetError(f"{file}: class name {twice[0]!r} occurs twice; {TWICE}")
     return seen
 
 
@@ -148,9 +151,13 @@ def read_json(path, what):
 
 def check_folder(path, what):
     """Raise a `NanodetError` unless ``path`` is a folder."""
+    if Path(path).is_file():
+        formats = "; voc and yolo read a folder, coco one .json file" * (what == "annotations")
+        raise NanodetError(
+            f"{path}: this is a file, where the folder of {what} is expected{formats}"
+        )
     if not Path(path).is_dir():
-        state = "is not a folder" if Path(path).exists() else "does not exist"
-        raise NanodetError(f"{path}: the folder of {what} {state}")
+        raise NanodetError(f"{path}: the folder of {what} does not exist")
 
 
 def bare_name(name):

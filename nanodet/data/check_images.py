@@ -19,7 +19,9 @@ class BadPictures(NanodetError):
         self.lines = lines
         more = f"; and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
         count = f"{len(lines)} pictures cannot be used: " if len(lines) > 1 else ""
-        remedy = "; replace such files, or take them out of the annotations"
+        remedy = (
+            "; replace such files, correct their annotations (size and boxes), or take them out"
+        )
         super().__init__(count + "; ".join(lines[:SHOWN]) + more + remedy)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.names import is_numbering, levelled, match_names, shortened
+from nanodet.runtime.names import TWICE, is_numbering, levelled, match_names, shortened
 
 PAIRS_SHOWN = 5
 
@@ -56,7 +56,7 @@ def match_classes(given, objects, wanted, file, reading, listed=True, groups=(),
         kept = [n for n in range(len(given)) if n not in empty_groups]
         for name, count in Counter(given[n] for n in kept).items():
             if count > 1:
-                raise NanodetError(f"{file}: class name {name!r} occurs twice")
+                raise NanodetError(f"{file}: class name {name!r} occurs twice; {TWICE}")
         notes = _alike([given[n] for n in kept], file, listed)
         notes += _left_out([given[n] for n in sorted(empty_groups)], file, "that only group others")
         return Classes(tuple(given[n] for n in kept), _numbered(kept, len(given)), notes)

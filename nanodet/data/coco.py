@@ -20,7 +20,7 @@ from nanodet.data.classes import match_classes
 from nanodet.data.images import look_at_images
 from nanodet.data.locate import keep_found
 from nanodet.data.records import Annotations, Picture
-from nanodet.data.units import check_pixels
+from nanodet.data.units import XYWH, check_pixels
 from nanodet.errors import NanodetError
 
 NUMBERS = {int, float}  # type(True) is not among them
@@ -87,16 +87,25 @@ def read_coco(img_path, ann_path, list_path, class_names, reading, annotated=Tru
     return found
 
 
+def _id(entry, where):
+    """Return the id of an entry, which ``where`` names in messages."""
+    if not isinstance(entry, dict) or "id" not in entry:
+        raise NanodetError(f"{where} has no 'id'")
+    if type(entry["id"]) is not int:
+        raise NanodetError(f"{where}: id {entry['id']!r} is not a whole number")
+    return entry["id"]
+
+
 def _categories(entries, ann_path):
     """Check the categories' entries and return them by id, in the order of ids."""
     categories = {}
     for n, entry in enumerate(entries):
-        if not isinstance(entry, dict) or type(entry.get("id")) is not int:
-            raise NanodetError(f"{ann_path}: categories[{n}] has no whole number 'id'")
-        if entry["id"] in categories:
-            raise NanodetError(f"{ann_path}: category id {entry['id']} occurs twice")
-        name = entry["id"] if entry.get("name") is None else entry["name"]
-        categories[entry["id"]] = {**entry, "name": name}
+        category_id = _id(entry, f"{ann_path}: categories[{n}]")
+        if category_id in categories:
+            raise NanodetError(f"{ann_path}: category id {category_id} occurs twice")
+        name = entry.get("name")
+        unnamed = name is None or (isinstance(name, str) and not name.strip())
+        categories[category_id] = {**entry, "name": category_id if unnamed else name}
     if not categories:
         raise NanodetError(f"{ann_path}: has no categories")
     return dict(sorted(categories.items()))
@@ -119,9 +128,7 @@ def _images(entries, ann_path):
     """Check the pictures' entries and return them with whole-number sizes, 0 for unknown."""
     images, seen = [], set()
     for n, entry in enumerate(entries):
-        if not isinstance(entry, dict) or type(entry.get("id")) is not int:
-            raise NanodetError(f"{ann_path}: images[{n}] has no whole number 'id'")
-        image_id = entry["id"]
+        image_id = _id(entry, f"{ann_path}: images[{n}]")
         if image_id in seen:
             raise NanodetError(f"{ann_path}: image id {image_id} occurs twice")
         seen.add(image_id)
@@ -235,7 +242,7 @@ def _fill(found, images, paths, table, ids, ann_path, reading):
     np.fmax.at(reaches, owner, raw[:, 2:])
     said = [(image["width"], image["height"]) for image in images]
     sizes, turned = look_at_images(found, paths, said, reaches, ann_path, reading)
-    check_pixels(table[:, 2:6], sizes[owner], ann_path, "xywh")
+    check_pixels(table[:, 2:6], sizes[owner], ann_path, XYWH, found.notes)
     boxes, sound, outside = clip_boxes(raw, sizes[owner, 0], sizes[owner, 1])
     count_mended(found.counts, sound, outside)
     for n in np.flatnonzero(~sound | outside):

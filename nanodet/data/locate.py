@@ -2,7 +2,9 @@
 
 import os
 import re
+import unicodedata
 from pathlib import Path
+from urllib.parse import unquote
 
 from nanodet.errors import NanodetError
 from nanodet.runtime.pictures import SUFFIXES
@@ -111,6 +113,8 @@ class _Search:
 
     def by_end(self, name):
         """Return the paths that may be meant, best ends only."""
+        if "://" in name:
+            name = name.split("?", 1)[0]
         parts = [part for part in re.split(r"[/\\]+", name) if part not in ("", ".", "..")]
         for start in range(1, len(parts)):
             path = self.folder.joinpath(*parts[start:])
@@ -123,17 +127,25 @@ class _Search:
         return [path for path, count in zip(found, shared, strict=True) if count == max(shared)]
 
     def _named(self, name):
-        """Return the pictures anywhere below of this name; else ignoring its case and suffix."""
+        """Return the pictures anywhere below of this name; else of another spelling of it.
+
+        Spellings differ in case, in blanks around them, in a missing suffix, in ``%20`` of URLs, and
+        in how Unicode composes an accent (macOS).
+        """
         if self._listed is None:
             self._listed = {}
             for root, _, files in os.walk(self.folder):
                 for file in files:
                     stem, suffix = os.path.splitext(file)
                     if suffix.lower() in SUFFIXES:
-                        for key in (file.casefold(), stem.casefold()):
+                        for key in (_levelled(file), _levelled(stem)):
                             self._listed.setdefault(key, []).append(Path(root, file))
-        found = self._listed.get(name.casefold(), [])
+        found = self._listed.get(_levelled(name), [])
         return sorted(path for path in found if path.name == name) or sorted(found)
+
+
+def _levelled(name):
+    return unicodedata.normalize("NFC", unquote(name)).strip().casefold()
 
 
 def _shared_end(first, second):

@@ -45,8 +45,8 @@ def decide_turned(headers, sizes, reaches, file, reading):
             contradicted += boxes != size
     if contradicted > CONTRADICTED * (confirmed + contradicted):
         raise NanodetError(
-            f"{file}: of {contradicted} pictures turned by EXIF the annotated size is that of one "
-            f"way up, and the boxes fit the other alone; {_remedy(reading)}"
+            f"{file}: {contradicted} pictures turned by EXIF have the annotated size of one "
+            f"orientation, but boxes that fit the other only; {_remedy(reading)}"
         )
     votes = {way for way in told.values() if way is not None}
     common = votes.copy().pop() if len(votes) == 1 else None
@@ -58,18 +58,18 @@ def decide_turned(headers, sizes, reaches, file, reading):
         elif not all(sizes[n]) or _fits(headers[n], sizes[n]):  # else its size is an error anyway
             undecided += not np.isnan(reaches[n]).any()  # without boxes, either will do
     if undecided:
-        why = "the other pictures do not agree on" if votes else "nothing in the annotations tells"
+        why = "the other pictures differ in" if votes else "nothing in the annotations tells"
         raise NanodetError(
             f"{file}: {undecided} labelled pictures are turned by EXIF, and {why} whether they were "
-            f"labelled so or as stored; {_remedy(reading)}"
+            f"labelled so: {_remedy(reading)}"
         )
     return turned
 
 
 def _remedy(reading):
     return (
-        f"{reading.spelled('orientation', 'turned')} takes labels for those of pictures as viewers show "
-        f"them, {reading.spelled('orientation', 'stored')} for those of the pixels as stored"
+        f"{reading.spelled('orientation', 'turned')} if they were labelled as viewers show them, "
+        f"{reading.spelled('orientation', 'stored')} if as the pixels are stored"
     )
 
 

@@ -8,6 +8,7 @@ from nanodet.data.augment import MIN_SIDE, worth_teaching
 from nanodet.data.records import Counts
 from nanodet.errors import NanodetError
 from nanodet.runtime.fit import place
+from nanodet.runtime.names import shortened
 
 CLASSES_SHOWN = 10  # longer lists show the most and the least frequent ones
 ENDS_SHOWN = 3
@@ -134,6 +135,14 @@ def check_objects(summary, key, use="learn"):
         raise NanodetError(f"{key}: nothing to {use}: {_why_nothing(summary)}")
 
 
+def untaught(summary, key):
+    """Return a line, in a list, about the classes that no box of a training set teaches."""
+    names = [name for name, count in summary.boxes if not count]
+    if not names:
+        return []
+    return [f"warning: {key}: no boxes of {shortened(names)}, which will not be learned"]
+
+
 def warnings_of(summary, key):
     """Return lines of warning, where most of a set is lost; ``key`` names it: ``data.train``."""
     counts, taught, small = summary.counts, summary.taught, summary.too_small or 0
@@ -157,15 +166,15 @@ def warnings_of(summary, key):
 
 
 _IGNORED = (
-    "are ignored regions, which do not count (iscrowd or ignore in COCO, difficult in VOC): is that "
-    "meant?"
+    "are marked to be ignored (iscrowd or ignore in COCO, difficult in VOC) and do not count: is that "
+    "intended?"
 )
-_SKIPPED = "are of classes that class_names lacks, and left out"
+_SKIPPED = "are left out, being of classes that class_names lacks"
 _OUTSIDE = (
-    "are left out, without an area inside their image: boxes in another unit or form, or of images of "
-    "another size?"
+    "are left out, having no area inside their image: are they in another unit or form, or of images "
+    "of another size?"
 )
-_CLIPPED = "reach outside their image: boxes in another form, or of images of another size?"
+_CLIPPED = "reach outside their image: are they in another form, or of images of another size?"
 
 
 def _small(summary):

@@ -8,90 +8,102 @@ import numpy as np
 
 from nanodet.errors import NanodetError
 
-FAR = 0.02  # of the picture, that a box must reach outside to count
-SHARE = 0.2  # of the boxes that reach outside, before another form is thought of
+FAR = 0.02  # of the image, that a box must reach outside to count
+SHARE = 0.05  # of the boxes that do not fit, before another form is thought of
 FEW = 3  # as many boxes at least
-FAR_BEYOND = 1.5  # of the picture; no rounding leads there
+FAR_BEYOND = 1.5  # of the image; no rounding leads there
 ALL = 0.99  # of the boxes that the other form must fit; the rest are slips
+ENOUGH = 20  # boxes, of which the places tell something
+UNUSED = 0.1  # of the width and of the height, right and bottom, that no box reaches
+SCALES = (100, 1000)  # units that some tools divide an image into
+
+XYWH, CORNERS, CENTRE = "x y width height", "x1 y1 x2 y2", "cx cy width height"
+FORMS = {  # what boxes (N, 4) of each form are as xyxy
+    XYWH: lambda b: np.hstack([b[:, :2], b[:, :2] + b[:, 2:]]),
+    CORNERS: lambda b: b,
+    CENTRE: lambda b: np.hstack([b[:, :2] - b[:, 2:] / 2, b[:, :2] + b[:, 2:] / 2]),
+    "y x height width": lambda b: np.hstack([b[:, 1::-1], b[:, 1::-1] + b[:, :1:-1]]),
+    "y1 x1 y2 x2": lambda b: b[:, [1, 0, 3, 2]],
+}
 
 
-def check_pixels(boxes, sizes, file, form):
+def check_pixels(boxes, sizes, file, form, notes):
     """Raise `NanodetError` where boxes that should be in pixels are not, or have another form.
 
     Args:
         boxes: (N, 4) as the files have them.
-        sizes: (N, 2) width and height of each box's picture in pixels.
-        file: names the annotations in the message.
-        form: ``xywh`` (COCO) or ``xyxy`` (Pascal VOC).
+        sizes: (N, 2) width and height of each box's image in pixels.
+        file: names the annotations in messages.
+        form: a key of `FORMS`.
+        notes: gets a line where the boxes leave much of their images unused.
     """
     boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
     if not len(boxes):
         return
     if (np.abs(boxes) <= 1).all() and (boxes > 0).any() and (sizes.max(axis=1) > 2).all():
         raise NanodetError(
-            f"{file}: all {len(boxes)} boxes lie in 0..1, as parts of the picture, where pixels are "
+            f"{file}: all {len(boxes)} boxes lie in 0..1, as parts of the image, where pixels are "
             f"expected: multiply them by the width and height"
         )
-    parts = boxes / np.tile(sizes, 2)
-    if form == "xywh":
-        if _are_corners(parts, np.hstack([parts[:, :2], parts[:, :2] + parts[:, 2:]])):
-            raise NanodetError(
-                f"{file}: the {len(boxes)} boxes look like corners (x1 y1 x2 y2), where x y width "
-                f"height is expected: many would reach outside their pictures; subtract x1 from x2 "
-                f"and y1 from y2"
-            )
-    elif _are_sizes(parts):
-        raise NanodetError(
-            f"{file}: the {len(boxes)} boxes look like x y width height, where corners (xmin ymin xmax "
-            f"ymax) are expected: in many xmax is below xmin, or ymax below ymin; add xmin to xmax and "
-            f"ymin to ymax"
-        )
+    _check_form(boxes, sizes, file, form)
+    _tell_unused(FORMS[form](boxes), sizes, file, notes)
 
 
 def check_parts(lines, boxes, file):
-    """Raise `NanodetError` where YOLO's values are not parts of the picture, or are corners.
+    """Raise `NanodetError` where YOLO's values are not parts of the image, or have another form.
 
     Args:
         lines: `nanodet.data.yolo_lines.Line` list; boxes: (N, 4) xyxy that they mean.
         file: names the annotations in the message.
     """
-    if not lines:
-        return
     beyond = int((np.abs(boxes) > FAR_BEYOND).any(axis=1).sum())
     if beyond > len(lines) / 2:
         raise NanodetError(
-            f"{file}: {beyond} of {len(lines)} boxes lie far outside 0..1 (in pixels?), where parts of "
-            f"the picture are expected: divide them by its width and height"
+            f"{file}: {beyond} of {len(lines)} boxes lie far outside 0..1, where parts of the image are "
+            f"expected: divide pixels by the width and height of the image, percentages by 100"
         )
-    plain = [n for n, line in enumerate(lines) if len(line.values) == 4]
-    values = np.array([lines[n].values for n in plain]).reshape(-1, 4)
-    if _are_corners(values, boxes[plain]):
-        raise NanodetError(
-            f"{file}: the {len(plain)} boxes look like corners (x1 y1 x2 y2), where cx cy width height "
-            f"is expected: many would reach outside their pictures"
-        )
+    plain = np.array([line.values for line in lines if len(line.values) == 4]).reshape(-1, 4)
+    _check_form(plain, np.ones((len(plain), 2)), file, CENTRE)
 
 
-def _are_corners(values, boxes):
-    """Tell whether values are corners: as corners nearly all fit, as the format has it many do not.
+def _check_form(boxes, sizes, file, form):
+    """Raise `NanodetError` where many boxes do not fit, and in another form nearly all do."""
+    lost = int((~_fits(FORMS[form](boxes), sizes)).sum())
+    if lost < max(FEW, SHARE * len(boxes)):
+        return
+    for other, convert in FORMS.items():
+        if other != form and _fits(convert(boxes), sizes).mean() >= ALL:
+            raise NanodetError(
+                f"{file}: the {len(boxes)} boxes look like {other}, where {form} is expected: so read, "
+                f"{lost} have no area or reach outside their image; convert them"
+            )
 
-    Args:
-        values: (N, 4); boxes: (N, 4) xyxy that the format makes of them, both in parts of the picture.
+
+def _fits(xyxy, sizes):
+    parts = xyxy / np.tile(sizes, 2)
+    inside = ((parts >= -FAR) & (parts <= 1 + FAR)).all(axis=1)
+    return inside & (parts[:, 2:] > parts[:, :2]).all(axis=1)
+
+
+def _tell_unused(xyxy, sizes, file, notes):
+    """Add a line where all boxes lie in the upper left part of their images.
+
+    Boxes of a camera that stands still may do so; those in percent, or of images that were
+    enlarged after labelling, always do.
     """
-    if _outside(boxes).sum() < max(FEW, SHARE * len(boxes)):
-        return False
-    corners = (values[:, 2:] > values[:, :2]).all(axis=1) & ~_outside(values)
-    return corners.mean() >= ALL
-
-
-def _are_sizes(values):
-    """Tell whether what should be corners, in parts of the picture, is x y width height."""
-    inverted = (values[:, 2:] < values[:, :2]).any(axis=1)
-    if inverted.sum() < max(FEW, SHARE * len(values)):
-        return False
-    fits = ~_outside(np.hstack([values[:, :2], values[:, :2] + values[:, 2:]]))
-    return fits.mean() >= ALL
-
-
-def _outside(boxes):
-    return ((boxes < -FAR) | (boxes > 1 + FAR)).any(axis=1)
+    parts = xyxy / np.tile(sizes, 2)
+    start, end = parts[:, :2].min(axis=0), parts[:, 2:].max(axis=0)
+    if len(xyxy) < ENOUGH or (end > 1 - UNUSED).any():
+        return
+    reach = xyxy[:, 2:].max(axis=0)
+    scale = next((s for s in SCALES if ((reach > s * (1 - UNUSED)) & (reach <= s)).all()), None)
+    if scale:
+        why = f"is their unit 1/{scale} of the image, where pixels are expected?"
+    elif (start < UNUSED / 2).all():
+        why = "were the images enlarged after labelling?"
+    else:
+        return
+    notes.append(
+        f"{file}: all {len(xyxy)} boxes lie in the left {end[0]:.0%} and the upper "
+        f"{end[1]:.0%} of their images: {why}"
+    )

@@ -19,7 +19,7 @@ from nanodet.data.classes import match_classes
 from nanodet.data.images import look_at_images
 from nanodet.data.locate import keep_found
 from nanodet.data.records import Annotations
-from nanodet.data.units import check_pixels
+from nanodet.data.units import CORNERS, check_pixels
 from nanodet.errors import NanodetError
 from nanodet.runtime.pictures import SUFFIXES
 
@@ -50,20 +50,20 @@ def read_voc(img_path, ann_path, list_path, class_names, reading):
     """
     check_folder(ann_path, "annotations")
     check_folder(img_path, "pictures")
-    files = sorted(Path(ann_path).glob("*.xml"))
+    files = xml_files(ann_path)
     if not files:
         raise NanodetError(f"{ann_path}: has no XML files")
     notes, taken = [], {}
     if list_path is not None:
-        chosen = select([file.name for file in files], list_path, reading, notes)
+        names = [str(file.relative_to(ann_path)) for file in files]
+        chosen = select(names, list_path, reading, notes)
         files = [files[n] for n in chosen]
-    by_file, by_stem = _folder(img_path)
     parsed = [(file, *_parse(file)) for file in files]
-    known = [
-        by_file.get(filename.rsplit("/", 1)[-1]) or by_stem.get(bare_name(file.name))
+    known, there = _pictures(img_path, parsed, ann_path, notes)
+    wanted = [
+        str(file.relative_to(ann_path).parent / (filename or file.stem))
         for file, filename, *_ in parsed
     ]
-    wanted = [filename or file.stem for file, filename, *_ in parsed]
     said = [f"{name!r} of {file}" for name, (file, *_) in zip(wanted, parsed, strict=True)]
     paths, kept = keep_found(img_path, wanted, ann_path, reading, notes, known, said)
     objects, first = Counter(), {}
@@ -85,7 +85,7 @@ def read_voc(img_path, ann_path, list_path, class_names, reading):
         notes=[*notes, *classes.notes], skipped=classes.skipped,
     )  # fmt: skip
     if list_path is None:
-        found.counts.without_labels = len(set(by_file.values()) - set(paths))
+        found.counts.without_labels = len(there - set(paths))
     paths = [paths[n] for n in kept]
     parsed = [parsed[n] for n in kept]
     boxes = [_boxes(objects) for *_, objects in parsed]
@@ -93,7 +93,7 @@ def read_voc(img_path, ann_path, list_path, class_names, reading):
     said = [size for _, _, size, _ in parsed]
     sizes, turned = look_at_images(found, paths, said, reaches, ann_path, reading)
     owner = np.repeat(np.arange(len(boxes)), [len(b) for b in boxes])
-    check_pixels(np.concatenate(boxes), sizes[owner], ann_path, "xyxy")
+    check_pixels(np.concatenate(boxes), sizes[owner], ann_path, CORNERS, found.notes)
     for n, (path, (file, _, _, objects)) in enumerate(zip(paths, parsed, strict=True)):
         if path in taken:
             found.problems.append(f"{file}: describes {path.name}, as {taken[path].name} does")
@@ -123,13 +123,42 @@ def _boxes(objects):
     return np.array([entry["box"] for entry in objects], np.float64).reshape(-1, 4)
 
 
-def _folder(img_path):
-    """Return two mappings to the pictures of a folder: by file name and by name without suffix."""
+def xml_files(folder):
+    """Return the XML files of a folder, or where it has none, those of the folders below, sorted."""
+    for found in (Path(folder).glob("*"), Path(folder).rglob("*")):
+        files = sorted(path for path in found if path.suffix.lower() == ".xml")
+        if files:
+            return files
+    return []
+
+
+def _pictures(img_path, parsed, ann_path, notes):
+    """Return the picture of each parsed file, None where it has to be looked for, and all there are.
+
+    It is the one that the file names, unless several files name it; else the one of the file's own
+    name. Copied and renamed files often keep a name that is another picture's.
+    """
     by_file, by_stem = {}, {}
     for name in sorted(os.listdir(img_path)):
         if name.lower().endswith(SUFFIXES):
             by_file[name] = by_stem[bare_name(name)] = Path(img_path) / name
-    return by_file, by_stem
+    named = [by_file.get(filename.rsplit("/", 1)[-1]) for _, filename, *_ in parsed]
+    claims = Counter(named)
+    found, differ = [], []
+    for (file, *_), path in zip(parsed, named, strict=True):
+        own = by_stem.get(bare_name(file.name))
+        if path and own and path != own:
+            differ.append((file, path))
+            path = path if claims[path] == 1 else own
+        found.append(path or own)
+    if differ:
+        file, path = differ[0]
+        notes.append(
+            f"{ann_path}: {len(differ)} of {len(parsed)} files name another image than that of "
+            f"their own name (<filename> in {file.name} is {path.name}): taken as named, unless "
+            f"several files name one image"
+        )
+    return found, set(by_file.values())
 
 
 class _Builder(ElementTree.TreeBuilder):
@@ -149,7 +178,7 @@ def _parse(file):
     except NanodetError as error:
         raise NanodetError(f"{file}: {error}") from None
     except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise NanodetError(f"{file}: not valid XML ({error})") from None
+        raise NanodetError(f"{file}: not valid XML in UTF-8 ({error})") from None
     if root.tag != "annotation":
         raise NanodetError(f"{file}: not a Pascal VOC annotation: its root is <{root.tag}>")
     filename = (root.findtext("filename") or "").strip().replace("\\", "/")

@@ -23,8 +23,14 @@ from nanodet.errors import NanodetError
 from nanodet.runtime.names import levelled, shortened
 from nanodet.runtime.pictures import SUFFIXES
 
+YAML = (".yaml", ".yml")
 FEW = 5  # numbers of classes that a message lists
 NAME_FILES = ("data.yaml", "classes.txt", "obj.names")
+OTHER_NAME_FILES = (
+    "*.yaml",
+    "*.yml",
+    "*.names",
+)  # where they hold names, and the above are not there
 
 
 def read_yolo(img_path, ann_path, list_path, class_names, reading):
@@ -39,8 +45,9 @@ def read_yolo(img_path, ann_path, list_path, class_names, reading):
         ann_path: folder of text files, laid out as ``img_path``.
         list_path: a text file that names the pictures to use (see `select`); None for all.
         class_names: the classes; None for those of data.yaml, classes.txt or obj.names in
-            ``ann_path`` or the two folders above it. Where such a file is there, it says what the
-            numbers mean, and its names are matched with ``class_names``.
+            ``ann_path`` or the two folders above it, or of a YAML or ``.names`` file of another name
+            there. Where such a file is there, it says what the numbers mean, and its names are
+            matched with ``class_names``.
         reading: the `nanodet.data.reading.Reading`.
 
     Returns:
@@ -57,17 +64,21 @@ def read_yolo(img_path, ann_path, list_path, class_names, reading):
         raise NanodetError(f"{img_path}: has no pictures")
     texts = [(ann_path / p.relative_to(img_path)).with_suffix(".txt") for p in paths]
     if not any(text.exists() for text in texts):
-        raise NanodetError(f"{ann_path}: has no text file for any picture of {img_path}")
+        raise NanodetError(
+            f"{ann_path}: has no label file for any of the {len(paths)} pictures in {img_path}: "
+            f"{paths[0]} would have {texts[0]}"
+        )
     notes, chosen = [], range(len(paths))
     if list_path is not None:
         names = [str(p.relative_to(img_path)) for p in paths]
         chosen = select(names, list_path, reading, notes)
     file, given = _class_names(ann_path, class_names, notes)
+    whose = reading.names_of if file == ann_path else file
     labelled = [n for n in chosen if texts[n].exists()]
     by_picture = {n: _parse(texts[n]) for n in labelled}
     parsed = [by_picture.get(n, []) for n in chosen]
     lines = [line for part in parsed for line in part]
-    skipped = _check_numbers(lines, len(given), reading, notes)
+    skipped = _check_numbers(lines, given, whose, reading, notes)
     labels = np.minimum(np.array([line.label for line in lines], np.int64), len(given))
     objects = np.bincount(labels, minlength=len(given) + 1)[:-1]
     classes = match_classes(given, objects, class_names, file, reading)
@@ -79,7 +90,7 @@ def read_yolo(img_path, ann_path, list_path, class_names, reading):
     found.counts.without_labels = len(chosen) - len(labelled)
     if list_path is None:
         found.counts.without_picture = len(_label_files(ann_path) - set(texts))
-    boxes = boxes_of_lines(lines, reading, _keypoints(ann_path))
+    boxes = boxes_of_lines(lines, reading, _keypoints(ann_path, file))
     check_parts(lines, boxes, ann_path)
     paths = [paths[n] for n in chosen]
     reaches = np.array([(0.0, 0.0) if part else (np.nan, np.nan) for part in parsed])
@@ -102,24 +113,27 @@ def _label_files(folder):
     return {path for path in folder.rglob("*.txt") if path.name not in NAME_FILES}
 
 
-def _check_numbers(lines, count, reading, notes):
+def _check_numbers(lines, names, whose, reading, notes):
     """Return the numbers of classes beyond the names as ``{"class 7": objects}``, or refuse them."""
-    lines = [line for line in lines if line.label >= count]
-    if not lines:
-        return {}
     found = Counter(line.label for line in lines)
-    label = lines[0].label
+    beyond = Counter({label: found[label] for label in sorted(found) if label >= len(names)})
+    if not beyond:
+        return {}
+    first = next(line for line in lines if line.label in beyond)
     more = ""
-    if len(lines) > 1:
-        kinds = ", ".join(map(str, sorted(found)[:FEW])) + ", ..." * (len(found) > FEW)
-        more = f" ({len(lines)} such lines, of classes {kinds})"
-    line = f"{lines[0].where}: class {label} is not one of 0..{count - 1}{more}"
+    if beyond.total() > 1:
+        kinds = ", ".join(map(str, list(beyond)[:FEW])) + ", ..." * (len(beyond) > FEW)
+        more = f" ({beyond.total()} such lines, of classes {kinds})"
+    line = (
+        f"{first.where}: class {first.label} is not one of 0..{len(names) - 1}{more}, as numbered in "
+        f"{whose} ({shortened(names)})"
+    )
     if reading.unknown_classes != "skip":
-        raise NanodetError(
-            f"{line}; {reading.spelled('unknown_classes', 'skip')} leaves such lines out"
-        )
+        start = "" if found[0] else "numbers start at 0; "
+        skip = reading.spelled("unknown_classes", "skip")
+        raise NanodetError(f"{line}; {start}{skip} leaves such lines out")
     notes.append(f"{line}: left out")
-    return {f"class {label}": objects for label, objects in sorted(found.items())}
+    return {f"class {label}": objects for label, objects in beyond.items()}
 
 
 def _parse(file):
@@ -142,19 +156,18 @@ def _parse(file):
     return parsed
 
 
-def _keypoints(ann_path):
-    """Return (number, values each) that data.yaml gives as ``kpt_shape``, None where it does not."""
-    for folder in _near(ann_path):
-        file = folder / "data.yaml"
-        if file.is_file():
-            content = _yaml(file)
-            shape = content.get("kpt_shape") if isinstance(content, dict) else None
-            if shape is None:
-                return None
-            if not (isinstance(shape, list) and [type(v) for v in shape] == [int, int]):
-                raise NanodetError(f"{file}: kpt_shape {shape!r} is not [number, 2 or 3]")
-            return tuple(shape)
-    return None
+def _keypoints(ann_path, names_file):
+    """Return (number, values each) that a YAML file gives as ``kpt_shape``, None where none does."""
+    files = [folder / "data.yaml" for folder in _near(ann_path)]
+    files += [names_file] if names_file.suffix in YAML else []
+    file = next((file for file in files if file.is_file()), None)
+    content = None if file is None else _yaml(file)
+    shape = content.get("kpt_shape") if isinstance(content, dict) else None
+    if shape is None:
+        return None
+    if not (isinstance(shape, list) and [type(v) for v in shape] == [int, int]):
+        raise NanodetError(f"{file}: kpt_shape {shape!r} is not [number, 2 or 3]")
+    return tuple(shape)
 
 
 def _near(ann_path):
@@ -178,8 +191,10 @@ def _class_names(ann_path, class_names, notes):
         class_names: taken where no file there has names.
         notes: gets a line where a second file has others.
     """
-    files = [folder / name for folder in _near(ann_path) for name in NAME_FILES]
-    files = [file for file in files if file.is_file()]
+    near = _near(ann_path)
+    files = [folder / name for folder in near for name in NAME_FILES if (folder / name).is_file()]
+    if not files:
+        files = [file for folder in near for file in _other_name_files(folder)]
     for file in files:
         names = _names_in(file)
         if names:
@@ -194,6 +209,18 @@ def _class_names(ann_path, class_names, notes):
         f"{ann_path}: no class names: set class_names in the config, or put "
         f"{', '.join(NAME_FILES[:-1])} or {NAME_FILES[-1]} beside the annotations"
     )
+
+
+def _other_name_files(folder):
+    """Return the files of a folder that hold class names, though under a name of their own."""
+    found = []
+    for file in sorted(file for pattern in OTHER_NAME_FILES for file in folder.glob(pattern)):
+        try:
+            if file.is_file() and _names_in(file):
+                found.append(file)
+        except NanodetError:
+            continue  # not ours
+    return found
 
 
 def _tell_others(chosen, names, files, notes):
@@ -213,14 +240,15 @@ def _tell_others(chosen, names, files, notes):
 
 def _names_in(file):
     """Return the names in a file, None where it has none."""
-    if file.suffix != ".yaml":
+    if file.suffix not in YAML:
         text = read_text(file, "this file of class names")
-        names = [line.strip() for line in text.splitlines() if line.strip()]
-    else:
-        content = _yaml(file)
-        names = content.get("names") if isinstance(content, dict) else None
-        if isinstance(names, dict):
-            if set(names) != set(range(len(names))):
-                raise NanodetError(f"{file}: the keys of 'names' are not 0, 1, ...")
-            names = [names[n] for n in range(len(names))]
-    return names if isinstance(names, list) and names else None
+        return [line.strip() for line in text.splitlines() if line.strip()] or None
+    content = _yaml(file)
+    names = content.get("names") if isinstance(content, dict) else None
+    if isinstance(names, dict):
+        if set(names) != set(range(len(names))):
+            raise NanodetError(f"{file}: the keys of 'names' are not 0, 1, ...")
+        names = [names[n] for n in range(len(names))]
+    if not (names is None or isinstance(names, list)):
+        raise NanodetError(f"{file}: 'names' is not a list, such as [cat, dog]: {names!r}")
+    return names or None

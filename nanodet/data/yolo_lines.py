@@ -158,8 +158,8 @@ def _votes(values):
 
 def _remedy(reading):
     return (
-        f"{reading.spelled('yolo_labels', 'boxes')} takes the first four values for cx cy w h, whatever "
-        f"follows, {reading.spelled('yolo_labels', 'polygons')} all for points"
+        f"{reading.spelled('yolo_labels', 'boxes')} reads the first four values as cx cy w h and ignores "
+        f"the rest, {reading.spelled('yolo_labels', 'polygons')} reads all as points"
     )
 
 
@@ -168,7 +168,7 @@ def _wrong_count(line, reading):
     if count == 6:
         return NanodetError(
             f"{line.where}: 6 values, one more than 'class cx cy w h' (a confidence, an angle?); "
-            f"{reading.spelled('yolo_labels', 'boxes')} goes on without it"
+            f"{reading.spelled('yolo_labels', 'boxes')} ignores the last"
         )
     more = f"; {_remedy(reading)}" if count > 6 else ""
     return NanodetError(

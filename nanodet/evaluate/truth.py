@@ -61,9 +61,11 @@ def guess_format(path):
     if path.is_file() and path.suffix.lower() == ".json":
         return "coco"
     if path.is_dir():
-        for suffix, kind in ((".xml", "voc"), (".txt", "yolo")):
-            if next(path.glob(f"*{suffix}"), None):
-                return kind
+        for pattern in ("*", "**/*"):
+            suffixes = {file.suffix.lower() for file in path.glob(pattern)}
+            for suffix, kind in ((".xml", "voc"), (".txt", "yolo")):
+                if suffix in suffixes:
+                    return kind
     raise NanodetError(
         f"{path}: cannot tell the format of these annotations (a .json file is coco, a folder of "
         ".xml voc, of .txt yolo); name it with --format"

@@ -6,6 +6,7 @@ import unicodedata
 from nanodet.errors import NanodetError
 
 FEW = 8  # names that a message lists
+TWICE = "give each class its own name, or all objects of both one number"
 _ENDS = re.compile(r"^[\s_]+|[\s_]+$")
 _SEPARATORS = re.compile(r"(?<=[^\s_-])[\s_-]+(?=[^\s_-])")
 
@@ -59,6 +60,8 @@ def match_names(given, wanted, file, several=False):
                 raise NanodetError(f"{file}: class {name!r} may be {first!r} or {second!r}")
             index = near[0] if near else None
         if index is not None and not several and index in owner:
+            if owner[index] == name:
+                raise NanodetError(f"{file}: class name {name!r} occurs twice; {TWICE}")
             raise NanodetError(
                 f"{file}: classes {owner[index]!r} and {name!r} may both be {wanted[index]!r}"
             )

@@ -5,7 +5,7 @@ import dataclasses
 from nanodet.data.check_images import BadPictures
 from nanodet.data.read import read_annotations
 from nanodet.data.reading import Reading
-from nanodet.data.summary import check_objects, describe, summarise, warnings_of
+from nanodet.data.summary import check_objects, describe, summarise, untaught, warnings_of
 from nanodet.errors import NanodetError
 from nanodet.runtime.names import shortened
 
@@ -70,6 +70,24 @@ def _tell_counts(sets, data, say):
             check_objects(summary, part)
         for line in warnings_of(summary, part):
             say(line)
+        if part == "data.train":
+            for line in untaught(summary, part):
+                say(line)
+    _tell_shared(sets, say)
+
+
+def _tell_shared(sets, say):
+    """Say how many images are in both sets: what was learned from is no measure."""
+    training, validation = (
+        {str(picture.path) for picture in sets[part].pictures}
+        for part in ("data.train", "data.val")
+    )
+    shared = len(training & validation)
+    if shared:
+        say(
+            f"warning: {shared} of the {len(validation)} images of data.val are in data.train, too: AP "
+            f"on images that were trained on says little"
+        )
 
 
 def _read(section, part, names, names_of, file, training=False):

@@ -99,6 +99,19 @@ def test_a_picture_found_by_its_end_is_told(read, tmp_path):
     assert any("1 of 2 pictures found by the end of their name" in note for note in data.notes)
 
 
+@pytest.mark.parametrize(
+    ("name", "there"),
+    [
+        ("Ba\u0308r.png", "B\u00e4r.png"), ("B\u00e4r.png", "Ba\u0308r.png"),  # macOS, others
+        ("my%20image.png", "my image.png"), ("my image.png", "my%20image.png"),
+        ("https://host/a/b.png?token=a/b", "b.png"), (" b.png\n", "b.png"), ("b", "b.PNG"),
+    ],
+)  # fmt: skip
+def test_other_spellings_of_a_name(tmp_path, name, there):
+    images = make(tmp_path / "images", there, "other.png")
+    assert find_pictures(images, [name]) == ([images / there], 1, {})
+
+
 def test_the_longest_end_decides(tmp_path):
     images = make(tmp_path / "images", "day/cam1/a.png", "day/cam2/a.png", "night/cam3/a.png")
     paths, guessed, doubts = find_pictures(images, ["x/cam2/a.png", r"E:\cam3\a.png"])

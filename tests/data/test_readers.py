@@ -8,6 +8,7 @@ import pytest
 
 from nanodet.data.read import read_annotations
 from nanodet.errors import NanodetError
+from nanodet.evaluate.truth import guess_format
 
 
 @pytest.fixture
@@ -353,6 +354,32 @@ def test_voc_in_another_unit_or_form(voc, images, sides):
     fails("xml", "expected", name="voc", img=images, ann=ann)
 
 
+def test_voc_of_a_file_that_names_the_image_of_another(voc, images):
+    for box, stem in ((1, "a"), (2, "b")):  # b.xml was copied from a.xml
+        ann = voc(thing(box, 1, 9, 9), stem=stem, filename="a.jpg")
+    data = read_annotations("voc", images, ann)
+    assert [(p.path.name, p.boxes[0, 0]) for p in data.pictures] == [("a.jpg", 1), ("b.jpg", 2)]
+    assert len(data.notes) == 1 and "<filename> in b.xml is a.jpg" in data.notes[0]
+    for box, stem, other in ((1, "a", "b"), (2, "b", "a")):  # renamed, or named so on purpose
+        voc(thing(box, 1, 9, 9), stem=stem, filename=f"{other}.jpg")
+    data = read_annotations("voc", images, ann)
+    assert [(p.path.name, p.boxes[0, 0]) for p in data.pictures] == [("b.jpg", 1), ("a.jpg", 2)]
+    assert "2 of 2 files name another image" in data.notes[0]
+
+
+def test_voc_in_folders_and_with_another_case_of_the_suffix(voc, images):
+    for box, day in ((1, "mon"), (2, "tue")):
+        ann = voc(thing(box, 1, 9, 9), filename="c.jpg")
+        for folder in (ann, images):
+            (folder / day).mkdir()
+        (ann / "a.xml").rename(ann / day / "c.XML")
+        (images / day / "c.jpg").write_bytes((images / "a.jpg").read_bytes())
+    data = read_annotations("voc", images, ann)
+    found = [(p.path.relative_to(images).as_posix(), p.boxes[0, 0]) for p in data.pictures]
+    assert (found, data.notes) == ([("mon/c.jpg", 1), ("tue/c.jpg", 2)], [])
+    assert guess_format(ann) == "voc"
+
+
 # YOLO
 
 
@@ -380,6 +407,30 @@ def test_yolo_boxes_polygons_and_names(yolo, images, tmp_path):
     assert len(second.boxes) == 0
     (ann / "classes.txt").write_text("p\nq\n")  # nearer
     assert read_annotations("yolo", images, ann).class_names == ("p", "q")
+
+
+@pytest.mark.parametrize("file", ["data.yml", "coco8.yaml", "shapes.names"])
+def test_yolo_names_in_a_file_of_another_name(yolo, images, tmp_path, file):
+    ann = yolo("1 0.5 0.5 0.5 0.2")
+    (tmp_path / "a.yaml").write_text("names: [broken")  # and others that are not about classes
+    (tmp_path / "b.yaml").write_text("class_names: [x]")
+    (tmp_path / file).write_text("x\ny\n" if file.endswith(".names") else "names: {1: y, 0: x}")
+    data = read_annotations("yolo", images, ann, class_names=["y", "x"])
+    assert data.pictures[0].labels.tolist() == [0]  # y, by name
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("names: cat, dog", ["'names' is not a list"]),
+        ("names: [yes, no]", ["class name True is not a text", "in quotes"]),
+        ("names: [x, x]", ["'x' occurs twice", "own name"]),
+        ("names: [x]", ["class 2 is not one of 0..0", "data.yaml (x)", "numbers start at 0"]),
+    ],
+)
+def test_yolo_names_that_are_none(yolo, images, tmp_path, text, words):
+    (tmp_path / "data.yaml").write_text(text)
+    fails(*words, name="yolo", img=images, ann=yolo("2 0.5 0.5 0.5 0.2"), class_names=["x", "y"])
 
 
 @pytest.mark.parametrize(
@@ -419,6 +470,8 @@ def test_yolo_keypoints_as_data_yaml_says(yolo, images, tmp_path):
 
 
 def test_yolo_wrong_folder(yolo, images, tmp_path):
-    fails("no text file", name="yolo", img=images, ann=yolo("", "zzz"), class_names=["x"])
+    ann = yolo("", "zzz")
+    words = "no label file", f"a.jpg would have {ann / 'a.txt'}"
+    fails(*words, name="yolo", img=images, ann=ann, class_names=["x"])
     (tmp_path / "none").mkdir()
     fails("no pictures", name="yolo", img=tmp_path / "none", ann=yolo(""), class_names=["x"])

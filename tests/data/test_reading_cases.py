@@ -60,7 +60,7 @@ def test_labelled_on_the_stored_pixels(cases, capsys, annotations, options):
         ("yolo", "exif/o6/images", "exif/o6/labels", "12 labelled pictures are turned by EXIF"),
         ("yolo", "yolo_px/images", "yolo_px/labels", "39 of 39 boxes lie far outside 0..1"),
         ("coco", "base/train/images", "base/train/norm.json", "all 101 boxes lie in 0..1"),
-        ("coco", "base/train/images", "base/train/xyxy.json", "look like corners"),
+        ("coco", "base/train/images", "base/train/xyxy.json", "look like x1 y1 x2 y2"),
         ("coco", "badval/images", "badval/coco.json", "005.jpg: this picture is truncated; bad"),
         ("coco", "badval/images", "badval/coco.json", "has 320 x 240 pixels, its annotation says"),
     ],

@@ -119,8 +119,11 @@ def test_labels_by_other_names():
 @pytest.mark.parametrize(
     ("found", "word"),
     [
-        (annotations(picture([GOOD], ignored=[GOOD, GOOD])), "2 of 3 boxes are ignored"),
-        (annotations(picture([GOOD]), skipped={"cow": 2}), "2 of 3 boxes are of classes that"),
+        (
+            annotations(picture([GOOD], ignored=[GOOD, GOOD])),
+            "2 of 3 boxes are marked to be ignored",
+        ),
+        (annotations(picture([GOOD]), skipped={"cow": 2}), "2 of 3 boxes are left out, being of"),
         (annotations(picture([GOOD]), counts=Counts(left_out=2)), "2 of 3 boxes are left out"),
         (annotations(picture([GOOD]), counts=Counts(clipped=1)), "1 of 1 box reach outside"),
         (annotations(picture([GOOD, *[[1, 1, 2, 2]] * 2])), "2 of 3 boxes are too small"),

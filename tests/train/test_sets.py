@@ -1,7 +1,9 @@
 """What is said of both sets before the first step, and what ends a training there."""
 
+import dataclasses
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 from turned_pictures import annotate, write_turned
@@ -34,6 +36,26 @@ def test_each_set_is_one_line(small_config):
     assert lines[1].startswith("data.val: 8 images, ")
     for name in ("circle", "square", "triangle", "star"):
         assert f"{name} " in lines[0]
+
+
+def test_a_class_without_boxes_and_images_of_both_sets_are_told(small_config, tmp_path):
+    config, lines = load_config(small_config()), []
+    read_sets(config, "c.yml", lines.append)
+    rare = config.class_names[0]
+
+    def without_rare(content):
+        (unwanted,) = (c["id"] for c in content["categories"] if c["name"] == rare)
+        content["annotations"] = [a for a in content["annotations"] if a["category_id"] != unwanted]
+
+    section = config.data.train
+    section.ann_path = changed(Path(section.ann_path), tmp_path / "a.json", without_rare)
+    config.data.val = dataclasses.replace(section)
+    lines.clear()
+    read_sets(config, "c.yml", lines.append)
+    told = [line for line in lines if line.startswith("warning")]
+    assert told[0] == f"warning: data.train: no boxes of {rare}, which will not be learned"
+    assert told[1].startswith("warning: 24 of the 24 images of data.val are in data.train, too")
+    assert len(told) == 2
 
 
 @pytest.mark.parametrize("change", [crowds, lambda content: content.update(annotations=[])])
