@@ -16,7 +16,7 @@ class BadPictures(NanodetError):
     """Pictures that cannot be trained on: ``lines`` has one for each, naming the file."""
 
     def __init__(self, lines):
-        self.lines = lines
+        self.lines = lines = list(dict.fromkeys(lines))  # one image may be listed twice
         more = f"; and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
         count = f"{len(lines)} pictures cannot be used: " if len(lines) > 1 else ""
         remedy = (

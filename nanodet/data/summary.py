@@ -13,6 +13,7 @@ from nanodet.runtime.names import shortened
 CLASSES_SHOWN = 10  # longer lists show the most and the least frequent ones
 ENDS_SHOWN = 3
 MOST = 0.5  # of the boxes; more of them lost is worth a warning
+REPEATED = 0.01  # of the boxes or images; more repeats are worth a warning
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,12 @@ def warnings_of(summary, key):
     ):
         if lost > MOST * of:
             lines.append(f"warning: {key}: {lost} of {_many(of, 'box', 'es')} {cause}")
+    for repeats, of, text in (
+        (summary.same_boxes, taught, "boxes repeat one of the same class and image"),
+        (summary.same_images, summary.images, "images are listed twice"),
+    ):
+        if repeats > REPEATED * of:
+            lines.append(f"warning: {key}: {repeats} of {of} {text}: {_REPEATED}")
     if counts.without_labels > MOST * summary.images and counts.without_picture:
         lines.append(
             f"warning: {key}: {_many(counts.without_labels, 'image')} have no label file, and "
@@ -169,6 +176,7 @@ _IGNORED = (
     "are marked to be ignored (iscrowd or ignore in COCO, difficult in VOC) and do not count: is that "
     "intended?"
 )
+_REPEATED = "repeats count again, in training and in AP; remove them"
 _SKIPPED = "are left out, being of classes that class_names lacks"
 _OUTSIDE = (
     "are left out, having no area inside their image: are they in another unit or form, or of images "

@@ -33,6 +33,8 @@ def cases(shared, monkeypatch):
         ("base/val/images", "base/val/zh.json", "翘头剪 is square, 止血钳 is disc"),
         ("base/val", "base/val/path_bs.json", ""),
         ("base/val/images", "base/val/path_bs.json", "24 of 24 pictures found by the end"),
+        ("base/val/images", "base/val/xml", ""),
+        ("base/val/images", "badval/path_proj.json", "24 of 24 pictures found by the end"),
         ("base/val/images", "badval/path_up.json", "24 of 24 pictures found by the end"),
     ],
 )

@@ -6,6 +6,7 @@ import pytest
 
 from nanodet.cli.main import main
 from nanodet.data.read import read_annotations
+from nanodet.data.summary import summarise, warnings_of
 from nanodet.errors import NanodetError
 
 RIGHT, STORED = 86.90, 84.44  # of base/val; of exif/o6, by the sizes in COCO's and VOC's form
@@ -68,6 +69,16 @@ def test_labelled_on_the_stored_pixels(cases, capsys, annotations, options):
 def test_one_line(cases, kind, images, annotations, words):
     with pytest.raises(NanodetError, match=re.escape(words)):
         read_annotations(kind, images, annotations)
+
+
+@pytest.mark.parametrize(
+    ("annotations", "words"),
+    [("dupbox", "39 of 78 boxes repeat one of"), ("twice", "24 of 48 images are listed twice")],
+)
+def test_repeats(cases, annotations, words):
+    found = read_annotations("coco", "yolo_px/images", f"yolo_px/{annotations}.json")
+    (line,) = warnings_of(summarise(found), "a.json")
+    assert line.startswith(f"warning: a.json: {words}")
 
 
 @pytest.mark.parametrize("annotations", ["noboxes", "allcrowd"])

@@ -126,7 +126,9 @@ def test_labels_by_other_names():
         (annotations(picture([GOOD]), skipped={"cow": 2}), "2 of 3 boxes are left out, being of"),
         (annotations(picture([GOOD]), counts=Counts(left_out=2)), "2 of 3 boxes are left out"),
         (annotations(picture([GOOD]), counts=Counts(clipped=1)), "1 of 1 box reach outside"),
-        (annotations(picture([GOOD, *[[1, 1, 2, 2]] * 2])), "2 of 3 boxes are too small"),
+        (annotations(picture([GOOD, [1, 1, 2, 2], [2, 1, 3, 2]])), "2 of 3 boxes are too small"),
+        (annotations(picture([GOOD, GOOD])), "1 of 2 boxes repeat one of the same class"),
+        (annotations(picture([GOOD]), picture([])), "1 of 2 images are listed twice"),
     ],
 )
 def test_most_of_it_lost(found, word):
@@ -138,6 +140,6 @@ def test_most_of_it_lost(found, word):
 
 def test_a_sound_set_warns_of_nothing():
     found = annotations(
-        picture([GOOD] * 2, ignored=[GOOD] * 2), counts=Counts(left_out=1, clipped=1)
+        picture([GOOD, [1, 1, 30, 30]], ignored=[GOOD] * 2), counts=Counts(left_out=1, clipped=1)
     )
     assert warnings_of(summarise(found, section()), "data.train") == []
