@@ -171,7 +171,7 @@ def bare_name(name):
     return stem if known else name
 
 
-def select(names, list_path, reading, notes):
+def select(names, list_path, reading, notes, what="picture"):
     """Return the indices into ``names`` that a list file asks for, in its order.
 
     Args:
@@ -182,6 +182,7 @@ def select(names, list_path, reading, notes):
         reading: the `nanodet.data.reading.Reading`; its ``missing_images`` says whether names of
             nothing are left out.
         notes: gets a line about those.
+        what: what the names are of, in messages.
 
     Raises:
         NanodetError: the list is not readable, empty, or names something unknown.
@@ -198,7 +199,7 @@ def select(names, list_path, reading, notes):
             name = name.rsplit(None, 1)[0]
         found = by_name.get(bare_name(name), [])
         if len(found) > 1:  # same name in several folders
-            found = [n for n in found if _same_end(names[n], name)]
+            found = _of_same_end(names, found, name, chosen)
         if len(found) > 1:
             raise NanodetError(
                 f"{list_path}: line {number}: {name!r} may be {names[found[0]]} or {names[found[1]]}"
@@ -208,7 +209,7 @@ def select(names, list_path, reading, notes):
         else:
             unknown.append((number, name))
     if unknown:
-        line = _unknown_names(list_path, unknown)
+        line = _unknown_names(list_path, unknown, what)
         if reading.missing_images != "skip" or not chosen:
             skip = reading.spelled("missing_images", "skip")
             raise NanodetError(f"{line}; {skip} goes on without" if chosen else line)
@@ -218,9 +219,9 @@ def select(names, list_path, reading, notes):
     return list(chosen)
 
 
-def _unknown_names(list_path, unknown):
+def _unknown_names(list_path, unknown, what):
     number, name = unknown[0]
-    line = f"{list_path}: line {number}: no picture {name!r}"
+    line = f"{list_path}: line {number}: no {what} {name!r}"
     if len(unknown) == 1:
         return line
     others = ", ".join(repr(name) for _, name in unknown[1:FEW])
@@ -228,8 +229,20 @@ def _unknown_names(list_path, unknown):
     return f"{line}, nor {others}{more} ({len(unknown)} such lines)"
 
 
-def _same_end(path, name):
-    """Tell whether ``path`` ends in ``name``, folder by folder, or the other way round."""
-    path, name = ([*Path(p.replace("\\", "/")).parts[:-1], bare_name(p)] for p in (str(path), name))
-    shorter = min(len(path), len(name))
-    return path[-shorter:] == name[-shorter:]
+def _of_same_end(names, found, name, chosen):
+    """Return those of ``found`` that ``name`` may mean by its folders.
+
+    The path that the name is comes first, if not chosen before: a list without folders names it
+    again where it means another.
+    """
+    wanted = _parts(name)
+    parts = {n: _parts(names[n]) for n in found}
+    ending = [n for n in found if parts[n][-len(wanted) :] == wanted]
+    if len(ending) > 1:
+        return [n for n in ending if parts[n] == wanted and n not in chosen] or ending
+    return ending or [n for n in found if wanted[-len(parts[n]) :] == parts[n]]
+
+
+def _parts(name):
+    """Return the folders of a path and its name without suffix."""
+    return [*Path(str(name).replace("\\", "/")).parts[:-1], bare_name(name)]

@@ -34,10 +34,11 @@ def read_voc(img_path, ann_path, list_path, class_names, reading):
     regions.
 
     Args:
-        img_path: folder of pictures; an XML's picture is the one its ``filename`` names, or
-            where there is none such, the one with the XML's own name; last, one of its ``filename``
-            in a folder below.
-        ann_path: folder of XML files, used in alphabetical order.
+        img_path: folder of pictures, with folders inside it. An XML's picture is the one its
+            ``filename`` names, or where there is none such, the one with the XML's own name: in the
+            folder that lies here as the XML's does in ``ann_path``, or else directly in
+            ``img_path``; last, one of its ``filename`` in a folder below.
+        ann_path: folder of XML files, with folders inside it; used in alphabetical order.
         list_path: a text file that names the pictures to use (see `select`); None for all.
         class_names: the classes; None for all names that occur, sorted.
         reading: the `nanodet.data.reading.Reading`.
@@ -50,13 +51,13 @@ def read_voc(img_path, ann_path, list_path, class_names, reading):
     """
     check_folder(ann_path, "annotations")
     check_folder(img_path, "pictures")
-    files = xml_files(ann_path)
+    files = sorted(path for path in Path(ann_path).rglob("*") if path.suffix.lower() == ".xml")
     if not files:
         raise NanodetError(f"{ann_path}: has no XML files")
     notes, taken = [], {}
     if list_path is not None:
         names = [str(file.relative_to(ann_path)) for file in files]
-        chosen = select(names, list_path, reading, notes)
+        chosen = select(names, list_path, reading, notes, "XML file of")
         files = [files[n] for n in chosen]
     parsed = [(file, *_parse(file)) for file in files]
     known, there = _pictures(img_path, parsed, ann_path, notes)
@@ -123,15 +124,6 @@ def _boxes(objects):
     return np.array([entry["box"] for entry in objects], np.float64).reshape(-1, 4)
 
 
-def xml_files(folder):
-    """Return the XML files of a folder, or where it has none, those of the folders below, sorted."""
-    for found in (Path(folder).glob("*"), Path(folder).rglob("*")):
-        files = sorted(path for path in found if path.suffix.lower() == ".xml")
-        if files:
-            return files
-    return []
-
-
 def _pictures(img_path, parsed, ann_path, notes):
     """Return the picture of each parsed file, None where it has to be looked for, and all there are.
 
@@ -139,14 +131,22 @@ def _pictures(img_path, parsed, ann_path, notes):
     name. Copied and renamed files often keep a name that is another picture's.
     """
     by_file, by_stem = {}, {}
-    for name in sorted(os.listdir(img_path)):
-        if name.lower().endswith(SUFFIXES):
-            by_file[name] = by_stem[bare_name(name)] = Path(img_path) / name
-    named = [by_file.get(filename.rsplit("/", 1)[-1]) for _, filename, *_ in parsed]
-    claims = Counter(named)
+    for root, _, names in os.walk(img_path):
+        inside = Path(root).relative_to(img_path)
+        for name in sorted(names):
+            if name.lower().endswith(SUFFIXES):
+                by_file[inside, name] = by_stem[inside, bare_name(name)] = Path(root, name)
+    pairs = []
+    for file, filename, *_ in parsed:
+        named = own = None
+        for folder in (file.relative_to(ann_path).parent, Path()):
+            if named is None and own is None:
+                named = by_file.get((folder, filename.rsplit("/", 1)[-1]))
+                own = by_stem.get((folder, bare_name(file.name)))
+        pairs.append((named, own))
+    claims = Counter(named for named, _ in pairs)
     found, differ = [], []
-    for (file, *_), path in zip(parsed, named, strict=True):
-        own = by_stem.get(bare_name(file.name))
+    for (file, *_), (path, own) in zip(parsed, pairs, strict=True):
         if path and own and path != own:
             differ.append((file, path))
             path = path if claims[path] == 1 else own

@@ -343,6 +343,34 @@ def test_voc_other_errors(voc, images, tmp_path):
     fails("a.xml", "<svg>", name="voc", img=images, ann=tmp_path / "empty")
 
 
+def test_voc_in_folders(voc, images, tmp_path):
+    """XML files and pictures in folders: same names in several, upper-case suffixes, flat pictures."""
+    picture = (images / "a.jpg").read_bytes()
+    folder = voc(thing(1, 1, 5, 5))
+    for n, inside in enumerate(("mon", "tue", "flat"), 2):
+        voc(thing(n, 1, 9, 9), stem=f"{n}")
+        target = folder / inside / ("b.XML" if inside == "flat" else "a.xml")
+        target.parent.mkdir()
+        (folder / f"{n}.xml").rename(target)
+        if inside != "flat":
+            (images / inside).mkdir()
+            (images / inside / "a.jpg").write_bytes(picture)
+    (folder / "flat" / "b.XML").write_text(
+        (folder / "flat" / "b.XML").read_text().replace("a.jpg", "b.jpg")
+    )
+    (images / "tue" / "c.jpg").write_bytes(picture)  # has no XML file
+    found = read_annotations("voc", images, folder)
+    paths = {p.path.relative_to(images).as_posix(): p.boxes[0, 0] for p in found.pictures}
+    assert paths == {"a.jpg": 1, "mon/a.jpg": 2, "tue/a.jpg": 3, "b.jpg": 4}
+    assert found.counts.without_labels == 1
+    (tmp_path / "list.txt").write_text("tue/a\ntue/a\na\n")
+    chosen, _ = read_annotations("voc", images, folder, tmp_path / "list.txt").pictures
+    assert chosen.path == images / "tue" / "a.jpg"
+    for text, words in (("tue/a\ntue/c\n", "no XML file of 'tue/c'"), ("a\na\na", "'a' may be")):
+        (tmp_path / "list.txt").write_text(text)
+        fails(words, name="voc", img=images, ann=folder, list_path=tmp_path / "list.txt")
+
+
 def test_voc_counts_pictures_without_xml(voc, images):
     counts = read_annotations("voc", images, voc(thing(1, 1, 50, 5), thing(9, 9, 9, 9))).counts
     assert (counts.without_labels, counts.clipped, counts.left_out) == (1, 1, 1)
