@@ -34,6 +34,18 @@ def fill(config, fail):
         optimizer.weight_decay = WEIGHT_DECAY.get(optimizer.name)
 
 
+def take_classes(config, names):
+    """Fill the classes in that a config leaves to the data.
+
+    Args:
+        config: a `Config`, changed in place where it names no classes and gives no other number.
+        names: those of a model that was trained with it; None for a model without names.
+    """
+    head = config.model.arch.head
+    if config.class_names is None and names and head.num_classes in (None, len(names)):
+        config.class_names, head.num_classes = list(names), len(names)
+
+
 def fill_arch(arch, fail):
     """Fill ``model.arch``: channels, levels and strides follow from the backbone."""
     backbone, fpn, head = arch.backbone, arch.fpn, arch.head

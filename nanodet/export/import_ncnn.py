@@ -11,6 +11,7 @@ import torch
 
 from nanodet.compare.tensors import picture_paths, picture_tensors
 from nanodet.config import Config, load_config
+from nanodet.config.follow import take_classes
 from nanodet.errors import NanodetError
 from nanodet.export import batch_norm
 from nanodet.export.batch_norm import LIMIT, with_fixed_fit
@@ -76,14 +77,16 @@ def import_model(
     check_writable(out)
     if not isinstance(config, Config):
         config, file = load_config(config), str(config)
-    network = fresh_network(config, file)
     paths = [] if images is None else picture_paths(images, reading)
     weights_file = param.with_suffix(".bin")
     graph, weights = check_model(param, weights_file)
     graph, form = unify(graph, param)
     _refuse_quantised(graph, weights, param)
+    names = class_names_of(param, form.classes)
+    take_classes(config, names)
+    check_class_order(config.class_names, names, file, param)
+    network = fresh_network(config, file)
     pairs = match(network, graph, form, param, file)
-    check_class_order(config.class_names, class_names_of(param, form.classes), file, param)
     fill(network, pairs, weights)
     report(f"{param}: {len(pairs)} convolutions, {form.classes} classes")
     spec = dataclasses.replace(spec_of(config), source={}, files={})

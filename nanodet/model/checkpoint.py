@@ -11,6 +11,7 @@ import torch
 
 from nanodet import __version__
 from nanodet.config import Config, config_of_checkpoint, config_to_dict, load_config
+from nanodet.config.follow import take_classes
 from nanodet.config.stored import FORMAT
 from nanodet.errors import NanodetError
 from nanodet.model.class_rows import check_class_order, matching_classes, take_rows
@@ -122,6 +123,7 @@ def load_network(path, config=None):
         file = "config"
         if not isinstance(config, Config):
             file, config = str(config), load_config(config)
+            take_classes(config, checkpoint.class_names)
         check_class_order(config.class_names, checkpoint.class_names, file, path)
     network = build_network(config.model.arch, file)
     fill(network, checkpoint, file)

@@ -42,7 +42,10 @@ def build_network(arch, file="config"):
     fill_arch(arch, fail)
     head, fpn, backbone = arch.head, arch.fpn, arch.backbone
     if head.num_classes is None:
-        fail("model.arch.head.num_classes", "neither this nor class_names is given")
+        fail(
+            "model.arch.head.num_classes",
+            "neither this nor class_names is given, and only a training takes them from the data",
+        )
     return NanoDet(
         ShuffleNetV2(
             backbone.model_size, backbone.out_stages, backbone.activation, backbone.with_last_conv

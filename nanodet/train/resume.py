@@ -1,6 +1,7 @@
 """Going on with a run: the checkpoint and the config must describe the same one."""
 
 from nanodet.config import config_to_dict
+from nanodet.config.follow import take_classes
 from nanodet.errors import NanodetError
 from nanodet.model.checkpoint import read_checkpoint
 from nanodet.runtime.names import levelled, shortened
@@ -39,8 +40,7 @@ def check_same_run(path, config, file):
         )
     if config.seed is None:
         config.seed = theirs.seed
-    if config.class_names is None:
-        config.class_names = theirs.class_names
+    take_classes(config, theirs.class_names)
     if config.model.arch.head.num_classes is None:
         config.model.arch.head.num_classes = theirs.model.arch.head.num_classes
     _check_classes(path, config, theirs, file)

@@ -8,8 +8,9 @@ import torch
 from lying_server import lying_server
 from small_arch import arch
 
+from nanodet.config import config_to_dict, load_config
 from nanodet.errors import NanodetError
-from nanodet.model.checkpoint import load_network, read_checkpoint, take_matching
+from nanodet.model.checkpoint import KEY, load_network, read_checkpoint, take_matching
 from nanodet.model.network import build_network
 from nanodet.model.pretrained import load_pretrained
 
@@ -79,6 +80,19 @@ def test_a_wrong_class_count_names_both_counts(shared, root):
         )
     assert "80 classes" in str(caught.value)
     assert "num_classes" in str(caught.value)
+
+
+def test_a_config_without_classes_takes_those_of_the_checkpoint(root, tmp_path):
+    custom = root / "config" / "nanodet-m_custom.yml"  # names none: its training took the data's
+    config = load_config(custom, ["class_names=[cat, dog]", "model.arch.backbone.model_size=0.5x"])
+    state = build_network(config.model.arch).state_dict()
+    path = tmp_path / "own.ckpt"
+    torch.save({"state_dict": state, KEY: {"config": config_to_dict(config)}}, path)
+    given = tmp_path / "custom.yml"
+    small = "model:\n  arch: {backbone: {model_size: 0.5x}}\n"
+    given.write_text(custom.read_text().replace("model:\n", small))
+    _, found, _ = load_network(path, given)
+    assert found.class_names == ["cat", "dog"] and found.model.arch.head.num_classes == 2
 
 
 class Evil:
