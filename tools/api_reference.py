@@ -132,7 +132,7 @@ def markdown(docstring: str) -> str:
         if section == "Example":
             lines.append(line.strip())
             continue
-        item = re.fullmatch(r"    ([\w.,* ]+): (.+)", line)
+        item = re.fullmatch(r"    ([\w.,*][\w.,* ]*): (.+)", line)
         if item and section != "Returns":
             names = ", ".join(f"`{name.strip()}`" for name in item[1].split(","))
             lines.append(f"- {names}: {item[2]}")

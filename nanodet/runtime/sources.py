@@ -1,6 +1,7 @@
 """Where pictures come from: files, folders, patterns, videos, cameras and streams."""
 
 import glob
+import itertools
 import math
 import os
 import re
@@ -20,6 +21,7 @@ from nanodet.runtime.pictures import SUFFIXES, read_picture
 
 URL = re.compile(r"(rtsps?|rtmps?|https?|udp|tcp|srt)://", re.IGNORECASE)
 TIMEOUT_S = 10  # a stream that neither opens nor sends for so long is given up
+LOOK = 5000  # entries of folders inside a folder that are looked at: it may be a whole disk
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0  # between attempts to reconnect, each twice the last
 
 
@@ -101,8 +103,13 @@ def open_source(text, warn=print_warning, reconnect_s=None):
             files = sorted(f for f in path.iterdir() if _is_picture_name(f))
         except OSError as error:
             raise NanodetError(f"{path}: cannot read this folder ({error.strerror})") from None
+        deeper = _has_pictures_deeper(path)
+        hint = f"'{glob.escape(str(path))}/**' takes those of the folders inside it, too"
         if not files:
-            raise NanodetError(f"{path}: no pictures in this folder (.jpg, .png, ...)")
+            line = f"{path}: no pictures in this folder (.jpg, .png, ...)"
+            raise NanodetError(f"{line}; {hint}" if deeper else line)
+        if deeper:
+            warn(f"{path}: the pictures of folders inside it are left out; {hint}")
         return PictureSource("pictures", text, files, path, warn)
     if os.path.exists(path):
         return _open_camera(text, reconnect_s, warn) if path.is_char_device() else _open_file(path)
@@ -112,6 +119,12 @@ def open_source(text, warn=print_warning, reconnect_s=None):
             raise NanodetError(f"{text}: no pictures match this pattern")
         return PictureSource("pictures", text, files, _fixed_folder(path), warn)
     raise NanodetError(f"{text}: there is no such file, folder, camera or stream")
+
+
+def _has_pictures_deeper(folder):
+    """Whether there are pictures in folders inside a folder, as far as a quick look tells."""
+    found = glob.iglob(os.path.join(glob.escape(str(folder)), "*", "**"), recursive=True)
+    return any(_is_picture_name(Path(path)) for path in itertools.islice(found, LOOK))
 
 
 class PictureSource(Source):

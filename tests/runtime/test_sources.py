@@ -39,7 +39,11 @@ def test_folder_is_sorted_and_goes_on_past_broken_pictures(tmp_path):
     ]
     assert [f.index for f in frames] == [0, 1, 4]
     assert frames[0].picture.shape == (30, 40, 3) and frames[0].time_s is None
-    assert len(warnings) == 2 and "cut.jpg" in warnings[0] and "empty.jpg" in warnings[1]
+    assert [w.count(n) for w, n in zip(warnings, ("/**", "cut.jpg", "empty.jpg"), strict=True)] == [
+        1,
+        1,
+        1,
+    ]
     assert source.problem == f"{tmp_path}: 2 of 5 pictures could not be read"
 
 
@@ -112,6 +116,20 @@ def test_one_line_for_what_cannot_be_opened(tmp_path, capfd, name, content, mess
         list(open_source(name if name.isdigit() else path))
     assert name in str(caught.value)
     assert capfd.readouterr().err == ""  # nothing of OpenCV's or FFmpeg's own
+
+
+def test_pictures_in_folders_inside_a_folder_are_told(tmp_path):
+    outer, lines = tmp_path / "o [1]", []
+    (outer / "in").mkdir(parents=True)
+    write(outer / "in" / "p.jpg")
+    with pytest.raises(NanodetError, match=r"no pictures in this folder.*o \[\[\]1\]/\*\*' takes"):
+        open_source(outer)
+    write(outer / "q.jpg")
+    assert open_source(outer, lines.append).total == 1
+    assert len(lines) == 1 and "folders inside it are left out" in lines[0]
+    assert open_source(lines[0].split("'")[1]).total == 2
+    (outer / "in" / "p.jpg").unlink()
+    assert open_source(outer, lines.append).total == 1 and len(lines) == 1
 
 
 def test_mp4_without_its_index_cannot_be_opened(tmp_path, capfd):
