@@ -116,3 +116,17 @@ def exported_small(small_checkpoint, tmp_path_factory):
     from nanodet.export.export import export
 
     return export(small_checkpoint, tmp_path_factory.mktemp("exported"), report=lambda line: None)
+
+
+@pytest.fixture(scope="session")
+def small_batch(small_checkpoint, exported_small, tmp_path_factory):
+    """The ONNX file of `small_checkpoint` that takes three pictures at once."""
+    import dataclasses
+
+    from nanodet.export.onnx_file import write_fixed
+    from nanodet.model.torch_backend import TorchBackend
+
+    path = tmp_path_factory.mktemp("batch") / "small-batch3.onnx"
+    spec = dataclasses.replace(exported_small.spec, any_size=False, batch=3)
+    write_fixed(TorchBackend(small_checkpoint).network, spec, path)
+    return path

@@ -37,6 +37,9 @@ class ModelSubject:
     Args:
         path, config, size, threads, precision: as `Detector` takes them.
         picture: uint8 (H, W, 3) BGR.
+
+    Raises:
+        NanodetError: as `Detector` does; the model takes several pictures at once.
     """
 
     stages = ("preprocess", "network", "decode")
@@ -44,6 +47,12 @@ class ModelSubject:
     def __init__(self, path, picture, size=None, threads=1, precision="fp32", config=None):
         cv2.setNumThreads(threads)  # the stages around the network, too
         self._detector = Detector(path, config, size=size, threads=threads, precision=precision)
+        batch = self._detector.spec.batch
+        if batch > 1:
+            raise NanodetError(
+                f"{path}: takes {batch} pictures at once, and what is timed is one: export without "
+                "--batch"
+            )
         if self._detector.fit == "own":
             # a checkpoint's own fit gives every picture another size; exported models letterbox
             check_input_size(self._detector.size, str(path))

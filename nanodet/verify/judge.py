@@ -11,9 +11,9 @@ ORDER = ("fp32", "fp16", "bf16", "fp16 arithmetic", "int8")
 NETWORK = {"fp32": FULL, "fp16": HALF, "bf16": BRAIN, "fp16 arithmetic": BRAIN}
 UNLIMITED = Tolerance(float("inf"), float("inf"))
 AP = {"fp32": 0.05, "fp16": 0.1, "bf16": 0.3, "fp16 arithmetic": 0.3, "int8": 1.0}
-AP_PICTURES = 500
+CERTAIN = 3  # standard errors of a change of AP, beyond which chance does not reach
 EXACT_TWINS = 0.99  # of the detections above 0.3: for full precision that ends in boxes
-TWINS_GENERATED = 0.5
+TWINS_UNSURE = 0.5
 
 
 @dataclass
@@ -70,55 +70,73 @@ def network_tolerance(kind):
     return NETWORK.get(kind, UNLIMITED)
 
 
-def ap_tolerance(kind, spec, pictures):
-    """Return by how many points of AP a stage may differ from the reference.
+def ap_limit(kind, spec):
+    """Return by how many points of AP a stage may differ from the reference, chance aside.
 
-    The limits are for 500 pictures. On fewer, chance moves AP more: by the root of their number. A
-    quantised model may carry its own budget (``measured.int8.max_drop``), which holds as it is.
+    A quantised model may carry its own budget (``measured.int8.max_drop``).
     """
     budget = spec.measured.get("int8")
     budget = budget.get("max_drop") if isinstance(budget, dict) else None
     if kind == "int8" and type(budget) in (int, float) and 0 <= budget < 100:
         return float(budget)
-    return AP[kind] * max(1.0, (AP_PICTURES / pictures) ** 0.5)
+    return AP[kind]
 
 
-def judge_ap(row, spec, kind, ap, reference_ap, pictures):
-    """Enter AP into a `Row`, and a fault where it is too far from the reference's."""
+def judge_ap(row, spec, kind, ap, reference_ap, spread):
+    """Enter AP into a `Row`, and a fault where it is too far from the reference's.
+
+    On few pictures chance moves AP too: where NMS keeps another of two boxes that score alike, it
+    is that of one picture among few.
+
+    Args:
+        row: the `Row`.
+        spec, kind: of the stage.
+        ap, reference_ap: in percent, or None.
+        spread: called for the standard error of the change, where that is beyond its limit.
+
+    Returns:
+        whether AP tells anything: False where the change is beyond its limit and chance explains it.
+    """
     row.ap = ap
     if ap is None or reference_ap is None:
-        return
+        return True
     row.ap_change = ap - reference_ap
-    allowed = ap_tolerance(kind, spec, pictures)
+    limit = ap_limit(kind, spec)
+    if kind == "int8" and limit > AP["int8"]:
+        row.notes.append(f"may lose {limit:g} AP by its own budget; {AP['int8']:g} is usual")
     # a quantised model may gain; any other has no reason to
-    if kind == "int8" and allowed > AP["int8"]:
-        row.notes.append(f"may lose {allowed:g} AP by its own budget; {AP['int8']:g} is usual")
     off = -row.ap_change if kind == "int8" else abs(row.ap_change)
-    if off > allowed:
-        text = f"{ap:.2f}, but the reference has {reference_ap:.2f} (allowed {allowed:.2g})"
-        row.faults.append(("AP", text))
+    if off <= limit:
+        return True
+    chance = CERTAIN * spread()
+    if off <= limit + chance:
+        row.notes.append(f"AP {row.ap_change:+.2f}: on so few pictures it may be chance")
+        return False
+    text = f"{ap:.2f}, but the reference has {reference_ap:.2f} (allowed {limit:g}"
+    row.faults.append(("AP", f"{text}, and {chance:.2g} by chance)"))
+    return True
 
 
-def judge_twins(row, needed, generated=False):
-    """Judge a stage by its detections, where it has no raw output to be judged by, or int8's.
+def judge_twins(row, needed, unsure="", remedy="give --images"):
+    """Judge a stage by its detections, where nothing else tells whether it is right.
 
     Args:
         row: the `Row`.
         needed: part of the detections that must have a twin, 0..1.
-        generated: whether the pictures are drawn ones, unlike those an int8 model was calibrated
-            on: then only a part below `TWINS_GENERATED` is a fault, and one below ``needed`` none.
+        unsure: why only a part below `TWINS_UNSURE` is a fault, and one below ``needed`` none; an
+            empty text where it is one.
+        remedy: what allows to judge it.
     """
     if row.twins is None:
         row.verdict = "not judged"
         row.notes.append(
             "is judged by its detections, but the reference finds nothing above 0.3 in these "
-            "pictures: give --images"
+            f"pictures: {remedy}"
         )
-    elif generated and TWINS_GENERATED <= row.twins < needed:
+    elif unsure and TWINS_UNSURE <= row.twins < needed:
         row.verdict = "not judged"
         row.notes.append(
-            f"{100 * row.twins:.1f} % of the detections have a twin, in drawn pictures, which it was "
-            "not calibrated on: give --images"
+            f"{100 * row.twins:.1f} % of the detections have a twin, {unsure}: {remedy}"
         )
     elif row.twins < needed:
         row.faults.append(

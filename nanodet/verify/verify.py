@@ -13,6 +13,7 @@ from nanodet.compare.twins import NEEDED
 from nanodet.config.schema import Evaluator
 from nanodet.errors import NanodetError
 from nanodet.evaluate.source import config_of, given, of_config
+from nanodet.evaluate.spread import spread_of_change
 from nanodet.runtime.detector import Detector
 from nanodet.runtime.files import check_writable, write_text
 from nanodet.runtime.ncnn_weights import load_weights
@@ -98,8 +99,9 @@ def verify(
         for measured in group.stages:
             stage = measured.stage
             rows[stage.name] = _row(
-                measured, kinds[stage.name], diagnosis, truth, ap, generated=source is None
-            )
+                measured, kinds[stage.name], diagnosis, truth, (ap, group.detections),
+                generated=source is None,
+            )  # fmt: skip
     ordered = [rows.get(stage.name) or _not_measured(stage, diagnosis) for stage in stages]
     report = Report(
         str(reference), "torch" if is_checkpoint else f"reference, {kind}",
@@ -164,7 +166,7 @@ def _ap(truth, detections):
     return evaluate_detections(truth, detections, per_class=False).AP
 
 
-def _row(measured, kind, diagnosis, truth, reference_ap, generated):
+def _row(measured, kind, diagnosis, truth, reference, generated):
     stage = measured.stage
     spec = stage.backend.spec
     row = Row(stage.name, stage.path, stage.kind)
@@ -199,12 +201,20 @@ def _row(measured, kind, diagnosis, truth, reference_ap, generated):
         row.twins, row.detections = measured.twins / measured.twins_of, measured.twins_of
     if row.result is not None and row.result.agrees and kind != "int8":
         note_ties(row)
+    by_detections = complete and (kind == "int8" or stage.ends_in_boxes)
+    needed = NEEDED if kind == "int8" else EXACT_TWINS
     if truth is not None:
-        ap = _ap(truth, measured.detections)
-        judge_ap(row, spec, kind, ap, reference_ap, len(truth.pictures))
-    elif complete and (kind == "int8" or stage.ends_in_boxes):
-        int8 = kind == "int8"
-        judge_twins(row, NEEDED if int8 else EXACT_TWINS, generated and int8)
+        reference_ap, wanted = reference
+        found = measured.detections
+        told = judge_ap(
+            row, spec, kind, _ap(truth, found), reference_ap,
+            spread=lambda: spread_of_change(truth, found, wanted),
+        )  # fmt: skip
+        if by_detections and not told:
+            judge_twins(row, needed, "and AP tells nothing on so few pictures", "give more")
+    elif by_detections:
+        unsure = "in drawn pictures, which it was not calibrated on"
+        judge_twins(row, needed, unsure if generated and kind == "int8" else "")
     row.faults += [("network", line) for line in changed_scales(stage.backend)]
     _explain(row, stage, measured.tensor, diagnosis)
     if row.faults:

@@ -209,6 +209,12 @@ def test_a_damaged_model_is_one_line_and_nothing_is_written(exported_small, tmp_
     assert f"{param.stem}.bin" in err.splitlines()[-1] and not out.exists()
 
 
+def test_a_model_that_takes_several_pictures_is_not_timed_as_one(small_batch):
+    assert refusal(small_batch, *QUICK) == (
+        f"{small_batch}: takes 3 pictures at once, and what is timed is one: export without --batch"
+    )
+
+
 def children(pid):
     return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 

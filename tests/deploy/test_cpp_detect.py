@@ -286,6 +286,14 @@ def test_bad_arguments(cpp_programs, small, picture, words, message):
     assert message in fails(cpp_programs.detect, *words)
 
 
+def test_a_model_that_takes_several_pictures_at_once(cpp_programs, small_batch, picture):
+    line = fails(cpp_programs.detect, small_batch, picture, "--jsonl", "-")
+    assert line == (
+        f"{small_batch} (its own spec): input.batch: the model takes 3 pictures at once, this "
+        "library one: export without --batch"
+    )
+
+
 def test_a_window_without_a_display(cpp_programs, small, picture, monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)

@@ -1,0 +1,133 @@
+"""What chance explains is no fault: a few edges of a rounded stage, AP on few pictures."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from faults import edit_weights
+
+from nanodet.compare.outputs import HALF, compare_stages
+from nanodet.compare.tensors import picture_tensors
+from nanodet.data.records import Annotations, Picture
+from nanodet.evaluate.coco_metrics import evaluate_detections
+from nanodet.evaluate.spread import spread_of_change
+from nanodet.export.export import FP16, FP32
+from nanodet.runtime.backends.ncnn import NcnnBackend
+from nanodet.runtime.detections import Detections
+from nanodet.runtime.spec import Spec
+from nanodet.verify.judge import Row, judge_ap, judge_twins
+
+SPEC = Spec(class_names=("a", "b"))
+KINDS = ("fp32", "fp16", "bf16", "int8")
+
+
+def annotated(count):
+    """Pictures with objects of two classes, and detections somewhere near them."""
+    rng = np.random.default_rng(count)
+    pictures, found = [], []
+    for i in range(count):
+        corners = rng.uniform(0, 200, (4, 2))
+        boxes = np.hstack([corners, corners + rng.uniform(20, 80, (4, 2))]).astype(np.float32)
+        labels = np.arange(4) % 2
+        pictures.append(Picture(Path(f"{i}.png"), i, 300, 300, boxes, labels, np.full(4, 900.0)))
+        near = boxes + rng.normal(0, 2, boxes.shape).astype(np.float32)
+        found.append(Detections(near, rng.uniform(0.3, 1, 4), labels))
+    return Annotations(("a", "b"), (None, None), pictures), found
+
+
+def shifted(one, by):
+    return Detections(one.xyxy + np.float32(by), one.confidence, one.class_id)
+
+
+def measured(truth, stage, reference):
+    """Return AP of a stage, of the reference, and the spread of the change."""
+    aps = (evaluate_detections(truth, d, per_class=False).AP for d in (stage, reference))
+    return *aps, spread_of_change(truth, stage, reference)
+
+
+def judged(figures, kind="int8", spec=SPEC):
+    """Return the row of a stage, and whether AP told anything."""
+    row = Row("stage", "stage.param", kind)
+    ours, theirs, spread = figures
+    return row, judge_ap(row, spec, kind, ours, theirs, lambda: spread)
+
+
+def test_the_largest_error_of_sharp_distributions_is_no_fault(exported_small, tmp_path):
+    """Long training makes them so sharp that 16-bit weights move a few edges by pixels."""
+
+    def sharpen(weights, graph):
+        for layer in ("conv_111", "conv_114", "conv_117"):
+            for part, stored in weights[layer].items():
+                data = stored.data.copy()
+                # behind the rows of 3 classes
+                data.reshape(35, -1)[3:] *= data.dtype.type(150)
+                weights[layer][part] = replace(stored, data=data)
+
+    backends = []
+    for one in (FP32, FP16):
+        source = exported_small.files[one]
+        for suffix in (".param", ".bin", ".json"):
+            shutil.copy(source.with_suffix(suffix), tmp_path)
+        edit_weights(tmp_path / source.name, sharpen)
+        backends.append(NcnnBackend(tmp_path / source.name, 1, strict=False))
+    full, half = backends
+    tensors = picture_tensors(full.spec.at_size((320, 256)), count=16)
+    (result,) = compare_stages(full, {FP16: half}, tensors, {FP16: HALF})
+    assert result.agrees
+    assert result.edge_max > 1 and result.edge_most < 0.01 and result.matched > 0.999
+
+
+@pytest.mark.parametrize("count", [5, 8, 24])
+def test_another_box_in_one_picture_is_chance(count):
+    truth, found = annotated(count)
+    figures = measured(truth, [shifted(found[0], 15), *found[1:]], found)
+    for kind in KINDS:
+        row, told = judged(figures, kind)
+        assert row.ap_change < -1
+        assert not told and row.faults == [] and "may be chance" in row.notes[0]
+
+
+@pytest.mark.parametrize("count", [5, 8, 24])
+def test_a_loss_in_all_pictures_is_none(count):
+    truth, found = annotated(count)
+    figures = measured(truth, [shifted(one, 8) for one in found], found)
+    for kind in KINDS:
+        row, told = judged(figures, kind)
+        assert told and row.notes == []
+        ((part, text),) = row.faults
+        assert part == "AP" and "but the reference has" in text and "by chance)" in text
+
+
+def test_the_budget_of_a_quantised_model_is_its_limit():
+    truth, found = annotated(24)
+    figures = measured(truth, [shifted(one, 2) for one in found], found)
+    row, _ = judged(figures)
+    assert row.faults and row.ap_change > -40
+    generous = Spec(class_names=("a", "b"), measured={"int8": {"max_drop": 40}})
+    row, told = judged(figures, spec=generous)
+    assert told and not row.faults and "its own budget" in row.notes[0]
+
+
+def test_one_picture_tells_nothing_by_ap():
+    """Where AP is silent, detections that are others are a fault all the same."""
+    truth, found = annotated(1)
+    row, told = judged(measured(truth, [shifted(found[0], 90)], found))
+    assert not told and row.faults == []
+    for twins, faults, notes in ((0.1, 1, 0), (0.7, 0, 1), (1.0, 0, 0)):
+        row = Row("stage", "stage.param", "int8", twins=twins)
+        judge_twins(row, 0.9, "and AP tells nothing on so few pictures", "give more")
+        assert (len(row.faults), len(row.notes)) == (faults, notes)
+        assert (row.verdict == "not judged") == bool(notes)
+
+
+def test_objects_in_one_picture_alone():
+    truth, found = annotated(3)
+    for picture in truth.pictures[1:]:
+        picture.boxes, picture.labels, picture.areas = (
+            np.zeros((0, 4)),
+            np.zeros(0, int),
+            np.zeros(0),
+        )
+    assert spread_of_change(truth, found, found) == float("inf")
