@@ -11,6 +11,8 @@ _PRECISIONS = {
     "32": "32-true", "32-true": "32-true", "16": "16-mixed", "16-mixed": "16-mixed",
     "bf16": "bf16-mixed", "bf16-mixed": "bf16-mixed",
 }  # fmt: skip
+# of those that start processes on several machines, one variable each; MASTER_ADDR is set by hand
+_LAUNCHERS = ("MASTER_ADDR", "SLURM_JOB_ID", "LSB_JOBID", "OMPI_COMM_WORLD_SIZE")
 
 
 def trainer_devices(section, file="config"):
@@ -51,6 +53,11 @@ def trainer_devices(section, file="config"):
                     f"device.gpu_ids is {devices}, but torchrun starts {local} processes here"
                 )
             devices = local
+    elif nodes > 1 and not any(name in os.environ for name in _LAUNCHERS):
+        raise NanodetError(
+            f"{file}: device.num_nodes: is {nodes}, but nothing says where the other machines are: start "
+            f"the command on each of them with torchrun --nnodes {nodes}, or leave this key out"
+        )
     cores = os.cpu_count() or 1
     if section.workers_per_gpu > cores:
         lines.append(f"device.workers_per_gpu: {cores} of {section.workers_per_gpu}: a core each")

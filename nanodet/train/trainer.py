@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.loggers import TensorBoardLogger
-from pytorch_lightning.utilities.exceptions import SIGTERMException
+from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from nanodet.config.effects import remarks
@@ -85,7 +85,8 @@ def train(config, file="config", say=print, callbacks=()):
         module = module.to(memory_format=torch.channels_last)
     folder = Path(config.save_dir)
     _quieten()
-    trainer = pl.Trainer(
+    trainer = _trainer(
+        f"{file}: device",
         **devices,
         default_root_dir=folder,
         max_epochs=config.schedule.total_epochs,
@@ -119,6 +120,14 @@ def train(config, file="config", say=print, callbacks=()):
         say(f"last checkpoint: {folder / LAST} (not measured: data.val has no objects that count)")
         return None
     return _finish(folder, config, validation_set, say)
+
+
+def _trainer(place, **settings):
+    try:
+        return pl.Trainer(**settings)
+    except (ValueError, RuntimeError, MisconfigurationException) as error:
+        # a strategy that does not work with this device, or whose package is not installed
+        raise NanodetError(f"{place}: {' '.join(str(error).split())}") from None
 
 
 def _fit(trainer, module, loaders, resume, say):

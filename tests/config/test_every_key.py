@@ -267,7 +267,7 @@ CHANGES = {
     "device.precision": Change("bf16", devices),
     "device.accelerator": Change("cpu", devices, {"device.gpu_ids": [0]}),
     "device.strategy": Change("ddp", devices),
-    "device.num_nodes": Change(2, devices),
+    "device.num_nodes": Change(2, devices, {"device.accelerator": "cpu"}),
     "schedule.optimizer.name": Change("Adam", optimiser),
     "schedule.optimizer.lr": Change(0.5, optimiser),
     "schedule.optimizer.momentum": Change(0.5, optimiser, _SGD),
@@ -659,6 +659,21 @@ def test_a_setting_that_a_run_defeats_is_said(configured, changes, said):
     config = configured(changes)
     lines = [*remarks(config), *devices(config)[1]]
     assert any(said in line for line in lines) if said else lines == []
+
+
+def test_machines_that_nobody_can_find_are_not_waited_for(configured, monkeypatch):
+    config = configured({"device.num_nodes": 2})
+    with pytest.raises(NanodetError, match=r"c\.yml: device\.num_nodes: is 2, .*torchrun"):
+        devices(config)
+    monkeypatch.setenv("MASTER_ADDR", "10.0.0.1")
+    assert devices(config)[0]["num_nodes"] == 2
+
+
+@pytest.mark.parametrize("strategy", ["fsdp", "deepspeed"])
+def test_a_strategy_that_this_machine_cannot_follow_is_one_line(configured, strategy):
+    config = configured({"device.strategy": strategy, "device.accelerator": "cpu"})
+    with pytest.raises(NanodetError, match=r"c\.yml: device: [^\n]*(GPU|DeepSpeed)"):
+        train(config, "c.yml", say=lambda line: None)
 
 
 def test_torchrun_and_the_config_agree_on_machines(configured, monkeypatch):

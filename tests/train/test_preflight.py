@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 import pytorch_lightning as pl
@@ -15,8 +16,9 @@ import torch
 
 from nanodet.cli.main import main
 from nanodet.config import load_config
+from nanodet.config.schema import Dataset
 from nanodet.data.dataset import DetectionSet
-from nanodet.data.loader import collate
+from nanodet.data.loader import build_loader, collate
 from nanodet.data.read import read_annotations
 from nanodet.data.workers import death_of_worker
 from nanodet.errors import NanodetError
@@ -99,11 +101,10 @@ def test_a_size_that_cannot_be_exported_is_said_with_the_way_on(small_config):
     assert len(lines) == 1
 
 
-def test_weights_that_are_no_numbers_are_named(small_config, capsys, tmp_path):
+def test_weights_that_are_no_numbers_are_named(trained, small_config, capsys, tmp_path):
     path = tmp_path / "run" / "model_last.ckpt"
-    train(load_config(small_config(**{"schedule.total_epochs": 1})))
-    capsys.readouterr()
-    checkpoint = torch.load(path, weights_only=True)
+    path.parent.mkdir()
+    checkpoint = torch.load(trained.folder / path.name, weights_only=True)
     for prefix in ("model", "avg_model"):
         checkpoint["state_dict"][f"{prefix}.head.gfl_cls.1.bias"][2] = float("nan")
     torch.save(checkpoint, path)
@@ -165,11 +166,9 @@ def test_a_normalisation_in_units_of_one_is_said(small_config):
     assert "makes values of up to 1.14e+03" in lines[0]
 
 
-def nanodet(root, *words, before=""):
-    """Start the command in a group of its own; ``before`` runs with it in a mount namespace."""
+def nanodet(root, *words):
+    """Start the command in a group of its own."""
     command = [sys.executable, "-m", "nanodet.cli.main", *map(str, words)]
-    if before:
-        command = ["unshare", "-m", "sh", "-c", f'{before} && exec "$@"', "sh", *command]
     environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, env=environment, start_new_session=True, **pipes)
@@ -207,64 +206,66 @@ def test_a_killed_worker_ends_the_training_in_one_line(root, small_config, tmp_p
         os.killpg(process.pid, 0)
 
 
-def with_shared_memory(size, root, *words):
-    """Run the command where /dev/shm has that many bytes; return what it says and its errors."""
-    mount = f"mount -t tmpfs -o size={size} tmpfs /dev/shm"
-    process = nanodet(root, *words, before=mount)
-    out, err = process.communicate(timeout=200)
-    assert process.returncode == 0, err[-2000:]
-    return out, err
+def load(batch_size, side, *names):
+    """Load batches with a process beside this one, and compare them with those loaded without."""
+    section = Dataset(*names, input_size=[side, side], fit="stretch")
+    data = DetectionSet(read_annotations(*names), section, True)
+    loaders = [build_loader(data, batch_size, n, True, 0, (side, side)) for n in (1, 0)]
+    for batch, same in zip(*loaders, strict=True):
+        assert batch.images.equal(same.images)
+        assert all(a.equal(b) for a, b in zip(batch.boxes, same.boxes, strict=True))
 
 
-@as_root
-def test_a_small_shared_memory_is_said_and_done_without(root, small_config):
-    keys = {"device.workers_per_gpu": 1, "schedule.total_epochs": 1, "data.train.cache": False}
-    out, err = with_shared_memory("400k", root, "train", small_config(**keys))
-    assert re.search("/dev/shm has 0 MB free, .* go through pipes instead", out)
-    assert not err
-
-
-LOAD = """
-import sys
-from nanodet.config.schema import Dataset
-from nanodet.data.dataset import DetectionSet
-from nanodet.data.loader import build_loader
-from nanodet.data.read import read_annotations
-section = Dataset(*sys.argv[1:4], input_size=[384, 384], fit="stretch")
-data = DetectionSet(read_annotations(*sys.argv[1:4]), section, True)
-loaders = [build_loader(data, 12, workers, True, 0, (384, 384)) for workers in (1, 0)]
-for batch, same in zip(*loaders, strict=True):
-    assert batch.images.equal(same.images)
-    assert all(a.equal(b) for a, b in zip(batch.boxes, same.boxes, strict=True))
+# in one process, because each would import torch: a training that is told that there is little, and
+# batches of 5 MB where another program has taken it: all but 1 MB, and what the locks would need
+SHARED_MEMORY = """
+import subprocess, sys
+sys.path += sys.argv[1:2]
+from test_preflight import load
+from nanodet.cli.main import main
+for size in ("400k", "1m", "4k"):
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", "/dev/shm"], check=True)
+    print("==", size, file=sys.stderr, flush=True)
+    if size == "400k":
+        assert main(["train", sys.argv[2]]) == 0
+    else:
+        load(12, 384, *sys.argv[3:])
 """
 
 
 @as_root
-@pytest.mark.parametrize(
-    # a batch of 5 MB does not fit; not even the processes' locks do
-    ("size", "said"),
-    [("1m", ""), ("4k", "cannot start processes that load images (No space left")],
-)
-def test_shared_memory_that_another_program_takes_is_done_without(root, shapes, size, said):
-    words = [sys.executable, "-c", LOAD, "CocoDataset", *map(str, shapes[0])]
-    mount = f'mount -t tmpfs -o size={size} tmpfs /dev/shm && exec "$@"'
+def test_a_small_shared_memory_is_said_and_done_without(root, small_config, shapes):
+    keys = {"device.workers_per_gpu": 1, "schedule.total_epochs": 1, "data.train.cache": False}
+    paths = [Path(__file__).parent, small_config(**keys), "CocoDataset", *shapes[0]]
     done = subprocess.run(
-        ["unshare", "-m", "sh", "-c", mount, "sh", *words],
-        env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True, text=True, timeout=120,
+        ["unshare", "-m", sys.executable, "-c", SHARED_MEMORY, *map(str, paths)],
+        env={**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, timeout=200,
     )  # fmt: skip
-    assert done.returncode == 0
-    assert done.stderr.startswith(said)
-    assert len(done.stderr.splitlines()) == bool(said)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert re.search("/dev/shm has 0 MB free, .* go through pipes instead", done.stdout)
+    *lines, last = done.stderr.splitlines()
+    assert lines == ["== 400k", "== 1m", "== 4k"]
+    assert last.startswith("cannot start processes that load images (No space left")
 
 
-def test_a_batch_of_many_images_needs_few_file_descriptors(root, shapes):
-    code = LOAD.replace("12, workers", "24, workers").replace("384", "32")
-    limit = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (48, 48))\n"
-    done = subprocess.run(
-        [sys.executable, "-c", limit + code, "CocoDataset", *map(str, shapes[0])],
-        env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="asks Linux for what is open")
+def test_a_batch_of_many_images_needs_few_file_descriptors(shapes):
+    import resource
+
+    taken = sorted(int(name) for name in os.listdir("/proc/self/fd"))
+    free = [number for number in range(taken[-1] + 40) if number not in taken]
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.alarm(100)  # else it would wait for ever for a process that has too many open
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free[36], hard))
+    try:
+        load(24, 32, "CocoDataset", *map(str, shapes[0]))
+    except KeyboardInterrupt:
+        pytest.fail("nothing came from the process that loads")
+    finally:
+        signal.alarm(0)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 class FillDisk(pl.Callback):
