@@ -9,6 +9,10 @@ import pytest
 # OpenCV reads it when the process opens its first video, which may be a test's own
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
+# threads of torch that spin while they wait take the cores from the processes of other tests; read
+# when torch is imported, and handed on to commands
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 # a busy machine is no defect
 hypothesis.settings.register_profile("project", deadline=None)
 hypothesis.settings.load_profile("project")
