@@ -95,10 +95,14 @@ def test_the_example_of_the_readme(root, cache, tmp_path, monkeypatch, capsys):
 def test_a_checkpoint_that_is_not_the_published_one_is_made_anew(cache, small_checkpoint):
     good = published_checkpoint(NAME)
     weights = good.read_bytes()
-    for damage in (weights[:1000], small_checkpoint.read_bytes()):
+    middle = len(weights) // 2
+    flipped = weights[:middle] + bytes([weights[middle] ^ 127]) + weights[middle + 1 :]
+    wanted = torch.load(good, weights_only=True)["state_dict"]
+    for damage in (weights[:1000], flipped, small_checkpoint.read_bytes()):
         good.write_bytes(damage)
         published_checkpoint(NAME)
-        assert len(torch.load(good, weights_only=True)["state_dict"]) == 421
+        found = torch.load(good, weights_only=True)["state_dict"]
+        assert all(torch.equal(found[name], tensor) for name, tensor in wanted.items())
 
 
 def test_the_architecture_is_that_of_the_config(root):
