@@ -39,6 +39,7 @@ specs = st.builds(
     per_level=st.integers(1, 10**9),
     per_picture=st.integers(1, 10**9),
     class_agnostic_nms=st.booleans(),
+    batch=st.integers(1, 65536),
     any_size=st.booleans(),
     files=st.dictionaries(names, st.text("0123456789abcdef", min_size=64, max_size=64), max_size=2),
     source=st.dictionaries(names, st.integers(), max_size=2),
@@ -172,7 +173,7 @@ def properties(schema, path=()):
 
 def test_every_key_is_described_here_and_in_the_docs(root):
     described = {path: inner for path, inner in properties(SCHEMA)}
-    written = boxes_spec(Spec(("a",), class_agnostic_nms=True)).to_dict()
+    written = boxes_spec(Spec(("a",), class_agnostic_nms=True, batch=2)).to_dict()
     keys = {path for path in places(written) if all(isinstance(key, str) for key in path)}
     assert set(described) == keys
     assert all(inner.get("description", "").endswith(".") for inner in described.values())
