@@ -1,4 +1,4 @@
-"""``python tools/api_reference.py [OUT]``: writes docs/api.md from the docstrings."""
+"""``python tools/api_reference.py``: writes docs/api.md from the docstrings."""
 
 import dataclasses
 import importlib
@@ -144,4 +144,4 @@ def markdown(docstring: str) -> str:
 
 
 if __name__ == "__main__":
-    write_text(Path(sys.argv[1]) if len(sys.argv) > 1 else PAGE, page())
+    write_text(PAGE, page())

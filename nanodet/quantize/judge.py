@@ -45,7 +45,7 @@ class ApJudge:
         self.looks += finally_
         self.last = self._ap(model, name)
         drop = self.reference[name] - self.last
-        return drop <= self.max_drop, f"AP {self.last:.2f}, {drop:+.2f} lost on the {name} pictures"
+        return drop <= self.max_drop, f"AP {self.last:.2f} on the {name} pictures ({-drop:+.2f})"
 
     twins = None
 
