@@ -13,6 +13,7 @@ UNLIMITED = Tolerance(float("inf"), float("inf"))
 AP = {"fp32": 0.05, "fp16": 0.1, "bf16": 0.3, "fp16 arithmetic": 0.3, "int8": 1.0}
 CERTAIN = 3  # standard errors of a change of AP, beyond which chance does not reach
 EXACT_TWINS = 0.99  # of the detections above 0.3: for full precision that ends in boxes
+TIES = 2  # so many times the twins that 32-bit forms lose to noise, any other form may lose too
 TWINS_UNSURE = 0.5
 
 
@@ -133,6 +134,12 @@ def judge_twins(row, needed, unsure="", remedy="give --images"):
             "is judged by its detections, but the reference finds nothing above 0.3 in these "
             f"pictures: {remedy}"
         )
+    elif needed < TWINS_UNSURE:
+        row.verdict = "not judged"
+        row.notes.append(
+            f"is judged by its detections, of which {percent(row.twins)} have a twin, but so many boxes "
+            f"score alike in these pictures that this tells nothing: {remedy}"
+        )
     elif unsure and TWINS_UNSURE <= row.twins < needed:
         row.verdict = "not judged"
         row.notes.append(
@@ -140,7 +147,7 @@ def judge_twins(row, needed, unsure="", remedy="give --images"):
         )
     elif row.twins < needed:
         row.faults.append(
-            ("detections", f"{100 * row.twins:.1f} % have a twin (needed {100 * needed:g} %)")
+            ("detections", f"{100 * row.twins:.1f} % have a twin (needed {100 * needed:.3g} %)")
         )
 
 

@@ -3,13 +3,15 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from faults import edit_weights
 
-from nanodet.compare.outputs import HALF, compare_stages
+from nanodet.compare.outputs import HALF, Errors, compare_stages
 from nanodet.compare.tensors import picture_tensors
+from nanodet.compare.twins import NEEDED
 from nanodet.data.records import Annotations, Picture
 from nanodet.evaluate.coco_metrics import evaluate_detections
 from nanodet.evaluate.spread import spread_of_change
@@ -18,6 +20,7 @@ from nanodet.runtime.backends.ncnn import NcnnBackend
 from nanodet.runtime.detections import Detections
 from nanodet.runtime.spec import Spec
 from nanodet.verify.judge import Row, judge_ap, judge_twins
+from nanodet.verify.verify import _steady
 
 SPEC = Spec(class_names=("a", "b"))
 KINDS = ("fp32", "fp16", "bf16", "int8")
@@ -131,3 +134,32 @@ def test_objects_in_one_picture_alone():
             np.zeros(0),
         )
     assert spread_of_change(truth, found, found) == float("inf")
+
+
+def test_twins_that_ties_make_differ_are_no_fault():
+    """Where 32-bit forms share few twins, many boxes score alike, and twins tell little or nothing."""
+    row = Row("int8", "m-int8.param", "int8", twins=0.8, detections=100)
+    judge_twins(row, NEEDED)
+    assert row.faults
+    for needed, verdict in ((0.75, "agrees"), (0.3, "not judged")):
+        row = Row("int8", "m-int8.param", "int8", twins=0.8, detections=100)
+        judge_twins(row, needed)
+        assert row.verdict == verdict and not row.faults
+
+
+@pytest.mark.parametrize("detected, steady", [((98, 100), 0.98), ((0, 0), 1.0)])
+def test_the_noise_of_32_bits_tells_what_ties_do(detected, steady):
+    errors = Errors(SPEC)
+    output = np.zeros((20, 2 + 32), np.float32)
+    errors.add(output, output, (32, 32))
+
+    def stage(name, kind, twins, of, boxes=False):
+        backend = SimpleNamespace(spec=SPEC)
+        stage = SimpleNamespace(name=name, kind=kind, ends_in_boxes=boxes, backend=backend)
+        return SimpleNamespace(
+            stage=stage, twins=twins, twins_of=of, network_failure="", errors=errors
+        )
+
+    stages = [stage("full", "fp32", *detected), stage("half", "fp16", 50, 100),
+              stage("boxes", "fp32", 10, 100, True)]  # fmt: skip
+    assert _steady(stages, {one.stage.name: one.stage.kind for one in stages}) == steady
