@@ -16,6 +16,7 @@ from nanodet.compare.tensors import generated_picture, picture_tensors
 from nanodet.export import onnx_nms
 from nanodet.export.export import SIMPLIFIED, export
 from nanodet.runtime.backends.onnx import IOU_INPUT, SCORE_INPUT, OnnxBackend
+from nanodet.runtime.decode import decode
 from nanodet.runtime.files import sha256
 from nanodet.runtime.pictures import read_picture
 from nanodet.runtime.spec import Spec
@@ -140,6 +141,33 @@ def test_a_graph_that_gives_other_boxes_is_found_out(plain, boxes, tmp_path):
     onnx.save(model, tmp_path / "m.onnx")
     with pytest.raises(NanodetError, match="boxes in the graph: "):
         onnx_nms.compare(OnnxBackend(tmp_path / "m.onnx"), base, picture_tensors(base.spec))
+
+
+class Played:
+    """Plays a raw output as a backend; given a score, the boxes that decoding makes of it."""
+
+    def __init__(self, spec, output):
+        self.spec, self.output = spec, output
+
+    def run(self, tensor, score=None):
+        if score is None:
+            return self.output
+        found = decode(self.output, self.spec, tensor.shape[:1:-1], score)
+        return np.column_stack([found.xyxy, found.confidence, found.class_id])
+
+
+def test_the_order_of_boxes_that_score_alike_is_no_fault():
+    spec = Spec(("a", "b"), (160, 96))
+    tensors = picture_tensors(spec, count=1)
+    rng = np.random.default_rng(0)
+    output = rng.normal(0, 3, (20 * 12 + 10 * 6 + 5 * 3, 2 + 32)).astype(np.float32)
+    output[:, :2] = np.float32(0.5) + rng.integers(0, 40, (len(output), 2)) / np.float32(100)
+    other = output.copy()
+    other[:, :2] += rng.uniform(-6e-8, 6e-8, (len(output), 2)).astype(np.float32)
+    assert onnx_nms.compare(Played(spec, other), Played(spec, output), tensors) > 9
+    moved = dataclasses.replace(spec, point_offset=0.2)
+    with pytest.raises(NanodetError, match="boxes in the graph: "):
+        onnx_nms.compare(Played(moved, other), Played(spec, output), tensors)
 
 
 def test_the_command(small_checkpoint, tmp_path, capsys):
