@@ -1,5 +1,6 @@
 """``python tools/api_reference.py``: writes docs/api.md from the docstrings."""
 
+import argparse
 import dataclasses
 import importlib
 import inspect
@@ -144,4 +145,5 @@ def markdown(docstring: str) -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description="Writes docs/api.md from the docstrings.").parse_args()
     write_text(PAGE, page())

@@ -101,7 +101,9 @@ def run(program, *arguments, folder=None):
     )  # fmt: skip
 
 
-@pytest.fixture(params=["linked", "installed"], scope="session")
+@pytest.fixture(
+    params=["linked", pytest.param("installed", marks=pytest.mark.slow)], scope="session"
+)
 def bare(request):
     """The Python of an environment with no more than the bare install."""
     return request.getfixturevalue(request.param)
@@ -283,6 +285,7 @@ def test_the_set_up_installs_what_opencv_wants(root, page):
     assert f"apt install -y git python3-venv {IMPORT_PACKAGES}\n" in text
 
 
+@pytest.mark.slow
 def test_the_installed_script(installed):
     done = run(installed.with_name("nanodet"), "--version")
     assert done.stdout.startswith("nanodet ")

@@ -47,6 +47,7 @@ def test_what_is_of_another_export_is_told(small_checkpoint, folder, change):
     assert [line.split(": ")[0] for line in told] == [str(folder / name) for name in others]
 
 
+@pytest.mark.slow
 def test_a_stem_with_spaces(small_checkpoint, tmp_path):
     made = export(small_checkpoint, tmp_path, name="my model ü", report=lambda line: None)
     for one in (SIMPLIFIED, FP32, FP16):

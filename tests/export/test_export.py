@@ -221,6 +221,7 @@ class TestRefusals:
         with pytest.raises(NanodetError, match="holds no picture"):
             export(small_checkpoint, out, images=tmp_path, report=silent)
 
+    @pytest.mark.slow
     def test_weights_that_are_not_numbers_fail_a_stage(self, small_checkpoint, out, tmp_path):
         raw = torch.load(small_checkpoint, weights_only=True)
         raw["state_dict"]["avg_model.head.gfl_cls.1.bias"][0] = float("nan")
@@ -242,6 +243,7 @@ class TestRefusals:
 
 
 class TestCommands:
+    @pytest.mark.slow
     def test_ncnn_script(self, root, small_checkpoint, tmp_path):
         config = tmp_path / "c.yml"
         from nanodet.config import save_config

@@ -36,7 +36,7 @@ def first_step_order(count, seed):
     return [index for _, index, _ in next(iter(sampler))]
 
 
-@pytest.mark.parametrize("one_side_empty", [False, True])
+@pytest.mark.parametrize("one_side_empty", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_averaged_gradients_are_those_of_the_union(
     root, shapes, small_config, tmp_path, one_side_empty
 ):
