@@ -12,14 +12,14 @@ class LyingServer(http.server.ThreadingHTTPServer):
     Attributes:
         ways: how to answer, one word a request (see `_Handler`); the last one stays.
         ranges: the Range header of each request, None where it had none.
-        sent: bytes of content that were written.
+        sent: bytes of content given to the network for each request.
     """
 
     daemon_threads = True
 
     def __init__(self, files):
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.files, self.ways, self.ranges, self.sent = files, ["well"], [], 0
+        self.files, self.ways, self.ranges, self.sent = files, ["well"], [], []
         self.over = threading.Event()
         self.lock = threading.Lock()
 
@@ -29,7 +29,7 @@ class LyingServer(http.server.ThreadingHTTPServer):
 
     def restart(self, *ways):
         """Answer in these ways from now on, and count anew."""
-        self.ways, self.ranges, self.sent = list(ways), [], 0
+        self.ways, self.ranges, self.sent = list(ways), [], []
 
     def handle_error(self, request, client_address):
         pass  # clients that hang up are what is tested
@@ -41,6 +41,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         with server.lock:
             way = server.ways.pop(0) if len(server.ways) > 1 else server.ways[0]
             server.ranges.append(self.headers["Range"])
+            # a handler that outlives `restart` goes on counting in the list of its own time
+            self.sent, self.number = server.sent, len(server.sent)
+            self.sent.append(0)
         # through a proxy the whole address is asked for
         path = re.sub("^http://[^/]*", "", self.path)
         self.content = server.files.get(path)
@@ -182,9 +185,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def write(self, data):
+        self.sent[self.number] += len(data)  # before: a client may have it all at once
         self.wfile.write(data)
-        with self.server.lock:
-            self.server.sent += len(data)
 
     def log_message(self, *_):
         pass

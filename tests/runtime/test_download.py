@@ -101,7 +101,7 @@ def test_lies_are_one_line_and_leave_nothing(server, tmp_path, way):
     assert LIES[way] in str(caught.value)
     assert names(tmp_path) == []
     assert len(server.ranges) <= 20
-    assert server.sent < 50e6  # what the system buffers among it
+    assert sum(server.sent) < 50e6  # what the system buffers among it
 
 
 def test_wrong_bytes_are_refused_when_the_size_is_not_known(server, tmp_path):
@@ -130,7 +130,7 @@ def test_truncated_transfer_goes_on_in_the_same_call(server, tmp_path):
     fetch(server, tmp_path / "model.bin")
     assert (tmp_path / "model.bin").read_bytes() == CONTENT
     assert server.ranges == [None, "bytes=25000-", "bytes=37500-"]
-    assert server.sent == SIZE
+    assert server.sent == [25000, 12500, 12500]
 
 
 @pytest.mark.parametrize("way", ["truncate", "stall", "drip"])
@@ -147,7 +147,7 @@ def test_given_up_transfer_goes_on_in_the_next_call(server, tmp_path, way):
     fetch(server, tmp_path / "model.bin")
     assert (tmp_path / "model.bin").read_bytes() == CONTENT
     assert names(tmp_path) == ["model.bin"]
-    assert server.ranges == [f"bytes={kept}-"] and server.sent == SIZE - kept
+    assert server.ranges == [f"bytes={kept}-"] and server.sent == [SIZE - kept]
 
 
 def test_a_whole_part_needs_no_server(tmp_path):
@@ -172,7 +172,7 @@ def test_whatever_an_earlier_run_has_left(module_server, tmp_path_factory, kept,
     assert (folder / "model.bin").read_bytes() == CONTENT
     assert names(folder) == ["model.bin"]
     if right and size and not ways and kept <= SIZE:
-        assert module_server.sent == SIZE - kept
+        assert sum(module_server.sent) == SIZE - kept
     shutil.rmtree(folder)
 
 
@@ -191,7 +191,7 @@ def test_killed_download_leaves_no_final_file_and_goes_on(server, tmp_path):
     server.restart("well")
     fetch(server, tmp_path / "model.bin")
     assert (tmp_path / "model.bin").read_bytes() == CONTENT
-    assert server.sent == SIZE - kept
+    assert server.sent == [SIZE - kept]
 
 
 def test_several_processes_fetch_the_same_file(server, tmp_path):
