@@ -20,7 +20,7 @@ from nanodet.train.checkpoints import BEST
 from nanodet.train.trainer import train
 
 VAL_PICTURES = 96
-TIMING = Effort(runs=60, seconds=2.0, name="quick")
+TIMING = Effort(runs=60, seconds=1.0, name="quick")
 
 
 def quickstart(out, seed=0, epochs=EPOCHS, pictures=PICTURES):

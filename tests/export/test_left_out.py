@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import shutil
 
 import cv2
@@ -14,9 +15,10 @@ from nanodet import Detector, NanodetError
 from nanodet.cli.main import main
 from nanodet.compare.tensors import generated_picture, picture_tensors
 from nanodet.export.export import export
-from nanodet.export.stages import FP16, FP32, RAW, SIMPLIFIED, chosen_stages
+from nanodet.export.stages import BOXES, FP16, FP32, RAW, SIMPLIFIED, chosen_stages
 from nanodet.model.torch_backend import TorchBackend
 from nanodet.runtime.decode import decode
+from nanodet.runtime.files import sha256
 from nanodet.runtime.spec import Spec
 from nanodet.verify.report import format_report
 from nanodet.verify.verify import verify
@@ -46,7 +48,8 @@ def left_out(wide_checkpoint, exported_small, tmp_path_factory):
     """Folder, exit status, output and errors of an export into the folder of another model's."""
     out = tmp_path_factory.mktemp("left_out") / "out"
     shutil.copytree(exported_small.files[SIMPLIFIED].parent, out)
-    command = ["export", str(wide_checkpoint), "--out", str(out), "--static", "--batch", "3"]
+    options = ["--nms", "--static", "--batch", "3"]
+    command = ["export", str(wide_checkpoint), "--out", str(out), *options]
     printed, errors = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(errors):
         status = main(command)
@@ -63,15 +66,16 @@ class TestLeftOut:
         )
         assert "holds values that are not finite numbers" in line
         assert line.endswith(
-            "; kept: small.onnx, small.param, small-static.onnx, small-batch3.onnx"
+            "; kept: small.onnx, small.param, small-nms.onnx, small-static.onnx, small-batch3.onnx"
         )
         assert "agrees" in printed and "DIFFERS" not in printed
 
     def test_the_others_are_there_and_nothing_old(self, left_out, wide_checkpoint):
         out, _, printed, _ = left_out
         assert sorted(p.name for p in out.iterdir() if p.is_file()) == [
-            "small-batch3.json", "small-batch3.onnx", "small-static.json", "small-static.onnx",
-            "small.bin", "small.json", "small.onnx", "small.param",
+            "small-batch3.json", "small-batch3.onnx", "small-nms.json", "small-nms.onnx",
+            "small-static.json", "small-static.onnx", "small.bin", "small.json", "small.onnx",
+            "small.param",
         ]  # fmt: skip
         assert sorted(p.name for p in out.iterdir() if p.is_dir()) == ["intermediate"]
         assert f"{out / 'small-fp16.param'}: removed: of another export" in printed
@@ -81,7 +85,20 @@ class TestLeftOut:
         report = verify(wide_checkpoint, [out], limit=1)
         assert report.agrees, format_report(report)
         names = {row.name for row in report.rows}
-        assert {RAW, SIMPLIFIED, "onnx static", "onnx batch 3", FP32} <= names
+        assert {RAW, SIMPLIFIED, BOXES, "onnx static", "onnx batch 3", FP32} <= names
+
+    def test_the_file_that_ends_in_boxes(self, left_out):
+        out, _, printed, _ = left_out
+        assert "onnx with boxes: the same " in printed
+        spec = Spec.load(out / "small-nms.json")
+        assert spec.files == {"small-nms.onnx": sha256(out / "small-nms.onnx")}
+        inside = Detector(out / "small-nms.onnx").spec
+        assert (inside.form, inside.files) == ("boxes", {})
+        assert main(["info", str(out / "small-nms.onnx")]) == 0
+        formats = [
+            json.loads((out / f"small{form}.json").read_text())["format"] for form in ("-nms", "")
+        ]
+        assert formats == [2, 1]
 
     @pytest.mark.slow
     def test_nothing_left_is_an_error(self, wide_checkpoint, exported_small, tmp_path):

@@ -1,7 +1,6 @@
 """`nanodet export --nms`: an ONNX file that ends in boxes gives those of `Detector`."""
 
 import dataclasses
-import json
 import shutil
 
 import numpy as np
@@ -11,13 +10,11 @@ import pytest
 from onnx import numpy_helper
 
 from nanodet import Detector, NanodetError
-from nanodet.cli.main import main
 from nanodet.compare.tensors import generated_picture, picture_tensors
 from nanodet.export import onnx_nms
 from nanodet.export.export import SIMPLIFIED, export
 from nanodet.runtime.backends.onnx import IOU_INPUT, SCORE_INPUT, OnnxBackend
 from nanodet.runtime.decode import decode
-from nanodet.runtime.files import sha256
 from nanodet.runtime.pictures import read_picture
 from nanodet.runtime.spec import Spec
 
@@ -168,25 +165,6 @@ def test_the_order_of_boxes_that_score_alike_is_no_fault():
     moved = dataclasses.replace(spec, point_offset=0.2)
     with pytest.raises(NanodetError, match="boxes in the graph: "):
         onnx_nms.compare(Played(moved, other), Played(spec, output), tensors)
-
-
-def test_the_command(small_checkpoint, tmp_path, capsys):
-    out = tmp_path / "out"
-    assert (
-        main(["export", str(small_checkpoint), "--formats", "onnx", "--nms", "--out", str(out)])
-        == 0
-    )
-    assert "onnx with boxes: the same " in capsys.readouterr().out
-    assert sorted(path.name for path in out.iterdir() if path.is_file()) == [
-        "small-nms.json", "small-nms.onnx", "small.json", "small.onnx",
-    ]  # fmt: skip
-    spec = Spec.load(out / "small-nms.json")
-    assert spec.files == {"small-nms.onnx": sha256(out / "small-nms.onnx")}
-    inside = Detector(out / "small-nms.onnx").spec
-    assert (inside.form, inside.files) == ("boxes", {})
-    assert main(["info", str(out / "small-nms.onnx")]) == 0
-    mapping = json.loads((out / "small-nms.json").read_text())
-    assert (mapping["format"], json.loads((out / "small.json").read_text())["format"]) == (2, 1)
 
 
 def test_nms_wants_onnx(small_checkpoint, tmp_path):
