@@ -2,80 +2,21 @@
 
 import glob
 import itertools
-import math
 import os
 import re
-import sys
-import threading
-import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-import numpy as np
 
 from nanodet.errors import NanodetError
 from nanodet.runtime.files import text_name
+from nanodet.runtime.frame import Frame, Source, fps_of, frame_count, print_warning
+from nanodet.runtime.live_source import TIMEOUT_S, LiveSource
 from nanodet.runtime.opencv_log import quiet
 from nanodet.runtime.pictures import SUFFIXES, read_picture
 
 URL = re.compile(r"(rtsps?|rtmps?|https?|udp|tcp|srt)://", re.IGNORECASE)
-TIMEOUT_S = 10  # a stream that neither opens nor sends for so long is given up
 LOOK = 5000  # entries of folders inside a folder that are looked at: it may be a whole disk
-FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0  # between attempts to reconnect, each twice the last
-
-
-@dataclass
-class Frame:
-    """One picture of a source.
-
-    Attributes:
-        picture: uint8 (H, W, 3) BGR.
-        name: the file, camera or URL it came from.
-        index: number from 0; of a live source it also counts the frames that were skipped.
-        time_s: seconds from the start of the video or stream, ``None`` for picture files.
-    """
-
-    picture: np.ndarray
-    name: str
-    index: int
-    time_s: float | None = None
-
-
-class Source:
-    """What all sources have; iterating gives `Frame` objects, once.
-
-    Attributes:
-        kind: ``picture``, ``pictures``, ``video``, ``camera`` or ``stream``.
-        name: how messages and results call it.
-        total: the number of frames, ``None`` when unknown.
-        fps: frames per second, ``None`` when unknown or for picture files.
-        problem: after the iteration, one line if not everything could be read, else ``None``.
-    """
-
-    total = fps = problem = None
-    stopped = False
-
-    def __init__(self, kind, name):
-        self.kind, self.name = kind, name
-
-    @property
-    def live(self):
-        """Whether frames come by the clock and those that nobody takes are lost."""
-        return self.kind in ("camera", "stream")
-
-    def stop(self):
-        """End the iteration after the current frame; safe in a signal handler."""
-        self.stopped = True
-
-    def close(self):
-        """Let go of files and devices."""
-        self.stop()
-
-
-def print_warning(line):
-    """Write one line to stderr."""
-    print(f"nanodet: warning: {line}", file=sys.stderr)
 
 
 def open_source(text, warn=print_warning, reconnect_s=None):
@@ -163,7 +104,7 @@ class VideoSource(Source):
     def __init__(self, name, capture, first):
         super().__init__("video", name)
         self._capture, self._first = capture, first
-        self.fps, self.total = _fps(capture), _frame_count(capture)
+        self.fps, self.total = fps_of(capture), frame_count(capture)
 
     def __iter__(self):
         picture, index, time_s = self._first, 0, 0.0
@@ -200,86 +141,6 @@ class VideoSource(Source):
         self._capture.release()
 
 
-class LiveSource(Source):
-    """A camera or stream: a thread reads, and only the newest frame waits, so none is late.
-
-    Args:
-        kind, name: as in `Source`.
-        open_capture: returns a `cv2.VideoCapture` of it, which may not be open.
-        capture: the first one, which is.
-        reconnect_s: open it again when it ends or fails, for so many seconds each time;
-            ``None`` does not.
-        warn: called with a line when it is tried.
-    """
-
-    def __init__(self, kind, name, open_capture, capture, reconnect_s=None, warn=print_warning):
-        super().__init__(kind, name)
-        self._capture, self.fps = capture, _fps(capture)
-        self._open, self._reconnect_s, self._warn = open_capture, reconnect_s, warn
-        self._fresh = threading.Condition()
-        self._newest, self._ended, self._lost_s = None, False, None
-        self._thread = threading.Thread(target=self._read, daemon=True)
-
-    def _read(self):
-        start, index, wait_s = time.monotonic(), 0, FIRST_WAIT_S
-        while not self.stopped:
-            found, picture = self._capture.read()
-            now = time.monotonic()
-            if found:
-                self._lost_s, wait_s = None, FIRST_WAIT_S
-                with self._fresh:
-                    self._newest = Frame(picture, self.name, index, round(now - start, 4))
-                    self._fresh.notify()
-                index += 1
-                continue
-            if self._reconnect_s is None:
-                break
-            if self._lost_s is None:
-                self._lost_s = now
-                self._warn(f"{self.name}: no more frames after {index}; reconnecting")
-            left_s = self._lost_s + self._reconnect_s - now
-            if left_s <= 0:
-                break
-            self._sleep(min(wait_s, left_s))
-            wait_s = min(2 * wait_s, LONGEST_WAIT_S)
-            if not self.stopped:
-                self._capture.release()
-                self._capture = self._open()
-        with self._fresh:
-            self._ended, self._count = True, index
-            self._fresh.notify()
-
-    def _sleep(self, seconds):
-        end = time.monotonic() + seconds
-        while not self.stopped and (left_s := end - time.monotonic()) > 0:
-            time.sleep(min(left_s, 0.1))
-
-    def __iter__(self):
-        self._thread.start()
-        while not self.stopped:
-            with self._fresh:
-                # a short wait, because a signal handler can set `stopped` but not notify
-                self._fresh.wait_for(lambda: self._newest or self._ended, timeout=0.2)
-                frame, self._newest = self._newest, None
-            if frame is not None:
-                yield frame
-            elif self._ended:
-                if not self.stopped:
-                    tried = self._reconnect_s
-                    self.problem = f"{self.name}: no more frames after {self._count}" + (
-                        "" if tried is None else f", and no connection for {tried:g} s"
-                    )
-                return
-
-    def close(self):
-        super().close()
-        if self._thread.is_alive():
-            # opening a stream that is gone takes long, and nothing is lost with it
-            self._thread.join(TIMEOUT_S + 1 if self._lost_s is None else 0.5)
-        if not self._thread.is_alive():  # else the device hangs in a read; the process ends anyway
-            self._capture.release()
-
-
 def without_password(url):
     """Return ``url`` without the user and password that streams often carry."""
     return re.sub(r"^(\w+://)[^/@]*@", r"\1", url)
@@ -302,7 +163,7 @@ def _open_file(path):
         # from the root on, or FFmpeg takes what precedes a colon for a protocol
         capture = cv2.VideoCapture(os.path.abspath(name), cv2.CAP_FFMPEG)
         found, first = capture.read()
-        several = found and not (_is_picture_name(path) and _frame_count(capture) in (None, 1))
+        several = found and not (_is_picture_name(path) and frame_count(capture) in (None, 1))
     if several:
         return VideoSource(name, capture, first)
     capture.release()
@@ -339,7 +200,7 @@ def _open_url(url, reconnect_s, warn):
     capture = open_capture()
     if not capture.isOpened():
         raise NanodetError(f"{name}: this stream does not open (tried for {TIMEOUT_S} s)")
-    if url.lower().startswith("http") and _frame_count(capture):
+    if url.lower().startswith("http") and frame_count(capture):
         # a file on a server: it waits for us, so no frame need be lost
         found, first = capture.read()
         if found:
@@ -359,13 +220,3 @@ def _fixed_folder(pattern):
             break
         fixed.append(escaped.sub(r"\1", part))
     return Path(*fixed)
-
-
-def _fps(capture):
-    fps = capture.get(cv2.CAP_PROP_FPS)
-    return fps if math.isfinite(fps) and 0.1 <= fps <= 1000 else None
-
-
-def _frame_count(capture):
-    count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
-    return int(count) if math.isfinite(count) and 1 <= count < 1e9 else None

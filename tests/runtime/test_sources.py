@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from moving_pictures import grey, serving, truncate, write_uneven_video, write_video
 
 from nanodet.errors import NanodetError
-from nanodet.runtime import sources
+from nanodet.runtime import live_source, sources
 from nanodet.runtime.detect import Show
 from nanodet.runtime.sources import open_source, without_password
 
@@ -228,7 +228,7 @@ def test_a_name_that_is_too_long_is_one_line():
 
 
 def test_a_stream_that_drops_is_opened_again(monkeypatch):
-    monkeypatch.setattr(sources, "FIRST_WAIT_S", 0.05)
+    monkeypatch.setattr(live_source, "FIRST_WAIT_S", 0.05)
     told = []
     with serving(frames=10, interval_s=0.01) as url:
         source = open_source(url + "/stream", told.append, reconnect_s=10)
@@ -247,7 +247,7 @@ def test_a_stream_that_drops_is_opened_again(monkeypatch):
 
 
 def test_a_stream_that_does_not_come_back_is_given_up(monkeypatch):
-    monkeypatch.setattr(sources, "FIRST_WAIT_S", 0.05)
+    monkeypatch.setattr(live_source, "FIRST_WAIT_S", 0.05)
     told = []
     with serving(frames=5, interval_s=0.01) as url:
         source = open_source(url + "/stream", told.append, reconnect_s=0.7)
