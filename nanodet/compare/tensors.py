@@ -19,7 +19,8 @@ def picture_tensors(spec, images=None, count=COUNT):
 
     Args:
         spec: a `nanodet.runtime.spec.Spec`.
-        images: folder whose first ``count`` pictures, by name, are used; None generates them.
+        images: folder whose first ``count`` pictures are used, see `picture_paths`; None generates
+            them.
         count: how many.
 
     Raises:
@@ -56,7 +57,7 @@ def generated_picture(seed, width=480, height=360):
 
 
 def picture_paths(folder, reading=None):
-    """Return the paths of the pictures in a folder, by name, or as a list has them.
+    """Return the paths of the pictures in a folder and below, by name, or as a list has them.
 
     Args:
         folder: of the pictures.
@@ -66,14 +67,16 @@ def picture_paths(folder, reading=None):
     Raises:
         NanodetError: there is no such folder, no picture in it, or a listed one is not there.
     """
-    if not Path(folder).is_dir():
+    folder = Path(folder)
+    if not folder.is_dir():
         raise NanodetError(f"{folder}: --images: there is no such folder")
-    paths = sorted(p for p in Path(folder).iterdir() if p.suffix.lower() in SUFFIXES)
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
     if not paths:
         raise NanodetError(f"{folder}: --images: holds no picture ({', '.join(SUFFIXES)})")
     if reading is not None and reading.list_path is not None:
         notes = []
-        chosen = select([path.name for path in paths], reading.list_path, reading, notes)
+        names = [str(path.relative_to(folder)) for path in paths]
+        chosen = select(names, reading.list_path, reading, notes)
         paths = [paths[index] for index in chosen]
         for note in notes:
             print(note, file=sys.stderr)

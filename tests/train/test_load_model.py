@@ -140,6 +140,13 @@ def test_what_cannot_be_trained_is_one_line(
     assert not (tmp_path / "run" / "model_last.ckpt").exists()
 
 
+def test_an_empty_name_is_one_line(small_config, capsys):
+    config = small_config(**{"schedule.load_model": ""})
+    assert main(["train", str(config)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"nanodet: error: {config}: schedule.load_model: names no model")
+
+
 def test_an_exported_model(exported_small, small_checkpoint, small_config, shapes, tmp_path):
     """Its names come from its spec, and measuring its batch norms leaves what it computes."""
     param = exported_small.files[FP32]
