@@ -15,7 +15,7 @@ import pytest
 
 from nanodet import Detector
 from nanodet.compare.tensors import generated_picture
-from nanodet.export.export import FP16, FP32
+from nanodet.export.stages import FP16, FP32
 from nanodet.runtime.pictures import write_picture
 from nanodet.runtime.window import IMPORT_PACKAGES
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from conftest import need
 
+from nanodet.export.stages import SIMPLIFIED
 from nanodet.runtime.detector import Detector
 from nanodet.runtime.draw import class_colour
 
-SIMPLIFIED = "onnx simplified"  # of `nanodet.export.export`
 # the app's classes that know nothing of Android
 PLAIN = ("ViewGeometry", "StreamSizes", "ClassColours", "FrameRate", "Model", "ModelStore")
 TURNS = {

@@ -143,7 +143,7 @@ def test_options_without_their_others(trained, options, words):
 
 def test_data_of_an_exported_model(trained, exported_small, tmp_path, capsys):
     """An export leaves the config beside the model; another, or a checkpoint, may be named."""
-    from nanodet.export.export import FP16
+    from nanodet.export.stages import FP16
     from nanodet.model.checkpoint import read_checkpoint
 
     source = exported_small.files[FP16]
@@ -187,7 +187,8 @@ def test_class_agnostic_nms_of_config_and_spec(small_checkpoint, exported_small,
     """The config's setting holds for its checkpoint and goes into the spec of what is exported."""
     import torch
 
-    from nanodet.export.export import FP32, export_spec
+    from nanodet.export.export import export_spec
+    from nanodet.export.stages import FP32
     from nanodet.model.torch_backend import TorchBackend
 
     state = torch.load(small_checkpoint, weights_only=True)

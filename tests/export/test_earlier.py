@@ -6,7 +6,8 @@ import pytest
 
 from nanodet import Detector, NanodetError
 from nanodet.config import save_config
-from nanodet.export.export import FP16, FP32, SIMPLIFIED, check_stem, export
+from nanodet.export.export import check_stem, export
+from nanodet.export.stages import FP16, FP32, SIMPLIFIED
 from nanodet.model.torch_backend import TorchBackend
 from nanodet.original.export_script import main as script
 from nanodet.runtime.spec import Spec

@@ -18,8 +18,8 @@ from nanodet.compare.tensors import generated_picture, picture_tensors
 from nanodet.config import save_config
 from nanodet.data.reading import Reading
 from nanodet.export import batch_norm
-from nanodet.export.export import FP16, FP32
 from nanodet.export.import_ncnn import TOLERANCE, import_model
+from nanodet.export.stages import FP16, FP32
 from nanodet.model.checkpoint import read_checkpoint, take_matching
 from nanodet.model.network import build_network
 from nanodet.model.torch_backend import TorchBackend

@@ -12,7 +12,8 @@ from onnx import numpy_helper
 from nanodet import Detector, NanodetError
 from nanodet.compare.tensors import generated_picture, picture_tensors
 from nanodet.export import onnx_nms
-from nanodet.export.export import SIMPLIFIED, export
+from nanodet.export.export import export
+from nanodet.export.stages import SIMPLIFIED
 from nanodet.runtime.backends.onnx import IOU_INPUT, SCORE_INPUT, OnnxBackend
 from nanodet.runtime.decode import decode
 from nanodet.runtime.pictures import read_picture

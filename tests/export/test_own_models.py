@@ -6,7 +6,8 @@ import pytest
 import torch
 from own_models import OwnModel
 
-from nanodet.export.export import FP16, FP32, RAW, SIMPLIFIED, export
+from nanodet.export.export import export
+from nanodet.export.stages import FP16, FP32, RAW, SIMPLIFIED
 from nanodet.verify.report import format_report
 from nanodet.verify.verify import verify
 

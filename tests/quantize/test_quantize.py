@@ -13,7 +13,7 @@ import yaml
 from nanodet import Detector, NanodetError
 from nanodet.compare.tensors import generated_picture
 from nanodet.data.reading import Reading
-from nanodet.export.export import FP16, FP32
+from nanodet.export.stages import FP16, FP32
 from nanodet.quantize.quantize import quantize
 from nanodet.runtime.files import sha256
 from nanodet.runtime.ncnn_graph import Graph

@@ -13,7 +13,7 @@ from ncnn_worker import Worker, mutated
 from onnx import TensorProto, helper
 
 from nanodet import Detector, NanodetError
-from nanodet.export.export import FP32
+from nanodet.export.stages import FP32
 from nanodet.runtime.files import sha256
 from nanodet.runtime.ncnn_graph import Graph
 from nanodet.runtime.ncnn_shapes import blob_shapes

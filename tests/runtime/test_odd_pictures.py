@@ -10,7 +10,7 @@ import pytest
 from nanodet import Detector, NanodetError
 from nanodet.cli.main import main
 from nanodet.compare.tensors import generated_picture
-from nanodet.export.export import FP32
+from nanodet.export.stages import FP32
 from nanodet.runtime.pictures import read_picture
 
 

@@ -10,7 +10,7 @@ from onnx import helper
 from nanodet import Detector, NanodetError
 from nanodet.compare.outputs import compare_stages
 from nanodet.compare.tensors import generated_picture, picture_tensors
-from nanodet.export.export import FP32, SIMPLIFIED
+from nanodet.export.stages import FP32, SIMPLIFIED
 from nanodet.runtime.spec import ONNX_METADATA_KEY
 
 pytest.importorskip("openvino")

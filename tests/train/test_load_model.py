@@ -12,7 +12,7 @@ from lying_server import lying_server
 from nanodet.cli.main import main
 from nanodet.config import config_from_dict, config_to_dict, load_config
 from nanodet.data.read import read_annotations
-from nanodet.export.export import FP32
+from nanodet.export.stages import FP32
 from nanodet.export.trainable import published_checkpoint, trainable
 from nanodet.model.network import build_network
 from nanodet.model.torch_backend import TorchBackend

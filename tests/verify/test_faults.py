@@ -21,7 +21,7 @@ from faults import (
 )
 
 from nanodet.compare.tensors import picture_tensors
-from nanodet.export.export import FP16, FP32, SIMPLIFIED
+from nanodet.export.stages import FP16, FP32, SIMPLIFIED
 from nanodet.model.torch_backend import TorchBackend
 from nanodet.verify.artefacts import open_stages
 from nanodet.verify.diagnose import Diagnosis

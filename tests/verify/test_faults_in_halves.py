@@ -8,8 +8,8 @@ import pytest
 from faults import edit_graph, edit_spec, edit_weights, swap_channels, update_hashes
 
 from nanodet import NanodetError
-from nanodet.export.export import FP16, FP32
 from nanodet.export.ncnn_file import check_half
+from nanodet.export.stages import FP16, FP32
 from nanodet.verify.verify import verify
 
 

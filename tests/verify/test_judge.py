@@ -15,7 +15,7 @@ from nanodet.compare.twins import NEEDED
 from nanodet.data.records import Annotations, Picture
 from nanodet.evaluate.coco_metrics import evaluate_detections
 from nanodet.evaluate.spread import spread_of_change
-from nanodet.export.export import FP16, FP32
+from nanodet.export.stages import FP16, FP32
 from nanodet.runtime.backends.ncnn import NcnnBackend
 from nanodet.runtime.detections import Detections
 from nanodet.runtime.spec import Spec

@@ -15,7 +15,8 @@ from nanodet import Detector, NanodetError
 from nanodet.compare.outputs import BRAIN, FULL, HALF
 from nanodet.compare.tensors import generated_picture
 from nanodet.export import onnx_nms
-from nanodet.export.export import FP16, FP32, SIMPLIFIED, export
+from nanodet.export.export import export
+from nanodet.export.stages import FP16, FP32, SIMPLIFIED
 from nanodet.runtime.backends.ncnn import has_fp16_arithmetic
 from nanodet.runtime.backends.onnx import OnnxBackend
 from nanodet.verify.report import format_report
