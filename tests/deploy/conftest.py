@@ -1,4 +1,4 @@
-"""Builds of deploy/cpp that the tests of this room run.
+"""Builds of deploy/cpp that the tests of this room run, and what they are run on.
 
 They need g++, CMake and nlohmann-json; those for boards aarch64-linux-gnu-g++ and qemu-aarch64 too.
 ``NANODET_CPP_BUILD=DIR`` keeps the builds there for the next run. ncnn's C++ library comes from no package:
@@ -11,21 +11,13 @@ import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
+import numpy as np
 import pytest
+from needs import need
 from probe import Probe
 
-HEADER = Path("nlohmann/json.hpp")
-
-
-def need(*programs):
-    """Skip unless all of them are installed."""
-    missing = [name for name in programs if shutil.which(name) is None]
-    if not any(
-        (Path(place) / HEADER).is_file() for place in ("/usr/include", "/usr/local/include")
-    ):
-        missing.append("nlohmann-json3-dev")
-    if missing:
-        pytest.skip(f"the C++ part needs {', '.join(missing)}")
+from nanodet.export.stages import FP32, SIMPLIFIED
 
 
 @pytest.fixture(scope="session")
@@ -139,7 +131,7 @@ def probe(request):
 def real_models(exported_real):
     """The real NanoDet-m, by engine: an .onnx and a .param file."""
     return {
-        "openvino": exported_real.files["onnx simplified"], "ncnn": exported_real.files["ncnn fp32"]
+        "openvino": exported_real.files[SIMPLIFIED], "ncnn": exported_real.files[FP32]
     }  # fmt: skip
 
 
@@ -147,3 +139,18 @@ def real_models(exported_real):
 def real_model(real_models):
     """The real NanoDet-m as an .onnx file."""
     return real_models["openvino"]
+
+
+@pytest.fixture
+def small(exported_small, tmp_path):
+    """The small ONNX model, copied so that it may be damaged."""
+    return shutil.copy(exported_small.files[SIMPLIFIED], tmp_path / "small.onnx")
+
+
+@pytest.fixture
+def picture(tmp_path):
+    """A PNG of noise, 64 x 48, alone in a folder."""
+    path = tmp_path / "in" / "a b.png"
+    path.parent.mkdir()
+    cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8))
+    return path

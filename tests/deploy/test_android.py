@@ -11,7 +11,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
-from conftest import need
+from needs import need
 
 DEBIAN_JAR = "/usr/lib/android-sdk/platforms/android-23/android.jar"
 ANDROID = "{http://schemas.android.com/apk/res/android}"

@@ -7,7 +7,7 @@ import subprocess
 import cv2
 import numpy as np
 import pytest
-from conftest import need
+from needs import need
 
 from nanodet.export.stages import SIMPLIFIED
 from nanodet.runtime.detector import Detector

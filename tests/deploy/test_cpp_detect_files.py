@@ -1,0 +1,91 @@
+"""What is there already stays, and what nanodet-detect cannot write whole is not written."""
+
+import json
+import resource
+import signal
+import subprocess
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from cpp_detect import fails, run
+from moving_pictures import write_video
+
+
+def limit_files():
+    """A stand-in for a full disk: no file may have more than 2000 bytes."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".ppm", ".webp"])
+def test_a_full_disk_and_pictures(cpp_programs, small, tmp_path, suffix):
+    source, out = tmp_path / f"p{suffix}", tmp_path / "out"
+    cv2.imwrite(str(source), np.random.default_rng(0).integers(0, 256, (99, 99, 3), np.uint8))
+    line = fails(cpp_programs.detect, small, source, "--out", out, preexec_fn=limit_files)
+    assert line == f"{out}/p{suffix}: cannot be written (File too large)"
+    assert list(out.glob("*.*")) in ([], [out / "detections.jsonl"])
+
+
+def test_a_full_disk_and_a_video(cpp_programs, small, tmp_path):
+    video, out = write_video(tmp_path / "v.avi", frames=50), tmp_path / "out"
+    line = fails(cpp_programs.detect, small, video, "--out", out, preexec_fn=limit_files)
+    assert line.startswith(f"{out}/")
+    assert [f.name for f in out.iterdir()] == []
+
+
+def test_sources_and_models_are_not_replaced(cpp_programs, small, picture, tmp_path):
+    (tmp_path / "small.json").write_text("{}")
+    for file in (picture, small, tmp_path / "small.json"):
+        before = Path(file).read_bytes()
+        assert "would replace" in fails(cpp_programs.detect, small, picture, "--jsonl", file)
+        assert Path(file).read_bytes() == before
+
+
+def test_a_folder_of_links_to_sources(cpp_programs, small, picture, tmp_path):
+    links = tmp_path / "links"
+    links.mkdir()
+    (links / "a b.png").symlink_to(picture)
+    for out in (links, picture.parent, picture.parent / ".." / "in"):
+        line = fails(cpp_programs.detect, small, links, "--out", out)
+        assert "holds the source pictures" in line
+
+
+def test_json_lines_into_a_pipe_and_behind_a_link(cpp_programs, small, picture, tmp_path):
+    link, target = tmp_path / "link.jsonl", tmp_path / "target.jsonl"
+    target.write_text("old")
+    link.symlink_to(target)
+    run(cpp_programs.detect, small, picture, "--jsonl", link)
+    assert link.is_symlink()
+    assert json.loads(target.read_text())["source"] == str(picture)
+    said, _ = run(cpp_programs.detect, small, picture, "--jsonl", "/dev/stdout")
+    assert said.count('"source"') == 1
+    assert Path("/dev/null").is_char_device()
+    run(cpp_programs.detect, small, picture, "--jsonl", "/dev/null")
+    assert Path("/dev/null").is_char_device()
+    line = fails(cpp_programs.detect, small, picture, "--jsonl", "/dev/full")
+    assert "No space left on device" in line
+
+
+def test_a_reader_that_goes(cpp_programs, small, tmp_path):
+    video, out = write_video(tmp_path / "v.avi", frames=50), tmp_path / "out"
+    command = f"'{cpp_programs.detect}' {small} {video} --out {out} --jsonl - | head -n 1"
+    done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert sorted(f.name for f in out.iterdir()) == ["detections.jsonl", "v.mp4"]
+
+
+def test_ctrl_c(cpp_programs, small, tmp_path):
+    video, out = write_video(tmp_path / "v.avi", frames=5000), tmp_path / "out"
+    command = [cpp_programs.detect, small, video, "--out", out, "--jsonl", "-"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.decode() == "nanodet-detect: stopped\n"
+    assert sorted(f.name for f in out.iterdir()) == ["detections.jsonl", "v.mp4"]
+    lines = (out / "detections.jsonl").read_text().splitlines()
+    capture = cv2.VideoCapture(str(out / "v.mp4"))
+    assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == len(lines) < 5000
