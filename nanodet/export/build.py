@@ -9,6 +9,7 @@ from nanodet.compare.tensors import picture_tensors
 from nanodet.errors import NanodetError
 from nanodet.evaluate.source import INTERMEDIATE
 from nanodet.export import ncnn_file, onnx_file, onnx_nms, quiet
+from nanodet.export.compare_boxes import compare_boxes
 from nanodet.export.specs import spec_with_files
 from nanodet.export.stages import (
     BOXES,
@@ -165,7 +166,7 @@ class StageBuilder:
         path = self.path(BOXES)
         onnx_nms.write(self.files[SIMPLIFIED], path, self.spec)
         backends = OnnxBackend(path), OnnxBackend(self.files[SIMPLIFIED])
-        count = onnx_nms.compare(*backends, tensors)
+        count = compare_boxes(*backends, tensors)
         self.files[BOXES] = path
         return f"{BOXES}: the same {count} boxes as decoding gives, on the same pictures"
 

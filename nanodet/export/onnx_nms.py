@@ -12,16 +12,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from nanodet.errors import NanodetError
 from nanodet.export.onnx_file import write_spec
 from nanodet.runtime.backends.onnx import IOU_INPUT, SCORE_INPUT
-from nanodet.runtime.decode import decode
-
-LOW_SCORE = 0.05  # compared at too, through the threshold's input, so that there is much to compare
-BOX_TOLERANCE, SCORE_TOLERANCE = 0.05, 1e-4  # network pixels; 0..1
-# ties: the part of the boxes that may be others; relative noise of the scores, drawn so many times, and
-# how many times as many other boxes as the worst of them makes
-TIED, NOISE, NOISES, MORE = 0.05, 3e-7, 3, 2
 
 
 def boxes_spec(spec):
@@ -62,80 +54,6 @@ def write(source, path, spec):
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
     write_spec(path, spec)
-
-
-def compare(backend, reference, tensors):
-    """Compare boxes made in the graph with those of `decode` on the same tensors.
-
-    Args:
-        backend: the `OnnxBackend` of a file that ends in boxes.
-        reference: the Backend of the file it was made from.
-        tensors: float32 (1, 3, H, W) each.
-
-    Where boxes score alike, the last digit decides which of them NMS keeps: a few boxes may be others,
-    as many as noise in the last digits of the scores makes others of in decoding.
-
-    Returns:
-        the number of boxes compared, at the spec's score and at `LOW_SCORE`.
-
-    Raises:
-        NanodetError: other boxes.
-    """
-    count = 0
-    for tensor in tensors:
-        output = reference.run(tensor)
-        for score in (reference.spec.score, LOW_SCORE):
-            wanted = _decoded(output, reference.spec, tensor, score)
-            found = backend.run(tensor, score)
-            problem, others = _difference(found, wanted), _others(found, wanted)
-            few = others <= TIED * (len(found) + len(wanted))
-            if problem and not (few and others <= _by_noise(output, wanted, reference, tensor, score)):
-                raise NanodetError(f"boxes in the graph: {problem} (score {score})")
-            count += len(found)
-    return count
-
-
-def _decoded(output, spec, tensor, score):
-    found = decode(output, spec, tensor.shape[:1:-1], score)
-    return np.column_stack([found.xyxy, found.confidence, found.class_id])
-
-
-def _difference(found, wanted):
-    """Return how boxes (N, 6) differ in words, an empty text where they do not."""
-    if len(found) != len(wanted):
-        return f"{len(found)} where decoding gives {len(wanted)}"
-    errors = np.abs(_sorted(found) - _sorted(wanted)).max(axis=0, initial=0)
-    box, scores, label = errors[:4].max(), errors[4], errors[5]
-    if box > BOX_TOLERANCE or scores > SCORE_TOLERANCE or label:
-        return (
-            f"differ by {box:.2g} px and {scores:.2g} in score from decoding"
-            f"{', and in class' if label else ''}"
-        )
-    return ""
-
-
-def _others(found, wanted):
-    """Return how many boxes of either side the other has not."""
-    limits = np.array([BOX_TOLERANCE] * 4 + [SCORE_TOLERANCE, 0])
-    same = (np.abs(found[:, None] - wanted[None]) <= limits).all(axis=2)
-    return int((~same.any(axis=0)).sum() + (~same.any(axis=1)).sum())
-
-
-def _by_noise(output, wanted, reference, tensor, score):
-    """Return how many boxes become others by noise of float32's last digits in the scores."""
-    classes = len(reference.spec.class_names)
-    worst = 0
-    for seed in range(NOISES):
-        noise = np.random.default_rng(seed).uniform(-NOISE, NOISE, (len(output), classes))
-        noisy = output.copy()
-        noisy[:, :classes] *= (1 + noise).astype(np.float32)
-        worst = max(worst, _others(_decoded(noisy, reference.spec, tensor, score), wanted))
-    return MORE * worst
-
-
-def _sorted(rows):
-    """Return boxes (N, 6) by score, then class and place: equal scores may come in any order."""
-    return rows[np.lexsort((rows[:, 1], rows[:, 0], rows[:, 5], -rows[:, 4]))]
 
 
 class _Nodes:

@@ -13,8 +13,8 @@ UNLIMITED = Tolerance(float("inf"), float("inf"))
 AP = {"fp32": 0.05, "fp16": 0.1, "bf16": 0.3, "fp16 arithmetic": 0.3, "int8": 1.0}
 CERTAIN = 3  # standard errors of a change of AP, beyond which chance does not reach
 EXACT_TWINS = 0.99  # of the detections above 0.3: for full precision that ends in boxes
-TIES = 2  # so many times the twins that 32-bit forms lose to noise, any other form may lose too
-TWINS_UNSURE = 0.5
+TIE_MARGIN = 2  # times what 32-bit forms lose of their twins to ties: others may meet more of them
+TWINS_UNSURE = 0.5  # of the detections: needing fewer tells nothing, having fewer is always a fault
 
 
 @dataclass
@@ -116,6 +116,36 @@ def judge_ap(row, spec, kind, ap, reference_ap, spread):
     text = f"{ap:.2f}, but the reference has {reference_ap:.2f} (allowed {limit:g}"
     row.faults.append(("AP", f"{text}, and {chance:.2g} by chance)"))
     return True
+
+
+def steady_twins(stages, kinds):
+    """Return which part of the detections keeps its twin where only noise of 32 bits differs, 0..1.
+
+    It is below 1 where many boxes score alike, among which NMS chooses by that noise.
+
+    Args:
+        stages: `nanodet.verify.run.Measured` of the stages that were run.
+        kinds: name of a stage to its kind.
+    """
+    parts = [
+        measured.twins / measured.twins_of
+        for measured in stages
+        if kinds[measured.stage.name] == "fp32" and not measured.stage.ends_in_boxes
+        and measured.twins_of and not measured.network_failure
+        and measured.errors.result("").agrees
+    ]  # fmt: skip
+    return min(parts, default=1.0)
+
+
+def needed_twins(kind, steady):
+    """Return which part of the detections must have a twin where a stage is judged by them, 0..1.
+
+    Args:
+        kind: of the stage.
+        steady: see `steady_twins`.
+    """
+    needed = NEEDED if kind == "int8" else EXACT_TWINS
+    return max(needed - TIE_MARGIN * (1 - steady), 0)
 
 
 def judge_twins(row, needed, unsure="", remedy="give --images"):

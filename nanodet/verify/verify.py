@@ -9,7 +9,6 @@ import numpy as np
 
 from nanodet.compare.outputs import failed
 from nanodet.compare.tensors import COUNT, generated_picture, picture_paths, spread
-from nanodet.compare.twins import NEEDED
 from nanodet.config.schema import Evaluator
 from nanodet.errors import NanodetError
 from nanodet.evaluate.source import config_of, given, of_config
@@ -23,14 +22,14 @@ from nanodet.verify import run
 from nanodet.verify.artefacts import CHECKPOINTS, find_models, kind_of, open_stages
 from nanodet.verify.diagnose import ALL_AGREE, Diagnosis
 from nanodet.verify.judge import (
-    EXACT_TWINS,
-    TIES,
     Row,
     coarser,
     judge_ap,
     judge_twins,
+    needed_twins,
     network_tolerance,
     note_ties,
+    steady_twins,
 )
 from nanodet.verify.report import Report
 from nanodet.verify.specs import chosen_at_export, differing_thresholds
@@ -97,7 +96,7 @@ def verify(
     aps = [_ap(truth, group.detections) for group in groups]
     rows = {}
     for group, ap in zip(groups, aps, strict=True):
-        steady = _steady(group.stages, kinds)
+        steady = steady_twins(group.stages, kinds)
         for measured in group.stages:
             stage = measured.stage
             rows[stage.name] = _row(
@@ -168,21 +167,18 @@ def _ap(truth, detections):
     return evaluate_detections(truth, detections, per_class=False).AP
 
 
-def _steady(stages, kinds):
-    """Return which part of the detections keeps its twin where only noise of 32 bits differs, 0..1.
-
-    It is below 1 where many boxes score alike, among which NMS chooses by that noise.
-    """
-    parts = [
-        one.twins / one.twins_of
-        for one in stages
-        if kinds[one.stage.name] == "fp32" and not one.stage.ends_in_boxes and one.twins_of
-        and not one.network_failure and one.errors.result("").agrees
-    ]  # fmt: skip
-    return min(parts, default=1.0)
-
-
 def _row(measured, kind, diagnosis, truth, reference, generated, steady):
+    """Return the `Row` of a stage that was run.
+
+    Args:
+        measured: the `nanodet.verify.run.Measured` of the stage.
+        kind: as which it is judged, one of `nanodet.verify.judge.ORDER`.
+        diagnosis: of the reference.
+        truth: annotated pictures, or None.
+        reference: (AP, list of `Detections`) of the reference.
+        generated: whether the pictures are drawn.
+        steady: see `nanodet.verify.judge.steady_twins`.
+    """
     stage = measured.stage
     spec = stage.backend.spec
     row = Row(stage.name, stage.path, stage.kind)
@@ -218,8 +214,7 @@ def _row(measured, kind, diagnosis, truth, reference, generated, steady):
     if row.result is not None and row.result.agrees and kind != "int8":
         note_ties(row)
     by_detections = complete and (kind == "int8" or stage.ends_in_boxes)
-    needed = NEEDED if kind == "int8" else EXACT_TWINS
-    needed = max(needed - TIES * (1 - steady), 0)
+    needed = needed_twins(kind, steady)
     if truth is not None:
         reference_ap, wanted = reference
         found = measured.detections

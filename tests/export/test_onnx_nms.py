@@ -12,6 +12,7 @@ from onnx import numpy_helper
 from nanodet import Detector, NanodetError
 from nanodet.compare.tensors import generated_picture, picture_tensors
 from nanodet.export import onnx_nms
+from nanodet.export.compare_boxes import compare_boxes
 from nanodet.export.export import export
 from nanodet.export.stages import SIMPLIFIED
 from nanodet.runtime.backends.onnx import IOU_INPUT, SCORE_INPUT, OnnxBackend
@@ -62,7 +63,7 @@ def test_the_file_needs_nothing_but_onnx(boxes):
 @pytest.mark.parametrize("size", [(160, 96), (32, 32), (96, 256)])
 def test_every_size(plain, boxes, size):
     base = OnnxBackend(plain)
-    assert onnx_nms.compare(OnnxBackend(boxes), base, picture_tensors(base.spec.at_size(size))) > 9
+    assert compare_boxes(OnnxBackend(boxes), base, picture_tensors(base.spec.at_size(size))) > 9
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ def test_limits_and_offset_of_the_spec(plain, tmp_path, per_level, offset, per_p
     onnx_nms.write(plain, tmp_path / "m.onnx", base.spec)
     other = OnnxBackend(tmp_path / "m.onnx")
     assert other.spec.to_dict()["output"]["form"] == "boxes"
-    assert onnx_nms.compare(other, base, picture_tensors(base.spec)) > 9
+    assert compare_boxes(other, base, picture_tensors(base.spec)) > 9
 
 
 @pytest.mark.parametrize("limits", [{}, {"per_level": 7}, {"nms_iou": 1.0, "per_picture": 11}])
@@ -101,7 +102,7 @@ def test_nms_over_all_classes(plain, tmp_path, limits):
     other = OnnxBackend(tmp_path / "m.onnx")
     assert other.spec.class_agnostic_nms
     for size in ((160, 96), (96, 256)):
-        assert onnx_nms.compare(other, base, picture_tensors(base.spec.at_size(size))) > 9
+        assert compare_boxes(other, base, picture_tensors(base.spec.at_size(size))) > 9
     with pytest.raises(NanodetError, match="its class_agnostic_nms is fixed at True"):
         Detector(tmp_path / "m.onnx", class_agnostic_nms=False)(generated_picture(0))
 
@@ -138,7 +139,7 @@ def test_a_graph_that_gives_other_boxes_is_found_out(plain, boxes, tmp_path):
     bins.CopyFrom(numpy_helper.from_array(np.arange(8, dtype=np.float32) + 0.1, bins.name))
     onnx.save(model, tmp_path / "m.onnx")
     with pytest.raises(NanodetError, match="boxes in the graph: "):
-        onnx_nms.compare(OnnxBackend(tmp_path / "m.onnx"), base, picture_tensors(base.spec))
+        compare_boxes(OnnxBackend(tmp_path / "m.onnx"), base, picture_tensors(base.spec))
 
 
 class Played:
@@ -162,10 +163,10 @@ def test_the_order_of_boxes_that_score_alike_is_no_fault():
     output[:, :2] = np.float32(0.5) + rng.integers(0, 40, (len(output), 2)) / np.float32(100)
     other = output.copy()
     other[:, :2] += rng.uniform(-6e-8, 6e-8, (len(output), 2)).astype(np.float32)
-    assert onnx_nms.compare(Played(spec, other), Played(spec, output), tensors) > 9
+    assert compare_boxes(Played(spec, other), Played(spec, output), tensors) > 9
     moved = dataclasses.replace(spec, point_offset=0.2)
     with pytest.raises(NanodetError, match="boxes in the graph: "):
-        onnx_nms.compare(Played(moved, other), Played(spec, output), tensors)
+        compare_boxes(Played(moved, other), Played(spec, output), tensors)
 
 
 def test_nms_wants_onnx(small_checkpoint, tmp_path):

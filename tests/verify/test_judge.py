@@ -19,8 +19,7 @@ from nanodet.export.stages import FP16, FP32
 from nanodet.runtime.backends.ncnn import NcnnBackend
 from nanodet.runtime.detections import Detections
 from nanodet.runtime.spec import Spec
-from nanodet.verify.judge import Row, judge_ap, judge_twins
-from nanodet.verify.verify import _steady
+from nanodet.verify.judge import Row, judge_ap, judge_twins, steady_twins
 
 SPEC = Spec(class_names=("a", "b"))
 KINDS = ("fp32", "fp16", "bf16", "int8")
@@ -162,4 +161,4 @@ def test_the_noise_of_32_bits_tells_what_ties_do(detected, steady):
 
     stages = [stage("full", "fp32", *detected), stage("half", "fp16", 50, 100),
               stage("boxes", "fp32", 10, 100, True)]  # fmt: skip
-    assert _steady(stages, {one.stage.name: one.stage.kind for one in stages}) == steady
+    assert steady_twins(stages, {one.stage.name: one.stage.kind for one in stages}) == steady

@@ -1,0 +1,106 @@
+"""Boxes that an ONNX file makes by itself beside those that decoding makes of the same raw output.
+
+NMS keeps the box that scores highest. Where boxes score alike, as a barely trained model's do, the last
+digit of float32 decides which one that is, and two runtimes may choose differently without a fault.
+"""
+
+from functools import partial
+
+import numpy as np
+
+from nanodet.errors import NanodetError
+from nanodet.runtime.decode import decode
+
+LOW_SCORE = 0.05  # compared at too, through the threshold's input, so that there is much to compare
+BOX_TOLERANCE = 0.05  # network pixels
+SCORE_TOLERANCE = 1e-4  # 0..1
+DIFFERING_MAX = 0.05  # of the boxes of both sides: beyond that it is no accident of a few ties
+SCORE_NOISE = 3e-7  # relative: two to three steps of float32, which the order of additions explains
+NOISE_DRAWS = 3  # the worst of them counts: a single one may meet no tie
+NOISE_MARGIN = 2  # times the worst: two runtimes differ by one more draw, which may exceed it
+
+
+def compare_boxes(backend, reference, tensors):
+    """Compare boxes made in the graph with those of `decode` on the same tensors.
+
+    A few boxes may differ, as far as noise in the last digits of the scores makes decoding differ from
+    itself.
+
+    Args:
+        backend: the `OnnxBackend` of a file that ends in boxes.
+        reference: the Backend of the file it was made from.
+        tensors: float32 (1, 3, H, W) each.
+
+    Returns:
+        the number of boxes compared, at the spec's score and at `LOW_SCORE`.
+
+    Raises:
+        NanodetError: other boxes.
+    """
+    count = 0
+    for tensor in tensors:
+        output = reference.run(tensor)
+        for score in (reference.spec.score, LOW_SCORE):
+            decoded = partial(_decoded, spec=reference.spec, size=tensor.shape[:1:-1], score=score)
+            wanted, found = decoded(output), backend.run(tensor, score)
+            problem = _difference(found, wanted)
+            if problem:
+                noisy = _with_noise(output, len(reference.spec.class_names))
+                if not _is_noise(found, wanted, map(decoded, noisy)):
+                    raise NanodetError(f"boxes in the graph: {problem} (score {score})")
+            count += len(found)
+    return count
+
+
+def _decoded(output, spec, size, score):
+    """Return the boxes of a raw output: (N, 6), ``xyxy``, score and class."""
+    found = decode(output, spec, size, score)
+    return np.column_stack([found.xyxy, found.confidence, found.class_id])
+
+
+def _difference(found, wanted):
+    """Return how boxes (N, 6) differ in words, an empty text where they do not."""
+    if len(found) != len(wanted):
+        return f"{len(found)} where decoding gives {len(wanted)}"
+    errors = np.abs(_sorted(found) - _sorted(wanted)).max(axis=0, initial=0)
+    box, score, label = errors[:4].max(), errors[4], errors[5]
+    if box > BOX_TOLERANCE or score > SCORE_TOLERANCE or label:
+        words = f"differ by {box:.2g} px and {score:.2g} in score from decoding"
+        return words + (", and in class" if label else "")
+    return ""
+
+
+def _sorted(rows):
+    """Return boxes (N, 6) by score, then class and place: equal scores may come in any order."""
+    return rows[np.lexsort((rows[:, 1], rows[:, 0], rows[:, 5], -rows[:, 4]))]
+
+
+def _is_noise(found, wanted, draws):
+    """Tell whether boxes (N, 6) differ no more than noise in the scores explains.
+
+    Args:
+        found, wanted: of the graph and of decoding.
+        draws: what decoding gives for scores with noise, several times.
+    """
+    differing = _count_differing(found, wanted)
+    if differing > DIFFERING_MAX * (len(found) + len(wanted)):
+        return False
+    return differing <= NOISE_MARGIN * max(_count_differing(boxes, wanted) for boxes in draws)
+
+
+def _count_differing(found, wanted):
+    """Return how many boxes of either side the other does not have."""
+    limits = np.array([BOX_TOLERANCE] * 4 + [SCORE_TOLERANCE, 0])
+    same = (np.abs(found[:, None] - wanted[None]) <= limits).all(axis=2)
+    return int((~same.any(axis=0)).sum() + (~same.any(axis=1)).sum())
+
+
+def _with_noise(output, classes):
+    """Yield a raw output with noise in the last digits of its scores, `NOISE_DRAWS` times."""
+    for seed in range(NOISE_DRAWS):
+        noise = np.random.default_rng(seed).uniform(
+            -SCORE_NOISE, SCORE_NOISE, (len(output), classes)
+        )
+        noisy = output.copy()
+        noisy[:, :classes] *= (1 + noise).astype(np.float32)
+        yield noisy
