@@ -1,0 +1,130 @@
+"""What is said of each stage: its row of the report, of what was measured."""
+
+import numpy as np
+
+from nanodet.compare.outputs import failed
+from nanodet.evaluate.spread import spread_of_change
+from nanodet.verify.diagnose import ALL_AGREE
+from nanodet.verify.judge import Row, judge_ap, judge_twins, needed_twins, note_ties
+from nanodet.verify.specs import chosen_at_export, differing_thresholds
+from nanodet.verify.trace_ncnn import changed_scales
+
+
+def measured_row(measured, kind, diagnosis, truth, reference, generated, steady):
+    """Return the `Row` of a stage that was run.
+
+    Args:
+        measured: the `nanodet.verify.run.Measured` of the stage.
+        kind: as which it is judged, one of `nanodet.verify.judge.ORDER`.
+        diagnosis: of the reference.
+        truth: annotated pictures, or None.
+        reference: (AP, list of `Detections`) of the reference.
+        generated: whether the pictures are drawn.
+        steady: see `nanodet.verify.judge.steady_twins`.
+    """
+    stage = measured.stage
+    row = Row(stage.name, stage.path, stage.kind)
+    row.input_max = measured.tensor_max
+    row.keys = [key for key, _ in (*measured.preprocessing, *measured.decoding)]
+    row.notes = differing_thresholds(stage.backend.spec, diagnosis.reference.spec)
+    for key, value in chosen_at_export(stage.backend.spec).items():
+        words = value if isinstance(value, str) else f"{value[0]}x{value[1]}"
+        row.notes.append(f"{key}: {words}, chosen at export")
+    _add_faults(row, measured)
+    complete = not measured.decoding_failure and not measured.network_failure
+    if complete and measured.twins_of:
+        row.twins, row.detections = measured.twins / measured.twins_of, measured.twins_of
+    if row.result is not None and row.result.agrees and kind != "int8":
+        note_ties(row)
+    by_detections = complete and (kind == "int8" or stage.ends_in_boxes)
+    needed = needed_twins(kind, steady)
+    if truth is not None:
+        reference_ap, wanted = reference
+        found = measured.detections
+        told = judge_ap(
+            row, stage.backend.spec, kind, ap_of(truth, found), reference_ap,
+            spread=lambda: spread_of_change(truth, found, wanted),
+        )  # fmt: skip
+        if by_detections and not told:
+            judge_twins(row, needed, "and AP tells nothing on so few pictures", "give more")
+    elif by_detections:
+        unsure = "in drawn pictures, which it was not calibrated on"
+        judge_twins(row, needed, unsure if generated and kind == "int8" else "")
+    row.faults += [("network", line) for line in changed_scales(stage.backend)]
+    _explain(row, stage, measured.tensor, diagnosis)
+    if row.faults:
+        row.verdict = "differs"
+    return row
+
+
+def _add_faults(row, measured):
+    """Add what a stage does otherwise than the reference, part by part, and its raw output's result."""
+    stage = measured.stage
+    if stage.hash_problem:
+        row.faults.append(("files", stage.hash_problem))
+    row.faults += [("preprocessing", text) for _, text in measured.preprocessing]
+    if measured.tensor_max:
+        row.faults.append(("preprocessing", _tensors_differ(measured.tensor_max)))
+    if not stage.ends_in_boxes:
+        row.result = (
+            failed(stage.name, measured.errors.tolerance, measured.network_failure)
+            if measured.network_failure
+            else measured.errors.result(stage.name)
+        )
+    problem = measured.network_failure or (row.result.problem if row.result else "")
+    if problem:
+        row.faults.append(("network", problem))
+    row.faults += [("decoding", text) for _, text in measured.decoding]
+    if measured.box_max:
+        row.faults.append(("decoding", _boxes_differ(measured.box_max)))
+    if measured.decoding_failure and not measured.decoding:
+        row.faults.append(("decoding", measured.decoding_failure))
+
+
+def _explain(row, stage, tensor, diagnosis):
+    """Add lines that name layers, where the network is or may be at fault."""
+    parts = {part for part, _ in row.faults}
+    unexplained = parts and parts <= {"AP", "detections"}
+    if "network" in parts or "files" in parts or unexplained:
+        # one that ends in boxes has nothing behind the network that could be compared, and what
+        # flows through one that takes a batch has other sizes
+        whole = not stage.ends_in_boxes and not stage.takes_batch
+        lines = diagnosis.explain(stage, tensor if whole else None)
+        if "network" in parts or unexplained or not lines[:1] == [ALL_AGREE]:
+            row.faults += [("network", line) for line in lines]
+    elif stage.kind in ("fp32", "fp16", "int8"):
+        row.faults += [("network", line) for line in diagnosis.changed_weights(stage)]
+
+
+def unmeasured_row(stage, diagnosis):
+    """Return the `Row` of a stage that could not be run."""
+    row = Row(stage.name, stage.path, stage.kind, "not run")
+    if stage.skipped:
+        row.notes.append(stage.skipped)
+        return row
+    row.verdict = "differs"
+    if stage.hash_problem:
+        row.faults.append(("files", stage.hash_problem))
+    row.faults.append(("model", stage.failure))
+    if stage.remains is not None:
+        row.faults += [("network", line) for line in diagnosis.explain(stage, None)]
+    return row
+
+
+def _tensors_differ(most):
+    by = f"by up to {most:.3g}" if np.isfinite(most) else "in size"
+    return f"its tensors of the same pictures differ {by} (normalised values)"
+
+
+def _boxes_differ(most):
+    to = f"up to {most:.3g} px away" if np.isfinite(most) else "that are others"
+    return f"it decodes the reference's output to boxes {to}"
+
+
+def ap_of(truth, detections):
+    """Return AP in percent, None without annotations or where pictures have no detections."""
+    if truth is None or len(detections) != len(truth.pictures):
+        return None
+    from nanodet.evaluate.coco_metrics import evaluate_detections
+
+    return evaluate_detections(truth, detections, per_class=False).AP
