@@ -86,7 +86,7 @@ def status(exported):
     """Return the exit status of an `Exported`; tell on stderr what was left out and what kept."""
     if not exported.left_out:
         return 0
-    from nanodet.evaluate.source import INTERMEDIATE
+    from nanodet.config.beside import INTERMEDIATE
 
     kept = [path.name for path in exported.files.values() if path.parent.name != INTERMEDIATE]
     for one, why in exported.left_out.items():

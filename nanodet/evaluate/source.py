@@ -1,15 +1,14 @@
 """Where the annotated pictures of a command lie: as it was told, or as a config says."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from nanodet.config import load_config
+from nanodet.config.beside import config_beside
 from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
 
 CHECKPOINTS = (".ckpt", ".pth")
-INTERMEDIATE = "intermediate"  # folder of an export, beside its models
 GIVE = "give --images and --annotations"
 
 
@@ -90,8 +89,8 @@ def config_for(model, config=None):
     """Return the `Config` that says what data belongs to an exported model, and the name of its file.
 
     Args:
-        model: an ``.onnx`` or ``.param`` file. An export leaves the config of its checkpoint in the
-            folder ``intermediate`` beside it.
+        model: an ``.onnx`` or ``.param`` file. An export leaves the config of its checkpoint
+            beside it, see `nanodet.config.beside`.
         config: a config file, or a checkpoint that carries one; None looks beside the model.
 
     Raises:
@@ -105,20 +104,10 @@ def config_for(model, config=None):
             raise NanodetError(f"{config}: carries no config (an original checkpoint); {GIVE}")
         return carried, str(config)
     if config is None:
-        model = Path(model)
-        config = (
-            model.parent
-            / INTERMEDIATE
-            / config_name(re.sub(r"-(fp16|int8|nms|static|batch\d+)$", "", model.stem))
-        )
+        config = config_beside(model)
         if not config.is_file():
             raise NanodetError(
                 f"{model}: no config says what data belongs to it; {GIVE}, or --config with the "
                 "config or checkpoint it was trained with"
             )
     return load_config(config), str(config)
-
-
-def config_name(stem):
-    """Return the name of the file in which an export leaves the config."""
-    return f"{stem}-config.yml"

@@ -14,8 +14,8 @@ import torch
 import nanodet
 from nanodet.compare.tensors import picture_tensors
 from nanodet.config import save_config
+from nanodet.config.beside import INTERMEDIATE, config_path
 from nanodet.errors import NanodetError
-from nanodet.evaluate.source import INTERMEDIATE, config_name
 from nanodet.export.build import StageBuilder
 from nanodet.export.earlier import tell_strangers
 from nanodet.export.specs import write_specs
@@ -94,7 +94,7 @@ def export(
     try:
         builder = StageBuilder(reference, spec, wanted, work, name, report)
         # says what data belongs to the model: `nanodet eval` and `nanodet quantize` look for it
-        save_config(reference.config, work / INTERMEDIATE / config_name(name))
+        save_config(reference.config, config_path(work, name))
         builder.build()
         builder.compare(tensors, images)
         builder.build_more(tensors, batch)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
+from nanodet.config.beside import INTERMEDIATE
 from nanodet.errors import NanodetError
 from nanodet.export.stages import BOXES, RAW, SIMPLIFIED, STATIC, batch_stage
 from nanodet.runtime.backends.ncnn import NcnnBackend, check_files, check_graph, has_fp16_arithmetic
@@ -70,7 +71,7 @@ def find_models(paths, reference=None):
         path = path if path.exists() else Path(model_file(path))
         if path.is_dir():
             inside = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
-            inside += sorted((path / "intermediate").glob("*.onnx"))
+            inside += sorted((path / INTERMEDIATE).glob("*.onnx"))
             if not inside:
                 raise NanodetError(f"{path}: there is no exported model (.onnx, .param) in it")
             found += inside
@@ -135,7 +136,7 @@ def _is_layer(layer):
 
 
 def _order(path):
-    kinds = (path.suffix.lower() != ".onnx", path.parent.name != "intermediate")
+    kinds = (path.suffix.lower() != ".onnx", path.parent.name != INTERMEDIATE)
     return (*kinds, len(path.stem), str(path))
 
 
