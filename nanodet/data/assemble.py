@@ -8,11 +8,10 @@ import numpy as np
 
 from nanodet.data.records import Picture
 from nanodet.errors import NanodetError
-from nanodet.runtime.names import TWICE
+from nanodet.runtime.names import ITEMS_SHOWN, TWICE, first_few
 from nanodet.runtime.pictures import SUFFIXES
 
 LONGEST_SIDE = 1 << 24  # pixels; float32 holds all whole numbers up to here
-FEW = 5  # names that a message lists
 TOLERANCE = 1.0  # pixels outside the picture that are rounding, not worth a line
 
 
@@ -224,9 +223,8 @@ def _unknown_names(list_path, unknown, what):
     line = f"{list_path}: line {number}: no {what} {name!r}"
     if len(unknown) == 1:
         return line
-    others = ", ".join(repr(name) for _, name in unknown[1:FEW])
-    more = f" and {len(unknown) - FEW} more" if len(unknown) > FEW else ""
-    return f"{line}, nor {others}{more} ({len(unknown)} such lines)"
+    others = first_few([repr(name) for _, name in unknown[1:]], ITEMS_SHOWN - 1)
+    return f"{line}, nor {others} ({len(unknown)} such lines)"
 
 
 def _of_same_end(names, found, name, chosen):

@@ -4,12 +4,12 @@ import contextlib
 from concurrent.futures import ThreadPoolExecutor
 
 from nanodet.errors import NanodetError
+from nanodet.runtime.names import first_few
 from nanodet.runtime.pictures import check_picture
 from nanodet.runtime.progress import Progress
 
 THREADS = 16  # what a disk or a network serves at once; the work itself is next to nothing
 CHUNK = 64  # pictures
-SHOWN = 5
 
 
 class BadPictures(NanodetError):
@@ -17,12 +17,11 @@ class BadPictures(NanodetError):
 
     def __init__(self, lines):
         self.lines = lines = list(dict.fromkeys(lines))  # one image may be listed twice
-        more = f"; and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
         count = f"{len(lines)} pictures cannot be used: " if len(lines) > 1 else ""
         remedy = (
             "; replace such files, correct their annotations (size and boxes), or take them out"
         )
-        super().__init__(count + "; ".join(lines[:SHOWN]) + more + remedy)
+        super().__init__(count + first_few(lines, joint="; ") + remedy)
 
 
 def read_headers(paths, progress=True):

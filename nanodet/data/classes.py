@@ -7,9 +7,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.names import TWICE, is_numbering, levelled, match_names, shortened
-
-PAIRS_SHOWN = 5
+from nanodet.runtime.names import (
+    ITEMS_SHOWN,
+    TWICE,
+    first_few,
+    is_numbering,
+    levelled,
+    match_names,
+    shortened,
+)
 
 
 @dataclass
@@ -124,11 +130,9 @@ def _by_position(given, wanted, empty_groups, file, reading, listed):
         )
     notes = []
     if not numbers:
-        pairs = [f"{a} is {b}" for a, b in zip(names, wanted, strict=True)][:PAIRS_SHOWN]
-        more = ", ..." if len(names) > PAIRS_SHOWN else ""
+        pairs = [f"{a} is {b}" for a, b in zip(names, wanted, strict=True)]
         notes.append(
-            f"{file}: shares no class name with {whose}, so matched by position: "
-            f"{', '.join(pairs)}{more}"
+            f"{file}: shares no class name with {whose}, so matched by position: {first_few(pairs)}"
         )
     notes += _left_out(
         [given[n] for n in range(len(given)) if n not in kept], file, "that only group others"
@@ -153,13 +157,13 @@ def _unknown(given, objects, extra, wanted, absent, file, reading, first):
 def _counted(given, objects, extra, wanted, first):
     """Return classes and their numbers of objects as text."""
     words = []
-    for n in extra[:PAIRS_SHOWN]:
+    for n in extra[:ITEMS_SHOWN]:
         near = _nearest(given[n], wanted)
         meant = f", did you mean {near[0]!r}?" if near else ""
         where = f", first in {first[n]}" if first else ""
         words.append(f"{given[n]!r} ({objects[n]} object{'s' * (objects[n] != 1)}{where}{meant})")
-    if len(extra) > PAIRS_SHOWN:
-        rest = extra[PAIRS_SHOWN:]
+    if len(extra) > ITEMS_SHOWN:
+        rest = extra[ITEMS_SHOWN:]
         words.append(f"and {_classes(len(rest))} more ({sum(objects[n] for n in rest)} objects)")
     return ", ".join(words)
 

@@ -7,9 +7,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from nanodet.errors import NanodetError
+from nanodet.runtime.names import first_few
 from nanodet.runtime.pictures import SUFFIXES
-
-SHOWN = 5
 
 
 def find_pictures(folder, names, known=None):
@@ -75,17 +74,16 @@ def keep_found(folder, names, file, reading, notes, known=None, said=None):
     if len(kept) == len(names):
         return paths, kept
     lost = [n for n, path in enumerate(paths) if path is None]
-    shown = ", ".join(
-        f"{(said or names)[n]}" + (f" ({doubts[n]})" if n in doubts else "") for n in lost[:SHOWN]
+    shown = first_few(
+        [f"{(said or names)[n]}" + (f" ({doubts[n]})" if n in doubts else "") for n in lost]
     )
-    more = f" and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
     if not kept:
         count = f"its {len(names)} pictures are" if len(names) > 1 else "its only picture is"
         raise NanodetError(
-            f"{file}: {count} missing in {folder}: {shown}{more}; is that the right folder?"
+            f"{file}: {count} missing in {folder}: {shown}; is that the right folder?"
         )
     count = f"{len(lost)} of {len(names)} pictures {'is' if len(lost) == 1 else 'are'} missing"
-    line = f"{file}: {count} in {folder}: {shown}{more}"
+    line = f"{file}: {count} in {folder}: {shown}"
     if reading.missing_images != "skip":
         raise NanodetError(
             f"{line}; {reading.spelled('missing_images', 'skip')} goes on without them"

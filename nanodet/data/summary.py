@@ -8,7 +8,7 @@ from nanodet.data.augment import MIN_SIDE, worth_teaching
 from nanodet.data.records import Counts
 from nanodet.errors import NanodetError
 from nanodet.runtime.fit import place
-from nanodet.runtime.names import shortened
+from nanodet.runtime.names import first_few, shortened
 
 CLASSES_SHOWN = 10  # longer lists show the most and the least frequent ones
 ENDS_SHOWN = 3
@@ -228,8 +228,7 @@ def _classes(boxes):
         text += f", ... {_listed(some[ENDS_SHOWN:][-ENDS_SHOWN:])}"
     none = [name for name, count in boxes if not count]
     if none:
-        more = f" and {len(none) - ENDS_SHOWN} more" if len(none) > ENDS_SHOWN else ""
-        text += f"; none of {', '.join(none[:ENDS_SHOWN])}{more}"
+        text += f"; none of {first_few(none, ENDS_SHOWN)}"
     return text + ")"
 
 

@@ -4,11 +4,9 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from nanodet.data.assemble import (
     check_folder,
-    checked_names,
     make_picture,
     read_text,
     select,
@@ -19,18 +17,10 @@ from nanodet.data.images import look_at_images
 from nanodet.data.records import Annotations
 from nanodet.data.units import check_parts
 from nanodet.data.yolo_lines import Line, boxes_of_lines
+from nanodet.data.yolo_names import NAME_FILES, find_class_names, find_keypoint_shape
 from nanodet.errors import NanodetError
-from nanodet.runtime.names import levelled, shortened
+from nanodet.runtime.names import first_few, shortened
 from nanodet.runtime.pictures import SUFFIXES
-
-YAML = (".yaml", ".yml")
-FEW = 5  # numbers of classes that a message lists
-NAME_FILES = ("data.yaml", "classes.txt", "obj.names")
-OTHER_NAME_FILES = (
-    "*.yaml",
-    "*.yml",
-    "*.names",
-)  # where they hold names, and the above are not there
 
 
 def read_yolo(img_path, ann_path, list_path, class_names, reading):
@@ -72,7 +62,7 @@ def read_yolo(img_path, ann_path, list_path, class_names, reading):
     if list_path is not None:
         names = [str(p.relative_to(img_path)) for p in paths]
         chosen = select(names, list_path, reading, notes)
-    file, given = _class_names(ann_path, class_names, notes)
+    file, given = find_class_names(ann_path, class_names, notes)
     whose = reading.names_of if file == ann_path else file
     labelled = [n for n in chosen if texts[n].exists()]
     by_picture = {n: _parse(texts[n]) for n in labelled}
@@ -90,7 +80,7 @@ def read_yolo(img_path, ann_path, list_path, class_names, reading):
     found.counts.without_labels = len(chosen) - len(labelled)
     if list_path is None:
         found.counts.without_picture = len(_label_files(ann_path) - set(texts))
-    boxes = boxes_of_lines(lines, reading, _keypoints(ann_path, file))
+    boxes = boxes_of_lines(lines, reading, find_keypoint_shape(ann_path, file))
     check_parts(lines, boxes, ann_path)
     paths = [paths[n] for n in chosen]
     reaches = np.array([(0.0, 0.0) if part else (np.nan, np.nan) for part in parsed])
@@ -122,7 +112,7 @@ def _check_numbers(lines, names, whose, reading, notes):
     first = next(line for line in lines if line.label in beyond)
     more = ""
     if beyond.total() > 1:
-        kinds = ", ".join(map(str, list(beyond)[:FEW])) + ", ..." * (len(beyond) > FEW)
+        kinds = first_few([str(label) for label in beyond])
         more = f" ({beyond.total()} such lines, of classes {kinds})"
     line = (
         f"{first.where}: class {first.label} is not one of 0..{len(names) - 1}{more}, as numbered in "
@@ -154,101 +144,3 @@ def _parse(file):
             raise NanodetError(f"{where}: class {words[0]} is not a whole number from 0")
         parsed.append(Line(file, number, int(label), values))
     return parsed
-
-
-def _keypoints(ann_path, names_file):
-    """Return (number, values each) that a YAML file gives as ``kpt_shape``, None where none does."""
-    files = [folder / "data.yaml" for folder in _near(ann_path)]
-    files += [names_file] if names_file.suffix in YAML else []
-    file = next((file for file in files if file.is_file()), None)
-    content = None if file is None else _yaml(file)
-    shape = content.get("kpt_shape") if isinstance(content, dict) else None
-    if shape is None:
-        return None
-    if not (isinstance(shape, list) and [type(v) for v in shape] == [int, int]):
-        raise NanodetError(f"{file}: kpt_shape {shape!r} is not [number, 2 or 3]")
-    return tuple(shape)
-
-
-def _near(ann_path):
-    """Return the folders where files about the labels are looked for."""
-    return (ann_path, *ann_path.resolve().parents[:2])
-
-
-def _yaml(file):
-    text = read_text(file, "this file of class names")
-    try:
-        return yaml.safe_load(text)
-    except Exception as error:  # a value that its tag does not fit (!!bool x) raises anything
-        raise NanodetError(f"{file}: not valid YAML: {error}") from None
-
-
-def _class_names(ann_path, class_names, notes):
-    """Return what says the names of the numbers, and the names.
-
-    Args:
-        ann_path: the folder of text files; it and two above it are looked at.
-        class_names: taken where no file there has names.
-        notes: gets a line where a second file has others.
-    """
-    near = _near(ann_path)
-    files = [folder / name for folder in near for name in NAME_FILES if (folder / name).is_file()]
-    if not files:
-        files = [file for folder in near for file in _other_name_files(folder)]
-    for file in files:
-        names = _names_in(file)
-        if names:
-            names = checked_names(names, file)
-            _tell_others(file, names, files, notes)
-            return file, names
-    if class_names is not None:
-        return ann_path, class_names
-    if files:
-        raise NanodetError(f"{files[0]}: has no class names")
-    raise NanodetError(
-        f"{ann_path}: no class names: set class_names in the config, or put "
-        f"{', '.join(NAME_FILES[:-1])} or {NAME_FILES[-1]} beside the annotations"
-    )
-
-
-def _other_name_files(folder):
-    """Return the files of a folder that hold class names, though under a name of their own."""
-    found = []
-    for file in sorted(file for pattern in OTHER_NAME_FILES for file in folder.glob(pattern)):
-        try:
-            if file.is_file() and _names_in(file):
-                found.append(file)
-        except NanodetError:
-            continue  # not ours
-    return found
-
-
-def _tell_others(chosen, names, files, notes):
-    """Add a line where a file other than the chosen one has other names, or another order."""
-    for file in files[files.index(chosen) + 1 :]:
-        try:
-            others = checked_names(_names_in(file) or names, file)
-        except NanodetError:
-            continue  # it is not asked
-        if [levelled(name) for name in others] != [levelled(name) for name in names]:
-            notes.append(
-                f"{chosen}: says what the class numbers mean ({shortened(names)}), though {file} has "
-                f"{shortened(others)}"
-            )
-            return
-
-
-def _names_in(file):
-    """Return the names in a file, None where it has none."""
-    if file.suffix not in YAML:
-        text = read_text(file, "this file of class names")
-        return [line.strip() for line in text.splitlines() if line.strip()] or None
-    content = _yaml(file)
-    names = content.get("names") if isinstance(content, dict) else None
-    if isinstance(names, dict):
-        if set(names) != set(range(len(names))):
-            raise NanodetError(f"{file}: the keys of 'names' are not 0, 1, ...")
-        names = [names[n] for n in range(len(names))]
-    if not (names is None or isinstance(names, list)):
-        raise NanodetError(f"{file}: 'names' is not a list, such as [cat, dog]: {names!r}")
-    return names or None

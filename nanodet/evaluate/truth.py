@@ -7,10 +7,9 @@ from pathlib import Path
 from nanodet.data.read import read_annotations
 from nanodet.data.reading import Reading
 from nanodet.data.summary import check_objects, describe, summarise, warnings_of
+from nanodet.data.tell import tell_reading
 from nanodet.errors import NanodetError
 from nanodet.evaluate.coco_metrics import check_pycocotools
-
-PROBLEMS_SHOWN = 5
 
 
 def read_truth(spec, model, images, annotations, reading=None, annotated=True):
@@ -36,16 +35,18 @@ def read_truth(spec, model, images, annotations, reading=None, annotated=True):
         reading.format or guess_format(annotations), images, annotations, reading.list_path,
         list(spec.class_names), annotated, reading,
     )  # fmt: skip
-    for line in found.notes:
+
+    def say(line):
         print(line, file=sys.stderr)
-    tell_problems(found.problems)
+
+    tell_reading(found, say)
     if annotated:
         summary = summarise(found)
         check_objects(summary, annotations, "measure")
         if not summary.flawless:
-            print(f"{annotations}: {describe(summary)}", file=sys.stderr)
+            say(f"{annotations}: {describe(summary)}")
         for line in warnings_of(summary, annotations):
-            print(line, file=sys.stderr)
+            say(line)
     return found
 
 
@@ -70,15 +71,3 @@ def guess_format(path):
         f"{path}: cannot tell the format of these annotations (a .json file is coco, a folder of "
         ".xml voc, of .txt yolo); name it with --format"
     )
-
-
-def tell_problems(problems):
-    """Write the first problems of `Annotations.problems` to stderr, and how many there are."""
-    if not problems:
-        return
-    word = "problem" if len(problems) == 1 else "problems"
-    print(f"{len(problems)} {word} in the annotations:", file=sys.stderr)
-    for line in problems[:PROBLEMS_SHOWN]:
-        print(f"  {line}", file=sys.stderr)
-    if len(problems) > PROBLEMS_SHOWN:
-        print(f"  and {len(problems) - PROBLEMS_SHOWN} more", file=sys.stderr)

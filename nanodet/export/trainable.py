@@ -31,7 +31,9 @@ def trainable(model, config, file, report):
         NanodetError: there is no such model, or it cannot be trained.
     """
     if not str(model).strip():
-        raise NanodetError("names no model; leave it out to start from the backbone's weights alone")
+        raise NanodetError(
+            "names no model; leave it out to start from the backbone's weights alone"
+        )
     path = Path(model)
     if path.is_file():
         suffix = path.suffix.lower()

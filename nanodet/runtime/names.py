@@ -5,7 +5,8 @@ import unicodedata
 
 from nanodet.errors import NanodetError
 
-FEW = 8  # names that a message lists
+NAMES_SHOWN = 8
+ITEMS_SHOWN = 5
 TWICE = "give each class its own name, or all objects of both one number"
 _ENDS = re.compile(r"^[\s_]+|[\s_]+$")
 _SEPARATORS = re.compile(r"(?<=[^\s_-])[\s_-]+(?=[^\s_-])")
@@ -70,7 +71,15 @@ def match_names(given, wanted, file, several=False):
     return found
 
 
-def shortened(names, most=FEW):
+def shortened(names, most=NAMES_SHOWN):
     """Return the first names as text, with ``...`` where there are more."""
     names = [str(name) for name in names]
     return ", ".join(names[:most]) + (f", ... ({len(names)} in all)" if len(names) > most else "")
+
+
+def first_few(items, most=ITEMS_SHOWN, joint=", "):
+    """Return the first of some texts as one, and how many more there are."""
+    more = len(items) - most
+    if more <= 0:
+        return joint.join(items)
+    return f"{joint.join(items[:most])}{joint.rstrip(' ,')} and {more} more"

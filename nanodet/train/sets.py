@@ -6,10 +6,9 @@ from nanodet.data.check_images import BadPictures
 from nanodet.data.read import read_annotations
 from nanodet.data.reading import Reading
 from nanodet.data.summary import check_objects, describe, summarise, untaught, warnings_of
+from nanodet.data.tell import tell_reading
 from nanodet.errors import NanodetError
 from nanodet.runtime.names import shortened
-
-PROBLEMS_SHOWN = 5
 
 
 def read_sets(config, file, say):
@@ -41,12 +40,7 @@ def read_sets(config, file, say):
     if bad:
         raise BadPictures(bad)  # those of both sets
     for part, found in sets.items():
-        for line in found.notes:
-            say(f"{part}: {line}")
-        for problem in found.problems[:PROBLEMS_SHOWN]:
-            say(f"{part}: {problem}")
-        if len(found.problems) > PROBLEMS_SHOWN:
-            say(f"{part}: {len(found.problems) - PROBLEMS_SHOWN} more such lines")
+        tell_reading(found, say, part)
     _tell_counts(sets, config.data, say)
     head = config.model.arch.head
     if config.class_names is None:

@@ -1,0 +1,24 @@
+"""What reading a data set came across, told to the user."""
+
+from nanodet.runtime.names import ITEMS_SHOWN
+
+
+def tell_reading(annotations, say, name=""):
+    """Tell the notes of `nanodet.data.records.Annotations`, and the first of their problems.
+
+    Args:
+        annotations: as read.
+        say: called with each line.
+        name: of the set, to begin the lines with: ``data.train``.
+    """
+    start = f"{name}: " if name else ""
+    for note in annotations.notes:
+        say(f"{start}{note}")
+    problems = annotations.problems
+    if not problems:
+        return
+    say(f"{start}{len(problems)} problem{'s' * (len(problems) > 1)} in the annotations:")
+    for problem in problems[:ITEMS_SHOWN]:
+        say(f"  {problem}")
+    if len(problems) > ITEMS_SHOWN:
+        say(f"  and {len(problems) - ITEMS_SHOWN} more")
