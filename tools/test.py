@@ -20,6 +20,7 @@ def main(argv=None):
     parser.add_argument("--task", choices=("val", "test"), default="val")
     parser.add_argument("--config", required=True)
     parser.add_argument("--model", required=True, help=".ckpt, .pth, .onnx or .param file")
+    parser.add_argument("--save_result", action="store_true", help="`test` always writes them")
     return run_command(run, parser.parse_args(argv))
 
 

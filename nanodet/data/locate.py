@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from nanodet.errors import NanodetError
 from nanodet.runtime.names import first_few
-from nanodet.runtime.pictures import SUFFIXES
+from nanodet.runtime.pictures import is_picture_name
 
 
 def find_pictures(folder, names, known=None):
@@ -134,9 +134,8 @@ class _Search:
             self._listed = {}
             for root, _, files in os.walk(self.folder):
                 for file in files:
-                    stem, suffix = os.path.splitext(file)
-                    if suffix.lower() in SUFFIXES:
-                        for key in (_levelled(file), _levelled(stem)):
+                    if is_picture_name(file):
+                        for key in (_levelled(file), _levelled(os.path.splitext(file)[0])):
                             self._listed.setdefault(key, []).append(Path(root, file))
         found = self._listed.get(_levelled(name), [])
         return sorted(path for path in found if path.name == name) or sorted(found)

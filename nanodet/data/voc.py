@@ -21,7 +21,7 @@ from nanodet.data.locate import keep_found
 from nanodet.data.records import Annotations
 from nanodet.data.units import CORNERS, check_pixels
 from nanodet.errors import NanodetError
-from nanodet.runtime.pictures import SUFFIXES
+from nanodet.runtime.pictures import is_picture_name
 
 FLAGS = {"": False, "false": False, "unspecified": False, "true": True}
 
@@ -51,7 +51,10 @@ def read_voc(img_path, ann_path, list_path, class_names, reading):
     """
     check_folder(ann_path, "annotations")
     check_folder(img_path, "pictures")
-    files = sorted(path for path in Path(ann_path).rglob("*") if path.suffix.lower() == ".xml")
+    files = sorted(
+        path for path in Path(ann_path).rglob("*")
+        if path.suffix.lower() == ".xml" and not path.name.startswith(".")
+    )  # fmt: skip
     if not files:
         raise NanodetError(f"{ann_path}: has no XML files")
     notes, taken = [], {}
@@ -134,7 +137,7 @@ def _pictures(img_path, parsed, ann_path, notes):
     for root, _, names in os.walk(img_path):
         inside = Path(root).relative_to(img_path)
         for name in sorted(names):
-            if name.lower().endswith(SUFFIXES):
+            if is_picture_name(name):
                 by_file[inside, name] = by_stem[inside, bare_name(name)] = Path(root, name)
     pairs = []
     for file, filename, *_ in parsed:

@@ -20,7 +20,7 @@ from nanodet.data.yolo_lines import Line, boxes_of_lines
 from nanodet.data.yolo_names import NAME_FILES, find_class_names, find_keypoint_shape
 from nanodet.errors import NanodetError
 from nanodet.runtime.names import first_few, shortened
-from nanodet.runtime.pictures import SUFFIXES
+from nanodet.runtime.pictures import is_picture_name
 
 
 def read_yolo(img_path, ann_path, list_path, class_names, reading):
@@ -49,7 +49,7 @@ def read_yolo(img_path, ann_path, list_path, class_names, reading):
     check_folder(ann_path, "annotations")
     check_folder(img_path, "pictures")
     img_path, ann_path = Path(img_path), Path(ann_path)
-    paths = sorted(p for p in img_path.rglob("*") if p.suffix.lower() in SUFFIXES)
+    paths = sorted(filter(is_picture_name, img_path.rglob("*")))
     if not paths:
         raise NanodetError(f"{img_path}: has no pictures")
     texts = [(ann_path / p.relative_to(img_path)).with_suffix(".txt") for p in paths]
@@ -100,7 +100,8 @@ def read_yolo(img_path, ann_path, list_path, class_names, reading):
 
 
 def _label_files(folder):
-    return {path for path in folder.rglob("*.txt") if path.name not in NAME_FILES}
+    files = (path for path in folder.rglob("*.txt") if not path.name.startswith("."))
+    return {path for path in files if path.name not in NAME_FILES}
 
 
 def _check_numbers(lines, names, whose, reading, notes):

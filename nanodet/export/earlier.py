@@ -63,7 +63,10 @@ def tell_strangers(out, name, spec, listed, left_out, report):
         if theirs and path.name in theirs.files and _identity(theirs) == _identity(spec):
             continue
         if path.name not in gone:
-            report(f"{path}: left from another export, not part of this one")
+            line = f"{path}: left from another export, not part of this one"
+            if path.suffix == ".param" and not (theirs and path.name in theirs.files):
+                line += f"; it no longer runs, as {beside.name} is this one's: use another --name"
+            report(line)
             continue
         for file in files_of(path):
             file.unlink(missing_ok=True)

@@ -20,6 +20,7 @@ from nanodet.export.build import StageBuilder
 from nanodet.export.earlier import tell_strangers
 from nanodet.export.specs import write_specs
 from nanodet.export.stages import BOTH, chosen_stages
+from nanodet.export.trainable import checkpoint_of
 from nanodet.model.torch_backend import TorchBackend
 from nanodet.runtime.files import make_folder, sha256
 from nanodet.runtime.spec import check_input_size
@@ -55,7 +56,8 @@ def export(
     A stage that fails or differs is left out, the others are written.
 
     Args:
-        checkpoint: ``.ckpt`` or ``.pth``; averaged weights are taken where it has them.
+        checkpoint: ``.ckpt`` or ``.pth``, whose averaged weights are taken where it has them; or a
+            published name.
         out: folder for the files; they appear there after they were compared, and what was there
             before stays until then.
         config: config file (or `Config`) of a checkpoint that carries none.
@@ -79,6 +81,7 @@ def export(
     """
     started = time.perf_counter()
     wanted = chosen_stages(formats, nms, static, batch)
+    checkpoint = checkpoint_of(checkpoint)
     name = default_name(checkpoint) if name is None else name
     check_stem(name, "--name")
     reference = TorchBackend(checkpoint, config)

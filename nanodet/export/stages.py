@@ -18,12 +18,13 @@ def chosen_stages(formats, nms=False, static=False, batch=None):
     """Return the names of the stages that are asked for, in the order in which they are made.
 
     Args:
-        formats: names in `FORMATS`.
+        formats: names in `FORMATS`, or one of them.
         nms, static, batch: as `nanodet.export.export.export` takes them.
 
     Raises:
         NanodetError: an unknown format, or options that do not fit together.
     """
+    formats = (formats,) if isinstance(formats, str) else formats
     unknown = [one for one in formats if one not in FORMATS]
     if unknown or not formats:
         raise NanodetError(

@@ -57,6 +57,17 @@ def trainable(model, config, file, report):
     return read_checkpoint(path)
 
 
+def checkpoint_of(model):
+    """Return the path of a checkpoint: the one given, or that of a published model.
+
+    Raises:
+        NanodetError: as `published_checkpoint`.
+    """
+    if str(model) in CATALOGUE and not Path(model).exists():
+        return published_checkpoint(str(model))
+    return model
+
+
 def published_checkpoint(name):
     """Return the path of a published model as a checkpoint, in the cache beside its ncnn files.
 
@@ -70,7 +81,7 @@ def published_checkpoint(name):
     if published.arch is None:
         known = ", ".join(one.name for one in CATALOGUE.values() if one.arch)
         raise NanodetError(
-            f"{name}: runs here, but its network cannot be trained yet; can be trained: {known}"
+            f"{name}: runs here, but its network cannot be trained yet, nor exported; can be: {known}"
         )
     param = fetch_model(name)
     path = param.with_suffix(".ckpt")

@@ -10,6 +10,7 @@ from collections import Counter
 from nanodet.errors import NanodetError
 from nanodet.runtime.detector import Detector
 from nanodet.runtime.draw import draw
+from nanodet.runtime.frame import print_warning
 from nanodet.runtime.progress import Progress
 from nanodet.runtime.results import Results
 from nanodet.runtime.sources import open_source
@@ -49,7 +50,10 @@ def detect(
     progress = None
 
     def warn(line):
-        progress.line(f"nanodet: warning: {line}", sys.stderr)
+        if progress is None:  # nothing is shown yet that a line could break
+            print_warning(line)
+        else:
+            progress.line(f"nanodet: warning: {line}", sys.stderr)
 
     with contextlib.ExitStack() as open_things:
         frames = open_source(source, warn, reconnect_s)

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -98,6 +99,15 @@ def turn(picture, orientation):
         8: lambda: cv2.rotate(picture, cv2.ROTATE_90_COUNTERCLOCKWISE),
     }.get(orientation)  # fmt: skip
     return turned() if turned else picture
+
+
+def is_picture_name(path):
+    """Tell whether a file in a folder counts as a picture, by its name.
+
+    Hidden files do not: macOS leaves a ``._a.jpg`` of its own beside each ``a.jpg``.
+    """
+    name = os.path.basename(path)
+    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
 
 
 def write_picture(path, picture):

@@ -13,7 +13,7 @@ from nanodet.runtime.files import text_name
 from nanodet.runtime.frame import Frame, Source, fps_of, frame_count, print_warning
 from nanodet.runtime.live_source import TIMEOUT_S, LiveSource
 from nanodet.runtime.opencv_log import quiet
-from nanodet.runtime.pictures import SUFFIXES, read_picture
+from nanodet.runtime.pictures import SUFFIXES, is_picture_name, read_picture
 
 URL = re.compile(r"(rtsps?|rtmps?|https?|udp|tcp|srt)://", re.IGNORECASE)
 LOOK = 5000  # entries of folders inside a folder that are looked at: it may be a whole disk
@@ -41,7 +41,7 @@ def open_source(text, warn=print_warning, reconnect_s=None):
     path = Path(text)
     if os.path.isdir(path):
         try:
-            files = sorted(f for f in path.iterdir() if _is_picture_name(f))
+            files = sorted(f for f in path.iterdir() if is_picture_name(f) and not f.is_dir())
         except OSError as error:
             raise NanodetError(f"{path}: cannot read this folder ({error.strerror})") from None
         deeper = _has_pictures_deeper(path)

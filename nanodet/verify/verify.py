@@ -33,7 +33,7 @@ def verify(
 
     Args:
         reference: ``.ckpt`` or ``.pth`` (needs torch); or an exported ``.param`` or ``.onnx``.
-        models: exported models, and folders of them.
+        models: exported models and folders of them, several or one.
         config: config file of a checkpoint that carries none.
         images: folder of pictures; None takes at most `CONFIGURED` of ``data.val`` of the checkpoint's
             config, with its annotations, and generates some where there is none on this machine.
@@ -61,7 +61,10 @@ def verify(
         raise NanodetError(f"{reference}: ends in boxes; the reference must give distributions")
     reference = Path(detector.backend.path)
     is_checkpoint = reference.suffix.lower() in CHECKPOINTS
-    stages = open_stages(find_models(models, reference), reference, threads)
+    models = find_models(models, reference)
+    if not models:
+        raise NanodetError(f"nothing to compare: no model but the reference itself ({reference})")
+    stages = open_stages(models, reference, threads)
     words = "generated pictures"
     if source is None:
         source, words = _configured(detector, config, reading, words)

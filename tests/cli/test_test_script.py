@@ -47,7 +47,7 @@ def project(root, tmp_path):
 def script(root, folder, task):
     done = subprocess.run(
         [sys.executable, str(root / "tools/test.py"), "--task", task, "--config", "c.yml",
-         "--model", "box.onnx"],
+         "--model", "box.onnx", "--save_result"],
         cwd=folder, capture_output=True, text=True, timeout=120, env=dict(os.environ),
     )  # fmt: skip
     assert "Traceback" not in done.stderr

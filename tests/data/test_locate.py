@@ -218,3 +218,20 @@ def test_other_words_for_a_choice_are_refused():
         NanodetError, match=r"data\.val\.missing_images: must be one of error, skip"
     ):
         Reading(missing_images="yes", place="data.val.")
+
+
+@pytest.mark.parametrize("name", ["voc", "yolo"])
+def test_hidden_files_are_neither_pictures_nor_labels(tmp_path, name):
+    make(tmp_path, "images/0001.png")
+    if name == "voc":
+        labels = write_voc(tmp_path, ["0001.png"])
+    else:
+        labels = tmp_path / "labels"
+        labels.mkdir()
+        (labels / "0001.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    for folder in (tmp_path / "images", labels):
+        for file in list(folder.iterdir()):
+            (folder / f"._{file.name}").write_bytes(bytes(range(256)))
+    found = read_annotations(name, tmp_path / "images", labels, None, ["x"])
+    assert len(found.pictures) == 1 and len(found.pictures[0].boxes) == 1
+    assert found.counts.without_picture == 0

@@ -42,10 +42,12 @@ def test_what_is_of_another_export_is_told(small_checkpoint, folder, change):
     said = []
     export(small_checkpoint, folder, formats=("onnx",), report=said.append, **options)
     assert set(Spec.load(folder / "small.json").files) == {"small.onnx"}
-    told = [
-        line for line in said if line.endswith("left from another export, not part of this one")
-    ]
+    told = [line for line in said if "left from another export, not part of this one" in line]
     assert [line.split(": ")[0] for line in told] == [str(folder / name) for name in others]
+    assert told[0].endswith("no longer runs, as small.json is this one's: use another --name")
+    assert not any("no longer" in line for line in told[1:])
+    with pytest.raises(NanodetError, match=r"was it renamed, or left from an earlier export\?"):
+        Detector(folder / "small.param")
 
 
 @pytest.mark.slow

@@ -42,6 +42,16 @@ def test_folder_of_pictures(model, tmp_path):
     assert (cv2.imread(str(shots / "a.png")) == 150).all()
 
 
+def test_folders_inside_and_hidden_files_are_left_out(model, tmp_path):
+    picture(tmp_path / "in" / "a.jpg")
+    picture(tmp_path / "in" / "deeper" / "b.jpg")
+    (tmp_path / "in" / "._a.jpg").write_bytes(b"what macOS leaves beside each file")
+    code, _, err = detect(model, tmp_path / "in", "--out", tmp_path / "out")
+    (line,) = err.splitlines()
+    assert code == 0 and "the pictures of folders inside it are left out" in line
+    assert names(tmp_path / "out") == ["a.jpg", "detections.jsonl"]
+
+
 def test_broken_pictures_are_left_out_and_counted(model, tmp_path):
     for n in range(3):
         picture(tmp_path / "in" / f"{n}.jpg")

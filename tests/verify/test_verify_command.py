@@ -249,6 +249,10 @@ class TestRefusals:
         with pytest.raises(NanodetError, match=words):
             verify(small_checkpoint, models, **options)
 
+    def test_nothing_but_the_reference(self, copy):
+        with pytest.raises(NanodetError, match="nothing to compare: no model but the reference"):
+            verify(copy / "small.onnx", copy / "small.onnx")
+
     def test_reference(self, copy, tmp_path):
         broken = tmp_path / "broken.ckpt"
         broken.write_bytes(b"PK\x03\x04nonsense")

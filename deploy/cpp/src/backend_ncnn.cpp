@@ -20,7 +20,8 @@ namespace {
 void check_files(const Spec& spec, const std::string& spec_file, const std::string& path) {
     const auto expected = spec.files.find(file_name(path));
     if (expected == spec.files.end())
-        throw Error(spec_file + ": files: " + file_name(path) + " is not listed: was it renamed?");
+        throw Error(spec_file + ": files: " + file_name(path) +
+                    " is not listed: was it renamed, or left from an earlier export?");
     if (sha256_of_file(path) != expected->second)
         throw Error(path + ": is not the file that " + spec_file +
                     " describes (its SHA-256 differs)");

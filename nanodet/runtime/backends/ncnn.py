@@ -6,7 +6,7 @@ import numpy as np
 
 from nanodet.errors import NanodetError
 from nanodet.runtime.backends import check_form
-from nanodet.runtime.files import sha256
+from nanodet.runtime.files import sha256, text_name
 from nanodet.runtime.ncnn_graph import Graph
 from nanodet.runtime.ncnn_shapes import blob_shapes
 from nanodet.runtime.ncnn_weights import load_weights
@@ -119,7 +119,7 @@ def load_net(param, weights, threads=None, precision="fp32"):
     set_options(net, threads, precision)
     # the graph as it was read and checked: ncnn's own reader takes some texts for others
     text = Graph.load(param).to_text()
-    if net.load_param_mem(text) != 0 or net.load_model(str(weights)) != 0:
+    if net.load_param_mem(text) != 0 or net.load_model(text_name(weights)) != 0:
         raise NanodetError(f"{param}: ncnn cannot load this model")
     return net
 
@@ -156,7 +156,8 @@ def check_files(param, weights, spec, spec_file):
         if expected is None:
             listed = ", ".join(spec.files) or "nothing"
             raise NanodetError(
-                f"{spec_file}: files: {file.name} is not listed (it lists {listed}): was it renamed?"
+                f"{spec_file}: files: {file.name} is not listed (it lists {listed}): was it "
+                f"renamed, or left from an earlier export?"
             )
         if sha256(file) != expected:
             raise NanodetError(
