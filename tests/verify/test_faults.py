@@ -114,6 +114,9 @@ class TestSpec:
         plant(folder, "broken").with_suffix(".json").write_text("{")
         plant(folder, "absent").with_suffix(".json").unlink()
         edit_onnx_spec(plant(folder, "inside", SIMPLIFIED), input__mean=[0.0, 0.0, 0.0])
+        beside = plant(folder, "beside", SIMPLIFIED).with_suffix(".json")
+        edit_spec(beside, input__mean=[0.0, 0.0, 0.0])
+        plant(folder, "beside-broken", SIMPLIFIED).with_suffix(".json").write_text("{")
         return verified(folder, small_checkpoint)
 
     @pytest.mark.parametrize("stem", SPECS)
@@ -131,6 +134,14 @@ class TestSpec:
     def test_inside_an_onnx_file(self, rows):
         row = rows["inside"]
         assert row.keys == ["input.mean"] and parts(row) == {"files", "preprocessing"}
+
+    def test_beside_an_onnx_file(self, rows):
+        row = rows["beside"]
+        assert row.verdict == "differs" and parts(row) == {"files"}
+        assert "beside.json: input.mean: [0.0, 0.0, 0.0], but beside.onnx itself has [103.53" in (
+            texts(row, "files")
+        )
+        assert "not valid JSON" in texts(rows["beside-broken"], "files")
 
     def test_what_may_differ(self, rows):
         assert (
