@@ -1,6 +1,6 @@
 """The smallest architecture that is built like NanoDet-m."""
 
-from nanodet.config.schema import Arch, Backbone, Fpn, Head
+from nanodet.config.model_sections import Arch, Backbone, Fpn, Head
 
 
 def arch(size="0.5x", channels=(48, 96, 192), **head):

@@ -19,7 +19,9 @@ def add_arguments(parser):
         "Exit status: 0 all stages agree with the checkpoint; 1 an error, nothing was written; "
         "3 some stages failed or differ and were left out, the others were written."
     )
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help=".ckpt or .pth file, or a published name")
+    parser.add_argument(
+        "checkpoint", metavar="CHECKPOINT", help=".ckpt or .pth file, or a published name"
+    )
     parser.add_argument(
         "--config", metavar="CONFIG", help="config of a checkpoint that carries none"
     )

@@ -7,7 +7,8 @@ import math
 import types
 import typing
 
-from nanodet.config.schema import REQUIRED, Config, default_of, meaning
+from nanodet.config.keys import REQUIRED, default_of, meaning
+from nanodet.config.schema import Config
 from nanodet.errors import NanodetError
 
 _WORDS = {

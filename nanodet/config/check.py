@@ -1,7 +1,7 @@
 """Values that have the right type and still cannot work."""
 
 from nanodet.config.follow import fill
-from nanodet.config.schema import MUCH, meaning, sections
+from nanodet.config.keys import MUCH, meaning, sections
 from nanodet.errors import NanodetError
 from nanodet.runtime.fit import ALIGNMENT
 

@@ -1,6 +1,6 @@
 """Settings of a file that would have no effect: refused, or said in a line."""
 
-from nanodet.config.schema import default_of, meaning, sections
+from nanodet.config.keys import default_of, meaning, sections
 
 # keys that only some of the names of a section have
 KEYS_OF = {

@@ -6,7 +6,16 @@ import types
 import typing
 
 from nanodet.config.check import limits, shown
-from nanodet.config.schema import REQUIRED, Config, default_of, meaning
+from nanodet.config.keys import (
+    REQUIRED,
+    default_of,
+    entries,
+    is_mapping,
+    meaning,
+    section_of,
+    without_none,
+)
+from nanodet.config.schema import Config
 
 _HEAD = """\
 # Every key of a config file
@@ -37,38 +46,18 @@ def reference():
 def _sections(kind, prefix=""):
     """Yield (dotted key, dataclass) of every section; data.train and data.val are one."""
     yield prefix, kind
-    for entry, hint in _entries(kind):
-        section = _section(hint)
+    for entry, hint in entries(kind):
+        section = section_of(hint)
         if section is None or meaning(entry).unread or (prefix, entry.name) == ("data", "val"):
             continue
         name = "{train,val}" if (prefix, entry.name) == ("data", "train") else entry.name
-        named = ".*" if typing.get_origin(_plain(hint)) is dict else ""
+        named = ".*" if is_mapping(hint) else ""
         yield from _sections(section, f"{prefix}.{name}{named}".lstrip("."))
-
-
-def _entries(kind):
-    hints = typing.get_type_hints(kind)
-    return [(entry, hints[entry.name]) for entry in dataclasses.fields(kind)]
-
-
-def _plain(hint):
-    """Return a type without its ``None``; a union of several stays one."""
-    if typing.get_origin(hint) in (types.UnionType, typing.Union):
-        rest = [choice for choice in typing.get_args(hint) if choice is not type(None)]
-        return rest[0] if len(rest) == 1 else typing.Union[tuple(rest)]  # noqa: UP007
-    return hint
-
-
-def _section(hint):
-    hint = _plain(hint)
-    if typing.get_origin(hint) is dict:
-        hint = typing.get_args(hint)[1]
-    return hint if dataclasses.is_dataclass(hint) else None
 
 
 def _table(kind):
     rows, refused = [], {}
-    for entry, hint in _entries(kind):
+    for entry, hint in entries(kind):
         about = meaning(entry)
         if about.unread:
             refused.setdefault(about.text, []).append(f"`{entry.name}`")
@@ -92,9 +81,9 @@ def _sentence(text):
 def _values(hint, about):
     if about.known:
         return shown(about.known)
-    if _section(hint) is not None:
+    if section_of(hint) is not None:
         return "section"
-    words = _type(_plain(hint))
+    words = _type(without_none(hint))
     return words if about.low is None else f"{words}, {limits(about.low, about.high)}"
 
 

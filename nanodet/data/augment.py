@@ -22,7 +22,7 @@ def draw_geometry(pipeline, picture_size, rng):
     not change another step's numbers.
 
     Args:
-        pipeline: a `nanodet.config.schema.Pipeline`. ``perspective`` p is uniform in -p..p per
+        pipeline: a `nanodet.config.data_sections.Pipeline`. ``perspective`` p is uniform in -p..p per
             axis, in 1/pixel; ``scale`` uniform in its range; ``stretch`` one range for x, one
             for y; ``rotation`` and ``shear`` in degrees to both sides; ``flip`` the probability
             of a left-right flip; ``translate`` t moves the centre to 0.5 - t .. 0.5 + t of
@@ -132,7 +132,7 @@ def change_colours(picture, pipeline, rng):
 
     Args:
         picture: uint8 (H, W, 3) BGR; returned as it is when nothing changes.
-        pipeline: a `nanodet.config.schema.Pipeline`; steps of None are left out.
+        pipeline: a `nanodet.config.data_sections.Pipeline`; steps of None are left out.
         rng: a ``numpy.random.Generator``.
     """
     on = rng.random(3) < 0.5

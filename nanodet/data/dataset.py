@@ -55,7 +55,7 @@ class DetectionSet(Dataset):
 
         Args:
             annotations: `nanodet.data.records.Annotations`.
-            section: `nanodet.config.schema.Dataset`, of which ``effective_fit``, ``pipeline``
+            section: `nanodet.config.data_sections.Dataset`, of which ``effective_fit``, ``pipeline``
                 and ``cache`` are used.
             training: augment, and leave out boxes that are not worth teaching; without it,
                 every box stays.

@@ -3,7 +3,7 @@
 import dataclasses
 from dataclasses import dataclass
 
-from nanodet.config.schema import DATASET_CHOICES
+from nanodet.config.data_sections import DATASET_CHOICES
 from nanodet.errors import NanodetError
 
 CHOICES = ("format", "list_path", *DATASET_CHOICES)
@@ -50,7 +50,7 @@ class Reading:
 
     @classmethod
     def of_section(cls, section, place, training=False):
-        """Return that of a `nanodet.config.schema.Dataset`; ``place`` is such as ``data.train.``."""
+        """Return that of a `nanodet.config.data_sections.Dataset`; ``place`` is such as ``data.train.``."""
         chosen = {key: getattr(section, key) for key in DATASET_CHOICES}
         return cls(section.name, section.list_path, **chosen, training=training, place=place)
 

@@ -63,7 +63,7 @@ def summarise(annotations, section=None):
 
     Args:
         annotations: `nanodet.data.records.Annotations`.
-        section: the `nanodet.config.schema.Dataset` whose fit and input size tell what is too
+        section: the `nanodet.config.data_sections.Dataset` whose fit and input size tell what is too
             small; None leaves that out.
 
     Returns:

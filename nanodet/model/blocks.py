@@ -19,7 +19,7 @@ def activation(name):
 
 
 def batch_norm(channels, section):
-    """Return a new batch norm as a config's ``norm_cfg`` (`nanodet.config.schema.Norm`) says."""
+    """Return a new batch norm as a config's ``norm_cfg`` (`nanodet.config.model_sections.Norm`) says."""
     norm = nn.BatchNorm2d(channels, section.eps, section.momentum)
     return norm.requires_grad_(section.requires_grad)
 

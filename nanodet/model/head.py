@@ -20,7 +20,7 @@ class NanoDetHead(nn.Module):
         share_cls_reg: one tower per level for both branches, else one each.
         strides: network pixels per point of each level.
         reg_max: n; edges are distributions over 0..n.
-        norm: a config's ``norm_cfg`` (`nanodet.config.schema.Norm`).
+        norm: a config's ``norm_cfg`` (`nanodet.config.model_sections.Norm`).
         act: name of the activation.
 
     Shapes: maps (B, channels_in, H_i, W_i) to (B, sum of H_i W_i, C + 4 (n + 1)), logits, levels in

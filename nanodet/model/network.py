@@ -30,7 +30,7 @@ def build_network(arch, file="config"):
     """Build a `NanoDet` with fresh weights.
 
     Args:
-        arch: the config's ``model.arch`` (`nanodet.config.schema.Arch`); what follows from other
+        arch: the config's ``model.arch`` (`nanodet.config.model_sections.Arch`); what follows from other
             keys is filled in.
         file: names the config in messages.
 

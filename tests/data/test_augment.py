@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nanodet.config.schema import Pipeline
+from nanodet.config.data_sections import Pipeline
 from nanodet.data.augment import (
     GREY,
     box_matrix,

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nanodet.config.schema import Dataset, Pipeline
+from nanodet.config.data_sections import Dataset, Pipeline
 from nanodet.data import cache
 from nanodet.data.dataset import DetectionSet
 from nanodet.data.loader import EpochSampler, build_loader, normalise_batch

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nanodet.config.schema import Dataset
+from nanodet.config.data_sections import Dataset
 from nanodet.data.augment import map_boxes, worth_teaching
 from nanodet.data.records import Annotations, Counts, Picture
 from nanodet.data.summary import check_objects, describe, summarise, warnings_of

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from nanodet.config.follow import WEIGHT_DECAY
-from nanodet.config.schema import LevelCfg, LrSchedule, Optimizer, Schedule, Warmup
+from nanodet.config.schedule_sections import LevelCfg, LrSchedule, Optimizer, Schedule, Warmup
 from nanodet.train.averaging import averaged_copy, update_average
 from nanodet.train.optimiser import build_optimiser, learning_rate_factor
 

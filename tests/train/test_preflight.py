@@ -16,7 +16,7 @@ import torch
 
 from nanodet.cli.main import main
 from nanodet.config import load_config
-from nanodet.config.schema import Dataset
+from nanodet.config.data_sections import Dataset
 from nanodet.data.dataset import DetectionSet
 from nanodet.data.loader import build_loader, collate
 from nanodet.data.read import read_annotations

@@ -1,0 +1,112 @@
+"""The sections of a config file below ``data``."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from nanodet.config.keys import MUCH, REQUIRED, Range, key, unread
+from nanodet.runtime.fit import FITS
+
+# keys of `Dataset` that say what to do about what is doubtful, and their values
+DATASET_CHOICES = {
+    "unknown_classes": ("error", "skip"),
+    "missing_images": ("error", "skip"),
+    "orientation": ("auto", "turned", "stored"),
+    "yolo_labels": ("auto", "boxes", "polygons"),
+}
+
+
+@dataclass
+class Pipeline:
+    """Augmentation; a value of None leaves the step out."""
+
+    perspective: float = key(0.0, "tilt, up to this in 1/pixel", 0, MUCH)
+    scale: Range | None = key(None, "`[low, high]`: factor of the size")
+    stretch: list[Range] | None = key(
+        None, "`[[low, high], [low, high]]`: factors of width and height"
+    )
+    rotation: float = key(0.0, "degrees to both sides", 0, MUCH)
+    shear: float = key(0.0, "degrees to both sides", 0, MUCH)
+    translate: float = key(0.0, "shift, up to this part of width and height", 0, MUCH)
+    flip: float = key(0.0, "probability of a left-right flip", 0, 1)
+    brightness: float | None = key(None, "change, up to this part of the full range", 0, MUCH)
+    contrast: Range | None = key(None, "`[low, high]`: factor")
+    saturation: Range | None = key(None, "`[low, high]`: factor")
+    normalize: list[Range] = key(
+        lambda: [[103.53, 116.28, 123.675], [57.375, 57.12, 58.395]],
+        "`[mean, std]` of blue, green and red in grey levels; the same in training and validation",
+    )
+
+
+@dataclass
+class Dataset:
+    name: str = key(
+        REQUIRED, "the format: `CocoDataset`, `XMLDataset` (Pascal VOC) or `YoloDataset`"
+    )
+    img_path: str = key(REQUIRED, "folder of the pictures")
+    ann_path: str = key(REQUIRED, "COCO's JSON file, or the folder of the XML or text files")
+    list_path: str | None = key(
+        None, "text file with one picture name a line: only these", ours=True
+    )
+    class_names: list[str] | None = key(
+        None, "the classes of this set; `class_names` where left out"
+    )
+    unknown_classes: str | None = key(
+        None,
+        "objects of classes that `class_names` lacks: an error, or left out with a count; error where "
+        "left out, for Pascal VOC skip",
+        known=DATASET_CHOICES["unknown_classes"], ours=True,
+    )  # fmt: skip
+    missing_images: str = key(
+        "error", "annotated pictures that are not there: an error, or left out with a count",
+        known=DATASET_CHOICES["missing_images"], ours=True,
+    )  # fmt: skip
+    orientation: str = key(
+        "auto",
+        "what pictures that EXIF turns were labelled as: turned, as viewers show them, or stored; auto: "
+        "as the annotated sizes tell, and an error where they do not",
+        known=DATASET_CHOICES["orientation"], ours=True,
+    )  # fmt: skip
+    yolo_labels: str = key(
+        "auto",
+        "what lines of more than five values are in YOLO's files: boxes, with keypoints or a confidence "
+        "behind them, or polygons; auto: as all lines and `kpt_shape` in data.yaml tell, and an error "
+        "where they do not",
+        known=DATASET_CHOICES["yolo_labels"], ours=True,
+    )  # fmt: skip
+    input_size: list[int] = key(REQUIRED, "`[width, height]` of the network's input", 1, 65536)
+    keep_ratio: bool | None = key(
+        None,
+        "fit pictures with their aspect ratio (`fit` own), which is the default, or stretch them",
+    )
+    fit: str | None = key(
+        None,
+        "how a picture is fitted into the input, see [spec](spec.md); follows from `keep_ratio` where "
+        "left out",
+        known=FITS, ours=True,
+    )  # fmt: skip
+    multi_scale: Range | None = key(
+        None, "`[low, high]`: a factor of the input size for each batch; training only"
+    )
+    cache: bool = key(False, "keep decoded pictures in memory", ours=True)
+    pipeline: Pipeline = key(Pipeline, "augmentation (training only) and normalisation")
+    use_instance_mask: bool | None = key(None, "masks are not learnt", known=(False,))
+    use_seg_mask: bool | None = key(None, "masks are not learnt", known=(False,))
+    use_keypoint: bool | None = key(None, "keypoints are not learnt", known=(False,))
+    load_mosaic: bool | None = key(
+        None, "mosaics are not made, nor are they by the original", known=(False,)
+    )
+    mode: str | None = unread("the original sets it by itself")
+
+    @property
+    def effective_fit(self):
+        """``own``, ``letterbox`` or ``stretch``: what ``fit`` and ``keep_ratio`` come to."""
+        return self.fit or ("stretch" if self.keep_ratio is False else "own")
+
+
+@dataclass
+class Data:
+    train: Dataset = key(REQUIRED, "the set to learn from")
+    val: Dataset = key(
+        REQUIRED, "the set to evaluate on; its input size and fit are those of the export"
+    )
+    test: dict[str, Any] | None = unread("the original does not read it either")
