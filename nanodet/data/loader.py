@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from nanodet.data.workers import PREFETCH, start_worker
 from nanodet.errors import NanodetError
-from nanodet.runtime.fit import ALIGNMENT, round_up
+from nanodet.runtime.fit import nearest_aligned, round_up
 
 log = logging.getLogger(__name__)
 
@@ -172,9 +172,7 @@ class EpochSampler(Sampler):
             return self.input_size
         rng = np.random.default_rng([self.seed, self.epoch, batch, SIZE_STREAM])
         factor = rng.uniform(*self.multi_scale)
-        return tuple(
-            max(round(side * factor / ALIGNMENT), 1) * ALIGNMENT for side in self.input_size
-        )
+        return nearest_aligned(side * factor for side in self.input_size)
 
 
 class Loader(DataLoader):

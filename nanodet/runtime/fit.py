@@ -81,6 +81,11 @@ def _centred(picture_size, box_size):
     return (r, r), ((box_w - r * w) / 2, (box_h - r * h) / 2)
 
 
+def nearest_aligned(sides):
+    """Return the nearest sizes that networks take, at least one step, in pixels."""
+    return tuple(max(round(side / ALIGNMENT), 1) * ALIGNMENT for side in sides)
+
+
 def round_up(size, multiple=ALIGNMENT):
     """Round (width, height) up to whole multiples of ``multiple``."""
     return tuple(-(-int(side) // multiple) * multiple for side in size)

@@ -10,7 +10,7 @@ from nanodet.data.workers import SHARED_MEMORY, shared_memory_suffices
 from nanodet.errors import NanodetError
 from nanodet.evaluate.coco_metrics import check_pycocotools
 from nanodet.runtime.files import check_folder_writable
-from nanodet.runtime.fit import ALIGNMENT, place, round_up
+from nanodet.runtime.fit import ALIGNMENT, nearest_aligned, place, round_up
 from nanodet.train.checkpoints import BEST, LAST
 from nanodet.train.divergence import not_finite
 from nanodet.train.metrics_csv import ROW_BYTES
@@ -144,9 +144,7 @@ def _scaled(section, choose):
     if not section.multi_scale:
         return tuple(section.input_size)
     factor = choose(section.multi_scale)
-    return tuple(
-        max(round(side * factor / ALIGNMENT), 1) * ALIGNMENT for side in section.input_size
-    )
+    return nearest_aligned(side * factor for side in section.input_size)
 
 
 def warn_of_normalisation(config, say):
@@ -165,7 +163,7 @@ def warn_of_export(config, say):
     size = config.data.val.input_size
     if all(side % ALIGNMENT == 0 for side in size):
         return
-    near = [max(round(side / ALIGNMENT), 1) * ALIGNMENT for side in size]
+    near = list(nearest_aligned(size))
     say(
         f"warning: data.val.input_size: {list(size)}: a model cannot be exported at this size, only "
         f"at multiples of {ALIGNMENT}: set both input_size to {near}, or export with --size "
