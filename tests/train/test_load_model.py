@@ -9,11 +9,12 @@ import pytest
 import torch
 from lying_server import lying_server
 
+from nanodet import NanodetError
 from nanodet.cli.main import main
 from nanodet.config import config_from_dict, config_to_dict, load_config
 from nanodet.data.read import read_annotations
 from nanodet.export.stages import FP32
-from nanodet.export.trainable import published_checkpoint, trainable
+from nanodet.export.trainable import checkpoint_of, published_checkpoint, trainable
 from nanodet.model.network import build_network
 from nanodet.model.torch_backend import TorchBackend
 from nanodet.runtime.hub.catalogue import CATALOGUE
@@ -103,6 +104,16 @@ def test_a_checkpoint_that_is_not_the_published_one_is_made_anew(cache, small_ch
         published_checkpoint(NAME)
         found = torch.load(good, weights_only=True)["state_dict"]
         assert all(torch.equal(found[name], tensor) for name, tensor in wanted.items())
+
+
+def test_an_export_takes_published_names(cache, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert checkpoint_of(NAME) == cache / NAME / f"{NAME}.ckpt"
+    assert checkpoint_of("mine.ckpt") == "mine.ckpt"
+    (tmp_path / NAME).touch()
+    assert checkpoint_of(NAME) == NAME  # a file of the name comes first
+    with pytest.raises(NanodetError, match="cannot be trained yet, nor exported; can be: "):
+        checkpoint_of("nanodet-plus-m_320")
 
 
 def test_the_architecture_is_that_of_the_config(root):
