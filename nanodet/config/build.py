@@ -7,7 +7,7 @@ import math
 import types
 import typing
 
-from nanodet.config.keys import REQUIRED, default_of, meaning
+from nanodet.config.keys import REQUIRED, default_of, entries, is_mapping, meaning, section_of
 from nanodet.config.schema import Config
 from nanodet.errors import NanodetError
 
@@ -31,15 +31,15 @@ def build(kind, value, file, key=""):
     """
     if not isinstance(value, dict):
         raise NanodetError(f"{file}: {key or 'the file'}: must be a mapping, not {value!r}")
-    hints = typing.get_type_hints(kind)
+    known = entries(kind)
     for name in value:
-        if name not in hints:
-            _refuse(file, _join(key, name), name, hints)
+        if all(name != entry.name for entry, _ in known):
+            _refuse(file, _join(key, name), name, [entry.name for entry, _ in known])
     arguments = {}
-    for entry in dataclasses.fields(kind):
+    for entry, hint in known:
         if entry.name in value:
             arguments[entry.name] = _convert(
-                hints[entry.name], value[entry.name], file, _join(key, entry.name), entry
+                hint, value[entry.name], file, _join(key, entry.name), entry
             )
         elif entry.default is REQUIRED:
             raise NanodetError(f"{file}: {_join(key, entry.name)}: this key is missing")
@@ -55,11 +55,11 @@ def _refuse(file, key, name, known):
 
 def _all_keys(kind, prefix=""):
     """Yield every dotted key of a dataclass of the schema."""
-    for name, hint in typing.get_type_hints(kind).items():
-        yield _join(prefix, name)
-        for inner in (hint, *typing.get_args(hint)):
-            if dataclasses.is_dataclass(inner):
-                yield from _all_keys(inner, _join(prefix, name))
+    for entry, hint in entries(kind):
+        yield _join(prefix, entry.name)
+        section = section_of(hint)
+        if section is not None and not is_mapping(hint):
+            yield from _all_keys(section, _join(prefix, entry.name))
 
 
 def _join(key, name):
