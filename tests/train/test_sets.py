@@ -38,6 +38,22 @@ def test_each_set_is_one_line(small_config):
         assert f"{name} " in lines[0]
 
 
+def test_the_first_problems_of_a_set_are_told(small_config, tmp_path):
+    config, lines = load_config(small_config()), []
+
+    def outside(content):
+        for entry in content["annotations"][:7]:
+            entry["bbox"] = [500.0, 2, 9, 9]
+
+    config.data.val.ann_path = changed(
+        Path(config.data.val.ann_path), tmp_path / "outside.json", outside
+    )
+    read_sets(config, "c.yml", lines.append)
+    start = lines.index("data.val: 7 problems in the annotations:")
+    assert all("outside.json: " in line for line in lines[start + 1 : start + 6])
+    assert lines[start + 6] == "  and 2 more"
+
+
 def test_a_class_without_boxes_and_images_of_both_sets_are_told(small_config, tmp_path):
     config, lines = load_config(small_config()), []
     read_sets(config, "c.yml", lines.append)
