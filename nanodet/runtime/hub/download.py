@@ -116,7 +116,13 @@ def _open_locked(part):
 
 
 class _Broken(Exception):
-    """The transfer ended too early; what has arrived is good as far as one can know."""
+    """The transfer ended too early; what has arrived is good as far as one can know.
+
+    Attributes:
+        progress: whether anything has arrived.
+    """
+
+    progress = False
 
 
 def _complete(file, url, size, timeout, label):
@@ -133,7 +139,7 @@ def _complete(file, url, size, timeout, label):
             break
         except _Broken as broken:
             kept = file.seek(0, os.SEEK_END)
-            if kept <= before or attempt == ATTEMPTS - 1:
+            if not broken.progress or attempt == ATTEMPTS - 1:
                 on = f"; its first {kept:,} bytes are kept, and the next try goes on there"
                 raise NanodetError(f"cannot fetch {url} ({broken}){on if kept else ''}") from None
         finally:
@@ -162,25 +168,29 @@ def _append(file, start, url, size, timeout, label):
         open_things.enter_context(bar)
         done, limit = begin, LIMIT if size is None else size
         since, arrived = time.monotonic(), 0
-        while True:
-            with _network_errors(url, timeout):
-                # one call of the system: read() would wait for the whole chunk, however slowly it comes
-                data = response.read1(min(CHUNK, limit - done + 1))
-                arrived += len(data)
-                if time.monotonic() - since >= timeout:
-                    if arrived < SLOWEST * timeout:
-                        raise TimeoutError
-                    since, arrived = time.monotonic(), 0
-            if not data:
-                break
-            done += len(data)
-            if done > limit:
-                file.truncate(0)
-                raise NanodetError(f"cannot fetch {url} (more than {limit:,} bytes come)")
-            file.write(data)
-            bar.update(len(data))
-    if total is not None and done < total:
-        raise _Broken(f"the connection ended after {done:,} of {total:,} bytes")
+        try:
+            while True:
+                with _network_errors(url, timeout):
+                    # one call of the system: read() would wait for the whole chunk, however slowly it comes
+                    data = response.read1(min(CHUNK, limit - done + 1))
+                    arrived += len(data)
+                    if time.monotonic() - since >= timeout:
+                        if arrived < SLOWEST * timeout:
+                            raise TimeoutError
+                        since, arrived = time.monotonic(), 0
+                if not data:
+                    break
+                done += len(data)
+                if done > limit:
+                    file.truncate(0)
+                    raise NanodetError(f"cannot fetch {url} (more than {limit:,} bytes come)")
+                file.write(data)
+                bar.update(len(data))
+            if total is not None and done < total:
+                raise _Broken(f"the connection ended after {done:,} of {total:,} bytes")
+        except _Broken as broken:
+            broken.progress = done > begin  # of this request: it may have begun at the start again
+            raise
 
 
 def _request_from(url, start, size, timeout):
