@@ -197,6 +197,8 @@ def select(names, list_path, reading, notes, what="picture"):
         if bare_name(name) not in by_name and name.rsplit(None, 1)[-1] in ("-1", "0", "1"):
             name = name.rsplit(None, 1)[0]
         found = by_name.get(bare_name(name), [])
+        if len(found) > 1:  # by its suffix
+            found = [n for n in found if Path(names[n]).name == Path(name).name] or found
         if len(found) > 1:  # same name in several folders
             found = _of_same_end(names, found, name, chosen)
         if len(found) > 1:

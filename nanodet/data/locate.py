@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from nanodet.errors import NanodetError
+from nanodet.runtime.files import files_below
 from nanodet.runtime.names import first_few
 from nanodet.runtime.pictures import is_picture_name
 
@@ -132,11 +133,9 @@ class _Search:
         """
         if self._listed is None:
             self._listed = {}
-            for root, _, files in os.walk(self.folder):
-                for file in files:
-                    if is_picture_name(file):
-                        for key in (_levelled(file), _levelled(os.path.splitext(file)[0])):
-                            self._listed.setdefault(key, []).append(Path(root, file))
+            for path in filter(is_picture_name, files_below(self.folder)):
+                for key in (_levelled(path.name), _levelled(path.stem)):
+                    self._listed.setdefault(key, []).append(path)
         found = self._listed.get(_levelled(name), [])
         return sorted(path for path in found if path.name == name) or sorted(found)
 

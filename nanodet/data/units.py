@@ -13,6 +13,7 @@ SHARE = 0.05  # of the boxes that do not fit, before another form is thought of
 FEW = 3  # as many boxes at least
 FAR_BEYOND = 1.5  # of the image; no rounding leads there
 ALL = 0.99  # of the boxes that the other form must fit; the rest are slips
+NEARLY = 0.95  # of the boxes in 0..1: one rounded to 1.002 does not make pixels of the others
 ENOUGH = 20  # boxes, of which the places tell something
 UNUSED = 0.1  # of the width and of the height, right and bottom, that no box reaches
 SCALES = (100, 1000)  # units that some tools divide an image into
@@ -25,6 +26,8 @@ FORMS = {  # what boxes (N, 4) of each form are as xyxy
     "y x height width": lambda b: np.hstack([b[:, 1::-1], b[:, 1::-1] + b[:, :1:-1]]),
     "y1 x1 y2 x2": lambda b: b[:, [1, 0, 3, 2]],
 }
+DEEP = 0.1  # of the image, that exchanged sides lead beyond it
+EXCHANGED = ("y x height width", "y1 x1 y2 x2")  # they lead beyond the shorter side alone
 
 
 def check_pixels(boxes, sizes, file, form, notes):
@@ -40,21 +43,24 @@ def check_pixels(boxes, sizes, file, form, notes):
     boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
     if not len(boxes):
         return
-    if (np.abs(boxes) <= 1).all() and (boxes > 0).any() and (sizes.max(axis=1) > 2).all():
+    parts = int((np.abs(boxes) <= 1).all(axis=1).sum())
+    if parts >= NEARLY * len(boxes) and (boxes > 0).any() and (sizes.max(axis=1) > 2).all():
+        share = f"all {parts}" if parts == len(boxes) else f"{parts} of {len(boxes)}"
         raise NanodetError(
-            f"{file}: all {len(boxes)} boxes lie in 0..1, as parts of the image, where pixels are "
+            f"{file}: {share} boxes lie in 0..1, as parts of the image, where pixels are "
             f"expected: multiply them by the width and height"
         )
-    _check_form(boxes, sizes, file, form)
+    _check_form(boxes, sizes, file, form, notes)
     _tell_unused(FORMS[form](boxes), sizes, file, notes)
 
 
-def check_parts(lines, boxes, file):
+def check_parts(lines, boxes, file, notes):
     """Raise `NanodetError` where YOLO's values are not parts of the image, or have another form.
 
     Args:
         lines: `nanodet.data.yolo_lines.Line` list; boxes: (N, 4) xyxy that they mean.
         file: names the annotations in the message.
+        notes: gets a line where they may have another form.
     """
     beyond = int((np.abs(boxes) > FAR_BEYOND).any(axis=1).sum())
     if beyond > len(lines) / 2:
@@ -63,20 +69,41 @@ def check_parts(lines, boxes, file):
             f"expected: divide pixels by the width and height of the image, percentages by 100"
         )
     plain = np.array([line.values for line in lines if len(line.values) == 4]).reshape(-1, 4)
-    _check_form(plain, np.ones((len(plain), 2)), file, CENTRE)
+    _check_form(plain, np.ones((len(plain), 2)), file, CENTRE, notes)
 
 
-def _check_form(boxes, sizes, file, form):
-    """Raise `NanodetError` where many boxes do not fit, and in another form nearly all do."""
-    lost = int((~_fits(FORMS[form](boxes), sizes)).sum())
+def _check_form(boxes, sizes, file, form, notes):
+    """Raise `NanodetError` where many boxes do not fit, and in another form nearly all do.
+
+    A wrong form leads beyond the right edge and the lower one alike, or the left and the upper, or
+    of exchanged sides beyond the shorter one. People whose feet are below the image reach across
+    one edge: there it is a line.
+    """
+    parts = FORMS[form](boxes) / np.tile(sizes, 2)
+    across, down = (_beyond(parts[:, [side, side + 2]]) for side in (0, 1))
+    lost = int((across | down).sum())
     if lost < max(FEW, SHARE * len(boxes)):
         return
     for other, convert in FORMS.items():
-        if other != form and _fits(convert(boxes), sizes).mean() >= ALL:
-            raise NanodetError(
-                f"{file}: the {len(boxes)} boxes look like {other}, where {form} is expected: so read, "
-                f"{lost} have no area or reach outside their image; convert them"
-            )
+        if other == form or _fits(convert(boxes), sizes).mean() < ALL:
+            continue
+        line = (
+            f"{file}: the {len(boxes)} boxes look like {other}, where {form} is expected: so read, "
+            f"{lost} have no area or reach outside their image"
+        )
+        deep = other in EXCHANGED and (parts > 1 + DEEP).any()
+        if deep or (across.any() and down.any()):
+            raise NanodetError(f"{line}; convert them")
+        notes.append(
+            f"{line}, all across the same edges: clipped; if they are {other}, convert them"
+        )
+        return
+
+
+def _beyond(interval):
+    """Tell which intervals (N, 2), in parts of the image, are empty or lead outside it."""
+    outside = (interval < -FAR) | (interval > 1 + FAR)
+    return outside.any(axis=1) | (interval[:, 1] <= interval[:, 0])
 
 
 def _fits(xyxy, sizes):

@@ -1,7 +1,6 @@
 """Reader of Pascal VOC's XML, one file a picture."""
 
 import math
-import os
 from collections import Counter
 from pathlib import Path
 from xml.etree import ElementTree
@@ -21,6 +20,7 @@ from nanodet.data.locate import keep_found
 from nanodet.data.records import Annotations
 from nanodet.data.units import CORNERS, check_pixels
 from nanodet.errors import NanodetError
+from nanodet.runtime.files import files_below
 from nanodet.runtime.pictures import is_picture_name
 
 FLAGS = {"": False, "false": False, "unspecified": False, "true": True}
@@ -51,10 +51,7 @@ def read_voc(img_path, ann_path, list_path, class_names, reading):
     """
     check_folder(ann_path, "annotations")
     check_folder(img_path, "pictures")
-    files = sorted(
-        path for path in Path(ann_path).rglob("*")
-        if path.suffix.lower() == ".xml" and not path.name.startswith(".")
-    )  # fmt: skip
+    files = sorted(path for path in files_below(ann_path) if path.suffix.lower() == ".xml")
     if not files:
         raise NanodetError(f"{ann_path}: has no XML files")
     notes, taken = [], {}
@@ -134,11 +131,9 @@ def _pictures(img_path, parsed, ann_path, notes):
     name. Copied and renamed files often keep a name that is another picture's.
     """
     by_file, by_stem = {}, {}
-    for root, _, names in os.walk(img_path):
-        inside = Path(root).relative_to(img_path)
-        for name in sorted(names):
-            if is_picture_name(name):
-                by_file[inside, name] = by_stem[inside, bare_name(name)] = Path(root, name)
+    for path in filter(is_picture_name, files_below(img_path)):
+        inside = path.parent.relative_to(img_path)
+        by_file[inside, path.name] = by_stem[inside, bare_name(path.name)] = path
     pairs = []
     for file, filename, *_ in parsed:
         named = own = None

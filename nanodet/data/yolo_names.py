@@ -1,5 +1,7 @@
 """The files beside YOLO's labels that say what they mean: class names, and the form of keypoints."""
 
+import re
+
 import yaml
 
 from nanodet.data.assemble import checked_names, read_text
@@ -7,6 +9,7 @@ from nanodet.errors import NanodetError
 from nanodet.runtime.names import levelled, shortened
 
 _YAML = (".yaml", ".yml")
+ABOVE = 3  # folders: data.yaml may lie three above labels/train/camera
 NAME_FILES = ("data.yaml", "classes.txt", "obj.names")
 _OTHER_NAME_FILES = ("*.yaml", "*.yml", "*.names")  # looked at where none of those is there
 
@@ -15,7 +18,7 @@ def find_class_names(ann_path, class_names, notes):
     """Return what says the names of the numbers, and the names.
 
     Args:
-        ann_path: the folder of text files; it and two above it are looked at.
+        ann_path: the folder of text files; it and three above it are looked at.
         class_names: taken where no file there has names.
         notes: gets a line where a second file has others.
     """
@@ -23,12 +26,14 @@ def find_class_names(ann_path, class_names, notes):
     files = [folder / name for folder in near for name in NAME_FILES if (folder / name).is_file()]
     if not files:
         files = [file for folder in near for file in _other_name_files(folder)]
-    for file in files:
-        names = _names_in(file)
-        if names:
-            names = checked_names(names, file)
-            _tell_others(file, names, files, notes)
-            return file, names
+    lists = {file: names for file in files if (names := _names_in(file))}
+    if lists:
+        file = next(
+            (f for f, names in lists.items() if _share(names, class_names)), next(iter(lists))
+        )
+        names = checked_names(lists[file], file)
+        _tell_others(file, names, [file, *(other for other in lists if other != file)], notes)
+        return file, names
     if class_names is not None:
         return ann_path, class_names
     if files:
@@ -55,7 +60,8 @@ def find_keypoint_shape(ann_path, names_file):
 
 def _near(ann_path):
     """Return the folders where files about the labels are looked for."""
-    return (ann_path, *ann_path.resolve().parents[:2])
+    given, real = ann_path.absolute(), ann_path.resolve()  # a link may lead out of the data set
+    return list(dict.fromkeys([ann_path, *given.parents[:ABOVE], *real.parents[:ABOVE]]))
 
 
 def _yaml(file):
@@ -97,13 +103,29 @@ def _names_in(file):
     """Return the names in a file, None where it has none."""
     if file.suffix not in _YAML:
         text = read_text(file, "this file of class names")
-        return [line.strip() for line in text.splitlines() if line.strip()] or None
+        names = [line.strip() for line in text.splitlines() if line.strip()]
+        return _without_numbers(names) or None
     content = _yaml(file)
     names = content.get("names") if isinstance(content, dict) else None
     if isinstance(names, dict):
+        names = {int(n) if str(n).isdecimal() else n: name for n, name in names.items()}
         if set(names) != set(range(len(names))):
             raise NanodetError(f"{file}: the keys of 'names' are not 0, 1, ...")
         names = [names[n] for n in range(len(names))]
     if not (names is None or isinstance(names, list)):
         raise NanodetError(f"{file}: 'names' is not a list, such as [cat, dog]: {names!r}")
     return names or None
+
+
+def _share(names, wanted):
+    """Tell whether two lists have a name in common."""
+    known = {levelled(name) for name in wanted or ()}
+    return any(levelled(name) in known for name in names)
+
+
+def _without_numbers(names):
+    """Return the names of lines such as ``0: disc``, where all lines have their own number."""
+    parts = [re.fullmatch(r"(\d+)\s*[:.)]\s*(.+)", name) for name in names]
+    if all(part and int(part[1]) == n for n, part in enumerate(parts)):
+        return [part[2] for part in parts]
+    return names

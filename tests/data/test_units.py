@@ -30,7 +30,9 @@ def parts(rows):
     """Check YOLO's cx cy w h."""
     rows = np.asarray(rows)
     boxes = np.hstack([rows[:, :2] - rows[:, 2:] / 2, rows[:, :2] + rows[:, 2:] / 2])
-    check_parts([Line("a.txt", n, 0, tuple(row)) for n, row in enumerate(rows)], boxes, "labels")
+    check_parts(
+        [Line("a.txt", n, 0, tuple(row)) for n, row in enumerate(rows)], boxes, "labels", []
+    )
 
 
 def xywh(boxes):
@@ -106,3 +108,20 @@ def test_boxes_that_leave_much_of_their_images_unused(seed):
     centred = boxes * 0.5 + 0.2  # in the upper left, but away from its edges
     check_pixels(centred * 1234, np.tile([1234, 1234], (42, 1)), "a.json", CORNERS, notes := [])
     assert notes == []
+
+
+@pytest.mark.parametrize("edge", range(4))
+def test_objects_that_reach_across_one_edge_are_no_other_form(edge):
+    """People with their feet below the image, or who enter it from one side."""
+    boxes = np.tile([0.4, 0.4, 0.6, 0.6], (40, 1)) + np.linspace(-0.1, 0.1, 40)[:, None]
+    boxes[:12, edge] = 1.05 if edge > 1 else -0.05
+    notes = pixels(xywh(boxes) * np.tile(SIZE, 2), XYWH)
+    assert len(notes) <= 1 and all("across the same edges: clipped" in line for line in notes)
+    parts(cxcywh(boxes))
+
+
+def test_one_box_beyond_does_not_hide_that_all_are_parts():
+    boxes = xywh(np.clip(sound(1), 0, 1))
+    boxes[3, 2] = 1.002
+    with pytest.raises(NanodetError, match=r"a.json: 39 of 40 boxes lie in 0..1"):
+        pixels(boxes, XYWH)
