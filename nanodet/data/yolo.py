@@ -68,6 +68,11 @@ def read_yolo(img_path, ann_path, list_path, class_names, reading):
         chosen = select(names, list_path, reading, notes)
     file, given = find_class_names(ann_path, class_names, notes)
     whose = reading.names_of if file == ann_path else file
+    if file == ann_path:
+        notes.append(
+            f"{ann_path}: no {', '.join(NAME_FILES[:-1])} or {NAME_FILES[-1]} near it says what its class "
+            f"numbers mean: taken as numbered in {whose} ({shortened(given)})"
+        )
     labelled = [n for n in chosen if texts[n] is not None]
     by_picture = {n: _parse(texts[n]) for n in labelled}
     parsed = [by_picture.get(n, []) for n in chosen]
