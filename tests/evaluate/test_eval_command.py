@@ -100,6 +100,7 @@ def trained(small_checkpoint, tmp_path, monkeypatch):
     for i in range(2):
         write_picture(tmp_path / "val" / "images" / f"{i}.png", generated_picture(i))
         write_text(tmp_path / "val" / "labels" / f"{i}.txt", f"{i} 0.5 0.5 0.4 0.4\n")
+    write_text(tmp_path / "val" / "labels" / "classes.txt", "disc\nsquare\nDreieck ü\n")
     val = state["nanodet"]["config"]["data"]["val"]
     val |= {"name": "YoloDataset", "img_path": "val/images", "ann_path": "val/labels"}
     torch.save(state, tmp_path / "trained.ckpt")
@@ -110,9 +111,7 @@ def trained(small_checkpoint, tmp_path, monkeypatch):
 def test_data_of_the_checkpoints_own_config(trained, tmp_path, capsys, monkeypatch):
     evaluate(trained, "--json", "ap.json")
     shown = capsys.readouterr()
-    where, numbers = shown.err.splitlines()
-    assert where == "data.val of trained.ckpt: val/images, val/labels"
-    assert numbers.endswith("taken as numbered in trained.ckpt (disc, square, Dreieck ü)")
+    assert shown.err == "data.val of trained.ckpt: val/images, val/labels\n"
     assert json.loads(Path("ap.json").read_text())["images"] == 2
     write_text(tmp_path / "one.txt", "1.png\n")
     evaluate(trained, "--list", "one.txt", "--json", "ap.json")
