@@ -7,7 +7,7 @@ import math
 import types
 import typing
 
-from nanodet.config.keys import REQUIRED, default_of, entries, is_mapping, meaning, section_of
+from nanodet.config.keys import REQUIRED, default_of, entries, meaning, walk
 from nanodet.config.schema import Config
 from nanodet.errors import NanodetError
 
@@ -31,12 +31,12 @@ def build(kind, value, file, key=""):
     """
     if not isinstance(value, dict):
         raise NanodetError(f"{file}: {key or 'the file'}: must be a mapping, not {value!r}")
-    known = entries(kind)
+    known = {entry.name: (entry, hint) for entry, hint in entries(kind)}
     for name in value:
-        if all(name != entry.name for entry, _ in known):
-            _refuse(file, _join(key, name), name, [entry.name for entry, _ in known])
+        if name not in known:
+            _refuse(file, _join(key, name), name, known)
     arguments = {}
-    for entry, hint in known:
+    for entry, hint in known.values():
         if entry.name in value:
             arguments[entry.name] = _convert(
                 hint, value[entry.name], file, _join(key, entry.name), entry
@@ -47,19 +47,10 @@ def build(kind, value, file, key=""):
 
 
 def _refuse(file, key, name, known):
-    nearest = [path for path in _all_keys(Config) if path.rpartition(".")[2] == name][:1]
+    nearest = [path for path, entry, _ in walk(Config) if entry.name == name][:1]
     nearest = nearest or difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
     hint = f"did you mean {nearest[0]}?" if nearest else f"known here: {', '.join(known)}"
     raise NanodetError(f"{file}: {key}: unknown key; {hint}")
-
-
-def _all_keys(kind, prefix=""):
-    """Yield every dotted key of a dataclass of the schema."""
-    for entry, hint in entries(kind):
-        yield _join(prefix, entry.name)
-        section = section_of(hint)
-        if section is not None and not is_mapping(hint):
-            yield from _all_keys(section, _join(prefix, entry.name))
 
 
 def _join(key, name):

@@ -87,14 +87,23 @@ def without_none(hint):
     return hint
 
 
-def is_mapping(hint):
-    """Tell whether a type is a mapping, whose names a file chooses itself."""
-    return typing.get_origin(without_none(hint)) is dict
-
-
 def section_of(hint):
     """Return the dataclass that a key of this type holds, or holds by name; else None."""
     hint = without_none(hint)
     if typing.get_origin(hint) is dict:
         hint = typing.get_args(hint)[1]
     return hint if is_dataclass(hint) else None
+
+
+def walk(kind, prefix=""):
+    """Yield (dotted key, field, type) of every key below a dataclass, sections before their keys.
+
+    Where a file chooses names itself, as in ``param_level_cfg``, a ``*`` stands for them.
+    """
+    for entry, hint in entries(kind):
+        dotted = f"{prefix}{entry.name}"
+        yield dotted, entry, hint
+        section = section_of(hint)
+        if section is not None:
+            named = typing.get_origin(without_none(hint)) is dict
+            yield from walk(section, f"{dotted}.*." if named else f"{dotted}.")

@@ -10,9 +10,9 @@ from nanodet.config.keys import (
     REQUIRED,
     default_of,
     entries,
-    is_mapping,
     meaning,
     section_of,
+    walk,
     without_none,
 )
 from nanodet.config.schema import Config
@@ -37,22 +37,15 @@ _WORDS = {
 
 def reference():
     """Return the page as Markdown."""
-    parts = [_HEAD]
-    for prefix, kind in _sections(Config):
-        parts.append(f"## {f'`{prefix}`' if prefix else 'Top level'}\n\n{_table(kind)}")
-    return "\n".join(parts)
-
-
-def _sections(kind, prefix=""):
-    """Yield (dotted key, dataclass) of every section; data.train and data.val are one."""
-    yield prefix, kind
-    for entry, hint in entries(kind):
+    parts = [_HEAD, f"## Top level\n\n{_table(Config)}"]
+    for dotted, _, hint in walk(Config):
         section = section_of(hint)
-        if section is None or meaning(entry).unread or (prefix, entry.name) == ("data", "val"):
+        if section is None or dotted.startswith("data.val"):  # its keys are those of data.train
             continue
-        name = "{train,val}" if (prefix, entry.name) == ("data", "train") else entry.name
-        named = ".*" if is_mapping(hint) else ""
-        yield from _sections(section, f"{prefix}.{name}{named}".lstrip("."))
+        title = dotted.replace("data.train", "data.{train,val}")
+        title += ".*" if typing.get_origin(without_none(hint)) is dict else ""
+        parts.append(f"## `{title}`\n\n{_table(section)}")
+    return "\n".join(parts)
 
 
 def _table(kind):

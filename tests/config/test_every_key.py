@@ -16,29 +16,15 @@ from key_changes import CHANGES, FINDING, FOLLOWING, OTHER_NORMALISATION, REFUSE
 from pytorch_lightning.callbacks import Callback
 
 from nanodet.config import Config
-from nanodet.config.keys import (
-    default_of,
-    entries,
-    is_mapping,
-    meaning,
-    section_of,
-    without_none,
-)
+from nanodet.config.keys import default_of, meaning, section_of, walk, without_none
 from nanodet.errors import NanodetError
 from nanodet.train.trainer import train
 
-
-def keys_of(kind, prefix=""):
-    """Yield (dotted key, field, type) of all keys of a dataclass, sections left out."""
-    for entry, hint in entries(kind):
-        dotted, section = f"{prefix}{entry.name}", section_of(hint)
-        if section is None or meaning(entry).unread:
-            yield dotted, entry, hint
-        else:
-            yield from keys_of(section, f"{dotted}.backbone." if is_mapping(hint) else f"{dotted}.")
-
-
-KEYS = {dotted: (entry, hint) for dotted, entry, hint in keys_of(Config)}
+KEYS = {  # sections left out
+    dotted.replace("*", "backbone"): (entry, hint)
+    for dotted, entry, hint in walk(Config)
+    if section_of(hint) is None
+}
 
 
 def one_value(entry):

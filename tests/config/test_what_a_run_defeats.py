@@ -5,11 +5,7 @@ from where_keys_arrive import devices
 
 from nanodet.config.data_sections import Dataset
 from nanodet.config.effects import remarks
-from nanodet.config.keys import (
-    REQUIRED,
-    default_of,
-    entries,
-)
+from nanodet.config.keys import REQUIRED, default_of, entries
 from nanodet.errors import NanodetError
 from nanodet.quickstart.shapes import CLASSES
 from nanodet.train.sets import read_sets
