@@ -8,7 +8,7 @@ import numpy as np
 
 from nanodet.data.assemble import select
 from nanodet.errors import NanodetError
-from nanodet.runtime.files import files_below
+from nanodet.runtime.folders import files_below
 from nanodet.runtime.pictures import SUFFIXES, is_picture_name, read_picture
 from nanodet.runtime.preprocess import preprocess
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.files import files_below
+from nanodet.runtime.folders import files_below
 from nanodet.runtime.names import first_few
 from nanodet.runtime.pictures import is_picture_name
 

@@ -20,7 +20,7 @@ from nanodet.data.locate import keep_found
 from nanodet.data.records import Annotations
 from nanodet.data.units import CORNERS, check_pixels
 from nanodet.errors import NanodetError
-from nanodet.runtime.files import files_below
+from nanodet.runtime.folders import files_below
 from nanodet.runtime.pictures import is_picture_name
 
 FLAGS = {"": False, "false": False, "unspecified": False, "true": True}

@@ -20,7 +20,7 @@ from nanodet.data.units import check_parts
 from nanodet.data.yolo_lines import Line, boxes_of_lines
 from nanodet.data.yolo_names import NAME_FILES, find_class_names, find_keypoint_shape
 from nanodet.errors import NanodetError
-from nanodet.runtime.files import files_below
+from nanodet.runtime.folders import files_below
 from nanodet.runtime.names import first_few, shortened
 from nanodet.runtime.pictures import is_picture_name
 

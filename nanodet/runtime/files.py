@@ -102,26 +102,6 @@ def check_writable(path):
     check_folder_writable(Path(path).parent)
 
 
-def files_below(folder):
-    """Yield the files in a folder and in those inside it, as `Path`; links are followed.
-
-    Left out are hidden files and folders, which are nobody's data (``._a.jpg`` and ``__MACOSX`` of
-    macOS, ``.ipynb_checkpoints``), and what is no file, such as a pipe, on which a reader would wait.
-    """
-    seen = set()
-    for root, folders, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(root)
-        folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__MACOSX")
-        if real in seen:  # a link that leads up again
-            folders.clear()
-            continue
-        seen.add(real)
-        for name in sorted(names):
-            path = os.path.join(root, name)
-            if not name.startswith(".") and (os.path.isfile(path) or not os.path.exists(path)):
-                yield Path(path)  # a link to nothing is for the reader to complain of
-
-
 def text_name(path):
     """Return ``path`` as text for libraries that open files by names alone.
 

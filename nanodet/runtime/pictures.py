@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import os
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -102,12 +101,8 @@ def turn(picture, orientation):
 
 
 def is_picture_name(path):
-    """Tell whether a file in a folder counts as a picture, by its name.
-
-    Hidden files do not: macOS leaves a ``._a.jpg`` of its own beside each ``a.jpg``.
-    """
-    name = os.path.basename(path)
-    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
+    """Tell whether a `Path` has a picture's suffix."""
+    return path.suffix.lower() in SUFFIXES
 
 
 def write_picture(path, picture):

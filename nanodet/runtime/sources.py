@@ -10,10 +10,11 @@ import cv2
 
 from nanodet.errors import NanodetError
 from nanodet.runtime.files import text_name
+from nanodet.runtime.folders import is_data
 from nanodet.runtime.frame import Frame, Source, fps_of, frame_count, print_warning
 from nanodet.runtime.live_source import TIMEOUT_S, LiveSource
 from nanodet.runtime.opencv_log import quiet
-from nanodet.runtime.pictures import SUFFIXES, is_picture_name, read_picture
+from nanodet.runtime.pictures import is_picture_name, read_picture
 
 URL = re.compile(r"(rtsps?|rtmps?|https?|udp|tcp|srt)://", re.IGNORECASE)
 LOOK = 5000  # entries of folders inside a folder that are looked at: it may be a whole disk
@@ -41,7 +42,7 @@ def open_source(text, warn=print_warning, reconnect_s=None):
     path = Path(text)
     if os.path.isdir(path):
         try:
-            files = sorted(f for f in path.iterdir() if is_picture_name(f) and not f.is_dir())
+            files = sorted(filter(_is_picture, path.iterdir()))
         except OSError as error:
             raise NanodetError(f"{path}: cannot read this folder ({error.strerror})") from None
         deeper = _has_pictures_deeper(path)
@@ -55,7 +56,7 @@ def open_source(text, warn=print_warning, reconnect_s=None):
     if os.path.exists(path):
         return _open_camera(text, reconnect_s, warn) if path.is_char_device() else _open_file(path)
     if glob.has_magic(text):
-        files = sorted(f for f in map(Path, glob.glob(text, recursive=True)) if _is_picture_name(f))
+        files = sorted(filter(_is_picture, map(Path, glob.glob(text, recursive=True))))
         if not files:
             raise NanodetError(f"{text}: no pictures match this pattern")
         return PictureSource("pictures", text, files, _fixed_folder(path), warn)
@@ -65,7 +66,11 @@ def open_source(text, warn=print_warning, reconnect_s=None):
 def _has_pictures_deeper(folder):
     """Whether there are pictures in folders inside a folder, as far as a quick look tells."""
     found = glob.iglob(os.path.join(glob.escape(str(folder)), "*", "**"), recursive=True)
-    return any(_is_picture_name(Path(path)) for path in itertools.islice(found, LOOK))
+    return any(map(_is_picture, map(Path, itertools.islice(found, LOOK))))
+
+
+def _is_picture(path):
+    return is_picture_name(path) and is_data(path)
 
 
 class PictureSource(Source):
@@ -152,7 +157,7 @@ def _open_file(path):
     try:
         name = text_name(path)
     except NanodetError:
-        if _is_picture_name(path):
+        if is_picture_name(path):
             return picture  # of which OpenCV sees the content alone
         raise
     with quiet():
@@ -163,11 +168,11 @@ def _open_file(path):
         # from the root on, or FFmpeg takes what precedes a colon for a protocol
         capture = cv2.VideoCapture(os.path.abspath(name), cv2.CAP_FFMPEG)
         found, first = capture.read()
-        several = found and not (_is_picture_name(path) and frame_count(capture) in (None, 1))
+        several = found and not (is_picture_name(path) and frame_count(capture) in (None, 1))
     if several:
         return VideoSource(name, capture, first)
     capture.release()
-    if _is_picture_name(path):
+    if is_picture_name(path):
         return picture  # reading it will say what is wrong with it
     if not path.stat().st_size:
         raise NanodetError(f"{path}: this file is empty")
@@ -206,10 +211,6 @@ def _open_url(url, reconnect_s, warn):
         if found:
             return VideoSource(name, capture, first)
     return LiveSource("stream", name, open_capture, capture, reconnect_s, warn)
-
-
-def _is_picture_name(path):
-    return path.suffix.lower() in SUFFIXES and not path.is_dir()
 
 
 def _fixed_folder(pattern):

@@ -1,0 +1,38 @@
+"""Which files of a folder are somebody's data."""
+
+import os
+from pathlib import Path
+
+from nanodet.errors import NanodetError
+
+
+def files_below(folder):
+    """Yield the files in a folder and in those inside it, as `Path`, in no order; links are followed.
+
+    Left out are hidden folders, ``__MACOSX``, and what `is_data` leaves out.
+
+    Raises:
+        NanodetError: a folder cannot be read.
+    """
+    seen = set()
+    for root, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
+        real = os.path.realpath(root)
+        if real in seen:  # a link that leads up again
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = (name for name in folders if not name.startswith(".") and name != "__MACOSX")
+        yield from filter(is_data, (Path(root, name) for name in names))
+
+
+def is_data(path):
+    """Tell whether a `Path` is a file that a reader may open.
+
+    Hidden ones are not (``._a.jpg`` of macOS), nor is a pipe, on which a reader would wait. A link
+    to nothing is: the reader has to complain of it.
+    """
+    return not path.name.startswith(".") and (path.is_file() or not path.exists())
+
+
+def _refuse(error):
+    raise NanodetError(f"{error.filename}: cannot read this folder ({error.strerror})")
