@@ -33,8 +33,7 @@ class Stage:
         skipped: why this machine cannot run it, else an empty text.
         remains: of an ncnn model that could not be loaded: an object with its ``path`` and
             ``graph``, None where that cannot be read either.
-        hash_problem: one line where the files are not those that the spec describes, or an ONNX file
-            is described otherwise inside and by the JSON beside it, which other programs read.
+        hash_problem: one line where the files are not those that the spec describes.
     """
 
     name: str
@@ -150,8 +149,6 @@ def _open_onnx(path, threads):
     from nanodet.runtime.backends.onnx import OnnxBackend
 
     _load(stage, lambda: OnnxBackend(path, threads, strict=False), _onnx_hash_problem)
-    if stage.backend is not None and not stage.hash_problem:
-        stage.hash_problem = _beside_problem(path, stage.backend.spec)
     if stage.ends_in_boxes:
         stage.name = BOXES
     elif path.stem.endswith("-static"):
@@ -242,36 +239,7 @@ def _onnx_hash_problem(path):
     try:
         listed = Spec.load(beside).files if beside.is_file() else {}
     except NanodetError:
-        return ""  # comparing it with the one inside says so
+        return ""  # `differing_beside` says so
     if path.name in listed and listed[path.name] != sha256(path):
         return f"{path}: is not the file that {beside} describes (its SHA-256 differs)"
     return ""
-
-
-def _beside_problem(path, inside):
-    """Return in which key the JSON beside an ONNX file differs from the spec inside, else ""."""
-    beside = path.with_suffix(".json")
-    if not beside.is_file():
-        return ""
-    try:
-        spec = Spec.load(beside)
-    except NanodetError as error:
-        return str(error)
-    theirs, ours = _flat(spec.to_dict()), _flat(inside.to_dict())
-    for key in {**ours, **theirs}:
-        if theirs.get(key) != ours.get(key):
-            return f"{beside}: {key}: {theirs.get(key)!r}, but {path.name} itself has {ours.get(key)!r}"
-    return ""
-
-
-def _flat(mapping, prefix=""):
-    """Return the values of a spec's JSON form by dotted key, without what each copy says of itself."""
-    found = {}
-    for key, value in mapping.items():
-        if not prefix and key in ("files", "measured"):
-            continue
-        if isinstance(value, dict):
-            found |= _flat(value, f"{prefix}{key}.")
-        else:
-            found[f"{prefix}{key}"] = value
-    return found

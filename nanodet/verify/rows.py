@@ -6,7 +6,7 @@ from nanodet.compare.outputs import failed
 from nanodet.evaluate.spread import spread_of_change
 from nanodet.verify.diagnose import ALL_AGREE
 from nanodet.verify.judge import Row, judge_ap, judge_twins, needed_twins, note_ties
-from nanodet.verify.specs import chosen_at_export, differing_thresholds
+from nanodet.verify.specs import chosen_at_export, differing_beside, differing_thresholds
 from nanodet.verify.trace_ncnn import changed_scales
 
 
@@ -62,6 +62,10 @@ def _add_faults(row, measured):
     stage = measured.stage
     if stage.hash_problem:
         row.faults.append(("files", stage.hash_problem))
+    elif stage.engine == "onnx":
+        row.faults += [
+            ("spec", text) for _, text in differing_beside(stage.path, stage.backend.spec)
+        ]
     row.faults += [("preprocessing", text) for _, text in measured.preprocessing]
     if measured.tensor_max:
         row.faults.append(("preprocessing", _tensors_differ(measured.tensor_max)))

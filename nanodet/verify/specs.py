@@ -8,6 +8,7 @@ from nanodet.errors import NanodetError
 from nanodet.runtime.decode import decode
 from nanodet.runtime.fit import ALIGNMENT
 from nanodet.runtime.preprocess import preprocess
+from nanodet.runtime.spec import Spec
 
 PREPROCESSING = {
     "input.mean": lambda spec: list(spec.mean),
@@ -21,6 +22,12 @@ DECODING = {
     "output.strides": lambda spec: list(spec.strides),
     "output.reg_max": lambda spec: spec.reg_max,
     "output.point_offset": lambda spec: spec.point_offset,
+}
+LAYOUT = {
+    "input.name": lambda spec: spec.input_name,
+    "input.batch": lambda spec: spec.batch,
+    "output.name": lambda spec: spec.output_name,
+    "output.form": lambda spec: spec.form,
 }
 THRESHOLDS = ("score", "nms_iou", "per_level", "per_picture", "class_agnostic_nms")
 LOWEST_SCORE = 0.05  # boxes of less are not compared
@@ -65,7 +72,7 @@ def differing_keys(spec, expected, keys, who):
 
     Args:
         spec: of the model that is compared; expected: what it ought to be.
-        keys: `PREPROCESSING` or `DECODING`.
+        keys: `PREPROCESSING`, `DECODING` or `LAYOUT`.
         who: what the expected values are of, such as ``the checkpoint``.
     """
     found = []
@@ -76,6 +83,30 @@ def differing_keys(spec, expected, keys, who):
     if keys is DECODING and tuple(spec.class_names) != tuple(expected.class_names):
         found.append(("class_names", _differing_names(spec, expected, who)))
     return found
+
+
+def differing_beside(path, inside):
+    """Return (key, sentence) where the JSON beside an ONNX file says something else than it itself.
+
+    Nanodet reads the spec inside; other programs can only read the one beside. An unreadable one has
+    no key.
+
+    Args:
+        path: the ONNX file, a `Path`.
+        inside: the spec that it carries.
+    """
+    beside = path.with_suffix(".json")
+    if not beside.is_file():
+        return []
+    try:
+        spec = Spec.load(beside)
+    except NanodetError as error:
+        return [("", str(error))]
+    return [
+        (key, f"{beside}: {sentence}")
+        for keys in (PREPROCESSING, DECODING, LAYOUT)
+        for key, sentence in differing_keys(spec, inside, keys, f"{path.name} itself")
+    ]
 
 
 def differing_thresholds(spec, expected):

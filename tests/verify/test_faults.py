@@ -116,6 +116,10 @@ class TestSpec:
         edit_onnx_spec(plant(folder, "inside", SIMPLIFIED), input__mean=[0.0, 0.0, 0.0])
         beside = plant(folder, "beside", SIMPLIFIED).with_suffix(".json")
         edit_spec(beside, input__mean=[0.0, 0.0, 0.0])
+        edit_spec(
+            plant(folder, "beside-threshold", SIMPLIFIED).with_suffix(".json"),
+            thresholds__score=0.5,
+        )
         plant(folder, "beside-broken", SIMPLIFIED).with_suffix(".json").write_text("{")
         return verified(folder, small_checkpoint)
 
@@ -137,11 +141,12 @@ class TestSpec:
 
     def test_beside_an_onnx_file(self, rows):
         row = rows["beside"]
-        assert row.verdict == "differs" and parts(row) == {"files"}
-        assert "beside.json: input.mean: [0.0, 0.0, 0.0], but beside.onnx itself has [103.53" in (
-            texts(row, "files")
+        assert row.verdict == "differs" and parts(row) == {"spec"}
+        assert "beside.json: input.mean: [0, 0, 0], but beside.onnx itself has [103.53" in (
+            texts(row, "spec")
         )
-        assert "not valid JSON" in texts(rows["beside-broken"], "files")
+        assert "not valid JSON" in texts(rows["beside-broken"], "spec")
+        assert rows["beside-threshold"].verdict == "agrees"  # anyone's own
 
     def test_what_may_differ(self, rows):
         assert (
