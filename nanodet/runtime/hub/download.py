@@ -116,13 +116,7 @@ def _open_locked(part):
 
 
 class _Broken(Exception):
-    """The transfer ended too early; what has arrived is good as far as one can know.
-
-    Attributes:
-        progress: whether anything has arrived.
-    """
-
-    progress = False
+    """The transfer ended too early; what has arrived is good as far as one can know."""
 
 
 def _complete(file, url, size, timeout, label):
@@ -131,15 +125,20 @@ def _complete(file, url, size, timeout, label):
     if size is not None and start > size:
         file.truncate(start := 0)
     for attempt in range(ATTEMPTS):
-        before = file.seek(0, os.SEEK_END)
-        if before == size:
+        begin = file.seek(0, os.SEEK_END)
+        if begin == size:
             break
         try:
-            _append(file, before, url, size, timeout, label)
+            with contextlib.ExitStack() as open_things:
+                with _network_errors(url, timeout):
+                    response, begin = _request_from(url, begin, size, timeout)
+                    open_things.enter_context(response)
+                file.truncate(begin)  # to nothing where the whole file comes
+                _receive(response, begin, file, url, size, timeout, label)
             break
         except _Broken as broken:
             kept = file.seek(0, os.SEEK_END)
-            if not broken.progress or attempt == ATTEMPTS - 1:
+            if kept <= begin or attempt == ATTEMPTS - 1:
                 on = f"; its first {kept:,} bytes are kept, and the next try goes on there"
                 raise NanodetError(f"cannot fetch {url} ({broken}){on if kept else ''}") from None
         finally:
@@ -147,50 +146,38 @@ def _complete(file, url, size, timeout, label):
     return start > 0
 
 
-def _append(file, start, url, size, timeout, label):
-    """Make one request, and append to ``file``, which has ``start`` bytes, what it brings."""
-    with contextlib.ExitStack() as open_things:
-        with _network_errors(url, timeout):
-            response, begin = _request_from(url, start, size, timeout)
-            open_things.enter_context(response)
-        if begin == 0:
-            file.truncate(0)
-        total = size if response.length is None else begin + response.length
-        if size is not None and total != size:
-            raise NanodetError(
-                f"cannot fetch {url} (the server has {total:,} bytes there, the published file "
-                f"{size:,})"
-            )
-        bar = tqdm(
-            total=total, initial=begin, desc=label, unit="B", unit_scale=True, leave=False,
-            dynamic_ncols=True, disable=None if label else True,
-        )  # fmt: skip
-        open_things.enter_context(bar)
-        done, limit = begin, LIMIT if size is None else size
-        since, arrived = time.monotonic(), 0
-        try:
-            while True:
-                with _network_errors(url, timeout):
-                    # one call of the system: read() would wait for the whole chunk, however slowly it comes
-                    data = response.read1(min(CHUNK, limit - done + 1))
-                    arrived += len(data)
-                    if time.monotonic() - since >= timeout:
-                        if arrived < SLOWEST * timeout:
-                            raise TimeoutError
-                        since, arrived = time.monotonic(), 0
-                if not data:
-                    break
-                done += len(data)
-                if done > limit:
-                    file.truncate(0)
-                    raise NanodetError(f"cannot fetch {url} (more than {limit:,} bytes come)")
-                file.write(data)
-                bar.update(len(data))
-            if total is not None and done < total:
-                raise _Broken(f"the connection ended after {done:,} of {total:,} bytes")
-        except _Broken as broken:
-            broken.progress = done > begin  # of this request: it may have begun at the start again
-            raise
+def _receive(response, begin, file, url, size, timeout, label):
+    """Append to ``file``, which has ``begin`` bytes, what a request for the rest brings."""
+    total = size if response.length is None else begin + response.length
+    if size is not None and total != size:
+        raise NanodetError(
+            f"cannot fetch {url} (the server has {total:,} bytes there, the published file {size:,})"
+        )
+    done, limit = begin, LIMIT if size is None else size
+    since, arrived = time.monotonic(), 0
+    with tqdm(
+        total=total, initial=begin, desc=label, unit="B", unit_scale=True, leave=False,
+        dynamic_ncols=True, disable=None if label else True,
+    ) as bar:  # fmt: skip
+        while True:
+            with _network_errors(url, timeout):
+                # one call of the system: read() would wait for the whole chunk, however slowly it comes
+                data = response.read1(min(CHUNK, limit - done + 1))
+                arrived += len(data)
+                if time.monotonic() - since >= timeout:
+                    if arrived < SLOWEST * timeout:
+                        raise TimeoutError
+                    since, arrived = time.monotonic(), 0
+            if not data:
+                break
+            done += len(data)
+            if done > limit:
+                file.truncate(0)
+                raise NanodetError(f"cannot fetch {url} (more than {limit:,} bytes come)")
+            file.write(data)
+            bar.update(len(data))
+    if total is not None and done < total:
+        raise _Broken(f"the connection ended after {done:,} of {total:,} bytes")
 
 
 def _request_from(url, start, size, timeout):
