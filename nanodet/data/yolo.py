@@ -1,6 +1,5 @@
 """Reader of YOLO's text files, one a picture."""
 
-import unicodedata
 from collections import Counter
 from pathlib import Path
 
@@ -17,12 +16,11 @@ from nanodet.data.classes import match_classes
 from nanodet.data.images import look_at_images
 from nanodet.data.records import Annotations
 from nanodet.data.units import check_parts
+from nanodet.data.yolo_files import pair_files
 from nanodet.data.yolo_lines import Line, boxes_of_lines
-from nanodet.data.yolo_names import NAME_FILES, find_class_names, find_keypoint_shape
+from nanodet.data.yolo_names import find_class_names, find_keypoint_shape
 from nanodet.errors import NanodetError
-from nanodet.runtime.folders import files_below
 from nanodet.runtime.names import first_few, shortened
-from nanodet.runtime.pictures import is_picture_name
 
 
 def read_yolo(img_path, ann_path, list_path, class_names, reading):
@@ -51,28 +49,14 @@ def read_yolo(img_path, ann_path, list_path, class_names, reading):
     check_folder(ann_path, "annotations")
     check_folder(img_path, "pictures")
     img_path, ann_path = Path(img_path), Path(ann_path)
-    paths = sorted(filter(is_picture_name, files_below(img_path)))
-    if not paths:
-        raise NanodetError(f"{img_path}: has no pictures")
-    label_files = _label_files(ann_path)
-    texts = [label_files.get(_partner(path, img_path)) for path in paths]
-    if not any(texts):
-        wanted = (ann_path / paths[0].relative_to(img_path)).with_suffix(".txt")
-        raise NanodetError(
-            f"{ann_path}: has no label file for any of the {len(paths)} pictures in {img_path}: "
-            f"{paths[0]} would have {wanted}"
-        )
-    notes, chosen = _shared_labels(paths, texts), range(len(paths))
+    notes = []
+    paths, texts, without_picture = pair_files(img_path, ann_path, notes)
+    chosen = range(len(paths))
     if list_path is not None:
         names = [str(p.relative_to(img_path)) for p in paths]
         chosen = select(names, list_path, reading, notes)
-    file, given = find_class_names(ann_path, class_names, notes)
+    file, given = find_class_names(ann_path, class_names, reading, notes)
     whose = reading.names_of if file == ann_path else file
-    if file == ann_path:
-        notes.append(
-            f"{ann_path}: no {', '.join(NAME_FILES[:-1])} or {NAME_FILES[-1]} near it says what its class "
-            f"numbers mean: taken as numbered in {whose} ({shortened(given)})"
-        )
     labelled = [n for n in chosen if texts[n] is not None]
     by_picture = {n: _parse(texts[n]) for n in labelled}
     parsed = [by_picture.get(n, []) for n in chosen]
@@ -88,7 +72,7 @@ def read_yolo(img_path, ann_path, list_path, class_names, reading):
     )  # fmt: skip
     found.counts.without_labels = len(chosen) - len(labelled)
     if list_path is None:
-        found.counts.without_picture = len(set(label_files.values()) - set(texts))
+        found.counts.without_picture = without_picture
     boxes = boxes_of_lines(lines, reading, find_keypoint_shape(ann_path, file))
     check_parts(lines, boxes, ann_path, found.notes)
     paths = [paths[n] for n in chosen]
@@ -106,35 +90,6 @@ def read_yolo(img_path, ann_path, list_path, class_names, reading):
             make_picture(path, n + 1, size, turned[n], scaled, labels[own], difficult, where, found)
         )
     return found
-
-
-def _label_files(folder):
-    """Return the label files by what they share with their pictures."""
-    files = (path for path in files_below(folder) if path.suffix.lower() == ".txt")
-    return {_partner(path, folder): path for path in files if path.name not in NAME_FILES}
-
-
-def _partner(path, folder):
-    """Return what a picture and its label file share: their place, without the suffix.
-
-    macOS composes accents otherwise than everybody else.
-    """
-    return unicodedata.normalize("NFC", str(path.relative_to(folder).with_suffix("")))
-
-
-def _shared_labels(paths, texts):
-    """Return a line, in a list, where one label file is that of several pictures."""
-    first, several = {}, []
-    for path, text in zip(paths, texts, strict=True):
-        if text is not None and first.setdefault(text, path) != path:
-            several.append((first[text], path, text))
-    if not several:
-        return []
-    one, other, text = several[0]
-    return [
-        f"{text}: is the label file of {one.name} and of {other.name}, so its boxes count in both "
-        f"({len(several)} such files)"
-    ]
 
 
 def _check_numbers(lines, names, whose, reading, notes):

@@ -14,33 +14,46 @@ NAME_FILES = ("data.yaml", "classes.txt", "obj.names")
 _OTHER_NAME_FILES = ("*.yaml", "*.yml", "*.names")  # looked at where none of those is there
 
 
-def find_class_names(ann_path, class_names, notes):
+def find_class_names(ann_path, class_names, reading, notes):
     """Return what says the names of the numbers, and the names.
 
     Args:
         ann_path: the folder of text files; it and three above it are looked at.
-        class_names: taken where no file there has names.
-        notes: gets a line where a second file has others.
+        class_names: taken where no file there has names, with a line; of several files that have, the
+            first that shares a name with them counts.
+        reading: the `nanodet.data.reading.Reading`, which says whose ``class_names`` are.
+        notes: gets a line where no file has names, or a second one others.
+
+    Returns:
+        (file, names); of names that are ``class_names``, the folder itself for a file.
+
+    Raises:
+        NanodetError: there are no names.
     """
     near = _near(ann_path)
     files = [folder / name for folder in near for name in NAME_FILES if (folder / name).is_file()]
     if not files:
         files = [file for folder in near for file in _other_name_files(folder)]
-    lists = {file: names for file in files if (names := _names_in(file))}
+    lists = _lists(files)
     if lists:
         file = next(
             (f for f, names in lists.items() if _share(names, class_names)), next(iter(lists))
         )
         names = checked_names(lists[file], file)
-        _tell_others(file, names, [file, *(other for other in lists if other != file)], notes)
+        _tell_others(file, names, lists, notes)
         return file, names
+    sought = f"{', '.join(NAME_FILES[:-1])} or {NAME_FILES[-1]}"
     if class_names is not None:
+        notes.append(
+            f"{ann_path}: no {sought} near it says what its class numbers mean: taken as numbered in "
+            f"{reading.names_of} ({shortened(class_names)})"
+        )
         return ann_path, class_names
     if files:
         raise NanodetError(f"{files[0]}: has no class names")
     raise NanodetError(
-        f"{ann_path}: no class names: set class_names in the config, or put "
-        f"{', '.join(NAME_FILES[:-1])} or {NAME_FILES[-1]} beside the annotations"
+        f"{ann_path}: no class names: set class_names in the config, or put {sought} beside the "
+        f"annotations"
     )
 
 
@@ -84,13 +97,24 @@ def _other_name_files(folder):
     return found
 
 
-def _tell_others(chosen, names, files, notes):
-    """Add a line where a file other than the chosen one has other names, or another order."""
-    for file in files[files.index(chosen) + 1 :]:
+def _lists(files):
+    """Return {file: its names} of the files that have any, the nearest first."""
+    found = {}
+    for file in files:
         try:
-            others = checked_names(_names_in(file) or names, file)
+            names = _names_in(file)
         except NanodetError:
-            continue  # it is not asked
+            if not found:
+                raise
+            continue  # a nearer one says what the numbers mean
+        if names:
+            found[file] = names
+    return found
+
+
+def _tell_others(chosen, names, lists, notes):
+    """Add a line where a file other than the chosen one has other names, or another order."""
+    for file, others in lists.items():
         if [levelled(name) for name in others] != [levelled(name) for name in names]:
             notes.append(
                 f"{chosen}: says what the class numbers mean ({shortened(names)}), though {file} has "

@@ -93,7 +93,7 @@ def test_one_label_file_of_two_pictures_is_told_and_a_list_chooses(folder):
     )
     found = read(folder, class_names=["x", "y"])
     (line,) = [note for note in found.notes if "is the label file of" in note]
-    assert "a.jpg and of a.png" in line and "(1 such files)" in line
+    assert "a.jpg and of a.png" in line and line.endswith("so its boxes count in both")
     (folder / "list.txt").write_text("a.png\nb.png\n")
     found = read(folder, class_names=["x", "y"], list_path=folder / "list.txt")
     assert [p.path.name for p in found.pictures] == ["a.png", "b.png"]
@@ -110,3 +110,16 @@ def test_names_with_their_own_numbers(folder):
     put(folder / "labels" / "classes.txt", "0: disc\n1: square\n")
     found = read(folder, class_names=["square", "disc"])
     assert labels(found) == [["disc"], ["square"], ["square"]]
+
+
+def test_a_broken_list_far_away_is_not_asked(folder):
+    put(folder / "labels" / "classes.txt", "disc\nsquare\n")
+    put(folder / "data.yaml", "names: [")
+    assert labels(read(folder, class_names=["square", "disc"])) == [
+        ["disc"],
+        ["square"],
+        ["square"],
+    ]
+    (folder / "labels" / "classes.txt").unlink()
+    with pytest.raises(NanodetError, match="data.yaml: not valid YAML"):
+        read(folder)

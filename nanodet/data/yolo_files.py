@@ -1,0 +1,60 @@
+"""Which of YOLO's text files belongs to which picture."""
+
+import unicodedata
+
+from nanodet.data.yolo_names import NAME_FILES
+from nanodet.errors import NanodetError
+from nanodet.runtime.folders import files_below
+from nanodet.runtime.pictures import is_picture_name
+
+
+def pair_files(img_path, ann_path, notes):
+    """Find the label file of each picture: at the same place in the other folder, with its stem.
+
+    Args:
+        img_path, ann_path: the folders, each a `Path`.
+        notes: gets a line where a label file is that of several pictures.
+
+    Returns:
+        (paths, texts, without_picture): the pictures in alphabetical order; the label file of each,
+        None where it has none; and the number of label files without a picture.
+
+    Raises:
+        NanodetError: there are no pictures, or no label file for any.
+    """
+    paths = sorted(filter(is_picture_name, files_below(img_path)))
+    if not paths:
+        raise NanodetError(f"{img_path}: has no pictures")
+    files = (path for path in files_below(ann_path) if path.suffix.lower() == ".txt")
+    label_files = {_place(path, ann_path): path for path in files if path.name not in NAME_FILES}
+    texts = [label_files.get(_place(path, img_path)) for path in paths]
+    if not any(texts):
+        wanted = (ann_path / paths[0].relative_to(img_path)).with_suffix(".txt")
+        raise NanodetError(
+            f"{ann_path}: has no label file for any of the {len(paths)} pictures in {img_path}: "
+            f"{paths[0]} would have {wanted}"
+        )
+    _tell_shared(paths, texts, notes)
+    return paths, texts, len(set(label_files.values()) - set(texts))
+
+
+def _place(path, folder):
+    """Return the place of a file in its folder, without the suffix.
+
+    macOS composes accents otherwise than everybody else.
+    """
+    return unicodedata.normalize("NFC", str(path.relative_to(folder).with_suffix("")))
+
+
+def _tell_shared(paths, texts, notes):
+    first, several = {}, []
+    for path, text in zip(paths, texts, strict=True):
+        if text is not None and first.setdefault(text, path) != path:
+            several.append((text, first[text], path))
+    if several:
+        text, one, other = several[0]
+        more = f" ({len(several) - 1} more such pictures)" if len(several) > 1 else ""
+        notes.append(
+            f"{text}: is the label file of {one.name} and of {other.name}, so its boxes count in both"
+            f"{more}"
+        )
