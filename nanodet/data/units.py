@@ -8,13 +8,13 @@ import numpy as np
 
 from nanodet.errors import NanodetError
 
-FAR = 0.02  # of the image, that a box must reach outside to count
-SHARE = 0.05  # of the boxes that do not fit, before another form is thought of
-FEW = 3  # as many boxes at least
-FAR_BEYOND = 1.5  # of the image; no rounding leads there
-ALL = 0.99  # of the boxes that the other form must fit; the rest are slips
-NEARLY = 0.95  # of the boxes in 0..1: one rounded to 1.002 does not make pixels of the others
-ENOUGH = 20  # boxes, of which the places tell something
+OUTSIDE = 0.02  # of the image, that a box must reach outside to count
+FAR_OUTSIDE = 1.5  # of the image; no rounding leads there
+LOST_SHARE, LOST_MIN = 0.05, 3  # of the boxes, and boxes: fewer that do not fit are slips
+FORM_FITS = 0.99  # of the boxes that another form must fit to be thought of; the rest are slips
+BOTH_AXES = 0.1  # of the boxes that do not fit, along the axis where they are fewer
+IN_PARTS = 0.95  # of the boxes in 0..1: one rounded to 1.002 does not make pixels of the others
+PLACES_MIN = 20  # boxes, of which the places tell something
 UNUSED = 0.1  # of the width and of the height, right and bottom, that no box reaches
 SCALES = (100, 1000)  # units that some tools divide an image into
 
@@ -26,8 +26,8 @@ FORMS = {  # what boxes (N, 4) of each form are as xyxy
     "y x height width": lambda b: np.hstack([b[:, 1::-1], b[:, 1::-1] + b[:, :1:-1]]),
     "y1 x1 y2 x2": lambda b: b[:, [1, 0, 3, 2]],
 }
-DEEP = 0.1  # of the image, that exchanged sides lead beyond it
-EXCHANGED = ("y x height width", "y1 x1 y2 x2")  # they lead beyond the shorter side alone
+EXCHANGED = ("y x height width", "y1 x1 y2 x2")
+EXCHANGED_OUTSIDE = 0.1  # of the image, that exchanged sides lead beyond the shorter one
 
 
 def check_pixels(boxes, sizes, file, form, notes):
@@ -44,7 +44,7 @@ def check_pixels(boxes, sizes, file, form, notes):
     if not len(boxes):
         return
     parts = int((np.abs(boxes) <= 1).all(axis=1).sum())
-    if parts >= NEARLY * len(boxes) and (boxes > 0).any() and (sizes.max(axis=1) > 2).all():
+    if parts >= IN_PARTS * len(boxes) and (boxes > 0).any() and (sizes.max(axis=1) > 2).all():
         share = f"all {parts}" if parts == len(boxes) else f"{parts} of {len(boxes)}"
         raise NanodetError(
             f"{file}: {share} boxes lie in 0..1, as parts of the image, where pixels are "
@@ -62,7 +62,7 @@ def check_parts(lines, boxes, file, notes):
         file: names the annotations in the message.
         notes: gets a line where they may have another form.
     """
-    beyond = int((np.abs(boxes) > FAR_BEYOND).any(axis=1).sum())
+    beyond = int((np.abs(boxes) > FAR_OUTSIDE).any(axis=1).sum())
     if beyond > len(lines) / 2:
         raise NanodetError(
             f"{file}: {beyond} of {len(lines)} boxes lie far outside 0..1, where parts of the image are "
@@ -75,41 +75,43 @@ def check_parts(lines, boxes, file, notes):
 def _check_form(boxes, sizes, file, form, notes):
     """Raise `NanodetError` where many boxes do not fit, and in another form nearly all do.
 
-    A wrong form leads beyond the right edge and the lower one alike, or the left and the upper, or
-    of exchanged sides beyond the shorter one. People whose feet are below the image reach across
-    one edge: there it is a line.
+    A wrong form leaves boxes without area, or leads outside along both axes, or of exchanged sides
+    far beyond the shorter one. People whose feet are below the image reach across one edge: there it
+    is a line.
     """
-    parts = FORMS[form](boxes) / np.tile(sizes, 2)
-    across, down = (_beyond(parts[:, [side, side + 2]]) for side in (0, 1))
-    lost = int((across | down).sum())
-    if lost < max(FEW, SHARE * len(boxes)):
+    xyxy = FORMS[form](boxes)
+    outside, empty = _outside(xyxy, sizes), _empty(xyxy)
+    lost = int((outside.any(axis=1) | empty).sum())
+    if lost < max(LOST_MIN, LOST_SHARE * len(boxes)):
         return
     for other, convert in FORMS.items():
-        if other == form or _fits(convert(boxes), sizes).mean() < ALL:
+        converted = convert(boxes)
+        misfits = _outside(converted, sizes).any(axis=1) | _empty(converted)
+        if other == form or misfits.mean() > 1 - FORM_FITS:
             continue
         line = (
             f"{file}: the {len(boxes)} boxes look like {other}, where {form} is expected: so read, "
             f"{lost} have no area or reach outside their image"
         )
-        deep = other in EXCHANGED and (parts > 1 + DEEP).any()
-        if deep or (across.any() and down.any()):
+        far = other in EXCHANGED and _outside(xyxy, sizes, EXCHANGED_OUTSIDE).any()
+        both = outside.sum(axis=0).min() >= BOTH_AXES * lost
+        if far or both or empty.sum() >= LOST_MIN:
             raise NanodetError(f"{line}; convert them")
         notes.append(
-            f"{line}, all across the same edges: clipped; if they are {other}, convert them"
+            f"{line}, nearly all along one axis: clipped; if they are {other}, convert them"
         )
         return
 
 
-def _beyond(interval):
-    """Tell which intervals (N, 2), in parts of the image, are empty or lead outside it."""
-    outside = (interval < -FAR) | (interval > 1 + FAR)
-    return outside.any(axis=1) | (interval[:, 1] <= interval[:, 0])
+def _outside(xyxy, sizes, margin=OUTSIDE):
+    """Tell which boxes (N, 4) reach outside their images along x and along y: (N, 2)."""
+    parts = (xyxy / np.tile(sizes, 2)).reshape(-1, 2, 2)
+    return ((parts < -margin) | (parts > 1 + margin)).any(axis=1)
 
 
-def _fits(xyxy, sizes):
-    parts = xyxy / np.tile(sizes, 2)
-    inside = ((parts >= -FAR) & (parts <= 1 + FAR)).all(axis=1)
-    return inside & (parts[:, 2:] > parts[:, :2]).all(axis=1)
+def _empty(xyxy):
+    """Tell which boxes (N, 4) have no area: (N,)."""
+    return (xyxy[:, 2:] <= xyxy[:, :2]).any(axis=1)
 
 
 def _tell_unused(xyxy, sizes, file, notes):
@@ -120,7 +122,7 @@ def _tell_unused(xyxy, sizes, file, notes):
     """
     parts = xyxy / np.tile(sizes, 2)
     start, end = parts[:, :2].min(axis=0), parts[:, 2:].max(axis=0)
-    if len(xyxy) < ENOUGH or (end > 1 - UNUSED).any():
+    if len(xyxy) < PLACES_MIN or (end > 1 - UNUSED).any():
         return
     reach = xyxy[:, 2:].max(axis=0)
     scale = next((s for s in SCALES if ((reach > s * (1 - UNUSED)) & (reach <= s)).all()), None)

@@ -62,7 +62,12 @@ def find_keypoint_shape(ann_path, names_file):
     files = [folder / "data.yaml" for folder in _near(ann_path)]
     files += [names_file] if names_file.suffix in _YAML else []
     file = next((file for file in files if file.is_file()), None)
-    content = None if file is None else _yaml(file)
+    try:
+        content = None if file is None else _yaml(file)
+    except NanodetError:
+        if file == names_file:
+            raise
+        return None  # it is not asked for names either
     shape = content.get("kpt_shape") if isinstance(content, dict) else None
     if shape is None:
         return None

@@ -121,5 +121,5 @@ def test_a_broken_list_far_away_is_not_asked(folder):
         ["square"],
     ]
     (folder / "labels" / "classes.txt").unlink()
-    with pytest.raises(NanodetError, match="data.yaml: not valid YAML"):
+    with pytest.raises(NanodetError, match=r"data\.yaml: not valid YAML"):
         read(folder)
