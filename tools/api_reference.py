@@ -138,7 +138,9 @@ def markdown(docstring: str) -> str:
             names = ", ".join(f"`{name.strip()}`" for name in item[1].split(","))
             lines.append(f"- {names}: {item[2]}")
         else:
-            lines.append(("  " if section in ("Args", "Attributes", "Raises") else "") + line.strip())
+            lines.append(
+                ("  " if section in ("Args", "Attributes", "Raises") else "") + line.strip()
+            )
     if section == "Example":
         lines.append("```")
     return "\n".join(lines) + "\n"

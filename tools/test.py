@@ -1,6 +1,7 @@
 """``python tools/test.py --task val|test --config C --model M``, as in the original NanoDet.
 
-``val`` measures AP on the config's ``data.val``. ``test`` only writes what was found in the pictures
+``val`` measures AP on the config's ``data.val``; with ``--save_result`` it goes to ``eval_results.txt``
+in ``save_dir`` too. ``test`` only writes what was found in the pictures
 of ``data.test`` (or ``data.val``), in COCO's result format, to ``results_test.json`` in ``save_dir``.
 """
 
@@ -20,7 +21,9 @@ def main(argv=None):
     parser.add_argument("--task", choices=("val", "test"), default="val")
     parser.add_argument("--config", required=True)
     parser.add_argument("--model", required=True, help=".ckpt, .pth, .onnx or .param file")
-    parser.add_argument("--save_result", action="store_true", help="`test` always writes them")
+    parser.add_argument(
+        "--save_result", action="store_true", help="of val: write AP to a text file"
+    )
     return run_command(run, parser.parse_args(argv))
 
 
@@ -40,8 +43,8 @@ def run(args):
     config = load_config(args.config)
     testing = args.task == "test"
     section = (config.data.test if testing else None) or config.data.val
-    results = Path(config.save_dir) / "results_test.json"
-    if testing:
+    results = Path(config.save_dir) / ("results_test.json" if testing else "eval_results.txt")
+    if testing or args.save_result:
         check_writable(results)
     detector = evaluation_detector(args.model, config.evaluator, config=args.config)
     place = "data.test." if testing and config.data.test else "data.val."
@@ -56,6 +59,17 @@ def run(args):
     else:
         metrics, _ = evaluate_model(detector, annotations)
         print(format_table(metrics))
+        if args.save_result:
+            write_text(results, original_results(metrics))
+
+
+def original_results(metrics):
+    """Return `Metrics` as lines with the original's names, 0..1; -1 where there is nothing to measure."""
+    values = {
+        "mAP": metrics.AP, "AP_50": metrics.AP50, "AP_75": metrics.AP75,
+        "AP_small": metrics.APs, "AP_m": metrics.APm, "AP_l": metrics.APl,
+    }  # fmt: skip
+    return "".join(f"{k}: {-1 if v is None else v / 100}\n" for k, v in values.items())
 
 
 def coco_results(annotations, detections):

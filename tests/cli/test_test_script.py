@@ -72,6 +72,10 @@ def test_val_prints_ap(root, project):
     done = script(root, folder, "val")
     assert done.returncode == 0, done.stderr
     assert "100.0" in done.stdout and "lamp" in done.stdout
+    lines = (folder / "out" / "eval_results.txt").read_text().splitlines()
+    values = dict(line.split(": ") for line in lines)
+    assert list(values) == ["mAP", "AP_50", "AP_75", "AP_small", "AP_m", "AP_l"]
+    assert float(values["mAP"]) == pytest.approx(1) and float(values["AP_small"]) == -1
 
 
 @pytest.mark.parametrize("task", ["val", "test"])
