@@ -7,9 +7,9 @@ from nanodet.errors import NanodetError
 
 
 def files_below(folder):
-    """Yield the files in a folder and in those inside it, as `Path`, in no order; links are followed.
+    """Yield the files in a folder and in those inside it, as `Path`, by name.
 
-    Left out are hidden folders, ``__MACOSX``, and what `is_data` leaves out.
+    Links are followed. Left out are hidden folders, ``__MACOSX``, and what `is_data` leaves out.
 
     Raises:
         NanodetError: a folder cannot be read.
@@ -21,8 +21,8 @@ def files_below(folder):
             folders.clear()
             continue
         seen.add(real)
-        folders[:] = (name for name in folders if not name.startswith(".") and name != "__MACOSX")
-        yield from filter(is_data, (Path(root, name) for name in names))
+        folders[:] = sorted(n for n in folders if not n.startswith(".") and n != "__MACOSX")
+        yield from filter(is_data, (Path(root, name) for name in sorted(names)))
 
 
 def is_data(path):
