@@ -1,6 +1,7 @@
 """What tests of all rooms share."""
 
 import os
+import signal
 from pathlib import Path
 
 import hypothesis
@@ -12,6 +13,9 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 # threads of torch that spin while they wait take the cores from the processes of other tests; read
 # when torch is imported, and handed on to commands
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# a shell that starts the tests in the background ignores Ctrl-C, and commands would inherit that
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # a busy machine is no defect
 hypothesis.settings.register_profile("project", deadline=None)
