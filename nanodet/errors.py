@@ -1,11 +1,18 @@
 """The one exception whose message is meant for the user."""
 
+LONGEST = 2000  # characters of a message; what a file holds may be millions
+
 
 class NanodetError(Exception):
     """Something the user can mend; the message is one line that names the file and the key.
 
-    The command line prints it without a traceback and exits with status 1.
+    The command line prints it without a traceback and exits with status 1. Of a message longer than
+    `LONGEST` characters, its middle is left out.
     """
 
     def __init__(self, message):
-        super().__init__(" ".join(str(message).split()))
+        message = " ".join(str(message).split())
+        if len(message) > LONGEST:
+            half = LONGEST // 2
+            message = f"{message[:half]} ... {message[-half:]}"
+        super().__init__(message)

@@ -110,13 +110,14 @@ def _of_network(network, config, size, path):
 
 
 def _of_exported(path, size):
+    from nanodet.runtime.brief import brief_text
     from nanodet.runtime.detector import Detector
 
     spec = Detector(path, size=size).spec
     lines = [f"model       {path}", *_files(path), *_of_spec(spec)]
     lines.append(f"sizes       {'any multiple of 32' if spec.any_size else 'this one alone'}")
     for name, value in spec.source.items():
-        lines.append(f"source      {name} {value}")
+        lines.append(f"source      {brief_text(name)} {brief_text(value)}")
     for stage, figures in _measured(spec):
         lines.append(f"measured    {stage}: {figures}")
     return [*lines, "", *_levels(spec.at_size(size or spec.input_size))]
@@ -151,8 +152,11 @@ def _volume(sides):
 
 
 def _of_spec(spec):
+    from nanodet.runtime.brief import brief_text
+
     width, height = spec.input_size
-    names = ", ".join(spec.class_names[:8]) + (", ..." if len(spec.class_names) > 8 else "")
+    names = ", ".join(map(brief_text, spec.class_names[:8]))
+    names += ", ..." if len(spec.class_names) > 8 else ""
     return [
         f"classes     {len(spec.class_names)}: {names}",
         f"input       {width} x {height}, {spec.colour_order}, fit {spec.fit}",

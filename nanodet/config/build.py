@@ -10,6 +10,7 @@ import typing
 from nanodet.config.keys import REQUIRED, default_of, entries, meaning, walk
 from nanodet.config.schema import Config
 from nanodet.errors import NanodetError
+from nanodet.runtime.brief import brief
 
 _WORDS = {
     bool: "true or false", int: "a whole number", float: "a number",
@@ -30,7 +31,7 @@ def build(kind, value, file, key=""):
         NanodetError: an unknown or missing key, or a value of the wrong type.
     """
     if not isinstance(value, dict):
-        raise NanodetError(f"{file}: {key or 'the file'}: must be a mapping, not {value!r}")
+        raise NanodetError(f"{file}: {key or 'the file'}: must be a mapping, not {brief(value)}")
     known = {entry.name: (entry, hint) for entry, hint in entries(kind)}
     for name in value:
         if name not in known:
@@ -48,7 +49,7 @@ def build(kind, value, file, key=""):
 
 def _refuse(file, key, name, known):
     nearest = [path for path, entry, _ in walk(Config) if entry.name == name][:1]
-    nearest = nearest or difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+    nearest = nearest or difflib.get_close_matches(str(name)[:100], known, n=1, cutoff=0.5)
     hint = f"did you mean {nearest[0]}?" if nearest else f"known here: {', '.join(known)}"
     raise NanodetError(f"{file}: {key}: unknown key; {hint}")
 
@@ -78,11 +79,11 @@ def _convert(hint, value, file, key, entry=None):
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is list:
         if not isinstance(value, (list, tuple)):
-            raise NanodetError(f"{file}: {key}: must be a list, not {value!r}")
+            raise NanodetError(f"{file}: {key}: must be a list, not {brief(value)}")
         return [_convert(arguments[0], v, file, f"{key}[{i}]") for i, v in enumerate(value)]
     if origin is dict:
         if not isinstance(value, dict):
-            raise NanodetError(f"{file}: {key}: must be a mapping, not {value!r}")
+            raise NanodetError(f"{file}: {key}: must be a mapping, not {brief(value)}")
         return {k: _convert(arguments[1], v, file, _join(key, k)) for k, v in value.items()}
     return _convert_scalar(hint, value, file, key)
 
@@ -103,7 +104,7 @@ def _convert_union(choices, value, file, key):
         if type(value) is choice:
             return value
     words = " or ".join(_WORDS.get(choice, "a list") for choice in rest)
-    raise NanodetError(f"{file}: {key}: must be {words}, not {value!r}")
+    raise NanodetError(f"{file}: {key}: must be {words}, not {brief(value)}")
 
 
 def _convert_scalar(hint, value, file, key):
@@ -117,4 +118,4 @@ def _convert_scalar(hint, value, file, key):
     )
     if type(value) is hint and not out_of_range:
         return value
-    raise NanodetError(f"{file}: {key}: must be {_WORDS[hint]}, not {value!r}")
+    raise NanodetError(f"{file}: {key}: must be {_WORDS[hint]}, not {brief(value)}")

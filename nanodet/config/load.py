@@ -10,27 +10,8 @@ from nanodet.config.effects import refuse_without_effect
 from nanodet.config.schema import Config
 from nanodet.errors import NanodetError
 from nanodet.runtime.files import write_text
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a mapping that has a key twice, of which YAML silently takes the last."""
-
-    def compose_mapping_node(self, anchor):
-        node = super().compose_mapping_node(anchor)
-        lines = {}
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value != "<<":
-                line = key.start_mark.line + 1
-                if key.value in lines:
-                    raise yaml.YAMLError(
-                        f"{key.value} is given twice, in line {lines[key.value]} and in line {line}"
-                    )
-                lines[key.value] = line
-        return node
-
-
-# yaml raises plain ones too, for values such as 2001-99-99 and !!bool x
-_YAML_ERRORS = (yaml.YAMLError, ValueError, KeyError, AttributeError, RecursionError)
+from nanodet.runtime.input_files import CONFIG, read_text
+from nanodet.runtime.yaml_text import parse_yaml
 
 
 def load_config(path, overrides=()):
@@ -45,14 +26,10 @@ def load_config(path, overrides=()):
             file and the key.
     """
     try:
-        with open(path, encoding="utf-8") as file:
-            mapping = yaml.load(file, _Loader)
-    except OSError as error:
-        raise NanodetError(f"{path}: cannot read this config ({error.strerror})") from None
+        text = read_text(path, CONFIG)
     except UnicodeDecodeError:
         raise NanodetError(f"{path}: this config is not a text file in UTF-8") from None
-    except _YAML_ERRORS as error:
-        raise NanodetError(f"{path}: not valid YAML: {error}") from None
+    mapping = parse_yaml(text, path)
     if not isinstance(mapping, dict):
         raise NanodetError(f"{path}: not a config: a mapping with model, data, ... is expected")
     for text in overrides:
@@ -104,6 +81,6 @@ def _override(mapping, text):
         if not isinstance(mapping, dict):
             raise NanodetError(f"{text}: {parent} is not a mapping")
     try:
-        mapping[last] = yaml.load(value, _Loader)
-    except _YAML_ERRORS:
+        mapping[last] = parse_yaml(value, text)
+    except NanodetError:
         raise NanodetError(f"{text}: the value is not valid YAML") from None

@@ -8,6 +8,9 @@ import numpy as np
 
 from nanodet.data.records import Picture
 from nanodet.errors import NanodetError
+from nanodet.runtime import input_files
+from nanodet.runtime.brief import brief
+from nanodet.runtime.input_files import LIST
 from nanodet.runtime.names import ITEMS_SHOWN, TWICE, first_few
 from nanodet.runtime.pictures import SUFFIXES
 
@@ -94,14 +97,14 @@ def checked_names(names, file, unique=True):
         if not isinstance(name, (str, int, float)) or isinstance(name, bool):
             quotes = " (YAML reads yes, no, on, off and null as such: put them in quotes)"
             more = quotes if name is None or isinstance(name, bool) else ""
-            raise NanodetError(f"{file}: class name {name!r} is not a text{more}")
+            raise NanodetError(f"{file}: class name {brief(name)} is not a text{more}")
         name = str(name)
         if not _is_unicode(name):
-            raise NanodetError(f"{file}: class name {name!r} is not a text")
+            raise NanodetError(f"{file}: class name {brief(name)} is not a text")
         seen.append(name)
     twice = [name for name, count in Counter(seen).items() if count > 1]
     if twice and unique:
-        raise NanodetError(f"{file}: class name {twice[0]!r} occurs twice; {TWICE}")
+        raise NanodetError(f"{file}: class name {brief(twice[0])} occurs twice; {TWICE}")
     return seen
 
 
@@ -125,27 +128,23 @@ def whole_number(value, most=LONGEST_SIDE):
     return int(value)
 
 
-def read_text(path, what):
-    """Return the text of a file; ``what`` names it in the message of the error."""
+def read_text(path, kind):
+    """Return the text of a file; see `nanodet.runtime.input_files`."""
     try:
-        return Path(path).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise NanodetError(f"{path}: cannot read {what} ({error.strerror})") from None
+        return input_files.read_text(path, kind, "utf-8-sig")
     except UnicodeDecodeError:
-        raise NanodetError(f"{path}: {what} is not a text file in UTF-8") from None
-    except ValueError as error:  # NUL in the name
-        raise NanodetError(f"{path}: cannot read {what} ({error})") from None
+        raise NanodetError(f"{path}: {kind.words} is not a text file in UTF-8") from None
 
 
-def read_json(path, what):
+def read_json(path, kind):
     """Return the content of a JSON file."""
-    text = read_text(path, what)
+    text = read_text(path, kind)
     if not text.strip():
-        raise NanodetError(f"{path}: {what} is empty")
+        raise NanodetError(f"{path}: {kind.words} is empty")
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:  # ValueError: a number of thousands of digits too
-        raise NanodetError(f"{path}: {what} is not valid JSON ({error})") from None
+        raise NanodetError(f"{path}: {kind.words} is not valid JSON ({error})") from None
 
 
 def check_folder(path, what):
@@ -190,7 +189,7 @@ def select(names, list_path, reading, notes, what="picture"):
     for n, name in enumerate(names):
         by_name.setdefault(bare_name(name), []).append(n)
     chosen, unknown = {}, []
-    for number, line in enumerate(read_text(list_path, "this list").splitlines(), 1):
+    for number, line in enumerate(read_text(list_path, LIST).splitlines(), 1):
         name = line.strip()
         if not name:
             continue
@@ -203,7 +202,7 @@ def select(names, list_path, reading, notes, what="picture"):
             found = _of_same_end(names, found, name, chosen)
         if len(found) > 1:
             raise NanodetError(
-                f"{list_path}: line {number}: {name!r} may be {names[found[0]]} or {names[found[1]]}"
+                f"{list_path}: line {number}: {brief(name)} may be {names[found[0]]} or {names[found[1]]}"
             )
         if found:
             chosen[found[0]] = True
@@ -222,10 +221,10 @@ def select(names, list_path, reading, notes, what="picture"):
 
 def _unknown_names(list_path, unknown, what):
     number, name = unknown[0]
-    line = f"{list_path}: line {number}: no {what} {name!r}"
+    line = f"{list_path}: line {number}: no {what} {brief(name)}"
     if len(unknown) == 1:
         return line
-    others = first_few([repr(name) for _, name in unknown[1:]], ITEMS_SHOWN - 1)
+    others = first_few([brief(name) for _, name in unknown[1:]], ITEMS_SHOWN - 1)
     return f"{line}, nor {others} ({len(unknown)} such lines)"
 
 

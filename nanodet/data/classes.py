@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nanodet.errors import NanodetError
+from nanodet.runtime.brief import brief
 from nanodet.runtime.names import (
     ITEMS_SHOWN,
     TWICE,
@@ -62,7 +63,7 @@ def match_classes(given, objects, wanted, file, reading, listed=True, groups=(),
         kept = [n for n in range(len(given)) if n not in empty_groups]
         for name, count in Counter(given[n] for n in kept).items():
             if count > 1:
-                raise NanodetError(f"{file}: class name {name!r} occurs twice; {TWICE}")
+                raise NanodetError(f"{file}: class name {brief(name)} occurs twice; {TWICE}")
         notes = _alike([given[n] for n in kept], file, listed)
         notes += _left_out([given[n] for n in sorted(empty_groups)], file, "that only group others")
         return Classes(tuple(given[n] for n in kept), _numbered(kept, len(given)), notes)
@@ -123,7 +124,7 @@ def _by_position(given, wanted, empty_groups, file, reading, listed):
                 f"{file}: has {_classes(len(kept))} ({shortened(names)}), but {whose} has {len(wanted)}"
             )
         near = [match for name in names for match in _nearest(name, wanted)]
-        meant = f"did you mean {near[0]!r}?" if near else "give both the same names"
+        meant = f"did you mean {brief(near[0])}?" if near else "give both the same names"
         raise NanodetError(
             f"{file}: none of its classes ({shortened(names)}) is in {whose} ({shortened(wanted)}): "
             f"{meant}"
@@ -159,9 +160,11 @@ def _counted(given, objects, extra, wanted, first):
     words = []
     for n in extra[:ITEMS_SHOWN]:
         near = _nearest(given[n], wanted)
-        meant = f", did you mean {near[0]!r}?" if near else ""
+        meant = f", did you mean {brief(near[0])}?" if near else ""
         where = f", first in {first[n]}" if first else ""
-        words.append(f"{given[n]!r} ({objects[n]} object{'s' * (objects[n] != 1)}{where}{meant})")
+        words.append(
+            f"{brief(given[n])} ({objects[n]} object{'s' * (objects[n] != 1)}{where}{meant})"
+        )
     if len(extra) > ITEMS_SHOWN:
         rest = extra[ITEMS_SHOWN:]
         words.append(f"and {_classes(len(rest))} more ({sum(objects[n] for n in rest)} objects)")
@@ -175,7 +178,7 @@ def _alike(names, file, listed):
         other = first.setdefault(levelled(name), name)
         if other != name:
             one = "" if listed else "; class_names with one of them makes them one"
-            notes.append(f"{file}: {other!r} and {name!r} are taken for two classes{one}")
+            notes.append(f"{file}: {brief(other)} and {brief(name)} are taken for two classes{one}")
     return notes
 
 

@@ -22,6 +22,8 @@ from nanodet.data.locate import keep_found
 from nanodet.data.records import Annotations, Picture
 from nanodet.data.units import XYWH, check_pixels
 from nanodet.errors import NanodetError
+from nanodet.runtime.brief import brief, brief_text
+from nanodet.runtime.input_files import ANNOTATIONS
 
 NUMBERS = {int, float}  # type(True) is not among them
 FLAGS = {None: False, 0: False, 1: True, "0": False, "1": True}
@@ -49,7 +51,7 @@ def read_coco(img_path, ann_path, list_path, class_names, reading, annotated=Tru
     Raises:
         NanodetError: the file is not what it should be; names the file and the entry.
     """
-    content = read_json(ann_path, "this annotation file")
+    content = read_json(ann_path, ANNOTATIONS)
     check_folder(img_path, "pictures")
     if not isinstance(content, dict):
         raise NanodetError(f"{ann_path}: not a COCO annotation file: {{...}} is expected")
@@ -92,7 +94,7 @@ def _id(entry, where):
     if not isinstance(entry, dict) or "id" not in entry:
         raise NanodetError(f"{where} has no 'id'")
     if type(entry["id"]) is not int:
-        raise NanodetError(f"{where}: id {entry['id']!r} is not a whole number")
+        raise NanodetError(f"{where}: id {brief(entry['id'])} is not a whole number")
     return entry["id"]
 
 
@@ -136,14 +138,14 @@ def _images(entries, ann_path):
             raise NanodetError(f"{ann_path}: image {image_id} has no 'file_name'")
         if not is_file_name(entry["file_name"]):
             name = entry["file_name"]
-            raise NanodetError(f"{ann_path}: image {image_id}: no file is called {name!r}")
+            raise NanodetError(f"{ann_path}: image {image_id}: no file is called {brief(name)}")
         image = {"id": image_id, "file_name": entry["file_name"]}
         for side in ("width", "height"):
             value = 0 if entry.get(side) is None else entry[side]
             image[side] = whole_number(value)
             if image[side] is None:
                 raise NanodetError(
-                    f"{ann_path}: image {image_id}: {side} {value!r} is not a number of pixels"
+                    f"{ann_path}: image {image_id}: {side} {brief(value)} is not a number of pixels"
                 )
         images.append(image)
     return images
@@ -192,23 +194,23 @@ def _explained(entry, n, position, category_of, ann_path):
     """Return the error that says what is wrong with an annotation."""
     if not isinstance(entry, dict):
         return NanodetError(f"{ann_path}: annotations[{n}] is not a mapping")
-    name = f"{ann_path}: annotation {entry.get('id', f'number {n}')}"
+    name = f"{ann_path}: annotation {brief_text(entry.get('id', f'number {n}'))}"
     for key, known in (("image_id", position), ("category_id", category_of)):
         if key not in entry:
             return NanodetError(f"{name} has no {key!r}")
         value = entry[key]
         if type(value) not in NUMBERS or value not in known:
-            return NanodetError(f"{name}: {key} {value!r} is not among those of the file")
+            return NanodetError(f"{name}: {key} {brief(value)} is not among those of the file")
     if "bbox" not in entry:
         return NanodetError(f"{name} has no 'bbox'")
     box = entry["bbox"]
     if not isinstance(box, list) or len(box) != 4 or not all(map(_is_finite, box)):
-        return NanodetError(f"{name}: bbox {box!r} is not four numbers x, y, width, height")
+        return NanodetError(f"{name}: bbox {brief(box)} is not four numbers x, y, width, height")
     for key in ("iscrowd", "ignore"):
         value = entry.get(key)
         if isinstance(value, (list, dict)) or value not in FLAGS:
-            return NanodetError(f"{name}: {key} {value!r} is not 0 or 1")
-    return NanodetError(f"{name}: area {entry.get('area')!r} is not a number")
+            return NanodetError(f"{name}: {key} {brief(value)} is not 0 or 1")
+    return NanodetError(f"{name}: area {brief(entry.get('area'))} is not a number")
 
 
 def _is_finite(value):
@@ -247,10 +249,10 @@ def _fill(found, images, paths, table, ids, ann_path, reading):
     count_mended(found.counts, sound, outside)
     for n in np.flatnonzero(~sound | outside):
         what = complaint(raw[n], sound[n])
-        found.problems.append(f"{ann_path}: annotation {ids[int(table[n, 9])]}: {what}")
+        found.problems.append(f"{ann_path}: annotation {brief_text(ids[int(table[n, 9])])}: {what}")
     known = (table[:, 6] >= 0) & (table[:, 6] < LARGEST_AREA)
     for n in np.flatnonzero(~known & ~np.isnan(table[:, 6])):
-        annotation = f"annotation {ids[int(table[n, 9])]}"
+        annotation = f"annotation {brief_text(ids[int(table[n, 9])])}"
         found.problems.append(
             f"{ann_path}: {annotation}: area {table[n, 6]:g} is none: the box's is taken"
         )

@@ -20,7 +20,9 @@ from nanodet.data.locate import keep_found
 from nanodet.data.records import Annotations
 from nanodet.data.units import CORNERS, check_pixels
 from nanodet.errors import NanodetError
+from nanodet.runtime.brief import brief, brief_text
 from nanodet.runtime.folders import files_below
+from nanodet.runtime.input_files import ANNOTATION, read_bytes
 from nanodet.runtime.pictures import is_picture_name
 
 FLAGS = {"": False, "false": False, "unspecified": False, "true": True}
@@ -65,7 +67,7 @@ def read_voc(img_path, ann_path, list_path, class_names, reading):
         str(file.relative_to(ann_path).parent / (filename or file.stem))
         for file, filename, *_ in parsed
     ]
-    said = [f"{name!r} of {file}" for name, (file, *_) in zip(wanted, parsed, strict=True)]
+    said = [f"{brief(name)} of {file}" for name, (file, *_) in zip(wanted, parsed, strict=True)]
     paths, kept = keep_found(img_path, wanted, ann_path, reading, notes, known, said)
     objects, first = Counter(), {}
     for n in kept:
@@ -159,21 +161,23 @@ def _pictures(img_path, parsed, ann_path, notes):
     return found, set(by_file.values())
 
 
+class _Doctype(Exception):
+    pass
+
+
 class _Builder(ElementTree.TreeBuilder):
     """Refuses document types: entities could blow a small file up to gigabytes."""
 
     def doctype(self, *_):
-        raise NanodetError("has a document type declaration (DOCTYPE), which is not read")
+        raise _Doctype("has a document type declaration (DOCTYPE), which is not read")
 
 
 def _parse(file):
     """Return the file name of the picture, its size (0 where unknown) and a list of objects."""
     try:
         parser = ElementTree.XMLParser(target=_Builder())
-        root = ElementTree.fromstring(file.read_bytes(), parser)
-    except OSError as error:
-        raise NanodetError(f"{file}: cannot read this annotation ({error.strerror})") from None
-    except NanodetError as error:
+        root = ElementTree.fromstring(read_bytes(file, ANNOTATION), parser)
+    except _Doctype as error:
         raise NanodetError(f"{file}: {error}") from None
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise NanodetError(f"{file}: not valid XML in UTF-8 ({error})") from None
@@ -203,15 +207,17 @@ def _object(node, where):
     for side in ("xmin", "ymin", "xmax", "ymax"):
         element = node.find(f"bndbox/{side}")
         if element is None:
-            raise NanodetError(f"{where} ({name}) has no <{side}> in its <bndbox>")
+            raise NanodetError(f"{where} ({brief_text(name)}) has no <{side}> in its <bndbox>")
         value = _number(element)
         if value is None:
-            raise NanodetError(f"{where} ({name}): {side} {element.text!r} is not a number")
+            raise NanodetError(
+                f"{where} ({brief_text(name)}): {side} {brief(element.text)} is not a number"
+            )
         box.append(value)
     text = (node.findtext("difficult") or "").strip()
     difficult = FLAGS.get(text.lower(), _number(node.find("difficult")))
     if difficult not in (0, 1):
-        raise NanodetError(f"{where} ({name}): difficult {text!r} is not 0 or 1")
+        raise NanodetError(f"{where} ({brief_text(name)}): difficult {brief(text)} is not 0 or 1")
     return {"name": name, "box": box, "difficult": bool(difficult)}
 
 

@@ -20,6 +20,8 @@ from nanodet.data.yolo_files import pair_files
 from nanodet.data.yolo_lines import Line, boxes_of_lines
 from nanodet.data.yolo_names import find_class_names, find_keypoint_shape
 from nanodet.errors import NanodetError
+from nanodet.runtime.brief import brief, brief_text
+from nanodet.runtime.input_files import ANNOTATION
 from nanodet.runtime.names import first_few, shortened
 
 
@@ -118,7 +120,7 @@ def _check_numbers(lines, names, whose, reading, notes):
 def _parse(file):
     """Return the `Line` list of a text file."""
     parsed = []
-    for number, line in enumerate(read_text(file, "this annotation").splitlines(), 1):
+    for number, line in enumerate(read_text(file, ANNOTATION).splitlines(), 1):
         words = line.split()
         if not words:
             continue
@@ -126,10 +128,12 @@ def _parse(file):
         try:
             label, *values = (float(word) for word in words)
         except ValueError:
-            raise NanodetError(f"{where}: not numbers: {line.strip()!r}") from None
+            raise NanodetError(f"{where}: not numbers: {brief(line.strip())}") from None
         if not np.isfinite([label, *values]).all():
-            raise NanodetError(f"{where}: not finite numbers: {line.strip()!r}")
+            raise NanodetError(f"{where}: not finite numbers: {brief(line.strip())}")
         if whole_number(label) is None:
-            raise NanodetError(f"{where}: class {words[0]} is not a whole number from 0")
+            raise NanodetError(
+                f"{where}: class {brief_text(words[0])} is not a whole number from 0"
+            )
         parsed.append(Line(file, number, int(label), values))
     return parsed

@@ -2,11 +2,12 @@
 
 import re
 
-import yaml
-
 from nanodet.data.assemble import checked_names, read_text
 from nanodet.errors import NanodetError
+from nanodet.runtime.brief import brief
+from nanodet.runtime.input_files import CLASS_NAMES
 from nanodet.runtime.names import levelled, shortened
+from nanodet.runtime.yaml_text import parse_yaml
 
 _YAML = (".yaml", ".yml")
 ABOVE = 3  # folders: data.yaml may lie three above labels/train/camera
@@ -72,7 +73,7 @@ def find_keypoint_shape(ann_path, names_file):
     if shape is None:
         return None
     if not (isinstance(shape, list) and [type(v) for v in shape] == [int, int]):
-        raise NanodetError(f"{file}: kpt_shape {shape!r} is not [number, 2 or 3]")
+        raise NanodetError(f"{file}: kpt_shape {brief(shape)} is not [number, 2 or 3]")
     return tuple(shape)
 
 
@@ -83,11 +84,7 @@ def _near(ann_path):
 
 
 def _yaml(file):
-    text = read_text(file, "this file of class names")
-    try:
-        return yaml.safe_load(text)
-    except Exception as error:  # a value that its tag does not fit (!!bool x) raises anything
-        raise NanodetError(f"{file}: not valid YAML: {error}") from None
+    return parse_yaml(read_text(file, CLASS_NAMES), file)
 
 
 def _other_name_files(folder):
@@ -131,7 +128,7 @@ def _tell_others(chosen, names, lists, notes):
 def _names_in(file):
     """Return the names in a file, None where it has none."""
     if file.suffix not in _YAML:
-        text = read_text(file, "this file of class names")
+        text = read_text(file, CLASS_NAMES)
         names = [line.strip() for line in text.splitlines() if line.strip()]
         return _without_numbers(names) or None
     content = _yaml(file)
@@ -142,7 +139,7 @@ def _names_in(file):
             raise NanodetError(f"{file}: the keys of 'names' are not 0, 1, ...")
         names = [names[n] for n in range(len(names))]
     if not (names is None or isinstance(names, list)):
-        raise NanodetError(f"{file}: 'names' is not a list, such as [cat, dog]: {names!r}")
+        raise NanodetError(f"{file}: 'names' is not a list, such as [cat, dog]: {brief(names)}")
     return names or None
 
 

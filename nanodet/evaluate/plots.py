@@ -9,6 +9,7 @@ import numpy as np
 from nanodet.errors import NanodetError
 from nanodet.evaluate.confusion import IOU, SCORE
 from nanodet.runtime.files import replacing, write_text
+from nanodet.runtime.input_files import METRICS, read_text
 from nanodet.runtime.lettering import plot_label, readable_names
 
 FEW = 12  # up to so many classes are told apart by colour and named
@@ -202,15 +203,15 @@ def _read_curves(path):
     """Return {column: (steps, epochs, values)} of the cells that hold a finite number."""
     cells = defaultdict(list)
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            for number, row in enumerate(csv.DictReader(file)):
-                step, epoch = _number(row.get("step")), _number(row.get("epoch"))
-                for name, text in row.items():
-                    value = _number(text)
-                    if name and value is not None:
-                        at = number if step is None else step
-                        cells[name].append((at, at if epoch is None else epoch, value))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        lines = read_text(path, METRICS).splitlines()
+        for number, row in enumerate(csv.DictReader(lines)):
+            step, epoch = _number(row.get("step")), _number(row.get("epoch"))
+            for name, text in row.items():
+                value = _number(text)
+                if name and value is not None:
+                    at = number if step is None else step
+                    cells[name].append((at, at if epoch is None else epoch, value))
+    except (UnicodeDecodeError, csv.Error) as error:
         raise NanodetError(f"{path}: cannot read these metrics ({error})") from None
     return {name: tuple(np.array(points, float).T) for name, points in cells.items()}
 

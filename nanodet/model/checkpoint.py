@@ -1,12 +1,8 @@
 """Reading checkpoints of this version, of the original NanoDet, and plain weight files."""
 
-import collections
-import pickle
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 
-import numpy as np
 import torch
 
 from nanodet import __version__
@@ -15,6 +11,7 @@ from nanodet.config.follow import take_classes
 from nanodet.config.stored import FORMAT
 from nanodet.errors import NanodetError
 from nanodet.model.class_rows import check_class_order, matching_classes, take_rows
+from nanodet.model.load_plain import load_plain
 from nanodet.model.network import build_network
 from nanodet.runtime.names import shortened
 
@@ -254,36 +251,3 @@ def _network_weights(state):
     }
     # an average holds parameters and may lack buffers
     return plain | averaged, bool(averaged)
-
-
-def load_plain(path):
-    """Return what `torch.save` wrote, on the CPU, refusing anything but data."""
-    if not Path(path).is_file():
-        raise NanodetError(f"{path}: there is no such checkpoint")
-    with open(path, "rb") as file:
-        start = file.read(2)
-    if not start.startswith((b"PK", b"\x80")):  # a zip, or a pickle as torch wrote before 1.6
-        raise NanodetError(f"{path}: not a checkpoint, or damaged")
-    try:
-        with torch.serialization.safe_globals(_harmless()):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # the unpickler meets garbage with exceptions of any class
-        code = re.search(r"GLOBAL (\S*\w)", str(error))
-        if isinstance(error, pickle.UnpicklingError) and code:
-            raise NanodetError(
-                f"{path}: refused: this file is not plain weights, loading it would run code "
-                f"of its own ({code[1]})"
-            ) from None
-        raise NanodetError(f"{path}: not a checkpoint, or damaged") from None
-
-
-def _harmless():
-    """Classes that checkpoints of the original hold beside tensors; none runs code."""
-    harmless = [np.dtype, np.ndarray, np._core.multiarray.scalar, collections.defaultdict]
-    harmless += [type(np.dtype(kind)) for kind in (np.float32, np.float64, np.int64)]
-    try:
-        from pytorch_lightning.callbacks import ModelCheckpoint
-    except ImportError:
-        return harmless
-    # Lightning 1.x wrote it as the key of the callbacks' states
-    return [*harmless, ModelCheckpoint]

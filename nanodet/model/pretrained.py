@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from nanodet.errors import NanodetError
-from nanodet.model.checkpoint import load_plain
+from nanodet.model.load_plain import load_plain
 from nanodet.runtime.files import sha256
 from nanodet.runtime.hub.download import address, cache_folder, download
 

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from nanodet.errors import NanodetError
+from nanodet.runtime.input_files import ANY, open_input
 
 
 @contextlib.contextmanager
@@ -118,7 +119,11 @@ def text_name(path):
     return name
 
 
-def sha256(path):
-    """Return the SHA-256 of the file at ``path`` as 64 hexadecimal digits."""
-    with open(path, "rb") as file:
+def sha256(path, kind=ANY):
+    """Return the SHA-256 of the file at ``path`` as 64 hexadecimal digits.
+
+    Raises:
+        NanodetError: as `nanodet.runtime.input_files.open_input`; ``kind`` is what it should be.
+    """
+    with open_input(path, kind) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,6 +4,7 @@ import re
 import unicodedata
 
 from nanodet.errors import NanodetError
+from nanodet.runtime.brief import brief, brief_text
 
 NAMES_SHOWN = 8
 ITEMS_SHOWN = 5
@@ -58,13 +59,15 @@ def match_names(given, wanted, file, several=False):
             near = [n for n in spelled.get(levelled(name), ()) if several or wanted[n] not in there]
             if len(near) > 1:
                 first, second = (wanted[n] for n in near[:2])
-                raise NanodetError(f"{file}: class {name!r} may be {first!r} or {second!r}")
+                raise NanodetError(
+                    f"{file}: class {brief(name)} may be {brief(first)} or {brief(second)}"
+                )
             index = near[0] if near else None
         if index is not None and not several and index in owner:
             if owner[index] == name:
-                raise NanodetError(f"{file}: class name {name!r} occurs twice; {TWICE}")
+                raise NanodetError(f"{file}: class name {brief(name)} occurs twice; {TWICE}")
             raise NanodetError(
-                f"{file}: classes {owner[index]!r} and {name!r} may both be {wanted[index]!r}"
+                f"{file}: classes {brief(owner[index])} and {brief(name)} may both be {brief(wanted[index])}"
             )
         owner[index] = name
         found.append(index)
@@ -73,8 +76,9 @@ def match_names(given, wanted, file, several=False):
 
 def shortened(names, most=NAMES_SHOWN):
     """Return the first names as text, with ``...`` where there are more."""
-    names = [str(name) for name in names]
-    return ", ".join(names[:most]) + (f", ... ({len(names)} in all)" if len(names) > most else "")
+    names = list(names)
+    first = ", ".join(map(brief_text, names[:most]))
+    return first + (f", ... ({len(names)} in all)" if len(names) > most else "")
 
 
 def first_few(items, most=ITEMS_SHOWN, joint=", "):

@@ -6,11 +6,11 @@ checked: counts, names, and that every blob is made before it is used.
 
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from nanodet.errors import NanodetError
+from nanodet.runtime.input_files import PARAM, read_text
 
 MAGIC = "7767517"
 _ARRAY = 23300  # an array under key k is written as -23300-k=length,value,value
@@ -78,9 +78,7 @@ class Graph:
             NanodetError: unreadable, or not a graph; names the file and the line.
         """
         try:
-            return cls.parse(Path(path).read_text(encoding="utf-8"), str(path))
-        except OSError as error:
-            raise NanodetError(f"{path}: cannot read this model ({error.strerror})") from None
+            return cls.parse(read_text(path, PARAM), str(path))
         except UnicodeDecodeError:
             raise NanodetError(f"{path}: not an ncnn param file (it is not text)") from None
 

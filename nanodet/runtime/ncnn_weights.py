@@ -7,11 +7,11 @@ and scales are plain float32.
 
 import struct
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from nanodet.errors import NanodetError
+from nanodet.runtime.input_files import WEIGHTS, read_bytes
 
 _FP16, _INT8, _FP32 = 0x01306B47, 0x000D4B38, 0x0002C056
 _TABLE = 0x00000001  # any other tag than 0 and these: 256 float32 values, then one byte per weight
@@ -121,11 +121,10 @@ def layout(layer, file):
 
 def load_weights(path, graph, param):
     """Read the ``.bin`` at ``path`` as ``graph`` lays it out; see `parse_weights`."""
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise NanodetError(f"{path}: cannot read these weights ({error.strerror})") from None
-    return parse_weights(data, graph, str(path), str(param))
+    # most that is stored so: a tag, a table and 32 bits for each value
+    most = sum(1028 + 4 * count for layer in graph.layers for _, count, _ in layout(layer, param))
+    kind = WEIGHTS._replace(most=min(most, WEIGHTS.most))
+    return parse_weights(read_bytes(path, kind), graph, str(path), str(param))
 
 
 def parse_weights(data, graph, file, param):

@@ -11,6 +11,7 @@ import numpy as np
 
 from nanodet.errors import NanodetError
 from nanodet.runtime.files import replacing
+from nanodet.runtime.input_files import PICTURE, open_input
 from nanodet.runtime.opencv_log import quiet
 from nanodet.runtime.picture_end import is_cut_off
 from nanodet.runtime.picture_header import PictureHeader, read_header
@@ -171,12 +172,10 @@ def _decoded_header(path, header):
 @contextlib.contextmanager
 def _opened(path):
     try:
-        with open(path, "rb") as file:
+        with open_input(path, PICTURE) as file:
             yield file
     except OSError as error:
         raise NanodetError(f"{path}: cannot read this picture ({error.strerror})") from None
-    except ValueError as error:  # NUL in the name
-        raise NanodetError(f"{path}: cannot read this picture ({error})") from None
 
 
 def _read(path):

@@ -4,13 +4,13 @@ import dataclasses
 import json
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from nanodet.errors import NanodetError
 from nanodet.runtime.files import write_text
 from nanodet.runtime.fit import ALIGNMENT, FITS
+from nanodet.runtime.input_files import SPEC, read_text
 from nanodet.runtime.json_keys import JsonKeys
 
 # what a model gives, and the lowest format whose readers know of it; see docs/spec.md
@@ -204,9 +204,7 @@ class Spec:
     def load(cls, path):
         """Read the JSON file at ``path``."""
         try:
-            text = Path(path).read_text(encoding="utf-8")
-        except OSError as error:
-            raise NanodetError(f"{path}: cannot read this spec ({error.strerror})") from None
+            text = read_text(path, SPEC)
         except UnicodeDecodeError:
             raise NanodetError(f"{path}: this spec is not valid JSON (it is not text)") from None
         return cls.from_json(text, str(path))

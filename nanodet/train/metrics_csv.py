@@ -8,6 +8,7 @@ from pathlib import Path
 from pytorch_lightning.callbacks import Callback
 
 from nanodet.runtime.files import write_text
+from nanodet.runtime.input_files import METRICS, read_text
 
 NAME = "metrics.csv"
 ROW_BYTES = 400  # of a row here, and of its events for TensorBoard
@@ -38,8 +39,8 @@ class MetricsCsv(Callback):
     def on_train_start(self, trainer, module):
         self.rows = []
         if trainer.ckpt_path and self.path.is_file():
-            with open(self.path, newline="", encoding="utf-8") as file:
-                rows = [row for row in csv.DictReader(file) if None not in row.values()]
+            lines = read_text(self.path, METRICS).splitlines()
+            rows = [row for row in csv.DictReader(lines) if None not in row.values()]
             if any(row["epoch"] == "0" for row in rows):  # written by an earlier version
                 rows = [{**row, "epoch": int(row["epoch"]) + 1} for row in rows]
             self.rows = [row for row in rows if int(row["step"]) <= trainer.global_step]

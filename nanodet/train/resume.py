@@ -4,6 +4,7 @@ from nanodet.config import config_to_dict
 from nanodet.config.follow import take_classes
 from nanodet.errors import NanodetError
 from nanodet.model.checkpoint import read_checkpoint
+from nanodet.runtime.brief import brief
 from nanodet.runtime.names import levelled, shortened
 from nanodet.train.divergence import not_finite
 
@@ -49,8 +50,8 @@ def check_same_run(path, config, file):
         fixed = any(key == name or key.startswith(f"{name}.") for name in _FIXED)
         if fixed and key not in _FREE and mine.get(key) != theirs.get(key):
             raise NanodetError(
-                f"{file}: {key}: is {mine.get(key)!r}, but the run to resume has "
-                f"{theirs.get(key)!r} ({path}): take that to go on, or start a new run with "
+                f"{file}: {key}: is {brief(mine.get(key))}, but the run to resume has "
+                f"{brief(theirs.get(key))} ({path}): take that to go on, or start a new run with "
                 f"schedule.load_model to change it"
             )
     if checkpoint.epoch > config.schedule.total_epochs:

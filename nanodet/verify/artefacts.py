@@ -11,6 +11,7 @@ from nanodet.export.stages import BOXES, RAW, SIMPLIFIED, STATIC, batch_stage
 from nanodet.runtime.backends.ncnn import NcnnBackend, check_files, check_graph, has_fp16_arithmetic
 from nanodet.runtime.files import sha256
 from nanodet.runtime.hub.models import model_file
+from nanodet.runtime.input_files import ONNX
 from nanodet.runtime.ncnn_weights import load_weights
 from nanodet.runtime.spec import Spec, check_input_size
 
@@ -240,6 +241,6 @@ def _onnx_hash_problem(path):
         listed = Spec.load(beside).files if beside.is_file() else {}
     except NanodetError:
         return ""  # `differing_beside` says so
-    if path.name in listed and listed[path.name] != sha256(path):
+    if path.name in listed and listed[path.name] != sha256(path, ONNX):
         return f"{path}: is not the file that {beside} describes (its SHA-256 differs)"
     return ""

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from nanodet.errors import NanodetError
+from nanodet.runtime.brief import brief
 from nanodet.runtime.decode import decode
 from nanodet.runtime.fit import ALIGNMENT
 from nanodet.runtime.preprocess import preprocess
@@ -163,4 +164,4 @@ def _differing_names(spec, expected, who):
         )
     pairs = enumerate(zip(spec.class_names, expected.class_names, strict=True))
     index, (given, wanted) = next((i, p) for i, p in pairs if p[0] != p[1])
-    return f"class_names[{index}]: {given!r}, but {who} has {wanted!r}"
+    return f"class_names[{index}]: {brief(given)}, but {who} has {brief(wanted)}"

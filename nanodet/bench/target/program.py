@@ -4,6 +4,7 @@ from pathlib import Path
 
 import nanodet
 from nanodet.errors import NanodetError
+from nanodet.runtime.input_files import PROGRAM, open_input
 
 # where deploy/cpp's preset aarch64 leaves it in a checkout
 DEFAULT = (
@@ -33,10 +34,10 @@ def find_program(path=None):
         )
     path = Path(path or DEFAULT)
     try:
-        with open(path, "rb") as file:
+        with open_input(path, PROGRAM) as file:
             start = file.read(20)
-    except OSError as error:
-        raise NanodetError(f"--program: {path}: cannot be read ({error.strerror})") from None
+    except NanodetError as error:
+        raise NanodetError(f"--program: {error}") from None
     if len(start) < 20 or start[:4] != b"\x7fELF":
         raise NanodetError(f"--program: {path}: is not a Linux program (ELF)")
     return path

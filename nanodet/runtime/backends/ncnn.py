@@ -7,6 +7,8 @@ import numpy as np
 from nanodet.errors import NanodetError
 from nanodet.runtime.backends import check_form
 from nanodet.runtime.files import sha256, text_name
+from nanodet.runtime.input_files import PARAM, WEIGHTS, check_input
+from nanodet.runtime.names import shortened
 from nanodet.runtime.ncnn_graph import Graph
 from nanodet.runtime.ncnn_shapes import blob_shapes
 from nanodet.runtime.ncnn_weights import load_weights
@@ -104,8 +106,9 @@ def check_graph(param, weights):
     """Return the `Graph` of a ``.param`` that ncnn can run; see `check_model`."""
     ncnn = import_ncnn(param)
     graph = Graph.load(param)
-    if not Path(weights).is_file():
+    if not Path(weights).exists():
         raise NanodetError(f"{param}: its weights {weights} are not there")
+    check_input(weights, WEIGHTS)
     for layer in graph.layers:
         if ncnn.layer_to_index(layer.kind) < 0:
             raise NanodetError(f"{param}: layer {layer.name}: ncnn has no layer {layer.kind}")
@@ -151,15 +154,15 @@ def has_fp16_arithmetic():
 
 def check_files(param, weights, spec, spec_file):
     """Raise `NanodetError` unless both files are those that ``spec`` describes, by SHA-256."""
-    for file in (param, weights):
+    for file, kind in ((param, PARAM), (weights, WEIGHTS)):
         expected = spec.files.get(file.name)
         if expected is None:
-            listed = ", ".join(spec.files) or "nothing"
+            listed = shortened(spec.files) if spec.files else "nothing"
             raise NanodetError(
                 f"{spec_file}: files: {file.name} is not listed (it lists {listed}): was it "
                 f"renamed, or left from an earlier export?"
             )
-        if sha256(file) != expected:
+        if sha256(file, kind) != expected:
             raise NanodetError(
                 f"{file}: is not the file that {spec_file} describes (its SHA-256 differs)"
             )

@@ -6,6 +6,7 @@ import numpy as np
 
 from nanodet.errors import NanodetError
 from nanodet.runtime.backends import check_form
+from nanodet.runtime.input_files import ONNX, check_input
 from nanodet.runtime.spec import ONNX_METADATA_KEY, Spec
 
 # inputs that a model of the form ``boxes`` may have, float32 (), their defaults inside
@@ -27,6 +28,7 @@ class OnnxBackend:
         except ImportError:
             raise NanodetError(f"{path}: needs onnxruntime: pip install onnxruntime") from None
         self.path = str(path)
+        check_input(path, ONNX)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         # waiting threads that spin take the cores from whatever runs between two pictures

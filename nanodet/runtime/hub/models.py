@@ -73,7 +73,7 @@ def meant(text):
 def _fetch(model, file, timeout):
     """Make sure that a published file lies in the cache as it was published."""
     path = _folder(model) / "published" / file.name
-    if path.is_file() and sha256(path) == file.sha256:
+    if path.is_file() and path.stat().st_size == file.size and sha256(path) == file.sha256:
         return
     url = address(f"{model.name}/published/{file.name}", f"{model.folder}/{file.name}")
     try:

@@ -1,0 +1,149 @@
+"""Opening what ``torch.save`` wrote: data alone, and no more of it than the file's size suggests."""
+
+import collections
+import pickle
+import re
+import struct
+import zipfile
+
+import numpy as np
+import torch
+
+from nanodet.errors import NanodetError
+from nanodet.model.pickle_scan import LONGEST, Refused, scan
+from nanodet.runtime.expansion import check_expansion, parts_of
+from nanodet.runtime.input_files import CHECKPOINT, open_input
+
+_UNPACKED = 10  # times its size, that a file may become; torch itself compresses nothing
+_SLACK = 1 << 20  # bytes
+_SHARED = 16  # times, that storage may be used by tensors: weights that layers share
+_DIRECTORY = 16 << 20  # bytes, of some 100,000 entries
+_PICKLES = 5  # in files of torch before 1.6: a number, a version, a system, the data, the storages
+_DAMAGED = "not a checkpoint, or damaged"
+
+
+def load_plain(path):
+    """Return what `torch.save` wrote, on the CPU, refusing anything but data.
+
+    Raises:
+        NanodetError: not a checkpoint, one that would run code, or one that would take far more
+            memory than its size suggests.
+    """
+    with open_input(path, CHECKPOINT) as file:
+        start = file.read(4)
+        try:
+            if start == b"PK\3\4":
+                unpacked = _check_zip(file)
+            elif start.startswith(b"\x80"):  # a pickle, as torch wrote before 1.6
+                unpacked = _check_pickles(file)
+            else:
+                raise Refused(_DAMAGED)
+        except Refused as refused:
+            raise NanodetError(f"{path}: {_reason(refused)}") from None
+    try:
+        with torch.serialization.safe_globals(_harmless()):
+            raw = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # the unpickler meets garbage with exceptions of any class
+        code = re.search(r"GLOBAL (\S*\w)", str(error))
+        refused = isinstance(error, pickle.UnpicklingError) and code
+        reason = _reason(Refused("", code[1])) if refused else _DAMAGED
+        raise NanodetError(f"{path}: {reason}") from None
+    check_expansion(raw, path)
+    _check_tensors(raw, path, unpacked)
+    return raw
+
+
+def _reason(refused):
+    if refused.code is None:
+        return str(refused)
+    return (
+        f"refused: this file is not plain weights, loading it would run code of its own "
+        f"({refused.code})"
+    )
+
+
+def _check_zip(file):
+    """Return how many bytes the entries have; refuse what is not as torch writes it."""
+    size = file.seek(0, 2)
+    try:
+        directory = _directory(file, size)
+        if size - directory > _DIRECTORY:
+            raise Refused(f"its list of entries is longer than {_DIRECTORY:,} bytes")
+        with zipfile.ZipFile(file) as archive:
+            entries = archive.infolist()
+            # torch does not tell capitals from small letters
+            pickles = [one for one in entries if one.filename.lower().endswith("/data.pkl")]
+            unpacked = sum(entry.file_size for entry in entries)
+            if archive.start_dir != directory or len(pickles) != 1:
+                raise Refused(_DAMAGED)
+            if unpacked > _UNPACKED * size + _SLACK:
+                raise Refused(
+                    f"would unpack to {unpacked:,} bytes, more than {_UNPACKED} times its "
+                    f"{size:,}: no checkpoint does"
+                )
+            if pickles[0].file_size > LONGEST:
+                raise Refused(f"its pickle is longer than {LONGEST:,} bytes")
+            scan(archive.read(pickles[0]))
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, ValueError):
+        raise Refused(_DAMAGED) from None
+    return unpacked
+
+
+def _directory(file, size):
+    """Return where a zip says that its directory begins.
+
+    Torch's reader follows this number, Python's does not: they must not see two directories.
+    """
+    file.seek(max(size - 98, 0))
+    end = file.read().rjust(98, b"\0")
+    if end[76:80] != b"PK\5\6":  # with a comment behind it, the reader may be shown another end
+        raise Refused(_DAMAGED)
+    if end[56:60] != b"PK\6\7":
+        return struct.unpack_from("<I", end, 76 + 16)[0]
+    if end[:4] != b"PK\6\6" or struct.unpack_from("<Q", end, 56 + 8)[0] != size - 98:
+        raise Refused(_DAMAGED)
+    return struct.unpack_from("<Q", end, 48)[0]
+
+
+def _check_pickles(file):
+    """Return the size of a file of torch before 1.6; refuse what `scan` does."""
+    size = file.seek(0, 2)
+    file.seek(0)
+    data, at = file.read(LONGEST), 0
+    for _ in range(_PICKLES):
+        try:
+            at = scan(data, at)
+        except Refused as refused:
+            if at + LONGEST // 2 < size and size > LONGEST and refused.code is None:
+                raise Refused(f"its pickle is longer than {LONGEST:,} bytes") from None
+            raise
+    return size
+
+
+def _check_tensors(raw, path, unpacked):
+    """Refuse tensors that repeat their storage: a number of 4 bytes can be as large as all memory."""
+    seen, todo, total = set(), [raw], 0
+    while todo:
+        value = todo.pop()
+        if isinstance(value, torch.Tensor):
+            if value.layout is torch.strided and not value.is_meta:
+                total += value.numel() * value.element_size()
+        elif id(value) not in seen:
+            seen.add(id(value))
+            todo.extend(parts_of(value))
+    if total > _SHARED * unpacked + _SLACK:
+        raise NanodetError(
+            f"{path}: its tensors claim {total:,} bytes, but the file has {unpacked:,} for them"
+        )
+
+
+def _harmless():
+    """Classes that checkpoints of the original hold beside tensors; none runs code."""
+    harmless = [np.dtype, np.ndarray, np._core.multiarray.scalar, collections.defaultdict]
+    harmless += [type(np.dtype(kind)) for kind in (np.float32, np.float64, np.int64)]
+    try:
+        from pytorch_lightning.callbacks import ModelCheckpoint
+    except ImportError:
+        return harmless
+    # Lightning 1.x wrote it as the key of the callbacks' states
+    return [*harmless, ModelCheckpoint]

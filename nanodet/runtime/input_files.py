@@ -1,0 +1,134 @@
+"""Reading a user's files: regular ones, and none larger than its kind can be.
+
+A name may lead to anything: a device that never ends, a pipe that nobody writes to, a sparse file of
+a terabyte. Every reader opens its files here, so that each of them is one line at once.
+"""
+
+import os
+import select
+import stat
+from typing import NamedTuple
+
+from nanodet.errors import NanodetError
+
+STEP = 1 << 24  # bytes of a text that are read before they are looked at
+PATIENCE_S = 10.0  # to wait for a pipe
+
+
+class Kind(NamedTuple):
+    """A kind of file: what messages call it, how large it may be, and whether a pipe will do."""
+
+    words: str
+    most: int  # bytes, far above those of real ones
+    piped: bool = False
+
+
+CONFIG = Kind("this config", 2 << 20, piped=True)
+SPEC = Kind("this spec", 64 << 20)
+PARAM = Kind("this model", 64 << 20)
+WEIGHTS = Kind("these weights", 1 << 30)
+ONNX = Kind("this model", 2 << 30)  # protobuf's own limit
+CHECKPOINT = Kind("this checkpoint", 16 << 30)
+PICTURE = Kind("this picture", 1 << 30)
+ANNOTATIONS = Kind("this annotation file", 16 << 30)  # of a whole set: Objects365 has 6 GB
+ANNOTATION = Kind("this annotation", 8 << 20)  # of one picture
+LIST = Kind("this list", 1 << 30, piped=True)
+CLASS_NAMES = Kind("this file of class names", 2 << 20)
+METRICS = Kind("these metrics", 1 << 30)
+PROGRAM = Kind("this program", 1 << 30)
+ANY = Kind("this file", 16 << 30)
+
+
+def open_input(path, kind):
+    """Open a user's file for reading bytes.
+
+    Args:
+        path: the file; links are followed.
+        kind: what it should be.
+
+    Raises:
+        NanodetError: it is not there, cannot be read, is no regular file, or larger than its kind.
+    """
+    return open(_open(path, kind)[0], "rb")
+
+
+def check_input(path, kind):
+    """Raise `NanodetError` as `open_input` does: for libraries that open a file by its name."""
+    os.close(_open(path, kind)[0])
+
+
+def read_bytes(path, kind):
+    """Return the bytes of a user's file, as many as it says it has; see `open_input`."""
+    handle, size = _open(path, kind)
+    with open(handle, "rb", buffering=0) as file:
+        return file.read(size)
+
+
+def read_text(path, kind, encoding="utf-8"):
+    """Return the text of a user's file, its lines ended by ``\\n``; see `open_input`.
+
+    Raises:
+        UnicodeDecodeError: no text: of another encoding, or with a NUL, behind which nothing is read.
+    """
+    handle, size = _open(path, kind)
+    try:
+        with open(handle, "rb", buffering=0) as file:
+            data = _read(file, size) if size or not kind.piped else _read_pipe(file, path, kind)
+        text = str(data, encoding)
+    except MemoryError:
+        raise _unreadable(path, kind, "this machine has too little memory for it") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+_FLAGS = os.O_RDONLY
+for _name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # the first: a pipe has no writer yet
+    _FLAGS |= getattr(os, _name, 0)
+
+
+def _open(path, kind):
+    """Return (descriptor, size in bytes) of a file that may be read."""
+    try:
+        handle = os.open(path, _FLAGS)
+    except OSError as error:
+        raise _unreadable(path, kind, error.strerror) from None
+    except ValueError as error:  # NUL in the name
+        raise _unreadable(path, kind, error) from None
+    found = os.fstat(handle)
+    reason = None
+    if stat.S_ISDIR(found.st_mode):
+        reason = "Is a directory"
+    elif not stat.S_ISREG(found.st_mode) and not (kind.piped and stat.S_ISFIFO(found.st_mode)):
+        reason = "it is a device or a pipe, not a file"
+    elif found.st_size > kind.most:
+        reason = f"{found.st_size:,} bytes are too many, such files have {kind.most:,} at most"
+    if reason is None:
+        return handle, found.st_size
+    os.close(handle)
+    raise _unreadable(path, kind, reason)
+
+
+def _read(file, size):
+    """Return a text file's bytes, looked at while they are read."""
+    chunks = []
+    while size > 0 and (chunk := file.read(min(size, STEP))):
+        if b"\0" in chunk:
+            raise UnicodeDecodeError("utf-8", b"\0", 0, 1, "NUL is no text")
+        chunks.append(chunk)
+        size -= len(chunk)
+    return b"".join(chunks)
+
+
+def _read_pipe(file, path, kind):
+    data = bytearray()
+    while select.select([file], [], [], PATIENCE_S)[0]:
+        chunk = file.read(1 << 16)
+        if not chunk:
+            return data
+        data += chunk
+        if len(data) > kind.most:
+            raise _unreadable(path, kind, f"more than {kind.most:,} bytes come out of this pipe")
+    raise _unreadable(path, kind, f"nothing came out of this pipe within {PATIENCE_S:g} s")
+
+
+def _unreadable(path, kind, reason):
+    return NanodetError(f"{path}: cannot read {kind.words} ({reason})")
