@@ -1,10 +1,7 @@
 """A checkpoint to ONNX and ncnn files that compute what torch computes."""
 
 import dataclasses
-import os
 import re
-import shutil
-import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +11,7 @@ import torch
 import nanodet
 from nanodet.compare.tensors import picture_tensors
 from nanodet.config import save_config
-from nanodet.config.beside import INTERMEDIATE, config_path
+from nanodet.config.beside import config_path
 from nanodet.errors import NanodetError
 from nanodet.export.build import StageBuilder
 from nanodet.export.earlier import tell_strangers
@@ -22,7 +19,8 @@ from nanodet.export.specs import write_specs
 from nanodet.export.stages import BOTH, chosen_stages
 from nanodet.export.trainable import checkpoint_of
 from nanodet.model.torch_backend import TorchBackend
-from nanodet.runtime.files import make_folder, sha256
+from nanodet.runtime.files import sha256
+from nanodet.runtime.publish import publish, publishing, working_folder
 from nanodet.runtime.spec import check_input_size
 
 FITS = ("letterbox", "stretch")
@@ -88,13 +86,8 @@ def export(
     spec = export_spec(reference, size, fit, class_agnostic_nms)
     check_input_size(spec.input_size, "--size" if size else f"{checkpoint}: data.val.input_size")
     tensors = picture_tensors(spec, images)
-    make_folder(out)
     out = Path(out)
-    try:
-        work = Path(tempfile.mkdtemp(prefix=".export-", dir=out))
-    except OSError as error:
-        raise NanodetError(f"{out}: cannot be written ({error.strerror})") from None
-    try:
+    with working_folder(out, "export") as work:
         builder = StageBuilder(reference, spec, wanted, work, name, report)
         # says what data belongs to the model: `nanodet eval` and `nanodet quantize` look for it
         save_config(reference.config, config_path(work, name))
@@ -102,14 +95,11 @@ def export(
         builder.compare(tensors, images)
         builder.build_more(tensors, batch)
         builder.finish()
-        listed = write_specs(builder, out)
         left_out = {one: builder.left_out[one] for one in wanted if one in builder.left_out}
-        _publish(work, out)
-        tell_strangers(out, name, builder.spec, listed, left_out, report)
-    except OSError as error:
-        raise NanodetError(f"{out}: cannot be written ({error.strerror or error})") from None
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+        with publishing(out):
+            listed = write_specs(builder, out)
+            publish(work, out)
+            tell_strangers(out, name, builder.spec, listed, left_out, report)
     placed = {one: out / path.relative_to(work) for one, path in builder.files.items()}
     for one, why in left_out.items():
         report(f"{one}: left out: {why}")
@@ -164,18 +154,3 @@ def export_spec(reference, size=None, fit=None, class_agnostic_nms=None):
         any_size=True,
         source=source,
     )
-
-
-def _publish(work, out):
-    """Move everything from ``work`` to ``out``, specs last: a spec vouches for what lies there."""
-    paths = sorted(
-        (path for path in work.rglob("*") if path.is_file()), key=lambda p: p.suffix == ".json"
-    )
-    # found out before the first file is moved, so that nothing is half replaced
-    for path in paths:
-        target = out / path.relative_to(work)
-        if target.is_dir():
-            raise NanodetError(f"{target}: is a folder; a file of this name is to be written")
-    make_folder(out / INTERMEDIATE)
-    for path in paths:
-        os.replace(path, out / path.relative_to(work))

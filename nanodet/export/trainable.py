@@ -14,6 +14,7 @@ from nanodet.runtime.hub.catalogue import CATALOGUE
 from nanodet.runtime.hub.models import fetch_model, meant
 from nanodet.runtime.ncnn_graph import Graph
 from nanodet.runtime.ncnn_unify import unify
+from nanodet.runtime.publish import finish_publishing
 from nanodet.runtime.spec import Spec
 
 
@@ -35,6 +36,7 @@ def trainable(model, config, file, report):
             "names no model; leave it out to start from the backbone's weights alone"
         )
     path = Path(model)
+    finish_publishing(path.parent)
     if path.is_file():
         suffix = path.suffix.lower()
         if suffix == ".param":

@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import tempfile
 from pathlib import Path
 
 from nanodet.errors import NanodetError
@@ -24,10 +23,11 @@ from nanodet.quantize.sensitivity import measure_layers
 from nanodet.quantize.timing import load, model_times
 from nanodet.runtime.backends.ncnn import NcnnBackend, has_fp16_arithmetic
 from nanodet.runtime.detector import find_model
-from nanodet.runtime.files import check_folder_writable, make_folder, sha256
+from nanodet.runtime.files import check_folder_writable, sha256
 from nanodet.runtime.names import shortened
 from nanodet.runtime.ncnn_weights import load_weights, weights_to_bytes
 from nanodet.runtime.progress import Progress
+from nanodet.runtime.publish import publish, publishing, working_folder
 
 BEST = "best"
 LIMIT, MAX_DROP = 200, 0.5
@@ -102,10 +102,9 @@ def quantize(
     )
     progress.close()
     choose.start(reports, layers)
-    make_folder(out)
     stem = Path(model).stem.removesuffix("-fp16")
-    with tempfile.TemporaryDirectory(prefix=".quantize-", dir=out) as folder:
-        made = Path(folder) / f"{stem}-int8.param"
+    with working_folder(out, "quantize") as work:
+        made = work / f"{stem}-int8.param"
 
         def write():
             pair = rewrite(
@@ -129,7 +128,10 @@ def quantize(
             report(line)
         _write_spec(made, spec, model, result)
         _table_of(made).write_text("\n".join(layer_table(reports)) + "\n", encoding="utf-8")
-        *result.files, result.table = _publish(made, Path(out))
+        with publishing(out):
+            publish(work, out)
+        names = made, made.with_suffix(".bin"), made.with_suffix(".json"), _table_of(made)
+        *result.files, result.table = (Path(out) / path.name for path in names)
         report(f"each layer  {result.table}")
     return result
 
@@ -239,18 +241,3 @@ def _table_of(param):
 
 def _size(param):
     return sum(os.path.getsize(path) for path in (param, Path(param).with_suffix(".bin")))
-
-
-def _publish(made, out):
-    """Move the files to ``out``; the spec is last of the model's, for which it vouches."""
-    names = [made, made.with_suffix(".bin"), made.with_suffix(".json"), _table_of(made)]
-    targets = [out / path.name for path in names]
-    for target in targets:
-        if target.is_dir():
-            raise NanodetError(f"{target}: is a folder; a file of this name is to be written")
-    try:
-        for path, target in zip(names, targets, strict=True):
-            os.replace(path, target)
-    except OSError as error:
-        raise NanodetError(f"{out}: cannot be written ({error.strerror})") from None
-    return targets

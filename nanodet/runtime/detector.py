@@ -10,6 +10,7 @@ from nanodet.runtime.detections import Detections
 from nanodet.runtime.files import text_name
 from nanodet.runtime.fit import FITS
 from nanodet.runtime.preprocess import preprocess
+from nanodet.runtime.publish import finish_publishing
 from nanodet.runtime.spec import check_input_size
 
 ENGINES = ("onnxruntime", "openvino")  # for .onnx files
@@ -143,7 +144,11 @@ class Detector:
 
 
 def find_model(path):
-    """Return the path of a model given by its path or its published name."""
+    """Return the path of a model given by its path or its published name.
+
+    Had an export been killed while it moved the files, it is finished first.
+    """
+    finish_publishing(Path(path).parent)
     if Path(path).is_file():
         return str(path)
     if Path(path).is_dir():

@@ -13,6 +13,7 @@ from nanodet.runtime.files import sha256
 from nanodet.runtime.hub.models import model_file
 from nanodet.runtime.input_files import ONNX
 from nanodet.runtime.ncnn_weights import load_weights
+from nanodet.runtime.publish import finish_publishing
 from nanodet.runtime.spec import Spec, check_input_size
 
 SUFFIXES = (".onnx", ".param")
@@ -69,6 +70,7 @@ def find_models(paths, reference=None):
     """
     found = []
     for path in map(Path, [paths] if isinstance(paths, (str, Path)) else paths):
+        finish_publishing(path if path.is_dir() else path.parent)
         path = path if path.exists() else Path(model_file(path))
         if path.is_dir():
             inside = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)

@@ -30,18 +30,19 @@ void check_files(const Spec& spec, const std::string& spec_file, const std::stri
 class NcnnBackend : public Backend {
 public:
     NcnnBackend(std::string path, const BackendOptions& options) : path_(std::move(path)) {
-        const std::string weights = with_suffix(path_, ".bin");
-        const std::string spec_file = with_suffix(path_, ".json");
+        const std::string param = published(path_);
+        const std::string weights = published(with_suffix(path_, ".bin"));
+        const std::string spec_file = published(with_suffix(path_, ".json"));
         if (!is_file(spec_file))
             throw Error(path_ + ": its spec " + spec_file + " is not there: copy it along");
         if (!is_file(weights))
             throw Error(path_ + ": its weights " + weights + " are not there");
         spec_ = load_spec(spec_file);
         check_form(spec_, path_);
-        check_files(spec_, spec_file, path_);
+        check_files(spec_, spec_file, param);
         check_files(spec_, spec_file, weights);
         set_options(net_.opt, options);
-        if (net_.load_param(path_.c_str()) != 0 || net_.load_model(weights.c_str()) != 0)
+        if (net_.load_param(param.c_str()) != 0 || net_.load_model(weights.c_str()) != 0)
             throw Error(path_ + ": ncnn cannot load this model");
         input_ = find(net_.input_names(), net_.input_indexes(), spec_.input_name, "input");
         output_ = find(net_.output_names(), net_.output_indexes(), spec_.output_name, "output");

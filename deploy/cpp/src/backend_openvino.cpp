@@ -37,7 +37,7 @@ public:
         try {
             // Core::read_model would try the readers of all formats, which print and leak
             const auto reader = ov::frontend::FrontEndManager().load_by_framework("onnx");
-            model_ = reader->convert(reader->load(path_));
+            model_ = reader->convert(reader->load(published(path_)));
         } catch (const std::exception& error) {
             throw Error(path_ + ": not a usable ONNX model (" + line_of(error) + ")");
         }
@@ -83,7 +83,7 @@ private:
             const auto text = model_->get_rt_info<std::string>("framework", "nanodet");
             return parse_spec(text, path_ + " (its own spec)");
         }
-        const std::string beside = with_suffix(path_, ".json");
+        const std::string beside = published(with_suffix(path_, ".json"));
         if (!is_file(beside))
             throw Error(path_ + ": carries no spec, and " + beside + " is not there");
         return load_spec(beside);

@@ -6,11 +6,12 @@ import shutil
 from pathlib import Path
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.files import replacing, sha256, write_text
+from nanodet.runtime.files import sha256, write_text
 from nanodet.runtime.hub.catalogue import CATALOGUE
 from nanodet.runtime.hub.download import TIMEOUT_S, address, cache_folder, download
 from nanodet.runtime.ncnn_graph import Graph
 from nanodet.runtime.ncnn_unify import unify
+from nanodet.runtime.publish import finish_publishing, publish, publishing, working_folder
 from nanodet.runtime.spec import Spec
 
 
@@ -53,6 +54,7 @@ def fetch_model(name, timeout=TIMEOUT_S):
 
 def is_cached(model):
     """Tell whether a `Published` lies in the cache, whole and in the form that this version writes."""
+    finish_publishing(_folder(model))
     try:
         spec = Spec.load(_path(model, ".json"))
         files = {name: sha256(_folder(model) / name) for name in spec.files}
@@ -86,15 +88,18 @@ def _fetch(model, file, timeout):
 
 
 def _build(model):
-    """Write the model in the one form that this project runs; the spec, which vouches, comes last."""
-    published = _folder(model) / "published"
-    param, weights = _path(model, ".param"), _path(model, ".bin")
+    """Write the model in the one form that this project runs."""
+    out = _folder(model)
+    published = out / "published"
     graph, _ = unify(Graph.load(published / model.param.name), published / model.param.name)
-    write_text(param, graph.to_text())
-    with replacing(weights) as temporary:
-        shutil.copyfile(published / model.weights.name, temporary)
-    files = {file.name: sha256(file) for file in (param, weights)}
-    _spec(model, files).save(_path(model, ".json"))
+    with working_folder(out, "download") as work:
+        param, weights = (work / f"{model.name}{suffix}" for suffix in (".param", ".bin"))
+        write_text(param, graph.to_text())
+        shutil.copyfile(published / model.weights.name, weights)
+        files = {file.name: sha256(file) for file in (param, weights)}
+        _spec(model, files).save(param.with_suffix(".json"))
+        with publishing(out):
+            publish(work, out)
 
 
 def _spec(model, files):

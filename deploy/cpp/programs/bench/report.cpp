@@ -20,7 +20,7 @@ Json hashes_of(const Entry& entry) {
         for (const char* suffix : {".bin", ".json"})
             files.push_back(with_suffix(entry.path, suffix));
     Json hashes = Json::object();
-    for (const std::string& file : files) hashes[file_name(file)] = sha256_of_file(file);
+    for (const std::string& file : files) hashes[file_name(file)] = sha256_of_file(published(file));
     return hashes;
 }
 

@@ -1,0 +1,107 @@
+"""Locks that end with their process, however it ends."""
+
+import contextlib
+import errno
+import os
+import socket
+from pathlib import Path
+
+from nanodet.errors import NanodetError
+
+try:
+    import fcntl
+except ImportError:  # Windows: nothing is locked there
+    fcntl = None
+
+LOCK = ".lock"
+
+
+@contextlib.contextmanager
+def locked(folder, wait=False):
+    """Keep other processes that ask for the same out of ``folder`` while the block runs.
+
+    Args:
+        folder: lies there already; holds the lock file as long as the block runs.
+        wait: whether to wait for another process to leave it.
+
+    Yields:
+        whether it is locked; there are file systems without locks.
+
+    Raises:
+        NanodetError: another process has it, and this one is not to wait; or it cannot be written.
+    """
+    path = Path(folder) / LOCK
+    try:
+        file = _open_locked(path, wait)
+    except BlockingIOError as error:
+        raise NanodetError(
+            f"{folder}: is in use by {error.strerror}: wait until that has ended, or choose another folder"
+        ) from None
+    except OSError as error:
+        raise NanodetError(f"{path}: cannot be written ({error.strerror})") from None
+    if file is None:
+        yield False
+        return
+    with file:
+        try:
+            yield True
+        finally:
+            path.unlink(missing_ok=True)  # while it is still held
+
+
+def _open_locked(path, wait):
+    """Return the open lock file; None where the file system has no locks."""
+    while fcntl is not None:
+        file = open(path, "a+", encoding="utf-8")
+        try:
+            # of this process alone: children made by fork do not inherit it, as they do flock's
+            fcntl.lockf(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            # meanwhile whoever had it may have removed it
+            if os.path.samestat(os.stat(path), os.fstat(file.fileno())):
+                file.truncate(0)
+                with contextlib.suppress(OSError):  # a full disk: it is a lock without a name then
+                    file.write(f"process {os.getpid()} on {socket.gethostname()}")
+                    file.flush()
+                return file
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            with file:
+                if error.errno not in (errno.EACCES, errno.EAGAIN):
+                    return None
+                file.seek(0)
+                raise BlockingIOError(error.errno, file.read() or "another process") from None
+        file.close()
+    return None
+
+
+@contextlib.contextmanager
+def held(folder):
+    """Show other processes while the block runs that ``folder`` is not abandoned."""
+    handle = _hold(folder)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def is_abandoned(folder):
+    """Tell whether no living process has ``folder`` in `held`; False where that cannot be known."""
+    handle = _hold(folder)
+    if handle is None:
+        return False
+    os.close(handle)
+    return True
+
+
+def _hold(path):
+    if fcntl is None:
+        return None
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        return None
+    return handle
