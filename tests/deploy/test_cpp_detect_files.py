@@ -2,6 +2,7 @@
 
 import json
 import resource
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -11,6 +12,8 @@ import numpy as np
 import pytest
 from cpp_detect import fails, run
 from moving_pictures import write_video
+
+from nanodet.export.stages import FP32, SIMPLIFIED
 
 
 def limit_files():
@@ -89,3 +92,28 @@ def test_ctrl_c(cpp_programs, small, tmp_path):
     lines = (out / "detections.jsonl").read_text().splitlines()
     capture = cv2.VideoCapture(str(out / "v.mp4"))
     assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == len(lines) < 5000
+
+
+@pytest.mark.parametrize("engine", ["openvino", "ncnn"])
+def test_a_model_is_read_where_a_killed_export_left_it(
+    request, cpp_programs, exported_small, picture, tmp_path, engine
+):
+    if engine == "ncnn":
+        request.getfixturevalue("ncnn_option")
+    stage, suffixes = {
+        "openvino": (SIMPLIFIED, [".onnx"]),
+        "ncnn": (FP32, [".param", ".bin", ".json"]),
+    }[engine]
+    model, new = exported_small.files[stage], tmp_path / ".incoming"
+    own = tmp_path / model.name
+    new.mkdir()
+    for suffix in suffixes:
+        shutil.copy(model.with_suffix(suffix), new)
+        own.with_suffix(suffix).write_bytes(b"an earlier model's")
+    expected, _ = run(cpp_programs.detect, model, picture, "--jsonl", "-")
+    for suffix in suffixes:
+        found, _ = run(cpp_programs.detect, own, picture, "--jsonl", "-")
+        assert found == expected
+        (new / own.name).with_suffix(suffix).replace(own.with_suffix(suffix))
+    found, _ = run(cpp_programs.detect, own, picture, "--jsonl", "-")
+    assert found == expected
