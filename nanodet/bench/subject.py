@@ -9,12 +9,11 @@ import numpy as np
 from nanodet.errors import NanodetError
 from nanodet.runtime.backends.ncnn import import_ncnn, set_options
 from nanodet.runtime.detector import Detector
-from nanodet.runtime.ncnn_graph import Graph
+from nanodet.runtime.ncnn_graph import SHAPE_HINT, Graph
 from nanodet.runtime.pictures import read_picture
 from nanodet.runtime.spec import check_input_size
 
 PICTURE_SIZE = 640, 480
-_SHAPE_HINT = -23330
 _NCNN_OPTIONS = (
     "lightmode", "openmp_blocktime", "use_packing_layout", "use_winograd_convolution",
     "use_sgemm_convolution", "use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic",
@@ -165,7 +164,7 @@ def fit_graph(graph, size, file):
     if (entrance.whole(0), entrance.whole(1)) != tuple(size):
         entrance.values.clear()
         for layer in graph.layers:
-            layer.values.pop(_SHAPE_HINT, None)
+            layer.values.pop(SHAPE_HINT, None)
     return channels
 
 

@@ -5,7 +5,7 @@ checked: counts, names, and that every blob is made before it is used.
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -14,11 +14,16 @@ from nanodet.runtime.input_files import PARAM, read_text
 
 MAGIC = "7767517"
 _ARRAY = 23300  # an array under key k is written as -23300-k=length,value,value
-_LONGEST_NAME, _LONGEST_VALUE = 255, 15  # characters, ncnn's buffers
+SHAPE_HINT = -_ARRAY - 30
+_LONGEST_NAME, _LONGEST_VALUE = 255, 15  # bytes, ncnn's buffers
 _MOST = 100_000  # layers or blobs
 _KEYS = 32  # ncnn keeps so many parameters, and writes elsewhere for others
 WHOLE = re.compile(r"-?[0-9]{1,10}")
-_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")
+# more digits overflow in ncnn's reader, which then has another number
+_NUMBER = re.compile(r"-?[0-9]{1,9}(\.[0-9]{0,9})?([eE][+-]?[0-9]{1,2})?")
+_COUNT = re.compile(r"[0-9]{1,9}")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_BLANKS = " \t"  # str.split takes others too, ncnn does not
 
 
 @dataclass
@@ -85,11 +90,11 @@ class Graph:
     @classmethod
     def parse(cls, text, file):
         """Read the text of a ``.param``; ``file`` names it in messages."""
-        lines = [line for line in text.split("\n") if line.strip()]
-        if not lines or lines[0].strip() != MAGIC:
+        lines = _lines(text, file)
+        if not lines or lines[0].strip(_BLANKS) != MAGIC:
             raise NanodetError(f"{file}: not an ncnn param file (it does not start with {MAGIC})")
-        counts = lines[1].split() if len(lines) > 1 else []
-        if len(counts) != 2 or not all(c.isdecimal() and 0 < int(c) < _MOST for c in counts):
+        counts = _words(lines[1]) if len(lines) > 1 else []
+        if len(counts) != 2 or not all(_is_count(c) and int(c) > 0 for c in counts):
             raise NanodetError(f"{file}: line 2: must be the numbers of layers and of blobs")
         layer_count, blob_count = map(int, counts)
         layers = lines[2 : 2 + layer_count]  # ncnn too leaves out what comes behind
@@ -130,6 +135,14 @@ class Graph:
                     )
                 made.add(blob)
 
+    def without_shape_hints(self):
+        """Return a copy that does not say which shapes its blobs have: ncnn would believe it."""
+        layers = [
+            replace(layer, values={k: v for k, v in layer.values.items() if k != SHAPE_HINT})
+            for layer in self.layers
+        ]
+        return Graph(layers)
+
     def blobs(self):
         """Return the names of all blobs in the order in which they are made."""
         return [blob for layer in self.layers for blob in layer.outputs]
@@ -157,10 +170,29 @@ class Graph:
         return "\n".join([*lines, *(layer.to_line() for layer in self.layers)]) + "\n"
 
 
+def _lines(text, file):
+    """Return the lines that say something; refuse characters that not every reader takes alike."""
+    lines = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if _CONTROL.search(line):
+            raise NanodetError(f"{file}: line {number}: holds a control character")
+        if line.strip(_BLANKS):
+            lines.append(line)
+    return lines
+
+
+def _words(line):
+    return re.findall(rf"[^{_BLANKS}]+", line)
+
+
+def _is_count(text):
+    return bool(_COUNT.fullmatch(text)) and int(text) < _MOST
+
+
 def _parse_layer(line, where):
-    words = line.split()
+    words = _words(line)
     counts = words[2:4]
-    if len(counts) != 2 or not all(count.isdecimal() and int(count) < _MOST for count in counts):
+    if len(counts) != 2 or not all(map(_is_count, counts)):
         raise NanodetError(f"{where}: must be kind, name, number of inputs, number of outputs, ...")
     inputs, outputs = map(int, counts)
     blobs, rest = words[4 : 4 + inputs + outputs], words[4 + inputs + outputs :]
@@ -168,7 +200,7 @@ def _parse_layer(line, where):
         raise NanodetError(
             f"{where}: names fewer blobs than its {inputs} inputs and {outputs} outputs"
         )
-    if max(map(len, [*words[:2], *blobs])) > _LONGEST_NAME:
+    if max(len(name.encode()) for name in [*words[:2], *blobs]) > _LONGEST_NAME:
         raise NanodetError(f"{where}: a name is longer than {_LONGEST_NAME} characters")
     values = {}
     for word in rest:
@@ -184,7 +216,7 @@ def _is_value(key, text):
     is_array = key <= -_ARRAY
     if not 0 <= (-_ARRAY - key if is_array else key) < _KEYS:
         return False
-    if text[:1].isalpha() or text[:1] == '"':
+    if re.match('["A-Za-z]', text):
         return not is_array
     items = text.split(",")
     if is_array and not (WHOLE.fullmatch(items[0]) and int(items[0]) == len(items) - 1):

@@ -100,7 +100,7 @@ def _convolution(layer, given, where):
     kernel = layer.whole(11, layer.whole(1)), layer.whole(1)
     if groups < 1 or channels % groups or outputs % groups:
         raise NanodetError(f"{where}: {groups} groups do not divide {channels} channels")
-    if min(kernel) < 1 or count != outputs * (channels // groups) * prod(kernel):
+    if min(outputs, *kernel) < 1 or count != outputs * (channels // groups) * prod(kernel):
         raise NanodetError(f"{where}: {count} weights do not fit its {channels} input channels")
     strides = layer.whole(13, layer.whole(3, 1)), layer.whole(3, 1)
     dilations = layer.whole(12, layer.whole(2, 1)), layer.whole(2, 1)
@@ -185,7 +185,12 @@ def _interp(layer, given, where):
     channels, height, width = _map(layer, given, where)
     if layer.whole(3) or layer.whole(4) or layer.whole(5):
         raise NanodetError(f"{where}: is made for one input size alone")
-    return [(channels, int(height * layer.number(1, 1)), int(width * layer.number(2, 1)))]
+    scales = [layer.number(key, 1) for key in (1, 2)]
+    for key, scale in enumerate(scales, 1):
+        # quarters are exact in every reader, so that the sides are
+        if not 0.25 <= scale <= 16 or 4 * scale % 1:
+            raise NanodetError(f"{where}: cannot scale by {layer.values[key]}")
+    return [(channels, int(height * scales[0]), int(width * scales[1]))]
 
 
 def _binary(layer, given, where):

@@ -1,55 +1,57 @@
 /// Runs a ``.param`` and ``.bin`` in ncnn.
+#include <datareader.h>
+#include <layer.h>
 #include <net.h>
 #include <platform.h>
 
-#include <map>
-#include <utility>
+#include <algorithm>
+#include <cstring>
 
 #include "backends.h"
-#include "files.h"
 #include "nanodet/error.h"
-#include "nanodet/sha256.h"
+#include "ncnn_model.h"
 #include "ncnn_options.h"
 
 namespace nanodet {
 
 namespace {
 
-/// Refuses files other than those that the spec describes: ncnn ends the process on many damaged
-/// ones.
-void check_files(const Spec& spec, const std::string& spec_file, const std::string& path) {
-    const auto expected = spec.files.find(file_name(path));
-    if (expected == spec.files.end())
-        throw Error(spec_file + ": files: " + file_name(path) +
-                    " is not listed: was it renamed, or left from an earlier export?");
-    if (sha256_of_file(path) != expected->second)
-        throw Error(path + ": is not the file that " + spec_file +
-                    " describes (its SHA-256 differs)");
-}
+/// Gives the bytes of a text one after the other. ncnn copies them, so that the text need not stay.
+class TextReader : public ncnn::DataReader {
+public:
+    explicit TextReader(const std::string& text) : text_(text) {}
+
+    std::size_t read(void* buffer, std::size_t size) const override {
+        size = std::min(size, text_.size() - at_);
+        std::memcpy(buffer, text_.data() + at_, size);
+        at_ += size;
+        return size;
+    }
+
+private:
+    const std::string& text_;
+    mutable std::size_t at_ = 0;
+};
 
 class NcnnBackend : public Backend {
 public:
-    NcnnBackend(std::string path, const BackendOptions& options) : path_(std::move(path)) {
-        const std::string param = published(path_);
-        const std::string weights = published(with_suffix(path_, ".bin"));
-        const std::string spec_file = published(with_suffix(path_, ".json"));
-        if (!is_file(spec_file))
-            throw Error(path_ + ": its spec " + spec_file + " is not there: copy it along");
-        if (!is_file(weights))
-            throw Error(path_ + ": its weights " + weights + " are not there");
-        spec_ = load_spec(spec_file);
-        check_form(spec_, path_);
-        check_files(spec_, spec_file, param);
-        check_files(spec_, spec_file, weights);
+    NcnnBackend(const std::string& path, const BackendOptions& options)
+        : model_(NcnnModel::load(path)) {
+        for (const NcnnLayer& layer : model_.graph.layers)
+            if (ncnn::layer_to_index(layer.kind.c_str()) < 0)
+                throw Error(path + ": layer " + layer.name + ": ncnn has no layer " + layer.kind);
         set_options(net_.opt, options);
-        if (net_.load_param(param.c_str()) != 0 || net_.load_model(weights.c_str()) != 0)
-            throw Error(path_ + ": ncnn cannot load this model");
-        input_ = find(net_.input_names(), net_.input_indexes(), spec_.input_name, "input");
-        output_ = find(net_.output_names(), net_.output_indexes(), spec_.output_name, "output");
-        try_out(*this, path_);
+        // the files as they were checked: they may be others by now
+        if (net_.load_param_mem(model_.graph.to_text().c_str()) != 0 ||
+            net_.load_model(TextReader(model_.weights)) != 0)
+            throw Error(path + ": ncnn cannot load this model");
+        std::string().swap(model_.weights);
+        input_ = find(net_.input_names(), net_.input_indexes(), model_.spec.input_name);
+        output_ = find(net_.output_names(), net_.output_indexes(), model_.spec.output_name);
+        try_out(*this, path);
     }
 
-    const Spec& spec() const override { return spec_; }
+    const Spec& spec() const override { return model_.spec; }
 
     std::string engine() const override { return ncnn_engine(); }
 
@@ -58,6 +60,7 @@ public:
     }
 
     Output run(const float* tensor, Size size) override {
+        model_.check_size(size);
         // three planes of a multiple of 1024 floats each: ncnn's own layout has no gaps either,
         // and it does not write to its input
         const ncnn::Mat planes(size.width, size.height, 3, const_cast<float*>(tensor), 4U);
@@ -65,10 +68,10 @@ public:
         int status = extractor.input(input_, planes);
         if (status == 0) status = extractor.extract(output_, result_);
         if (status != 0)
-            throw Error(path_ + ": ncnn failed to run the network (status " +
+            throw Error(model_.path + ": ncnn failed to run the network (status " +
                         std::to_string(status) + ")");
         if (result_.dims != 2 || result_.elemsize != 4 || result_.elempack != 1)
-            throw Error(path_ + ": its output is not points x channels of floats, but has " +
+            throw Error(model_.path + ": its output is not points x channels of floats, but has " +
                         std::to_string(result_.dims) + " dimensions");
         const auto width = static_cast<std::size_t>(result_.w);
         return {static_cast<const float*>(result_.data), static_cast<std::size_t>(result_.h),
@@ -76,18 +79,13 @@ public:
     }
 
 private:
-    int find(const std::vector<const char*>& names, const std::vector<int>& indexes,
-             const std::string& wanted, const std::string& kind) const {
-        std::string known;
-        for (std::size_t i = 0; i < names.size(); ++i) {
-            if (names[i] == wanted) return indexes[i];
-            known += (i ? ", " : "") + std::string(names[i]);
-        }
-        throw Error(path_ + ": its spec says " + kind + " " + wanted + ", but it has " + known);
+    static int find(const std::vector<const char*>& names, const std::vector<int>& indexes,
+                    const std::string& wanted) {
+        const auto found = std::find(names.begin(), names.end(), wanted);
+        return indexes.at(std::size_t(found - names.begin()));
     }
 
-    std::string path_;
-    Spec spec_;
+    NcnnModel model_;
     ncnn::Net net_;
     int input_ = 0, output_ = 0;
     ncnn::Mat result_;  // keeps the last output alive

@@ -17,13 +17,16 @@ bool is_file(const std::string& path) {
     return fs::is_regular_file(path, ignored);
 }
 
-std::string read_file(const std::string& path, const std::string& what) {
+std::string read_file(const std::string& path, const std::string& what, std::uintmax_t most) {
     errno = 0;
     std::ifstream file(path, std::ios::binary);
     std::string bytes;
     std::error_code ignored;
     const bool folder = fs::is_directory(path, ignored);
     if (file && !folder) {
+        const auto size = fs::file_size(path, ignored);
+        if (!ignored && size > most)
+            throw Error(path + ": is " + std::to_string(size) + " bytes long: too large for " + what);
         bytes.assign(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
         if (!file.bad()) return bytes;
     }

@@ -1,6 +1,7 @@
 /// Reading files whole.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 namespace nanodet {
@@ -9,8 +10,10 @@ bool is_file(const std::string& path);
 
 /// Returns the bytes of a file.
 ///
-/// @throws Error  it cannot be read; ``what`` names its kind, such as ``this spec``
-std::string read_file(const std::string& path, const std::string& what);
+/// @throws Error  it cannot be read, or has more than `most` bytes; ``what`` names its kind, such as
+///   ``this spec``
+std::string read_file(const std::string& path, const std::string& what,
+                      std::uintmax_t most = 1U << 30);
 
 /// Returns the path with another ending in the place of its last one.
 std::string with_suffix(const std::string& path, const std::string& suffix);

@@ -16,6 +16,7 @@
 #include "nanodet/sha256.h"
 #include "nanodet/spec.h"
 #include "nanodet/yuv.h"
+#include "ncnn_model.h"
 
 extern std::atomic<long> allocations;  // of operator new, see count_allocations.cpp
 
@@ -157,10 +158,18 @@ Answer digest(const json&, const std::string& bytes) {
     return {{{"sha256", nanodet::sha256(bytes.data(), bytes.size())}}, ""};
 }
 
+/// Checks a .param and the files beside it as the ncnn engine does before it loads them.
+Answer check_ncnn(const json& request, const std::string&) {
+    nanodet::NcnnModel model = nanodet::NcnnModel::load(request.at("model"));
+    model.check_size(size_of(request.at("size")));
+    return {{{"layers", model.graph.layers.size()}}, ""};
+}
+
 Answer answer(const json& request, const std::string& bytes) {
     const std::map<std::string, Answer (*)(const json&, const std::string&)> known = {
         {"spec", read_spec}, {"preprocess", preprocess}, {"decode", decode},
-        {"detect", detect},  {"to_bgr", to_bgr},         {"sha256", digest}};
+        {"detect", detect},  {"to_bgr", to_bgr},         {"sha256", digest},
+        {"check_ncnn", check_ncnn}};
     try {
         return known.at(request.at("do"))(request, bytes);
     } catch (const Error& error) {

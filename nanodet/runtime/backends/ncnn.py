@@ -51,7 +51,7 @@ class NcnnBackend:
         self._strict, self._known_sizes = strict, set()
         self._check_size(self.spec.input_size)
         load_weights(weights, self.graph, param)
-        self.net = load_net(param, weights, threads, precision)
+        self.net = load_net(self.graph, param, weights, threads, precision)
 
     def _check_size(self, size):
         """Work out whether the graph takes a (width, height): ncnn does not, and crashes."""
@@ -115,13 +115,13 @@ def check_graph(param, weights):
     return graph
 
 
-def load_net(param, weights, threads=None, precision="fp32"):
-    """Load two checked files into an ``ncnn.Net``; arguments as `NcnnBackend` takes them."""
+def load_net(graph, param, weights, threads=None, precision="fp32"):
+    """Load two checked files into an ``ncnn.Net``; ``graph`` is what was read from ``param``."""
     ncnn = import_ncnn(param)
     net = ncnn.Net()
     set_options(net, threads, precision)
     # the graph as it was read and checked: ncnn's own reader takes some texts for others
-    text = Graph.load(param).to_text()
+    text = graph.without_shape_hints().to_text()
     if net.load_param_mem(text) != 0 or net.load_model(text_name(weights)) != 0:
         raise NanodetError(f"{param}: ncnn cannot load this model")
     return net

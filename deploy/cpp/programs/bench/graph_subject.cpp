@@ -7,7 +7,7 @@
 
 #include "nanodet/error.h"
 #include "ncnn_options.h"
-#include "param_graph.h"
+#include "fit_graph.h"
 #include "subject.h"
 
 namespace nanodet::bench {
@@ -29,7 +29,7 @@ class GraphSubject : public Subject {
 public:
     explicit GraphSubject(const Entry& entry)
         : path_(entry.path), size_(entry.size.value()) {
-        ParamGraph graph = ParamGraph::load(path_);
+        NcnnGraph graph = NcnnGraph::load(path_);
         for (const auto& layer : graph.layers)
             if (ncnn::layer_to_index(layer.kind.c_str()) < 0)
                 throw Error(path_ + ": layer " + layer.name + ": ncnn has no layer " + layer.kind);

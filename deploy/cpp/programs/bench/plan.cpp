@@ -8,7 +8,7 @@
 #include "nanodet/error.h"
 #include "texts.h"
 #if NANODET_WITH_NCNN
-#include "param_graph.h"
+#include "ncnn_graph.h"
 #endif
 
 namespace nanodet::bench {
@@ -44,7 +44,7 @@ void check_file(const Wanted& wanted) {
         throw Error(path + ": is a folder; give one model file in it");
     if (wanted.graph) {
 #if NANODET_WITH_NCNN
-        ParamGraph::load(path);
+        NcnnGraph::load(path);
         return;
 #else
         throw Error(path + ": --graph needs ncnn, which this build has not");

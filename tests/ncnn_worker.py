@@ -8,6 +8,8 @@ import sys
 
 import numpy as np
 
+from nanodet.runtime.files import sha256
+
 MOST_MEMORY = 6 << 30  # bytes of addresses; far more than a checked model may need
 TIME_LIMIT_S = 60
 
@@ -39,6 +41,15 @@ class Worker:
         if self.process is not None:
             self.process.stdin.close()
             self.process.wait()
+
+
+def vouch(param):
+    """Let the spec beside a model list the files as they are now, so that no hash differs."""
+    beside = param.with_suffix(".json")
+    mapping = json.loads(beside.read_text(encoding="utf-8"))
+    files = (param, param.with_suffix(".bin"))
+    mapping["files"] = {file.name: sha256(file) for file in files}
+    beside.write_text(json.dumps(mapping), encoding="utf-8")
 
 
 def mutated(text, rng):

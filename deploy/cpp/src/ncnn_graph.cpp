@@ -1,4 +1,4 @@
-#include "param_graph.h"
+#include "ncnn_graph.h"
 
 #include <algorithm>
 #include <cmath>
@@ -9,14 +9,14 @@
 
 #include "files.h"
 #include "nanodet/error.h"
-#include "texts.h"
+#include "split.h"
 
-namespace nanodet::bench {
+namespace nanodet {
 
 namespace {
 
 const char* const magic = "7767517";
-constexpr int array_keys = 23300, shape_hint = -23330;
+constexpr int array_keys = 23300, shape_hint = -23330;  // an array under key k is written as -23300-k=length,value
 constexpr int keys = 32;  // ncnn keeps so many parameters, and writes elsewhere for others
 constexpr int most = 100'000;  // layers or blobs
 constexpr std::size_t longest_name = 255, longest_value = 15;  // characters, ncnn's buffers
@@ -37,18 +37,24 @@ std::optional<int> whole_of(const std::string& text) {
     return int(value);
 }
 
+/// Tells whether ncnn reads a text as the number that it is: more digits overflow in its reader.
 bool is_number(const std::string& text) {
+    constexpr std::size_t digits = 9, exponent_digits = 2;
     const std::size_t start = text.rfind('-', 0) == 0 ? 1 : 0;
     std::size_t at = skip_digits(text, start);
-    if (at == start) return false;
-    if (at == text.size() && at - start <= 10) return whole_of(text).has_value();
-    if (at < text.size() && text[at] == '.') at = skip_digits(text, at + 1);
+    if (at == text.size()) return whole_of(text).has_value();
+    if (at == start || at - start > digits) return false;
+    if (text[at] == '.') {
+        const std::size_t fraction = ++at;
+        at = skip_digits(text, at);
+        if (at - fraction > digits) return false;
+    }
     if (at < text.size() && (text[at] == 'e' || text[at] == 'E')) {
         ++at;
         if (at < text.size() && (text[at] == '+' || text[at] == '-')) ++at;
         const std::size_t exponent = at;
         at = skip_digits(text, at);
-        if (at == exponent) return false;
+        if (at == exponent || at - exponent > exponent_digits) return false;
     }
     return at == text.size() && std::abs(std::strtod(text.c_str(), nullptr)) < 3e38;
 }
@@ -74,7 +80,7 @@ std::optional<int> count_of(const std::string& text) {
     return count && *count < most ? count : std::nullopt;
 }
 
-ParamLayer parse_layer(const std::string& line, const std::string& where) {
+NcnnLayer parse_layer(const std::string& line, const std::string& where) {
     const auto words = words_of(line);
     const auto inputs = words.size() > 3 ? count_of(words[2]) : std::nullopt;
     const auto outputs = words.size() > 3 ? count_of(words[3]) : std::nullopt;
@@ -92,7 +98,7 @@ ParamLayer parse_layer(const std::string& line, const std::string& where) {
         if (word->size() > longest_name)
             throw Error(where + ": a name is longer than " + std::to_string(longest_name) +
                         " characters");
-    ParamLayer layer{words[0], words[1], {blobs, blobs + *inputs}, {blobs + *inputs, blobs + end},
+    NcnnLayer layer{words[0], words[1], {blobs, blobs + *inputs}, {blobs + *inputs, blobs + end},
                      {}};
     for (auto word = blobs + end; word != words.end(); ++word) {
         const auto equals = word->find('=');
@@ -100,15 +106,16 @@ ParamLayer parse_layer(const std::string& line, const std::string& where) {
         const std::string value = equals == std::string::npos ? "" : word->substr(equals + 1);
         if (!key || !is_value(*key, value))
             throw Error(where + ": '" + word->substr(0, 40) + "' is not a parameter such as 0=24");
+        layer.drop(*key);
         layer.values.emplace_back(*key, value);
     }
     return layer;
 }
 
 /// @throws Error  unless names are unique, and blobs made once and before they are used once
-std::size_t check(const ParamGraph& graph, const std::string& file) {
+std::size_t check(const NcnnGraph& graph, const std::string& file) {
     std::set<std::string> names, made, used;
-    for (const ParamLayer& layer : graph.layers) {
+    for (const NcnnLayer& layer : graph.layers) {
         const std::string where = file + ": layer " + layer.name + ": ";
         if (!names.insert(layer.name).second) throw Error(where + "this name occurs twice");
         for (const std::string& blob : layer.inputs) {
@@ -124,43 +131,134 @@ std::size_t check(const ParamGraph& graph, const std::string& file) {
     return made.size();
 }
 
-}  // namespace
-
-const std::string* ParamLayer::find(int key) const {
-    const auto found = std::find_if(values.rbegin(), values.rend(),
-                                    [key](const auto& value) { return value.first == key; });
-    return found == values.rend() ? nullptr : &found->second;
+/// Returns a text with its lines ended by ``\n``, whichever system ended them.
+std::string with_plain_ends(const std::string& text) {
+    std::string plain;
+    plain.reserve(text.size());
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] != '\r')
+            plain += text[i];
+        else if (i + 1 == text.size() || text[i + 1] != '\n')
+            plain += '\n';
+    }
+    return plain;
 }
 
-ParamGraph ParamGraph::load(const std::string& path) {
+/// Returns the lines of a text that say something.
+///
+/// @throws Error  characters that one reader takes for blanks and another does not
+std::vector<std::string> lines_of(const std::string& text, const std::string& file) {
     std::vector<std::string> lines;
-    for (const std::string& line : split(read_file(path, "this model"), "\n"))
+    std::size_t number = 0;
+    for (const std::string& line : split(with_plain_ends(text), "\n")) {
+        ++number;
+        for (const char letter : line)
+            if ((static_cast<unsigned char>(letter) < ' ' && letter != '\t') || letter == '\x7f')
+                throw Error(file + ": line " + std::to_string(number) +
+                            ": holds a control character");
         if (!strip(line).empty()) lines.push_back(line);
+    }
+    return lines;
+}
+
+}  // namespace
+
+bool is_whole(const std::string& text) {
+    return whole_of(text).has_value();
+}
+
+const std::string* NcnnLayer::find(int key) const {
+    const auto found = std::find_if(values.begin(), values.end(),
+                                    [key](const auto& value) { return value.first == key; });
+    return found == values.end() ? nullptr : &found->second;
+}
+
+int NcnnLayer::whole(int key, int otherwise) const {
+    const std::string* text = find(key);
+    if (text == nullptr) return otherwise;
+    const auto value = whole_of(*text);
+    if (!value)
+        throw Error("layer " + name + ": " + std::to_string(key) + "=" + *text +
+                    ": must be a whole number");
+    return *value;
+}
+
+double NcnnLayer::number(int key, double otherwise) const {
+    const std::string* text = find(key);
+    return text == nullptr ? otherwise : std::strtod(text->c_str(), nullptr);
+}
+
+std::vector<int> NcnnLayer::wholes(int key) const {
+    std::vector<int> numbers;
+    if (const std::string* text = find(-array_keys - key)) {
+        const auto items = split(*text, ",");
+        for (std::size_t i = 1; i < items.size(); ++i)
+            numbers.push_back(whole_of(items[i]).value_or(0));
+    }
+    return numbers;
+}
+
+void NcnnLayer::drop(int key) {
+    values.erase(std::remove_if(values.begin(), values.end(),
+                                [key](const auto& value) { return value.first == key; }),
+                 values.end());
+}
+
+NcnnGraph NcnnGraph::load(const std::string& path) {
+    return parse(read_file(path, "this model"), path);
+}
+
+NcnnGraph NcnnGraph::parse(const std::string& text, const std::string& file) {
+    if (!is_utf8(text) || text.find('\0') != std::string::npos)
+        throw Error(file + ": not an ncnn param file (it is not text)");
+    const auto lines = lines_of(text, file);
     if (lines.empty() || strip(lines[0]) != magic)
-        throw Error(path + ": not an ncnn param file (it does not start with " + magic + ")");
+        throw Error(file + ": not an ncnn param file (it does not start with " + magic + ")");
     const auto counts = words_of(lines.size() > 1 ? lines[1] : "");
     const auto layer_count = counts.size() == 2 ? count_of(counts[0]) : std::nullopt;
     const auto blob_count = counts.size() == 2 ? count_of(counts[1]) : std::nullopt;
     if (layer_count.value_or(0) < 1 || blob_count.value_or(0) < 1)
-        throw Error(path + ": line 2: must be the numbers of layers and of blobs");
-    ParamGraph graph;
-    // ncnn too leaves out what comes behind
-    for (std::size_t i = 2; i < lines.size() && int(i) < *layer_count + 2; ++i)
-        graph.layers.push_back(parse_layer(lines[i], path + ": line " + std::to_string(i + 1)));
-    if (int(graph.layers.size()) != *layer_count)
-        throw Error(path + ": has " + std::to_string(graph.layers.size()) +
+        throw Error(file + ": line 2: must be the numbers of layers and of blobs");
+    if (lines.size() - 2 < std::size_t(*layer_count))
+        throw Error(file + ": has " + std::to_string(lines.size() - 2) +
                     " layers, but its second line says " + counts[0] + " (is it truncated?)");
-    const std::size_t blobs = check(graph, path);
+    NcnnGraph graph;
+    // ncnn too leaves out what comes behind
+    for (std::size_t i = 2; int(i) < *layer_count + 2; ++i)
+        graph.layers.push_back(parse_layer(lines[i], file + ": line " + std::to_string(i + 1)));
+    const std::size_t blobs = check(graph, file);
     if (blobs > std::size_t(*blob_count))
-        throw Error(path + ": has " + std::to_string(blobs) + " blobs, but its second line says " +
+        throw Error(file + ": has " + std::to_string(blobs) + " blobs, but its second line says " +
                     counts[1]);
     return graph;
 }
 
-std::string ParamGraph::to_text() const {
+std::vector<std::string> NcnnGraph::inputs() const {
+    std::vector<std::string> names;
+    for (const NcnnLayer& layer : layers)
+        if (layer.kind == "Input")
+            names.insert(names.end(), layer.outputs.begin(), layer.outputs.end());
+    return names;
+}
+
+std::vector<std::string> NcnnGraph::outputs() const {
+    std::set<std::string> used;
+    for (const NcnnLayer& layer : layers) used.insert(layer.inputs.begin(), layer.inputs.end());
+    std::vector<std::string> names;
+    for (const NcnnLayer& layer : layers)
+        for (const std::string& blob : layer.outputs)
+            if (!used.count(blob)) names.push_back(blob);
+    return names;
+}
+
+void NcnnGraph::drop_shape_hints() {
+    for (NcnnLayer& layer : layers) layer.drop(shape_hint);
+}
+
+std::string NcnnGraph::to_text() const {
     std::size_t blobs = 0;
     std::string lines;
-    for (const ParamLayer& layer : layers) {
+    for (const NcnnLayer& layer : layers) {
         std::vector<std::string> words{layer.kind, layer.name, std::to_string(layer.inputs.size()),
                                        std::to_string(layer.outputs.size())};
         words.insert(words.end(), layer.inputs.begin(), layer.inputs.end());
@@ -174,52 +272,4 @@ std::string ParamGraph::to_text() const {
            "\n" + lines;
 }
 
-int fit_graph(ParamGraph& graph, Size size, const std::string& file) {
-    ParamLayer* entrance = nullptr;
-    std::size_t inputs = 0;
-    for (ParamLayer& layer : graph.layers) {
-        if (layer.kind != "Input") continue;
-        inputs += layer.outputs.size();
-        entrance = &layer;
-    }
-    if (inputs != 1)
-        throw Error(file + ": has " + std::to_string(inputs) +
-                    " inputs; a graph with one can be timed");
-    const auto side = [&](int key) {
-        const std::string* text = entrance->find(key);
-        const auto value = text ? whole_of(*text) : std::optional<int>(0);
-        if (!value)
-            throw Error(file + ": layer " + entrance->name + ": " + std::to_string(key) + "=" +
-                        *text + ": must be a whole number");
-        return *value;
-    };
-    const int channels = side(2) != 0 ? side(2) : 3;
-    if (channels < 1 || channels > 4096)
-        throw Error(file + ": layer " + entrance->name + ": cannot have " +
-                    std::to_string(channels) + " channels");
-    if (Size{side(0), side(1)} != size) {
-        entrance->values.clear();
-        for (ParamLayer& layer : graph.layers)
-            layer.values.erase(
-                std::remove_if(layer.values.begin(), layer.values.end(),
-                               [](const auto& value) { return value.first == shape_hint; }),
-                layer.values.end());
-    }
-    return channels;
-}
-
-std::vector<std::string> leave_out_boxes(ParamGraph& graph) {
-    const std::string end = "DetectionOutput";
-    const auto makes_boxes = [&](const ParamLayer& layer) {
-        return layer.kind.size() >= end.size() &&
-               layer.kind.compare(layer.kind.size() - end.size(), end.size(), end) == 0;
-    };
-    std::vector<std::string> names;
-    for (const ParamLayer& layer : graph.layers)
-        if (makes_boxes(layer)) names.push_back(layer.name);
-    graph.layers.erase(std::remove_if(graph.layers.begin(), graph.layers.end(), makes_boxes),
-                       graph.layers.end());
-    return names;
-}
-
-}  // namespace nanodet::bench
+}  // namespace nanodet

@@ -1,0 +1,75 @@
+#include "ncnn_model.h"
+
+#include <algorithm>
+
+#include "backends.h"
+#include "files.h"
+#include "nanodet/error.h"
+#include "nanodet/sha256.h"
+#include "ncnn_shapes.h"
+#include "ncnn_weights.h"
+#include "split.h"
+
+namespace nanodet {
+
+namespace {
+
+constexpr std::uintmax_t longest_graph = 1U << 26;  // bytes
+
+/// @throws Error  bytes of another file than the one that the spec describes
+void check_digest(const Spec& spec, const std::string& spec_file, const std::string& path,
+                  const std::string& bytes) {
+    const auto expected = spec.files.find(file_name(path));
+    if (expected == spec.files.end())
+        throw Error(spec_file + ": files: " + file_name(path) +
+                    " is not listed: was it renamed, or left from an earlier export?");
+    if (sha256(bytes.data(), bytes.size()) != expected->second)
+        throw Error(path + ": is not the file that " + spec_file +
+                    " describes (its SHA-256 differs)");
+}
+
+}  // namespace
+
+NcnnModel NcnnModel::load(const std::string& path) {
+    const std::string weights = published(with_suffix(path, ".bin"));
+    const std::string spec_file = published(with_suffix(path, ".json"));
+    if (!is_file(spec_file))
+        throw Error(path + ": its spec " + spec_file + " is not there: copy it along");
+    if (!is_file(weights)) throw Error(path + ": its weights " + weights + " are not there");
+    NcnnModel model;
+    model.path = path;
+    model.spec = load_spec(spec_file);
+    check_form(model.spec, path);
+    const std::string text = read_file(published(path), "this model", longest_graph);
+    model.graph = NcnnGraph::parse(text, path);
+    check_digest(model.spec, spec_file, path, text);
+    model.weights = read_file(weights, "these weights");
+    check_digest(model.spec, spec_file, weights, model.weights);
+    model.check_size(model.spec.input_size);
+    check_weights(model.weights, model.graph, weights, path);
+    model.graph.drop_shape_hints();
+    return model;
+}
+
+void NcnnModel::check_size(Size size) {
+    if (known_sizes_.count({size.width, size.height})) return;
+    const auto shapes = blob_shapes(graph, {3, size.height, size.width}, path);
+    const auto inputs = graph.inputs(), outputs = graph.outputs();
+    const bool has_output =
+        std::find(outputs.begin(), outputs.end(), spec.output_name) != outputs.end();
+    if (inputs != std::vector<std::string>{spec.input_name} || !has_output)
+        throw Error(path + ": its spec says input " + spec.input_name + " and output " +
+                    spec.output_name + ", but it has " + join(inputs, ", ") + " and " +
+                    join(outputs, ", "));
+    const Shape expected = {std::int64_t(spec.point_count(size)), std::int64_t(spec.channels())};
+    const Shape& found = shapes.at(spec.output_name);
+    if (found != expected)
+        throw Error(path + ": its output is " + text_of(found) + ", but its spec says " +
+                    std::to_string(expected[0]) + " points x " + std::to_string(expected[1]) +
+                    " (" + std::to_string(spec.class_names.size()) + " classes + 4 x " +
+                    std::to_string(spec.reg_max + 1) + ") at " + std::to_string(size.width) +
+                    " x " + std::to_string(size.height));
+    known_sizes_.insert({size.width, size.height});
+}
+
+}  // namespace nanodet
