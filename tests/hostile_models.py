@@ -172,7 +172,9 @@ def fit_weights(model, original):
     arrays, at, chunks = {}, 0, []
     for name, counts in _arrays(original.graph):
         sizes = [4 * count + 4 * (n == 0) for n, count in enumerate(counts)]
-        arrays[name] = [original.weights[at + sum(sizes[:n]) :][:size] for n, size in enumerate(sizes)]
+        arrays[name] = [
+            original.weights[at + sum(sizes[:n]) :][:size] for n, size in enumerate(sizes)
+        ]
         at += sum(sizes)
     wanted = _arrays(model.graph)
     if sum(count for _, counts in wanted for count in counts) > _MOST_WEIGHTS:

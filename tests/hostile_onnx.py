@@ -51,21 +51,19 @@ def sets(path):
     for operator, attributes in ATTRIBUTES.items():
         for name, values in attributes.items():
             for value in values:
-                found[f"{operator} {name}={value}"] = _changed(
-                    data, lambda model: _set(model, operator, name, value)
-                )
+                found[f"{operator} {name}={value}"] = _changed(data, _set, operator, name, value)
     for name, values in TENSORS.items():
         for value in values:
-            found[f"{name}={value}"] = _changed(data, lambda model: _fill(model, name, value))
+            found[f"{name}={value}"] = _changed(data, _fill, name, value)
     for change in MODELS:
         found[change.__doc__] = _changed(data, change)
     found |= {name: change(data) for name, change in BYTES.items()}
     return found
 
 
-def _changed(data, change):
+def _changed(data, change, *how):
     model = onnx.load_from_string(data)
-    change(model)
+    change(model, *how)
     return model.SerializeToString()
 
 
@@ -353,7 +351,9 @@ def _nested(model):
     node = helper.make_node("Neg", ["before"], ["made"])
     for depth in range(20):
         branch = helper.make_graph([node], f"g{depth}", [], [made])
-        node = helper.make_node("If", ["yes"], ["made"], then_branch=branch, else_branch=_copy(made))
+        node = helper.make_node(
+            "If", ["yes"], ["made"], then_branch=branch, else_branch=_copy(made)
+        )
     model.graph.node[-1].output[0] = "before"
     model.graph.initializer.append(numpy_helper.from_array(np.array(True), "yes"))
     node.output[0] = "output"

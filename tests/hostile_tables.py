@@ -1,6 +1,5 @@
 """The changes that `hostile_models` makes: one plain table per kind."""
 
-import json
 import math
 import re
 import struct
@@ -77,7 +76,7 @@ LINES = {
     "a kind that is a format": (r"^Sigmoid ", "%s%s%n%n "),
     "a custom kind by its number": (r"^Sigmoid ", "256 "),
     "a kind that makes numbers of nothing": (_POOL, "MemoryData m 0 1 2 0=80 1=48 2=24"),
-    "a kind that reads its size from weights": (r"^Sigmoid sigmoid_53 1 1 161 163", "Embed e 1 1 161 163 0=9 1=9 3=81"),
+    "a kind that looks values up": (r"^Sigmoid sigmoid_53 1 1", "Embed sigmoid_53 1 1"),
     "an input made by nobody": (r"convrelu_0 1 1 data", "convrelu_0 1 1 dat"),
     "an input made later": (r"convrelu_0 1 1 data", "convrelu_0 1 1 164"),
     "its own output as input": (r"maxpool2d_52 1 1 1 2", "maxpool2d_52 1 1 2 2"),
@@ -99,7 +98,7 @@ LINES = {
     "2 ** 64 outputs": (r"sigmoid_53 1 1", "sigmoid_53 1 18446744073709551617"),
     "minus one input": (r"sigmoid_53 1 1", "sigmoid_53 -1 1"),
     "one point zero inputs": (r"sigmoid_53 1 1", "sigmoid_53 1.0 1"),
-    "counts of other scripts": (r"sigmoid_53 1 1", "sigmoid_53 ١ ١"),
+    "counts of other scripts": (r"sigmoid_53 1 1", "sigmoid_53 \u0661 \u0661"),
     "two inputs of a pooling": (r"maxpool2d_52 1 1 1 2", "maxpool2d_52 2 1 data 1 2"),
     "one input of an addition": (r"add_0 2 1 124 128 129", "add_0 1 1 128 129"),
     "an addition that is left out": (r"^BinaryOp add_0 .*\n", ""),
@@ -113,7 +112,7 @@ LINES = {
     "a parameter in quotes": (r"0=1$", '0="1"'),
     "a parameter with two signs": (r"0=1$", "0==1"),
     "a parameter of 40 digits": (r"0=1$", "0=" + "0" * 39 + "1"),
-    "a parameter of a megabyte": (r"0=1$", "0=" + "1" * 1_000_000),
+    "a parameter of 100,000 digits": (r"0=1$", "0=" + "1" * 100_000),
     "an array under a plain key": (r"0=1$", "0=1,2,3"),
     "a fraction of 40 digits": (r"1=2\.0 2=2\.0", "1=2." + "0" * 40 + " 2=2.0"),
     "line 2: no layers": (_LINE_2, "0 0"),
@@ -133,7 +132,7 @@ LINES = {
     "line 2: fractions": (_LINE_2, "143.0 166.0"),
     "line 2: hexadecimal": (_LINE_2, "0x8f 0xa6"),
     "line 2: words": (_LINE_2, "many more"),
-    "line 2: digits of other scripts": (_LINE_2, "１４３ １６６"),
+    "line 2: digits of other scripts": (_LINE_2, "\uff11\uff14\uff13 \uff11\uff16\uff16"),
     "no input layer": (r"^Input .*\n", ""),
     "two input layers": (r"^(Input .*\n)", r"\1Input in1 0 1 data1\n"),
     "an input layer that takes something": (r"in0 0 1 data", "in0 1 1 none data"),
@@ -222,8 +221,8 @@ GRAPHS = {
     "a comment": _bytes(b"\nSigmoid ", b"\n# the end\nSigmoid "),
     "thirty doublings": _doubling,
     "90,000 outputs": _wide_split,
-    "a million lines": lambda graph: b"7767517\n99999 99999\n" + b"Noop n 0 0\n" * 200_000,
-    "a line of 20 MB": lambda graph: graph.rstrip() + b" 1" * 10_000_000 + b"\n",
+    "10,000 layers of one name": lambda graph: b"7767517\n10000 1\n" + b"Noop n 0 0\n" * 10_000,
+    "a line of 2 MB": lambda graph: graph.rstrip() + b" 1" * 1_000_000 + b"\n",
     "another program": lambda graph: b"\x7fELF" + bytes(100),
     "JSON": lambda graph: b'{"layers": []}',
 }
@@ -273,7 +272,7 @@ SPECS = {
     "one class less": {"class_names": ["disc", "square"]},
     "one class more": {"class_names": ["disc", "square", "triangle", "star"]},
     "no class": {"class_names": []},
-    "a million classes": {"class_names": ["c"] * 1_000_000},
+    "10,000 classes": {"class_names": ["c"] * 10_000},
     "a stride less": {"output.strides": [8, 16]},
     "a stride more": {"output.strides": [8, 16, 32, 64]},
     "strides in another order": {"output.strides": [32, 16, 8]},

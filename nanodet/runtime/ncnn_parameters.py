@@ -4,6 +4,8 @@ ncnn checks none of them: it takes 3 for 3.0 and the other way round by their bi
 stride of 0, and reads an array by the length that it expects.
 """
 
+import re
+
 from nanodet.errors import NanodetError
 from nanodet.runtime.ncnn_graph import WHOLE
 
@@ -94,4 +96,4 @@ def check_parameters(layer, where):
 
 def _is_float(text):
     """Tell whether ncnn reads a text as floating point: by its looks, except that 0 is 0."""
-    return not WHOLE.fullmatch(text) or int(text) == 0
+    return bool(re.match("-?[0-9]", text)) and (not WHOLE.fullmatch(text) or int(text) == 0)

@@ -1,0 +1,46 @@
+"""A stranger's ncnn model: refused in one line, or run; the process never ends by a signal."""
+
+import hostile_models
+import numpy as np
+import pytest
+from ncnn_worker import Worker
+
+from nanodet import Detector
+from nanodet.export.stages import FP32
+
+SIZE = (160, 96)
+
+
+@pytest.fixture(scope="module")
+def model(exported_small):
+    return hostile_models.Model.load(exported_small.files[FP32])
+
+
+@pytest.fixture(scope="module")
+def ask(tmp_path_factory):
+    """A function that loads and runs a `hostile_models.Model` in a child process."""
+    worker, param = Worker(), tmp_path_factory.mktemp("hostile") / "m.param"
+    yield lambda model: worker.run(model.write(param), SIZE)
+    worker.close()
+
+
+def test_hostile_models_are_refused(model, ask):
+    answers = {name: ask(one) for name, one in hostile_models.refused(model).items()}
+    assert len(answers) > 400
+    for name, answer in answers.items():
+        assert ".json: " in answer or "m.param: " in answer or "m.bin: " in answer, (name, answer)
+        assert answer.isprintable() and len(answer) < 1000, name
+
+
+def test_unusual_models_are_run(model, ask, tmp_path):
+    sets = hostile_models.same(model)
+    for name, one in (sets | hostile_models.others(model)).items():
+        assert ask(one) == "ran", name
+    picture = np.random.default_rng(0).integers(0, 256, (96, 160, 3), np.uint8)
+    found = {}
+    for name, one in sets.items():
+        detector = Detector(one.write(tmp_path / "m.param"), threads=1)
+        found[name] = detector.run(detector.preprocess(picture)[0])
+    expected = found["as exported"]
+    for name, output in found.items():
+        assert np.array_equal(output, expected), name
