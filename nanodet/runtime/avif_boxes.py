@@ -1,6 +1,9 @@
 """The boxes of an AVIF's first picture: its size, and how to turn and mirror it."""
 
+import os
 import struct
+
+from nanodet.runtime.boxes import find_box
 
 
 def avif_size_and_orientation(file):
@@ -30,21 +33,11 @@ def avif_size_and_orientation(file):
 
 def _box(file, wanted):
     """Return the body of a file's box of this kind, empty where there is none."""
-    at = 0
-    while True:
-        file.seek(at)
-        head = file.read(16)
-        size, kind = struct.unpack_from(">I4s", head)
-        start = 8
-        if size == 1:
-            (size,) = struct.unpack_from(">Q", head, 8)
-            start = 16
-        if kind == wanted:
-            file.seek(at + start)
-            return file.read(size - start if size else -1)
-        if size < start:
-            return b""
-        at += size
+    box = find_box(file, 0, file.seek(0, os.SEEK_END), wanted)
+    if box is None:
+        return b""
+    file.seek(box.start)
+    return file.read(box.stop - box.start)
 
 
 def _each_box(body):

@@ -5,7 +5,10 @@ file's index, its last part, says how long each frame is shown; only that is wri
 """
 
 import itertools
+import os
 import struct
+
+from nanodet.runtime.boxes import boxes
 
 PARENTS = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts")
 # where each part says how long all is: in its form of 32 bits, and of 64
@@ -68,22 +71,12 @@ def _with_length(body, short, long, length):
 
 def _find_index(file):
     """Return where the last part begins, which must be the index."""
-    at, found = 0, None
-    while True:
-        file.seek(at)
-        head = file.read(16)
-        if len(head) < 8:
-            break
-        size, kind = struct.unpack_from(">I4s", head)
-        if size == 1:
-            (size,) = struct.unpack_from(">Q", head, 8)
-        found = at, kind
-        if size < 8:
-            break
-        at += size
-    if found is None or found[1] != b"moov":
+    last = None
+    for last in boxes(file, 0, file.seek(0, os.SEEK_END)):  # noqa: B007
+        pass
+    if last is None or last.kind != b"moov":
         raise ValueError("it does not end in its index")
-    return found[0]
+    return last.at
 
 
 def _rewrite(data, change):

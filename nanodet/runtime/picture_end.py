@@ -5,6 +5,7 @@ OpenCV fills what is missing of a JPEG or PNG with grey and says nothing.
 
 import os
 
+from nanodet.runtime.boxes import boxes
 from nanodet.runtime.picture_header import JPEG, PNG, pixels_of_jpeg
 
 TAIL = 1 << 12  # bytes; where nearly all files have their end
@@ -28,7 +29,7 @@ def is_cut_off(file):
     if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
         return 8 + int.from_bytes(start[4:8], "little") > length
     if start[4:8] == b"ftyp" and (b"avif" in start or b"avis" in start):
-        return _boxes_reach(file, length) > length
+        return any(box.stop > length for box in boxes(file, 0, length))
     return None
 
 
@@ -39,18 +40,3 @@ def _holds(file, mark, begin, end):
         if mark in file.read(max(end - at, 0)):
             return True
     return False
-
-
-def _boxes_reach(file, length):
-    """Return where the last box of an AVIF file ends."""
-    at = 0
-    while at < length:
-        file.seek(at)
-        head = file.read(16)
-        size = int.from_bytes(head[:4], "big")
-        if size == 1:
-            size = int.from_bytes(head[8:16], "big")
-        if size < 8:  # 0: up to the end of the file
-            break
-        at += size
-    return at

@@ -52,7 +52,7 @@ class Progress:
             self._tell()
 
     def _tell(self):
-        of = f" of {self._total}" if self._total else ""
+        of = f" of {self._total}" if self._total and self.done <= self._total else ""
         rate = self.done / max(time.monotonic() - self._start, 1e-9)
         line = f"{self._label}{self.done}{of} {self._unit}s, {rate:.1f} a second"
         print(line, file=sys.stderr, flush=True)

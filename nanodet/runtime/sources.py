@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 
 from nanodet.errors import NanodetError
+from nanodet.runtime.containers import extent_of
 from nanodet.runtime.files import text_name
 from nanodet.runtime.folders import is_data
 from nanodet.runtime.frame import Frame, Source, fps_of, frame_count, print_warning
@@ -104,12 +105,19 @@ class PictureSource(Source):
 
 
 class VideoSource(Source):
-    """A video with an end, every frame of it."""
+    """A video with an end, every frame of it.
 
-    def __init__(self, name, capture, first):
+    Args:
+        name: as in `Source`.
+        capture: a `cv2.VideoCapture` of which the picture ``first`` was read.
+        extent: the `Extent` of its file; None where only OpenCV's estimate is known.
+        warn: called with a line where the end came early by that estimate.
+    """
+
+    def __init__(self, name, capture, first, extent=None, warn=print_warning):
         super().__init__("video", name)
-        self._capture, self._first = capture, first
-        self.fps, self.total = fps_of(capture), frame_count(capture)
+        self._capture, self._first, self._extent, self._warn = capture, first, extent, warn
+        self.fps, self.total = fps_of(capture), extent.frames if extent else None
 
     def __iter__(self):
         picture, index, time_s = self._first, 0, 0.0
@@ -119,21 +127,26 @@ class VideoSource(Source):
                 return
             index += 1
             _, picture = self._capture.read()
-            time_s = self._time(index, time_s)
-        if self.total and not self.stopped and self._lacks(index, time_s):
-            self.problem = (
-                f"{self.name}: the video stops at frame {index} of {self.total} "
-                f"({time_s:.1f} s); the rest cannot be read"
-            )
+            before, time_s = time_s, self._time(index, time_s)
+        if not self.stopped:
+            self._judge(index, before)
 
-    def _lacks(self, index, time_s):
-        """Whether there should be more than ``index`` frames up to ``time_s``."""
-        # containers without a frame index give an estimate; it is a few frames off
-        if self.total - index <= max(2, self.total // 100):
-            return False
-        # and where frames come unevenly the estimate is of the length alone
-        uneven = self.fps and time_s - index / self.fps > 2.5 / self.fps
-        return not uneven or self.total / self.fps - time_s > 1
+    def _judge(self, index, time_s):
+        """Tell whether more should have come than ``index`` frames, the last of them at ``time_s``."""
+        if self._extent is not None:
+            if self._extent.lacks(index, time_s):
+                of = f" of {self.total}" if self.total else ""
+                self.problem = (
+                    f"{self.name}: the video stops at frame {index}{of} ({time_s:.1f} s); "
+                    f"the rest cannot be read"
+                )
+            return
+        about_s = (frame_count(self._capture) or 0) / self.fps if self.fps else 0.0
+        if time_s + max(1, 3 / (self.fps or 1)) < about_s:
+            self._warn(
+                f"{self.name}: no more frames after {index} ({time_s:.1f} s), though it says that it "
+                f"lasts {about_s:.1f} s"
+            )
 
     def _time(self, index, before):
         time_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
@@ -170,13 +183,16 @@ def _open_file(path):
         found, first = capture.read()
         several = found and not (is_picture_name(path) and frame_count(capture) in (None, 1))
     if several:
-        return VideoSource(name, capture, first)
+        return VideoSource(name, capture, first, extent_of(path))
     capture.release()
     if is_picture_name(path):
         return picture  # reading it will say what is wrong with it
     if not path.stat().st_size:
         raise NanodetError(f"{path}: this file is empty")
-    raise NanodetError(f"{path}: neither a picture nor a video that can be read")
+    what = "neither a picture nor a video that can be read"
+    raise NanodetError(
+        f"{path}: {what}" + (" (its end is missing)" if extent_of(path).cut_off else "")
+    )
 
 
 def _open_camera(device, reconnect_s, warn):
@@ -209,7 +225,7 @@ def _open_url(url, reconnect_s, warn):
         # a file on a server: it waits for us, so no frame need be lost
         found, first = capture.read()
         if found:
-            return VideoSource(name, capture, first)
+            return VideoSource(name, capture, first, warn=warn)
     return LiveSource("stream", name, open_capture, capture, reconnect_s, warn)
 
 

@@ -1,9 +1,11 @@
 """nanodet-detect on videos, streams and cameras keeps every frame and its time."""
 
 import json
+import re
 
 import cv2
 import pytest
+from containers import cut_videos, misleading_videos
 from cpp_detect import fails, run
 from moving_pictures import frame_times, lasts, serving, write_uneven_video, write_video
 
@@ -60,3 +62,14 @@ def test_a_live_stream_keeps_its_clock(cpp_programs, small, tmp_path):
 def test_devices_are_cameras(cpp_programs, small, tmp_path):
     line = fails(cpp_programs.detect, small, "/dev/null", "--out", tmp_path / "out")
     assert line == "/dev/null: there is no such camera, or it is in use"
+
+
+def test_videos_are_judged_as_in_python(cpp_programs, small, tmp_path):
+    """By what their containers say; tests/runtime/test_containers.py has Python's verdicts."""
+    lines = tmp_path / "out.jsonl"
+    for name, frames in misleading_videos(tmp_path).items():
+        run(cpp_programs.detect, small, tmp_path / name, "--jsonl", lines)
+        assert len(lines.read_text().splitlines()) == frames, name
+    for name, said in cut_videos(tmp_path).items():
+        line = fails(cpp_programs.detect, small, tmp_path / name, "--jsonl", lines)
+        assert re.fullmatch(re.escape(str(tmp_path / name)) + said, line), line

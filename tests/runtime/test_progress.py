@@ -26,3 +26,11 @@ def test_a_log_that_has_begun_ends_with_the_count(monkeypatch, capsys):
         shown.step()
     shown.close()
     assert capsys.readouterr().err.splitlines()[-1].startswith("5 frames, ")
+
+
+def test_more_than_there_should_be_is_no_share(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "EVERY_S", 0.0)
+    shown = progress.Progress(2)
+    for _ in range(3):
+        shown.step()
+    assert capsys.readouterr().err.splitlines()[-1].startswith("3 frames, ")

@@ -87,12 +87,12 @@ bool is_url(const std::string& text) {
 std::unique_ptr<Source> open_source(const std::string& text, const Warn& warn) {
     std::error_code ignored;
     if (fs::is_directory(text, ignored)) return open_folder(text, warn);
-    if (fs::is_character_file(text, ignored)) return open_video(text);  // a camera's device
+    if (fs::is_character_file(text, ignored)) return open_video(text, warn);  // a camera's device
     const bool there = fs::exists(text, ignored);
     const std::string suffix = suffix_of(text);
     if (there && ((is_picture_suffix(suffix) && suffix != ".gif") || is_picture(text)))
         return std::make_unique<PictureSource>(text, std::vector<std::string>{text}, true, warn);
-    if (there || is_camera(text) || is_url(text)) return open_video(text);
+    if (there || is_camera(text) || is_url(text)) return open_video(text, warn);
     throw Error(text + ": there is no such file, folder, camera or stream");
 }
 
@@ -102,7 +102,7 @@ bool is_picture(const std::string&) {
     return false;
 }
 
-std::unique_ptr<Source> open_video(const std::string& text) {
+std::unique_ptr<Source> open_video(const std::string& text, const Warn&) {
     throw Error(text + ": this build has no OpenCV: it reads .ppm pictures and folders of them");
 }
 

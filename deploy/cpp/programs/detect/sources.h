@@ -50,7 +50,8 @@ using Warn = std::function<void(const std::string&)>;
 /// Opens whatever a text names: a picture, a folder of pictures, and with OpenCV a video, the number
 /// of a camera, or a URL.
 ///
-/// @param warn  is called with a line for each picture of several that cannot be read
+/// @param warn  is called with a line for each picture of several that cannot be read, and where a
+///              video from a server ends early
 /// @throws Error  there is nothing, or nothing that can be read
 std::unique_ptr<Source> open_source(const std::string& text, const Warn& warn);
 
@@ -58,6 +59,6 @@ std::unique_ptr<Source> open_source(const std::string& text, const Warn& warn);
 bool is_picture(const std::string& path);
 
 /// Opens a video, a camera or a URL; in the build with OpenCV alone.
-std::unique_ptr<Source> open_video(const std::string& text);
+std::unique_ptr<Source> open_video(const std::string& text, const Warn& warn);
 
 }  // namespace nanodet

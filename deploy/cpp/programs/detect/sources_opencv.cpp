@@ -1,7 +1,10 @@
 /// Videos, cameras and streams.
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <condition_variable>
+#include <cstdio>
 #include <filesystem>
 #include <mutex>
 #include <opencv2/imgcodecs.hpp>
@@ -9,6 +12,7 @@
 #include <thread>
 #include <utility>
 
+#include "containers.h"
 #include "nanodet/error.h"
 #include "sources.h"
 
@@ -38,14 +42,17 @@ double to_milliseconds(double seconds) {
 /// A video with an end, every frame of it.
 class VideoSource : public Source {
 public:
-    VideoSource(std::string name, const cv::VideoCapture& capture, cv::Mat first)
+    /// @param extent  of its file; nothing where only OpenCV's estimate is known
+    /// @param warn    is called with a line where the end came early by that estimate
+    VideoSource(std::string name, const cv::VideoCapture& capture, cv::Mat first,
+                std::optional<Extent> extent, Warn warn)
         : name_(std::move(name)), capture_(capture), picture_(std::move(first)),
-          fps_(fps_of(capture_)), count_(capture_.get(cv::CAP_PROP_FRAME_COUNT)) {}
+          fps_(fps_of(capture_)), extent_(std::move(extent)), warn_(std::move(warn)) {}
 
     bool next(Frame& frame) override {
         if (index_ > 0) {
             if (!capture_.read(picture_) || picture_.empty()) {
-                ended_ = true;
+                judge();
                 return false;
             }
             const double told = capture_.get(cv::CAP_PROP_POS_MSEC) / 1000;
@@ -60,27 +67,41 @@ public:
 
     std::optional<double> fps() const override { return fps_; }
 
-    std::string problem() const override {
-        // containers without a frame index give an estimate; it is a few frames off
-        if (!ended_ || !std::isfinite(count_) || count_ < 1 || count_ > 1e9 ||
-            count_ - double(index_) <= std::max(2.0, count_ / 100))
-            return {};
-        // where frames come unevenly the estimate is of the length alone
-        if (fps_ && time_s_ - double(index_) / *fps_ > 2.5 / *fps_ &&
-            count_ / *fps_ - time_s_ <= 1)
-            return {};
-        return name_ + ": the video stops at frame " + std::to_string(index_) + " of " +
-               std::to_string(long(count_)) + "; the rest cannot be read";
-    }
+    std::string problem() const override { return problem_; }
 
 private:
+    /// Finds out whether more frames should have come.
+    void judge() {
+        const std::string time_s = format("%.1f s", time_s_);
+        if (extent_) {
+            if (!extent_->lacks(index_, time_s_)) return;
+            const std::string of = extent_->frames ? " of " + std::to_string(*extent_->frames) : "";
+            problem_ = name_ + ": the video stops at frame " + std::to_string(index_) + of + " (" +
+                       time_s + "); the rest cannot be read";
+            return;
+        }
+        const double count = capture_.get(cv::CAP_PROP_FRAME_COUNT);
+        const double about_s = fps_ && count >= 1 && count < 1e9 ? count / *fps_ : 0;
+        if (time_s_ + std::max(1.0, 3 / fps_.value_or(1)) < about_s)
+            warn_(name_ + ": no more frames after " + std::to_string(index_) + " (" + time_s +
+                  "), though it says that it lasts " + format("%.1f s", about_s));
+    }
+
+    static std::string format(const char* form, double value) {
+        std::array<char, 64> text{};
+        std::snprintf(text.data(), text.size(), form, value);
+        return text.data();
+    }
+
     std::string name_;
     cv::VideoCapture capture_;
     cv::Mat picture_;
     std::optional<double> fps_;
-    double count_, time_s_ = 0;
+    std::optional<Extent> extent_;
+    Warn warn_;
+    std::string problem_;
+    double time_s_ = 0;
     long index_ = 0;
-    bool ended_ = false;
 };
 
 /// A camera or stream: a thread reads, and only the newest frame waits, so none is late.
@@ -161,17 +182,18 @@ std::unique_ptr<Source> open_camera(const std::string& name, const cv::VideoCapt
     return std::make_unique<LiveSource>(name, capture);
 }
 
-std::unique_ptr<Source> open_file(const std::string& path) {
+std::unique_ptr<Source> open_file(const std::string& path, const Warn& warn) {
     // from the root on, or FFmpeg takes what precedes a colon for a protocol
     cv::VideoCapture capture(std::filesystem::absolute(path).string(), cv::CAP_FFMPEG);
     cv::Mat first;
     if (!capture.read(first) || first.empty()) {
         std::error_code ignored;
         const bool empty = std::filesystem::file_size(path, ignored) == 0;
-        throw Error(path + (empty ? ": this file is empty"
-                                  : ": neither a picture nor a video that can be read"));
+        if (empty) throw Error(path + ": this file is empty");
+        throw Error(path + ": neither a picture nor a video that can be read" +
+                    (extent_of(path).cut_off ? " (its end is missing)" : ""));
     }
-    return std::make_unique<VideoSource>(path, capture, first.clone());
+    return std::make_unique<VideoSource>(path, capture, first.clone(), extent_of(path), warn);
 }
 
 }  // namespace
@@ -181,11 +203,11 @@ bool is_picture(const std::string& path) {
     return std::filesystem::path(path).extension() != ".gif" && cv::haveImageReader(path);
 }
 
-std::unique_ptr<Source> open_video(const std::string& text) {
+std::unique_ptr<Source> open_video(const std::string& text, const Warn& warn) {
     std::error_code ignored;
     if (std::filesystem::is_character_file(text, ignored))
         return open_camera(text, cv::VideoCapture(text, cv::CAP_V4L2));
-    if (std::filesystem::exists(text, ignored)) return open_file(text);
+    if (std::filesystem::exists(text, ignored)) return open_file(text, warn);
     if (text.find("://") != std::string::npos) {
         const std::string name = without_password(text);
         cv::VideoCapture capture(text, cv::CAP_FFMPEG,
@@ -196,7 +218,7 @@ std::unique_ptr<Source> open_video(const std::string& text) {
         // a file on a server: it waits for us, so no frame need be lost
         if (text.rfind("http", 0) == 0 && capture.get(cv::CAP_PROP_FRAME_COUNT) >= 1 &&
             capture.read(first) && !first.empty())
-            return std::make_unique<VideoSource>(name, capture, first.clone());
+            return std::make_unique<VideoSource>(name, capture, first.clone(), std::nullopt, warn);
         return std::make_unique<LiveSource>(name, capture);
     }
     return open_camera("camera " + text, cv::VideoCapture(std::stoi(text)));
