@@ -38,6 +38,16 @@ def positive_int(text):
     return int(text)
 
 
+def thread_count(text):
+    """Read a number of CPU threads."""
+    from nanodet.runtime.options import MOST_THREADS  # imports numpy, which --help does not need
+
+    count = positive_int(text)
+    if count > MOST_THREADS:
+        raise argparse.ArgumentTypeError(f"{text!r} is more than {MOST_THREADS} threads")
+    return count
+
+
 def is_override(text):
     """Tell whether a word has the form ``key=value``."""
     return re.match(r"[^\s=-][^\s=]*=", text) is not None
@@ -140,7 +150,7 @@ def add_model_arguments(parser, config=""):
     parser.add_argument(
         "--size", type=size_wxh, metavar="WxH", help="network input (default: the model's)"
     )
-    parser.add_argument("--threads", type=positive_int, metavar="N", help="CPU threads to use")
+    parser.add_argument("--threads", type=thread_count, metavar="N", help="CPU threads to use")
     parser.add_argument(
         "--engine", choices=("onnxruntime", "openvino"),
         help="what runs an .onnx file (default: onnxruntime)",

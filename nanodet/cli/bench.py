@@ -6,7 +6,7 @@ import re
 import shlex
 import sys
 
-from nanodet.cli.arguments import positive_int, size_wxh
+from nanodet.cli.arguments import positive_int, size_wxh, thread_count
 from nanodet.cli.packages import needed_packages
 from nanodet.errors import NanodetError
 
@@ -126,7 +126,7 @@ def _run_there(args, graphs, command):
 
 
 def _counts(text):
-    return tuple(dict.fromkeys(positive_int(part.strip()) for part in text.split(",")))
+    return tuple(dict.fromkeys(thread_count(part.strip()) for part in text.split(",")))
 
 
 def _words(text):

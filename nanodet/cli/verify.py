@@ -1,6 +1,6 @@
 """``nanodet verify``: exported models beside what they came from."""
 
-from nanodet.cli.arguments import add_data_arguments, positive_int, reading
+from nanodet.cli.arguments import add_data_arguments, positive_int, reading, thread_count
 from nanodet.cli.packages import needed_packages
 from nanodet.errors import NanodetError
 
@@ -31,7 +31,7 @@ def add_arguments(parser):
     )
     parser.add_argument("--limit", type=positive_int, metavar="N", help="the first N pictures only")
     parser.add_argument(
-        "--threads", type=positive_int, default=1, metavar="N",
+        "--threads", type=thread_count, default=1, metavar="N",
         help="CPU threads of each engine (default: 1, as they take turns)",
     )  # fmt: skip
     parser.add_argument("--json", metavar="OUT", help="write what was found to this file")

@@ -11,7 +11,7 @@ from nanodet.errors import NanodetError
 from nanodet.runtime import input_files
 from nanodet.runtime.brief import brief
 from nanodet.runtime.input_files import LIST
-from nanodet.runtime.names import ITEMS_SHOWN, TWICE, first_few
+from nanodet.runtime.names import ITEMS_SHOWN, TWICE, first_few, is_unicode
 from nanodet.runtime.pictures import SUFFIXES
 
 LONGEST_SIDE = 1 << 24  # pixels; float32 holds all whole numbers up to here
@@ -99,7 +99,7 @@ def checked_names(names, file, unique=True):
             more = quotes if name is None or isinstance(name, bool) else ""
             raise NanodetError(f"{file}: class name {brief(name)} is not a text{more}")
         name = str(name)
-        if not _is_unicode(name):
+        if not is_unicode(name):
             raise NanodetError(f"{file}: class name {brief(name)} is not a text")
         seen.append(name)
     twice = [name for name, count in Counter(seen).items() if count > 1]
@@ -110,15 +110,7 @@ def checked_names(names, file, unique=True):
 
 def is_file_name(text):
     """Tell whether a file could have this name at all: no NUL, no half of a surrogate pair."""
-    return "\0" not in text and _is_unicode(text)
-
-
-def _is_unicode(text):
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return "\0" not in text and is_unicode(text)
 
 
 def whole_number(value, most=LONGEST_SIDE):

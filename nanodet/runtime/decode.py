@@ -7,6 +7,8 @@ import numpy as np
 
 from nanodet.runtime.detections import Detections
 
+# of a picture's pairs so many go into NMS, whose time grows with their square
+MOST_CANDIDATES = 10_000
 THINNEST = 1e-3  # pixels; what NMS takes a box without width or height for
 
 
@@ -51,7 +53,7 @@ def decode(
         score: (point, class) pairs must score above it; None takes the spec's.
         nms_iou: IoU above which the lower scored box of the same class goes.
         class_agnostic_nms: whether it goes whatever its class.
-        per_level: the best pairs kept of each level before NMS.
+        per_level: the best pairs kept of each level before NMS, and `MOST_CANDIDATES` of all levels.
         per_picture: the best boxes kept after NMS.
 
     Returns:
@@ -89,6 +91,7 @@ def _candidates(scores, bounds, threshold, per_level):
         level = np.searchsorted(bounds, points[order], side="right")
         kept = [np.flatnonzero(level == n)[:per_level] for n in range(1, len(bounds))]
         order = order[np.sort(np.concatenate(kept))]
+    order = order[:MOST_CANDIDATES]
     return points[order], labels[order], confidence[order]
 
 

@@ -1,14 +1,15 @@
 """`Detector`: a model file in, a function from pictures to detections out."""
 
+import os
 from pathlib import Path
 
-import numpy as np
-
 from nanodet.errors import NanodetError
+from nanodet.runtime.brief import brief
 from nanodet.runtime.decode import decode
 from nanodet.runtime.detections import Detections
 from nanodet.runtime.files import text_name
 from nanodet.runtime.fit import FITS
+from nanodet.runtime.options import check_picture, check_size, check_threads, check_thresholds
 from nanodet.runtime.preprocess import preprocess
 from nanodet.runtime.publish import finish_publishing
 from nanodet.runtime.spec import check_input_size
@@ -38,7 +39,8 @@ class Detector:
         config: the config of a checkpoint, else None.
 
     Raises:
-        NanodetError: the file is missing, damaged or does not fit its spec.
+        NanodetError: the file is missing, damaged or does not fit its spec; an argument of another
+            type or out of range.
 
     Example:
         >>> detections = Detector("nanodet-m_320")(cv2.imread("street.jpg"))
@@ -50,12 +52,15 @@ class Detector:
         score=None, nms_iou=None, per_level=None, per_picture=None, precision="fp32", engine=None,
         class_agnostic_nms=None,
     ):  # fmt: skip
+        check_thresholds(score, nms_iou, per_level, per_picture, class_agnostic_nms)
+        threads = check_threads(threads)
+        size = None if size is None else check_size(size)
+        if fit not in (None, *FITS):
+            raise NanodetError(f"fit: must be one of {', '.join(FITS)}, not {brief(fit)}")
         path = find_model(path)
         self.backend = _load_backend(path, config, threads, precision, engine)
         self.spec = self.backend.spec
         self.config = getattr(self.backend, "config", None)
-        if fit is not None and fit not in FITS:
-            raise NanodetError(f"fit: must be one of {', '.join(FITS)}, not {fit!r}")
         self.fit = fit or self.spec.fit
         self.size = tuple(size or self.spec.input_size)
         if self.fit == "letterbox" or not self.spec.any_size:
@@ -95,17 +100,7 @@ class Detector:
 
     def preprocess(self, picture):
         """Return the tensor (1, 3, H, W) and the `Placement` of a picture."""
-        if (
-            not isinstance(picture, np.ndarray)
-            or picture.dtype != np.uint8
-            or picture.ndim != 3
-            or picture.shape[2] != 3
-            or 0 in picture.shape
-        ):
-            found = (
-                f"{picture.dtype} {picture.shape}" if isinstance(picture, np.ndarray) else picture
-            )
-            raise NanodetError(f"picture: must be a uint8 array (height, width, 3), not {found!r}")
+        check_picture(picture)
         spec = self.spec
         return preprocess(picture, self.fit, self.size, spec.mean, spec.std, spec.colour_order)
 
@@ -148,15 +143,17 @@ def find_model(path):
 
     Had an export been killed while it moved the files, it is finished first.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise NanodetError(f"model: must be the path or the name of one, not {brief(path)}")
     finish_publishing(Path(path).parent)
-    if Path(path).is_file():
+    if os.path.isfile(path):  # false for names that cannot be, too
         return str(path)
-    if Path(path).is_dir():
+    if os.path.isdir(path):
         raise NanodetError(f"{path}: is a folder; give one model file in it")
     from nanodet.runtime.hub.models import meant, model_file
 
     found = model_file(path)
-    if not Path(found).is_file():
+    if not os.path.isfile(found):
         raise NanodetError(f"{path}: there is no such model file{meant(path)}")
     return found
 
@@ -164,7 +161,7 @@ def find_model(path):
 def _load_backend(path, config, threads, precision, engine):
     suffix = Path(text_name(path)).suffix.lower()
     if engine not in (None, *ENGINES):
-        raise NanodetError(f"engine: must be one of {', '.join(ENGINES)}, not {engine!r}")
+        raise NanodetError(f"engine: must be one of {', '.join(ENGINES)}, not {brief(engine)}")
     if engine is not None and suffix != ".onnx":
         raise NanodetError(f"{path}: engine {engine} runs .onnx files alone")
     if suffix != ".param" and precision != "fp32":

@@ -7,8 +7,10 @@ import cv2
 import numpy as np
 
 from nanodet.runtime.lettering import put_text, readable_names, text_width
+from nanodet.runtime.options import check_picture
 
 GOLDEN = 0.61803398875
+MOST_LABELS = 500  # each looks for a place beside all others
 
 
 @lru_cache(maxsize=4096)
@@ -33,13 +35,14 @@ def draw(picture, detections, style="solid", labels=True, scores=True):
         detections: `Detections` in pixels of this picture; the better ones come on top.
         style: ``solid``, ``dashed`` (thinner: for ground truth beside detections) or ``none``
             (only the labels).
-        labels: whether to write the class name at each box.
+        labels: whether to write the class name at each box, of the best `MOST_LABELS`.
         scores: whether the label gives the confidence too.
 
     Returns:
         a copy with the boxes. Line width and letters follow the size of the picture, and labels
         stay inside it.
     """
+    check_picture(picture)
     if style not in ("solid", "dashed", "none"):
         raise ValueError(f"style must be solid, dashed or none, not {style!r}")
     canvas = np.ascontiguousarray(picture).copy()
@@ -66,7 +69,7 @@ def _labels(canvas, detections, corners, order, line, scores):
     letters = float(np.clip(min(width, height) / 34, 11, 48))  # height of a capital with its margin
     plates = []
     names = readable_names(tuple(detections.class_names))
-    for i in order[::-1]:
+    for i in order[::-1][:MOST_LABELS]:
         class_id = int(detections.class_id[i])
         text = names[class_id] if class_id < len(names) else str(class_id)
         if scores:

@@ -6,11 +6,13 @@ from functools import lru_cache
 
 import cv2
 
+from nanodet.runtime.brief import brief_text
 from nanodet.runtime.fonts import OWN, face, font_for
 from nanodet.runtime.writing import in_drawing_order
 
 log = logging.getLogger(__name__)
 WEIGHT = 400  # regular
+UNDRAWABLE = ("Cc", "Cs", "Zl", "Zp")
 
 
 @lru_cache(maxsize=256)
@@ -28,7 +30,7 @@ def readable_names(names):
         log.warning(
             "no font here has all letters of %s%s: drawn with class numbers (install a TrueType font "
             "of that script, on Debian and Ubuntu: apt install fonts-noto-core)",
-            ", ".join(lost[:3]), f" and {len(lost) - 3} more" if len(lost) > 3 else "",
+            ", ".join(map(brief_text, lost[:3])), f" and {len(lost) - 3} more" if len(lost) > 3 else "",
         )  # fmt: skip
     return tuple(text for text, _ in shown)
 
@@ -53,6 +55,8 @@ def _shown(number, name):
 @lru_cache(maxsize=4096)
 def _prepared(text):
     """Return (text as it is drawn, its font, ``None`` where no font has it)."""
+    # control characters and halves of characters, on which OpenCV ends the process
+    text = "".join("?" if unicodedata.category(c) in UNDRAWABLE else c for c in text)
     for joined in (True, False):
         drawn = in_drawing_order(text, joined)
         font = font_for(drawn)

@@ -87,3 +87,12 @@ def first_few(items, most=ITEMS_SHOWN, joint=", "):
     if more <= 0:
         return joint.join(items)
     return f"{joint.join(items[:most])}{joint.rstrip(' ,')} and {more} more"
+
+
+def is_unicode(text):
+    """Tell whether a text can be written as UTF-8: no half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -13,6 +13,7 @@ from nanodet.errors import NanodetError
 from nanodet.runtime.files import replacing
 from nanodet.runtime.input_files import PICTURE, open_input
 from nanodet.runtime.opencv_log import quiet
+from nanodet.runtime.options import check_pixels
 from nanodet.runtime.picture_end import is_cut_off
 from nanodet.runtime.picture_header import PictureHeader, read_header
 
@@ -46,6 +47,7 @@ def read_picture(path, orient=True):
     if is_cut_off(BytesIO(data)):
         raise NanodetError(f"{path}: this picture is truncated")
     header = read_header(BytesIO(data))
+    check_pixels(header.width or 0, header.height or 0, path)
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     if header.white != 255:
         flags |= cv2.IMREAD_ANYDEPTH
@@ -56,6 +58,7 @@ def read_picture(path, orient=True):
         picture = None
     if picture is None or picture.dtype not in (np.uint8, np.uint16):
         raise NanodetError(f"{path}: not a picture that OpenCV can read")
+    check_pixels(*picture.shape[1::-1], path)
     if header.white != 255:
         picture = _in_8_bits(path, picture, header.white)
     # OpenCV itself turns no AVIF, not every WebP, and a TIFF even if it is told not to

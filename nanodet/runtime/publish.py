@@ -91,7 +91,7 @@ def finish_publishing(out):
         NanodetError: they cannot be moved.
     """
     incoming = Path(out) / INCOMING
-    if not incoming.is_dir():
+    if not os.path.isdir(incoming):
         return
     try:
         for path in _files(incoming):

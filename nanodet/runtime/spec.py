@@ -12,12 +12,13 @@ from nanodet.runtime.files import write_text
 from nanodet.runtime.fit import ALIGNMENT, FITS
 from nanodet.runtime.input_files import SPEC, read_text
 from nanodet.runtime.json_keys import JsonKeys
+from nanodet.runtime.options import LARGEST_SIDE, MOST_BOXES
 
 # what a model gives, and the lowest format whose readers know of it; see docs/spec.md
 FORMS = {"distributions": 1, "boxes": 2}
 FORMATS = (1, 2, 3)
 ONNX_METADATA_KEY = "nanodet"
-_MOST = 1_000_000_000  # candidates or boxes
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -214,6 +215,8 @@ class Spec:
         """Read the JSON form from a text; ``file`` names it in messages."""
         try:
             mapping = json.loads(text, parse_constant=_refuse_constant)
+            if _SURROGATE.search(text):  # half a character has no UTF-8: other readers refuse it
+                json.dumps(mapping, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as error:
             raise NanodetError(f"{file}: this spec is not valid JSON ({error})") from None
         return cls.from_dict(mapping, file)
@@ -233,8 +236,8 @@ class Spec:
                 len(self.std) == 3 and all(1e-3 <= v <= 1e4 for v in self.std),
                 "must have three values, 0.001 to 10000",
             ),
-            "input.width": (32 <= width <= 16384, "must be 32 to 16384"),
-            "input.height": (32 <= height <= 16384, "must be 32 to 16384"),
+            "input.width": (32 <= width <= LARGEST_SIDE, f"must be 32 to {LARGEST_SIDE}"),
+            "input.height": (32 <= height <= LARGEST_SIDE, f"must be 32 to {LARGEST_SIDE}"),
             "input.batch": (1 <= self.batch <= 65536, "must be 1 to 65536"),
             "output.form": (self.form in FORMS, f"must be one of {', '.join(FORMS)}"),
             "output.strides": (
@@ -247,8 +250,8 @@ class Spec:
             "output.point_offset": (abs(self.point_offset) <= 16, "must be -16 to 16"),
             "thresholds.score": (0 <= self.score <= 1, "must be 0 to 1"),
             "thresholds.nms_iou": (0 <= self.nms_iou <= 1, "must be 0 to 1"),
-            "thresholds.per_level": (1 <= self.per_level <= _MOST, f"must be 1 to {_MOST}"),
-            "thresholds.per_picture": (1 <= self.per_picture <= _MOST, f"must be 1 to {_MOST}"),
+            "thresholds.per_level": (1 <= self.per_level <= MOST_BOXES, f"must be 1 to {MOST_BOXES}"),
+            "thresholds.per_picture": (1 <= self.per_picture <= MOST_BOXES, f"must be 1 to {MOST_BOXES}"),
             "files": (
                 all(isinstance(v, str) and _SHA256.fullmatch(v) for v in self.files.values()),
                 "must give a SHA-256 of 64 hexadecimal digits for each name",

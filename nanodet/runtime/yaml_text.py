@@ -54,6 +54,8 @@ class _Loader(yaml.SafeLoader):
 
     def compose_scalar_node(self, anchor):
         node = super().compose_scalar_node(anchor)
+        if any("\ud800" <= letter <= "\udfff" for letter in node.value):
+            raise yaml.YAMLError(f"line {node.start_mark.line + 1}: holds half a character")
         if len(node.value) > LONGEST and node.tag != _TEXT:
             raise yaml.YAMLError(
                 f"line {node.start_mark.line + 1}: {len(node.value)} characters are no number"

@@ -12,6 +12,8 @@ namespace nanodet {
 namespace {
 
 constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
+// of a picture's pairs so many go into NMS, whose time grows with their square
+constexpr std::size_t most_candidates = 10'000;
 constexpr float thinnest = 1e-3F;  // pixels; what NMS takes a box without width or height for
 
 bool all_finite(const float* values, std::size_t count) {
@@ -85,6 +87,7 @@ const std::vector<Detection>& Decoder::decode(const Output& output, Size input,
         return a.confidence != b.confidence ? a.confidence > b.confidence : a.index < b.index;
     });
     limit_levels(thresholds.per_level);
+    if (candidates_.size() > most_candidates) candidates_.resize(most_candidates);
     boxes_.clear();
     for (const Candidate& candidate : candidates_) add_box(output, input, candidate);
     suppress(thresholds);

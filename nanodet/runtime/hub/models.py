@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import os
 import shutil
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def model_file(text):
     Raises:
         NanodetError: it cannot be fetched.
     """
-    if Path(text).is_file() or str(text) not in CATALOGUE:
+    if str(text) not in CATALOGUE or os.path.isfile(text):
         return str(text)
     return str(fetch_model(str(text)))
 

@@ -1,0 +1,99 @@
+"""What a user may ask of a detector, checked before native code sees it.
+
+Engines take a number of threads, a size or a threshold as it comes, and end the process on many.
+"""
+
+import math
+import numbers
+import operator
+
+import numpy as np
+
+from nanodet.errors import NanodetError
+from nanodet.runtime.brief import brief
+
+MOST_THREADS = 1024
+MOST_BOXES = 1_000_000_000  # per_level and per_picture; `nanodet.runtime.decode` takes fewer
+LARGEST_SIDE = 16384  # of a network's input in pixels
+MOST_BYTES = (1 << 31) - 1  # of a picture: OpenCV counts them in 32 bits
+
+
+def check_whole(name, value, low, high):
+    """Return ``value`` as int.
+
+    Raises:
+        NanodetError: it is no whole number from ``low`` to ``high``; the message begins with ``name``.
+    """
+    try:
+        whole = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        whole = None
+    if whole is None or not low <= whole <= high:
+        raise NanodetError(
+            f"{name}: must be a whole number from {low} to {high}, not {brief(value)}"
+        )
+    return whole
+
+
+def check_number(name, value, low, high):
+    """Return ``value`` as float; see `check_whole`."""
+    known = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not known or not low <= value <= high:  # NaN is neither
+        raise NanodetError(f"{name}: must be a number from {low} to {high}, not {brief(value)}")
+    return float(value)
+
+
+def check_thresholds(
+    score=None, nms_iou=None, per_level=None, per_picture=None, class_agnostic_nms=None
+):
+    """Raise `NanodetError` for the first threshold that cannot be; None is always fine.
+
+    Args:
+        score, nms_iou, per_level, per_picture, class_agnostic_nms: see
+            `nanodet.runtime.decode.decode`.
+    """
+    for name, value in (("score", score), ("nms_iou", nms_iou)):
+        if value is not None:
+            check_number(name, value, 0, 1)
+    for name, value in (("per_level", per_level), ("per_picture", per_picture)):
+        if value is not None:
+            check_whole(name, value, 1, MOST_BOXES)
+    if class_agnostic_nms not in (None, True, False):
+        raise NanodetError(
+            f"class_agnostic_nms: must be true or false, not {brief(class_agnostic_nms)}"
+        )
+
+
+def check_threads(threads):
+    """Return a number of CPU threads, None where the engine may choose."""
+    return None if threads is None else check_whole("threads", threads, 1, MOST_THREADS)
+
+
+def check_size(size):
+    """Return (width, height) of a network's input in pixels as a tuple of two ints."""
+    try:
+        width, height = size
+    except (TypeError, ValueError):
+        raise NanodetError(f"size: must be (width, height), not {brief(size)}") from None
+    return tuple(check_whole("size", side, 1, LARGEST_SIDE) for side in (width, height))
+
+
+def check_pixels(width, height, name):
+    """Raise `NanodetError` unless a picture of 3 bytes a pixel is one that OpenCV can work on."""
+    if 3 * width * height > MOST_BYTES:
+        most = math.isqrt(MOST_BYTES // 3)
+        raise NanodetError(
+            f"{name}: {width} x {height} pixels are too many (at most {MOST_BYTES // 3:,}, such as "
+            f"{most} x {most}); cut it into parts, or make it smaller"
+        )
+
+
+def check_picture(picture, name="picture"):
+    """Raise `NanodetError` unless ``picture`` is uint8 (H, W, 3) with pixels."""
+    fine = isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.ndim == 3
+    if not fine or picture.shape[2] != 3 or 0 in picture.shape:
+        found = (
+            f"{picture.dtype} {picture.shape}" if isinstance(picture, np.ndarray) else brief(picture)
+        )
+        raise NanodetError(f"{name}: must be a uint8 array (height, width, 3), not {found}")
+    check_pixels(picture.shape[1], picture.shape[0], name)
