@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from nanodet.errors import NanodetError
-from nanodet.model.pickle_scan import LONGEST, Refused, scan
+from nanodet.model.pickle_scan import DAMAGED, LONGEST, Refused, scan
 from nanodet.runtime.expansion import check_expansion, parts_of
 from nanodet.runtime.input_files import CHECKPOINT, open_input
 
@@ -19,7 +19,6 @@ _SLACK = 1 << 20  # bytes
 _SHARED = 16  # times, that storage may be used by tensors: weights that layers share
 _DIRECTORY = 16 << 20  # bytes, of some 100,000 entries
 _PICKLES = 5  # in files of torch before 1.6: a number, a version, a system, the data, the storages
-_DAMAGED = "not a checkpoint, or damaged"
 
 
 def load_plain(path):
@@ -37,7 +36,7 @@ def load_plain(path):
             elif start.startswith(b"\x80"):  # a pickle, as torch wrote before 1.6
                 unpacked = _check_pickles(file)
             else:
-                raise Refused(_DAMAGED)
+                raise Refused(DAMAGED)
         except Refused as refused:
             raise NanodetError(f"{path}: {_reason(refused)}") from None
     try:
@@ -46,7 +45,7 @@ def load_plain(path):
     except Exception as error:  # the unpickler meets garbage with exceptions of any class
         code = re.search(r"GLOBAL (\S*\w)", str(error))
         refused = isinstance(error, pickle.UnpicklingError) and code
-        reason = _reason(Refused("", code[1])) if refused else _DAMAGED
+        reason = _reason(Refused("", code[1])) if refused else DAMAGED
         raise NanodetError(f"{path}: {reason}") from None
     check_expansion(raw, path)
     _check_tensors(raw, path, unpacked)
@@ -75,7 +74,7 @@ def _check_zip(file):
             pickles = [one for one in entries if one.filename.lower().endswith("/data.pkl")]
             unpacked = sum(entry.file_size for entry in entries)
             if archive.start_dir != directory or len(pickles) != 1:
-                raise Refused(_DAMAGED)
+                raise Refused(DAMAGED)
             if unpacked > _UNPACKED * size + _SLACK:
                 raise Refused(
                     f"would unpack to {unpacked:,} bytes, more than {_UNPACKED} times its "
@@ -85,7 +84,7 @@ def _check_zip(file):
                 raise Refused(f"its pickle is longer than {LONGEST:,} bytes")
             scan(archive.read(pickles[0]))
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, ValueError):
-        raise Refused(_DAMAGED) from None
+        raise Refused(DAMAGED) from None
     return unpacked
 
 
@@ -97,11 +96,11 @@ def _directory(file, size):
     file.seek(max(size - 98, 0))
     end = file.read().rjust(98, b"\0")
     if end[76:80] != b"PK\5\6":  # with a comment behind it, the reader may be shown another end
-        raise Refused(_DAMAGED)
+        raise Refused(DAMAGED)
     if end[56:60] != b"PK\6\7":
         return struct.unpack_from("<I", end, 76 + 16)[0]
     if end[:4] != b"PK\6\6" or struct.unpack_from("<Q", end, 56 + 8)[0] != size - 98:
-        raise Refused(_DAMAGED)
+        raise Refused(DAMAGED)
     return struct.unpack_from("<Q", end, 48)[0]
 
 
@@ -114,7 +113,7 @@ def _check_pickles(file):
         try:
             at = scan(data, at)
         except Refused as refused:
-            if at + LONGEST // 2 < size and size > LONGEST and refused.code is None:
+            if refused.cut_off and size > LONGEST:
                 raise Refused(f"its pickle is longer than {LONGEST:,} bytes") from None
             raise
     return size

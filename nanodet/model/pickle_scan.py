@@ -8,6 +8,7 @@ Here are the opcodes that torch knows; for values, only what has to be known of 
 import struct
 from dataclasses import dataclass
 
+DAMAGED = "not a checkpoint, or damaged"
 LONGEST = 8 << 20  # bytes; the pickle of NanoDet with its optimiser's state has 0.3 MB
 MOST_STEPS = 1_000_000
 MOST_CALLS = 100_000  # of which each makes a tensor or so
@@ -26,11 +27,16 @@ _OTHER = object()  # a list, a mapping, a tensor
 
 
 class Refused(Exception):
-    """It would take too much, or is no pickle; of a call, ``code`` names the function."""
+    """It would take too much, or is no pickle.
 
-    def __init__(self, reason, code=None):
+    Attributes:
+        code: of a call that no weights need, the function's name.
+        cut_off: whether the data end before the pickle does.
+    """
+
+    def __init__(self, reason, code=None, cut_off=False):
         super().__init__(reason)
-        self.code = code
+        self.code, self.cut_off = code, cut_off
 
 
 @dataclass(frozen=True)
@@ -61,8 +67,8 @@ def scan(data, at=0):
     """
     try:
         return _scan(data, at)
-    except (LookupError, struct.error, UnicodeDecodeError, AttributeError, ValueError):
-        raise Refused("not a checkpoint, or damaged") from None
+    except (LookupError, struct.error, UnicodeDecodeError, AttributeError, ValueError) as error:
+        raise Refused(DAMAGED, cut_off=isinstance(error, IndexError)) from None
 
 
 def _scan(data, at):
@@ -130,14 +136,14 @@ def _scan(data, at):
             key = stack.pop().items[2]
             same = names.setdefault(str(key).casefold(), key)
             if type(key) not in (str, bytes, int) or (type(same), same) != (type(key), key):
-                raise Refused("not a checkpoint, or damaged")
+                raise Refused(DAMAGED)
             stack.append(_OTHER)
         elif code == 0x80:  # PROTO
             at += 1
         elif code == 0x2E:  # STOP
             return at
         else:
-            raise Refused("not a checkpoint, or damaged")
+            raise Refused(DAMAGED)
     raise Refused(f"it is made in more than {MOST_STEPS:,} steps")
 
 

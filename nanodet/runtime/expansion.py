@@ -58,5 +58,5 @@ def _measure(value, parts, known, depth):
     if depth + measured[1] > DEEPEST:
         raise _Refused(f"is nested more than {DEEPEST} levels deep")
     if measured[0] > MOST:
-        raise _Refused(f"holds more than {MOST:,} values, with all that its aliases stand for")
+        raise _Refused(f"holds more than {MOST:,} values, counted wherever they are referred to")
     return measured

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from nanodet.errors import NanodetError
 
 STEP = 1 << 24  # bytes of a text that are read before they are looked at
-PATIENCE_S = 10.0  # to wait for a pipe
+PATIENCE_S = 5.0  # to wait for a pipe
 
 
 class Kind(NamedTuple):
