@@ -4,7 +4,7 @@ from nanodet.config.follow import fill
 from nanodet.config.keys import MUCH, meaning, sections
 from nanodet.errors import NanodetError
 from nanodet.runtime.fit import ALIGNMENT
-from nanodet.runtime.names import is_unicode
+from nanodet.runtime.names import LONGEST, is_short, is_unicode
 
 # what old files name that is not built: they can go on with another model
 _PARTS = ("model.arch.name", *(f"model.arch.{part}.name" for part in ("backbone", "fpn", "head")))
@@ -33,6 +33,8 @@ def check(config, fail):
     names = config.class_names
     if names is not None and len(set(names)) != len(names):
         fail("class_names", "a name occurs twice")
+    if not all(map(is_short, names or ())):
+        fail("class_names", f"a name is longer than {LONGEST} bytes")
     if not all(map(is_unicode, names or ())):
         fail("class_names", "holds half a character")
     for part in ("train", "val"):

@@ -11,7 +11,7 @@ from nanodet.errors import NanodetError
 from nanodet.runtime import input_files
 from nanodet.runtime.brief import brief
 from nanodet.runtime.input_files import LIST
-from nanodet.runtime.names import ITEMS_SHOWN, TWICE, first_few, is_unicode
+from nanodet.runtime.names import ITEMS_SHOWN, LONGEST, TWICE, first_few, is_short, is_unicode
 from nanodet.runtime.pictures import SUFFIXES
 
 LONGEST_SIDE = 1 << 24  # pixels; float32 holds all whole numbers up to here
@@ -101,6 +101,8 @@ def checked_names(names, file, unique=True):
         name = str(name)
         if not is_unicode(name):
             raise NanodetError(f"{file}: class name {brief(name)} is not a text")
+        if not is_short(name):
+            raise NanodetError(f"{file}: class name {brief(name)} is longer than {LONGEST} bytes")
         seen.append(name)
     twice = [name for name, count in Counter(seen).items() if count > 1]
     if twice and unique:

@@ -183,7 +183,7 @@ def _alike(names, file, listed):
 
 
 def _nearest(name, wanted):
-    return difflib.get_close_matches(name, wanted, n=1, cutoff=0.65)
+    return difflib.get_close_matches(name[:200], wanted, n=1, cutoff=0.65)
 
 
 def _left_out(names, file, why):

@@ -11,6 +11,8 @@ from nanodet.runtime.folders import files_below
 from nanodet.runtime.names import first_few
 from nanodet.runtime.pictures import is_picture_name
 
+LONGEST = 4096  # characters of a path: what systems take
+
 
 def find_pictures(folder, names, known=None):
     """Find pictures by the names that annotations give them.
@@ -112,6 +114,8 @@ class _Search:
 
     def by_end(self, name):
         """Return the paths that may be meant, best ends only."""
+        if len(name) > LONGEST:
+            return []
         if "://" in name:
             name = name.split("?", 1)[0]
         parts = [part for part in re.split(r"[/\\]+", name) if part not in ("", ".", "..")]

@@ -17,8 +17,8 @@ def parts_of(value):
     return value if isinstance(value, (list, tuple, set)) else ()
 
 
-def check_expansion(value, file, parts=parts_of):
-    """Raise `NanodetError` for what holds more than `MOST` values, is too deep, or holds itself.
+def check_expansion(value, file, parts=parts_of, most=MOST):
+    """Raise `NanodetError` for what holds more than ``most`` values, is too deep, or holds itself.
 
     Takes time for each value once, however often it is referred to.
 
@@ -28,7 +28,7 @@ def check_expansion(value, file, parts=parts_of):
         parts: returns what a value holds directly; an empty sequence for a scalar.
     """
     try:
-        _measure(value, parts, {}, 0)
+        _measure(value, parts, most, {}, 0)
     except _Refused as refused:
         raise NanodetError(f"{file}: {refused}") from None
 
@@ -37,7 +37,7 @@ class _Refused(Exception):
     pass
 
 
-def _measure(value, parts, known, depth):
+def _measure(value, parts, most, known, depth):
     """Return (values in all, levels) of a value; ``known`` has those of values seen before."""
     held = parts(value)
     if not len(held):
@@ -52,11 +52,11 @@ def _measure(value, parts, known, depth):
         for part in held:
             if depth > DEEPEST:
                 break
-            count, deep = _measure(part, parts, known, depth + 1)
+            count, deep = _measure(part, parts, most, known, depth + 1)
             total, levels = total + count, max(levels, deep)
         measured = known[id(value)] = total, levels + 1
     if depth + measured[1] > DEEPEST:
         raise _Refused(f"is nested more than {DEEPEST} levels deep")
-    if measured[0] > MOST:
-        raise _Refused(f"holds more than {MOST:,} values, counted wherever they are referred to")
+    if measured[0] > most:
+        raise _Refused(f"holds more than {most:,} values, counted wherever they are referred to")
     return measured

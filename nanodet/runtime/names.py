@@ -6,10 +6,11 @@ import unicodedata
 from nanodet.errors import NanodetError
 from nanodet.runtime.brief import brief, brief_text
 
+LONGEST = 1000  # bytes of a class name in UTF-8
 NAMES_SHOWN = 8
 ITEMS_SHOWN = 5
 TWICE = "give each class its own name, or all objects of both one number"
-_ENDS = re.compile(r"^[\s_]+|[\s_]+$")
+_ENDS = re.compile(r"^[\s_]+|(?<![\s_])[\s_]+$")
 _SEPARATORS = re.compile(r"(?<=[^\s_-])[\s_-]+(?=[^\s_-])")
 
 
@@ -87,6 +88,11 @@ def first_few(items, most=ITEMS_SHOWN, joint=", "):
     if more <= 0:
         return joint.join(items)
     return f"{joint.join(items[:most])}{joint.rstrip(' ,')} and {more} more"
+
+
+def is_short(name):
+    """Tell whether a class name is short enough to be told, written and drawn."""
+    return len(name) <= LONGEST and len(name.encode("utf-8", "replace")) <= LONGEST
 
 
 def is_unicode(text):

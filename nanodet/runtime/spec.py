@@ -2,16 +2,19 @@
 
 import dataclasses
 import json
+import math
 import re
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from nanodet.errors import NanodetError
+from nanodet.runtime.expansion import check_expansion
 from nanodet.runtime.files import write_text
 from nanodet.runtime.fit import ALIGNMENT, FITS
 from nanodet.runtime.input_files import SPEC, read_text
 from nanodet.runtime.json_keys import JsonKeys
+from nanodet.runtime.names import LONGEST, is_short
 from nanodet.runtime.options import LARGEST_SIDE, MOST_BOXES
 
 # what a model gives, and the lowest format whose readers know of it; see docs/spec.md
@@ -219,13 +222,17 @@ class Spec:
                 json.dumps(mapping, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as error:
             raise NanodetError(f"{file}: this spec is not valid JSON ({error})") from None
+        check_expansion(mapping, f"{file}: this spec", most=math.inf)
         return cls.from_dict(mapping, file)
 
     def check(self, file):
         """Raise `NanodetError` for the first value that cannot work."""
         width, height = self.input_size
         rules = {
-            "class_names": (1 <= len(self.class_names) <= 65536, "must name 1 to 65536 classes"),
+            "class_names": (
+                1 <= len(self.class_names) <= 65536 and all(map(is_short, self.class_names)),
+                f"must name 1 to 65536 classes, each in at most {LONGEST} bytes",
+            ),
             "input.fit": (self.fit in FITS, f"must be one of {', '.join(FITS)}"),
             "input.colour_order": (self.colour_order in ("bgr", "rgb"), "must be bgr or rgb"),
             "input.mean": (
@@ -250,8 +257,14 @@ class Spec:
             "output.point_offset": (abs(self.point_offset) <= 16, "must be -16 to 16"),
             "thresholds.score": (0 <= self.score <= 1, "must be 0 to 1"),
             "thresholds.nms_iou": (0 <= self.nms_iou <= 1, "must be 0 to 1"),
-            "thresholds.per_level": (1 <= self.per_level <= MOST_BOXES, f"must be 1 to {MOST_BOXES}"),
-            "thresholds.per_picture": (1 <= self.per_picture <= MOST_BOXES, f"must be 1 to {MOST_BOXES}"),
+            "thresholds.per_level": (
+                1 <= self.per_level <= MOST_BOXES,
+                f"must be 1 to {MOST_BOXES}",
+            ),
+            "thresholds.per_picture": (
+                1 <= self.per_picture <= MOST_BOXES,
+                f"must be 1 to {MOST_BOXES}",
+            ),
             "files": (
                 all(isinstance(v, str) and _SHA256.fullmatch(v) for v in self.files.values()),
                 "must give a SHA-256 of 64 hexadecimal digits for each name",

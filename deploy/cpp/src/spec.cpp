@@ -12,6 +12,7 @@ namespace nanodet {
 
 namespace {
 
+constexpr std::size_t longest_name = 1000;  // bytes
 constexpr int most = 1'000'000'000;  // candidates or boxes
 
 bool is_sha256(const nlohmann::json& value) {
@@ -100,7 +101,10 @@ Spec parse_spec(const std::string& text, const std::string& file) {
     };
     const std::size_t classes = spec.class_names.size();
     const Size size = spec.input_size;
-    require(within(double(classes), 1, 65536), "class_names", "name 1 to 65536 classes");
+    const bool shorts = std::all_of(spec.class_names.begin(), spec.class_names.end(),
+                                    [](const std::string& name) { return name.size() <= longest_name; });
+    require(within(double(classes), 1, 65536) && shorts, "class_names",
+            "name 1 to 65536 classes, each in at most " + std::to_string(longest_name) + " bytes");
     require(parse_fit(fit, spec.fit), "input.fit", "be one of own, letterbox, stretch");
     require(order == "bgr" || order == "rgb", "input.colour_order", "be bgr or rgb");
     require(mean.size() == 3 && all_within(mean, -1e4, 1e4), "input.mean",
