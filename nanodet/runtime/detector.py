@@ -9,16 +9,21 @@ from nanodet.runtime.decode import decode
 from nanodet.runtime.detections import Detections
 from nanodet.runtime.files import text_name
 from nanodet.runtime.fit import FITS
+from nanodet.runtime.forks import fork_count, is_inherited
 from nanodet.runtime.options import check_picture, check_size, check_threads, check_thresholds
 from nanodet.runtime.preprocess import preprocess
 from nanodet.runtime.publish import finish_publishing
 from nanodet.runtime.spec import check_input_size
 
 ENGINES = ("onnxruntime", "openvino")  # for .onnx files
+CHECKPOINTS = (".ckpt", ".pth")
 
 
 class Detector:
     """A trained model that finds objects in pictures.
+
+    In a forked process it works as before, an ncnn model or a checkpoint with one thread if the
+    parent had loaded its library; OpenVINO cannot. It can be pickled, to reach a spawned one.
 
     Args:
         path: ``.ckpt`` or ``.pth`` (needs torch), ``.onnx`` or ``.param``; or the name of a
@@ -58,8 +63,11 @@ class Detector:
         if fit not in (None, *FITS):
             raise NanodetError(f"fit: must be one of {', '.join(FITS)}, not {brief(fit)}")
         path = find_model(path)
-        self.backend = _load_backend(path, config, threads, precision, engine)
-        self.spec = self.backend.spec
+        # a process that is forked or spawned may have changed its folder before it loads it again
+        self._source = os.path.abspath(path), config, threads, precision, engine
+        self._forks = fork_count()
+        self.backend = _load_backend(path, *self._source[1:])
+        self.spec = self._loaded_spec = self.backend.spec
         self.config = getattr(self.backend, "config", None)
         self.fit = fit or self.spec.fit
         self.size = tuple(size or self.spec.input_size)
@@ -94,9 +102,30 @@ class Detector:
 
     def run(self, tensor):
         """Return the raw output of a tensor, see `nanodet.runtime.backends.Backend.run`."""
+        if self._forks != fork_count():
+            self._reload()
         if self.spec.form == "boxes":
             return self.backend.run(tensor, self.score, self.nms_iou)
         return self.backend.run(tensor)
+
+    def _reload(self):
+        """Load in this process what was loaded in one that forked or pickled it."""
+        path = self._source[0]
+        if self.backend is not None and Path(path).suffix.lower() in CHECKPOINTS:
+            _set_torch_threads(None)
+        else:
+            backend = _load_backend(*self._source)
+            if backend.spec != self._loaded_spec:
+                raise NanodetError(f"{path}: is another model now than when it was first loaded")
+            self.backend = backend
+        self._forks = fork_count()
+
+    def __getstate__(self):
+        return self.__dict__ | {"backend": None}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self._reload()
 
     def preprocess(self, picture):
         """Return the tensor (1, 3, H, W) and the `Placement` of a picture."""
@@ -166,7 +195,7 @@ def _load_backend(path, config, threads, precision, engine):
         raise NanodetError(f"{path}: engine {engine} runs .onnx files alone")
     if suffix != ".param" and precision != "fp32":
         raise NanodetError(f"{path}: precision {precision}: only an ncnn model (.param) has it")
-    if suffix in (".ckpt", ".pth"):
+    if suffix in CHECKPOINTS:
         try:
             from nanodet.model.torch_backend import TorchBackend
         except ImportError as error:
@@ -174,10 +203,7 @@ def _load_backend(path, config, threads, precision, engine):
                 f"{path}: a checkpoint needs torch ({error.name} is not installed): "
                 'pip install -e ".[all]" in its folder'
             ) from None
-        if threads:
-            import torch
-
-            torch.set_num_threads(threads)
+        _set_torch_threads(threads)
         return TorchBackend(path, config)
     if config is not None and suffix in (".onnx", ".param"):
         # scripts pass the config with every model; an exported one carries its spec
@@ -195,3 +221,13 @@ def _load_backend(path, config, threads, precision, engine):
 
         return NcnnBackend(path, threads, precision)
     raise NanodetError(f"{path}: unknown kind of model; known: .ckpt, .pth, .onnx, .param")
+
+
+def _set_torch_threads(threads):
+    """Set torch's number of threads, None for its own: one where a parent's are lost."""
+    import torch
+
+    if is_inherited("torch"):
+        threads = 1
+    if threads:
+        torch.set_num_threads(threads)

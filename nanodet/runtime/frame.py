@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from nanodet.runtime.forks import fork_count, keep_in_children, refuse_fork
+
 
 @dataclass
 class Frame:
@@ -40,7 +42,18 @@ class Source:
     stopped = False
 
     def __init__(self, kind, name):
-        self.kind, self.name = kind, name
+        self.kind, self.name, self._forks = kind, name, fork_count()
+        keep_in_children(self)
+
+    @property
+    def _is_inherited(self):
+        """Whether a parent of this process opened it: FFmpeg would wait for threads that are lost."""
+        return self._forks != fork_count()
+
+    def check_process(self):
+        """Raise `NanodetError` unless this process opened it."""
+        if self._is_inherited:
+            refuse_fork(f"{self.name}: was opened earlier, and cannot be read")
 
     @property
     def live(self):

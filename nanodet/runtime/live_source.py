@@ -64,8 +64,10 @@ class LiveSource(Source):
             time.sleep(min(left_s, 0.1))
 
     def __iter__(self):
+        self.check_process()
         self._thread.start()
         while not self.stopped:
+            self.check_process()
             with self._fresh:
                 # a short wait, because a signal handler can set `stopped` but not notify
                 self._fresh.wait_for(lambda: self._newest or self._ended, timeout=0.2)
@@ -82,6 +84,8 @@ class LiveSource(Source):
 
     def close(self):
         super().close()
+        if self._is_inherited:
+            return
         if self._thread.is_alive():
             # opening a stream that is gone takes long, and nothing is lost with it
             self._thread.join(TIMEOUT_S + 1 if self._lost_s is None else 0.5)

@@ -120,11 +120,13 @@ class VideoSource(Source):
         self.fps, self.total = fps_of(capture), extent.frames if extent else None
 
     def __iter__(self):
+        self.check_process()
         picture, index, time_s = self._first, 0, 0.0
         while picture is not None and not self.stopped:
             yield Frame(picture, self.name, index, time_s)
             if self.stopped:
                 return
+            self.check_process()
             index += 1
             _, picture = self._capture.read()
             before, time_s = time_s, self._time(index, time_s)
@@ -156,7 +158,8 @@ class VideoSource(Source):
 
     def close(self):
         super().close()
-        self._capture.release()
+        if not self._is_inherited:
+            self._capture.release()
 
 
 def without_password(url):

@@ -7,6 +7,7 @@ import numpy as np
 from nanodet.errors import NanodetError
 from nanodet.runtime.backends import check_form
 from nanodet.runtime.files import sha256, text_name
+from nanodet.runtime.forks import is_inherited, keep_in_children
 from nanodet.runtime.input_files import PARAM, WEIGHTS, check_input
 from nanodet.runtime.names import shortened
 from nanodet.runtime.ncnn_graph import Graph
@@ -22,7 +23,7 @@ class NcnnBackend:
 
     Args:
         path: the ``.param`` file.
-        threads: CPU threads; None lets ncnn choose.
+        threads: CPU threads; None lets ncnn choose; see `nanodet.runtime.forks` for forked processes.
         precision: of what flows between the layers: ``fp32``, ``bf16`` (storage in bfloat16) or
             ``fp16`` (storage and arithmetic, where the CPU has it). Layers that the file
             quantises work in int8 in all three.
@@ -52,6 +53,7 @@ class NcnnBackend:
         self._check_size(self.spec.input_size)
         load_weights(weights, self.graph, param)
         self.net = load_net(self.graph, param, weights, threads, precision)
+        keep_in_children(self)
 
     def _check_size(self, size):
         """Work out whether the graph takes a (width, height): ncnn does not, and crashes."""
@@ -137,6 +139,8 @@ def set_options(net, threads=None, precision="fp32"):
         raise NanodetError(f"precision: must be one of {', '.join(PRECISIONS)}, not {precision!r}")
     if precision == "fp16" and not has_fp16_arithmetic():
         raise NanodetError("precision: fp16: this CPU has no 16-bit floating-point arithmetic")
+    if is_inherited("ncnn"):
+        threads = 1  # a second would be waited for in a pool whose threads the fork has left behind
     if threads:
         net.opt.num_threads = threads
     # by itself ncnn would take whatever is fastest here: other numbers on other machines

@@ -6,6 +6,7 @@ import numpy as np
 
 from nanodet.errors import NanodetError
 from nanodet.runtime.backends import check_form
+from nanodet.runtime.forks import keep_in_children
 from nanodet.runtime.input_files import ONNX, check_input
 from nanodet.runtime.spec import ONNX_METADATA_KEY, Spec
 
@@ -27,6 +28,7 @@ class OnnxBackend:
             import onnxruntime
         except ImportError:
             raise NanodetError(f"{path}: needs onnxruntime: pip install onnxruntime") from None
+        keep_in_children(self)
         self.path = str(path)
         check_input(path, ONNX)
         options = onnxruntime.SessionOptions()

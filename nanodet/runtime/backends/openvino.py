@@ -6,6 +6,7 @@ import numpy as np
 
 from nanodet.errors import NanodetError
 from nanodet.runtime.backends import check_form
+from nanodet.runtime.forks import is_inherited, keep_in_children, refuse_fork
 from nanodet.runtime.input_files import ONNX, check_input
 from nanodet.runtime.spec import ONNX_METADATA_KEY, Spec
 
@@ -20,11 +21,14 @@ class OpenvinoBackend:
     """
 
     def __init__(self, path, threads=None, strict=True):
+        if is_inherited("openvino"):  # it may wait for ever, if the parent was just running it
+            refuse_fork(f"{path}: OpenVINO cannot run")
         try:
             import openvino
         except ImportError:
             raise NanodetError(f"{path}: needs openvino: pip install openvino") from None
         check_input(path, ONNX)
+        keep_in_children(self)
         self.path, self._core, self._strict = str(path), openvino.Core(), strict
         # by itself OpenVINO calculates in bfloat16 where the CPU has it: other numbers elsewhere
         self._options = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}

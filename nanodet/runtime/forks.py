@@ -1,0 +1,69 @@
+"""What of a process does not survive a fork: threads, and locks that they held.
+
+An engine whose threads the parent started waits for them for ever in a child: when it runs, and
+some even when they are destroyed, or at the program's end. multiprocessing's "fork", DataLoader's
+workers and `os.fork` make such children; "spawn" and "forkserver" do not.
+"""
+
+import ctypes
+import os
+import sys
+import weakref
+
+from nanodet.errors import NanodetError
+
+_LIBRARIES = ("ncnn", "onnxruntime", "openvino", "torch")
+_count, _inherited, _owners = 0, frozenset(), weakref.WeakSet()
+
+
+def fork_count():
+    """Return a number that differs between a process and those that it forks."""
+    return _count
+
+
+def is_inherited(library):
+    """Tell whether a parent that forked this process had loaded a library, and may have used it."""
+    return library in _inherited
+
+
+def keep_in_children(owner):
+    """See that an object with native parts is never destroyed in a process forked from this one."""
+    _owners.add(owner)
+
+
+def refuse_fork(what):
+    """Raise `NanodetError` for something that cannot be used in a process forked since it was made."""
+    raise NanodetError(
+        f"{what} in a forked process: start processes with "
+        'multiprocessing.get_context("spawn") (DataLoader: multiprocessing_context="spawn")'
+    )
+
+
+def _after_fork():
+    global _count, _inherited
+    _count += 1
+    _inherited |= {name for name in _LIBRARIES if name in sys.modules}
+    for owner in _owners:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(owner))
+    _owners.clear()
+    if _inherited:
+        _skip_destructors()
+
+
+def _skip_destructors():
+    """Have this process end once Python has: after it come C++'s, of which some join lost threads.
+
+    multiprocessing's processes end in this way; those of `os.fork` may end by `sys.exit`.
+    """
+    libc = ctypes.CDLL(None)
+    try:
+        last, first = libc._exit, libc.fcloseall
+        # the later registered is called earlier; each gets the status
+        libc.on_exit(last, None)
+        libc.on_exit(first, None)
+    except AttributeError:  # only glibc has them
+        pass
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(after_in_child=_after_fork)
