@@ -89,22 +89,24 @@ class Criterion:
             float(count),
         )
 
-    def __call__(self, output, targets, input_size):
+    def __call__(self, output, targets, input_size, alone=False):
         """Return the losses of a batch as they are added up.
 
         Args:
             output: (B, P, C + 4 (n + 1)) logits of the network.
             targets: `Targets` of the same batch.
             input_size: (width, height) of the network's input.
+            alone: whether this process is not to wait for the others of a distributed run, whose
+                positives count in the means else.
 
         Returns:
             dict of scalars ``loss_qfl``, ``loss_bbox``, ``loss_dfl``.
         """
         # half precision can hold neither the sums over all points nor the edges to a pixel
         with torch.autocast(output.device.type, enabled=False):
-            return self._losses(output.float().flatten(0, 1), targets, input_size)
+            return self._losses(output.float().flatten(0, 1), targets, input_size, alone)
 
-    def _losses(self, output, targets, input_size):
+    def _losses(self, output, targets, input_size, alone):
         logits, edges = output[:, : self.num_classes], output[:, self.num_classes :]
         positive = targets.positive
         quality = torch.zeros_like(logits)
@@ -118,7 +120,7 @@ class Criterion:
         iou, giou = aligned_iou_giou(predicted, wanted)
         quality[positive, targets.labels] = iou.detach()
         weight = logits[positive].detach().sigmoid().amax(dim=1) if len(positive) else iou.detach()
-        count, weight_sum = _mean_over_processes(targets.count, weight.sum())
+        count, weight_sum = _mean_over_processes(targets.count, weight.sum(), alone)
 
         qfl = quality_focal_loss(logits, quality, self.beta)
         if targets.left_out is not None:
@@ -161,10 +163,10 @@ def _boxes_around(point, distances):
     return torch.cat((point - distances[:, :2], point + distances[:, 2:]), dim=1)
 
 
-def _mean_over_processes(count, weight_sum):
-    """Return both numbers averaged over the processes of a distributed run."""
+def _mean_over_processes(count, weight_sum, alone):
+    """Return both numbers averaged over the processes of a distributed run, or as they are ``alone``."""
     numbers = torch.stack((weight_sum.new_tensor(count), weight_sum))
-    if distributed.is_available() and distributed.is_initialized():
+    if not alone and distributed.is_available() and distributed.is_initialized():
         distributed.all_reduce(numbers)
         numbers = numbers / distributed.get_world_size()
     return numbers.unbind()

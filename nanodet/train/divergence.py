@@ -1,10 +1,13 @@
 """A loss that is no longer a number: noticed before it is saved, and its cause named."""
 
+import sys
 from collections import deque
 
 import numpy as np
 import torch
 from pytorch_lightning.callbacks import Callback
+from torch import distributed
+from torch.func import functional_call
 
 from nanodet.data.loader import normalise_batch
 from nanodet.errors import NanodetError
@@ -16,21 +19,38 @@ LARGE_INPUT = 1e4  # images of mean 0 and deviation 1 have no such values
 
 def not_finite(tensors):
     """Return the names in a mapping of tensors whose values are not all finite numbers."""
+    looks = {}  # device to name and answer: it is waited for once
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point():
+            looks.setdefault(tensor.device, {})[name] = torch.isfinite(tensor).all()
     return [
-        name for name, tensor in tensors.items()
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all()
-    ]  # fmt: skip
+        name
+        for look in looks.values()
+        for name, fine in zip(look, torch.stack(list(look.values())).tolist(), strict=True)
+        if not fine
+    ]
+
+
+def optimizer_tensors(state):
+    """Return name to tensor of an optimiser's ``state_dict()["state"]``: momentum and the like."""
+    return {
+        f"optimizer.{number}.{name}": value
+        for number, one in state.items()
+        for name, value in one.items()
+        if torch.is_tensor(value)
+    }
 
 
 class Divergence(Callback):
     """Ends a training with one line when its loss or its weights are no longer numbers.
 
-    Must come before `Checkpoints`, so that such weights never replace good ones.
+    Must come before `Checkpoints`: what is saved are finite weights, averages, statistics and
+    momenta, with which the loss is one, too, so that a run can go on from it.
 
     Args:
         folder: the run folder, a `Path`.
-        interval: batches between looks at the loss; on a CPU every one is looked at, while
-            elsewhere a look waits for the device.
+        interval: batches between looks at the loss, which wait for the device and for the other
+            processes; one process on a CPU looks at every one.
         records: the training set's ``pictures``.
     """
 
@@ -46,13 +66,18 @@ class Divergence(Callback):
         loss = module.losses["loss"]  # not the one that is scaled
         self.recent.append((trainer.global_step + 1, loss))
         self._unseen += 1
-        if loss.device.type == "cpu" or self._unseen >= min(self.interval, HISTORY):
+        waits = loss.device.type != "cpu" or trainer.world_size > 1
+        if not waits or self._unseen >= min(self.interval, HISTORY):
             self._look(trainer, module)
 
     def on_train_epoch_end(self, trainer, module):
         self._look(trainer, module)
-        if not_finite(module.state_dict()):
-            self._stop(trainer, module, trainer.global_step)
+        wrong = not_finite(module.state_dict())
+        for optimizer in trainer.optimizers:
+            wrong += not_finite(optimizer_tensors(optimizer.state))
+        if not wrong and not torch.isfinite(_next_loss(trainer, module, self._batch)):
+            wrong = ["loss"]  # the last step has made weights that are numbers, but useless ones
+        self._stop_if_wrong(trainer, module, trainer.global_step if wrong else None)
 
     def _look(self, trainer, module):
         if not self._unseen:
@@ -61,18 +86,42 @@ class Divergence(Callback):
         self._unseen = 0
         losses = torch.stack([loss for _, loss in steps])
         wrong = (~torch.isfinite(losses)).cpu()
-        if wrong.any():
-            self._stop(trainer, module, steps[int(wrong.int().argmax())][0])
+        step = steps[int(wrong.int().argmax())][0] if wrong.any() else None
+        self._stop_if_wrong(trainer, module, step)
 
-    def _stop(self, trainer, module, step):
+    def _stop_if_wrong(self, trainer, module, step):
+        """End all processes if in one of them a step went wrong; None is none here."""
+        if not trainer.strategy.reduce_boolean_decision(step is not None, all=False):
+            return
+        lines = [None if step is None else self._line(trainer, module, step)]
+        if trainer.world_size > 1:
+            own, lines = lines[0], [None] * trainer.world_size
+            distributed.all_gather_object(lines, own)
+            if not trainer.is_global_zero:
+                sys.exit(1)
+        raise NanodetError(next(line for line in lines if line))
+
+    def _line(self, trainer, module, step):
         losses = [float(loss) for at, loss in self.recent if at < step]
         kept = ""
         if (self.folder / LAST).is_file():
             kept = f"; {self.folder / LAST} is left as it was after epoch {trainer.current_epoch}"
-        raise NanodetError(
+        return (
             f"the loss is no longer a number at step {step} (epoch {trainer.current_epoch + 1}): "
             f"{explain(module, self._batch, losses, self.records)}{kept}"
         )
+
+
+@torch.no_grad()
+def _next_loss(trainer, module, batch):
+    """Return the loss of a batch with the weights as they are, which leaves no trace in them."""
+    statistics = {name: buffer.clone() for name, buffer in module.model.named_buffers()}
+
+    def network(images):
+        return functional_call(module.model, statistics, (images,))
+
+    with trainer.precision_plugin.forward_context():
+        return sum(module.batch_losses(batch, network, alone=True).values())
 
 
 @torch.no_grad()
@@ -107,7 +156,7 @@ def explain(module, batch, losses, records):
                 lists = (batch.boxes[i : i + 1], batch.labels[i : i + 1], batch.ignored[i : i + 1])
                 targets = module.criterion.targets(*lists, size, images.device)
                 if not torch.isfinite(
-                    sum(module.criterion(output[i : i + 1], targets, size).values())
+                    sum(module.criterion(output[i : i + 1], targets, size, alone=True).values())
                 ):
                     return _blame(batch, i, records)
             if str(config.device.precision).startswith("16"):

@@ -2,17 +2,16 @@
 
 import csv
 import io
-import time
 from pathlib import Path
 
 from pytorch_lightning.callbacks import Callback
 
+from nanodet.errors import NanodetError
 from nanodet.runtime.files import write_text
 from nanodet.runtime.input_files import METRICS, read_text
 
 NAME = "metrics.csv"
 ROW_BYTES = 400  # of a row here, and of its events for TensorBoard
-WRITE_EVERY = 20.0  # seconds
 _LOSSES = ("loss", "loss_qfl", "loss_bbox", "loss_dfl")
 _SCORES = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 COLUMNS = (
@@ -24,8 +23,8 @@ COLUMNS = (
 class MetricsCsv(Callback):
     """Keeps a row every ``interval`` batches and after every validation.
 
-    Epochs count from 1. The file is rewritten whole, so a reader never sees half a row; a resumed
-    run drops the rows that lie behind its checkpoint, so that no step occurs twice.
+    Epochs count from 1. Each row is in the file as soon as it is made; a resumed run drops those that
+    lie behind its checkpoint, so that no step is missing or occurs twice.
 
     Args:
         folder: the run folder.
@@ -44,7 +43,7 @@ class MetricsCsv(Callback):
             if any(row["epoch"] == "0" for row in rows):  # written by an earlier version
                 rows = [{**row, "epoch": int(row["epoch"]) + 1} for row in rows]
             self.rows = [row for row in rows if int(row["step"]) <= trainer.global_step]
-        self._write(trainer)
+        self._rewrite(trainer)
 
     def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
         if batch_idx % self.interval:
@@ -54,37 +53,41 @@ class MetricsCsv(Callback):
         losses = {name: float(module.losses[name]) for name in _LOSSES}
         row |= {f"train/{name}": repr(value) for name, value in losses.items()}
         self._add(trainer, row)
-        if time.monotonic() - self.written > WRITE_EVERY:
-            self._write(trainer)
-
-    def on_train_epoch_end(self, trainer, module):
-        self._write(trainer)  # before the checkpoint: what lies behind that is dropped, see above
 
     def on_validation_end(self, trainer, module):
         row = {"epoch": module.metrics_epoch, "step": trainer.global_step}
         # one that is made up for may have come as far as this before
-        self.rows = [r for r in self.rows if r.get("train/lr") or int(r["step"]) != row["step"]]
+        kept = [r for r in self.rows if r.get("train/lr") or int(r["step"]) != row["step"]]
+        if len(kept) < len(self.rows):
+            self.rows = kept
+            self._rewrite(trainer)
         for name in _SCORES:
             value = getattr(module.metrics, name)
             row[f"val/{name}"] = "" if value is None else repr(float(value))
         self._add(trainer, row)
-        self._write(trainer)
-
-    def on_exception(self, trainer, module, exception):
-        self._write(trainer)
 
     def _add(self, trainer, row):
         self.rows.append(row)
-        if trainer.is_global_zero and trainer.logger is not None:
+        if not trainer.is_global_zero:
+            return
+        try:
+            with open(self.path, "a", newline="", encoding="utf-8") as file:
+                _write(file, [row], header=file.tell() == 0)
+        except OSError as error:
+            raise NanodetError(f"{self.path}: cannot be written ({error.strerror})") from None
+        if trainer.logger is not None:
             numbers = {k: float(v) for k, v in row.items() if "/" in k and v != ""}
             trainer.logger.log_metrics(numbers, step=trainer.global_step)
 
-    def _write(self, trainer):
-        self.written = time.monotonic()
-        if not trainer.is_global_zero:
-            return
-        text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
+    def _rewrite(self, trainer):
+        if trainer.is_global_zero:
+            text = io.StringIO()
+            _write(text, self.rows, header=True)
+            write_text(self.path, text.getvalue())
+
+
+def _write(file, rows, header):
+    writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
+    if header:
         writer.writeheader()
-        writer.writerows(self.rows)
-        write_text(self.path, text.getvalue())
+    writer.writerows(rows)

@@ -66,17 +66,21 @@ class TrainingModule(pl.LightningModule):
             )
 
     def training_step(self, batch, batch_idx):
+        losses = self.batch_losses(batch, self.model)
+        loss = sum(losses.values())
+        self.losses = {"loss": loss.detach(), **{k: v.detach() for k, v in losses.items()}}
+        self.log("loss", loss.detach(), prog_bar=True, logger=False, batch_size=len(batch))
+        return loss
+
+    def batch_losses(self, batch, network, alone=False):
+        """Return name to loss, a tensor (), of a training `Batch`; see `Criterion` for ``alone``."""
         section = self.config.data.train
         images = normalise_batch(batch.images, batch.contents, *section.pipeline.normalize)
         size = (images.shape[3], images.shape[2])
         targets = self.criterion.targets(
             batch.boxes, batch.labels, batch.ignored, size, images.device
         )
-        losses = self.criterion(self.model(images), targets, size)
-        loss = sum(losses.values())
-        self.losses = {"loss": loss.detach(), **{k: v.detach() for k, v in losses.items()}}
-        self.log("loss", loss.detach(), prog_bar=True, logger=False, batch_size=len(images))
-        return loss
+        return self.criterion(network(images), targets, size, alone)
 
     def optimizer_step(self, *args, **kwargs):
         super().optimizer_step(*args, **kwargs)

@@ -6,7 +6,7 @@ from nanodet.errors import NanodetError
 from nanodet.model.checkpoint import read_checkpoint
 from nanodet.runtime.brief import brief
 from nanodet.runtime.names import levelled, shortened
-from nanodet.train.divergence import not_finite
+from nanodet.train.divergence import not_finite, optimizer_tensors
 
 # what a checkpoint's weights, averages and optimiser state were made with
 _FIXED = ("seed", "class_names", "model", "schedule.optimizer")
@@ -34,6 +34,8 @@ def check_same_run(path, config, file):
             f"{file}: schedule.resume: {path} holds weights only; give it as schedule.load_model"
         )
     bad = not_finite(checkpoint.raw["state_dict"])
+    for state in checkpoint.raw.get("optimizer_states", ()):
+        bad += not_finite(optimizer_tensors(state["state"]))
     if bad:
         raise NanodetError(
             f"{file}: schedule.resume: {path}: {bad[0]} holds values that are not finite numbers "

@@ -1,8 +1,10 @@
 """The folder of a run: what lies in it before the training starts."""
 
+import contextlib
 import datetime
+import itertools
+import os
 import re
-import shutil
 from pathlib import Path
 
 from pytorch_lightning.callbacks import Callback
@@ -10,12 +12,14 @@ from pytorch_lightning.callbacks import Callback
 from nanodet.config import save_config
 from nanodet.errors import NanodetError
 from nanodet.runtime.files import make_folder
+from nanodet.runtime.locks import locked
 from nanodet.train.checkpoints import BEST, LAST
 from nanodet.train.metrics_csv import NAME
 from nanodet.train.report import REPORT
 
 CONFIG = "config.yml"
 TENSORBOARD = "tensorboard"
+_MOVING = ".earlier"  # where an earlier run is gathered until all of it has been moved
 # what a run writes: an earlier run's are moved aside, anything else in the folder is not ours
 OUTPUTS = (CONFIG, NAME, LAST, "model_best", *REPORT)
 _TEMPORARY = re.compile(r"^\.(model_last|model_best|metrics|config)-\w+\.\w+$")
@@ -87,15 +91,53 @@ def remove_half_written(folder):
 
 
 def move_earlier_run(folder):
-    """Move an earlier run's files into ``earlier-<date>`` and return that folder, or ``None``."""
-    if not ((folder / LAST).exists() or (folder / BEST).exists()):
+    """Move an earlier run's files into a new ``earlier-<date>`` and return that folder, or ``None``.
+
+    It is whole there, too, where this was killed and is called again.
+    """
+    moving = folder / _MOVING
+    if not any(os.path.lexists(path) for path in (moving, folder / LAST, folder / BEST)):
         return None
-    earlier = folder / f"earlier-{datetime.datetime.now():%Y%m%d-%H%M%S}"
-    make_folder(earlier)
+    make_folder(moving)
+    date = f"{datetime.datetime.now():%Y%m%d-%H%M%S}"
+    names = itertools.chain([date], (f"{date}-{number}" for number in itertools.count(2)))
+    paths = (folder / f"earlier-{name}" for name in names)
+    earlier = next(path for path in paths if not os.path.lexists(path))
     try:
         for name in OUTPUTS:
-            if (folder / name).exists():
-                shutil.move(folder / name, earlier / name)
+            if os.path.lexists(folder / name):
+                os.rename(folder / name, moving / name)
+        os.rename(moving, earlier)
     except OSError as error:
         raise NanodetError(f"{folder}: cannot move the earlier run aside ({error})") from None
     return earlier
+
+
+def finish_moving(folder):
+    """Move the rest of an earlier run that a killed process had begun to move aside."""
+    if os.path.lexists(Path(folder) / _MOVING):
+        move_earlier_run(Path(folder))
+
+
+@contextlib.contextmanager
+def own_folder(folder, say):
+    """Keep other runs out of the run folder while the block runs.
+
+    It is made if need be, and gone afterwards where nothing was written into it.
+
+    Raises:
+        NanodetError: another run has it, or it cannot be written.
+    """
+    folder = Path(folder)
+    made = [path for path in (folder, *folder.absolute().parents) if not os.path.lexists(path)]
+    make_folder(folder)
+    try:
+        with locked(folder) as really:
+            if not really:
+                say(f"{folder}: this file system has no locks: nothing keeps another run out of it")
+            finish_moving(folder)
+            yield
+    finally:
+        with contextlib.suppress(OSError):
+            for path in made:
+                path.rmdir()

@@ -1,5 +1,6 @@
 """`train`: a config in, a run folder out."""
 
+import contextlib
 import datetime
 import logging
 import sys
@@ -19,7 +20,7 @@ from nanodet.errors import NanodetError
 from nanodet.evaluate.coco_metrics import has_objects
 from nanodet.evaluate.run import evaluate_model, evaluation_detector, format_table
 from nanodet.model.network import build_network
-from nanodet.runtime.files import check_folder_writable, make_folder
+from nanodet.runtime.files import make_folder
 from nanodet.train.checkpoints import BEST, LAST, AtomicCheckpointIO, Checkpoints, save_metric
 from nanodet.train.cpu import denormals_flushed, keep_memory
 from nanodet.train.device import trainer_devices
@@ -33,7 +34,7 @@ from nanodet.train.preflight import check_packages, check_run
 from nanodet.train.progress import EpochBar, EpochLines
 from nanodet.train.report import write_report
 from nanodet.train.resume import check_same_run
-from nanodet.train.run_folder import TENSORBOARD, RunFolder, find_resume
+from nanodet.train.run_folder import TENSORBOARD, RunFolder, find_resume, own_folder
 from nanodet.train.sets import read_sets
 
 
@@ -54,14 +55,17 @@ def train(config, file="config", say=print, callbacks=()):
         NanodetError: bad config, data or checkpoint.
     """
     first = rank_zero_only.rank == 0
-    say = say if first else (lambda line: None)
+    with own_folder(config.save_dir, say) if first else contextlib.nullcontext():
+        return _train(config, file, say if first else (lambda line: None), callbacks)
+
+
+def _train(config, file, say, callbacks):
     keep_memory()
     check_packages()
     metric = save_metric(config.evaluator)
     devices, lines = trainer_devices(config.device, file)
     for line in (*remarks(config), *lines):
         say(line)
-    check_folder_writable(config.save_dir)
     resume = find_resume(config, file, say)
     if resume is not None:
         epochs = check_same_run(resume, config, file)

@@ -79,14 +79,16 @@ def test_a_reader_that_goes(cpp_programs, small, tmp_path):
     assert sorted(f.name for f in out.iterdir()) == ["detections.jsonl", "v.mp4"]
 
 
-def test_ctrl_c(cpp_programs, small, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_stopped_recording_is_whole(cpp_programs, small, tmp_path, number):
     video, out = write_video(tmp_path / "v.avi", frames=5000), tmp_path / "out"
     command = [cpp_programs.detect, small, video, "--out", out, "--jsonl", "-"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.readline()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
+        process.send_signal(number)  # as a closed terminal does
         _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     assert said.decode() == "nanodet-detect: stopped\n"
     assert sorted(f.name for f in out.iterdir()) == ["detections.jsonl", "v.mp4"]
     lines = (out / "detections.jsonl").read_text().splitlines()
@@ -117,3 +119,13 @@ def test_a_model_is_read_where_a_killed_export_left_it(
         (new / own.name).with_suffix(suffix).replace(own.with_suffix(suffix))
     found, _ = run(cpp_programs.detect, own, picture, "--jsonl", "-")
     assert found == expected
+
+
+def test_under_nohup_a_closed_terminal_is_nothing(cpp_programs, small, tmp_path):
+    video, out = write_video(tmp_path / "v.avi", frames=200), tmp_path / "out"
+    command = ["nohup", cpp_programs.detect, small, video, "--out", out, "--jsonl", "-"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.send_signal(signal.SIGHUP)
+        lines, _ = process.communicate(timeout=60)
+    assert (process.returncode, len(lines.splitlines())) == (0, 199)

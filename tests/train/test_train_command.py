@@ -136,7 +136,9 @@ def heed_interrupts():
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_stopped_training_says_so_and_can_be_resumed(root, small_config, tmp_path, number, code):
+def test_a_stopped_training_says_so_and_can_be_resumed(
+    root, small_config, tmp_path, capsys, number, code
+):
     config = small_config(**{"schedule.total_epochs": 500, "schedule.val_intervals": 500})
     process = subprocess.Popen(
         [sys.executable, "-m", "nanodet.cli.main", "train", str(config)],
@@ -148,6 +150,8 @@ def test_a_stopped_training_says_so_and_can_be_resumed(root, small_config, tmp_p
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.05)
+    assert main(["train", str(config)]) == 1  # and meanwhile no other run takes its folder
+    assert f"run: is in use by process {process.pid} on " in capsys.readouterr().err
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == code

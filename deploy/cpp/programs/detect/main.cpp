@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <exception>
 #include <iostream>
 #include <memory>
@@ -18,9 +19,17 @@ namespace {
 
 constexpr int few = 20;  // so many pictures get a line each
 
+constexpr std::time_t patience_s = 2;
+
+volatile std::sig_atomic_t first_signal = 0;
+volatile std::time_t first_time = 0;
+
 extern "C" void on_signal(int number) {
-    // a second one ends the process at once
-    if (++nanodet::stop_requests > 1) {
+    // further ones are the same wish: a closed terminal sends two; later, one ends the process at once
+    if (++nanodet::stop_requests == 1) {
+        first_signal = number;
+        first_time = std::time(nullptr);
+    } else if (std::time(nullptr) - first_time > patience_s) {
         std::signal(number, SIG_DFL);
         std::raise(number);
     }
@@ -52,7 +61,8 @@ int detect(const nanodet::Arguments& arguments) {
     nanodet::Detector detector(arguments.model, arguments.options);
     const auto sinks = nanodet::open_sinks(arguments, *source, detector.spec());
     std::signal(SIGINT, on_signal);
-    std::signal(SIGTERM, on_signal);
+    for (const int number : {SIGTERM, SIGHUP})
+        if (std::signal(number, on_signal) == SIG_IGN) std::signal(number, SIG_IGN);  // nohup's wish
     std::signal(SIGPIPE, SIG_IGN);  // a reader that has gone is told by the write
     const bool told = arguments.jsonl != "-";  // else standard output is the JSON lines'
     const std::size_t files = source->files().size();
@@ -87,11 +97,13 @@ int detect(const nanodet::Arguments& arguments) {
                      files ? "pictures" : "frames", boxes, 1000 * seconds / double(frames));
     if (told && frames > 0 && !arguments.out.empty())
         std::printf("results in %s\n", arguments.out.c_str());
-    if (told && (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) && errno != EPIPE)
+    // a terminal that was closed cannot be written either, which is why this ends then
+    const bool closed = first_signal == SIGHUP;
+    if (told && (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) && errno != EPIPE && !closed)
         throw nanodet::Error("standard output: cannot be written");
     if (nanodet::stop_requests > 0) {
         std::cerr << "nanodet-detect: stopped" << std::endl;
-        return 130;
+        return 128 + first_signal;
     }
     if (going && !source->problem().empty()) throw nanodet::Error(source->problem());
     return 0;
