@@ -146,7 +146,8 @@ def _check_file(path, size, graph):
 
 
 def _check_precisions(precisions, paths, here):
-    from nanodet.runtime.backends.ncnn import PRECISIONS, import_ncnn, set_options
+    from nanodet.runtime.backends.ncnn import import_ncnn, set_options
+    from nanodet.runtime.options import PRECISIONS
 
     in_ncnn = [path for path in paths if path.lower().endswith(".param")]
     others = [path for path in paths if path not in in_ncnn]

@@ -10,7 +10,14 @@ from nanodet.runtime.detections import Detections
 from nanodet.runtime.files import text_name
 from nanodet.runtime.fit import FITS
 from nanodet.runtime.forks import fork_count, is_inherited
-from nanodet.runtime.options import check_picture, check_size, check_threads, check_thresholds
+from nanodet.runtime.options import (
+    PRECISIONS,
+    check_choice,
+    check_picture,
+    check_size,
+    check_threads,
+    check_thresholds,
+)
 from nanodet.runtime.preprocess import preprocess
 from nanodet.runtime.publish import finish_publishing
 from nanodet.runtime.spec import check_input_size
@@ -60,8 +67,11 @@ class Detector:
         check_thresholds(score, nms_iou, per_level, per_picture, class_agnostic_nms)
         threads = check_threads(threads)
         size = None if size is None else check_size(size)
-        if fit not in (None, *FITS):
-            raise NanodetError(f"fit: must be one of {', '.join(FITS)}, not {brief(fit)}")
+        if fit is not None:
+            check_choice("fit", fit, FITS)
+        if engine is not None:
+            check_choice("engine", engine, ENGINES)
+        check_choice("precision", precision, PRECISIONS)
         path = find_model(path)
         # a process that is forked or spawned may have changed its folder before it loads it again
         self._source = os.path.abspath(path), config, threads, precision, engine
@@ -189,8 +199,6 @@ def find_model(path):
 
 def _load_backend(path, config, threads, precision, engine):
     suffix = Path(text_name(path)).suffix.lower()
-    if engine not in (None, *ENGINES):
-        raise NanodetError(f"engine: must be one of {', '.join(ENGINES)}, not {brief(engine)}")
     if engine is not None and suffix != ".onnx":
         raise NanodetError(f"{path}: engine {engine} runs .onnx files alone")
     if suffix != ".param" and precision != "fp32":

@@ -10,6 +10,7 @@ import stat
 from typing import NamedTuple
 
 from nanodet.errors import NanodetError
+from nanodet.runtime.brief import brief
 
 STEP = 1 << 24  # bytes of a text that are read before they are looked at
 PATIENCE_S = 5.0  # to wait for a pipe
@@ -60,8 +61,11 @@ def check_input(path, kind):
 def read_bytes(path, kind):
     """Return the bytes of a user's file, as many as it says it has; see `open_input`."""
     handle, size = _open(path, kind)
-    with open(handle, "rb", buffering=0) as file:
-        return file.read(size)
+    try:
+        with open(handle, "rb", buffering=0) as file:
+            return file.read(size)
+    except OSError as error:
+        raise _unreadable(path, kind, error.strerror) from None
 
 
 def read_text(path, kind, encoding="utf-8"):
@@ -77,6 +81,8 @@ def read_text(path, kind, encoding="utf-8"):
         text = str(data, encoding)
     except MemoryError:
         raise _unreadable(path, kind, "this machine has too little memory for it") from None
+    except OSError as error:
+        raise _unreadable(path, kind, error.strerror) from None
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
@@ -87,6 +93,8 @@ for _name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # the first: a pipe has n
 
 def _open(path, kind):
     """Return (descriptor, size in bytes) of a file that may be read."""
+    if not isinstance(path, (str, bytes, os.PathLike)):  # os.open would copy whatever has bytes
+        raise NanodetError(f"{brief(path)}: is not the name of a file")
     try:
         handle = os.open(path, _FLAGS)
     except OSError as error:

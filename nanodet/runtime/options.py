@@ -13,6 +13,7 @@ from nanodet.errors import NanodetError
 from nanodet.runtime.brief import brief
 
 MOST_THREADS = 1024
+PRECISIONS = ("fp32", "bf16", "fp16")  # of the arithmetic; how weights are stored is the file's
 MOST_BOXES = 1_000_000_000  # per_level and per_picture; `nanodet.runtime.decode` takes fewer
 LARGEST_SIDE = 16384  # of a network's input in pixels
 MOST_BYTES = (1 << 31) - 1  # of a picture: OpenCV counts them in 32 bits
@@ -43,6 +44,12 @@ def check_number(name, value, low, high):
     return float(value)
 
 
+def check_choice(name, value, known):
+    """Raise `NanodetError` unless ``value`` is one of the texts that are ``known``."""
+    if not isinstance(value, str) or value not in known:
+        raise NanodetError(f"{name}: must be one of {', '.join(known)}, not {brief(value)}")
+
+
 def check_thresholds(
     score=None, nms_iou=None, per_level=None, per_picture=None, class_agnostic_nms=None
 ):
@@ -58,7 +65,7 @@ def check_thresholds(
     for name, value in (("per_level", per_level), ("per_picture", per_picture)):
         if value is not None:
             check_whole(name, value, 1, MOST_BOXES)
-    if class_agnostic_nms not in (None, True, False):
+    if not (class_agnostic_nms is None or isinstance(class_agnostic_nms, (bool, np.bool_))):
         raise NanodetError(
             f"class_agnostic_nms: must be true or false, not {brief(class_agnostic_nms)}"
         )

@@ -13,9 +13,8 @@ from nanodet.runtime.names import shortened
 from nanodet.runtime.ncnn_graph import Graph
 from nanodet.runtime.ncnn_shapes import blob_shapes
 from nanodet.runtime.ncnn_weights import load_weights
+from nanodet.runtime.options import PRECISIONS, check_choice
 from nanodet.runtime.spec import Spec, check_input_size
-
-PRECISIONS = ("fp32", "bf16", "fp16")  # of the arithmetic; how weights are stored is the file's
 
 
 class NcnnBackend:
@@ -135,8 +134,7 @@ def set_options(net, threads=None, precision="fp32"):
     Raises:
         NanodetError: a precision that is not known, or that this CPU does not have.
     """
-    if precision not in PRECISIONS:
-        raise NanodetError(f"precision: must be one of {', '.join(PRECISIONS)}, not {precision!r}")
+    check_choice("precision", precision, PRECISIONS)
     if precision == "fp16" and not has_fp16_arithmetic():
         raise NanodetError("precision: fp16: this CPU has no 16-bit floating-point arithmetic")
     if is_inherited("ncnn"):
