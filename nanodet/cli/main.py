@@ -1,7 +1,7 @@
 """The ``nanodet`` command."""
 
 import argparse
-import os
+import signal
 import sys
 import textwrap
 
@@ -21,8 +21,9 @@ from nanodet.cli import (
 from nanodet.cli import eval as evaluation  # not Python's
 from nanodet.cli.arguments import is_override
 from nanodet.cli.packages import needed_packages
-from nanodet.cli.terminal import escape_what_cannot_be_shown
+from nanodet.cli.streams import ReaderGone, standard_streams
 from nanodet.errors import NanodetError
+from nanodet.runtime.stopping import stopping_on_signals
 
 # verb: the module with EXAMPLES, add_arguments(parser) and run(args), and one line of help. These
 # modules import their room when they run: `nanodet detect` must work without torch
@@ -55,7 +56,8 @@ def main(argv=None):
     """Run one command; return the exit status.
 
     Returns:
-        0; 1, an error of the user's; 3, an export that left out stages; 130, Ctrl-C.
+        0; 1, an error of the user's; 3, an export that left out stages; 130, Ctrl-C; 143, SIGTERM;
+        129, SIGHUP.
     """
     return run_command(_parse_and_run, argv)
 
@@ -91,29 +93,39 @@ def _parse_and_run(argv):
 
 
 def run_command(function, *arguments):
-    """Call a command's function; turn its errors into one line and an exit status."""
-    escape_what_cannot_be_shown()
+    """Call a command's function; turn whatever ends it into one line and an exit status."""
+    with standard_streams():
+        try:
+            with needed_packages(), stopping_on_signals():
+                return _flushed(function, *arguments)
+        except NanodetError as error:
+            status, line = 1, f"error: {error}"
+        except UnicodeEncodeError as error:
+            # files are opened by names, and these hold letters that the system's encoding lacks
+            way_on = "rename it" if error.encoding == "utf-8" else "set PYTHONUTF8=1, or rename it"
+            status, line = 1, (
+                f"error: {error.object[:200]}: this name cannot be written in {error.encoding}; "
+                + way_on
+            )  # fmt: skip
+        except KeyboardInterrupt as stop:
+            status, line = 128 + getattr(stop, "number", signal.SIGINT), str(stop) or "stopped"
+        except ReaderGone:
+            return 0  # not an error of ours
+        except OSError as error:
+            name = error.filename2 or error.filename
+            status, line = 1, f"error: {f'{name}: {error.strerror}' if name else error}"
+        print(f"nanodet: {line}", file=sys.stderr)
+        return status
+
+
+def _flushed(function, *arguments):
+    """Return a command's status when all that it printed is written."""
     try:
-        with needed_packages():
-            status = function(*arguments)
-    except NanodetError as error:
-        print(f"nanodet: error: {error}", file=sys.stderr)
-        return 1
-    except UnicodeEncodeError as error:
-        # files are opened by names, and these hold letters that the system's encoding lacks
-        print(
-            f"nanodet: error: {error.object[:200]}: this name cannot be written in {error.encoding}; "
-            + ("rename it" if error.encoding == "utf-8" else "set PYTHONUTF8=1, or rename it"),
-            file=sys.stderr,
-        )  # fmt: skip
-        return 1
-    except KeyboardInterrupt:
-        print("nanodet: stopped", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        # the reader of our output has gone (a pipe into head): not an error of ours
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        status = function(*arguments)
+    except SystemExit:  # of argparse, behind --help
+        sys.stdout.flush()
+        raise
+    sys.stdout.flush()
     return status or 0
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from nanodet.data.workers import PREFETCH, start_worker
+from nanodet.data.workers import PREFETCH, Deaths, start_worker
 from nanodet.errors import NanodetError
 from nanodet.runtime.fit import nearest_aligned, round_up
 
@@ -185,7 +185,8 @@ class Loader(DataLoader):
         try:
             # asked first, because torch stumbles over an iterator that it could not finish
             [multiprocessing.Queue() for _ in range(self.num_workers and self.num_workers + 2)]
-            batches = super().__iter__()
+            with Deaths.starting():
+                batches = super().__iter__()
         except OSError as error:  # no shared memory for their locks, or no memory for them
             if not self.num_workers:
                 raise
@@ -195,16 +196,19 @@ class Loader(DataLoader):
             )
             self.num_workers = 0
             batches = super().__iter__()
-        for batch in batches:
+        following = functools.partial(Deaths.wait if self.num_workers else next, batches)
+        while True:
+            try:
+                batch = following()
+            except StopIteration:
+                return
             if isinstance(batch, NanodetError):
                 break
             yield batch
-        else:
-            return
         # ends the workers now: left to the garbage collector together with the error's frames,
         # their queues may close before they are told, and the program then waits 5 s for them
         self._iterator = None
-        del batches
+        del batches, following
         raise batch
 
 

@@ -1,9 +1,13 @@
 """The processes that load images: how their batches travel, and what is said when one dies."""
 
+import contextlib
 import functools
 import math
 import re
 import shutil
+import signal
+import threading
+import time
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
@@ -16,6 +20,8 @@ PREFETCH = 2  # batches that each process has ready, torch's default
 # through the pipe: a tensor in shared memory costs a file descriptor on both sides, and of boxes
 # and labels there are two a picture; a process may have no more than 1024
 SMALL = 1 << 16
+
+GROUP_S = 0.5  # between the first and the last process of a group that is told to end
 
 _DEATH = re.compile(
     r"DataLoader worker \(pid\(?s?\)? ?([\d, ]+)\)(?:.*killed by signal: ([\w ]+))?"
@@ -67,6 +73,58 @@ def _reduce(limit, tensor):
         except RuntimeError:
             pass  # another program has filled the shared memory
     return torch.from_numpy, (tensor.numpy(),)
+
+
+class Deaths:
+    """Lets torch tell of the end of a process that loads only while this one waits for its batches.
+
+    Torch raises in a signal handler, wherever the program just is: in a line of the interpreter's
+    own that prints the exception and goes on, or while something cleans up.
+    """
+
+    _waiting, _tell = False, None
+
+    @classmethod
+    @contextlib.contextmanager
+    def starting(cls):
+        """Keep torch from telling while it starts such processes in the block."""
+        main = threading.current_thread() is threading.main_thread()
+        if not main or not hasattr(signal, "pthread_sigmask"):
+            yield  # torch and Python set handlers in the main thread only, and none on Windows
+            return
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+        try:
+            yield
+        finally:
+            handler = signal.getsignal(signal.SIGCHLD)
+            if handler != cls._noticed and callable(handler):
+                cls._tell = handler
+                signal.signal(signal.SIGCHLD, cls._noticed)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    @classmethod
+    def wait(cls, batches):
+        """Return ``next(batches)`` of torch's iterator over processes.
+
+        Raises:
+            RuntimeError: one of them has ended; see `death_of_worker`.
+        """
+        cls._waiting = True
+        try:
+            cls._noticed()  # what came before
+            return next(batches)
+        except RuntimeError as error:
+            cls._waiting = False
+            if "killed by signal: Terminated" in str(error):
+                time.sleep(GROUP_S)  # whoever ends this process too will interrupt it here
+            raise
+        finally:
+            cls._waiting = False
+
+    @classmethod
+    def _noticed(cls, *_):
+        if cls._waiting and cls._tell is not None:
+            cls._tell(signal.SIGCHLD, None)
 
 
 def death_of_worker(error):

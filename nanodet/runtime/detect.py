@@ -14,9 +14,9 @@ from nanodet.runtime.frame import print_warning
 from nanodet.runtime.progress import Progress
 from nanodet.runtime.results import Results
 from nanodet.runtime.sources import open_source
+from nanodet.runtime.stopping import PATIENCE_S, Stopped, heeded
 from nanodet.runtime.window import Window, check_display
 
-PATIENCE_S = 2.0
 FEW = 20  # so many pictures get a line each
 
 
@@ -43,7 +43,8 @@ def detect(
     Raises:
         NanodetError: bad input; also when only a part of the source could be read, after all of
             that part was written.
-        KeyboardInterrupt: Ctrl-C (or SIGTERM), after what was done so far was written.
+        KeyboardInterrupt: Ctrl-C (`Stopped`: SIGTERM or SIGHUP), after what was done so far was
+            written.
     """
     if out is None:
         check_display(instead)
@@ -80,7 +81,7 @@ def detect(
     if done and out is not None:
         print(f"results in {out}")
     if interrupted:
-        raise KeyboardInterrupt
+        raise _interruption(interrupted[0])
     if frames.problem:
         raise NanodetError(frames.problem)
     return done
@@ -136,30 +137,36 @@ def summary(detections):
     return ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "nothing"
 
 
+def _interruption(number):
+    return KeyboardInterrupt() if number == signal.SIGINT else Stopped(number)
+
+
 @contextlib.contextmanager
 def _stop_on_signals(source):
-    """Let Ctrl-C and SIGTERM end ``source`` after the current frame.
+    """Let Ctrl-C, SIGTERM and SIGHUP end ``source`` after the current frame.
 
     One that comes later than `PATIENCE_S` after the first interrupts at once; earlier ones are
     the same impatient key press.
 
     Yields:
-        a list that holds when each signal came.
+        a list that holds the signals that came.
     """
-    came = []
+    numbers, first_s = [], 0.0
 
-    def stop(*_):
-        came.append(time.monotonic())
+    def stop(number, _):
+        nonlocal first_s
+        numbers.append(number)
+        first_s = first_s or time.monotonic()
         source.stop()
-        if came[-1] - came[0] > PATIENCE_S:
-            raise KeyboardInterrupt
+        if time.monotonic() - first_s > PATIENCE_S:
+            raise _interruption(number)
 
     if threading.current_thread() is not threading.main_thread():
-        yield came  # Python allows handlers in the main thread only
+        yield numbers  # Python allows handlers in the main thread only
         return
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, *heeded())}
     try:
-        yield came
+        yield numbers
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

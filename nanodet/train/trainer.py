@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import logging
+import signal
 import sys
 import warnings
 from pathlib import Path
@@ -21,6 +22,7 @@ from nanodet.evaluate.coco_metrics import has_objects
 from nanodet.evaluate.run import evaluate_model, evaluation_detector, format_table
 from nanodet.model.network import build_network
 from nanodet.runtime.files import make_folder
+from nanodet.runtime.stopping import Stopped
 from nanodet.train.checkpoints import BEST, LAST, AtomicCheckpointIO, Checkpoints, save_metric
 from nanodet.train.cpu import denormals_flushed, keep_memory
 from nanodet.train.device import trainer_devices
@@ -137,15 +139,17 @@ def _trainer(place, **settings):
 def _fit(trainer, module, loaders, resume, say):
     try:
         trainer.fit(module, datamodule=loaders, ckpt_path=resume, weights_only=True)
-    except SIGTERMException:
-        say(f"\nterminated in epoch {trainer.current_epoch + 1}; schedule.resume=true goes on")
-        sys.exit(143)
-    except SystemExit:
-        # how Lightning ends after Ctrl-C
-        if trainer.interrupted:
-            say(f"\nstopped in epoch {trainer.current_epoch + 1}; schedule.resume=true goes on")
-            raise KeyboardInterrupt from None
-        raise
+    except (KeyboardInterrupt, SystemExit, SIGTERMException) as error:
+        # Lightning ends the process after Ctrl-C, and where a program has no handler of its own
+        # after SIGTERM a batch later
+        stop = error.__context__ if isinstance(error, SystemExit) else error
+        if isinstance(stop, SIGTERMException):
+            stop = Stopped(signal.SIGTERM)
+        if not isinstance(stop, KeyboardInterrupt):
+            raise
+        how = str(stop) or "stopped"
+        stop.args = (f"{how} in epoch {trainer.current_epoch + 1}; schedule.resume=true goes on",)
+        raise stop from None
     except RuntimeError as error:
         line = death_of_worker(error)
         if line is None:

@@ -146,7 +146,7 @@ def test_other_signals_end_it_like_ctrl_c(
     pid_of_program(there)
     process.send_signal(number)
     status, _, err = ending(process)
-    assert (status, err) == (130, "nanodet: stopped")
+    assert (status, err) == (128 + number, f"nanodet: stopped by {number.name}")
     assert list((tmp_path / "tmp").iterdir()) == []
 
 

@@ -205,9 +205,7 @@ def test_a_killed_worker_ends_the_training_in_one_line(root, small_config, tmp_p
     os.kill(workers[-1], signal.SIGKILL)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 1
-    *remarks, line = err.splitlines()
-    # once in many times torch's signal handler raises where Python is starting a thread
-    assert not remarks or remarks[0].startswith("Exception ignored in thread"), err
+    (line,) = err.splitlines()
     assert f"pid {workers[-1]}" in line
     assert "memory" in line
     assert "device.workers_per_gpu" in line

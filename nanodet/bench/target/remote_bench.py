@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 from pathlib import Path
 
 from nanodet.bench.outputs import check_outputs, put_out
@@ -76,7 +75,7 @@ def remote_bench(
     program = find_program(program)
     with tempfile.TemporaryDirectory(prefix="nanodet-") as here:
         parcel = Parcel(models, graphs, threads, precisions, program, image, here)
-        with _ending_on_signals(), device, Guard(device, folder) as guard:
+        with device, Guard(device, folder) as guard:
             check_machine(program, guard.machine)
             words = parcel.words(guard.folder, effort, threads, precisions, cores)
             script = Path(here) / RUN
@@ -106,26 +105,6 @@ def remote_bench(
     if failure:
         raise NanodetError(f"{device.name}: {failure}")
     return report
-
-
-@contextlib.contextmanager
-def _ending_on_signals():
-    """Let SIGTERM and a closed terminal end this like Ctrl-C: with nothing left behind here."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # Python allows handlers in the main thread only
-        return
-
-    def stop(*_):
-        raise KeyboardInterrupt
-
-    names = ("SIGTERM", "SIGHUP")  # the latter is not everywhere
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    before = {number: signal.signal(number, stop) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 class _Log:

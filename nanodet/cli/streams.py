@@ -1,0 +1,100 @@
+"""Standard output and error of a command, whatever they are: terminal, log, full disk, closed."""
+
+import contextlib
+import os
+import sys
+
+from nanodet.errors import NanodetError
+
+
+class ReaderGone(BrokenPipeError):
+    """Nobody reads standard output any more: a pipe into ``head``."""
+
+
+@contextlib.contextmanager
+def standard_streams():
+    """Let a command print: letters that a stream cannot encode are escaped, as ``\\u65b9``.
+
+    Class names and names of files hold any letter, also bytes that are none; terminals and pipes
+    have the encoding of their locale, or of a Windows code page. What cannot be written to standard
+    error, where progress and remarks go, is dropped.
+
+    Raises:
+        NanodetError: by a print, standard output cannot be written.
+        ReaderGone: by a print.
+    """
+    _occupy()
+    streams = sys.stdout, sys.stderr
+    for stream in streams:
+        reconfigure = getattr(stream, "reconfigure", None)  # notebooks have streams of their own
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+    with (
+        contextlib.redirect_stdout(_Output(sys.stdout)),
+        contextlib.redirect_stderr(_Stream(sys.stderr)),
+    ):
+        try:
+            yield
+        finally:
+            for stream in streams:
+                _empty(stream)
+
+
+def _occupy():
+    """Open the null device where a stream is closed: else a file opened later takes its number.
+
+    What a library then writes to number 2 would land in that file.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, this one
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")
+
+
+def _empty(stream):
+    """Drop what cannot be written: Python would try again when it ends, and show a traceback."""
+    try:
+        stream.flush()
+    except OSError:
+        with contextlib.suppress(OSError):
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, stream.fileno())
+            os.close(null)
+
+
+class _Stream:
+    """A text stream; what it cannot write is dropped."""
+
+    def __init__(self, stream):
+        self._stream = stream
+
+    def __getattr__(self, name):
+        return getattr(self._stream, name)
+
+    def write(self, text):
+        try:
+            return self._stream.write(text)
+        except OSError as error:
+            self._failed(error)
+            return len(text)
+
+    def flush(self):
+        try:
+            self._stream.flush()
+        except OSError as error:
+            self._failed(error)
+
+    def _failed(self, error):
+        pass
+
+
+class _Output(_Stream):
+    """A text stream that says when it cannot write."""
+
+    def _failed(self, error):
+        if isinstance(error, BrokenPipeError):
+            raise ReaderGone(*error.args) from None
+        raise NanodetError(f"standard output: cannot be written ({error.strerror})") from None
