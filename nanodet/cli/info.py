@@ -6,6 +6,7 @@ from nanodet.cli.arguments import size_wxh
 from nanodet.cli.packages import needed_packages
 from nanodet.errors import NanodetError
 
+FACTS = 50  # lines on where a model came from and what was measured on it
 EXAMPLES = (
     "nanodet info exported/my.param",
     "nanodet info my.yml --size 416x416",
@@ -116,10 +117,9 @@ def _of_exported(path, size):
     spec = Detector(path, size=size).spec
     lines = [f"model       {path}", *_files(path), *_of_spec(spec)]
     lines.append(f"sizes       {'any multiple of 32' if spec.any_size else 'this one alone'}")
-    for name, value in spec.source.items():
-        lines.append(f"source      {brief_text(name)} {brief_text(value)}")
-    for stage, figures in _measured(spec):
-        lines.append(f"measured    {stage}: {figures}")
+    facts = [f"source      {brief_text(k)} {brief_text(v)}" for k, v in spec.source.items()]
+    facts += [f"measured    {brief_text(stage)}: {text}" for stage, text in _measured(spec)]
+    lines += facts[:FACTS] + [f"            and {len(facts) - FACTS} more"] * (len(facts) > FACTS)
     return [*lines, "", *_levels(spec.at_size(size or spec.input_size))]
 
 
@@ -173,7 +173,7 @@ def _measured(spec):
     for stage, figures in against.items() if isinstance(against, dict) else ():
         if isinstance(figures, dict):
             score, edge = figures.get("score_max"), figures.get("edge_max")
-            if isinstance(score, (int, float)) and isinstance(edge, (int, float)):
+            if all(type(v) in (int, float) and abs(v) < 1e30 for v in (score, edge)):
                 yield stage, f"at most {score:.1e} in score and {edge:.1e} px from torch"
 
 

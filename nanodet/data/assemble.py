@@ -14,6 +14,7 @@ from nanodet.runtime.input_files import LIST
 from nanodet.runtime.names import ITEMS_SHOWN, LONGEST, TWICE, first_few, is_short, is_unicode
 from nanodet.runtime.pictures import SUFFIXES
 
+MOST_CLASSES = 65536  # as in a spec
 LONGEST_SIDE = 1 << 24  # pixels; float32 holds all whole numbers up to here
 TOLERANCE = 1.0  # pixels outside the picture that are rounding, not worth a line
 
@@ -92,6 +93,8 @@ def checked_names(names, file, unique=True):
     Raises:
         NanodetError: something else, a name that no text file can hold, or one that occurs twice.
     """
+    if len(names) > MOST_CLASSES:
+        raise NanodetError(f"{file}: {len(names)} class names are too many: {MOST_CLASSES} at most")
     seen = []
     for name in names:
         if not isinstance(name, (str, int, float)) or isinstance(name, bool):

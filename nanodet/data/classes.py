@@ -123,7 +123,7 @@ def _by_position(given, wanted, empty_groups, file, reading, listed):
             raise NanodetError(
                 f"{file}: has {_classes(len(kept))} ({shortened(names)}), but {whose} has {len(wanted)}"
             )
-        near = [match for name in names for match in _nearest(name, wanted)]
+        near = [match for name in names[:100] for match in _nearest(name, wanted)]
         meant = f"did you mean {brief(near[0])}?" if near else "give both the same names"
         raise NanodetError(
             f"{file}: none of its classes ({shortened(names)}) is in {whose} ({shortened(wanted)}): "

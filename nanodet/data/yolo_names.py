@@ -10,6 +10,7 @@ from nanodet.runtime.names import levelled, shortened
 from nanodet.runtime.yaml_text import parse_yaml
 
 _YAML = (".yaml", ".yml")
+_NUMBER = re.compile(r"\d{1,9}")
 ABOVE = 3  # folders: data.yaml may lie three above labels/train/camera
 NAME_FILES = ("data.yaml", "classes.txt", "obj.names")
 _OTHER_NAME_FILES = ("*.yaml", "*.yml", "*.names")  # looked at where none of those is there
@@ -134,7 +135,7 @@ def _names_in(file):
     content = _yaml(file)
     names = content.get("names") if isinstance(content, dict) else None
     if isinstance(names, dict):
-        names = {int(n) if str(n).isdecimal() else n: name for n, name in names.items()}
+        names = {int(n) if _NUMBER.fullmatch(str(n)) else n: name for n, name in names.items()}
         if set(names) != set(range(len(names))):
             raise NanodetError(f"{file}: the keys of 'names' are not 0, 1, ...")
         names = [names[n] for n in range(len(names))]
@@ -151,7 +152,7 @@ def _share(names, wanted):
 
 def _without_numbers(names):
     """Return the names of lines such as ``0: disc``, where all lines have their own number."""
-    parts = [re.fullmatch(r"(\d+)\s*[:.)]\s*(.+)", name) for name in names]
+    parts = [re.fullmatch(r"(\d{1,9})\s*[:.)]\s*(.+)", name) for name in names]
     if all(part and int(part[1]) == n for n, part in enumerate(parts)):
         return [part[2] for part in parts]
     return names
