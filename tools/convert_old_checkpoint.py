@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from nanodet.cli.main import run_command
 from nanodet.cli.packages import needed_packages
 from nanodet.errors import NanodetError
+from nanodet.runtime.printable import say
 
 
 def main(argv=None):
@@ -51,7 +52,7 @@ def run(args):
         new["optimizer_states"] = [old["optimizer"]]
     with replacing(args.out_path) as temporary:
         torch.save(new, temporary)
-    print(args.out_path)
+    say(args.out_path)
 
 
 if __name__ == "__main__":

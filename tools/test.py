@@ -39,6 +39,7 @@ def run(args):
         )
         from nanodet.evaluate.truth import read_truth
         from nanodet.runtime.files import check_writable, write_text
+        from nanodet.runtime.printable import say
 
     config = load_config(args.config)
     testing = args.task == "test"
@@ -55,10 +56,10 @@ def run(args):
     if testing:
         detections = detect_all(detector, annotations)
         write_text(results, json.dumps(coco_results(annotations, detections)))
-        print(results)
+        say(results)
     else:
         metrics, _ = evaluate_model(detector, annotations)
-        print(format_table(metrics))
+        say(*format_table(metrics).split("\n"))
         if args.save_result:
             write_text(results, original_results(metrics))
 

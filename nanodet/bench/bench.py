@@ -16,6 +16,7 @@ from nanodet.bench.throttling import read_sensors, reasons
 from nanodet.bench.turns import measure
 from nanodet.errors import NanodetError
 from nanodet.runtime.pictures import picture_size
+from nanodet.runtime.printable import say
 from nanodet.runtime.progress import Progress
 
 _OPENMP = ("OMP_", "GOMP_", "KMP_")  # variables that change how threads wait for each other
@@ -56,9 +57,9 @@ def bench(
         raise NanodetError(f"--cores {cores}: this system does not let a process choose its cores")
     for count in sorted(set(threads)):
         if ids is not None and count > len(ids):
-            print(f"nanodet: warning: {count_threads(count)} on {len(ids)} cores", file=sys.stderr)
+            say(f"nanodet: warning: {count_threads(count)} on {len(ids)} cores", file=sys.stderr)
     least = len(entries) * (effort.seconds + effort.warmup_s)
-    print(f"{len(entries)} to time, at least {least:.0f} s", file=sys.stderr)
+    say(f"{len(entries)} to time, at least {least:.0f} s", file=sys.stderr)
     started, before, during = datetime.now(UTC), read_sensors(ids), []
     progress = Progress(unit="turn")
 

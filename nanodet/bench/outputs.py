@@ -1,12 +1,12 @@
 """What a bench leaves here: tables on the terminal, a JSON file, a plot."""
 
-import json
 from pathlib import Path
 
 from nanodet.bench.plot import check_plot, plot
 from nanodet.bench.report import format_tables
 from nanodet.errors import NanodetError
 from nanodet.runtime.files import check_writable, write_text
+from nanodet.runtime.printable import json_text, say
 
 
 def check_outputs(json_path=None, plot_path=None):
@@ -25,7 +25,7 @@ def check_outputs(json_path=None, plot_path=None):
 def put_out(report, json_path=None, plot_path=None):
     """Write and print a report (its JSON form)."""
     if json_path is not None:
-        write_text(json_path, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
-    print("\n".join(format_tables(report)))
+        write_text(json_path, json_text(report, indent=1) + "\n")
+    say(*format_tables(report))
     if plot_path is not None:
         plot(report, plot_path)

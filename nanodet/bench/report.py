@@ -8,6 +8,7 @@ import numpy as np
 from nanodet.bench.statistics import later_half, ratio, stage_times
 from nanodet.bench.throttling import slower
 from nanodet.runtime.files import sha256
+from nanodet.runtime.printable import printable
 
 FORMAT = 1
 BUSY = 0.02  # of the time
@@ -106,7 +107,7 @@ def format_tables(report):
         [[*_what(r), f"{r['load_ms']:.1f}", _or_dash(r["memory_mb"]["before_load"]),
           _or_dash(r["memory_mb"]["peak"]), str(r["runs"])] for r in results],
     ), "", *_notes(report)]  # fmt: skip
-    return lines
+    return list(map(printable, lines))
 
 
 def _hashes(entry):

@@ -2,6 +2,7 @@
 
 from nanodet.cli.arguments import positive_int
 from nanodet.cli.packages import needed_packages
+from nanodet.runtime.printable import say
 
 EXAMPLES = (
     "nanodet download",
@@ -25,9 +26,9 @@ def run(args):
     with needed_packages():
         from nanodet.runtime.hub.models import fetch_model
     if args.name is None:
-        print("\n".join(_listing()))
+        say(*_listing())
     else:
-        print(fetch_model(args.name, args.timeout))
+        say(fetch_model(args.name, args.timeout))
 
 
 def _listing():

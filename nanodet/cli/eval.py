@@ -2,6 +2,7 @@
 
 from nanodet.cli.arguments import add_data_arguments, add_model_arguments, reading
 from nanodet.cli.packages import needed_packages
+from nanodet.runtime.printable import say
 
 EXAMPLES = (
     "nanodet eval run/model_best/model_best.ckpt",
@@ -30,4 +31,4 @@ def run(args):
         args.model, args.images, args.annotations, reading(args), args.json, args.config,
         fit=args.fit, size=args.size, threads=args.threads, engine=args.engine,
     )  # fmt: skip
-    print(format_table(metrics))
+    say(*format_table(metrics).split("\n"))

@@ -4,6 +4,7 @@ import sys
 
 from nanodet.cli.arguments import add_class_agnostic_argument, positive_int, size_wxh
 from nanodet.cli.packages import needed_packages
+from nanodet.runtime.printable import say
 
 LEFT_OUT = 3  # exit status: some stages failed, the others were written
 
@@ -74,14 +75,14 @@ def run(args):
         batch=args.batch,
     )  # fmt: skip
     print_files(exported)
-    print(f"{exported.seconds:.1f} s")
+    say(f"{exported.seconds:.1f} s")
     return status(exported)
 
 
 def print_files(exported):
     """Print the paths of the models that an `Exported` has."""
     for path in exported.files.values():
-        print(path)
+        say(path)
 
 
 def status(exported):
@@ -92,7 +93,7 @@ def status(exported):
 
     kept = [path.name for path in exported.files.values() if path.parent.name != INTERMEDIATE]
     for one, why in exported.left_out.items():
-        print(
+        say(
             f"nanodet: warning: export: {one} left out: {why}; kept: {', '.join(kept)}",
             file=sys.stderr,
         )

@@ -2,6 +2,7 @@
 
 from nanodet.cli.arguments import add_list_arguments, positive_int, reading
 from nanodet.cli.packages import needed_packages
+from nanodet.runtime.printable import say
 
 EXAMPLES = ("nanodet import my.param --config my.yml --images DIR --out my.ckpt",)
 
@@ -31,4 +32,4 @@ def run(args):
     imported = import_model(
         args.model, args.config, args.out, args.images, args.limit, reading=reading(args)
     )
-    print(imported.path)
+    say(imported.path)

@@ -5,6 +5,7 @@ from pathlib import Path
 from nanodet.cli.arguments import size_wxh
 from nanodet.cli.packages import needed_packages
 from nanodet.errors import NanodetError
+from nanodet.runtime.printable import say
 
 FACTS = 50  # lines on where a model came from and what was measured on it
 EXAMPLES = (
@@ -49,7 +50,7 @@ def run(args):
         lines = _of_exported(path, args.size)
     else:
         raise NanodetError(f"{path}: unknown kind of file; known: .yml, .ckpt, .pth, .onnx, .param")
-    print("\n".join(lines))
+    say(*lines)
 
 
 def _of_config(path, size):

@@ -22,7 +22,9 @@ from nanodet.cli import eval as evaluation  # not Python's
 from nanodet.cli.arguments import is_override
 from nanodet.cli.packages import needed_packages
 from nanodet.cli.streams import ReaderGone, standard_streams
+from nanodet.cli.terminal import traceback_text
 from nanodet.errors import NanodetError
+from nanodet.runtime.printable import printable, say
 from nanodet.runtime.stopping import stopping_on_signals
 
 # verb: the module with EXAMPLES, add_arguments(parser) and run(args), and one line of help. These
@@ -52,6 +54,15 @@ class _Help(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, max_help_position=28)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Shows words of the command line as they are, also those that would steer the terminal."""
+
+    color = False  # of Python 3.14 on, which steers it
+
+    def error(self, message):
+        super().error(printable(message))
+
+
 def main(argv=None):
     """Run one command; return the exit status.
 
@@ -64,7 +75,7 @@ def main(argv=None):
 
 def command_parser():
     """Return the `argparse` parser of all commands."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="nanodet", description="A detector small enough for a phone.", formatter_class=_Help,
         epilog="nanodet COMMAND --help says more about a command.",
     )  # fmt: skip
@@ -114,7 +125,7 @@ def run_command(function, *arguments):
         except OSError as error:
             name = error.filename2 or error.filename
             status, line = 1, f"error: {f'{name}: {error.strerror}' if name else error}"
-        print(f"nanodet: {line}", file=sys.stderr)
+        say(f"nanodet: {line}", file=sys.stderr)
         return status
 
 
@@ -131,6 +142,7 @@ def _flushed(function, *arguments):
 
 def entry():
     """The installed script."""
+    sys.excepthook = lambda kind, error, trace: sys.stderr.write(traceback_text(error))
     sys.exit(main())
 
 

@@ -4,6 +4,7 @@ import argparse
 
 from nanodet.cli.arguments import add_data_arguments, positive_int, reading
 from nanodet.cli.packages import needed_packages
+from nanodet.runtime.printable import say
 
 EXAMPLES = (
     "nanodet quantize exported/my.param --out exported",
@@ -54,11 +55,11 @@ def run(args):
         from nanodet.quantize.quantize import quantize
     result = quantize(
         args.model, args.images, args.out, args.annotations, args.limit, args.seed, args.max_drop,
-        args.method, args.layers, report=lambda line: print(line, flush=True),
+        args.method, args.layers, report=say,
         reading=reading(args), config=args.config,
     )  # fmt: skip
     for path in result.files:
-        print(path)
+        say(path)
 
 
 def _points(text):

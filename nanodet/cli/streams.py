@@ -4,6 +4,7 @@ import contextlib
 import os
 import sys
 
+from nanodet.cli.terminal import escape_log_lines, shown
 from nanodet.errors import NanodetError
 
 
@@ -15,8 +16,9 @@ class ReaderGone(BrokenPipeError):
 def standard_streams():
     """Let a command print: letters that a stream cannot encode are escaped, as ``\\u65b9``.
 
-    Class names and names of files hold any letter, also bytes that are none; terminals and pipes
-    have the encoding of their locale, or of a Windows code page. What cannot be written to standard
+    Class names, names of files and texts of servers hold any letter, also bytes that are none;
+    terminals and pipes have the encoding of their locale, or of a Windows code page. What would
+    steer a terminal is escaped, too, see `nanodet.cli.terminal`. What cannot be written to standard
     error, where progress and remarks go, is dropped.
 
     Raises:
@@ -24,6 +26,7 @@ def standard_streams():
         ReaderGone: by a print.
     """
     _occupy()
+    escape_log_lines()
     streams = sys.stdout, sys.stderr
     for stream in streams:
         reconfigure = getattr(stream, "reconfigure", None)  # notebooks have streams of their own
@@ -66,7 +69,7 @@ def _empty(stream):
 
 
 class _Stream:
-    """A text stream; what it cannot write is dropped."""
+    """A text stream that escapes what would steer a terminal; what it cannot write is dropped."""
 
     def __init__(self, stream):
         self._stream = stream
@@ -76,10 +79,14 @@ class _Stream:
 
     def write(self, text):
         try:
-            return self._stream.write(text)
+            self._stream.write(shown(text, self._stream.isatty()))
         except OSError as error:
             self._failed(error)
-            return len(text)
+        return len(text)
+
+    def writelines(self, lines):
+        for line in lines:
+            self.write(line)
 
     def flush(self):
         try:

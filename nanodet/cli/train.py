@@ -35,4 +35,4 @@ def run(args):
     wait_without_spinning()  # before torch is imported
     with needed_packages():
         from nanodet.train.trainer import train
-    train(config, str(args.config), say=lambda line: print(line, flush=True))
+    train(config, str(args.config))

@@ -3,6 +3,7 @@
 from nanodet.cli.arguments import add_data_arguments, positive_int, reading, thread_count
 from nanodet.cli.packages import needed_packages
 from nanodet.errors import NanodetError
+from nanodet.runtime.printable import say
 
 EXAMPLES = (
     "nanodet verify run/model_best/model_best.ckpt exported",
@@ -46,7 +47,7 @@ def run(args):
         args.reference, args.models, args.config, args.images, args.annotations, args.json,
         args.limit, args.threads, reading(args),
     )  # fmt: skip
-    print(format_report(report), flush=True)
+    say(*format_report(report).split("\n"))
     if not report.agrees:
         raise NanodetError(f"verify: {report.summary()}")
-    print(report.summary())
+    say(report.summary())

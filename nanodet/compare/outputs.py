@@ -19,6 +19,7 @@ import numpy as np
 from nanodet.compare.twins import IOU, SCORE_OFF, iou_of_distances
 from nanodet.errors import NanodetError
 from nanodet.runtime.decode import edge_distances
+from nanodet.runtime.printable import printable
 
 EDGE_SCORE, EDGE_POINTS = 0.05, 100
 MOST = 0.95  # of the points, and of their edges
@@ -234,7 +235,7 @@ def format_table(results):
             continue
         verdict = "agrees" if result.agrees else f"DIFFERS: {result.problem}"
         lines.append(f"{result.name:<20}{format_figures(result)}  {verdict}")
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def percent(part):

@@ -11,6 +11,7 @@ from nanodet.errors import NanodetError
 from nanodet.runtime.folders import files_below
 from nanodet.runtime.pictures import SUFFIXES, is_picture_name, read_picture
 from nanodet.runtime.preprocess import preprocess
+from nanodet.runtime.printable import say
 
 COUNT = 8
 
@@ -80,7 +81,7 @@ def picture_paths(folder, reading=None):
         chosen = select(names, reading.list_path, reading, notes)
         paths = [paths[index] for index in chosen]
         for note in notes:
-            print(note, file=sys.stderr)
+            say(note, file=sys.stderr)
     return paths
 
 

@@ -8,6 +8,7 @@ from nanodet.evaluate.run import evaluate_model, evaluation_detector
 from nanodet.evaluate.source import config_of, given, of_config
 from nanodet.evaluate.truth import read_truth
 from nanodet.runtime.files import check_writable, write_text
+from nanodet.runtime.printable import say
 
 
 def evaluate(
@@ -40,7 +41,7 @@ def evaluate(
     detector = evaluation_detector(model, config=config, **options)
     if source is None:
         source = of_config(*config_of(detector, config), "val", reading)
-        print(source, file=sys.stderr)
+        say(source, file=sys.stderr)
     found = read_truth(
         detector.spec, detector.backend.path, source.images, source.annotations, source.reading
     )

@@ -11,6 +11,7 @@ from nanodet.evaluate.confusion import IOU, SCORE
 from nanodet.runtime.files import replacing, write_text
 from nanodet.runtime.input_files import METRICS, read_text
 from nanodet.runtime.lettering import plot_label, readable_names
+from nanodet.runtime.printable import printable
 
 FEW = 12  # up to so many classes are told apart by colour and named
 DPI = 130
@@ -150,7 +151,7 @@ def write_class_table(metrics, path):
     lines = ["| class | objects | AP | AP50 |", "|---|---:|---:|---:|"]
     lines.append(f"| **all** | {objects} | {percent(metrics.AP)} | {percent(metrics.AP50)} |")
     for row in rows:
-        name = row.name.replace("|", "\\|")
+        name = printable(row.name).replace("|", "\\|")
         lines.append(f"| {name} | {row.objects} | {percent(row.AP)} | {percent(row.AP50)} |")
     write_text(path, "\n".join(lines) + "\n")
 

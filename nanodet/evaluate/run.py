@@ -10,6 +10,7 @@ from nanodet.data.picture import load_picture
 from nanodet.evaluate.coco_metrics import SUMMARY, check_pycocotools, evaluate_detections
 from nanodet.evaluate.plots import percent
 from nanodet.runtime.detector import Detector
+from nanodet.runtime.printable import printable
 from nanodet.runtime.progress import Progress
 
 LIMITS = ("score", "nms_iou", "per_level", "per_picture", "class_agnostic_nms")
@@ -103,7 +104,7 @@ def format_table(metrics, class_names=None, width=None):
     rows = metrics.ap_per_class
     if not rows:
         return "\n".join(lines)
-    names = list(class_names or (row.name for row in rows))
+    names = [printable(name) for name in class_names or (row.name for row in rows)]
     longest = max(5, *map(len, names))
     heads = f"{'class':<{longest}} {'objects':>8} {'AP':>6} {'AP50':>6}"
     cells = [

@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+from functools import partial
 from pathlib import Path
 
 from nanodet.data.read import read_annotations
@@ -10,6 +11,7 @@ from nanodet.data.summary import check_objects, describe, summarise, warnings_of
 from nanodet.data.tell import tell_reading
 from nanodet.errors import NanodetError
 from nanodet.evaluate.coco_metrics import check_pycocotools
+from nanodet.runtime.printable import say
 
 
 def read_truth(spec, model, images, annotations, reading=None, annotated=True):
@@ -36,17 +38,15 @@ def read_truth(spec, model, images, annotations, reading=None, annotated=True):
         list(spec.class_names), annotated, reading,
     )  # fmt: skip
 
-    def say(line):
-        print(line, file=sys.stderr)
-
-    tell_reading(found, say)
+    tell = partial(say, file=sys.stderr)
+    tell_reading(found, tell)
     if annotated:
         summary = summarise(found)
         check_objects(summary, annotations, "measure")
         if not summary.flawless:
-            say(f"{annotations}: {describe(summary)}")
+            tell(f"{annotations}: {describe(summary)}")
         for line in warnings_of(summary, annotations):
-            say(line)
+            tell(line)
     return found
 
 

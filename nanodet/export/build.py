@@ -93,7 +93,8 @@ class StageBuilder:
         width, height = self.spec.input_size
         self.report(f"compare with torch on {kind} at {width}x{height}")
         self.results = compare_stages(self.reference, stages, tensors, tolerances)
-        self.report(format_table(self.results))
+        for line in format_table(self.results).split("\n"):
+            self.report(line)
         for result in self.results:
             if not result.agrees:
                 self._leave_out(result.name, result.problem)

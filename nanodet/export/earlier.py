@@ -68,7 +68,9 @@ def tell_strangers(out, name, spec, listed, left_out, report):
                 line += f"; it no longer runs, as {beside.name} is this one's: use another --name"
             report(line)
             continue
-        for file in reversed(files_of(path)):  # by the first one a killed export's next run finds it
+        for file in reversed(
+            files_of(path)
+        ):  # by the first one a killed export's next run finds it
             file.unlink(missing_ok=True)
         if theirs and not any((out / one).exists() for one in theirs.files):
             beside.unlink()

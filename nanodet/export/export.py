@@ -20,6 +20,7 @@ from nanodet.export.stages import BOTH, chosen_stages
 from nanodet.export.trainable import checkpoint_of
 from nanodet.model.torch_backend import TorchBackend
 from nanodet.runtime.files import sha256
+from nanodet.runtime.printable import say
 from nanodet.runtime.publish import publish, publishing, working_folder
 from nanodet.runtime.spec import check_input_size
 
@@ -47,7 +48,7 @@ class Exported:
 
 def export(
     checkpoint, out, config=None, formats=BOTH, size=None, fit=None, images=None, name=None,
-    report=print, nms=False, class_agnostic_nms=None, static=False, batch=None,
+    report=say, nms=False, class_agnostic_nms=None, static=False, batch=None,
 ):  # fmt: skip
     """Export a checkpoint and prove that every stage computes what torch computes.
 

@@ -24,6 +24,7 @@ from nanodet.runtime.backends.ncnn import NcnnBackend, check_model
 from nanodet.runtime.detector import find_model
 from nanodet.runtime.files import check_writable, replacing, sha256, write_text
 from nanodet.runtime.ncnn_unify import unify
+from nanodet.runtime.printable import say
 from nanodet.runtime.spec import Spec
 
 TOLERANCE = 1e-4  # of scores and logits, relative where they are above 1
@@ -45,9 +46,7 @@ class Imported:
     pictures: int
 
 
-def import_model(
-    param, config, out, images=None, limit=LIMIT, report=print, file=None, reading=None
-):
+def import_model(param, config, out, images=None, limit=LIMIT, report=say, file=None, reading=None):
     """Write a checkpoint that computes what an ncnn model computes.
 
     Args:

@@ -13,6 +13,7 @@ from nanodet.export.graph import ExportGraph
 from nanodet.export.quiet import stage
 from nanodet.model.torch_backend import TorchBackend
 from nanodet.runtime.files import check_writable, replacing
+from nanodet.runtime.printable import say
 from nanodet.runtime.spec import Spec, check_input_size
 
 STAGE = "torchscript"
@@ -36,7 +37,7 @@ class TorchScriptBackend:
             return self._module(torch.from_numpy(tensor))[0].numpy()
 
 
-def export_torchscript(checkpoint, out, config=None, size=None, report=print):
+def export_torchscript(checkpoint, out, config=None, size=None, report=say):
     """Write a checkpoint as TorchScript, which takes and gives what the ONNX file does.
 
     Any batch and any multiples of 32 go in; the batch norms are folded, scores are after sigmoid.
@@ -74,7 +75,8 @@ def export_torchscript(checkpoint, out, config=None, size=None, report=print):
         tensors = [*picture_tensors(spec), *picture_tensors(other, count=2)]
         report(f"compare with torch on {len(tensors)} generated pictures at two sizes")
         (result,) = compare_stages(reference, {STAGE: backend}, tensors)
-        report(format_table([result]))
+        for line in format_table([result]).split("\n"):
+            report(line)
         if not result.agrees:
             raise NanodetError(f"export: {STAGE}: {result.failure or 'differs from torch'}")
     return result

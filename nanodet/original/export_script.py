@@ -8,6 +8,7 @@ from nanodet.cli.main import run_command
 from nanodet.cli.packages import needed_packages
 from nanodet.errors import NanodetError
 from nanodet.original.arguments import height_width
+from nanodet.runtime.printable import say
 
 SUFFIX = {"onnx": ".onnx", "ncnn": ".param", "torchscript": ".torchscript.pth"}
 
@@ -53,7 +54,7 @@ def _run(kind, args):
         check_input_size(size, f"--input_shape {size[1]},{size[0]}")
     if kind == "torchscript":
         export_torchscript(model, out, args.cfg_path, size)
-        print(out)
+        say(out)
         return
     name = out.stem if out.suffix in (".onnx", ".param", ".bin") else out.name
     check_stem(name, "--out_path")

@@ -12,6 +12,7 @@ from nanodet.config import Config, config_from_dict
 from nanodet.runtime.detections import Detections
 from nanodet.runtime.draw import draw
 from nanodet.runtime.pictures import read_picture
+from nanodet.runtime.printable import say
 from nanodet.runtime.window import Window, check_display
 
 LOWEST = 0.05  # score from which `inference` lists boxes, as in the original
@@ -138,7 +139,7 @@ class Predictor:
         return device
 
     def _log(self, line):
-        print(line) if self.logger is None else self.logger.log(line)
+        say(line) if self.logger is None else self.logger.log(line)
 
 
 def _is_config(value):

@@ -26,6 +26,7 @@ from nanodet.runtime.detector import find_model
 from nanodet.runtime.files import check_folder_writable, sha256
 from nanodet.runtime.names import shortened
 from nanodet.runtime.ncnn_weights import load_weights, weights_to_bytes
+from nanodet.runtime.printable import printable, say
 from nanodet.runtime.progress import Progress
 from nanodet.runtime.publish import publish, publishing, working_folder
 
@@ -38,7 +39,7 @@ MEASURED = 500  # at most so many that nobody asked for
 
 def quantize(
     model, images, out, annotations=None, limit=LIMIT, seed=0, max_drop=MAX_DROP, method=BEST,
-    layers=choose.FAST, report=print, reading=None, config=None,
+    layers=choose.FAST, report=say, reading=None, config=None,
 ):  # fmt: skip
     """Quantise an ncnn model.
 
@@ -127,7 +128,9 @@ def quantize(
         for line in summary(result, layers):
             report(line)
         _write_spec(made, spec, model, result)
-        _table_of(made).write_text("\n".join(layer_table(reports)) + "\n", encoding="utf-8")
+        _table_of(made).write_text(
+            "\n".join(map(printable, layer_table(reports))) + "\n", encoding="utf-8"
+        )
         with publishing(out):
             publish(work, out)
         names = made, made.with_suffix(".bin"), made.with_suffix(".json"), _table_of(made)

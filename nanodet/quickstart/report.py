@@ -9,6 +9,7 @@ from nanodet.evaluate.plots import percent
 from nanodet.evaluate.sheet import validation_sheet
 from nanodet.runtime.files import write_text
 from nanodet.runtime.pictures import write_picture
+from nanodet.runtime.printable import printable
 
 
 def write_report(out, config, annotations, detections, rows, results, times, seconds):
@@ -60,7 +61,9 @@ def write_report(out, config, annotations, detections, rows, results, times, sec
         )
     lines += ["", "## Classes", "", "| class | objects | AP | AP50 |", "|---|---:|---:|---:|"]
     for row in rows[0][2].ap_per_class:
-        lines.append(f"| {row.name} | {row.objects} | {percent(row.AP)} | {percent(row.AP50)} |")
+        lines.append(
+            f"| {printable(row.name)} | {row.objects} | {percent(row.AP)} | {percent(row.AP50)} |"
+        )
     lines += ["", "## Training", "", "![loss](run/loss.png)", "", "![AP](run/ap.png)", ""]
     lines += ["| step | seconds |", "|---|---:|"]
     lines += [f"| {step} | {value:.0f} |" for step, value in seconds.items()]

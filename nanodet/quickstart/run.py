@@ -16,6 +16,7 @@ from nanodet.quickstart.config import quickstart_config
 from nanodet.quickstart.report import write_report
 from nanodet.quickstart.shapes import draw_set
 from nanodet.runtime.files import make_folder
+from nanodet.runtime.printable import say
 from nanodet.train.checkpoints import BEST
 from nanodet.train.trainer import train
 
@@ -47,7 +48,7 @@ def quickstart(out, seed=0, epochs=EPOCHS, pictures=PICTURES):
         now = time.perf_counter()
         seconds[what], started = now - started, now
 
-    print(f"drawing {pictures + VAL_PICTURES} pictures")
+    say(f"drawing {pictures + VAL_PICTURES} pictures")
     train_set = draw_set(out / "data" / "train", pictures, seed)
     val_set = draw_set(out / "data" / "val", VAL_PICTURES, seed + 10**6)
     lap("draw")
@@ -69,8 +70,8 @@ def quickstart(out, seed=0, epochs=EPOCHS, pictures=PICTURES):
     times = time_models(models)
     lap("time")
     report = write_report(out, config, annotations, found, rows, exported.results, times, seconds)
-    print(f"AP {rows[0][2].AP:.1f}, AP50 {rows[0][2].AP50:.1f} on {VAL_PICTURES} pictures")
-    print(f"report: {report}  ({sum(seconds.values()):.0f} s)")
+    say(f"AP {rows[0][2].AP:.1f}, AP50 {rows[0][2].AP50:.1f} on {VAL_PICTURES} pictures")
+    say(f"report: {report}  ({sum(seconds.values()):.0f} s)")
     return report
 
 

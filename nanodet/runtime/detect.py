@@ -11,6 +11,7 @@ from nanodet.errors import NanodetError
 from nanodet.runtime.detector import Detector
 from nanodet.runtime.draw import draw
 from nanodet.runtime.frame import print_warning
+from nanodet.runtime.printable import say
 from nanodet.runtime.progress import Progress
 from nanodet.runtime.results import Results
 from nanodet.runtime.sources import open_source
@@ -77,9 +78,9 @@ def detect(
         boxes, seconds = _go_through(frames, detector, sink, progress, few)
     done = progress.done
     if not few and done:
-        print(f"{done} {unit}s, {boxes} boxes, {1000 * seconds / done:.1f} ms each")
+        say(f"{done} {unit}s, {boxes} boxes, {1000 * seconds / done:.1f} ms each")
     if done and out is not None:
-        print(f"results in {out}")
+        say(f"results in {out}")
     if interrupted:
         raise _interruption(interrupted[0])
     if frames.problem:

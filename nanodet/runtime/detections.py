@@ -1,9 +1,10 @@
 """The one result type: what was found in a picture."""
 
-import json
 from dataclasses import dataclass, field
 
 import numpy as np
+
+from nanodet.runtime.printable import json_text
 
 
 @dataclass
@@ -77,4 +78,4 @@ class Detections:
         ]
         record = {"source": str(source), "frame": frame, "time_s": time_s}
         record.update(width=int(width), height=int(height), detections=found)
-        return json.dumps(record, ensure_ascii=False)
+        return json_text(record)

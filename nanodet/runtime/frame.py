@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from nanodet.runtime.forks import fork_count, keep_in_children, refuse_fork
+from nanodet.runtime.printable import say
 
 
 @dataclass
@@ -71,7 +72,7 @@ class Source:
 
 def print_warning(line):
     """Write one line to stderr."""
-    print(f"nanodet: warning: {line}", file=sys.stderr)
+    say(f"nanodet: warning: {line}", file=sys.stderr)
 
 
 def fps_of(capture):

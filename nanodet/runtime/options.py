@@ -100,7 +100,9 @@ def check_picture(picture, name="picture"):
     fine = isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.ndim == 3
     if not fine or picture.shape[2] != 3 or 0 in picture.shape:
         found = (
-            f"{picture.dtype} {picture.shape}" if isinstance(picture, np.ndarray) else brief(picture)
+            f"{picture.dtype} {picture.shape}"
+            if isinstance(picture, np.ndarray)
+            else brief(picture)
         )
         raise NanodetError(f"{name}: must be a uint8 array (height, width, 3), not {found}")
     check_pixels(picture.shape[1], picture.shape[0], name)

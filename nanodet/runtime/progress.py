@@ -3,6 +3,8 @@
 import sys
 import time
 
+from nanodet.runtime.printable import printable, say
+
 EVERY_S = 10.0
 
 
@@ -40,9 +42,9 @@ class Progress:
     def line(self, text, file=None):
         """Print a line without tearing the bar; stdout unless ``file`` is given."""
         if self._bar is not None:
-            self._bar.write(text, file=file or sys.stdout)
+            self._bar.write(printable(text), file=file or sys.stdout)
         else:
-            print(text, file=file or sys.stdout, flush=True)
+            say(text, file=file)
 
     def close(self):
         """End the bar, or a log that has begun with its last number."""
@@ -54,6 +56,5 @@ class Progress:
     def _tell(self):
         of = f" of {self._total}" if self._total and self.done <= self._total else ""
         rate = self.done / max(time.monotonic() - self._start, 1e-9)
-        line = f"{self._label}{self.done}{of} {self._unit}s, {rate:.1f} a second"
-        print(line, file=sys.stderr, flush=True)
+        say(f"{self._label}{self.done}{of} {self._unit}s, {rate:.1f} a second", file=sys.stderr)
         self._told = self.done

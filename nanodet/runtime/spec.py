@@ -16,6 +16,7 @@ from nanodet.runtime.input_files import SPEC, read_text
 from nanodet.runtime.json_keys import JsonKeys
 from nanodet.runtime.names import LONGEST, is_short
 from nanodet.runtime.options import LARGEST_SIDE, MOST_BOXES
+from nanodet.runtime.printable import json_text
 
 # what a model gives, and the lowest format whose readers know of it; see docs/spec.md
 FORMS = {"distributions": 1, "boxes": 2}
@@ -153,7 +154,7 @@ class Spec:
 
     def save(self, path):
         """Write the JSON form to ``path``, whole or not at all."""
-        write_text(path, json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n")
+        write_text(path, json_text(self.to_dict(), indent=1) + "\n")
 
     @classmethod
     def from_dict(cls, mapping, file):

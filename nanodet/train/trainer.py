@@ -22,6 +22,7 @@ from nanodet.evaluate.coco_metrics import has_objects
 from nanodet.evaluate.run import evaluate_model, evaluation_detector, format_table
 from nanodet.model.network import build_network
 from nanodet.runtime.files import make_folder
+from nanodet.runtime.printable import say
 from nanodet.runtime.stopping import Stopped
 from nanodet.train.checkpoints import BEST, LAST, AtomicCheckpointIO, Checkpoints, save_metric
 from nanodet.train.cpu import denormals_flushed, keep_memory
@@ -41,7 +42,7 @@ from nanodet.train.sets import read_sets
 
 
 @denormals_flushed()  # all of it: before the first tensor starts torch's threads
-def train(config, file="config", say=print, callbacks=()):
+def train(config, file="config", say=say, callbacks=()):
     """Train as the config says and fill the run folder ``config.save_dir``.
 
     Args:
@@ -184,7 +185,8 @@ def _finish(folder, config, validation_set, say):
     detector = evaluation_detector(best, config.evaluator)
     metrics, detections = evaluate_model(detector, validation_set)
     write_report(folder, validation_set, detections, metrics)
-    say(format_table(metrics, validation_set.class_names))
+    for line in format_table(metrics, validation_set.class_names).split("\n"):
+        say(line)
     say(f"best checkpoint: {best}")
     if not metrics.AP:
         say(

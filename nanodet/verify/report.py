@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import nanodet
 from nanodet.compare.outputs import HEAD, format_figures
+from nanodet.runtime.printable import printable
 
 WIDTH = 20
 
@@ -82,7 +83,7 @@ def format_report(report):
         lines += [f"{row.name}: {part}: {text}" for part, text in row.faults]
         if row.verdict != "not run":
             lines += [f"{row.name}: note: {text}" for text in row.notes]
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _line(row, width):

@@ -1,7 +1,6 @@
 """Every exported model beside the checkpoint it came from: what ``nanodet verify`` does."""
 
 import contextlib
-import json
 import time
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from nanodet.runtime.detector import Detector
 from nanodet.runtime.files import check_writable, write_text
 from nanodet.runtime.ncnn_weights import load_weights
 from nanodet.runtime.pictures import read_picture
+from nanodet.runtime.printable import json_text
 from nanodet.runtime.progress import Progress
 from nanodet.verify import run
 from nanodet.verify.artefacts import CHECKPOINTS, find_models, kind_of, open_stages
@@ -99,7 +99,7 @@ def verify(
         ordered, words, time.perf_counter() - started,
     )  # fmt: skip
     if json_path is not None:
-        write_text(json_path, json.dumps(report.to_dict(), indent=1, ensure_ascii=False) + "\n")
+        write_text(json_path, json_text(report.to_dict(), indent=1) + "\n")
     return report
 
 

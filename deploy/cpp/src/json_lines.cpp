@@ -3,6 +3,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "printable.h"
+
 namespace nanodet {
 
 namespace {
@@ -35,7 +37,7 @@ std::string to_json_line(const Spec& spec, const std::vector<Detection>& detecti
         line["detections"].push_back(std::move(one));
     }
     // file names need not be UTF-8
-    return line.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+    return printable_json(line.dump(-1, ' ', false, ordered_json::error_handler_t::replace));
 }
 
 }  // namespace nanodet

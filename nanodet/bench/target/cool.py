@@ -4,6 +4,7 @@ import sys
 import time
 
 from nanodet.bench.target.device import quote
+from nanodet.runtime.printable import say
 
 PATIENCE_S, EVERY_S = 300, 5
 # what a zone may sensibly show; some drivers pass off volts and amperes as temperatures
@@ -35,17 +36,17 @@ def cool_down(device, limit, patience=PATIENCE_S, every=EVERY_S):
     while (found := hottest(device)) is not None and found[0] > limit:
         what = f"{found[1] or 'a thermal zone'} is at {found[0]:.0f} C"
         if time.monotonic() >= end:
-            print(
+            say(
                 f"nanodet: warning: {device.name}: {what} after {patience} s; going on",
                 file=sys.stderr,
             )
             return
         if not told:
-            print(f"{device.name}: {what}: waiting for {limit:g} C", file=sys.stderr)
+            say(f"{device.name}: {what}: waiting for {limit:g} C", file=sys.stderr)
             told = True
         time.sleep(every)
     if found is None:
-        print(
+        say(
             f"nanodet: warning: {device.name}: tells no temperature to cool down to",
             file=sys.stderr,
         )

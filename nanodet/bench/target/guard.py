@@ -15,6 +15,7 @@ from importlib.resources import files
 
 from nanodet.bench.target.device import LinkLost, last_line, quote
 from nanodet.errors import NanodetError
+from nanodet.runtime.printable import say
 
 MARK = "@nanodet "
 BEAT_S, PAUSE_S = 4.0, 5  # between two signs of life; between two looks whether one has come
@@ -173,7 +174,7 @@ class Guard:
         return NanodetError(f"{self._device.name}: {line}")
 
     def _warn(self, line):
-        print(f"nanodet: warning: {self._device.name}: {line}", file=sys.stderr)
+        say(f"nanodet: warning: {self._device.name}: {line}", file=sys.stderr)
 
     def _send(self, line):
         # that the link is lost shows when its replies end

@@ -20,6 +20,7 @@ from nanodet.bench.target.parcel import PROGRAM, REPORT, REPORT_BYTES, RUN, Parc
 from nanodet.bench.target.program import check_machine, find_program
 from nanodet.bench.target.ssh import SshDevice
 from nanodet.errors import NanodetError
+from nanodet.runtime.printable import say
 
 ERROR = f"{PROGRAM}: error: "  # what its last line begins with when it fails
 
@@ -119,7 +120,7 @@ class _Log:
         elif line.startswith(self._script):
             self.error = f"{PROGRAM}: {line.rpartition(': ')[2]}"
         else:
-            print(line, file=sys.stderr, flush=True)
+            say(line, file=sys.stderr)
 
 
 def _copy(device, guard, files):
@@ -133,7 +134,7 @@ def _copy(device, guard, files):
             f"{guard.folder.rpartition('/')[0]} ({guard.free_kb / 1024:.1f} MB are free): choose "
             "another folder by --target-dir"
         )
-    print(f"{device.name}: copying {size / 2**20:.1f} MB to {guard.folder}", file=sys.stderr)
+    say(f"{device.name}: copying {size / 2**20:.1f} MB to {guard.folder}", file=sys.stderr)
     folders = sorted({path.partition("/")[0] for path in files if "/" in path})
     there = [f"{guard.folder}/{path}" for path in files]
     _must(device, quote("mkdir", *(f"{guard.folder}/{name}" for name in folders)))

@@ -9,6 +9,7 @@
 
 #include "arguments.h"
 #include "bench.h"
+#include "printable.h"
 #include "signals.h"
 
 namespace {
@@ -46,7 +47,7 @@ int main(int count, char** words) {
     } catch (const std::bad_alloc&) {
         std::cerr << "nanodet-bench: error: there is not enough memory" << std::endl;
     } catch (const std::exception& error) {
-        std::cerr << "nanodet-bench: error: " << error.what() << std::endl;
+        std::cerr << "nanodet-bench: error: " << nanodet::printable(error.what()) << std::endl;
     }
     return 1;
 }

@@ -1,6 +1,7 @@
 /// The report as tables, the same as those of ``nanodet bench``.
 #include <algorithm>
 
+#include "printable.h"
 #include "report.h"
 #include "texts.h"
 
@@ -188,8 +189,10 @@ std::vector<std::string> format_tables(const Json& report) {
     const Row nothing{""};
     std::vector<std::string> lines = table(network);
     if (whole.size() > 1) lines = lines + nothing + table(whole);
-    return lines + nothing + table(process) + nothing + what_ran(report) + sensor_lines(report) +
-           warnings(report);
+    lines = lines + nothing + table(process) + nothing + what_ran(report) + sensor_lines(report) +
+            warnings(report);
+    std::transform(lines.begin(), lines.end(), lines.begin(), printable);
+    return lines;
 }
 
 }  // namespace nanodet::bench

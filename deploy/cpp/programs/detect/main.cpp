@@ -12,6 +12,7 @@
 
 #include "arguments.h"
 #include "nanodet/detector.h"
+#include "printable.h"
 #include "results.h"
 #include "sources.h"
 
@@ -55,7 +56,7 @@ int detect(const nanodet::Arguments& arguments) {
     using Clock = std::chrono::steady_clock;
     nanodet::check_drawing(arguments);
     const auto warn = [](const std::string& line) {
-        std::cerr << "nanodet-detect: warning: " << line << std::endl;
+        std::cerr << "nanodet-detect: warning: " << nanodet::printable(line) << std::endl;
     };
     const auto source = nanodet::open_source(arguments.source, warn);
     nanodet::Detector detector(arguments.model, arguments.options);
@@ -84,8 +85,9 @@ int detect(const nanodet::Arguments& arguments) {
             boxes += long(found.size());
             seconds += took;
             if (told && each)
-                std::printf("%s: %s  %.1f ms\n", frame.name.c_str(),
-                            summary(found, detector.spec()).c_str(), 1000 * took);
+                std::printf("%s: %s  %.1f ms\n", nanodet::printable(frame.name).c_str(),
+                            nanodet::printable(summary(found, detector.spec())).c_str(),
+                            1000 * took);
         }
     } catch (...) {
         finish();  // what was written so far is kept
@@ -96,7 +98,7 @@ int detect(const nanodet::Arguments& arguments) {
         std::printf("%ld %s, %ld boxes, %.1f ms each\n", frames,
                      files ? "pictures" : "frames", boxes, 1000 * seconds / double(frames));
     if (told && frames > 0 && !arguments.out.empty())
-        std::printf("results in %s\n", arguments.out.c_str());
+        std::printf("results in %s\n", nanodet::printable(arguments.out).c_str());
     // a terminal that was closed cannot be written either, which is why this ends then
     const bool closed = first_signal == SIGHUP;
     if (told && (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) && errno != EPIPE && !closed)
@@ -125,7 +127,7 @@ int main(int count, char** words) {
     } catch (const std::bad_alloc&) {
         std::cerr << "nanodet-detect: error: there is not enough memory" << std::endl;
     } catch (const std::exception& error) {
-        std::cerr << "nanodet-detect: error: " << error.what() << std::endl;
+        std::cerr << "nanodet-detect: error: " << nanodet::printable(error.what()) << std::endl;
     }
     return 1;
 }

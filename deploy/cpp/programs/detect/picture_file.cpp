@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "picture_header.h"
+#include "printable.h"
 #endif
 
 namespace nanodet {
@@ -93,7 +94,7 @@ cv::Mat in_8_bits(const std::string& path, const cv::Mat& picture, std::optional
         white = (1 << bits) - 1;
         static bool told = false;
         if (bits < 16 && largest > 0 && !std::exchange(told, true))
-            std::cerr << "nanodet-detect: warning: " << path << ": 16 bits, but no value above "
+            std::cerr << "nanodet-detect: warning: " << printable(path) << ": 16 bits, but no value above "
                       << int(largest) << ": such pictures are read as " << bits << " bits"
                       << std::endl;
     }

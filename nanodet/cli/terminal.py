@@ -1,0 +1,46 @@
+"""What steers a terminal is escaped wherever a command writes, whoever's text it is."""
+
+import logging
+import re
+import traceback
+
+from nanodet.runtime.printable import printable
+
+# what progress bars send on a terminal: down and up by lines, back to the start of a line
+_MOVES = re.compile(r"\n*(?:\x1b\[A)*")
+_REWRITTEN = re.compile(r"(\r?)(.*?)(\r?)", re.DOTALL)
+
+
+def shown(text, terminal):
+    """Return ``text`` with all that steers a terminal as ``\\x1b``, but for ends of lines and tabs.
+
+    Whoever knows where a text of strangers begins and ends uses `printable`, which escapes these,
+    too.
+
+    Args:
+        text: what is to be written at once.
+        terminal: whether it goes to one, where progress bars move.
+    """
+    start = end = ""
+    if terminal:
+        if _MOVES.fullmatch(text):
+            return text
+        start, text, end = _REWRITTEN.fullmatch(text).groups()
+    lines = ("\t".join(map(printable, line.split("\t"))) for line in text.split("\n"))
+    return start + "\n".join(lines) + end
+
+
+def escape_log_lines():
+    """Let remarks that nobody else handles, `logging.lastResort`'s, be one line each."""
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(_LineFormatter())
+
+
+class _LineFormatter(logging.Formatter):
+    def format(self, record):
+        return printable(super().format(record))
+
+
+def traceback_text(error):
+    """Return an error of ours as Python writes it, to be shown."""
+    return shown("".join(traceback.format_exception(error)), terminal=False)
