@@ -2,14 +2,18 @@
 that they write is looked at."""
 
 import contextlib
+import fcntl
 import http.server
 import json
 import os
 import pty
 import re
+import struct
 import subprocess
 import sys
+import termios
 import threading
+from pathlib import Path
 
 import cv2
 import pytest
@@ -78,9 +82,16 @@ def commands(folder, out):
         "train, override": ["train", folder / "value.yml", f"data.{NAME}={NAME}"],
         "export": ["export", broken, "--out", out],
         "quantize": ["quantize", gone, "--out", out],
-        "import": ["import", broken, folder / f"{NAME}.yml", "--out", out],
+        "import": ["import", broken, "--config", folder / f"{NAME}.yml", "--out", out],
         "bench": ["bench", broken],
-        "bench, no target": ["bench", model, "--target", f"ssh:{NAME}"],
+        "bench, no target": [
+            "bench",
+            model,
+            "--target",
+            f"serial:{NAME}",
+            "--program",
+            sys.executable,
+        ],
         "download": ["download", LINES],
         "verb": [LINES],
     }
@@ -94,7 +105,7 @@ def run(words, capfd):
     return "".join(assert_harmless(part.encode()) for part in capfd.readouterr())
 
 
-@pytest.mark.parametrize("name", commands("", ""))
+@pytest.mark.parametrize("name", commands(Path(), ""))
 def test_every_command(name, folder, tmp_path, capfd):
     said = run(commands(folder, tmp_path / NAME)[name], capfd)
     assert HARMLESS in said and r"\x1b[31m" in said
@@ -106,7 +117,16 @@ def test_written_texts(folder, tmp_path, capfd):
     (line,) = (tmp_path / "detections.jsonl").read_bytes().splitlines()
     assert_harmless(line)
     assert json.loads(line)["detections"][0]["class_name"] == LINES
-    bench = ["bench", folder / f"{NAME}.onnx", "--quick", "--json", tmp_path / "bench.json"]
+    bench = [
+        "bench",
+        folder / f"{NAME}.onnx",
+        "--runs",
+        "2",
+        "--seconds",
+        "0.01",
+        "--json",
+        tmp_path / "bench.json",
+    ]
     said = run(bench, capfd)
     assert r"\x1b[31m" in said
     report = (tmp_path / "bench.json").read_bytes()
@@ -138,7 +158,9 @@ def test_texts_of_a_device(folder, capfd, monkeypatch, verb):
     start = ScriptedAdb(**{verb: said})
     monkeypatch.setattr(adb.AdbDevice, "__init__", _with_start(adb.AdbDevice.__init__, start))
     monkeypatch.setenv("TMPDIR", str(folder))
-    line = run(["bench", folder / f"{NAME}.onnx", "--target", "adb", "--program", sys.executable], capfd)
+    line = run(
+        ["bench", folder / f"{NAME}.onnx", "--target", "adb", "--program", sys.executable], capfd
+    )
     assert "nanodet: error: " in line
 
 
@@ -152,6 +174,7 @@ def test_a_progress_bar_steers_only_its_line(root, folder, tmp_path):
     for n in range(24):
         (tmp_path / f"{n}{NAME}.png").write_bytes(b"no picture" if n % 4 else _png())
     ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
     words = ["detect", folder / f"{NAME}.onnx", tmp_path, "--out", tmp_path / f"out{NAME}"]
     process = subprocess.Popen(
         [sys.executable, "-m", "nanodet.cli.main", *map(str, words)], stdin=theirs, stdout=theirs,
@@ -164,7 +187,7 @@ def test_a_progress_bar_steers_only_its_line(root, folder, tmp_path):
             data += part
     os.close(ours)
     process.wait()
-    assert b"24/24" in data and data.count(rb"\x1b[31m") > 10
+    assert b"/24 [" in data and data.count(rb"\x1b[31m") > 10
     assert_harmless(data.replace(b"\r", b""))
 
 
