@@ -6,6 +6,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from bounded_worker import Worker
 
 # OpenCV reads it when the process opens its first video, which may be a test's own
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -58,6 +59,14 @@ def published(shared):
 def root():
     """The checkout."""
     return Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def bounded():
+    """A `bounded_worker.Worker`: calls in a process of little memory."""
+    worker = Worker()
+    yield worker
+    worker.close()
 
 
 @pytest.fixture(scope="session")

@@ -54,8 +54,14 @@ def open_input(path, kind):
 
 
 def check_input(path, kind):
-    """Raise `NanodetError` as `open_input` does: for libraries that open a file by its name."""
-    os.close(_open(path, kind)[0])
+    """Raise `NanodetError` as `open_input` does, or for an empty file.
+
+    For libraries that open a file by its name: those of ``/proc`` say that they are empty.
+    """
+    handle, size = _open(path, kind)
+    os.close(handle)
+    if not size:
+        raise _unreadable(path, kind, "it is empty")
 
 
 def read_bytes(path, kind):
@@ -63,7 +69,7 @@ def read_bytes(path, kind):
     handle, size = _open(path, kind)
     try:
         with open(handle, "rb", buffering=0) as file:
-            return file.read(size)
+            return file.read(size) or b""  # None where it would have to wait
     except OSError as error:
         raise _unreadable(path, kind, error.strerror) from None
 
@@ -77,7 +83,7 @@ def read_text(path, kind, encoding="utf-8"):
     handle, size = _open(path, kind)
     try:
         with open(handle, "rb", buffering=0) as file:
-            data = _read(file, size) if size or not kind.piped else _read_pipe(file, path, kind)
+            data = _read_pipe(file, path, kind) if size is None else _read(file, size)
         text = str(data, encoding)
     except MemoryError:
         raise _unreadable(path, kind, "this machine has too little memory for it") from None
@@ -92,7 +98,7 @@ for _name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # the first: a pipe has n
 
 
 def _open(path, kind):
-    """Return (descriptor, size in bytes) of a file that may be read."""
+    """Return (descriptor, size in bytes) of a file that may be read; a pipe has no size."""
     if not isinstance(path, (str, bytes, os.PathLike)):  # os.open would copy whatever has bytes
         raise NanodetError(f"{brief(path)}: is not the name of a file")
     try:
@@ -102,10 +108,12 @@ def _open(path, kind):
     except ValueError as error:  # NUL in the name
         raise _unreadable(path, kind, error) from None
     found = os.fstat(handle)
+    if kind.piped and stat.S_ISFIFO(found.st_mode):
+        return handle, None
     reason = None
     if stat.S_ISDIR(found.st_mode):
         reason = "Is a directory"
-    elif not stat.S_ISREG(found.st_mode) and not (kind.piped and stat.S_ISFIFO(found.st_mode)):
+    elif not stat.S_ISREG(found.st_mode):
         reason = "it is a device or a pipe, not a file"
     elif found.st_size > kind.most:
         reason = f"{found.st_size:,} bytes are too many, such files have {kind.most:,} at most"
