@@ -88,7 +88,7 @@ def export(
     check_input_size(spec.input_size, "--size" if size else f"{checkpoint}: data.val.input_size")
     tensors = picture_tensors(spec, images)
     out = Path(out)
-    with working_folder(out, "export") as work:
+    with working_folder(out) as work:
         builder = StageBuilder(reference, spec, wanted, work, name, report)
         # says what data belongs to the model: `nanodet eval` and `nanodet quantize` look for it
         save_config(reference.config, config_path(work, name))

@@ -104,7 +104,7 @@ def quantize(
     progress.close()
     choose.start(reports, layers)
     stem = Path(model).stem.removesuffix("-fp16")
-    with working_folder(out, "quantize") as work:
+    with working_folder(out) as work:
         made = work / f"{stem}-int8.param"
 
         def write():

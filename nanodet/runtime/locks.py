@@ -75,33 +75,37 @@ def _open_locked(path, wait):
     return None
 
 
-@contextlib.contextmanager
-def held(folder):
-    """Show other processes while the block runs that ``folder`` is not abandoned."""
-    handle = _hold(folder)
-    try:
-        yield
-    finally:
-        if handle is not None:
-            os.close(handle)
+def hold(handle, wait=True):
+    """Show other processes that an open file or folder is not abandoned, as long as it is open.
 
+    Args:
+        handle: its descriptor.
+        wait: whether to wait for another process that looks at it.
 
-def is_abandoned(folder):
-    """Tell whether no living process has ``folder`` in `held`; False where that cannot be known."""
-    handle = _hold(folder)
-    if handle is None:
+    Returns:
+        whether it is held.
+    """
+    if fcntl is None:
         return False
-    os.close(handle)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        return False
     return True
 
 
-def _hold(path):
-    if fcntl is None:
-        return None
-    handle = os.open(path, os.O_RDONLY)
+@contextlib.contextmanager
+def abandoned(path):
+    """Yield whether no living process holds ``path``, and let none hold it meanwhile.
+
+    False where that cannot be known, too.
+    """
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # it may be a FIFO
     except OSError:
+        yield False
+        return
+    try:
+        yield hold(handle, wait=False)
+    finally:
         os.close(handle)
-        return None
-    return handle

@@ -14,35 +14,38 @@ import tempfile
 from pathlib import Path
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.files import make_folder
-from nanodet.runtime.locks import held, is_abandoned, locked
+from nanodet.runtime.files import TEMPORARY, make_folder, remove_abandoned
+from nanodet.runtime.locks import hold, locked
 
 INCOMING = ".incoming"
 
 
 @contextlib.contextmanager
-def working_folder(out, verb):
+def working_folder(out):
     """Yield a new folder inside ``out`` for files that `publish` moves out; it is gone afterwards.
 
     Those that killed processes left behind are removed.
 
     Args:
         out: a folder; made if need be.
-        verb: what makes the files, for the name.
 
     Raises:
         NanodetError: ``out`` cannot be made or written.
     """
     make_folder(out)
+    remove_abandoned(out)
     try:
         with contextlib.ExitStack() as open_things:
-            with locked(out, wait=True):  # not between making and holding it
-                for path in Path(out).glob(f".{verb}-*"):
-                    if path.is_dir() and is_abandoned(path):
-                        shutil.rmtree(path, ignore_errors=True)
-                work = Path(tempfile.mkdtemp(prefix=f".{verb}-", dir=out))
-                open_things.callback(shutil.rmtree, work, ignore_errors=True)
-                open_things.enter_context(held(work))
+            work = None
+            while (
+                work is None or not work.is_dir()
+            ):  # another took it for abandoned before it was held
+                work = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=out))
+                with contextlib.suppress(FileNotFoundError):
+                    handle = os.open(work, os.O_RDONLY)
+                    open_things.callback(os.close, handle)
+                    hold(handle)
+            open_things.callback(shutil.rmtree, work, ignore_errors=True)
             yield work
     except OSError as error:
         raise NanodetError(f"{out}: cannot be written ({error.strerror or error})") from None

@@ -4,14 +4,13 @@ import contextlib
 import datetime
 import itertools
 import os
-import re
 from pathlib import Path
 
 from pytorch_lightning.callbacks import Callback
 
 from nanodet.config import save_config
 from nanodet.errors import NanodetError
-from nanodet.runtime.files import make_folder
+from nanodet.runtime.files import make_folder, remove_abandoned
 from nanodet.runtime.locks import locked
 from nanodet.train.checkpoints import BEST, LAST
 from nanodet.train.metrics_csv import NAME
@@ -22,7 +21,6 @@ TENSORBOARD = "tensorboard"
 _MOVING = ".earlier"  # where an earlier run is gathered until all of it has been moved
 # what a run writes: an earlier run's are moved aside, anything else in the folder is not ours
 OUTPUTS = (CONFIG, NAME, LAST, "model_best", *REPORT)
-_TEMPORARY = re.compile(r"^\.(model_last|model_best|metrics|config)-\w+\.\w+$")
 
 
 def find_resume(config, file, say):
@@ -68,7 +66,9 @@ class RunFolder(Callback):
         # behind Lightning's first barrier: every process has its weights and annotations
         if not trainer.is_global_zero:
             return
-        remove_half_written(self.folder)
+        for folder in (self.folder, self.folder / "model_best"):
+            if folder.is_dir():
+                remove_abandoned(folder)
         if not self.resuming:
             moved = move_earlier_run(self.folder)
             if moved:
@@ -81,13 +81,6 @@ class RunFolder(Callback):
         # not before: a resume may still fail to restore
         if trainer.is_global_zero:
             save_config(self.config, self.folder / CONFIG)
-
-
-def remove_half_written(folder):
-    """Delete temporary files of a run that was killed while writing."""
-    for path in [*folder.iterdir(), *(folder / "model_best").glob(".*")]:
-        if _TEMPORARY.match(path.name):
-            path.unlink(missing_ok=True)
 
 
 def move_earlier_run(folder):

@@ -50,7 +50,7 @@ def hashes(folder):
 
 
 def publish_from(source, out):
-    with working_folder(out, "export") as work:
+    with working_folder(out) as work:
         shutil.copytree(source, work, dirs_exist_ok=True)
         with publishing(out):
             publish(work, out)
@@ -111,12 +111,12 @@ def test_what_cannot_be_published_changes_nothing(versions, tmp_path):
 
 
 def test_the_work_of_the_living_stays_and_hidden_files_are_not_moved(tmp_path):
-    (tmp_path / ".export-dead").mkdir()
+    (tmp_path / ".nanodet-dead_one").mkdir()
     (tmp_path / INCOMING).mkdir()
     (tmp_path / INCOMING / ".bashrc").write_text("rm -rf")
-    with working_folder(tmp_path, "export") as mine:
+    with working_folder(tmp_path) as mine:
         assert mine.is_dir()
-        with working_folder(tmp_path, "export") as other, publishing(tmp_path):
+        with working_folder(tmp_path) as other, publishing(tmp_path):
             assert mine.is_dir() and other != mine
     assert listing(tmp_path) == [INCOMING, f"{INCOMING}/.bashrc"]
 

@@ -7,10 +7,11 @@ import sys
 import pytest
 import pytorch_lightning as pl
 import torch
-from kill_points import killed_at
+from kill_points import killed_at, left_at_every_call
 
 from nanodet import NanodetError
 from nanodet.config import load_config
+from nanodet.runtime.files import TEMPORARY
 from nanodet.train.divergence import not_finite, optimizer_tensors
 from nanodet.train.run_folder import finish_moving, move_earlier_run
 from nanodet.train.trainer import train
@@ -130,6 +131,51 @@ def test_an_earlier_run_is_moved_whole_and_never_over_another(tmp_path):
         assert len(contents) == 1 and folder.name.startswith("earlier-")
         found += contents
     assert sorted(found) == [str(number) for number in range(1, 9)]
+
+
+def last(folder):
+    """Return the weights and the metrics of a run."""
+    checkpoint = torch.load(folder / "model_last.ckpt", weights_only=True)
+    return checkpoint["state_dict"], (folder / "metrics.csv").read_text()
+
+
+@pytest.mark.slow
+def test_killed_anywhere_a_run_goes_on_and_an_earlier_one_is_whole(trained, small_config, tmp_path):
+    config, out, unbroken = small_config(**trained.keys), tmp_path / "run", tmp_path / "unbroken"
+    for words in ([f"save_dir={unbroken}"], ["seed=4"]):
+        train(load_config(config, words), say=lambda line: None)
+    earlier = (out / "model_last.ckpt").read_bytes()
+    with left_at_every_call(out, tmp_path) as copies:
+        train(load_config(config), say=lambda line: None)
+    resumed = set()
+    for copy in copies:
+        checkpoints = [path for path in copy.rglob("*.ckpt") if TEMPORARY not in path.name]
+        for path in checkpoints:
+            torch.load(path, weights_only=True)
+        (whole,) = [
+            path
+            for path in checkpoints
+            if path.name == "model_last.ckpt" and path.read_bytes() == earlier
+        ]
+        own = copy / "model_last.ckpt"
+        if whole == own:
+            continue
+        files = own, copy / "metrics.csv"
+        state = tuple(path.read_bytes() if path.exists() else None for path in files)
+        if state in resumed:
+            continue
+        resumed.add(state)
+        train(
+            load_config(config, [f"save_dir={copy}", "schedule.resume=true"]),
+            say=lambda line: None,
+        )
+        weights, metrics = last(copy)
+        expected, expected_metrics = last(unbroken)
+        assert metrics == expected_metrics
+        assert all(torch.equal(weights[name], expected[name]) for name in expected)
+        assert len(list(copy.glob("earlier-*/model_last.ckpt"))) == 1
+        assert not [path for path in copy.rglob(".*")]
+    assert len(copies) > 20 and len(resumed) > 5
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ def _build(model):
     out = _folder(model)
     published = out / "published"
     graph, _ = unify(Graph.load(published / model.param.name), published / model.param.name)
-    with working_folder(out, "download") as work:
+    with working_folder(out) as work:
         param, weights = (work / f"{model.name}{suffix}" for suffix in (".param", ".bin"))
         write_text(param, graph.to_text())
         shutil.copyfile(published / model.weights.name, weights)
