@@ -8,7 +8,7 @@ from nanodet.errors import NanodetError
 from nanodet.runtime.backends import check_form
 from nanodet.runtime.files import sha256, text_name
 from nanodet.runtime.forks import is_inherited, keep_in_children
-from nanodet.runtime.input_files import PARAM, WEIGHTS, check_input
+from nanodet.runtime.input_files import PARAM, WEIGHTS, open_input
 from nanodet.runtime.names import shortened
 from nanodet.runtime.ncnn_graph import Graph
 from nanodet.runtime.ncnn_shapes import blob_shapes
@@ -109,7 +109,7 @@ def check_graph(param, weights):
     graph = Graph.load(param)
     if not Path(weights).exists():
         raise NanodetError(f"{param}: its weights {weights} are not there")
-    check_input(weights, WEIGHTS)
+    open_input(weights, WEIGHTS).close()
     for layer in graph.layers:
         if ncnn.layer_to_index(layer.kind) < 0:
             raise NanodetError(f"{param}: layer {layer.name}: ncnn has no layer {layer.kind}")
