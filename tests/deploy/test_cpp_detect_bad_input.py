@@ -6,6 +6,10 @@ import cv2
 import numpy as np
 import pytest
 from cpp_detect import fails, run
+from endless_onnx import damaged_files, hostile_models
+
+from nanodet.errors import NanodetError
+from nanodet.runtime.onnx_check import check_onnx
 
 
 @pytest.mark.parametrize(
@@ -39,6 +43,20 @@ def test_a_model_that_takes_several_pictures_at_once(cpp_programs, small_batch, 
         f"{small_batch} (its own spec): input.batch: the model takes 3 pictures at once, this "
         "library one: export without --batch"
     )
+
+
+def test_graphs_that_may_run_for_ever_are_refused_as_in_python(
+    cpp_programs, small, picture, tmp_path
+):
+    models = {n: (m.SerializeToString(), words) for n, (m, words) in hostile_models(small).items()}
+    models |= {n: (data, "not a usable ONNX model") for n, data in damaged_files(small).items()}
+    path = tmp_path / "strange.onnx"
+    for name, (data, words) in models.items():
+        path.write_bytes(data)
+        with pytest.raises(NanodetError) as caught:
+            check_onnx(path)
+        line = fails(cpp_programs.detect, path, picture, "--jsonl", "-")
+        assert words in line and line == str(caught.value), name
 
 
 def test_a_window_without_a_display(cpp_programs, small, picture, monkeypatch):

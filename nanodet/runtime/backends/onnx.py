@@ -7,7 +7,7 @@ import numpy as np
 from nanodet.errors import NanodetError
 from nanodet.runtime.backends import check_form
 from nanodet.runtime.forks import keep_in_children
-from nanodet.runtime.input_files import ONNX, check_input
+from nanodet.runtime.onnx_check import check_onnx
 from nanodet.runtime.spec import ONNX_METADATA_KEY, Spec
 
 # inputs that a model of the form ``boxes`` may have, float32 (), their defaults inside
@@ -30,7 +30,7 @@ class OnnxBackend:
             raise NanodetError(f"{path}: needs onnxruntime: pip install onnxruntime") from None
         keep_in_children(self)
         self.path = str(path)
-        check_input(path, ONNX)
+        check_onnx(path)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         # waiting threads that spin take the cores from whatever runs between two pictures

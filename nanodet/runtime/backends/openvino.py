@@ -7,7 +7,7 @@ import numpy as np
 from nanodet.errors import NanodetError
 from nanodet.runtime.backends import check_form
 from nanodet.runtime.forks import is_inherited, keep_in_children, refuse_fork
-from nanodet.runtime.input_files import ONNX, check_input
+from nanodet.runtime.onnx_check import check_onnx
 from nanodet.runtime.spec import ONNX_METADATA_KEY, Spec
 
 
@@ -27,7 +27,7 @@ class OpenvinoBackend:
             import openvino
         except ImportError:
             raise NanodetError(f"{path}: needs openvino: pip install openvino") from None
-        check_input(path, ONNX)
+        check_onnx(path)
         keep_in_children(self)
         self.path, self._core, self._strict = str(path), openvino.Core(), strict
         # by itself OpenVINO calculates in bfloat16 where the CPU has it: other numbers elsewhere
