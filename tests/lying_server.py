@@ -134,8 +134,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def chunked(self):
         """The right file in chunks, without a length."""
-        self.protocol_version = "HTTP/1.1"
-        self.head(200, {"Transfer-Encoding": "chunked"})
+        self.in_chunks()
         for begin in range(0, len(self.content), 1000):
             part = self.content[begin : begin + 1000]
             self.wfile.write(b"%x\r\n" % len(part))
@@ -145,9 +144,71 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def broken_chunks(self):
         """Chunks whose lengths are none."""
+        self.in_chunks()
+        self.wfile.write(b"zzz\r\nno chunk\r\n")
+
+    def drip_status(self):
+        """The first line of an answer, a byte now and then."""
+        self.keep_sending(b"H", first=b"HTTP/1.1 200 ")
+
+    def drip_header(self):
+        """A line of the header, a byte now and then."""
+        self.keep_sending(b"x", first=b"HTTP/1.1 200 OK\r\nX-Long: ")
+
+    def drip_headers(self):
+        """Lines of the header, one now and then."""
+        self.keep_sending(b"X-More: yes\r\n", first=b"HTTP/1.1 200 OK\r\n")
+
+    def continue_drip(self):
+        """That we should go on, now and then."""
+        self.keep_sending(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def continue_endless(self):
+        """That we should go on, without a pause."""
+        self.keep_sending(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000, pause_s=0)
+
+    def continue_headers(self):
+        """That we should go on, with a header that does not end."""
+        self.keep_sending(b"X-More: yes\r\n" * 1000, first=b"HTTP/1.1 100 Continue\r\n", pause_s=0)
+
+    def drip_extension(self):
+        """A chunk whose first line goes on and on."""
+        self.in_chunks()
+        self.keep_sending(b"x", first=b"5;more=")
+
+    def drip_trailer(self):
+        """The right file in chunks, and what follows them never ends."""
+        self.in_chunks()
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(self.content), self.content))
+        self.keep_sending(b"x", first=b"0\r\nX-Long: ")
+
+    def endless_trailers(self):
+        """The same, without a pause."""
+        self.in_chunks()
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(self.content), self.content))
+        self.keep_sending(b"X-More: yes\r\n" * 1000, first=b"0\r\n", pause_s=0)
+
+    def redirect_drip(self):
+        """To another name, with content that does not end."""
+        self.server.files["/moved"] = self.content
+        self.head(302, {"Location": "/moved"})
+        self.keep_sending(b"x")
+
+    def redirect_endless(self):
+        """The same, without a pause."""
+        self.server.files["/moved"] = self.content
+        self.head(302, {"Location": "/moved"})
+        self.keep_sending(bytes(1 << 16), pause_s=0)
+
+    def in_chunks(self):
         self.protocol_version = "HTTP/1.1"
         self.head(200, {"Transfer-Encoding": "chunked"})
-        self.wfile.write(b"zzz\r\nno chunk\r\n")
+
+    def keep_sending(self, data, first=b"", pause_s=0.05):
+        """Write some bytes again and again, as long as the client takes them."""
+        self.wfile.write(first)
+        while not self.server.over.wait(pause_s):
+            self.wfile.write(data)
 
     def gibberish(self):
         """Not HTTP at all."""

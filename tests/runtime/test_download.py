@@ -1,5 +1,6 @@
 """Downloads from a real server that stalls, truncates and lies."""
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -9,6 +10,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -102,6 +104,45 @@ def test_lies_are_one_line_and_leave_nothing(server, tmp_path, way):
     assert names(tmp_path) == []
     assert len(server.ranges) <= 20
     assert sum(server.sent) < 50e6  # what the system buffers among it
+
+
+ENDLESS = (
+    "drip-status", "drip-header", "drip-headers", "continue-drip", "continue-endless",
+    "continue-headers", "drip-extension",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("way", ENDLESS)
+def test_an_answer_that_never_ends_is_given_up_in_time(server, tmp_path, way):
+    server.restart(way)
+    began = time.monotonic()
+    with pytest.raises(
+        NanodetError, match=r"stalled for 0\.2 s|connection broke: got more than 100"
+    ):
+        fetch(server, tmp_path / "model.bin", timeout=0.2)
+    assert time.monotonic() - began < 3
+    assert names(tmp_path) == [] and len(server.ranges) == 1
+
+
+@pytest.mark.parametrize("size", [SIZE, None])
+@pytest.mark.parametrize("way", ["drip-trailer", "endless-trailers"])
+def test_what_never_ends_behind_the_content_is_given_up_in_time(server, tmp_path, way, size):
+    server.restart(way)
+    began = time.monotonic()
+    if size is None:
+        with pytest.raises(NanodetError, match=r"stalled for 0\.2 s"):
+            fetch(server, tmp_path / "model.bin", size, timeout=0.2)
+    else:
+        fetch(server, tmp_path / "model.bin", timeout=0.2)
+        assert (tmp_path / "model.bin").read_bytes() == CONTENT
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("way", ["redirect-drip", "redirect-endless"])
+def test_the_content_of_a_redirect_is_not_waited_for(server, tmp_path, way):
+    server.restart(way, "well")
+    fetch(server, tmp_path / "model.bin")
+    assert (tmp_path / "model.bin").read_bytes() == CONTENT
 
 
 def test_wrong_bytes_are_refused_when_the_size_is_not_known(server, tmp_path):
@@ -248,6 +289,63 @@ def test_offline_is_one_line(tmp_path):
         with pytest.raises(NanodetError, match=r"cannot fetch .* \(no connection: .*; offline\?\)"):
             download(url, tmp_path / "model.bin", DIGITS)
     assert names(tmp_path) == []
+
+
+def test_a_proxy_or_a_handshake_that_never_ends_is_given_up_in_time(server, tmp_path, monkeypatch):
+    monkeypatch.delenv("no_proxy", raising=False)
+    answers = {
+        "https_proxy": [b"HTTP/1.1 200 ok\r\n", *[b"X-More: yes\r\n"] * 100],
+        None: [b"\x16\x03\x03\x40\x00", *[b"\x02"] * 100],  # the begin of a record of TLS
+    }
+    for variable, parts in answers.items():
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            place = f"127.0.0.1:{listener.getsockname()[1]}"
+            if variable:
+                monkeypatch.setenv(variable, f"http://{place}")
+            threading.Thread(target=drip, args=(listener, parts), daemon=True).start()
+            began = time.monotonic()
+            with pytest.raises(NanodetError, match=r"no connection.*: offline\?|0\.4 s"):
+                url = f"https://{'published.invalid' if variable else place}/model.bin"
+                download(url, tmp_path / "model.bin", DIGITS, SIZE, 0.4)
+            assert time.monotonic() - began < 3
+            monkeypatch.undo()
+
+
+def drip(listener, parts):
+    connected, _ = listener.accept()
+    with connected, contextlib.suppress(OSError):
+        for part in parts:
+            connected.sendall(part)
+            time.sleep(0.05)
+
+
+SILENT_RESOLVER = """
+import os, socket, subprocess, sys
+with open("resolv.conf", "w") as file:
+    file.write("nameserver 127.0.0.1\\noptions timeout:10 attempts:2\\n")
+subprocess.run(["mount", "--bind", "resolv.conf", "/etc/resolv.conf"], check=True)
+silent = socket.socket(type=socket.SOCK_DGRAM)
+silent.bind(("127.0.0.1", 53))
+"""
+
+
+def test_a_name_that_nobody_resolves_is_given_up_in_time(tmp_path):
+    own = ["unshare", "-m", "-n", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+    if (
+        not shutil.which("unshare")
+        or subprocess.run([*own, "true"], capture_output=True).returncode
+    ):
+        pytest.skip(
+            "needs a network and mounts of its own, which this user or machine may not have"
+        )
+    arguments = ["http://published.example/model.bin", tmp_path / "model.bin", DIGITS, SIZE, 0.5]
+    done = subprocess.run(
+        [*own, sys.executable, "-c", SILENT_RESOLVER + FETCH, *map(str, arguments)],
+        capture_output=True, text=True, timeout=60, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.stderr == (
+        "cannot fetch http://published.example/model.bin (no connection within 0.5 s: offline?)\n"
+    )
 
 
 @pytest.mark.parametrize("url", ["model.bin", "file:///etc/hostname", "ftp://x/y", "http://[/x"])

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from nanodet import __version__
 from nanodet.errors import NanodetError
 from nanodet.runtime.files import make_folder, replacing, sha256
+from nanodet.runtime.hub.connection import Deadline, opener
 
 try:
     import fcntl
@@ -56,7 +57,8 @@ def download(url, path, digits, size=None, timeout=TIMEOUT_S, label=None):
         path: the file to write; one that is there already is replaced.
         digits: the file's SHA-256 in hexadecimal digits, or the first of them.
         size: of the file in bytes, where it is known; more is never read.
-        timeout: seconds to wait for the connection, and for data.
+        timeout: seconds that each step may take: from the request to the answer's first byte of
+            content, and from some data to the next. Data may be slow, but `SLOWEST`.
         label: names the file in a progress bar, which a terminal alone shows; None for no bar.
 
     Raises:
@@ -130,11 +132,12 @@ def _complete(file, url, size, timeout, label):
             break
         try:
             with contextlib.ExitStack() as open_things:
+                deadline = Deadline(timeout)
                 with _network_errors(url, timeout):
-                    response, begin = _request_from(url, begin, size, timeout)
+                    response, begin = _request_from(url, begin, size, deadline)
                     open_things.enter_context(response)
                 file.truncate(begin)  # to nothing where the whole file comes
-                _receive(response, begin, file, url, size, timeout, label)
+                _receive(response, begin, file, url, size, deadline, label)
             break
         except _Broken as broken:
             kept = file.seek(0, os.SEEK_END)
@@ -146,7 +149,7 @@ def _complete(file, url, size, timeout, label):
     return start > 0
 
 
-def _receive(response, begin, file, url, size, timeout, label):
+def _receive(response, begin, file, url, size, deadline, label):
     """Append to ``file``, which has ``begin`` bytes, what a request for the rest brings."""
     total = size if response.length is None else begin + response.length
     if size is not None and total != size:
@@ -154,14 +157,15 @@ def _receive(response, begin, file, url, size, timeout, label):
             f"cannot fetch {url} (the server has {total:,} bytes there, the published file {size:,})"
         )
     done, limit = begin, LIMIT if size is None else size
-    since, arrived = time.monotonic(), 0
+    timeout, since, arrived = deadline.seconds, time.monotonic(), 0
     with tqdm(
         total=total, initial=begin, desc=label, unit="B", unit_scale=True, leave=False,
         dynamic_ncols=True, disable=None if label else True,
     ) as bar:  # fmt: skip
         while True:
             with _network_errors(url, timeout):
-                # one call of the system: read() would wait for the whole chunk, however slowly it comes
+                deadline.restart()
+                # what is there: read() would wait for the whole chunk, however slowly it comes
                 data = response.read1(min(CHUNK, limit - done + 1))
                 arrived += len(data)
                 if time.monotonic() - since >= timeout:
@@ -180,21 +184,14 @@ def _receive(response, begin, file, url, size, timeout, label):
         raise _Broken(f"the connection ended after {done:,} of {total:,} bytes")
 
 
-def _request_from(url, start, size, timeout):
+def _request_from(url, start, size, deadline):
     """Return a response, and the byte it begins at: ``start``, or 0 where the server knows no ranges."""
-    handlers = (
-        urllib.request.ProxyHandler, urllib.request.HTTPHandler, urllib.request.HTTPSHandler,
-        urllib.request.HTTPRedirectHandler, urllib.request.HTTPDefaultErrorHandler,
-        urllib.request.HTTPErrorProcessor, urllib.request.UnknownHandler,
-    )  # fmt: skip
-    opener = urllib.request.OpenerDirector()  # build_opener's would follow a redirect to ftp, too
-    for handler in handlers:
-        opener.add_handler(handler())
+    director = opener(deadline)
     headers = {"User-Agent": f"nanodet/{__version__}", "Accept-Encoding": "identity"}
     if start:
         request = urllib.request.Request(url, headers=headers | {"Range": f"bytes={start}-"})
         try:
-            response = opener.open(request, timeout=timeout)
+            response = director.open(request, timeout=deadline.seconds)
         except urllib.error.HTTPError as error:
             error.close()
             if error.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
@@ -207,7 +204,8 @@ def _request_from(url, start, size, timeout):
             if re.fullmatch(rf"bytes {start}-\d+/{whole}", described.strip()):
                 return response, start
             response.close()
-    response = opener.open(urllib.request.Request(url, headers=headers), timeout=timeout)
+    request = urllib.request.Request(url, headers=headers)
+    response = director.open(request, timeout=deadline.seconds)
     if response.status != http.client.OK:
         response.close()
         raise urllib.error.URLError(f"the server answers {response.status} {response.reason}")

@@ -1,0 +1,148 @@
+"""HTTP requests that end in time, whatever a server sends and however slowly.
+
+The sockets' own timeout is for one read each: a byte now and then would keep a request alive for ever.
+"""
+
+import functools
+import http.client
+import io
+import queue
+import socket
+import threading
+import time
+import urllib.request
+
+
+class Deadline:
+    """When a step of a transfer has to be done.
+
+    Attributes:
+        seconds: that a step may take.
+    """
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+        self.restart()
+
+    def restart(self):
+        """Begin a step."""
+        self._end = time.monotonic() + self.seconds
+
+    def left(self):
+        """Return how many seconds are left, above 0.
+
+        Raises:
+            TimeoutError: none.
+        """
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        return left
+
+
+def opener(deadline):
+    """Return a `urllib.request.OpenerDirector` for http and https whose reads keep a `Deadline`.
+
+    So do finding the server's address and connecting. Redirects to other protocols are refused.
+    """
+    director = urllib.request.OpenerDirector()  # build_opener's would follow a redirect to ftp, too
+    for handler in (
+        urllib.request.ProxyHandler(), _HttpHandler(deadline), _HttpsHandler(deadline),
+        _RedirectHandler(), urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPErrorProcessor(), urllib.request.UnknownHandler(),
+    ):  # fmt: skip
+        director.add_handler(handler)
+    return director
+
+
+class _HttpHandler(urllib.request.HTTPHandler):
+    def __init__(self, deadline):
+        super().__init__()
+        self._connection = functools.partial(_connection, http.client.HTTPConnection, deadline)
+
+    def http_open(self, request):
+        return self.do_open(self._connection, request)
+
+
+class _HttpsHandler(urllib.request.HTTPSHandler):
+    def __init__(self, deadline):
+        super().__init__()
+        self._connection = functools.partial(_connection, http.client.HTTPSConnection, deadline)
+
+    def https_open(self, request):
+        return self.do_open(self._connection, request)
+
+
+class _RedirectHandler(urllib.request.HTTPRedirectHandler):
+    def http_error_302(self, request, response, code, message, headers):
+        response.close()  # or all of its content would be read
+        return super().http_error_302(request, response, code, message, headers)
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
+
+def _connection(kind, deadline, host, timeout=None, **settings):
+    """Return an `http.client` connection of a kind; see `opener`."""
+    connection = kind(host, timeout=timeout, **settings)
+    connection._create_connection = functools.partial(_connect, deadline)
+    connection.response_class = functools.partial(_Response, deadline)
+    return connection
+
+
+def _connect(deadline, address, timeout=None, source_address=None):
+    """Do what `socket.create_connection` does, in the time that is left."""
+    problem = None
+    for family, kind, protocol, _, place in _addresses(*address, deadline):
+        connected = socket.socket(family, kind, protocol)
+        try:
+            connected.settimeout(deadline.left())
+            connected.connect(place)
+            return connected
+        except OSError as error:
+            connected.close()
+            problem = error
+    raise problem or OSError("the server has no address")
+
+
+def _addresses(host, port, deadline):
+    """Return what `socket.getaddrinfo` does, which knows no timeout."""
+    answers = queue.SimpleQueue()
+
+    def ask():
+        try:
+            answers.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            answers.put(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        found = answers.get(timeout=deadline.left())
+    except queue.Empty:
+        raise TimeoutError("timed out") from None
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+class _Response(http.client.HTTPResponse):
+    def __init__(self, deadline, connected, *arguments, **settings):
+        super().__init__(connected, *arguments, **settings)
+        self.fp = io.BufferedReader(_Reads(self.fp.detach(), connected, deadline))
+
+
+class _Reads(io.RawIOBase):
+    """The bytes of a socket, as long as there is time."""
+
+    def __init__(self, raw, connected, deadline):
+        self._raw, self._socket, self._deadline = raw, connected, deadline
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        self._socket.settimeout(self._deadline.left())
+        return self._raw.readinto(buffer)
+
+    def close(self):
+        self._raw.close()
+        super().close()
