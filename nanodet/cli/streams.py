@@ -1,7 +1,9 @@
 """Standard output and error of a command, whatever they are: terminal, log, full disk, closed."""
 
 import contextlib
+import errno
 import os
+import stat
 import sys
 
 from nanodet.cli.terminal import escape_log_lines, shown
@@ -104,4 +106,6 @@ class _Output(_Stream):
     def _failed(self, error):
         if isinstance(error, BrokenPipeError):
             raise ReaderGone(*error.args) from None
+        if error.errno == errno.EIO and stat.S_ISCHR(os.fstat(self._stream.fileno()).st_mode):
+            return  # a terminal that was closed: SIGHUP ends this, if anything does
         raise NanodetError(f"standard output: cannot be written ({error.strerror})") from None

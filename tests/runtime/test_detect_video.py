@@ -1,10 +1,14 @@
 """`nanodet detect` on videos and streams keeps every frame and its time, however it ends."""
 
+import fcntl
+import os
 import signal
+import subprocess
+import termios
 import time
 
 import pytest
-from detect_process import detect, error_line, json_lines, names, picture, start
+from detect_process import NANODET, detect, error_line, json_lines, names, picture, start
 from moving_pictures import (
     frame_times,
     lasts,
@@ -113,7 +117,7 @@ def test_interrupted_video_is_complete(model, tmp_path, number, times):
     video = write_video(tmp_path / "long.avi", 20000, size=(64, 48))
     out = tmp_path / "out"
     process = start(model, video, "--out", out)
-    wait_for_frames(process, out, ".long-*.mp4")
+    wait_for_frames(process, out, ".nanodet-*.mp4")
     assert not (out / "long.mp4").exists()
     for _ in range(times):
         process.send_signal(number)
@@ -127,11 +131,27 @@ def test_interrupted_video_is_complete(model, tmp_path, number, times):
     assert len(read_video(out / "long.mp4")[0]) == len(lines)
 
 
+def test_a_recording_whose_terminal_is_closed_is_complete(model, tmp_path):
+    video, out = write_video(tmp_path / "long.avi", 20000, size=(64, 48)), tmp_path / "out"
+    screen, terminal = os.openpty()
+    process = subprocess.Popen(
+        [*NANODET, "detect", str(model), str(video), "--out", str(out)],
+        stdout=terminal, stderr=terminal, start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(terminal, termios.TIOCSCTTY, 0),
+    )  # fmt: skip
+    os.close(terminal)
+    wait_for_frames(process, out, ".nanodet-*.mp4")
+    os.close(screen)  # the kernel sends SIGHUP
+    assert process.wait(timeout=20) == 128 + signal.SIGHUP
+    assert names(out) == ["detections.jsonl", "long.mp4"]
+    assert 0 < len(read_video(out / "long.mp4")[0]) == len(json_lines(out)) < 20000
+
+
 def test_interrupted_stream_lasts_as_long_as_it_ran(model, tmp_path):
     out = tmp_path / "out"
     with serving() as url:
         process = start(model, url + "/stream", "--out", out)
-        wait_for_frames(process, out, ".stream-*.mp4")
+        wait_for_frames(process, out, ".nanodet-*.mp4")
         time.sleep(1)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=20)
@@ -146,7 +166,7 @@ def test_reconnecting_ends_by_ctrl_c(model, tmp_path):
     out = tmp_path / "out"
     with serving(frames=5) as url:
         process = start(model, url + "/stream", "--out", out, "--reconnect")
-        wait_for_frames(process, out, ".stream-*.mp4")
+        wait_for_frames(process, out, ".nanodet-*.mp4")
         time.sleep(1.5)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=5)
