@@ -2,7 +2,6 @@
 
 import dataclasses
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from nanodet.runtime.files import check_writable, replacing, sha256, write_text
 from nanodet.runtime.ncnn_unify import unify
 from nanodet.runtime.printable import say
 from nanodet.runtime.spec import Spec
+from nanodet.runtime.temporary import temporary_folder
 
 TOLERANCE = 1e-4  # of scores and logits, relative where they are above 1
 SUFFIXES = (".ckpt", ".pth")
@@ -103,7 +103,7 @@ def import_model(param, config, out, images=None, limit=LIMIT, report=say, file=
     with replacing(out) as temporary:
         own = carried(config, imported=source, norms_measured=bool(measured))
         torch.save({"state_dict": state, KEY: own}, temporary)
-        with tempfile.TemporaryDirectory(prefix="nanodet-import-") as folder:
+        with temporary_folder() as folder:
             theirs = _ncnn_backend(graph, weights_file, spec, Path(folder))
             difference = compare(TorchBackend(temporary), theirs, pairs, images, param)
     report(f"torch and ncnn differ by at most {difference:.1e} (allowed: {TOLERANCE:g})")

@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from nanodet.errors import NanodetError
 from nanodet.export.quiet import decisive_line
 from nanodet.runtime.ncnn_graph import Graph
 from nanodet.runtime.ncnn_weights import load_weights
+from nanodet.runtime.temporary import temporary_folder
 
 TIME_LIMIT_S = 300
 
@@ -43,7 +43,7 @@ def convert(onnx_path, param, spec, half, log=None):
         NanodetError: pnnx is missing, failed, or wrote something ncnn cannot load.
     """
     param = Path(param)
-    with tempfile.TemporaryDirectory(prefix="nanodet-pnnx-") as folder:
+    with temporary_folder() as folder:
         folder = Path(folder)
         shutil.copyfile(onnx_path, folder / "model.onnx")
         printed = _run_pnnx(folder, spec.input_size, half)

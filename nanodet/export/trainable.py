@@ -2,7 +2,6 @@
 
 import copy
 import dataclasses
-import tempfile
 import zipfile
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from nanodet.runtime.ncnn_graph import Graph
 from nanodet.runtime.ncnn_unify import unify
 from nanodet.runtime.publish import finish_publishing
 from nanodet.runtime.spec import Spec
+from nanodet.runtime.temporary import temporary_folder
 
 
 def trainable(model, config, file, report):
@@ -125,7 +125,7 @@ def _imported(param, config, file, report):
     own = copy.deepcopy(config)
     own.model.arch.head.num_classes = form.classes
     own.class_names = class_names_of(param, form.classes)
-    with tempfile.TemporaryDirectory(prefix="nanodet-import-") as folder:
+    with temporary_folder() as folder:
         out = Path(folder) / f"{param.stem}{SUFFIXES[0]}"
         import_model(param, own, out, report=_nowhere, file=file)
         checkpoint = read_checkpoint(out)

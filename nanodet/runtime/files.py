@@ -3,19 +3,13 @@
 import contextlib
 import hashlib
 import os
-import re
-import shutil
 import sys
 import tempfile
 from pathlib import Path
 
 from nanodet.errors import NanodetError
 from nanodet.runtime.input_files import ANY, open_input
-from nanodet.runtime.locks import abandoned, hold
-
-TEMPORARY = ".nanodet-"  # how the names of temporary files and folders begin
-_TEMPORARY = re.compile(rf"{re.escape(TEMPORARY)}\w{{8}}(\..*)?")
-_cleared = set()  # folders, by this process
+from nanodet.runtime.temporary import temporary_file
 
 
 @contextlib.contextmanager
@@ -24,7 +18,7 @@ def replacing(path):
 
     The temporary name keeps the suffix, for writers that choose a format by it. On any
     exception the temporary file is removed and ``path`` is left as it was. What killed processes left
-    in the folder goes as well, see `remove_abandoned`.
+    in the folder goes as well, see `nanodet.runtime.temporary`.
 
     Raises:
         NanodetError: the folder cannot be made or written.
@@ -33,52 +27,15 @@ def replacing(path):
     if path.is_symlink():
         path = Path(os.path.realpath(path))  # the link stays, and points to what is written
     make_folder(path.parent)
-    if path.parent not in _cleared:  # once: there may be 20,000 pictures to write
-        remove_abandoned(path.parent)
-        _cleared.add(path.parent)
     try:
-        handle, temporary = _temporary_file(path)
-    except OSError as error:
-        raise NanodetError(f"{path}: cannot be written ({error.strerror})") from None
-    try:
-        yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes files private
-        os.replace(temporary, path)
+        with temporary_file(path.parent, path.suffix) as temporary:
+            yield temporary
+            umask = os.umask(0)
+            os.umask(umask)
+            os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes files private
+            os.replace(temporary, path)
     except OSError as error:
         raise NanodetError(f"{path}: cannot be written ({error.strerror or error})") from None
-    finally:
-        temporary.unlink(missing_ok=True)
-        if handle is not None:
-            os.close(handle)
-
-
-def _temporary_file(path):
-    """Return descriptor and path of a new file beside ``path``; held, or else closed again."""
-    while True:
-        handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=path.suffix, dir=path.parent)
-        if not hold(handle):
-            os.close(handle)
-            return None, Path(name)
-        if os.path.lexists(name):
-            return handle, Path(name)
-        os.close(handle)  # another process took it for abandoned before it was held
-
-
-def remove_abandoned(folder):
-    """Remove the temporary files and folders in ``folder`` whose processes have been killed."""
-    try:
-        paths = list(Path(folder).iterdir())
-    except OSError:  # one that may be written, but not read
-        return
-    for path in paths:
-        if _TEMPORARY.fullmatch(path.name):
-            with abandoned(path) as really:
-                if really and path.is_dir():
-                    shutil.rmtree(path, ignore_errors=True)
-                elif really:
-                    path.unlink(missing_ok=True)
 
 
 def write_text(path, text):

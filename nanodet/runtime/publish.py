@@ -9,13 +9,12 @@ library, which may not write, reads them where they lie.
 
 import contextlib
 import os
-import shutil
-import tempfile
 from pathlib import Path
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.files import TEMPORARY, make_folder, remove_abandoned
-from nanodet.runtime.locks import hold, locked
+from nanodet.runtime.files import make_folder
+from nanodet.runtime.locks import locked
+from nanodet.runtime.temporary import temporary_folder
 
 INCOMING = ".incoming"
 
@@ -33,19 +32,8 @@ def working_folder(out):
         NanodetError: ``out`` cannot be made or written.
     """
     make_folder(out)
-    remove_abandoned(out)
     try:
-        with contextlib.ExitStack() as open_things:
-            work = None
-            while (
-                work is None or not work.is_dir()
-            ):  # another took it for abandoned before it was held
-                work = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=out))
-                with contextlib.suppress(FileNotFoundError):
-                    handle = os.open(work, os.O_RDONLY)
-                    open_things.callback(os.close, handle)
-                    hold(handle)
-            open_things.callback(shutil.rmtree, work, ignore_errors=True)
+        with temporary_folder(out) as work:
             yield work
     except OSError as error:
         raise NanodetError(f"{out}: cannot be written ({error.strerror or error})") from None

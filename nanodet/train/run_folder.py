@@ -10,8 +10,9 @@ from pytorch_lightning.callbacks import Callback
 
 from nanodet.config import save_config
 from nanodet.errors import NanodetError
-from nanodet.runtime.files import make_folder, remove_abandoned
+from nanodet.runtime.files import make_folder
 from nanodet.runtime.locks import locked
+from nanodet.runtime.temporary import remove_abandoned
 from nanodet.train.checkpoints import BEST, LAST
 from nanodet.train.metrics_csv import NAME
 from nanodet.train.report import REPORT

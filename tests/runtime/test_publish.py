@@ -111,7 +111,7 @@ def test_what_cannot_be_published_changes_nothing(versions, tmp_path):
 
 
 def test_the_work_of_the_living_stays_and_hidden_files_are_not_moved(tmp_path):
-    (tmp_path / ".nanodet-dead_one").mkdir()
+    (tmp_path / ".nanodet-tmp-dead_one").mkdir()
     (tmp_path / INCOMING).mkdir()
     (tmp_path / INCOMING / ".bashrc").write_text("rm -rf")
     with working_folder(tmp_path) as mine:

@@ -66,9 +66,9 @@ def test_killed_and_resumed_equals_uninterrupted(root, trained, small_config, tm
     assert first["epoch"] == 0
 
     # what a kill while writing leaves behind must not be read
-    (folder / ".nanodet-abcd1234.ckpt").write_bytes(b"half a checkpoint")
+    (folder / ".nanodet-tmp-abcd1234.ckpt").write_bytes(b"half a checkpoint")
     train(load_config(config, ["schedule.resume=true"]), say=lambda line: None)
-    assert not (folder / ".nanodet-abcd1234.ckpt").exists()
+    assert not (folder / ".nanodet-tmp-abcd1234.ckpt").exists()
     expected, expected_rows = read(trained.folder)
     assert any(name.startswith("avg_model.") for name in expected["state_dict"])
     assert_same_run(*read(folder), expected, expected_rows)

@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from nanodet.bench.outputs import check_outputs, put_out
@@ -21,6 +20,7 @@ from nanodet.bench.target.program import check_machine, find_program
 from nanodet.bench.target.ssh import SshDevice
 from nanodet.errors import NanodetError
 from nanodet.runtime.printable import say
+from nanodet.runtime.temporary import temporary_folder
 
 ERROR = f"{PROGRAM}: error: "  # what its last line begins with when it fails
 
@@ -74,7 +74,7 @@ def remote_bench(
     if not re.fullmatch(r"big|little|all|\d+([-,]\d+)*", cores):
         raise NanodetError(f"--cores {cores}: must be big, little, all, or numbers such as 0,2")
     program = find_program(program)
-    with tempfile.TemporaryDirectory(prefix="nanodet-") as here:
+    with temporary_folder() as here:
         parcel = Parcel(models, graphs, threads, precisions, program, image, here)
         with device, Guard(device, folder) as guard:
             check_machine(program, guard.machine)

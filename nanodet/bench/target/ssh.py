@@ -1,13 +1,13 @@
 """A device that is reached by OpenSSH's client; on its side a shell is enough."""
 
+import contextlib
 import os
 import re
-import shutil
 import subprocess
-import tempfile
 
 from nanodet.bench.target.device import Device, quote
 from nanodet.errors import NanodetError
+from nanodet.runtime.temporary import temporary_folder
 
 LINK_FAILED = 255
 LONGEST_SOCKET = 80  # bytes; the system's limit is 108, and ssh adds some to the name
@@ -58,11 +58,11 @@ class SshDevice(Device):
         )
         self._options = [*ours, *options, *defaults]  # ssh takes the first of several
         self._port = ["-p", match[3]] if match[3] else []
-        self._sockets = None
+        self._sockets, self._files = None, contextlib.ExitStack()
 
     def __enter__(self):
         if os.name != "nt":  # there ssh cannot share a connection
-            self._sockets = tempfile.mkdtemp(prefix="nanodet-ssh-")
+            self._sockets = self._files.enter_context(temporary_folder())
         return self
 
     def _sharing(self):
@@ -74,8 +74,7 @@ class SshDevice(Device):
         return ["ControlMaster=auto", "ControlPersist=no", f'ControlPath="{path}"']
 
     def __exit__(self, *exception):
-        if self._sockets is not None:
-            shutil.rmtree(self._sockets, ignore_errors=True)
+        self._files.close()
 
     def words(self, script):
         options = [*self._sharing(), *self._options]

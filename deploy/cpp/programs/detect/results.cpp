@@ -6,7 +6,6 @@
 #include <iostream>
 #include <utility>
 
-#include "common/whole_file.h"
 #include "nanodet/error.h"
 #include "nanodet/json_lines.h"
 
@@ -22,17 +21,13 @@ JsonLines::JsonLines(std::string path, const Spec& spec) : path_(std::move(path)
     std::string opened = path_;
     if (!fs::exists(status) || fs::is_regular_file(status)) {
         path_ = behind_link(path_);
-        opened = temporary_ = temporary_beside(path_);
+        temporary_ = std::make_unique<TemporaryFile>(path_);
+        opened = temporary_->name();
     }
     errno = 0;
     file_.open(opened, std::ios::binary);
     if (!file_)
         throw Error(path_ + ": cannot be written (" + std::strerror(errno) + ")");
-}
-
-JsonLines::~JsonLines() {
-    std::error_code ignored;
-    if (!temporary_.empty()) fs::remove(temporary_, ignored);
 }
 
 bool JsonLines::write(const Frame& frame, const std::vector<Detection>& detections) {
@@ -41,7 +36,7 @@ bool JsonLines::write(const Frame& frame, const std::vector<Detection>& detectio
                            {frame.picture.width, frame.picture.height}, frame.index, frame.time_s)
            << '\n';
     // a reader of a pipe wants each line when it is there
-    if (temporary_.empty()) stream.flush();
+    if (!temporary_) stream.flush();
     if (!stream) {
         if (errno == EPIPE) return false;  // nobody reads any more: no error of ours
         throw Error((path_ == "-" ? "standard output" : path_) + ": cannot be written (" +
@@ -55,9 +50,8 @@ void JsonLines::finish() {
     errno = 0;
     file_.close();
     if (!file_) throw Error(path_ + ": cannot be written (" + std::strerror(errno) + ")");
-    if (temporary_.empty()) return;
-    move_into_place(temporary_, path_);
-    temporary_.clear();
+    if (temporary_) temporary_->move_into_place();
+    temporary_.reset();
 }
 
 std::vector<std::unique_ptr<Sink>> open_sinks(const Arguments& arguments, const Source& source,

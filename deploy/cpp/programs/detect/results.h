@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "arguments.h"
+#include "common/whole_file.h"
 #include "nanodet/decode.h"
 #include "nanodet/spec.h"
 #include "sources.h"
@@ -31,13 +32,13 @@ class JsonLines : public Sink {
 public:
     /// @throws Error  the file cannot be written
     JsonLines(std::string path, const Spec& spec);
-    ~JsonLines() override;
 
     bool write(const Frame& frame, const std::vector<Detection>& detections) override;
     void finish() override;
 
 private:
-    std::string path_, temporary_;
+    std::string path_;
+    std::unique_ptr<TemporaryFile> temporary_;
     const Spec& spec_;
     std::ofstream file_;
 };

@@ -115,13 +115,11 @@ public:
             throw Error(path_ + ": would replace the source; choose another --out");
         make_folder(folder);
         // from the root on, or FFmpeg takes what precedes a colon for a protocol
-        temporary_ = temporary_beside(fs::absolute(path_).string());
+        temporary_ = std::make_unique<TemporaryFile>(fs::absolute(path_).string());
     }
 
     ~DrawnVideo() override {
-        writer_.release();
-        std::error_code ignored;
-        fs::remove(temporary_, ignored);
+        writer_.release();  // while it still has its name
     }
 
     bool write(const Frame& frame, const std::vector<Detection>& detections) override {
@@ -129,7 +127,7 @@ public:
         if (!writer_.isOpened()) {
             size_ = picture.size();
             const int codec = cv::VideoWriter::fourcc('m', 'p', '4', 'v');
-            if (!writer_.open(temporary_, cv::CAP_FFMPEG, codec, fps_, size_))
+            if (!writer_.open(temporary_->name(), cv::CAP_FFMPEG, codec, fps_, size_))
                 throw Error(path_ + ": this video cannot be written");
         }
         cv::Mat fitting = picture;  // a stream that changes its size: the file cannot
@@ -143,7 +141,7 @@ public:
         if (!writer_.isOpened()) return;
         writer_.release();
         // OpenCV does not tell of a full disk; an index that cannot be read does
-        cv::VideoCapture reader(temporary_, cv::CAP_FFMPEG);
+        cv::VideoCapture reader(temporary_->name(), cv::CAP_FFMPEG);
         if (!reader.isOpened() || reader.get(cv::CAP_PROP_FRAME_COUNT) < 1)
             throw Error(path_ + ": this video cannot be written (is the disk full?)");
         reader.release();
@@ -155,12 +153,12 @@ public:
             std::nth_element(steps.begin(), middle, steps.end());
             times_.push_back(times_.back() + (*middle > 0 ? std::min(*middle, 1 / fps_) : 1 / fps_));
             try {
-                set_frame_times(temporary_, times_);
+                set_frame_times(temporary_->name(), times_);
             } catch (const std::exception& error) {
                 throw Error(path_ + ": this video cannot be written (" + error.what() + ")");
             }
         }
-        move_into_place(temporary_, path_);
+        temporary_->move_into_place();
     }
 
 private:
@@ -175,7 +173,8 @@ private:
     const Spec& spec_;
     double fps_;
     std::vector<double> times_;
-    std::string path_, temporary_;
+    std::string path_;
+    std::unique_ptr<TemporaryFile> temporary_;
     cv::VideoWriter writer_;
     cv::Size size_;
 };

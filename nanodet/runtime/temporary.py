@@ -1,0 +1,105 @@
+"""Temporary files and folders that do not outlive their process for long, however it ends.
+
+Each is held while its process lives, see `nanodet.runtime.locks`. Those of processes that were killed
+are removed by the next that makes one in the same folder; the C++ programs name and hold theirs in
+the same way.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from nanodet.runtime.locks import abandoned, hold
+
+TEMPORARY = ".nanodet-tmp-"  # how their names begin
+_TEMPORARY = re.compile(rf"{re.escape(TEMPORARY)}\w{{8}}(\..*)?", re.ASCII | re.DOTALL)
+_cleared = set()  # folders, by this process
+
+
+@contextlib.contextmanager
+def temporary_file(folder, suffix=""):
+    """Yield the path of a new, empty file in ``folder``, which is gone afterwards.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    with _held(folder, lambda: _closed(tempfile.mkstemp(suffix, TEMPORARY, folder))) as path:
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def temporary_folder(folder=None):
+    """Yield the path of a new folder in ``folder``, which is gone afterwards.
+
+    Args:
+        folder: None for the system's folder for temporary files.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    folder = tempfile.gettempdir() if folder is None else folder
+    with _held(folder, lambda: tempfile.mkdtemp(prefix=TEMPORARY, dir=folder)) as path:
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def remove_abandoned(folder):
+    """Remove the temporary files and folders in ``folder`` whose processes have been killed."""
+    with (
+        contextlib.suppress(OSError),
+        os.scandir(folder) as entries,
+    ):  # may be written, but not read
+        for entry in entries:
+            if _TEMPORARY.fullmatch(entry.name) and _is_ours(entry):
+                _remove_if_abandoned(entry)
+
+
+def _is_ours(entry):
+    with contextlib.suppress(OSError):
+        status = entry.stat(follow_symlinks=False)
+        return not entry.is_symlink() and (os.name == "nt" or status.st_uid == os.geteuid())
+    return False
+
+
+def _remove_if_abandoned(entry):
+    with abandoned(entry.path) as really, contextlib.suppress(OSError):
+        if really and entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path, ignore_errors=True)
+        elif really:
+            os.unlink(entry.path)
+
+
+def _closed(made):
+    os.close(made[0])
+    return made[1]
+
+
+@contextlib.contextmanager
+def _held(folder, make):
+    """Yield the path of what ``make`` makes in ``folder``, held."""
+    folder = os.path.abspath(folder)
+    if folder not in _cleared:  # once: there may be 20,000 pictures to write
+        _cleared.add(folder)
+        remove_abandoned(folder)
+    while True:
+        path = Path(make())
+        with contextlib.ExitStack() as handles:
+            if os.name != "nt":  # there what is open cannot be renamed
+                try:
+                    handle = os.open(path, os.O_RDONLY)
+                except FileNotFoundError:
+                    continue  # another process took it for abandoned before it was held
+                handles.callback(os.close, handle)
+                hold(handle)
+                if not os.path.lexists(path):
+                    continue
+            yield path
+            return
