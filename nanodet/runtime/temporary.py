@@ -9,6 +9,7 @@ import contextlib
 import os
 import re
 import shutil
+import stat
 import tempfile
 from pathlib import Path
 
@@ -65,7 +66,8 @@ def remove_abandoned(folder):
 def _is_ours(entry):
     with contextlib.suppress(OSError):
         status = entry.stat(follow_symlinks=False)
-        return not entry.is_symlink() and (os.name == "nt" or status.st_uid == os.geteuid())
+        plain = stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)
+        return plain and (os.name == "nt" or status.st_uid == os.geteuid())
     return False
 
 
