@@ -210,7 +210,6 @@ GRAPHS = {
     "NUL after the first layer": _bytes(b"\nConvolution ", b"\n\x00Convolution "),
     "NUL at the end": lambda graph: graph + b"\x00",
     "an escape sequence in a name": _bytes(b"sigmoid_53", b"\x1b[2Jsigmoid"),
-    "carriage returns alone": lambda graph: graph.replace(b"\n", b"\r"),
     "a carriage return in a line": _bytes(b" 1 1 161", b" 1 1\r161"),
     "form feeds between words": _bytes(b" 1 1 161", b" 1\x0c1 161"),
     "vertical tabs between words": _bytes(b" 1 1 161", b" 1\x0b1 161"),
@@ -301,6 +300,28 @@ SPECS = {
 }  # fmt: skip
 
 
+# layers that change nothing
+_KEEPING = (
+    "Dropout d 1 1 data first", "Split d 1 1 data first", "Noop d 1 1 data first",
+    "Clip d 1 1 data first 0=-1e9 1=1e9", "BinaryOp d 1 1 data first 0=2 1=1 2=1.0",
+    "Interp d 1 1 data first 0=2", "Permute d 1 1 data first 0=0", "Concat d 1 1 data first 0=0",
+    "Reshape d 1 1 data first 0=160 1=96 2=3", "ShuffleChannel d 1 1 data first 0=1",
+    "Crop d 1 1 data first -23309=1,0 -23310=1,3 -23311=1,0",
+    "Slice d 1 1 data first -23300=1,3 1=0",
+)  # fmt: skip
+
+
+def _first(layer):
+    """Put a layer between the picture and the first convolution."""
+
+    def change(graph):
+        head, tail = graph.split(b" data\n", 1)
+        tail = layer.encode() + b"\n" + tail.replace(b" data ", b" first ", 1)
+        return (head + b" data\n" + tail).replace(b"143 166", b"144 167")
+
+    return change
+
+
 def _lines(change):
     return lambda graph: b"\n".join(change(graph.split(b"\n")))
 
@@ -308,6 +329,7 @@ def _lines(change):
 # name: what becomes of the bytes of the graph; the model finds the same all the same
 SAME_GRAPHS = {
     "CRLF": lambda graph: graph.replace(b"\n", b"\r\n"),
+    "carriage returns alone": lambda graph: graph.replace(b"\n", b"\r"),
     "no newline at the end": lambda graph: graph.rstrip(b"\n"),
     "empty lines": lambda graph: graph.replace(b"\n", b"\n\n \n"),
     "tabs": lambda graph: graph.replace(b" ", b"\t"),
@@ -335,6 +357,7 @@ SAME_GRAPHS = {
     "a Dropout in between": lambda graph: graph.replace(b"143 166", b"144 167").replace(
         b"1 1 161 163", b"1 1 161 soft\nDropout d 1 1 soft 163"
     ),
+    **{f"a {layer.split()[0]} on the picture itself": _first(layer) for layer in _KEEPING},
     "an output more": lambda graph: graph.replace(
         b"143 166", b"144 168"
     ).replace(b"1 1 164 output", b"1 1 one output").replace(

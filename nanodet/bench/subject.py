@@ -7,13 +7,16 @@ import cv2
 import numpy as np
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.backends.ncnn import import_ncnn, set_options
+from nanodet.runtime.backends.ncnn import import_ncnn, own_mat, set_options
 from nanodet.runtime.detector import Detector
 from nanodet.runtime.ncnn_graph import SHAPE_HINT, Graph
+from nanodet.runtime.ncnn_parameters import KINDS
+from nanodet.runtime.ncnn_shapes import blob_shapes
 from nanodet.runtime.pictures import read_picture
 from nanodet.runtime.spec import check_input_size
 
 PICTURE_SIZE = 640, 480
+_MOST_CHANNELS = 4096  # of a graph's input
 _NCNN_OPTIONS = (
     "lightmode", "openmp_blocktime", "use_packing_layout", "use_winograd_convolution",
     "use_sgemm_convolution", "use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic",
@@ -106,6 +109,9 @@ class GraphSubject:
             if ncnn.layer_to_index(layer.kind) < 0:
                 raise NanodetError(f"{path}: layer {layer.name}: ncnn has no layer {layer.kind}")
         channels = fit_graph(graph, self._size, path)
+        if all(layer.kind in KINDS for layer in graph.layers):  # else none but ncnn can tell
+            blob_shapes(graph, (channels, *self._size[::-1]), path)
+            graph = graph.without_shape_hints()
         self._left_out = [layer.name for layer in graph.layers if _makes_boxes(layer)]
         graph.layers = [layer for layer in graph.layers if not _makes_boxes(layer)]
         self._net = ncnn.Net()
@@ -115,11 +121,12 @@ class GraphSubject:
         if self._net.load_model(ncnn.DataReaderFromEmpty()) != 0:
             raise NanodetError(f"{path}: ncnn cannot load this graph with empty weights")
         (self._input,), self._outputs = self._net.input_names(), self._net.output_names()
-        self._picture = np.full((channels, self._size[1], self._size[0]), 0.01, np.float32)
+        picture = np.full((channels, self._size[1], self._size[0]), 0.01, np.float32)
+        self._picture = own_mat(picture)
 
     def _extract(self):
         extractor = self._net.create_extractor()
-        extractor.input(self._input, self._ncnn.Mat(self._picture))
+        extractor.input(self._input, self._picture)
         return [extractor.extract(name)[0] for name in self._outputs]
 
     def run(self):
@@ -161,6 +168,8 @@ def fit_graph(graph, size, file):
         )
     (entrance,) = inputs
     channels = entrance.whole(2) or 3
+    if not 0 < channels <= _MOST_CHANNELS:
+        raise NanodetError(f"{file}: layer {entrance.name}: cannot have {channels} channels")
     if (entrance.whole(0), entrance.whole(1)) != tuple(size):
         entrance.values.clear()
         for layer in graph.layers:

@@ -19,7 +19,7 @@ from nanodet.model.checkpoint import KEY, carried
 from nanodet.model.class_rows import check_class_order
 from nanodet.model.network import build_network
 from nanodet.model.torch_backend import TorchBackend, spec_of
-from nanodet.runtime.backends.ncnn import NcnnBackend, check_model
+from nanodet.runtime.backends.ncnn import NcnnBackend, check_model, own_mat
 from nanodet.runtime.detector import find_model
 from nanodet.runtime.files import check_writable, replacing, sha256, write_text
 from nanodet.runtime.ncnn_unify import unify
@@ -166,8 +166,6 @@ def compare(ours, theirs, pairs, images, file):
 
 def _first_layer(network, theirs, pairs, tensor):
     """Say before which convolution the maps of both networks begin to differ."""
-    import ncnn
-
     maps = {}
 
     def keep(name):
@@ -183,7 +181,7 @@ def _first_layer(network, theirs, pairs, tensor):
         hook.remove()
     extractor = theirs.net.create_extractor()
     extractor.set_light_mode(False)
-    extractor.input(theirs.spec.input_name, ncnn.Mat(tensor[0]))
+    extractor.input(theirs.spec.input_name, own_mat(tensor[0]))
     for pair in pairs:
         _, found = extractor.extract(pair.layer.inputs[0])
         found = np.array(found)

@@ -7,6 +7,7 @@ import numpy as np
 
 from nanodet.errors import NanodetError
 from nanodet.quantize.thresholds import BINS, Histogram
+from nanodet.runtime.backends.ncnn import own_mat
 
 
 @dataclass
@@ -88,12 +89,9 @@ def extract(net, input_name, tensor, blobs):
         tensor: float32 (1, 3, H, W).
         blobs: names, in any order.
     """
-    import ncnn
-
-    picture = np.ascontiguousarray(tensor[0], np.float32)
     extractor = net.create_extractor()
     extractor.set_light_mode(False)  # light mode frees blobs that were asked for later
-    extractor.input(input_name, ncnn.Mat(picture))
+    extractor.input(input_name, own_mat(tensor[0]))
     for blob in blobs:
         status, values = extractor.extract(blob)
         if status != 0:

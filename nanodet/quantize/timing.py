@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.backends.ncnn import set_options
+from nanodet.runtime.backends.ncnn import own_mat, set_options
 from nanodet.runtime.ncnn_graph import Graph, Layer
 from nanodet.runtime.ncnn_weights import weights_to_bytes
 
@@ -56,15 +56,13 @@ def model_times(nets, spec, tensor, runs=MODEL_RUNS):
 
 
 def _medians(nets, input_name, output_name, values, runs):
-    import ncnn
-
-    picture = np.ascontiguousarray(values, np.float32)
+    picture = own_mat(values)
     seconds = np.empty((runs, len(nets)))
     for run in range(-_WARM_UP, runs):
         for index, net in enumerate(nets):
             start = time.perf_counter()
             extractor = net.create_extractor()
-            extractor.input(input_name, ncnn.Mat(picture))
+            extractor.input(input_name, picture)
             extractor.extract(output_name)
             if run >= 0:
                 seconds[run, index] = time.perf_counter() - start

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.input_files import PARAM, read_bytes
+from nanodet.runtime.input_files import PARAM, read_text
 
 MAGIC = "7767517"
 _ARRAY = 23300  # an array under key k is written as -23300-k=length,value,value
@@ -83,7 +83,7 @@ class Graph:
             NanodetError: unreadable, or not a graph; names the file and the line.
         """
         try:
-            return cls.parse(read_bytes(path, PARAM).decode(), str(path))
+            return cls.parse(read_text(path, PARAM), str(path))
         except UnicodeDecodeError:
             raise NanodetError(f"{path}: not an ncnn param file (it is not text)") from None
 
@@ -174,7 +174,6 @@ def _lines(text, file):
     """Return the lines that say something; refuse characters that not every reader takes alike."""
     lines = []
     for number, line in enumerate(text.split("\n"), 1):
-        line = line.removesuffix("\r")
         if _CONTROL.search(line):
             raise NanodetError(f"{file}: line {number}: holds a control character")
         if line.strip(_BLANKS):

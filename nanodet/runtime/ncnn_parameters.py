@@ -39,6 +39,7 @@ _KEYS = {
     "HardSigmoid": ("", "0 1", "", ""),
 }
 _KEYS = {kind: [set(map(int, keys.split())) for keys in of] for kind, of in _KEYS.items()}
+KINDS = frozenset(_KEYS)
 
 # key: allowed values; what is not here is bounded by the shapes
 _ALLOWED = {

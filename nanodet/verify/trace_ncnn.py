@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nanodet.runtime.backends.ncnn import import_ncnn
+from nanodet.runtime.backends.ncnn import own_mat
 from nanodet.runtime.ncnn_weights import load_weights
 from nanodet.verify.trace import Convolution, Value
 
@@ -48,11 +48,9 @@ def convolutions(backend):
 
 def values(backend, tensor):
     """See `nanodet.verify.trace.values`."""
-    ncnn = import_ncnn(backend.path)
     extractor = backend.net.create_extractor()
     extractor.set_light_mode(False)  # else what has been used is gone
-    picture = np.ascontiguousarray(tensor[0], np.float32)
-    extractor.input(backend.spec.input_name, ncnn.Mat(picture))
+    extractor.input(backend.spec.input_name, own_mat(tensor[0]))
     weights, sources = _weights(backend), _without_splits(backend.graph)
     found = {}
     for layer in backend.graph.layers:

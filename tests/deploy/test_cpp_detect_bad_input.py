@@ -66,12 +66,8 @@ def test_a_window_without_a_display(cpp_programs, small, picture, monkeypatch):
 
 
 @pytest.fixture
-def detect(sanitized, tmp_path, monkeypatch):
-    """The program with sanitizers: their reports would be more than one line."""
-    # the threads of OpenVINO's TBB may meet the end of the process half registered
-    (tmp_path / "lsan").write_text("leak:tbb::detail::r1::observe\n")
-    monkeypatch.setenv("LSAN_OPTIONS", f"suppressions={tmp_path / 'lsan'}:print_suppressions=0")
-    return sanitized / "programs" / "detect" / "nanodet-detect"
+def detect(sanitized_detect):
+    return sanitized_detect
 
 
 @pytest.mark.parametrize("size", [(1, 1), (8000, 1), (1, 8000)])

@@ -6,18 +6,10 @@ import shutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ncnn_worker import mutated, vouch
-from probe import ProbeError
+from ncnn_check import both, same
+from ncnn_worker import mutated
 
-from nanodet.errors import NanodetError
 from nanodet.export.stages import FP32
-from nanodet.runtime.backends import check_form
-from nanodet.runtime.ncnn_graph import Graph
-from nanodet.runtime.ncnn_shapes import blob_shapes
-from nanodet.runtime.ncnn_weights import load_weights
-from nanodet.runtime.spec import Spec
-
-SIZE = (160, 96)
 
 
 @pytest.fixture
@@ -28,52 +20,11 @@ def model(exported_small, tmp_path):
     return tmp_path / "m.param"
 
 
-def both(probe, param, size=SIZE):
-    """Return what C++ and Python say of a model; None is that it can be loaded."""
-    vouch(param)
-    try:
-        probe.ask("check_ncnn", model=str(param), size=list(size))
-        found = None
-    except ProbeError as error:
-        found = " ".join(str(error).split())  # as Python does it
-    try:
-        check(param, size)
-        return found, None
-    except NanodetError as error:
-        return found, str(error)
-
-
-def check(param, size):
-    """Do what `NcnnBackend` does before ncnn sees a file."""
-    spec = Spec.load(param.with_suffix(".json"))
-    graph = Graph.load(param)
-    for width, height in dict.fromkeys((spec.input_size, size)):
-        shapes = blob_shapes(graph, (3, height, width), str(param))
-        inputs = dict.fromkeys(graph.inputs(), (1, 3, height, width))
-        outputs = {blob: (1, *shapes[blob]) for blob in graph.outputs()}
-        check_form(spec.at_size((width, height)), str(param), inputs, outputs)
-    load_weights(param.with_suffix(".bin"), graph, param)
-
-
 def test_a_sound_model(probe, model):
     assert both(probe, model) == (None, None)
     assert both(probe, model, (320, 64)) == (None, None)
     model.write_bytes(model.read_bytes().replace(b"\n", b"\r\n"))
     assert both(probe, model) == (None, None)
-
-
-def same(probe, model):
-    """Check that both say the same of a model; return what."""
-    found, expected = both(probe, model)
-    if found is not None and expected is not None:
-        found, expected = (_without_quoted(message) for message in (found, expected))
-    assert found == expected
-    return found
-
-
-def _without_quoted(message):
-    """Leave out what is quoted from a damaged file: each language cuts it in its own way."""
-    return message.partition("'")[0].partition(", not ")[0]
 
 
 @pytest.mark.parametrize("examples", [50, pytest.param(3_000, marks=pytest.mark.slow)])

@@ -3,11 +3,14 @@
 import json
 import os
 import subprocess
+from contextlib import closing
 
 import cv2
 import numpy as np
 import pytest
+from detect_worker import Worker
 from needs import need
+from strangers import check_agree, sets, some
 
 from nanodet.export.stages import SIMPLIFIED
 from nanodet.runtime.detector import Detector
@@ -47,7 +50,9 @@ def library(root, openvino_option, tmp_path_factory):
     source = root / "deploy" / "android" / "app" / "src" / "main" / "cpp"
     # -O1: compiling takes longer than what is run here
     quick = ["-DCMAKE_CXX_FLAGS_RELEASE=-O1", "-DCMAKE_UNITY_BUILD=ON"]
-    options = ["-DNANODET_NCNN=OFF", *quick, openvino_option]
+    where = os.environ.get("ncnn_DIR")
+    ncnn = [f"-Dncnn_DIR={where}"] if where else ["-DNANODET_NCNN=OFF"]
+    options = [*ncnn, *quick, openvino_option]
     finish("cmake", "-S", source, "-B", folder, *options)
     finish("cmake", "--build", folder, "--parallel", os.cpu_count() or 1)
     return folder
@@ -187,6 +192,42 @@ def test_camera_frames(java, real_model, coco_mini, tmp_path, width, height):
 def test_nonsense_is_refused(java, small):
     """Wrong buffers, strides, turns and models; closed detectors; many threads; made-up handles."""
     assert "all native checks passed" in java("desktop.NativeChecks", small[0])
+
+
+@pytest.fixture
+def ask_java(classes, library, small):
+    """A function that lets one JVM detect in a PPM file with any model; it must live on."""
+    words = ["java", "-Xcheck:jni", f"-Djava.library.path={library}", "-cp", classes]
+    process = subprocess.Popen(
+        [*map(str, words), "org.nanodet.desktop.Detect", small[0], "1"], encoding="utf-8",
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | {"LC_ALL": "C.UTF-8"},
+    )  # fmt: skip
+
+    def ask(model, picture):
+        print("load", picture, model, sep="\t", file=process.stdin, flush=True)
+        line = process.stdout.readline()
+        assert line, f"the JVM ended with {process.wait()}"
+        return json.loads(line)
+
+    yield ask
+    process.stdin.close()
+    assert process.wait(60) == 0
+    process.stdout.close()
+
+
+@pytest.mark.parametrize("engine", ["openvino", "ncnn"])
+@pytest.mark.parametrize("count", [6, pytest.param(None, marks=pytest.mark.slow)])
+def test_models_of_strangers(request, ask_java, exported_small, tmp_path, engine, count):
+    """Refused where Python refuses them, in the same JVM, which goes on."""
+    if engine == "ncnn":
+        request.getfixturevalue("ncnn_option")
+    picture = tmp_path / "p.ppm"
+    cv2.imwrite(str(picture), np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8))
+    with closing(Worker()) as worker:
+        for name, write in some(sets(engine, exported_small, tmp_path), count).items():
+            model = write()
+            expected = worker.detect(model, picture, None if engine == "ncnn" else engine)
+            check_agree(name, expected, ask_java(model, picture))
 
 
 def test_a_damaged_model_is_one_line(classes, library, small, tmp_path):

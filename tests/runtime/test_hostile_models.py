@@ -24,10 +24,12 @@ def ask(tmp_path_factory):
     worker.close()
 
 
-def test_hostile_models_are_refused(model, ask):
-    answers = {name: ask(one) for name, one in hostile_models.refused(model).items()}
-    assert len(answers) > 400
-    for name, answer in answers.items():
+@pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.slow)])
+def test_hostile_models_are_refused(model, ask, step):
+    sets = hostile_models.refused(model)
+    assert len(sets) > 400
+    for name in list(sets)[::step]:
+        answer = ask(sets[name])
         assert ".json: " in answer or "m.param: " in answer or "m.bin: " in answer, (name, answer)
         assert answer.isprintable() and len(answer) < 1000, name
 

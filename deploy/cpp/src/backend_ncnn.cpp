@@ -48,6 +48,11 @@ public:
         std::string().swap(model_.weights);
         input_ = find(net_.input_names(), net_.input_indexes(), model_.spec.input_name);
         output_ = find(net_.output_names(), net_.output_indexes(), model_.spec.output_name);
+        const auto taker = std::find_if(
+            model_.graph.layers.begin(), model_.graph.layers.end(), [&](const NcnnLayer& layer) {
+                return std::count(layer.inputs.begin(), layer.inputs.end(), model_.spec.input_name);
+            });
+        owns_input_ = taker == model_.graph.layers.end() || taker->kind.rfind("Convolution", 0) != 0;
         try_out(*this, path);
     }
 
@@ -65,7 +70,7 @@ public:
         // and it does not write to its input
         const ncnn::Mat planes(size.width, size.height, 3, const_cast<float*>(tensor), 4U);
         ncnn::Extractor extractor = net_.create_extractor();
-        int status = extractor.input(input_, planes);
+        int status = extractor.input(input_, owns_input_ ? planes.clone() : planes);
         if (status == 0) status = extractor.extract(output_, result_);
         if (status != 0)
             throw Error(model_.path + ": ncnn failed to run the network (status " +
@@ -88,6 +93,9 @@ private:
     NcnnModel model_;
     ncnn::Net net_;
     int input_ = 0, output_ = 0;
+    // ncnn's layers that work in place write to memory that is not its own, and count its users;
+    // convolutions, with which a detector begins, do neither
+    bool owns_input_ = false;
     ncnn::Mat result_;  // keeps the last output alive
 };
 

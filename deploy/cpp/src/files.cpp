@@ -4,7 +4,6 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 
 #include "nanodet/error.h"
 
@@ -27,8 +26,10 @@ std::string read_file(const std::string& path, const std::string& what, std::uin
         const auto size = fs::file_size(path, ignored);
         if (!ignored && size > most)
             throw Error(path + ": is " + std::to_string(size) + " bytes long: too large for " + what);
-        bytes.assign(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
-        if (!file.bad()) return bytes;
+        bytes.resize(ignored ? 0 : size);
+        file.read(&bytes[0], std::streamsize(bytes.size()));
+        bytes.resize(std::size_t(file.gcount()));  // it may be shorter by now
+        if (!ignored && !file.bad()) return bytes;
     }
     const std::string reason = folder  ? "Is a directory"
                                : errno ? std::strerror(errno)

@@ -205,7 +205,7 @@ void NcnnLayer::drop(int key) {
 }
 
 NcnnGraph NcnnGraph::load(const std::string& path) {
-    return parse(read_file(path, "this model"), path);
+    return parse(read_file(path, "this model", longest), path);
 }
 
 NcnnGraph NcnnGraph::parse(const std::string& text, const std::string& file) {

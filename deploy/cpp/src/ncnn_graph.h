@@ -4,6 +4,7 @@
 /// checked: counts, names, parameters, and that every blob is made before it is used.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,6 +36,8 @@ struct NcnnLayer {
 };
 
 struct NcnnGraph {
+    static constexpr std::uintmax_t longest = 64U << 20;  ///< bytes of a file
+
     std::vector<NcnnLayer> layers;  ///< in the order in which ncnn runs them
 
     /// @throws Error  unreadable, or not a graph; names the file and the line

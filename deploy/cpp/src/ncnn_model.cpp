@@ -14,8 +14,6 @@ namespace nanodet {
 
 namespace {
 
-constexpr std::uintmax_t longest_graph = 1U << 26;  // bytes
-
 /// @throws Error  bytes of another file than the one that the spec describes
 void check_digest(const Spec& spec, const std::string& spec_file, const std::string& path,
                   const std::string& bytes) {
@@ -40,7 +38,7 @@ NcnnModel NcnnModel::load(const std::string& path) {
     model.path = path;
     model.spec = load_spec(spec_file);
     check_form(model.spec, path);
-    const std::string text = read_file(published(path), "this model", longest_graph);
+    const std::string text = read_file(published(path), "this model", NcnnGraph::longest);
     model.graph = NcnnGraph::parse(text, path);
     check_digest(model.spec, spec_file, path, text);
     model.weights = read_file(weights, "these weights");

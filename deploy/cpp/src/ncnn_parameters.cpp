@@ -93,6 +93,10 @@ bool is_allowed(const NcnnLayer& layer, int key, int value) {
 
 }  // namespace
 
+bool is_known(const std::string& kind) {
+    return known_kinds.count(kind) > 0;
+}
+
 void check_parameters(const NcnnLayer& layer, const std::string& where) {
     const auto found = known_kinds.find(layer.kind);
     if (found == known_kinds.end())

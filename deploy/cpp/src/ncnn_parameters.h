@@ -10,6 +10,9 @@
 
 namespace nanodet {
 
+/// Tells whether a NanoDet of any age has such layers.
+bool is_known(const std::string& kind);
+
 /// @param where  names file and layer in the message
 /// @throws Error  for the first parameter of a layer that ncnn could not work with
 void check_parameters(const NcnnLayer& layer, const std::string& where);

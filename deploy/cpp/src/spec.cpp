@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t longest_name = 1000;  // bytes
 constexpr int most = 1'000'000'000;  // candidates or boxes
+constexpr std::uintmax_t longest_spec = 64U << 20;  // bytes
 
 bool is_sha256(const nlohmann::json& value) {
     if (!value.is_string()) return false;
@@ -137,7 +138,7 @@ Spec parse_spec(const std::string& text, const std::string& file) {
 }
 
 Spec load_spec(const std::string& path) {
-    return parse_spec(read_file(path, "this spec"), path);
+    return parse_spec(read_file(path, "this spec", longest_spec), path);
 }
 
 }  // namespace nanodet

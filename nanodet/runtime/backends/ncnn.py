@@ -51,6 +51,9 @@ class NcnnBackend:
         self._strict, self._known_sizes = strict, set()
         self._check_size(self.spec.input_size)
         load_weights(weights, self.graph, param)
+        taker = self.graph.consumers().get(self.spec.input_name)
+        # convolutions, with which a detector begins, can do with memory that is not ncnn's own
+        self._input_mat = import_ncnn(path).Mat if is_convolution(taker) else own_mat
         self.net = load_net(self.graph, param, weights, threads, precision)
         keep_in_children(self)
 
@@ -68,17 +71,30 @@ class NcnnBackend:
         self._known_sizes.add(size)
 
     def run(self, tensor):
-        import ncnn
-
         self._check_size(tensor.shape[:1:-1])
         extractor = self.net.create_extractor()
         # ncnn's Mat refers to this memory: it must live until extract is done
         picture = np.ascontiguousarray(tensor[0], np.float32)
-        extractor.input(self.spec.input_name, ncnn.Mat(picture))
+        extractor.input(self.spec.input_name, self._input_mat(picture))
         status, output = extractor.extract(self.spec.output_name)
         if status != 0:
             raise NanodetError(f"{self.path}: ncnn failed to run the network (status {status})")
         return np.array(output, np.float32)
+
+
+def is_convolution(layer):
+    """Tell whether a layer, or None, makes memory of its own for what it gives."""
+    return layer is not None and layer.kind in ("Convolution", "ConvolutionDepthWise")
+
+
+def own_mat(picture):
+    """Return a float32 (C, H, W) as an ``ncnn.Mat`` with memory of its own.
+
+    ncnn's layers that work in place end the process where they are given other memory.
+    """
+    import ncnn
+
+    return ncnn.Mat(np.ascontiguousarray(picture, np.float32)).clone()
 
 
 def import_ncnn(path):

@@ -2,12 +2,15 @@
 #include <layer.h>
 #include <net.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 
+#include "fit_graph.h"
 #include "nanodet/error.h"
 #include "ncnn_options.h"
-#include "fit_graph.h"
+#include "ncnn_parameters.h"
+#include "ncnn_shapes.h"
 #include "subject.h"
 
 namespace nanodet::bench {
@@ -34,6 +37,11 @@ public:
             if (ncnn::layer_to_index(layer.kind.c_str()) < 0)
                 throw Error(path_ + ": layer " + layer.name + ": ncnn has no layer " + layer.kind);
         const int channels = fit_graph(graph, size_, path_);
+        const auto known = [](const NcnnLayer& layer) { return is_known(layer.kind); };
+        if (std::all_of(graph.layers.begin(), graph.layers.end(), known)) {  // else none but ncnn can tell
+            blob_shapes(graph, {channels, size_.height, size_.width}, path_);
+            graph.drop_shape_hints();
+        }
         left_out_ = leave_out_boxes(graph);
         BackendOptions options;
         options.threads = entry.threads;

@@ -13,6 +13,7 @@ import java.nio.file.Paths;
 import java.util.Locale;
 import org.nanodet.Detection;
 import org.nanodet.Detector;
+import org.nanodet.NanodetException;
 import org.nanodet.PixelFormat;
 import org.nanodet.Result;
 import org.nanodet.YuvFrame;
@@ -25,6 +26,7 @@ import org.nanodet.YuvFrame;
  * array  PPM FORMAT                  as a byte[] of that PixelFormat
  * buffer PPM FORMAT                  as a direct buffer, its rows padded
  * yuv    FILE WIDTH HEIGHT LAYOUT TURN   raw frames: LAYOUT is i420, nv12 or nv21
+ * load   PPM MODEL                   by another model; {"error": MESSAGE} where it is refused
  * </pre>
  */
 public final class Detect {
@@ -38,6 +40,10 @@ public final class Detect {
         try (Detector detector = new Detector(arguments[0], threads, false)) {
             for (String line = requests.readLine(); line != null; line = requests.readLine()) {
                 String[] words = line.split("\t");
+                if (words[0].equals("load")) {
+                    answers.println(load(words[2], threads, words[1]));
+                    continue;
+                }
                 Result result = words[0].equals("yuv")
                         ? detector.detect(
                                 frame(words[1], number(words[2]), number(words[3]), words[4]),
@@ -46,6 +52,14 @@ public final class Detect {
                                 words[0].equals("buffer"));
                 answers.println(json(detector, words[1], result));
             }
+        }
+    }
+
+    private static String load(String model, int threads, String picture) throws IOException {
+        try (Detector detector = new Detector(model, threads, false)) {
+            return json(detector, picture, packed(detector, picture, PixelFormat.BGR, false));
+        } catch (NanodetException error) {
+            return "{\"error\": " + quoted(error.getMessage()) + "}";
         }
     }
 
