@@ -34,5 +34,7 @@ def run(args):
     config = load_config(args.config, overrides)
     wait_without_spinning()  # before torch is imported
     with needed_packages():
+        from nanodet.runtime.temporary import own_scratch
         from nanodet.train.trainer import train
+    own_scratch()
     train(config, str(args.config))

@@ -5,6 +5,7 @@ are removed by the next that makes one in the same folder; the C++ programs name
 the same way.
 """
 
+import atexit
 import contextlib
 import os
 import re
@@ -16,6 +17,7 @@ from pathlib import Path
 from nanodet.runtime.locks import abandoned, hold
 
 TEMPORARY = ".nanodet-tmp-"  # how their names begin
+LONGEST_SCRATCH = 70  # bytes; /pymp-.../listener-... is added, and systems allow some 104
 _TEMPORARY = re.compile(rf"{re.escape(TEMPORARY)}\w{{8}}(\..*)?", re.ASCII | re.DOTALL)
 _cleared = set()  # folders, by this process
 
@@ -105,3 +107,15 @@ def _held(folder, make):
                     continue
             yield path
             return
+
+
+def own_scratch():
+    """Let Python's temporary files go with this process, from now on: the sockets of its workers, too.
+
+    They lie in a folder of their own, unless its path is too long for sockets in it.
+    """
+    with contextlib.suppress(OSError), contextlib.ExitStack() as files:
+        folder = os.fspath(files.enter_context(temporary_folder()))
+        if len(os.fsencode(folder)) <= LONGEST_SCRATCH:
+            tempfile.tempdir = os.environ["TMPDIR"] = folder
+            atexit.register(files.pop_all().close)

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
@@ -92,7 +93,9 @@ def test_what_another_users_process_left_stays(tmp_path, monkeypatch):
 def test_every_name_that_we_give_is_known_again(tmp_path_factory, ending):
     folder = tmp_path_factory.mktemp("names")
     with temporary_file(folder, f".{ending}") as file, temporary_folder(folder) as other:
-        assert temporary._TEMPORARY.fullmatch(file.name) and temporary._TEMPORARY.fullmatch(other.name)
+        assert temporary._TEMPORARY.fullmatch(file.name) and temporary._TEMPORARY.fullmatch(
+            other.name
+        )
     assert os.listdir(folder) == []
 
 
@@ -130,3 +133,24 @@ def test_a_killed_recording_is_cleared_by_the_next(model, tmp_path):
     code, _, err = detect(model, other, "--out", out)
     assert (code, err) == (0, "")
     assert names(out) == ["detections.jsonl", "other.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("end", "left"), [("pass", 0), ("raise SystemExit(1)", 0), ("os.kill(os.getpid(), 9)", 1)]
+)
+def test_pythons_own_files_go_with_a_training(root, end, left):
+    """multiprocessing's folders of sockets, which it leaves when all processes are killed at once."""
+    code = (
+        "import os; from multiprocessing import util; "
+        "from nanodet.runtime.temporary import own_scratch; "
+        f"own_scratch(); print(util.get_temp_dir()); {end}"
+    )
+    with tempfile.TemporaryDirectory() as scratch:  # sockets need short paths
+        environment = os.environ | {"PYTHONPATH": str(root), "TMPDIR": scratch}
+        subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, timeout=60
+        )
+        found = os.listdir(scratch)
+        assert len(found) == left and all(name.startswith(".nanodet-tmp-") for name in found)
+        remove_abandoned(scratch)
+        assert os.listdir(scratch) == []
