@@ -26,9 +26,8 @@ def main(argv=None):
 
 def run(args):
     with needed_packages():
-        import torch
-
         from nanodet.model.checkpoint import read_checkpoint
+        from nanodet.model.save_plain import save_plain
         from nanodet.runtime.files import check_writable, replacing
 
     check_writable(args.out_path)
@@ -51,7 +50,7 @@ def run(args):
     if "optimizer" in old:
         new["optimizer_states"] = [old["optimizer"]]
     with replacing(args.out_path) as temporary:
-        torch.save(new, temporary)
+        save_plain(new, temporary)
     say(args.out_path)
 
 

@@ -18,6 +18,7 @@ from nanodet.export.match_ncnn import match
 from nanodet.model.checkpoint import KEY, carried
 from nanodet.model.class_rows import check_class_order
 from nanodet.model.network import build_network
+from nanodet.model.save_plain import save_plain
 from nanodet.model.torch_backend import TorchBackend, spec_of
 from nanodet.runtime.backends.ncnn import NcnnBackend, check_model, own_mat
 from nanodet.runtime.detector import find_model
@@ -102,7 +103,7 @@ def import_model(param, config, out, images=None, limit=LIMIT, report=say, file=
     state = {f"model.{name}": value for name, value in network.state_dict().items()}
     with replacing(out) as temporary:
         own = carried(config, imported=source, norms_measured=bool(measured))
-        torch.save({"state_dict": state, KEY: own}, temporary)
+        save_plain({"state_dict": state, KEY: own}, temporary)
         with temporary_folder() as folder:
             theirs = _ncnn_backend(graph, weights_file, spec, Path(folder))
             difference = compare(TorchBackend(temporary), theirs, pairs, images, param)

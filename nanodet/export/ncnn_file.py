@@ -11,6 +11,7 @@ import numpy as np
 
 from nanodet.errors import NanodetError
 from nanodet.export.quiet import decisive_line
+from nanodet.runtime.files import check_space
 from nanodet.runtime.ncnn_graph import Graph
 from nanodet.runtime.ncnn_weights import load_weights
 from nanodet.runtime.temporary import temporary_folder
@@ -47,6 +48,7 @@ def convert(onnx_path, param, spec, half, log=None):
         folder = Path(folder)
         shutil.copyfile(onnx_path, folder / "model.onnx")
         printed = _run_pnnx(folder, spec.input_size, half)
+        check_space(folder)  # or what it wrote may lack its end
         if log is not None:
             Path(log).write_text(printed, encoding="utf-8")
         made, weights = folder / "model.ncnn.param", folder / "model.ncnn.bin"

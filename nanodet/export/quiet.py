@@ -9,6 +9,7 @@ import tempfile
 import warnings
 
 from nanodet.errors import NanodetError
+from nanodet.runtime.files import DISK_ERRORS
 
 _TELLING = re.compile(r"error|fail|unsupported|not supported|invalid|expect|cannot|abort", re.I)
 
@@ -28,6 +29,10 @@ def stage(name):
             yield
         except NanodetError as error:
             raise NanodetError(f"export: {name}: {error}") from None
+        except OSError as error:
+            if error.errno in DISK_ERRORS:  # no fault of this stage: nothing can be written
+                raise
+            raise NanodetError(f"export: {name}: {error}") from error
         except Exception as error:  # converters raise classes of their own, without a common base
             why = decisive_line(f"{error}\n") or type(error).__name__
             raise NanodetError(f"export: {name}: {type(error).__name__}: {why}") from error

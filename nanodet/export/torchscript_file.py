@@ -1,6 +1,7 @@
 """A checkpoint as a TorchScript file, for LibTorch: traced, read again and compared with torch."""
 
 import json
+from io import BytesIO
 from pathlib import Path
 
 import torch
@@ -68,7 +69,9 @@ def export_torchscript(checkpoint, out, config=None, size=None, report=say):
             graph = ExportGraph(reference.network).requires_grad_(False)
             traced = torch.jit.trace(graph, torch.zeros(1, 3, height, width))
             text = json.dumps(spec.to_dict(), ensure_ascii=False)
-            torch.jit.save(traced, str(temporary), _extra_files={SPEC_FILE: text})
+            data = BytesIO()  # into a file on a full disk, torch ends the process
+            torch.jit.save(traced, data, _extra_files={SPEC_FILE: text})
+            temporary.write_bytes(data.getbuffer())
         with stage("load what was exported"):
             backend = TorchScriptBackend(temporary)
         other = spec.at_size((width + 64, height + 32))

@@ -1,6 +1,7 @@
 """Writing files whole or not at all, and naming them by their content."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import sys
@@ -10,6 +11,14 @@ from pathlib import Path
 from nanodet.errors import NanodetError
 from nanodet.runtime.input_files import ANY, open_input
 from nanodet.runtime.temporary import temporary_file
+
+# what stands between a program and any file it may write there
+DISK_ERRORS = {
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO", "EROFS")
+    if hasattr(errno, name)
+}
+PROBE = 1 << 16  # bytes
 
 
 @contextlib.contextmanager
@@ -35,7 +44,15 @@ def replacing(path):
             os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes files private
             os.replace(temporary, path)
     except OSError as error:
-        raise NanodetError(f"{path}: cannot be written ({error.strerror or error})") from None
+        raise unwritable(path, error) from None
+
+
+def unwritable(path, error):
+    """Return the `NanodetError` on an `OSError` met while ``path``, a file or folder, was made."""
+    name = error.filename2 or error.filename
+    if isinstance(name, str | os.PathLike) and Path(path).parent not in Path(name).parents:
+        path = name  # such as the system's folder for temporary files
+    return NanodetError(f"{path}: cannot be written ({error.strerror or error})")
 
 
 def write_text(path, text):
@@ -83,6 +100,19 @@ def check_folder_writable(path):
             pass
     except OSError as error:
         raise NanodetError(f"{path}: cannot be written to ({error.strerror})") from None
+
+
+def check_space(folder):
+    """Write a little into ``folder`` and remove it: for programs and libraries that fail silently.
+
+    Raises:
+        OSError: it names the folder.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(PROBE))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from None
 
 
 def check_writable(path):

@@ -52,7 +52,7 @@ def locked(folder, wait=False):
 def _open_locked(path, wait):
     """Return the open lock file; None where the file system has no locks."""
     while fcntl is not None:
-        file = open(path, "a+", encoding="utf-8")
+        file = open(path, "a+b", buffering=0)  # a full disk must not be met again by closing it
         try:
             # of this process alone: children made by fork do not inherit it, as they do flock's
             fcntl.lockf(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
@@ -60,8 +60,7 @@ def _open_locked(path, wait):
             if os.path.samestat(os.stat(path), os.fstat(file.fileno())):
                 file.truncate(0)
                 with contextlib.suppress(OSError):  # a full disk: it is a lock without a name then
-                    file.write(f"process {os.getpid()} on {socket.gethostname()}")
-                    file.flush()
+                    file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
                 return file
         except FileNotFoundError:
             pass
@@ -70,7 +69,8 @@ def _open_locked(path, wait):
                 if error.errno not in (errno.EACCES, errno.EAGAIN):
                     return None
                 file.seek(0)
-                raise BlockingIOError(error.errno, file.read() or "another process") from None
+                name = file.read(1000).decode("utf-8", "replace")
+                raise BlockingIOError(error.errno, name or "another process") from None
         file.close()
     return None
 

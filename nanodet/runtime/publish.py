@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.files import make_folder
+from nanodet.runtime.files import make_folder, unwritable
 from nanodet.runtime.locks import locked
 from nanodet.runtime.temporary import temporary_folder
 
@@ -36,7 +36,7 @@ def working_folder(out):
         with temporary_folder(out) as work:
             yield work
     except OSError as error:
-        raise NanodetError(f"{out}: cannot be written ({error.strerror or error})") from None
+        raise unwritable(out, error) from None
 
 
 @contextlib.contextmanager

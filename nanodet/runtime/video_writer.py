@@ -7,8 +7,9 @@ from array import array
 import cv2
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.files import replacing, text_name
+from nanodet.runtime.files import check_space, replacing, text_name
 from nanodet.runtime.mp4_times import set_frame_times
+from nanodet.runtime.opencv_log import quiet
 
 DEFAULT_FPS = 25.0  # for sources that do not tell
 MAX_FPS = 240.0
@@ -58,9 +59,10 @@ class VideoWriter:
         self._temporary = self._files.enter_context(replacing(self.path))
         # from the root on, or FFmpeg takes what precedes a colon for a protocol
         self._temporary = self._temporary.absolute()
-        self._writer = cv2.VideoWriter(
-            str(self._temporary), cv2.VideoWriter_fourcc(*"mp4v"), self._fps, self._size
-        )
+        with quiet():
+            self._writer = cv2.VideoWriter(
+                str(self._temporary), cv2.VideoWriter_fourcc(*"mp4v"), self._fps, self._size
+            )
         if not self._writer.isOpened():
             self._fail("OpenCV has no writer for this size and frame rate")
 
@@ -68,12 +70,13 @@ class VideoWriter:
         """Finish the file and give it its name."""
         if self._writer is None:
             return
-        self._writer.release()
-        self._writer = None
         # OpenCV does not tell of a full disk; an index that cannot be read does
-        reader = cv2.VideoCapture(str(self._temporary), cv2.CAP_FFMPEG)
-        whole = reader.isOpened() and reader.get(cv2.CAP_PROP_FRAME_COUNT) >= 1
-        reader.release()
+        with quiet():
+            self._writer.release()
+            self._writer = None
+            reader = cv2.VideoCapture(str(self._temporary), cv2.CAP_FFMPEG)
+            whole = reader.isOpened() and reader.get(cv2.CAP_PROP_FRAME_COUNT) >= self.frames
+            reader.release()
         if not whole:
             self._fail("is the disk full?")
         if not self._is_steady():
@@ -92,6 +95,10 @@ class VideoWriter:
         return all(abs(t - start - n * step) <= slack for n, t in enumerate(self._times))
 
     def _fail(self, why):
+        try:
+            check_space(self._temporary.parent)
+        except OSError as full:
+            why = full.strerror
         error = NanodetError(f"{self.path}: this video cannot be written ({why})")
         self._writer = None
         self._files.__exit__(NanodetError, error, None)  # removes the temporary file

@@ -1,12 +1,11 @@
 """Writing checkpoints: the last one and the best one, never half of one."""
 
-import os
 from pathlib import Path
 
-import torch
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
+from nanodet.model.save_plain import save_plain
 from nanodet.runtime.files import replacing
 
 LAST = "model_last.ckpt"
@@ -29,16 +28,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint, path, storage_options=None):
         with replacing(path) as temporary:
-            with open(temporary, "wb") as file:
-                try:
-                    torch.save(checkpoint, file)
-                except RuntimeError as error:
-                    # what torch makes of a full disk, while it closes its archive
-                    if isinstance(error.__context__, OSError):
-                        raise error.__context__ from None
-                    raise
-                file.flush()
-                os.fsync(file.fileno())
+            save_plain(checkpoint, temporary)
 
 
 class Checkpoints(Callback):

@@ -1,13 +1,15 @@
 """Loss, learning rate and AP over the steps, as metrics.csv and for TensorBoard."""
 
+import contextlib
 import csv
+import errno
 import io
+import os
 from pathlib import Path
 
 from pytorch_lightning.callbacks import Callback
 
-from nanodet.errors import NanodetError
-from nanodet.runtime.files import write_text
+from nanodet.runtime.files import unwritable, write_text
 from nanodet.runtime.input_files import METRICS, read_text
 
 NAME = "metrics.csv"
@@ -70,24 +72,30 @@ class MetricsCsv(Callback):
         self.rows.append(row)
         if not trainer.is_global_zero:
             return
+        size = 0
         try:
-            with open(self.path, "a", newline="", encoding="utf-8") as file:
-                _write(file, [row], header=file.tell() == 0)
+            with open(self.path, "ab", buffering=0) as file:
+                size = file.tell()
+                data = _text([row], header=size == 0).encode()
+                if file.write(data) < len(data):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
-            raise NanodetError(f"{self.path}: cannot be written ({error.strerror})") from None
+            with contextlib.suppress(OSError):
+                os.truncate(self.path, size)  # no half of a row
+            raise unwritable(self.path, error) from None
         if trainer.logger is not None:
             numbers = {k: float(v) for k, v in row.items() if "/" in k and v != ""}
             trainer.logger.log_metrics(numbers, step=trainer.global_step)
 
     def _rewrite(self, trainer):
         if trainer.is_global_zero:
-            text = io.StringIO()
-            _write(text, self.rows, header=True)
-            write_text(self.path, text.getvalue())
+            write_text(self.path, _text(self.rows, header=True))
 
 
-def _write(file, rows, header):
-    writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
+def _text(rows, header):
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
     if header:
         writer.writeheader()
     writer.writerows(rows)
+    return text.getvalue()

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EarlyStopping
-from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
@@ -28,6 +27,7 @@ from nanodet.train.checkpoints import BEST, LAST, AtomicCheckpointIO, Checkpoint
 from nanodet.train.cpu import denormals_flushed, keep_memory
 from nanodet.train.device import trainer_devices
 from nanodet.train.divergence import Divergence
+from nanodet.train.event_log import EventLog, disk_errors_of_threads
 from nanodet.train.initial_weights import initial_weights
 from nanodet.train.loaders import Loaders
 from nanodet.train.metrics_csv import MetricsCsv
@@ -101,7 +101,7 @@ def _train(config, file, say, callbacks):
         accumulate_grad_batches=config.schedule.accumulate,
         gradient_clip_val=config.grad_clip,
         benchmark=config.cudnn_benchmark,
-        logger=TensorBoardLogger(folder, TENSORBOARD, f"{datetime.datetime.now():%Y%m%d-%H%M%S}"),
+        logger=EventLog(folder, TENSORBOARD, f"{datetime.datetime.now():%Y%m%d-%H%M%S}"),
         plugins=[AtomicCheckpointIO()],
         callbacks=[
             RunFolder(folder, config, resume is not None, say),
@@ -139,7 +139,8 @@ def _trainer(place, **settings):
 
 def _fit(trainer, module, loaders, resume, say):
     try:
-        trainer.fit(module, datamodule=loaders, ckpt_path=resume, weights_only=True)
+        with disk_errors_of_threads():
+            trainer.fit(module, datamodule=loaders, ckpt_path=resume, weights_only=True)
     except (KeyboardInterrupt, SystemExit, SIGTERMException) as error:
         # Lightning ends the process after Ctrl-C, and where a program has no handler of its own
         # after SIGTERM a batch later

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import pytorch_lightning as pl
 import torch
+from small_disk import as_root, mounted
 
 from nanodet.cli.main import main
 from nanodet.config import load_config
@@ -27,18 +28,6 @@ from nanodet.train.divergence import explain
 from nanodet.train.module import TrainingModule
 from nanodet.train.preflight import check_batch_norm, warn_of_export, warn_of_normalisation
 from nanodet.train.trainer import train
-
-
-def may_mount():
-    """Whether a process may have mounts of its own: as root, and in few containers and chroots."""
-    if shutil.which("unshare") is None:
-        return False
-    return subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode == 0
-
-
-as_root = pytest.mark.skipif(
-    not may_mount(), reason="mounts a small file system, which this user or machine may not"
-)
 
 
 def one_error(capsys):
@@ -289,13 +278,8 @@ class FillDisk(pl.Callback):
 
 @pytest.fixture()
 def small_disk(tmp_path):
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(folder)])
-    if mounted.returncode:
-        pytest.skip("this system does not let root mount")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with mounted(tmp_path / "disk") as folder:
+        yield folder
 
 
 @as_root

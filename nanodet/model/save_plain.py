@@ -1,0 +1,22 @@
+"""Writing with ``torch.save``: to the disk, or one error that says why not."""
+
+import os
+
+import torch
+
+
+def save_plain(value, path):
+    """Write ``value`` to ``path`` and wait until the disk has it.
+
+    Raises:
+        OSError: it cannot be written; what torch raises itself in place of that tells no reason.
+    """
+    with open(path, "wb") as file:
+        try:
+            torch.save(value, file)
+        except RuntimeError as error:  # while it closes its archive
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,64 @@
+"""TensorBoard's events of a run: a disk without room for them is one line that names the file."""
+
+import contextlib
+import threading
+
+from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.loggers.logger import rank_zero_experiment
+
+from nanodet.errors import NanodetError
+from nanodet.runtime.files import DISK_ERRORS, unwritable
+
+
+class EventLog(TensorBoardLogger):
+    """Lightning's logger; its methods raise a `NanodetError` where it raises an `OSError`."""
+
+    @property
+    @rank_zero_experiment
+    def experiment(self):
+        with self._one_line():
+            return super().experiment
+
+    def log_metrics(self, metrics, step=None):
+        with self._one_line():
+            super().log_metrics(metrics, step)
+
+    def save(self):
+        with self._one_line():
+            super().save()
+
+    def finalize(self, status):
+        with self._one_line():
+            super().finalize(status)
+
+    @contextlib.contextmanager
+    def _one_line(self):
+        try:
+            yield
+        except (OSError, ValueError) as error:
+            # Lightning makes of any error that the value is of no kind that can be logged
+            reason = error.__cause__ if isinstance(error, ValueError) else error
+            if isinstance(reason, OSError):
+                reason = unwritable(self.log_dir, reason)
+            if isinstance(reason, NanodetError):
+                raise reason from None
+            raise
+
+
+@contextlib.contextmanager
+def disk_errors_of_threads():
+    """Keep Python from printing in the block that a thread met a full disk.
+
+    TensorBoard writes in one, and tells of it at its next call too.
+    """
+    before = threading.excepthook
+
+    def told(args):
+        if not (isinstance(args.exc_value, OSError) and args.exc_value.errno in DISK_ERRORS):
+            before(args)
+
+    threading.excepthook = told
+    try:
+        yield
+    finally:
+        threading.excepthook = before
