@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import datetime
 import errno
 import io
 import os
@@ -9,8 +10,9 @@ from pathlib import Path
 
 from pytorch_lightning.callbacks import Callback
 
-from nanodet.runtime.files import unwritable, write_text
-from nanodet.runtime.input_files import METRICS, read_text
+from nanodet.runtime.files import replacing, unwritable, write_text
+from nanodet.runtime.input_files import METRICS, read_bytes
+from nanodet.train.saved_rows import saved_rows
 
 NAME = "metrics.csv"
 ROW_BYTES = 400  # of a row here, and of its events for TensorBoard
@@ -31,21 +33,36 @@ class MetricsCsv(Callback):
     Args:
         folder: the run folder.
         interval: batches per row.
+        say: gets a line for the user about a file that another program has changed.
     """
 
-    def __init__(self, folder, interval):
-        self.path, self.interval = Path(folder) / NAME, interval
+    def __init__(self, folder, interval, say=print):
+        self.path, self.interval, self.say = Path(folder) / NAME, interval, say
         self.rows = []
 
     def on_train_start(self, trainer, module):
         self.rows = []
         if trainer.ckpt_path and self.path.is_file():
-            lines = read_text(self.path, METRICS).splitlines()
-            rows = [row for row in csv.DictReader(lines) if None not in row.values()]
+            rows = self._saved(trainer)
             if any(row["epoch"] == "0" for row in rows):  # written by an earlier version
                 rows = [{**row, "epoch": int(row["epoch"]) + 1} for row in rows]
             self.rows = [row for row in rows if int(row["step"]) <= trainer.global_step]
         self._rewrite(trainer)
+
+    def _saved(self, trainer):
+        """Return the rows of the file; one of which something would be lost gets another name."""
+        data = read_bytes(self.path, METRICS)
+        try:
+            rows, whole = saved_rows(data, COLUMNS)
+        except ValueError:  # no table of ours
+            rows, whole = [], False
+        if not whole and trainer.is_global_zero:
+            kept = self.path.with_name(f"metrics-{datetime.datetime.now():%Y%m%d-%H%M%S}.csv")
+            with replacing(kept) as temporary:
+                temporary.write_bytes(data)
+            what = f"{len(rows)} rows of it go on" if rows else "a new one begins"
+            self.say(f"{self.path}: is not as it was written: kept as {kept.name}, {what} here")
+        return rows
 
     def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
         if batch_idx % self.interval:

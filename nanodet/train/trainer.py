@@ -162,7 +162,7 @@ def _fit(trainer, module, loaders, resume, say):
 def _callbacks(config, folder, metric, training_set, measured, say):
     callbacks = [
         Divergence(folder, config.log.interval, training_set.pictures),
-        MetricsCsv(folder, config.log.interval),
+        MetricsCsv(folder, config.log.interval, say),
         Checkpoints(folder, metric, config.schedule.total_epochs, config.schedule.val_intervals),
         EpochBar() if sys.stdout.isatty() else EpochLines(say),
     ]

@@ -1,0 +1,61 @@
+"""Rows of a metrics.csv that another program may have saved since: a spreadsheet, an editor."""
+
+import codecs
+import csv
+import math
+
+DELIMITERS = ",;\t"
+_ENCODINGS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"),
+              (codecs.BOM_UTF16_BE, "utf-16"))  # fmt: skip
+_WHOLE = ("epoch", "step")
+
+
+def saved_rows(data, columns):
+    """Return the rows of a table.
+
+    Args:
+        data: the bytes of the file: UTF-8 or, with its mark, UTF-16; commas, semicolons or tabs
+            between the values, and a comma or a point in them.
+        columns: names that are wanted; of these, "epoch" and "step" are whole numbers.
+
+    Returns:
+        (list of {column: text as Python writes it, "" where there is none}, whether that is all that
+        the file holds). A last row that is cut off is none.
+
+    Raises:
+        ValueError: no such table.
+    """
+    encoding = next((name for mark, name in _ENCODINGS if data.startswith(mark)), "utf-8")
+    lines = [line for line in data.decode(encoding).splitlines() if line.strip(' ,;\t"')]
+    if not lines:
+        return [], True
+    delimiter = max(DELIMITERS, key=lines[0].count)
+    try:
+        names, *table = csv.reader(lines, delimiter=delimiter, strict=True)
+    except csv.Error as error:
+        raise ValueError(error) from None
+    names = [name.strip() for name in names]
+    if not set(_WHOLE) <= set(names):
+        raise ValueError("no columns called epoch and step")
+    if table and len(table[-1]) < len(names):
+        table.pop()
+    whole = set(filter(None, names)) <= set(columns)
+    rows = []
+    for values in table:
+        row = dict.fromkeys(columns, "")
+        for name, value in zip(names, values, strict=False):
+            if name in row and value.strip():
+                row[name] = _number(value, name, comma=delimiter != ",")
+        if not all(row[name] for name in _WHOLE):
+            raise ValueError("a row without epoch or step")
+        rows.append(row)
+    return rows, whole
+
+
+def _number(value, name, comma):
+    number = float(value.replace(",", ".") if comma else value)
+    if name not in _WHOLE:
+        return repr(number)
+    if not math.isfinite(number) or number != int(number):
+        raise ValueError(f"{name} {value}")
+    return str(int(number))
