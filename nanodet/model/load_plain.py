@@ -4,6 +4,7 @@ import collections
 import pickle
 import re
 import struct
+import warnings
 import zipfile
 
 import numpy as np
@@ -40,7 +41,8 @@ def load_plain(path):
         except Refused as refused:
             raise NanodetError(f"{path}: {_reason(refused)}") from None
     try:
-        with torch.serialization.safe_globals(_harmless()):
+        with torch.serialization.safe_globals(_harmless()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of old forms
             raw = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # the unpickler meets garbage with exceptions of any class
         code = re.search(r"GLOBAL (\S*\w)", str(error))
@@ -125,8 +127,8 @@ def _check_tensors(raw, path, unpacked):
     while todo:
         value = todo.pop()
         if isinstance(value, torch.Tensor):
-            if value.layout is torch.strided and not value.is_meta:
-                total += value.numel() * value.element_size()
+            _check_form(value, raw, path)
+            total += value.numel() * value.element_size()
         elif id(value) not in seen:
             seen.add(id(value))
             todo.extend(parts_of(value))
@@ -134,6 +136,23 @@ def _check_tensors(raw, path, unpacked):
         raise NanodetError(
             f"{path}: its tensors claim {total:,} bytes, but the file has {unpacked:,} for them"
         )
+
+
+def _check_form(tensor, raw, path):
+    """Refuse a tensor that is no table of real numbers: loading it into a network would not work."""
+    forms = {
+        "without values (a meta tensor)": tensor.is_meta,
+        "sparse": tensor.layout is not torch.strided,
+        "quantised": tensor.is_quantized,
+        "complex": tensor.is_complex(),
+    }
+    form = next((words for words, has in forms.items() if has), None)
+    if form is None:
+        return
+    state = raw.get("state_dict", raw) if isinstance(raw, dict) else {}
+    named = state.items() if isinstance(state, dict) else ()
+    names = [str(key) for key, value in named if value is tensor]
+    raise NanodetError(f"{path}: {names[0] if names else 'a tensor'} is {form}, not plain numbers")
 
 
 def _harmless():

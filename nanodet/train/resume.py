@@ -1,5 +1,7 @@
 """Going on with a run: the checkpoint and the config must describe the same one."""
 
+from pytorch_lightning.callbacks import Callback
+
 from nanodet.config import config_to_dict
 from nanodet.config.follow import take_classes
 from nanodet.errors import NanodetError
@@ -62,6 +64,29 @@ def check_same_run(path, config, file):
             f"{checkpoint.epoch} epochs behind it"
         )
     return checkpoint.epoch
+
+
+class Restored(Callback):
+    """Tells whether a batch was trained on: what fails before that is a resumed run's checkpoint.
+
+    Attributes:
+        done: the answer; true from the start where no run is resumed.
+    """
+
+    def __init__(self, resume):
+        self.done = resume is None
+
+    def on_train_batch_end(self, *_):
+        self.done = True
+
+
+def cannot_go_on(path, error):
+    """Return the `NanodetError` on an error that came while a run's state was restored."""
+    lines = str(error).strip().splitlines() or [""]
+    return NanodetError(
+        f"{path}: the run cannot go on from it ({type(error).__name__}: {lines[0][:200]}): resume the "
+        "run's other checkpoint, or start a new run with schedule.load_model"
+    )
 
 
 def _check_classes(path, config, theirs, file):

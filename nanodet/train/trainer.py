@@ -36,7 +36,7 @@ from nanodet.train.optimiser import build_optimiser
 from nanodet.train.preflight import check_packages, check_run
 from nanodet.train.progress import EpochBar, EpochLines
 from nanodet.train.report import write_report
-from nanodet.train.resume import check_same_run
+from nanodet.train.resume import Restored, cannot_go_on, check_same_run
 from nanodet.train.run_folder import TENSORBOARD, RunFolder, find_resume, own_folder
 from nanodet.train.sets import read_sets
 
@@ -92,6 +92,7 @@ def _train(config, file, say, callbacks):
         module = module.to(memory_format=torch.channels_last)
     folder = Path(config.save_dir)
     _quieten()
+    restored = Restored(resume)
     trainer = _trainer(
         f"{file}: device",
         **devices,
@@ -104,6 +105,7 @@ def _train(config, file, say, callbacks):
         logger=EventLog(folder, TENSORBOARD, f"{datetime.datetime.now():%Y%m%d-%H%M%S}"),
         plugins=[AtomicCheckpointIO()],
         callbacks=[
+            restored,
             RunFolder(folder, config, resume is not None, say),
             *_callbacks(config, folder, metric, training_set, measured, say),
             *callbacks,
@@ -120,7 +122,7 @@ def _train(config, file, say, callbacks):
     counts = len(training_set.pictures), len(validation_set.pictures)
     say(f"training in {folder}: {counts[0]} pictures, {counts[1]} to validate")
     loaders = Loaders(config, *sets, seed, shared_memory)
-    _fit(trainer, module, loaders, resume, say)
+    _fit(trainer, module, loaders, resume, restored)
     if not trainer.is_global_zero:
         return None
     if not measured:
@@ -137,7 +139,7 @@ def _trainer(place, **settings):
         raise NanodetError(f"{place}: {' '.join(str(error).split())}") from None
 
 
-def _fit(trainer, module, loaders, resume, say):
+def _fit(trainer, module, loaders, resume, restored):
     try:
         with disk_errors_of_threads():
             trainer.fit(module, datamodule=loaders, ckpt_path=resume, weights_only=True)
@@ -152,10 +154,12 @@ def _fit(trainer, module, loaders, resume, say):
         how = str(stop) or "stopped"
         stop.args = (f"{how} in epoch {trainer.current_epoch + 1}; schedule.resume=true goes on",)
         raise stop from None
-    except RuntimeError as error:
+    except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
         line = death_of_worker(error)
-        if line is None:
+        if line is None and restored.done:
             raise
+        if line is None:
+            raise cannot_go_on(resume, error) from None
         raise NanodetError(f"{line}; schedule.resume=true goes on") from None
 
 

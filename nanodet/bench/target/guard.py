@@ -113,7 +113,10 @@ class Guard:
             tell: gets every line that it writes.
         """
         self._send("run")
-        return int(self._wait_for("ended", tell))
+        status = self._wait_for("ended", tell)
+        if not re.fullmatch(r"\d{1,3}", status):
+            raise self._strange(f"ended {status}")
+        return int(status)
 
     def _open(self):
         while True:
@@ -125,15 +128,15 @@ class Guard:
             elif word == "machine":
                 self.machine = rest
             elif word == "free":
-                free = re.search(r" (\d+) +\d+% ", rest)  # of a line of df -P
+                free = re.search(r" (\d{1,15}) +\d+% ", rest)  # of a line of df -P
                 self.free_kb = int(free[1]) if free else None
-            elif word == "noexec":
+            elif word == "noexec" and self.folder:
                 raise self._error(
                     f"nothing can be executed in {self.folder.rpartition('/')[0]} (mounted noexec?): "
                     "choose another folder by --target-dir"
                 )
             elif word == "ready":
-                if not self.folder or not self.folder.startswith("/"):
+                if not self.folder or not self.folder.startswith("/") or not self.machine:
                     raise self._error("its shell prints text of its own: the folder was not told")
                 return
 
@@ -172,6 +175,9 @@ class Guard:
 
     def _error(self, line):
         return NanodetError(f"{self._device.name}: {line}")
+
+    def _strange(self, reply):
+        return self._error(f"said what cannot be understood: {reply[:80]!r}")
 
     def _warn(self, line):
         say(f"nanodet: warning: {self._device.name}: {line}", file=sys.stderr)

@@ -94,14 +94,8 @@ def remote_bench(
     failure = None if status == 0 else parcel.name_here(_failure(log, status), there)
     if failure and text is None:
         raise NanodetError(f"{device.name}: {failure}")
-    report = _report_of(text, parcel, there, device.name)
+    report = _report_of(text, parcel, there, device.name, cores, effort)
     report["command"] = command
-    for result in report["results"]:
-        if "benchncnn" in result:
-            # with the words of the command line quoted as they are here
-            result["benchncnn"] = benchncnn_call(
-                result["path"], result["input"], result["threads"], cores, effort.runs
-            )
     put_out(report, json_path, plot_path)
     if failure:
         raise NanodetError(f"{device.name}: {failure}")
@@ -172,19 +166,25 @@ def _failure(log, status):
     return log.error or f"{PROGRAM} ended with status {status}"
 
 
-def _report_of(text, parcel, there, name):
+def _report_of(text, parcel, there, name, cores, effort):
     """Return the report in a text, with the paths of here.
 
     Raises:
         NanodetError: it is not one on what was asked for.
     """
     try:
-        report = parcel.name_here(json.loads(text), there)
+        report = parcel.name_here(json.loads(text, parse_constant=_no_number), there)
         asked = [(entry.path, entry.threads, entry.precision) for entry in parcel.entries]
         told = [(r["path"], r["threads"], r["precision"]) for r in report["results"]]
         fine = report["format"] == FORMAT and told == asked
+        for result in report["results"] if fine else ():
+            if "benchncnn" in result:
+                # with the words of the command line quoted as they are here
+                result["benchncnn"] = benchncnn_call(
+                    result["path"], result["input"], result["threads"], cores, effort.runs
+                )
         format_tables(report)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
         fine = False
     if not fine:
         raise NanodetError(
@@ -192,3 +192,7 @@ def _report_of(text, parcel, there, name):
             "the program built from another version?"
         )
     return report
+
+
+def _no_number(word):
+    raise ValueError(f"{word} is no time")
