@@ -97,4 +97,4 @@ def check_parameters(layer, where):
 
 def _is_float(text):
     """Tell whether ncnn reads a text as floating point: by its looks, except that 0 is 0."""
-    return bool(re.match("-?[0-9]", text)) and (not WHOLE.fullmatch(text) or int(text) == 0)
+    return bool(re.fullmatch("-?[0-9][^,]*", text)) and (not WHOLE.fullmatch(text) or int(text) == 0)

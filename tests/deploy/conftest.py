@@ -102,7 +102,7 @@ def run_bench(start_bench):
 def sanitized(cpp_build, openvino_option):
     """Folder of a build with AddressSanitizer and UndefinedBehaviorSanitizer, OpenVINO in it.
 
-    ncnn is in it where `cpp_programs` has it; best one that was built with the sanitizers too.
+    ncnn is in it where `cpp_programs` has it.
     """
     need("cmake", "g++")
     ncnn = "ON" if os.environ.get("ncnn_DIR") else "OFF"

@@ -78,7 +78,8 @@ const std::map<int, std::size_t> activations = {{2, 1}, {3, 2}, {6, 2}};
 
 /// Tells whether ncnn reads a text as floating point: by its looks, except that 0 is 0.
 bool is_float(const std::string& text) {
-    const bool is_number = text[0] == '-' || (text[0] >= '0' && text[0] <= '9');  // else a word
+    const bool is_word = text[0] != '-' && (text[0] < '0' || text[0] > '9');
+    const bool is_number = !is_word && text.find(',') == std::string::npos;
     return is_number && (!is_whole(text) || std::atoi(text.c_str()) == 0);
 }
 
