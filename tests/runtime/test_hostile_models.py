@@ -1,12 +1,15 @@
 """A stranger's ncnn model: refused in one line, or run; the process never ends by a signal."""
 
+import cv2
 import hostile_models
+import hostile_onnx
 import numpy as np
 import pytest
+from detect_worker import Worker as DetectWorker
 from ncnn_worker import Worker
 
 from nanodet import Detector
-from nanodet.export.stages import FP32
+from nanodet.export.stages import FP32, SIMPLIFIED
 
 SIZE = (160, 96)
 
@@ -24,7 +27,7 @@ def ask(tmp_path_factory):
     worker.close()
 
 
-@pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [8, pytest.param(1, marks=pytest.mark.slow)])
 def test_hostile_models_are_refused(model, ask, step):
     sets = hostile_models.refused(model)
     assert len(sets) > 400
@@ -46,3 +49,16 @@ def test_unusual_models_are_run(model, ask, tmp_path):
     expected = found["as exported"]
     for name, output in found.items():
         assert np.array_equal(output, expected), name
+
+
+@pytest.mark.parametrize("step", [24, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_hostile_onnx_files_end_in_boxes_or_one_line(exported_small, tmp_path, engine, step):
+    picture, model, worker = tmp_path / "p.png", tmp_path / "m.onnx", DetectWorker()
+    cv2.imwrite(str(picture), np.zeros((48, 64, 3), np.uint8))
+    sets = hostile_onnx.sets(exported_small.files[SIMPLIFIED])
+    for name in sorted({*list(sets)[::step], "an output that is one number"}):
+        model.write_bytes(sets[name])
+        answer = worker.detect(model, picture, engine)
+        assert "detections" in answer or answer["error"].isprintable(), (name, answer)
+    worker.close()

@@ -67,7 +67,7 @@ def check_form(spec, file, inputs, outputs):
                     "any x 4, their scores and labels any"
                 )
     elif outputs[spec.output_name] is not None:
-        batch, *shape = outputs[spec.output_name]
+        batch, *shape = outputs[spec.output_name] or (None,)  # one number has no batch
         if batch not in (spec.batch, None):
             raise NanodetError(f"{file}: its output has a batch of {batch}, not {spec.batch}")
         spec.check_output_shape(tuple(shape), spec.input_size, file)

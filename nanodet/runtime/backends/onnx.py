@@ -68,13 +68,15 @@ class OnnxBackend:
         spec, inputs = self.spec, {self.spec.input_name: tensor}
         if spec.form == "boxes":
             inputs |= self._thresholds({SCORE_INPUT: score, IOU_INPUT: nms_iou})
-            boxes, scores, labels = self._run(
-                [spec.output_name, spec.scores_name, spec.labels_name], inputs
-            )
+            names = [spec.output_name, spec.scores_name, spec.labels_name]
+            boxes, scores, labels = self._run(names, inputs)
+            if (boxes.ndim, scores.ndim, labels.ndim) != (2, 1, 1):
+                raise NanodetError(f"{self.path}: its outputs are no boxes, scores and labels")
             return np.concatenate([boxes, scores[:, None], labels[:, None]], 1, dtype=np.float32)
         if spec.batch > 1:
             inputs[spec.input_name] = np.repeat(tensor, spec.batch, axis=0)
-        return np.ascontiguousarray(self._run([spec.output_name], inputs)[0][0])
+        (output,) = self._run([spec.output_name], inputs)
+        return np.ascontiguousarray(output[0]) if output.ndim else output
 
     def run_slots(self, tensor):
         """Run a picture in every place of the batch, its mirror image beside it.
