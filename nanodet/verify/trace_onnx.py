@@ -43,7 +43,7 @@ def values(backend, tensor):
     made = [name for node in model.graph.node for name in node.output if name]
     model.graph.output.extend(onnx.ValueInfoProto(name=n) for n in made if n not in given)
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # its errors are raised as well
     # fused layers would hide the values between them
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     spec = backend.spec

@@ -233,6 +233,21 @@ def test_onnx_with_other_tensors_than_its_spec_says(tmp_path, shape, kind, input
     assert str(caught.value).startswith(str(path))
 
 
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_onnx_with_an_output_of_no_dimensions(tmp_path, engine, capfd):
+    pytest.importorskip(engine)
+    path = onnx_model(tmp_path / "m.onnx", (1, 3, 64, 64), TensorProto.FLOAT, ("data",))
+    model = onnx.load(path)
+    model.graph.node[0].CopyFrom(
+        helper.make_node("ReduceSum", ["data"], ["output"], keepdims=0, name="sum")
+    )
+    model.graph.output[0].type.tensor_type.shape.ClearField("dim")
+    onnx.save(model, path)
+    with pytest.raises(NanodetError, match=r"output (is|output is \[\])"):
+        Detector(path, engine=engine)(np.zeros((64, 64, 3), np.uint8))
+    assert capfd.readouterr() == ("", "")
+
+
 def test_other_sizes_are_worked_out_before_they_run(copy, worker):
     """A graph that fits at the size of its spec alone."""
     text = copy.read_text().replace("0=-1 1=35", "0=15 1=35")

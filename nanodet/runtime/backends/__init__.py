@@ -71,3 +71,15 @@ def check_form(spec, file, inputs, outputs):
         if batch not in (spec.batch, None):
             raise NanodetError(f"{file}: its output has a batch of {batch}, not {spec.batch}")
         spec.check_output_shape(tuple(shape), spec.input_size, file)
+
+
+def check_rank(path, name, value, rank):
+    """Raise `NanodetError` unless an output is an array of ``rank`` dimensions.
+
+    What a file says of the shapes of its outputs need not be so, nor need it say anything.
+    """
+    if getattr(value, "ndim", None) != rank:
+        shape = list(value.shape) if hasattr(value, "shape") else "a list"
+        raise NanodetError(
+            f"{path}: its output {name} is {shape}, not a tensor of {rank} dimensions"
+        )

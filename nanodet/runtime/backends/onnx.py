@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.backends import check_form
+from nanodet.runtime.backends import check_form, check_rank
 from nanodet.runtime.forks import keep_in_children
 from nanodet.runtime.onnx_check import check_onnx
 from nanodet.runtime.spec import ONNX_METADATA_KEY, Spec
@@ -32,7 +32,7 @@ class OnnxBackend:
         self.path = str(path)
         check_onnx(path)
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
+        options.log_severity_level = 4  # its errors are raised as well
         # waiting threads that spin take the cores from whatever runs between two pictures
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if threads:
@@ -93,9 +93,13 @@ class OnnxBackend:
 
     def _run(self, outputs, inputs):
         try:
-            return self.session.run(outputs, inputs)
+            found = self.session.run(outputs, inputs)
         except Exception as error:
             raise NanodetError(f"{self.path}: the network failed ({_first_line(error)})") from None
+        ranks = (3,) if self.spec.form != "boxes" else (2, 1, 1)
+        for name, value, rank in zip(outputs, found, ranks, strict=True):
+            check_rank(self.path, name, value, rank)
+        return found
 
     def _thresholds(self, wanted):
         """Return the inputs for thresholds that are not those inside the file."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.backends import check_form
+from nanodet.runtime.backends import check_form, check_rank
 from nanodet.runtime.forks import is_inherited, keep_in_children, refuse_fork
 from nanodet.runtime.onnx_check import check_onnx
 from nanodet.runtime.spec import ONNX_METADATA_KEY, Spec
@@ -91,7 +91,9 @@ class OpenvinoBackend:
             output = request.infer({self.spec.input_name: np.ascontiguousarray(tensor, np.float32)})
         except Exception as error:
             raise NanodetError(f"{self.path}: the network failed ({_line(error)})") from None
-        return np.array(output[self.spec.output_name][0], np.float32)
+        made = output[self.spec.output_name]
+        check_rank(self.path, self.spec.output_name, made, 3)
+        return np.array(made[0], np.float32)
 
 
 def _shape(partial):
