@@ -67,16 +67,15 @@ public:
             request_.set_input_tensor(ov::Tensor(ov::element::f32, {1, 3, height, width},
                                                  const_cast<float*>(tensor)));
             request_.infer();
+        } catch (const Error&) {
+            throw;
         } catch (const std::exception& error) {
             throw Error(path_ + ": OpenVINO cannot run it at " + std::to_string(size.width) +
                         " x " + std::to_string(size.height) + " (" + line_of(error) + ")");
         }
         const ov::Tensor result = request_.get_tensor(spec_.output_name);
-        const ov::Shape& shape = result.get_shape();
-        if (shape.size() != 3 || shape[0] != 1 || result.get_element_type() != ov::element::f32)
-            throw Error(path_ + ": its output is " + words_of(shape) +
-                        ", not 1 x points x channels of float32");
-        return {result.data<const float>(), shape[1], shape[2], shape[2]};
+        if (result.get_element_type() != ov::element::f32) fail(result.get_shape());
+        return output_of(result.get_shape(), result.data<const float>());
     }
 
 private:
@@ -105,10 +104,24 @@ private:
                         spec_.output_name + ", which it has not");
     }
 
+    [[noreturn]] void fail(const ov::Shape& shape) const {
+        throw Error(path_ + ": its output is " + words_of(shape) +
+                    ", not 1 x points x channels of float32");
+    }
+
+    Output output_of(const ov::Shape& shape, const float* values) const {
+        if (shape.size() != 3 || shape[0] != 1) fail(shape);
+        return {values, shape[1], shape[2], shape[2]};
+    }
+
     /// Compiles the model for inputs of one size: OpenVINO is fastest with fixed shapes.
     void prepare(Size size) {
         if (size == compiled_for_) return;
         model_->reshape(ov::PartialShape{1, 3, size.height, size.width});
+        // a model with another output may need any memory to compile and to run
+        const ov::PartialShape made = model_->output(spec_.output_name).get_partial_shape();
+        if (made.is_static())
+            check_output(spec_, output_of(made.to_shape(), nullptr), size, path_);
         // by itself OpenVINO calculates in bfloat16 where the CPU has it: other numbers elsewhere
         ov::AnyMap properties = {ov::hint::inference_precision(ov::element::f32),
                                  ov::hint::performance_mode(ov::hint::PerformanceMode::LATENCY)};
