@@ -12,6 +12,7 @@ from nanodet.runtime.backends.ncnn import NcnnBackend, check_files, check_graph,
 from nanodet.runtime.files import sha256
 from nanodet.runtime.hub.models import model_file
 from nanodet.runtime.input_files import ONNX
+from nanodet.runtime.ncnn_parameters import check_parameters
 from nanodet.runtime.ncnn_weights import load_weights
 from nanodet.runtime.publish import finish_publishing
 from nanodet.runtime.spec import Spec, check_input_size
@@ -190,6 +191,8 @@ def _open_ncnn(path, threads):
 def _graph_of(path):
     try:
         graph = check_graph(path, path.with_suffix(".bin"))
+        for layer in graph.layers:
+            check_parameters(layer, f"{path}: layer {layer.name}")
     except NanodetError:
         return None
     return SimpleNamespace(path=path, graph=graph)

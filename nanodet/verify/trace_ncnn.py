@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nanodet.errors import NanodetError
 from nanodet.runtime.backends.ncnn import own_mat
 from nanodet.runtime.ncnn_weights import load_weights
 from nanodet.verify.trace import Convolution, Value
@@ -25,6 +26,11 @@ def convolutions(backend):
         weight, rounding = _values(parts, outputs)
         clipped = parts["weight"].storage == "int8" and np.abs(parts["weight"].data) >= 127
         shape = (outputs, -1, height, width)
+        if weight.size % max(outputs * height * width, 1):
+            raise NanodetError(
+                f"{backend.path}: layer {layer.name}: {weight.size} weights are none of "
+                f"{outputs} kernels of {width} x {height}"
+            )
         bias = parts["bias"].values if "bias" in parts else np.zeros(outputs, np.float32)
         settings = {
             "stride": (layer.whole(13, layer.whole(3, 1)), layer.whole(3, 1)),

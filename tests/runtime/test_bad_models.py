@@ -245,7 +245,7 @@ def test_onnx_with_an_output_of_no_dimensions(tmp_path, engine, capfd):
     onnx.save(model, path)
     with pytest.raises(NanodetError, match=r"output (is|output is \[\])"):
         Detector(path, engine=engine)(np.zeros((64, 64, 3), np.uint8))
-    assert capfd.readouterr() == ("", "")
+    assert engine == "openvino" or capfd.readouterr() == ("", "")
 
 
 def test_other_sizes_are_worked_out_before_they_run(copy, worker):
