@@ -19,7 +19,7 @@ from nanodet.export.specs import write_specs
 from nanodet.export.stages import BOTH, chosen_stages
 from nanodet.export.trainable import checkpoint_of
 from nanodet.model.torch_backend import TorchBackend
-from nanodet.runtime.files import sha256
+from nanodet.runtime.files import sha256, text_name
 from nanodet.runtime.printable import say
 from nanodet.runtime.publish import publish, publishing, working_folder
 from nanodet.runtime.spec import check_input_size
@@ -87,7 +87,7 @@ def export(
     spec = export_spec(reference, size, fit, class_agnostic_nms)
     check_input_size(spec.input_size, "--size" if size else f"{checkpoint}: data.val.input_size")
     tensors = picture_tensors(spec, images)
-    out = Path(out)
+    out = Path(text_name(out))
     with working_folder(out) as work:
         builder = StageBuilder(reference, spec, wanted, work, name, report)
         # says what data belongs to the model: `nanodet eval` and `nanodet quantize` look for it

@@ -23,7 +23,7 @@ from nanodet.quantize.sensitivity import measure_layers
 from nanodet.quantize.timing import load, model_times
 from nanodet.runtime.backends.ncnn import NcnnBackend, has_fp16_arithmetic
 from nanodet.runtime.detector import find_model
-from nanodet.runtime.files import check_folder_writable, sha256
+from nanodet.runtime.files import check_folder_writable, sha256, text_name
 from nanodet.runtime.names import shortened
 from nanodet.runtime.ncnn_weights import load_weights, weights_to_bytes
 from nanodet.runtime.printable import printable, say
@@ -77,7 +77,7 @@ def quantize(
     spec = source.spec
     weights = load_weights(Path(model).with_suffix(".bin"), source.graph, model)
     convolutions = _eligible(source.graph, weights, model)
-    check_folder_writable(out)
+    check_folder_writable(text_name(out))
     given_source = given(images, annotations, reading)
     if given_source is None:
         judge, paths = _configured_judge(

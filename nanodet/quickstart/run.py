@@ -15,7 +15,7 @@ from nanodet.quickstart import EPOCHS, PICTURES
 from nanodet.quickstart.config import quickstart_config
 from nanodet.quickstart.report import write_report
 from nanodet.quickstart.shapes import draw_set
-from nanodet.runtime.files import make_folder
+from nanodet.runtime.files import make_folder, text_name
 from nanodet.runtime.printable import say
 from nanodet.train.checkpoints import BEST
 from nanodet.train.trainer import train
@@ -39,7 +39,7 @@ def quickstart(out, seed=0, epochs=EPOCHS, pictures=PICTURES):
     Raises:
         NanodetError: the folder cannot be written.
     """
-    out = Path(out)
+    out = Path(text_name(out))
     make_folder(out)
     seconds, started = {}, time.perf_counter()
 

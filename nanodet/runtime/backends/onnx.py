@@ -6,6 +6,7 @@ import numpy as np
 
 from nanodet.errors import NanodetError
 from nanodet.runtime.backends import check_form, check_rank
+from nanodet.runtime.files import text_name
 from nanodet.runtime.forks import keep_in_children
 from nanodet.runtime.onnx_check import check_onnx
 from nanodet.runtime.spec import ONNX_METADATA_KEY, Spec
@@ -29,7 +30,7 @@ class OnnxBackend:
         except ImportError:
             raise NanodetError(f"{path}: needs onnxruntime: pip install onnxruntime") from None
         keep_in_children(self)
-        self.path = str(path)
+        self.path = text_name(path)
         check_onnx(path)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # its errors are raised as well
