@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from cpp_detect import fails, run
 from moving_pictures import write_video
+from small_disk import as_root, filled, mounted
 
 from nanodet.export.stages import FP32, SIMPLIFIED
 
@@ -36,6 +37,38 @@ def test_a_full_disk_and_a_video(cpp_programs, small, tmp_path):
     line = fails(cpp_programs.detect, small, video, "--out", out, preexec_fn=limit_files)
     assert line.startswith(f"{out}/")
     assert [f.name for f in out.iterdir()] == []
+
+
+@as_root
+@pytest.mark.parametrize("left", [0, 4096])
+def test_a_full_disk_and_json_lines(cpp_programs, small, tmp_path, left):
+    pictures = tmp_path / "in"
+    pictures.mkdir()
+    for number in range(60):
+        cv2.imwrite(str(pictures / f"{number:0100}.png"), np.zeros((8, 8, 3), np.uint8))
+    with mounted(tmp_path / "disk", "2m") as disk:
+        earlier = disk / "found.jsonl"
+        earlier.write_text("{}\n")
+        with filled(disk, left):
+            line = fails(cpp_programs.detect, small, pictures, "--jsonl", earlier)
+        assert line == f"{earlier}: cannot be written (No space left on device)"
+        assert earlier.read_text() == "{}\n"
+        assert [path.name for path in disk.iterdir()] == ["found.jsonl"]
+
+
+def test_standard_output_on_a_full_disk(cpp_programs, small, picture, tmp_path):
+    with open("/dev/full", "w") as full:
+        for program in (cpp_programs.detect, cpp_programs.bench):
+            words = [small, picture, "--out", tmp_path] if program == cpp_programs.detect else [
+                small, "--runs", "1", "--seconds", "0.01",
+            ]  # fmt: skip
+            done = subprocess.run(
+                [program, *words], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+            )
+            assert done.returncode == 1
+            assert done.stderr.splitlines()[-1].endswith(
+                "standard output: cannot be written (No space left on device)"
+            )
 
 
 def test_sources_and_models_are_not_replaced(cpp_programs, small, picture, tmp_path):

@@ -2,9 +2,11 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <ctime>
 #include <iostream>
 #include <random>
@@ -102,7 +104,8 @@ Json json_of_effort(const Effort& effort) {
 
 void print(const std::string& text) {
     std::cout << text << std::flush;
-    if (!std::cout) throw Error("standard output: cannot be written");
+    if (!std::cout)
+        throw Error(std::string("standard output: cannot be written (") + std::strerror(errno) + ")");
 }
 
 }  // namespace

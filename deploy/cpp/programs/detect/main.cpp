@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <ctime>
 #include <exception>
 #include <iostream>
@@ -64,7 +65,9 @@ int detect(const nanodet::Arguments& arguments) {
     std::signal(SIGINT, on_signal);
     for (const int number : {SIGTERM, SIGHUP})
         if (std::signal(number, on_signal) == SIG_IGN) std::signal(number, SIG_IGN);  // nohup's wish
-    std::signal(SIGPIPE, SIG_IGN);  // a reader that has gone is told by the write
+    // a reader that has gone and a file that may grow no further are told by the write
+    std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN);
     const bool told = arguments.jsonl != "-";  // else standard output is the JSON lines'
     const std::size_t files = source->files().size();
     const bool each = files > 0 && files <= few;
@@ -102,7 +105,8 @@ int detect(const nanodet::Arguments& arguments) {
     // a terminal that was closed cannot be written either, which is why this ends then
     const bool closed = first_signal == SIGHUP;
     if (told && (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) && errno != EPIPE && !closed)
-        throw nanodet::Error("standard output: cannot be written");
+        throw nanodet::Error(std::string("standard output: cannot be written (") +
+                             std::strerror(errno) + ")");
     if (nanodet::stop_requests > 0) {
         std::cerr << "nanodet-detect: stopped" << std::endl;
         return 128 + first_signal;

@@ -48,8 +48,11 @@ bool JsonLines::write(const Frame& frame, const std::vector<Detection>& detectio
 void JsonLines::finish() {
     if (path_ == "-" || !file_.is_open()) return;
     errno = 0;
+    file_.flush();  // closing a stream forgets why its last bytes could not be written
+    const int reason = errno;
     file_.close();
-    if (!file_) throw Error(path_ + ": cannot be written (" + std::strerror(errno) + ")");
+    if (!file_)
+        throw Error(path_ + ": cannot be written (" + std::strerror(reason ? reason : errno) + ")");
     if (temporary_) temporary_->move_into_place();
     temporary_.reset();
 }
