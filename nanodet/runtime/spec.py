@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.expansion import check_expansion
+from nanodet.runtime.expansion import DEEPEST, check_expansion
 from nanodet.runtime.files import write_text
 from nanodet.runtime.fit import ALIGNMENT, FITS
 from nanodet.runtime.input_files import SPEC, read_text
@@ -23,6 +23,7 @@ FORMS = {"distributions": 1, "boxes": 2}
 FORMATS = (1, 2, 3)
 ONNX_METADATA_KEY = "nanodet"
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_TOO_DEEP = f"this spec is not valid JSON (nested deeper than {DEEPEST})"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -219,11 +220,13 @@ class Spec:
         """Read the JSON form from a text; ``file`` names it in messages."""
         try:
             mapping = json.loads(text, parse_constant=_refuse_constant)
+            check_expansion(mapping, file, most=math.inf)
             if _SURROGATE.search(text):  # half a character has no UTF-8: other readers refuse it
                 json.dumps(mapping, ensure_ascii=False).encode()
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise NanodetError(f"{file}: this spec is not valid JSON ({error})") from None
-        check_expansion(mapping, f"{file}: this spec", most=math.inf)
+        except (RecursionError, NanodetError):
+            raise NanodetError(f"{file}: {_TOO_DEEP}") from None
         return cls.from_dict(mapping, file)
 
     def check(self, file):

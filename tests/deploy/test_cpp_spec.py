@@ -74,6 +74,19 @@ def test_a_sound_spec(probe):
     compare(probe, Spec(class_names=("a",), form="boxes", fit="stretch").to_dict())
 
 
+def test_names_are_as_long_and_values_as_deep(probe):
+    specs = [changed(("class_names",), [name]) for name in ("ä" * 500, "ä" * 501)]
+    for levels in (98, 99, 100, 101):
+        value = "x"
+        for _ in range(levels):
+            value = {"a": value}
+        specs.append(changed(("source",), value))
+    for spec in specs:
+        compare(probe, spec)
+    refused = [isinstance(both(probe, json.dumps(spec))[1], str) for spec in specs]
+    assert refused == [False, True, False, False, True, True]
+
+
 VALUES = [
     KeyError, None, True, "", "rgb", 0, -1, 1, 2, 3.5, 8.0, 1e9, 1e300, -(2**63), 2**64,
     [], [1, 2, 3], [0.5, 1e-4, 2.0], ["a", 1], [[]], {}, {"a": "b"}, {"a": "0" * 64},
