@@ -55,7 +55,11 @@ def open_source(text, warn=print_warning, reconnect_s=None):
             warn(f"{path}: the pictures of folders inside it are left out; {hint}")
         return PictureSource("pictures", text, files, path, warn)
     if os.path.exists(path):
-        return _open_camera(text, reconnect_s, warn) if path.is_char_device() else _open_file(path)
+        if path.is_char_device():
+            return _open_camera(text, reconnect_s, warn)
+        if not path.is_file():
+            raise NanodetError(f"{path}: is a device or a pipe, not a picture or a video")
+        return _open_file(path)
     if glob.has_magic(text):
         files = sorted(filter(_is_picture, map(Path, glob.glob(text, recursive=True))))
         if not files:
@@ -178,7 +182,7 @@ def _open_file(path):
         raise
     with quiet():
         # an animated gif is a film, though OpenCV also reads its first picture
-        looks = path.is_file() and cv2.haveImageReader(name) and path.suffix.lower() != ".gif"
+        looks = cv2.haveImageReader(name) and path.suffix.lower() != ".gif"
         if looks:
             return picture
         # from the root on, or FFmpeg takes what precedes a colon for a protocol

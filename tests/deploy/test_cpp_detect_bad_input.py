@@ -1,6 +1,10 @@
 """Bad arguments, models and pictures end nanodet-detect in one line, and in no report of a sanitizer."""
 
 import json
+import os
+import shutil
+import socket
+import subprocess
 
 import cv2
 import numpy as np
@@ -9,6 +13,7 @@ from cpp_detect import fails, run
 from endless_onnx import damaged_files, hostile_models
 
 from nanodet.errors import NanodetError
+from nanodet.export.stages import FP32, SIMPLIFIED
 from nanodet.runtime.onnx_check import check_onnx
 
 
@@ -57,6 +62,53 @@ def test_graphs_that_may_run_for_ever_are_refused_as_in_python(
             check_onnx(path)
         line = fails(cpp_programs.detect, path, picture, "--jsonl", "-")
         assert words in line and line == str(caught.value), name
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".jpg", ".ppm", ".gif", ""])
+@pytest.mark.parametrize("kind", ["pipe", "socket"])
+def test_a_pipe_is_no_source(cpp_programs, small, tmp_path, kind, suffix):
+    path = tmp_path / f"x{suffix}"
+    make_special(kind, path)
+    line = fails(cpp_programs.detect, small, path, "--jsonl", "-")
+    assert line == f"{path}: is a device or a pipe, not a picture or a video"
+    line = fails(cpp_programs.detect, small, tmp_path, "--jsonl", "-")
+    assert line == f"{tmp_path}: no pictures in this folder"
+
+
+@pytest.mark.parametrize("kind", ["pipe", "/dev/zero"])
+def test_special_files_in_place_of_those_of_a_model(
+    cpp_programs, exported_small, picture, tmp_path, kind
+):
+    """With ncnn each file of a model; the picture of nanodet-bench too."""
+    suffixes = [".onnx"]
+    if os.environ.get("ncnn_DIR"):
+        suffixes += [".param", ".bin", ".json"]
+    for suffix in suffixes:
+        folder = tmp_path / suffix
+        shutil.copytree(exported_small.files[FP32].parent, folder)
+        model = folder / exported_small.files[FP32].name
+        if suffix == ".onnx":
+            model = folder / exported_small.files[SIMPLIFIED].name
+        changed = model.with_suffix(suffix)
+        changed.unlink()
+        make_special(kind, changed)
+        line = fails(cpp_programs.detect, model, picture, "--jsonl", "-")
+        assert line.startswith(f"{changed}: ")
+        assert "it is a device or a pipe" in line or "there is no such model file" in line
+    make_special(kind, tmp_path / "x.ppm")
+    words = [cpp_programs.bench, exported_small.files[SIMPLIFIED], "--image", tmp_path / "x.ppm"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and "it is a device or a pipe, not a file" in done.stderr
+
+
+def make_special(kind, path):
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind(str(path))
+    else:
+        path.symlink_to(kind)
 
 
 def test_a_window_without_a_display(cpp_programs, small, picture, monkeypatch):

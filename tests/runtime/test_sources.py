@@ -1,6 +1,8 @@
 """Every kind of source, from real files and a real server."""
 
 import itertools
+import os
+import socket
 import sys
 import time
 
@@ -284,3 +286,19 @@ def test_a_window_shows_frames_of_a_video_at_their_times(tmp_path):
     assert all(gap > least - 0.005 for gap, least in zip(gaps, wanted, strict=True))
     assert sum(gaps) < 2  # seconds; a busy machine adds some
     assert source.stopped and len(shown) == 4
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="special files of Unix")
+@pytest.mark.parametrize("suffix", [".mp4", ".jpg", ".gif", ""])
+@pytest.mark.parametrize("kind", ["pipe", "socket"])
+def test_a_pipe_is_no_source(tmp_path, kind, suffix):
+    path = tmp_path / f"x{suffix}"
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind(str(path))
+    with pytest.raises(NanodetError, match=": is a device or a pipe, not a picture or a video"):
+        open_source(path)
+    with pytest.raises(NanodetError, match="no pictures in this folder"):
+        open_source(tmp_path)

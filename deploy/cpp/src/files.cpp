@@ -16,7 +16,15 @@ bool is_file(const std::string& path) {
     return fs::is_regular_file(path, ignored);
 }
 
+bool is_special(const std::string& path) {
+    std::error_code ignored;
+    const fs::file_status status = fs::status(path, ignored);
+    return fs::exists(status) && !fs::is_regular_file(status) && !fs::is_directory(status);
+}
+
 std::string read_file(const std::string& path, const std::string& what, std::uintmax_t most) {
+    if (is_special(path))
+        throw Error(path + ": cannot read " + what + " (it is a device or a pipe, not a file)");
     errno = 0;
     std::ifstream file(path, std::ios::binary);
     std::string bytes;

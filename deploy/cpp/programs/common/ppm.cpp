@@ -5,6 +5,7 @@
 #include <fstream>
 #include <istream>
 
+#include "files.h"
 #include "nanodet/error.h"
 
 namespace nanodet {
@@ -33,6 +34,8 @@ int read_number(std::istream& file) {
 }  // namespace
 
 PpmPicture read_ppm(const std::string& path) {
+    if (is_special(path))
+        throw Error(path + ": cannot read this picture (it is a device or a pipe, not a file)");
     errno = 0;
     std::ifstream file(path, std::ios::binary);
     if (!file)

@@ -62,7 +62,8 @@ std::unique_ptr<Source> open_folder(const std::string& folder, const Warn& warn)
     for (fs::directory_iterator entry(folder, problem), end; !problem && entry != end;
          entry.increment(problem)) {
         std::error_code ignored;
-        if (!entry->is_directory(ignored) && is_picture_suffix(suffix_of(entry->path().string())))
+        if (!entry->is_directory(ignored) && !is_special(entry->path().string()) &&
+            is_picture_suffix(suffix_of(entry->path().string())))
             files.push_back(entry->path().string());
     }
     if (problem) throw Error(folder + ": cannot read this folder (" + problem.message() + ")");
@@ -88,6 +89,7 @@ std::unique_ptr<Source> open_source(const std::string& text, const Warn& warn) {
     std::error_code ignored;
     if (fs::is_directory(text, ignored)) return open_folder(text, warn);
     if (fs::is_character_file(text, ignored)) return open_video(text, warn);  // a camera's device
+    if (is_special(text)) throw Error(text + ": is a device or a pipe, not a picture or a video");
     const bool there = fs::exists(text, ignored);
     const std::string suffix = suffix_of(text);
     if (there && ((is_picture_suffix(suffix) && suffix != ".gif") || is_picture(text)))
