@@ -6,6 +6,7 @@ Engines take a number of threads, a size or a threshold as it comes, and end the
 import math
 import numbers
 import operator
+import threading
 
 import numpy as np
 
@@ -72,8 +73,39 @@ def check_thresholds(
 
 
 def check_threads(threads):
-    """Return a number of CPU threads, None where the engine may choose."""
-    return None if threads is None else check_whole("threads", threads, 1, MOST_THREADS)
+    """Return a number of CPU threads, None where the engine may choose.
+
+    Raises:
+        NanodetError: it is out of range, or more than this system lets the process start.
+    """
+    if threads is None:
+        return None
+    threads = check_whole("threads", threads, 1, MOST_THREADS)
+    if threads > 1:
+        _try_threads(threads)
+    return threads
+
+
+def _try_threads(count):
+    """Raise `NanodetError` unless ``count`` threads can run at once.
+
+    An engine that cannot start its threads waits for ever (ONNX Runtime) or ends the process (OpenMP).
+    """
+    done, started = threading.Event(), []
+    try:
+        for _ in range(count):
+            thread = threading.Thread(target=done.wait, daemon=True)
+            thread.start()
+            started.append(thread)
+    except (RuntimeError, MemoryError):
+        raise NanodetError(
+            f"threads: {count} are more than this system lets a process start "
+            f"({len(started)} could be); take fewer, or raise the limit (ulimit -u, ulimit -v)"
+        ) from None
+    finally:
+        done.set()
+        for thread in started:
+            thread.join()
 
 
 def check_size(size):

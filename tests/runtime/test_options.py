@@ -85,6 +85,25 @@ def test_odd_arguments_are_one_line_each(exported_small, stage):
     assert json.loads(done.stdout) == []
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is of Linux")
+@pytest.mark.parametrize("stage", [FP32, SIMPLIFIED])
+def test_more_threads_than_the_system_starts(exported_small, stage):
+    """ONNX Runtime would wait for them for ever, and OpenMP end the process."""
+    program = (
+        "import resource, sys\nfrom nanodet import Detector, NanodetError\nimport numpy as np\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))\n"  # stacks have 8 MiB each
+        "Detector(sys.argv[1], threads=2)(np.zeros((8, 8, 3), np.uint8))\n"
+        "try:\n    Detector(sys.argv[1], threads=1000)(np.zeros((8, 8, 3), np.uint8))\n"
+        "except NanodetError as error:\n    print(error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, exported_small.files[stage]],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("threads: 1000 are more than this system lets a process start")
+
+
 def test_numbers_of_numpy_are_numbers(exported_small):
     model = exported_small.files[FP32]
     odd = Detector(
