@@ -5,7 +5,7 @@ from pathlib import Path
 from nanodet.bench.plot import check_plot, plot
 from nanodet.bench.report import format_tables
 from nanodet.errors import NanodetError
-from nanodet.runtime.files import check_writable, write_text
+from nanodet.runtime.files import check_writable, real_path, write_text
 from nanodet.runtime.printable import json_text, say
 
 
@@ -15,7 +15,7 @@ def check_outputs(json_path=None, plot_path=None):
         check_plot()
         if Path(plot_path).suffix.lower() != ".png":
             raise NanodetError(f"--plot: {plot_path}: must end in .png")
-        if json_path is not None and Path(json_path).resolve() == Path(plot_path).resolve():
+        if json_path is not None and real_path(json_path) == real_path(plot_path):
             raise NanodetError(f"--json and --plot: {json_path}: are the same file")
     for path in (json_path, plot_path):
         if path is not None:

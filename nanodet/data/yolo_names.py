@@ -5,6 +5,7 @@ import re
 from nanodet.data.assemble import checked_names, read_text
 from nanodet.errors import NanodetError
 from nanodet.runtime.brief import brief
+from nanodet.runtime.files import real_path
 from nanodet.runtime.input_files import CLASS_NAMES
 from nanodet.runtime.names import levelled, shortened
 from nanodet.runtime.yaml_text import parse_yaml
@@ -80,7 +81,7 @@ def find_keypoint_shape(ann_path, names_file):
 
 def _near(ann_path):
     """Return the folders where files about the labels are looked for."""
-    given, real = ann_path.absolute(), ann_path.resolve()  # a link may lead out of the data set
+    given, real = ann_path.absolute(), real_path(ann_path)  # a link may lead out of the data set
     return list(dict.fromkeys([ann_path, *given.parents[:ABOVE], *real.parents[:ABOVE]]))
 
 

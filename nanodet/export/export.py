@@ -19,7 +19,7 @@ from nanodet.export.specs import write_specs
 from nanodet.export.stages import BOTH, chosen_stages
 from nanodet.export.trainable import checkpoint_of
 from nanodet.model.torch_backend import TorchBackend
-from nanodet.runtime.files import sha256, text_name
+from nanodet.runtime.files import real_path, sha256, text_name
 from nanodet.runtime.printable import say
 from nanodet.runtime.publish import publish, publishing, working_folder
 from nanodet.runtime.spec import check_input_size
@@ -119,7 +119,7 @@ def default_name(checkpoint):
 
     ``model_best/model_best.ckpt`` and ``model_last.ckpt`` are called alike in every run.
     """
-    path = Path(checkpoint).resolve()
+    path = real_path(checkpoint)
     if not re.fullmatch(r"(nanodet_)?model_(best|last)", path.stem):
         return path.stem.replace(" ", "_")
     folder = path.parent.parent if path.parent.name == "model_best" else path.parent

@@ -34,7 +34,7 @@ def replacing(path):
     """
     path = Path(path)
     if path.is_symlink():
-        path = Path(os.path.realpath(path))  # the link stays, and points to what is written
+        path = real_path(path)  # the link stays, and points to what is written
     make_folder(path.parent)
     try:
         with temporary_file(path.parent, path.suffix) as temporary:
@@ -53,6 +53,14 @@ def unwritable(path, error):
     if isinstance(name, str | os.PathLike) and Path(path).parent not in Path(name).parents:
         path = name  # such as the system's folder for temporary files
     return NanodetError(f"{path}: cannot be written ({error.strerror or error})")
+
+
+def real_path(path):
+    """Return the `Path` that links lead to; of a link to itself, some path: opening it tells.
+
+    `Path.resolve` raises a RuntimeError there before Python 3.13.
+    """
+    return Path(os.path.realpath(path))
 
 
 def write_text(path, text):

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.files import check_folder_writable, replacing
+from nanodet.runtime.files import check_folder_writable, real_path, replacing
 from nanodet.runtime.pictures import write_picture
 from nanodet.runtime.sources import URL
 from nanodet.runtime.video_writer import VideoWriter
@@ -36,7 +36,7 @@ class Results:
             self._targets = picture_targets(self.folder, source)
         else:
             target = self.folder / f"{_stem(source)}.mp4"
-            if target.resolve() == Path(source.name).resolve():
+            if real_path(target) == real_path(source.name):
                 raise NanodetError(f"{target}: would replace the source; choose another --out")
             self._video = VideoWriter(target, source.fps)
         check_folder_writable(self.folder)
@@ -88,8 +88,8 @@ def picture_targets(folder, source):
     Raises:
         NanodetError: ``folder`` is a folder of source pictures, or a result would replace one.
     """
-    originals = {file.resolve() for file in source.files}
-    if Path(folder).resolve() in {file.parent for file in originals}:
+    originals = {real_path(file) for file in source.files}
+    if real_path(folder) in {file.parent for file in originals}:
         raise NanodetError(f"{folder}: holds the source pictures; choose another --out")
     targets, taken = [], set()
     for file in source.files:
@@ -102,7 +102,7 @@ def picture_targets(folder, source):
             target = plain.with_name(f"{plain.stem}-{number}{plain.suffix}")
             number += 1
         taken.add(str(target).casefold())
-        if target.resolve() in originals:
+        if real_path(target) in originals:
             raise NanodetError(f"{target}: would replace a source picture; choose another --out")
         targets.append(target)
     return targets

@@ -10,7 +10,7 @@ from pytorch_lightning.callbacks import Callback
 
 from nanodet.config import save_config
 from nanodet.errors import NanodetError
-from nanodet.runtime.files import make_folder
+from nanodet.runtime.files import make_folder, real_path
 from nanodet.runtime.locks import locked
 from nanodet.runtime.temporary import remove_abandoned
 from nanodet.train.checkpoints import BEST, LAST
@@ -42,7 +42,7 @@ def find_resume(config, file, say):
     resume = Path(resume)
     if not resume.is_file():
         raise NanodetError(f"{file}: schedule.resume: {resume}: there is no such checkpoint")
-    if resume.resolve() not in ((folder / LAST).resolve(), (folder / BEST).resolve()):
+    if real_path(resume) not in (real_path(folder / LAST), real_path(folder / BEST)):
         raise NanodetError(
             f"{file}: schedule.resume: {resume} does not belong to the run in save_dir {folder}; "
             f"set save_dir to its folder, or start a new run with schedule.load_model"

@@ -9,7 +9,7 @@ from nanodet.config.beside import INTERMEDIATE
 from nanodet.errors import NanodetError
 from nanodet.export.stages import BOXES, RAW, SIMPLIFIED, STATIC, batch_stage
 from nanodet.runtime.backends.ncnn import NcnnBackend, check_files, check_graph, has_fp16_arithmetic
-from nanodet.runtime.files import sha256
+from nanodet.runtime.files import real_path, sha256
 from nanodet.runtime.hub.models import model_file
 from nanodet.runtime.input_files import ONNX
 from nanodet.runtime.ncnn_parameters import check_parameters
@@ -85,9 +85,9 @@ def find_models(paths, reference=None):
             raise NanodetError(f"{path}: not an exported model (.onnx, .param)")
         else:
             found.append(path)
-    unique = {path.resolve(): path for path in found}
+    unique = {real_path(path): path for path in found}
     if reference is not None:
-        unique.pop(Path(reference).resolve(), None)
+        unique.pop(real_path(reference), None)
     return sorted(unique.values(), key=_order)
 
 

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from nanodet.cli.main import VERBS, command_parser, main
@@ -139,3 +141,15 @@ def test_the_scripts_of_the_original_have_help(root, script):
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("export", "LOOP", "--out", "out"), ("detect", "m.onnx", "in.png", "--out", "LOOP")]
+)
+def test_a_link_to_itself_is_one_line(tmp_path, capsys, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    Path("LOOP").symlink_to("LOOP")
+    Path("in.png").write_bytes(cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))[1].tobytes())
+    assert main(list(words)) == 1
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and "LOOP" in err
