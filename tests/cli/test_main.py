@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from box_model import write_box_model
 
 from nanodet.cli.main import VERBS, command_parser, main
 
@@ -149,6 +150,7 @@ def test_the_scripts_of_the_original_have_help(root, script):
 def test_a_link_to_itself_is_one_line(tmp_path, capsys, monkeypatch, words):
     monkeypatch.chdir(tmp_path)
     Path("LOOP").symlink_to("LOOP")
+    write_box_model(Path("m.onnx"), ("disc", "square"))
     Path("in.png").write_bytes(cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))[1].tobytes())
     assert main(list(words)) == 1
     err = capsys.readouterr().err
