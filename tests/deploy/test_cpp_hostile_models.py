@@ -90,7 +90,10 @@ def test_detect(request, exported_small, worker, picture, tmp_path, engine, coun
     if engine == "ncnn":
         request.getfixturevalue("ncnn_option")
     program = request.getfixturevalue("sanitized_detect")
-    for name, write in some(sets(engine, exported_small, tmp_path), count).items():
+    made = sets(engine, exported_small, tmp_path)
+    # OpenVINO asks for that much and takes a no for an answer, but a sanitizer gives none
+    made.pop("ConstantOfShape of 10 ** 13 numbers", None)
+    for name, write in some(made, count).items():
         model = write()
         words = [program, model, picture, "--jsonl", "-", "--threads", "1"]
         done = subprocess.run(words, capture_output=True, text=True, timeout=300)
