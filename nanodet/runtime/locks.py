@@ -13,26 +13,25 @@ try:
 except ImportError:  # Windows: nothing is locked there
     fcntl = None
 
-LOCK = ".lock"
+LOCK = ".nanodet-lock"
 
 
 @contextlib.contextmanager
-def locked(folder, wait=False):
+def locked(folder):
     """Keep other processes that ask for the same out of ``folder`` while the block runs.
 
     Args:
         folder: lies there already; holds the lock file as long as the block runs.
-        wait: whether to wait for another process to leave it.
 
     Yields:
         whether it is locked; there are file systems without locks.
 
     Raises:
-        NanodetError: another process has it, and this one is not to wait; or it cannot be written.
+        NanodetError: another process has it, or it cannot be written.
     """
     path = Path(folder) / LOCK
     try:
-        file = _open_locked(path, wait)
+        file = _open_locked(path)
     except BlockingIOError as error:
         raise NanodetError(
             f"{folder}: is in use by {error.strerror}: wait until that has ended, or choose another folder"
@@ -49,13 +48,15 @@ def locked(folder, wait=False):
             path.unlink(missing_ok=True)  # while it is still held
 
 
-def _open_locked(path, wait):
+def _open_locked(path):
     """Return the open lock file; None where the file system has no locks."""
     while fcntl is not None:
-        file = open(path, "a+b", buffering=0)  # a full disk must not be met again by closing it
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        # without a buffer: a full disk must not be met again by closing it
+        file = open(os.open(path, flags, 0o666), "r+b", buffering=0)
         try:
             # of this process alone: children made by fork do not inherit it, as they do flock's
-            fcntl.lockf(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # meanwhile whoever had it may have removed it
             if os.path.samestat(os.stat(path), os.fstat(file.fileno())):
                 file.truncate(0)
@@ -67,6 +68,7 @@ def _open_locked(path, wait):
         except OSError as error:
             with file:
                 if error.errno not in (errno.EACCES, errno.EAGAIN):
+                    path.unlink(missing_ok=True)
                     return None
                 file.seek(0)
                 name = file.read(1000).decode("utf-8", "replace")
@@ -92,6 +94,20 @@ def hold(handle, wait=True):
     except OSError:
         return False
     return True
+
+
+@contextlib.contextmanager
+def held(folder):
+    """Wait for ``folder``, and `hold` it while the block runs."""
+    if fcntl is None:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        hold(handle)
+        yield
+    finally:
+        os.close(handle)
 
 
 @contextlib.contextmanager

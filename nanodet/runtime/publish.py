@@ -13,7 +13,7 @@ from pathlib import Path
 
 from nanodet.errors import NanodetError
 from nanodet.runtime.files import make_folder, unwritable
-from nanodet.runtime.locks import locked
+from nanodet.runtime.locks import held
 from nanodet.runtime.temporary import temporary_folder
 
 INCOMING = ".incoming"
@@ -42,7 +42,7 @@ def working_folder(out):
 @contextlib.contextmanager
 def publishing(out):
     """Let no other process publish in ``out`` while the block looks at what lies there and publishes."""
-    with locked(out, wait=True):
+    with held(out):  # itself: a lock file would stay behind where this is killed
         finish_publishing(out)
         yield
 
