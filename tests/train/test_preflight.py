@@ -219,7 +219,7 @@ import subprocess, sys
 sys.path += sys.argv[1:2]
 from test_preflight import load
 from nanodet.cli.main import main
-for size in ("400k", "1m", "4k"):
+for size in ("400k", "1m", "64m", "4k", "64m,ro"):
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", "/dev/shm"], check=True)
     print("==", size, file=sys.stderr, flush=True)
     if size == "400k":
@@ -240,9 +240,10 @@ def test_a_small_shared_memory_is_said_and_done_without(root, small_config, shap
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     assert re.search("/dev/shm has 0 MB free, .* go through pipes instead", done.stdout)
-    *lines, last = done.stderr.splitlines()
-    assert lines == ["== 400k", "== 1m", "== 4k"]
-    assert last.startswith("cannot start processes that load images (No space left")
+    *lines, full, name, locked = done.stderr.splitlines()
+    assert [*lines, name] == ["== 400k", "== 1m", "== 64m", "== 4k", "== 64m,ro"]
+    assert full.startswith("cannot start processes that load images (No space left")
+    assert locked.startswith("cannot start processes that load images (Read-only file system")
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="asks Linux for what is open")
