@@ -216,7 +216,7 @@ def load(batch_size, side, *names):
 # batches of 5 MB where another program has taken it: all but 1 MB, and what the locks would need
 SHARED_MEMORY = """
 import subprocess, sys
-sys.path += sys.argv[1:2]
+sys.path += sys.argv[1].split(";")
 from test_preflight import load
 from nanodet.cli.main import main
 for size in ("400k", "1m", "64m", "4k", "64m,ro"):
@@ -232,7 +232,8 @@ for size in ("400k", "1m", "64m", "4k", "64m,ro"):
 @as_root
 def test_a_small_shared_memory_is_said_and_done_without(root, small_config, shapes):
     keys = {"device.workers_per_gpu": 1, "schedule.total_epochs": 1, "data.train.cache": False}
-    paths = [Path(__file__).parent, small_config(**keys), "CocoDataset", *shapes[0]]
+    here = Path(__file__).parent
+    paths = [f"{here};{here.parent}", small_config(**keys), "CocoDataset", *shapes[0]]
     done = subprocess.run(
         ["unshare", "-m", sys.executable, "-c", SHARED_MEMORY, *map(str, paths)],
         env={**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
