@@ -184,3 +184,15 @@ def test_files_that_are_no_models(detect, picture, tmp_path):
     for data in (b"", b"\x08", bytes(1000)):
         (tmp_path / "no.onnx").write_bytes(data)
         assert "no.onnx: " in fails(detect, tmp_path / "no.onnx", picture, "--jsonl", "-")
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".param"])
+def test_more_threads_than_the_system_starts(cpp_programs, exported_small, picture, suffix):
+    """OpenMP would end the process, and with it Java's."""
+    if suffix == ".param" and not os.environ.get("ncnn_DIR"):
+        pytest.skip("no C++ library of ncnn")
+    model = exported_small.files[FP32].with_suffix(suffix)
+    limited = 'ulimit -v 2500000 && exec "$@"'  # stacks have 8 MiB each
+    line = fails("bash", "-c", limited, "-", cpp_programs.detect, model, picture, "--jsonl", "-",
+                 "--threads", "1000")  # fmt: skip
+    assert line.startswith("threads: 1000 are more than this system lets a process start")

@@ -1,11 +1,41 @@
 #include "backends.h"
 
 #include <cstddef>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <vector>
 
 #include "files.h"
 #include "nanodet/error.h"
 
 namespace nanodet {
+
+namespace {
+
+/// Throws `Error` unless so many threads can run at once: OpenMP would end the process.
+void try_threads(int count) {
+    std::mutex held;
+    std::vector<std::thread> started;
+    bool all = true;
+    {
+        const std::lock_guard<std::mutex> hold(held);
+        try {
+            while (int(started.size()) < count)
+                started.emplace_back([&held] { const std::lock_guard<std::mutex> wait(held); });
+        } catch (const std::system_error&) {
+            all = false;
+        }
+    }
+    const std::size_t could = started.size();
+    for (std::thread& thread : started) thread.join();
+    if (!all)
+        throw Error("threads: " + std::to_string(count) +
+                    " are more than this system lets a process start (" + std::to_string(could) +
+                    " could be); take fewer, or raise the limit (ulimit -u, ulimit -v)");
+}
+
+}  // namespace
 
 const char* name_of(Precision precision) {
     return precision == Precision::fp32 ? "fp32" : precision == Precision::bf16 ? "bf16" : "fp16";
@@ -28,6 +58,7 @@ std::unique_ptr<Backend> load_backend(const std::string& path, const BackendOpti
         throw Error(path + ": unknown kind of model; known: .param, .onnx");
     if (options.threads < 0 || options.threads > 1024)
         throw Error("threads: must be 0 to 1024, not " + std::to_string(options.threads));
+    if (options.threads > 1) try_threads(options.threads);
     if (suffix == ".onnx" && options.precision != Precision::fp32)
         throw Error(path + ": precision " + name_of(options.precision) +
                     ": only an ncnn model (.param) has it");
