@@ -70,7 +70,7 @@ def test_impossible_stems(name):
         (["--input_shape", "96,100"], "--input_shape 96,100: 100x96: width and height must be"),
         (["--out_path", ".onnx"], "--out_path: '.onnx' cannot be the stem"),
         (["--out_path", "."], "--out_path: . is a folder"),
-        (["--model_path", "none.ckpt"], "none.ckpt: there is no such"),
+        (["--model_path", "none.ckpt"], "none.ckpt: cannot read this checkpoint (No such"),
     ],
 )
 def test_messages_of_the_scripts_name_their_own_options(
