@@ -15,8 +15,10 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 # when torch is imported, and handed on to commands
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-# a shell that starts the tests in the background ignores Ctrl-C, and commands would inherit that
+# a shell that starts the tests in the background ignores Ctrl-C, and nohup a closed terminal; commands
+# would inherit that
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # a busy machine is no defect
 hypothesis.settings.register_profile("project", deadline=None)

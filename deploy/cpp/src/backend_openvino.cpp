@@ -35,7 +35,7 @@ class OpenvinoBackend : public Backend {
 public:
     OpenvinoBackend(std::string path, const BackendOptions& options)
         : path_(std::move(path)), threads_(options.threads) {
-        check_onnx(path_);
+        check_onnx(published(path_));
         try {
             // Core::read_model would try the readers of all formats, which print and leak
             const auto reader = ov::frontend::FrontEndManager().load_by_framework("onnx");
