@@ -6,7 +6,7 @@ import os
 import stat
 import sys
 
-from nanodet.cli.terminal import escape_log_lines, shown
+from nanodet.cli.terminal import shown
 from nanodet.errors import NanodetError
 
 
@@ -28,7 +28,6 @@ def standard_streams():
         ReaderGone: by a print.
     """
     _occupy()
-    escape_log_lines()
     streams = sys.stdout, sys.stderr
     for stream in streams:
         reconfigure = getattr(stream, "reconfigure", None)  # notebooks have streams of their own

@@ -1,8 +1,6 @@
 """What steers a terminal is escaped wherever a command writes, whoever's text it is."""
 
-import logging
 import re
-import traceback
 
 from nanodet.runtime.printable import printable
 
@@ -30,17 +28,8 @@ def shown(text, terminal):
     return start + "\n".join(lines) + end
 
 
-def escape_log_lines():
-    """Let remarks that nobody else handles, `logging.lastResort`'s, be one line each."""
-    if logging.lastResort is not None:
-        logging.lastResort.setFormatter(_LineFormatter())
-
-
-class _LineFormatter(logging.Formatter):
-    def format(self, record):
-        return printable(super().format(record))
-
-
 def traceback_text(error):
     """Return an error of ours as Python writes it, to be shown."""
+    import traceback  # rarely needed
+
     return shown("".join(traceback.format_exception(error)), terminal=False)

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Sampler
 from nanodet.data.workers import PREFETCH, Deaths, start_worker
 from nanodet.errors import NanodetError
 from nanodet.runtime.fit import nearest_aligned, round_up
+from nanodet.runtime.printable import printable
 
 log = logging.getLogger(__name__)
 
@@ -192,7 +193,7 @@ class Loader(DataLoader):
                 raise
             log.warning(
                 "cannot start processes that load images (%s): loading in the training's own, slower",
-                error.strerror or error,
+                printable(error.strerror or error),
             )
             self.num_workers = 0
             batches = super().__iter__()

@@ -8,6 +8,7 @@ import cv2
 
 from nanodet.runtime.brief import brief_text
 from nanodet.runtime.fonts import OWN, face, font_for
+from nanodet.runtime.printable import printable
 from nanodet.runtime.writing import in_drawing_order
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,8 @@ def readable_names(names):
         log.warning(
             "no font here has all letters of %s%s: drawn with class numbers (install a TrueType font "
             "of that script, on Debian and Ubuntu: apt install fonts-noto-core)",
-            ", ".join(map(brief_text, lost[:3])), f" and {len(lost) - 3} more" if len(lost) > 3 else "",
+            printable(", ".join(map(brief_text, lost[:3]))),
+            f" and {len(lost) - 3} more" if len(lost) > 3 else "",
         )  # fmt: skip
     return tuple(text for text, _ in shown)
 

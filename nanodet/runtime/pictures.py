@@ -16,6 +16,7 @@ from nanodet.runtime.opencv_log import quiet
 from nanodet.runtime.options import check_pixels
 from nanodet.runtime.picture_end import is_cut_off
 from nanodet.runtime.picture_header import PictureHeader, read_header
+from nanodet.runtime.printable import printable
 
 # what OpenCV 5 reads, by the names such files go by; the list of every folder and reader here,
 # and of deploy/cpp/programs/detect/picture_file.cpp
@@ -78,7 +79,7 @@ def _in_8_bits(path, picture, white):
             _told.add(bits)  # once: a folder has many such files
             log.warning(
                 "%s: 16 bits, but no value above %d: this and its like are read as %d bits "
-                "(%d is white)", path, largest, bits, white,
+                "(%d is white)", printable(path), largest, bits, white,
             )  # fmt: skip
     return _levels(white)[picture]
 
