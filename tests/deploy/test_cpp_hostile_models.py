@@ -24,7 +24,7 @@ def model(exported_small):
     return hostile_models.Model.load(exported_small.files[FP32])
 
 
-@pytest.mark.parametrize("count", [10, pytest.param(None, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [5, pytest.param(None, marks=pytest.mark.slow)])
 def test_checks_agree(probe, model, tmp_path, count):
     param = tmp_path / "m.param"
     for sound, made in (

@@ -27,7 +27,7 @@ def ask(tmp_path_factory):
     worker.close()
 
 
-@pytest.mark.parametrize("step", [8, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [12, pytest.param(1, marks=pytest.mark.slow)])
 def test_hostile_models_are_refused(model, ask, step):
     sets = hostile_models.refused(model)
     assert len(sets) > 400
@@ -37,8 +37,12 @@ def test_hostile_models_are_refused(model, ask, step):
         assert answer.isprintable() and len(answer) < 1000, name
 
 
-def test_unusual_models_are_run(model, ask, tmp_path):
-    sets = hostile_models.same(model)
+@pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.slow)])
+def test_unusual_models_are_run(model, ask, tmp_path, step):
+    made = hostile_models.same(model)
+    # the layers that change nothing once ended the process
+    chosen = {*list(made)[::step], *(name for name in made if "picture itself" in name)}
+    sets = {name: made[name] for name in ["as exported", *sorted(chosen)]}
     for name, one in (sets | hostile_models.others(model)).items():
         assert ask(one) == "ran", name
     picture = np.random.default_rng(0).integers(0, 256, (96, 160, 3), np.uint8)
