@@ -14,7 +14,7 @@ class ScriptedAdb:
 
     Args:
         listed: what ``adb devices`` prints.
-        answers: verb (``shell``, ``push``) to a shell command in place of what it would do.
+        answers: verb (``devices``, ``shell``, ``push``) to a shell command in place of what it would do.
 
     Attributes:
         said: the words of all calls.
@@ -33,7 +33,7 @@ class ScriptedAdb:
 
     def _stand_in(self, words):
         if words == ["adb", "devices"]:
-            return ["printf", "%s", self._listed]
+            return ["sh", "-c", self._answers.get("devices", f"printf %s '{self._listed}'")]
         assert words[:3] == ["adb", "-s", "serial"]
         verb, *rest = words[3:]
         if verb in self._answers:

@@ -6,6 +6,7 @@ of governors and temperatures is files in a folder.
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -99,7 +100,7 @@ def test_governors_are_given_back_when_the_link_breaks(board, there, monkeypatch
         with Guard(device, there) as guard:
             guard.set_governor("performance")
             adb.processes[-1].kill()  # the guard itself; its watcher goes on
-            guard.run(print)
+            guard.run(print, 60)
     wait_for(lambda: governors(board) == ["schedutil", "ondemand"])
 
 
@@ -264,6 +265,66 @@ def test_a_program_that_is_not_ours(name, line, graph, there, tmp_path):
             device, [], [(graph, (64, 64))], program=program, folder=str(there), json_path=out
         )
     assert not out.exists()
+
+
+ENDLESS = {
+    "lines": "yes",
+    "no line end": "tr '\\000' x </dev/zero",
+    "errors": "yes >&2",
+    "silence": "sleep 100",
+    "closed": "exec >&- 2>&-; sleep 100",
+    "marks": "yes '@nanodet left'",
+}
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Limits of half a second in place of a minute."""
+    for name, value in (
+        ("device.COMMAND_S", 0.5),
+        ("guard.COMMAND_S", 0.5),
+        ("guard.PATIENCE_S", 0.5),
+    ):
+        monkeypatch.setattr(f"nanodet.bench.target.{name}", value)
+
+
+@pytest.mark.parametrize(
+    ("verb", "way"),
+    [*(("shell", way) for way in ENDLESS), ("push", "lines"), ("push", "silence"),
+     ("devices", "no line end"), ("devices", "closed")],
+)  # fmt: skip
+def test_a_device_that_says_too_much_or_nothing(verb, way, graph, tmp_path, impatient):
+    device, adb = device_of(**{verb: ENDLESS[way]})
+    began = time.monotonic()
+    with pytest.raises(NanodetError) as caught:
+        remote_bench(
+            device, [], [(graph, (64, 64))], program=shutil.which("true"), folder=str(tmp_path)
+        )
+    assert re.match(
+        r"adb:?\w*: the device (says more than 8 MB|says more and more|did not answer (in time|"
+        r"within [\d.]+ s)|neither answers nor ends)$", str(caught.value),
+    ), caught.value  # fmt: skip
+    assert time.monotonic() - began < 20
+    wait_for(lambda: all(process.poll() is not None for process in adb.processes))
+
+
+@pytest.mark.parametrize(
+    ("script", "line"),
+    [("yes >&2", "says more and more"), ("tr '\\000' x </dev/zero >&2", "says more and more"),
+     ("trap '' TERM INT HUP; while :; do :; done", "did not answer in time")],
+)  # fmt: skip
+def test_a_program_that_never_ends(script, line, there, tmp_path, capfd):
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    # what is copied is the start of a program, what runs is ours
+    device, _ = device_of()
+    with device, pytest.raises(NanodetError) as caught, Guard(device, there) as guard:
+        folder = Path(guard.folder)
+        (folder / "run").write_text(run_script(guard.folder, ["sh", program]))
+        guard.run(lambda line: None, 20 if "says" in line else 0.5)
+    assert str(caught.value) == f"adb:serial: the device {line}"
+    assert not folder.exists()
+    assert "did not say" not in capfd.readouterr().err
 
 
 def test_a_real_adb_without_a_device(graph, tmp_path):

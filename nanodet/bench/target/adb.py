@@ -63,7 +63,8 @@ class AdbDevice(Device):
         return ["adb", "-s", self._serial, "shell", script]
 
     def push(self, local, path):
-        done = self._run(["adb", "-s", self._serial, "push", str(local), path])
+        words = ["adb", "-s", self._serial, "push", str(local), path]
+        done = self._run(words, seconds=self.copy_seconds(local))
         if done.status != 0:
             raise NanodetError(f"{self.name}: {local}: cannot be copied there ({done.said})")
 

@@ -1,10 +1,12 @@
 """A device: how to have it run something, and how to copy files to it."""
 
+import os
 import shlex
 import subprocess
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 
+from nanodet.bench.target.limits import COMMAND_S, SLOWEST_LINK, Overrun, communicate
 from nanodet.errors import NanodetError
 
 BEGIN, END = "@nanodet begin", "@nanodet end"  # around what a script writes
@@ -95,29 +97,33 @@ class Device(ABC):
         """
         return self._popen(self.words(script), start_new_session=True, **streams)
 
-    def shell(self, script, stdin=subprocess.DEVNULL):
+    def shell(self, script, stdin=subprocess.DEVNULL, seconds=None):
         """Run a script on the device to its end; return it `Done`.
 
         A login shell may print before and after it: ``out`` is what lies between two marks.
 
         Raises:
             LinkLost: it did not come to its end.
+            NanodetError: it takes longer than ``seconds`` (None for `COMMAND_S`), or says too much.
         """
         marked = f"echo; echo {BEGIN}; {{ {script}\n}}; s=$?; echo; echo {END}; exit $s"
-        done = self._run(self.words(marked), stdin)
+        done = self._run(self.words(marked), stdin, seconds)
         if self.lost(done):
             raise LinkLost(self.name, self.explain(done.said))
         return replace(done, out=done.out.partition(f"{BEGIN}\n")[2].rpartition(f"\n{END}")[0])
 
-    def _run(self, words, stdin=subprocess.DEVNULL):
+    def copy_seconds(self, local):
+        """Return how long copying a file may take."""
+        return COMMAND_S + os.path.getsize(local) / SLOWEST_LINK
+
+    def _run(self, words, stdin=subprocess.DEVNULL, seconds=None):
         """Run a local command to its end; return it `Done`."""
         pipe = subprocess.PIPE
-        with self._popen(words, stdin=stdin, stdout=pipe, stderr=pipe) as process:
-            try:
-                out, err = process.communicate()
-            except BaseException:
-                process.kill()
-                raise
+        process = self._popen(words, stdin=stdin, stdout=pipe, stderr=pipe)
+        try:
+            out, err = communicate(process, seconds or COMMAND_S)
+        except Overrun as error:
+            raise NanodetError(f"{self.name}: the device {error}") from None
         return Done(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
 
     def _popen(self, words, **streams):

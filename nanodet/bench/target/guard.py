@@ -5,15 +5,15 @@ and cleans up.
 """
 
 import contextlib
-import queue
 import re
 import subprocess
 import sys
-import tempfile
 import threading
+import time
 from importlib.resources import files
 
-from nanodet.bench.target.device import LinkLost, last_line, quote
+from nanodet.bench.target.device import LinkLost, quote
+from nanodet.bench.target.limits import COMMAND_S, Lines, Overrun
 from nanodet.errors import NanodetError
 from nanodet.runtime.printable import say
 
@@ -42,23 +42,17 @@ class Guard:
         base = str(folder or device.folder)
         # a name like -p is a folder too
         self._device, self._base = device, f"./{base}" if base.startswith("-") else base
-        self._lines = queue.SimpleQueue()  # of the guard's output; None is its end
         self._lock, self._over = threading.Lock(), threading.Event()
         self.folder = self.machine = self.free_kb = None
 
     def __enter__(self):
-        self._log = tempfile.TemporaryFile()
-        try:
-            self._process = self._device.start(
-                guard_script(self._base, self._device.root, self._device.raising, PAUSE_S),
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log,
-                text=True, encoding="utf-8", errors="replace",
-            )  # fmt: skip
-        except BaseException:
-            self._log.close()
-            raise
-        for task in (self._read, self._beat):
-            threading.Thread(target=task, daemon=True).start()
+        pipe = subprocess.PIPE
+        self._process = self._device.start(
+            guard_script(self._base, self._device.root, self._device.raising, PAUSE_S),
+            stdin=pipe, stdout=pipe, stderr=pipe, text=True, encoding="utf-8", errors="replace",
+        )  # fmt: skip
+        self._lines = Lines(self._process, MARK)
+        threading.Thread(target=self._beat, daemon=True).start()
         try:
             self._open()
         except BaseException:
@@ -70,18 +64,18 @@ class Guard:
         self._over.set()
         with self._lock, contextlib.suppress(OSError):
             self._process.stdin.close()  # the guard's order to end
-        timer = threading.Timer(PATIENCE_S, self._process.kill)
-        timer.start()
-        said = []
+        said, end = [], time.monotonic() + PATIENCE_S
         try:
-            while (reply := self._reply()) is not None:
-                said.append(reply)
-            self._process.wait()
+            while time.monotonic() < end:
+                with contextlib.suppress(Overrun):  # of what it had said before
+                    if (reply := self._reply(end)) is None:
+                        break
+                    said.append(reply)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(max(0.0, end - time.monotonic()))
         finally:
-            timer.cancel()
             self._process.kill()
             self._process.wait()
-            self._log.close()
         known = ("gone", "") in said or isinstance(exception[1], LinkLost)
         if self.folder is not None and not known:
             self._warn(f"did not say that {self.folder} is removed")
@@ -96,7 +90,7 @@ class Guard:
             NanodetError: the device has none, not this one, or does not let us.
         """
         self._send(f"governor {name}")
-        word, _, rest = self._wait_for("governor").partition(" ")
+        word, _, rest = self._wait_for("governor", COMMAND_S).partition(" ")
         raising = " ".join(self._device.raising.split()[:2])
         lines = {
             "absent": "the device tells of no governors",
@@ -106,21 +100,23 @@ class Guard:
         if word in lines:
             raise self._error(f"--governor {name}: {lines[word]}")
 
-    def run(self, tell):
+    def run(self, tell, seconds):
         """Run the file ``run`` of the folder in ``sh``, see `run_script`; return its exit status.
 
         Args:
             tell: gets every line that it writes.
+            seconds: that it may take.
         """
         self._send("run")
-        status = self._wait_for("ended", tell)
+        status = self._wait_for("ended", seconds, tell)
         if not re.fullmatch(r"\d{1,3}", status):
             raise self._strange(f"ended {status}")
         return int(status)
 
     def _open(self):
+        end = time.monotonic() + COMMAND_S
         while True:
-            word, rest = self._heard()
+            word, rest = self._heard(end)
             if word == "refused":
                 raise self._error(f"cannot make a folder there ({rest})")
             if word == "folder":
@@ -140,34 +136,39 @@ class Guard:
                     raise self._error("its shell prints text of its own: the folder was not told")
                 return
 
-    def _wait_for(self, awaited, tell=lambda line: None):
+    def _wait_for(self, awaited, seconds, tell=lambda line: None):
         """Return what follows the awaited word."""
+        end = time.monotonic() + seconds
         while True:
-            word, rest = self._heard(tell)
+            word, rest = self._heard(end, tell)
             if word == awaited:
                 return rest
 
-    def _heard(self, tell=lambda line: None):
-        """Return the guard's next (word, rest); raise `NanodetError` if it has ended."""
-        reply = self._reply(tell)
+    def _heard(self, end, tell=lambda line: None):
+        """Return the guard's next (word, rest); raise `NanodetError` if it has ended, or goes on."""
+        try:
+            reply = self._reply(end, tell)
+        except Overrun as error:
+            raise self._error(f"the device {error}") from None
         if reply is None:
             raise self._ending()
         return reply
 
-    def _reply(self, tell=lambda line: None):
-        while (line := self._lines.get()) is not None:
+    def _reply(self, end, tell=lambda line: None):
+        while (line := self._lines.next(end)) is not None:
             if line.startswith(MARK):
                 word, _, rest = line.removeprefix(MARK).partition(" ")
                 return word, rest
             if line:
                 tell(line)
-        self._lines.put(None)  # it stays the end
         return None
 
     def _ending(self):
-        status = self._process.wait()
-        self._log.seek(0)
-        said = last_line(self._log.read().decode(errors="replace"))
+        try:
+            status = self._process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            return self._error("the device neither answers nor ends")
+        said = self._lines.last_error()
         why = self._device.explain(said or f"it ended with status {status}")
         if self.folder is None:
             return self._error(why)
@@ -187,12 +188,6 @@ class Guard:
         with self._lock, contextlib.suppress(OSError, ValueError):
             self._process.stdin.write(f"{line}\n")
             self._process.stdin.flush()
-
-    def _read(self):
-        with self._process.stdout as lines:
-            for line in lines:
-                self._lines.put(line.rstrip("\n"))
-        self._lines.put(None)
 
     def _beat(self):
         while not self._over.wait(BEAT_S):

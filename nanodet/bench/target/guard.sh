@@ -52,6 +52,7 @@ finish() {
     cd / || return
     # once more, should a copy that was under way have made a file meanwhile
     rm -rf "$folder" 2>/dev/null || { sleep 1; rm -rf "$folder"; }
+    echo # whatever the program had begun to say ends here
     if [ -e "$folder" ]; then say left; else say gone; fi
 }
 

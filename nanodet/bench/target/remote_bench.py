@@ -88,7 +88,7 @@ def remote_bench(
             if cool_to is not None:
                 cool_down(device, cool_to)
             log = _Log(f"{guard.folder}/{RUN}")
-            status = guard.run(log)
+            status = guard.run(log, _patience(effort, len(parcel.entries)))
             text = _read_report(device, guard.folder)
             there = guard.folder
     failure = None if status == 0 else parcel.name_here(_failure(log, status), there)
@@ -115,6 +115,12 @@ class _Log:
             self.error = f"{PROGRAM}: {line.rpartition(': ')[2]}"
         else:
             say(line, file=sys.stderr)
+
+
+def _patience(effort, entries):
+    """Return how many seconds a run may take: ten for each run of the network, and much besides."""
+    runs = 10 * (effort.runs + effort.warmup_runs)
+    return 600 + entries * (2 * (effort.seconds + effort.warmup_s) + runs)
 
 
 def _copy(device, guard, files):

@@ -85,7 +85,7 @@ class SshDevice(Device):
     def push(self, local, path):
         try:
             with open(local, "rb") as file:
-                done = self.shell(f"cat >{quote(path)}", file)
+                done = self.shell(f"cat >{quote(path)}", file, self.copy_seconds(local))
         except OSError as error:
             raise NanodetError(f"{local}: cannot be read ({error.strerror})") from None
         if done.status != 0:
