@@ -74,7 +74,7 @@ class Divergence(Callback):
         self._look(trainer, module)
         wrong = not_finite(module.state_dict())
         for optimizer in trainer.optimizers:
-            wrong += not_finite(optimizer_tensors(optimizer.state))
+            wrong += not_finite(optimizer_tensors(optimizer.state_dict()["state"]))
         if not wrong and not torch.isfinite(_next_loss(trainer, module, self._batch)):
             wrong = ["loss"]  # the last step has made weights that are numbers, but useless ones
         self._stop_if_wrong(trainer, module, trainer.global_step if wrong else None)
