@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pytorch_lightning.callbacks import Callback
 
-from nanodet.runtime.files import replacing, unwritable, write_text
+from nanodet.runtime.files import replacing, unwritable
 from nanodet.runtime.input_files import METRICS, read_bytes
 from nanodet.train.saved_rows import saved_rows
 
@@ -106,7 +106,8 @@ class MetricsCsv(Callback):
 
     def _rewrite(self, trainer):
         if trainer.is_global_zero:
-            write_text(self.path, _text(self.rows, header=True))
+            with replacing(self.path) as temporary:  # whatever lies there, a pipe, too
+                temporary.write_text(_text(self.rows, header=True), encoding="utf-8")
 
 
 def _text(rows, header):

@@ -31,13 +31,16 @@ def check_same_run(path, config, file):
     """
     checkpoint = read_checkpoint(path)
     theirs = checkpoint.config
-    if theirs is None or "loops" not in checkpoint.raw:
+    if theirs is None or not all(checkpoint.raw.get(key) for key in ("loops", "optimizer_states")):
         raise NanodetError(
             f"{file}: schedule.resume: {path} holds weights only; give it as schedule.load_model"
         )
     bad = not_finite(checkpoint.raw["state_dict"])
-    for state in checkpoint.raw.get("optimizer_states", ()):
-        bad += not_finite(optimizer_tensors(state["state"]))
+    try:
+        for state in checkpoint.raw["optimizer_states"]:
+            bad += not_finite(optimizer_tensors(state["state"]))
+    except (TypeError, LookupError, AttributeError) as error:  # of another form
+        raise cannot_go_on(path, error) from None
     if bad:
         raise NanodetError(
             f"{file}: schedule.resume: {path}: {bad[0]} holds values that are not finite numbers "

@@ -35,7 +35,7 @@ def find_resume(config, file, say):
     if not resume:
         return None
     if resume is True:
-        if (folder / LAST).is_file():
+        if os.path.lexists(folder / LAST):
             return folder / LAST
         say(f"schedule.resume: {folder / LAST} is not there: starting afresh")
         return None

@@ -15,6 +15,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
+from nanodet.cli.main import main
 from nanodet.config import load_config
 from nanodet.train.trainer import train
 
@@ -136,3 +137,44 @@ def test_metrics_of_an_earlier_version_go_on_counting_from_one(trained, small_co
         )
     )
     assert [row["epoch"] for row in read(folder)[1]] == ["1"] * 4 + ["2"] * 4 + ["3"] * 4
+
+
+# what a checkpoint of another program, or a damaged one, may hold beside weights that are fine
+STATES = {
+    "no state of an optimizer": lambda raw: raw.update(optimizer_states=[]),
+    "a number for a state": lambda raw: raw.update(optimizer_states=[5]),
+    "other parameters": lambda raw: raw["optimizer_states"][0]["param_groups"].pop(),
+    "a state of another form": lambda raw: raw["optimizer_states"][0].update(state={0: {"step": "x"}}),
+    "no progress": lambda raw: raw.update(loops={}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_run_that_cannot_be_restored_is_one_line(trained, small_config, tmp_path, capfd, state):
+    keys = {**trained.keys, "schedule.total_epochs": 3, "schedule.resume": True}
+    config, last = small_config(**keys), tmp_path / "run" / "model_last.ckpt"
+    shutil.copytree(trained.folder, tmp_path / "run")
+    raw = torch.load(last, weights_only=True)
+    STATES[state](raw)
+    torch.save(raw, last)
+    damaged = last.read_bytes()
+    assert main(["train", str(config)]) == 1
+    lines = [line for line in capfd.readouterr().err.splitlines() if "error" in line]
+    assert len(lines) == 1 and str(last) in lines[0]
+    assert last.read_bytes() == damaged
+
+
+def test_pipes_in_a_run_folder(small_config, tmp_path, capfd):
+    """One in place of the checkpoint is told, one in place of metrics is replaced; neither is waited for."""
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in ("metrics.csv", "model_last.ckpt"):
+        os.mkfifo(run / name)
+    assert main(["train", str(small_config(**{"schedule.resume": True}))]) == 1
+    assert f"{run / 'model_last.ckpt'}: cannot read this checkpoint (it is a device or a pipe" in (
+        capfd.readouterr().err
+    )
+    (run / "model_last.ckpt").unlink()
+    keys = {"schedule.total_epochs": 1, "schedule.resume": True}
+    assert main(["train", str(small_config(**keys))]) == 0
+    assert (run / "metrics.csv").read_text().startswith("epoch,step,")
