@@ -271,8 +271,8 @@ ENDLESS = {
     "lines": "yes",
     "no line end": "tr '\\000' x </dev/zero",
     "errors": "yes >&2",
-    "silence": "sleep 100",
-    "closed": "exec >&- 2>&-; sleep 100",
+    "silence": "exec sleep 100",
+    "closed": "exec >&- 2>&-; exec sleep 100",
     "marks": "yes '@nanodet left'",
 }
 
@@ -295,7 +295,7 @@ def impatient(monkeypatch):
 )  # fmt: skip
 def test_a_device_that_says_too_much_or_nothing(verb, way, graph, tmp_path, impatient):
     device, adb = device_of(**{verb: ENDLESS[way]})
-    began = time.monotonic()
+    began, threads = time.monotonic(), threading.active_count()
     with pytest.raises(NanodetError) as caught:
         remote_bench(
             device, [], [(graph, (64, 64))], program=shutil.which("true"), folder=str(tmp_path)
@@ -306,6 +306,8 @@ def test_a_device_that_says_too_much_or_nothing(verb, way, graph, tmp_path, impa
     ), caught.value  # fmt: skip
     assert time.monotonic() - began < 20
     wait_for(lambda: all(process.poll() is not None for process in adb.processes))
+    # nor does anybody go on reading, and so keep alive, what the killed one had started
+    wait_for(lambda: threading.active_count() == threads)
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,7 @@ class Guard:
         finally:
             self._process.kill()
             self._process.wait()
+            self._lines.stop()
         known = ("gone", "") in said or isinstance(exception[1], LinkLost)
         if self.folder is not None and not known:
             self._warn(f"did not say that {self.folder} is removed")

@@ -1,5 +1,6 @@
 """How much a device may say, and how long it may take: it may be broken, or somebody's joke."""
 
+import contextlib
 import queue
 import subprocess
 import threading
@@ -71,6 +72,7 @@ class Lines:
         """
         self._last_error, self._kept, self._left = "", kept, most
         self._waiting, self._spare = queue.SimpleQueue(), 100
+        self._stopped = threading.Event()
         readers = (process.stdout, self._waiting.put), (process.stderr, self._note)
         self._threads = [threading.Thread(target=self._read, args=r, daemon=True) for r in readers]
         for thread in self._threads:
@@ -100,10 +102,14 @@ class Lines:
         self._threads[1].join(1.0)
         return self._last_error
 
+    def stop(self):
+        """Read no further: what the killed process started may go on writing."""
+        self._stopped.set()
+
     def _read(self, stream, take):
         with stream:
             begins = True
-            while text := stream.readline(LONGEST_LINE):
+            while not self._stopped.is_set() and (text := stream.readline(LONGEST_LINE)):
                 fine = self._count(len(text))
                 if begins and (fine or self._is_kept(text)):
                     take(text.rstrip("\n"))
@@ -114,8 +120,19 @@ class Lines:
         """Return whether the limit is kept; say so once where it no longer is."""
         before, self._left = self._left, self._left - characters
         if before >= 0 > self._left:
-            self._waiting.put(Overrun("says more and more"))
+            self._overrun()
         return self._left >= 0
+
+    def _overrun(self):
+        # ahead of what nobody has taken yet: beside a flood, that takes a reader a while
+        waiting = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                waiting.append(self._waiting.get_nowait())
+        self._waiting.put(Overrun("says more and more"))
+        for line in waiting:
+            if line is None or self._is_kept(line):
+                self._waiting.put(line)
 
     def _is_kept(self, text):
         self._spare -= text.startswith(self._kept)
