@@ -1,5 +1,6 @@
 """`Detector`: a model file in, a function from pictures to detections out."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from nanodet.runtime.options import (
     check_thresholds,
 )
 from nanodet.runtime.preprocess import preprocess
-from nanodet.runtime.publish import finish_publishing
+from nanodet.runtime.publish import finish_publishing, published
 from nanodet.runtime.spec import check_input_size
 
 ENGINES = ("onnxruntime", "openvino")  # for .onnx files
@@ -180,12 +181,13 @@ class Detector:
 def find_model(path):
     """Return the path of a model given by its path or its published name.
 
-    Had an export been killed while it moved the files, it is finished first.
+    Had an export been killed while it moved the files, it is finished first, where that may be.
     """
     if not isinstance(path, (str, os.PathLike)):
         raise NanodetError(f"model: must be the path or the name of one, not {brief(path)}")
-    finish_publishing(Path(path).parent)
-    if os.path.isfile(path):  # false for names that cannot be, too
+    with contextlib.suppress(NanodetError):  # a folder that may not be written: see `published`
+        finish_publishing(Path(path).parent)
+    if os.path.isfile(published(path)):  # false for names that cannot be, too
         return str(path)
     if os.path.isdir(path):
         raise NanodetError(f"{path}: is a folder; give one model file in it")

@@ -3,8 +3,8 @@
 They are made in a folder of their own inside that folder. Its renaming to `INCOMING` is the one
 instant at which the new files replace the earlier ones: from then on what lies there counts, and
 what has the same name outside does not. Whoever comes by moves the files out: the one that made
-them, and, had that been killed, the next that opens a model there or publishes others. The C++
-library, which may not write, reads them where they lie.
+them, and, had that been killed, the next that opens a model there or publishes others. Who may not
+write there, as the C++ library, reads them where they lie.
 """
 
 import contextlib
@@ -69,7 +69,7 @@ def publish(work, out):
         os.chmod(work, 0o777 & ~umask)  # mkdtemp makes folders private
         os.rename(work, Path(out) / INCOMING)
     except OSError as error:
-        raise NanodetError(f"{out}: cannot be written ({error.strerror or error})") from None
+        raise unwritable(out, error) from None
     finish_publishing(out)
 
 
@@ -98,6 +98,15 @@ def finish_publishing(out):
             f"{incoming}: holds files of an interrupted command that belong into {out}, and they "
             f"cannot be moved there ({error.strerror or error})"
         ) from None
+
+
+def published(path):
+    """Return the `Path` where a file lies that `publish` was to put at ``path``: there, or `INCOMING`.
+
+    The latter where whoever comes by may not move it, as on a medium that cannot be written.
+    """
+    incoming = Path(path).parent / INCOMING / Path(path).name
+    return incoming if os.path.isfile(incoming) else Path(path)
 
 
 def _files(folder):

@@ -5,11 +5,13 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 from kill_points import killed_at
+from small_disk import as_root, mounted
 
 from nanodet import Detector, NanodetError
 from nanodet.export.stages import FP32
@@ -47,6 +49,20 @@ def hashes(folder):
     spec = Spec.load(param.with_suffix(".json"))
     check_files(param, param.with_suffix(".bin"), spec, "small.json")
     return spec.files
+
+
+@as_root
+def test_a_disk_that_cannot_be_written_is_read_where_the_files_lie(versions, tmp_path):
+    (old, new), (_, wanted) = versions
+    with mounted(tmp_path / "disk") as disk:
+        shutil.copytree(old, disk, dirs_exist_ok=True)
+        shutil.copytree(new, disk / INCOMING)
+        (disk / "small.onnx").write_bytes(b"an earlier model's")
+        (disk / INCOMING / "small.param").replace(disk / "small.param")  # moved before the kill
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        assert Detector(disk / "small.param").spec.files == wanted
+        for engine in ("onnxruntime", "openvino"):
+            assert len(Detector(disk / "small.onnx", engine=engine).class_names) == 3
 
 
 def publish_from(source, out):

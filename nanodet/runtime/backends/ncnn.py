@@ -14,6 +14,7 @@ from nanodet.runtime.ncnn_graph import Graph
 from nanodet.runtime.ncnn_shapes import blob_shapes
 from nanodet.runtime.ncnn_weights import load_weights
 from nanodet.runtime.options import PRECISIONS, check_choice
+from nanodet.runtime.publish import published
 from nanodet.runtime.spec import Spec, check_input_size
 
 
@@ -36,8 +37,9 @@ class NcnnBackend:
     def __init__(self, path, threads=None, precision="fp32", strict=True):
         self.path = str(path)
         import_ncnn(path)
-        param, weights = Path(path), Path(path).with_suffix(".bin")
-        beside = param.with_suffix(".json")
+        param, weights, beside = (
+            published(Path(path).with_suffix(suffix)) for suffix in (Path(path).suffix, ".bin", ".json")
+        )
         if not beside.is_file():
             raise NanodetError(
                 f"{path}: its spec {beside} is not there: copy it along; for an ncnn file from elsewhere "

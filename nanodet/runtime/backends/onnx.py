@@ -9,6 +9,7 @@ from nanodet.runtime.backends import check_form, check_rank
 from nanodet.runtime.files import text_name
 from nanodet.runtime.forks import keep_in_children
 from nanodet.runtime.onnx_check import check_onnx
+from nanodet.runtime.publish import published
 from nanodet.runtime.spec import ONNX_METADATA_KEY, Spec
 
 # inputs that a model of the form ``boxes`` may have, float32 (), their defaults inside
@@ -30,8 +31,8 @@ class OnnxBackend:
         except ImportError:
             raise NanodetError(f"{path}: needs onnxruntime: pip install onnxruntime") from None
         keep_in_children(self)
-        self.path = text_name(path)
-        check_onnx(path)
+        self.path, file = str(path), text_name(published(path))
+        check_onnx(file)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # its errors are raised as well
         # waiting threads that spin take the cores from whatever runs between two pictures
@@ -40,12 +41,12 @@ class OnnxBackend:
             options.intra_op_num_threads = threads
         try:
             self.session = onnxruntime.InferenceSession(
-                self.path, options, providers=["CPUExecutionProvider"]
+                file, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # the engine raises classes of its own, without a common base
             raise NanodetError(f"{path}: not a usable ONNX model ({_first_line(error)})") from None
         text = self.session.get_modelmeta().custom_metadata_map.get(ONNX_METADATA_KEY)
-        beside = Path(path).with_suffix(".json")
+        beside = published(Path(path).with_suffix(".json"))
         if text is not None:
             self.spec = Spec.from_json(text, f"{path} (its own spec)")
         elif beside.is_file():
@@ -71,13 +72,11 @@ class OnnxBackend:
             inputs |= self._thresholds({SCORE_INPUT: score, IOU_INPUT: nms_iou})
             names = [spec.output_name, spec.scores_name, spec.labels_name]
             boxes, scores, labels = self._run(names, inputs)
-            if (boxes.ndim, scores.ndim, labels.ndim) != (2, 1, 1):
-                raise NanodetError(f"{self.path}: its outputs are no boxes, scores and labels")
             return np.concatenate([boxes, scores[:, None], labels[:, None]], 1, dtype=np.float32)
         if spec.batch > 1:
             inputs[spec.input_name] = np.repeat(tensor, spec.batch, axis=0)
         (output,) = self._run([spec.output_name], inputs)
-        return np.ascontiguousarray(output[0]) if output.ndim else output
+        return np.ascontiguousarray(output[0])
 
     def run_slots(self, tensor):
         """Run a picture in every place of the batch, its mirror image beside it.

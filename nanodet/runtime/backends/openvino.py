@@ -8,6 +8,7 @@ from nanodet.errors import NanodetError
 from nanodet.runtime.backends import check_form, check_rank
 from nanodet.runtime.forks import is_inherited, keep_in_children, refuse_fork
 from nanodet.runtime.onnx_check import check_onnx
+from nanodet.runtime.publish import published
 from nanodet.runtime.spec import ONNX_METADATA_KEY, Spec
 
 
@@ -27,7 +28,8 @@ class OpenvinoBackend:
             import openvino
         except ImportError:
             raise NanodetError(f"{path}: needs openvino: pip install openvino") from None
-        check_onnx(path)
+        file = published(path)
+        check_onnx(file)
         keep_in_children(self)
         self.path, self._core, self._strict = str(path), openvino.Core(), strict
         # by itself OpenVINO calculates in bfloat16 where the CPU has it: other numbers elsewhere
@@ -35,7 +37,7 @@ class OpenvinoBackend:
         if threads:
             self._options["INFERENCE_NUM_THREADS"] = threads
         try:
-            self._model = self._core.read_model(self.path)
+            self._model = self._core.read_model(str(file))
         except Exception as error:  # also what OpenVINO raises has no class of its own
             raise NanodetError(f"{path}: not a usable ONNX model ({_line(error)})") from None
         self.spec = self._read_spec(path)
@@ -54,7 +56,7 @@ class OpenvinoBackend:
         if self._model.has_rt_info(key):
             text = str(self._model.get_rt_info(key).value)
             return Spec.from_json(text, f"{path} (its own spec)")
-        beside = Path(path).with_suffix(".json")
+        beside = published(Path(path).with_suffix(".json"))
         if not beside.is_file():
             raise NanodetError(f"{path}: carries no spec, and {beside} is not there")
         return Spec.load(beside)
