@@ -47,30 +47,31 @@ def opener(deadline):
     """
     director = urllib.request.OpenerDirector()  # build_opener's would follow a redirect to ftp, too
     for handler in (
-        urllib.request.ProxyHandler(), _HttpHandler(deadline), _HttpsHandler(deadline),
-        _RedirectHandler(), urllib.request.HTTPDefaultErrorHandler(),
-        urllib.request.HTTPErrorProcessor(), urllib.request.UnknownHandler(),
+        urllib.request.ProxyHandler(), _Handler(deadline), _RedirectHandler(),
+        urllib.request.HTTPDefaultErrorHandler(), urllib.request.HTTPErrorProcessor(),
+        urllib.request.UnknownHandler(),
     ):  # fmt: skip
         director.add_handler(handler)
     return director
 
 
-class _HttpHandler(urllib.request.HTTPHandler):
+class _Handler(urllib.request.AbstractHTTPHandler):
+    """Opens http and https alike."""
+
+    http_request = https_request = urllib.request.AbstractHTTPHandler.do_request_
+
     def __init__(self, deadline):
         super().__init__()
-        self._connection = functools.partial(_connection, http.client.HTTPConnection, deadline)
+        self._deadline = deadline
 
     def http_open(self, request):
-        return self.do_open(self._connection, request)
-
-
-class _HttpsHandler(urllib.request.HTTPSHandler):
-    def __init__(self, deadline):
-        super().__init__()
-        self._connection = functools.partial(_connection, http.client.HTTPSConnection, deadline)
+        return self._open(http.client.HTTPConnection, request)
 
     def https_open(self, request):
-        return self.do_open(self._connection, request)
+        return self._open(http.client.HTTPSConnection, request)
+
+    def _open(self, kind, request):
+        return self.do_open(functools.partial(_connection, kind, self._deadline), request)
 
 
 class _RedirectHandler(urllib.request.HTTPRedirectHandler):
