@@ -1,5 +1,7 @@
 """Running nanodet-detect as a process of its own."""
 
+import resource
+import signal
 import subprocess
 
 
@@ -17,3 +19,9 @@ def fails(program, *words, **how):
     lines = said.splitlines()
     assert len(lines) == 1 and lines[0].startswith("nanodet-detect: error: "), said
     return lines[0].removeprefix("nanodet-detect: error: ")
+
+
+def limit_files():
+    """A stand-in for a full disk, as ``preexec_fn``: no file may have more than 2000 bytes."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # as a shell starts programs; Python ignores it
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))

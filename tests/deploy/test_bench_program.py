@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from cpp_detect import limit_files
 from made_up_machines import BOARDS, write_tree
 
 from nanodet.bench.bench import bench as bench_in_python
@@ -282,6 +283,20 @@ def test_a_process_that_dies_leaves_the_others(start_bench, onnx, tmp_path):
     assert err.splitlines()[-1] == f"nanodet-bench: error: {first['error']}"
     assert f"FAILED      {first['error']}" in text
     assert second["error"] is None and second["seconds"] >= 1
+
+
+def test_a_report_that_the_disk_does_not_take(cpp_programs, onnx, tmp_path):
+    out = tmp_path / "report.json"
+    out.write_text("an earlier one")
+    done = subprocess.run(
+        [cpp_programs.bench, onnx, "--runs", "3", "--seconds", "0.05", "--json", out],
+        capture_output=True, text=True, preexec_fn=limit_files, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last == f"nanodet-bench: error: {out}: cannot be written (File too large)"
+    assert [path.name for path in tmp_path.glob("*report*")] == ["report.json"]
+    assert out.read_text() == "an earlier one"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -1,7 +1,6 @@
 """What is there already stays, and what nanodet-detect cannot write whole is not written."""
 
 import json
-import resource
 import shutil
 import signal
 import subprocess
@@ -10,17 +9,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from cpp_detect import fails, run
+from cpp_detect import fails, limit_files, run
 from moving_pictures import write_video
 from small_disk import as_root, filled, mounted
 
 from nanodet.export.stages import FP32, SIMPLIFIED
-
-
-def limit_files():
-    """A stand-in for a full disk: no file may have more than 2000 bytes."""
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".ppm", ".webp"])

@@ -10,6 +10,7 @@
 #include "files.h"
 #include "nanodet/error.h"
 #include "split.h"
+#include "utf8.h"
 
 namespace nanodet {
 

@@ -41,23 +41,4 @@ std::optional<int> whole_number(const std::string& text, std::size_t digits) {
     return std::atoi(text.c_str());
 }
 
-bool is_utf8(const std::string& bytes) {
-    const auto byte = [&](std::size_t at) {
-        return at < bytes.size() ? static_cast<unsigned char>(bytes[at]) : 0U;
-    };
-    for (std::size_t at = 0; at < bytes.size();) {
-        const unsigned first = byte(at);
-        const std::size_t more = first < 0x80 ? 0 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
-        if ((first >= 0x80 && first < 0xc2) || first > 0xf4) return false;
-        for (std::size_t i = 1; i <= more; ++i)
-            if ((byte(at + i) & 0xc0U) != 0x80) return false;
-        const unsigned second = byte(at + 1);
-        if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) ||
-            (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f))
-            return false;
-        at += more + 1;
-    }
-    return true;
-}
-
 }  // namespace nanodet

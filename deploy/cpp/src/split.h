@@ -21,7 +21,4 @@ std::string join(const std::vector<std::string>& parts, const std::string& separ
 /// Returns the whole number that a text of decimal digits alone is, at most `digits` of them.
 std::optional<int> whole_number(const std::string& text, std::size_t digits = 9);
 
-/// Tells whether bytes are UTF-8: no surrogates, no overlong forms.
-bool is_utf8(const std::string& bytes);
-
 }  // namespace nanodet
