@@ -68,9 +68,7 @@ def tell_strangers(out, name, spec, listed, left_out, report):
                 line += f"; it no longer runs, as {beside.name} is this one's: use another --name"
             report(line)
             continue
-        for file in reversed(
-            files_of(path)
-        ):  # by the first one a killed export's next run finds it
+        for file in reversed(files_of(path)):  # the next run finds a killed one's rest by the first
             file.unlink(missing_ok=True)
         if theirs and not any((out / one).exists() for one in theirs.files):
             beside.unlink()

@@ -56,10 +56,8 @@ def temporary_folder(folder=None):
 
 def remove_abandoned(folder):
     """Remove the temporary files and folders in ``folder`` whose processes have been killed."""
-    with (
-        contextlib.suppress(OSError),
-        os.scandir(folder) as entries,
-    ):  # may be written, but not read
+    # one that may be written need not be one that may be read
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if _TEMPORARY.fullmatch(entry.name) and _is_ours(entry):
                 _remove_if_abandoned(entry)
