@@ -43,7 +43,8 @@ def trained(base, tmp_path):
         path = tmp_path / f"{'-'.join(names or ['none'])}.ckpt"
         carried = {"config": config_to_dict(config), "epochs": 1}
         state = {f"model.{name}": tensor for name, tensor in state.items()}
-        torch.save({"state_dict": state, "nanodet": carried, "loops": {}}, path)
+        progress = {"loops": {"fit_loop": {}}, "optimizer_states": [{"state": {}}]}
+        torch.save({"state_dict": state, "nanodet": carried, **progress}, path)
         return path
 
     return make
