@@ -154,6 +154,10 @@ LINES = {
     "a join of nothing": (_POOL, "Concat c 0 1 2 0=0"),
     "an interpolation by reference": (_POOL, "Interp i 2 1 1 data 2 0=2"),
     "an interpolation to nothing": (_POOL, "Interp i 1 1 1 2 0=1 1=0.25 2=0.001"),
+    "an interpolation to a single row from corner to corner": (
+        _POOL, "Interp i 1 1 1 a 0=1 1=0.25 2=0.25\nInterp j 1 1 a b 0=1 1=0.25 2=0.25\n"
+        "Interp k 1 1 b 2 0=2 1=0.5 2=1.0 6=1"
+    ),
     "16 times 16 times larger": (
         _POOL, "Interp i 1 1 1 big 0=1 1=16.0 2=16.0\nInterp j 1 1 big 2 0=1 1=16.0 2=16.0"
     ),
@@ -290,6 +294,8 @@ SPECS = {
     "a width of 0": {"input.width": 0},
     "a width of 161": {"input.width": 161},
     "a width of 2 ** 31": {"input.width": 2**31},
+    "a width of one column at the last level": {"input.width": 32},
+    "a height of one row at the last level": {"input.height": 32},
     "a width that needs all memory": {"input.width": 16384, "input.height": 16384},
     "minus any height": {"input.height": -96},
     "a height that is a text": {"input.height": "96"},

@@ -190,7 +190,15 @@ def _interp(layer, given, where):
         # quarters are exact in every reader, so that the sides are
         if not 0.25 <= scale <= 16 or 4 * scale % 1:
             raise NanodetError(f"{where}: cannot scale by {layer.values[key]}")
-    return [(channels, int(height * scales[0]), int(width * scales[1]))]
+    sides = int(height * scales[0]), int(width * scales[1])
+    if layer.whole(0) == 2 and sides != (height, width):
+        # it takes a place and the next one; of one alone, the one before it, which is another's memory
+        if min(height, width, *(sides if layer.whole(6) else ())) < 2:
+            raise NanodetError(
+                f"{where}: ncnn cannot interpolate between fewer than two rows or columns: "
+                f"{_text(given)}"
+            )
+    return [(channels, *sides)]
 
 
 def _binary(layer, given, where):

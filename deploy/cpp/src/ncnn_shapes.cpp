@@ -200,8 +200,14 @@ Shapes interp(const Step& step) {
             step.fail("cannot scale by " + *step.layer.find(key));
         return std::int64_t(double(side) * scale);
     };
-    const std::int64_t rows = scaled(map[1], 1);
-    return {{map[0], rows, scaled(map[2], 2)}};
+    const std::int64_t rows = scaled(map[1], 1), columns = scaled(map[2], 2);
+    const bool bilinear = step.whole(0) == 2 && (rows != map[1] || columns != map[2]);
+    // it takes a place and the next one; of one alone, the one before it, which is another's memory
+    if (bilinear && (std::min(map[1], map[2]) < 2 ||
+                     (step.whole(6) != 0 && std::min(rows, columns) < 2)))
+        step.fail("ncnn cannot interpolate between fewer than two rows or columns: " +
+                  words_of_shapes(step.given));
+    return {{map[0], rows, columns}};
 }
 
 Shapes binary(const Step& step) {
