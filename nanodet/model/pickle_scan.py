@@ -6,50 +6,33 @@ Here are the opcodes that torch knows; for values, only what has to be known of 
 """
 
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
-DAMAGED = "not a checkpoint, or damaged"
+from nanodet.model.pickle_calls import (
+    DAMAGED,
+    Calls,
+    Global,
+    Made,
+    Refused,
+    Tuple,
+    check_state,
+    storage,
+)
+
 LONGEST = 8 << 20  # bytes; the pickle of NanoDet with its optimiser's state has 0.3 MB
 MOST_STEPS = 1_000_000
-MOST_CALLS = 100_000  # of which each makes a tensor or so
-MOST_IN_TUPLE = 1000  # values, with all that it refers to
-# what checkpoints hold beside tensors; others would be somebody's own code, or serve no weights
-_CALLABLE = {
-    "_codecs.encode", "collections.Counter", "collections.OrderedDict", "collections.defaultdict",
-    "numpy._core.multiarray.scalar", "numpy.core.multiarray.scalar", "numpy.dtype", "torch.Size",
-    "torch.device", "torch.nn.parameter.Parameter", "torch.serialization._get_layout",
-    *(f"torch._utils._rebuild_{name}" for name in (
-        "device_tensor_from_cpu_tensor", "meta_tensor_no_storage", "parameter",
-        "parameter_with_state", "qtensor", "sparse_tensor", "tensor", "tensor_v2", "tensor_v3",
-    )),
-}  # fmt: skip
-_OTHER = object()  # a list, a mapping, a tensor
 
 
-class Refused(Exception):
-    """It would take too much, or is no pickle.
+class Scanned(NamedTuple):
+    """What is known of a pickle.
 
     Attributes:
-        code: of a call that no weights need, the function's name.
-        cut_off: whether the data end before the pickle does.
+        end: the position behind it.
+        storages: how many bytes each storage has that it refers to, by its key.
     """
 
-    def __init__(self, reason, code=None, cut_off=False):
-        super().__init__(reason)
-        self.code, self.cut_off = code, cut_off
-
-
-@dataclass(frozen=True)
-class _Global:
-    name: str
-
-
-class _Tuple:
-    def __init__(self, items):
-        self.items = items
-        self.size = 1 + sum(item.size if type(item) is _Tuple else 1 for item in items)
-        if self.size > MOST_IN_TUPLE:
-            raise Refused(f"a tuple in it holds more than {MOST_IN_TUPLE:,} values")
+    end: int
+    storages: dict
 
 
 def scan(data, at=0):
@@ -60,7 +43,7 @@ def scan(data, at=0):
         at: where it begins.
 
     Returns:
-        the position behind it.
+        a `Scanned`.
 
     Raises:
         Refused: torch must not load it.
@@ -68,12 +51,12 @@ def scan(data, at=0):
     try:
         return _scan(data, at)
     except (LookupError, struct.error, UnicodeDecodeError, AttributeError, ValueError) as error:
-        raise Refused(DAMAGED, cut_off=isinstance(error, IndexError)) from None
+        raise Refused(DAMAGED, cut_off=isinstance(error, (IndexError, struct.error))) from None
 
 
 def _scan(data, at):
-    stack, marked, memo, names = [], [], {}, {}
-    calls = 0
+    stack, marked, memo, calls = [], [], {}, Calls()
+    names, storages, odd = {}, {}, None
     for _ in range(MOST_STEPS):
         code = data[at]
         at += 1
@@ -89,9 +72,9 @@ def _scan(data, at):
         elif code == 0x6A:  # LONG_BINGET
             stack.append(memo[int.from_bytes(data[at : at + 4], "little")])
             at += 4
-        elif code in _FIXED:  # numbers: how many bytes follow
-            stack.append(int.from_bytes(data[at : at + _FIXED[code]], "little"))
-            at += _FIXED[code]
+        elif code in _NUMBERS:
+            stack.append(_NUMBERS[code].unpack_from(data, at)[0])
+            at += _NUMBERS[code].size
         elif code == 0x58:  # BINUNICODE
             (length,) = struct.unpack_from("<I", data, at)
             at += 4 + length
@@ -105,54 +88,85 @@ def _scan(data, at):
             stack = []
         elif code == 0x74:  # TUPLE
             items, stack = stack, marked.pop()
-            stack.append(_Tuple(items))
+            stack.append(Tuple(items))
         elif 0x85 <= code <= 0x87:  # TUPLE1 to TUPLE3
             items = stack[0x84 - code :]
-            stack[0x84 - code :] = [_Tuple(items)]
+            stack[0x84 - code :] = [Tuple(items)]
         elif code == 0x29:  # EMPTY_TUPLE
-            stack.append(_Tuple(()))
-        elif code in (0x5D, 0x7D, 0x8F, 0x4E, 0x88, 0x89):  # [], {}, a set, None, True, False
-            stack.append(_OTHER)
-        elif code in (0x61, 0x62):  # APPEND, BUILD
+            stack.append(Tuple(()))
+        elif code in _EMPTY:
+            stack.append(Made(_EMPTY[code]))
+        elif code in _CONSTANTS:
+            stack.append(_CONSTANTS[code])
+        elif code == 0x61:  # APPEND
             stack.pop()
+        elif code == 0x62:  # BUILD
+            state = stack.pop()
+            check_state(stack[-1], state)
         elif code == 0x73:  # SETITEM
+            items = stack[-2:]
             del stack[-2:]
-        elif code in (0x65, 0x75):  # APPENDS, SETITEMS
+            _set(stack[-1], items)
+        elif code == 0x65:  # APPENDS
             stack = marked.pop()
+        elif code == 0x75:  # SETITEMS
+            items, stack = stack, marked.pop()
+            _set(stack[-1], items)
         elif code == 0x63:  # GLOBAL
             ends = data.index(b"\n", at), data.index(b"\n", data.index(b"\n", at) + 1)
             module, name = data[at : ends[0]].decode(), data[ends[0] + 1 : ends[1]].decode()
-            stack.append(_Global(f"{module}.{name}"))
+            stack.append(Global(f"{module}.{name}"))
             at = ends[1] + 1
         elif code in (0x52, 0x81):  # REDUCE, NEWOBJ
             given = stack.pop()
-            _check_call(stack[-1], given)
-            stack[-1] = _OTHER
-            calls += 1
-            if calls > MOST_CALLS:
-                raise Refused(f"it makes more than {MOST_CALLS:,} tensors and other objects")
+            stack[-1] = calls.make(stack[-1], given)
+            odd = odd or (stack[-1] if type(stack[-1]) is Made and stack[-1].form else None)
         elif code == 0x51:  # BINPERSID
+            key, made = _storage(stack.pop().items)
             # one record under several names would be loaded several times
-            key = stack.pop().items[2]
             same = names.setdefault(str(key).casefold(), key)
-            if type(key) not in (str, bytes, int) or (type(same), same) != (type(key), key):
+            if (type(same), same) != (type(key), key):
                 raise Refused(DAMAGED)
-            stack.append(_OTHER)
+            if storages.setdefault(key, made) != made:
+                raise Refused(DAMAGED)
+            stack.append(made)
         elif code == 0x80:  # PROTO
             at += 1
         elif code == 0x2E:  # STOP
-            return at
+            if odd is not None:
+                raise Refused(f"a tensor is {odd.form}, not plain numbers")
+            return Scanned(at, {key: one.size * one.width for key, one in storages.items()})
         else:
             raise Refused(DAMAGED)
     raise Refused(f"it is made in more than {MOST_STEPS:,} steps")
 
 
-_FIXED = {0x4B: 1, 0x4D: 2, 0x4A: 4, 0x47: 8}  # BININT1, BININT2, BININT, BINFLOAT
+_NUMBERS = {  # BININT1, BININT2, BININT, BINFLOAT
+    code: struct.Struct(form)
+    for code, form in ((0x4B, "B"), (0x4D, "<H"), (0x4A, "<i"), (0x47, ">d"))
+}
+_EMPTY = {0x5D: "list", 0x7D: "mapping", 0x8F: "set"}
+_CONSTANTS = {0x4E: None, 0x88: True, 0x89: False}
 
 
-def _check_call(function, given):
-    name = function.name if type(function) is _Global else "a call"
-    # texts are encoded so in pickles of Python 3 for Python 2; other codecs may take for ever
-    encodes = name == "_codecs.encode"
-    if name not in _CALLABLE or (encodes and given.items[1:] != ["latin1"]):
-        raise Refused("a call", code=name)
+def _set(mapping, items):
+    """Take note of keys and values, in turn, of a mapping."""
+    mapping.size += len(items) // 2
+    for key, value in zip(items[::2], items[1::2], strict=True):
+        # of numbers of any length, and of tuples, any many could be made whose hashes are the same
+        if not (key is None or type(key) in (str, bytes, bool, float, int, Global)):
+            raise Refused(f"a key in it is a {getattr(key, 'kind', 'tuple')}, not a text or number")
+        if type(key) is int and not -(1 << 63) <= key < 1 << 63:
+            raise Refused("a key in it is a number of more than 64 bits")
+        if type(value) is Made and value.form:
+            raise Refused(f"{str(key)[:200]} is {value.form}, not plain numbers")
+
+
+def _storage(items):
+    """Return the key of a storage that a pickle refers to, and what stands for it."""
+    word, kind, key, _, count, *view = items  # torch before 0.4 wrote views
+    if word not in ("storage", b"storage") or view not in ([], [None]):
+        raise Refused(DAMAGED)
+    if type(key) not in (str, bytes, int):
+        raise Refused(DAMAGED)
+    return key, storage(kind, count)

@@ -30,6 +30,11 @@ def state(items):
     return b"\x80\x02}" + text("state_dict") + b"}(" + inner + b"us."
 
 
+def long(value):
+    data = value.to_bytes(value.bit_length() // 8 + 1, "little")
+    return b"\x8a" + bytes([len(data)]) + data
+
+
 def call(module, name, arguments):
     return b"\x80\x02c" + f"{module}\n{name}\n".encode() + arguments + b"R."
 
@@ -78,6 +83,87 @@ PICKLES = {
         b"\x80\x02](" + b"ccollections\nOrderedDict\n)q\x00R" * 100_001 + b"e.", "100,000 tensors",
     ),
     "a long claim": (b"\x80\x02X\xff\xff\xff\xff.", "damaged"),
+    "keys of one hash": (
+        b"\x80\x02}(" + b"".join(long(n * (2**61 - 1)) + b"K\x01" for n in range(1, 200_000)) + b"u.",
+        "64 bits",
+    ),
+    "tuples of one hash": (b"\x80\x02}K\x01K\x02\x86K\x01s.", "a tuple"),
+}  # fmt: skip
+
+
+def reduce(function, *given):
+    """Return the opcodes of a call."""
+    module, _, name = function.rpartition(".")
+    return f"c{module}\n{name}\n(".encode() + b"".join(given) + b"tR"
+
+
+def dtype(name):
+    return reduce("numpy.dtype", text(name), b"\x89", b"\x88")
+
+
+def state_of(*, version=3, order="<", last=(-1, -1, 0)):
+    """Return the opcodes that give a dtype its state."""
+    end = b"".join(b"J" + struct.pack("<i", value) for value in last)
+    return b"(" + number(version) + text(order) + b"NNN" + end + b"tb"
+
+
+def storage(kind, key, count):
+    inner = text("storage") + f"ctorch\n{kind}Storage\n".encode() + text(key) + text("cpu")
+    return b"(" + inner + number(count) + b"tQ"
+
+
+def odd_tensor(count=4, start=0, shape=(4,), strides=(1,), function="_rebuild_tensor_v2", more=b""):
+    shape, strides = (b"(" + b"".join(map(number, sides)) + b"t" for sides in (shape, strides))
+    return reduce(
+        f"torch._utils.{function}", storage("Float", "0", count), number(start), shape, strides,
+        b"\x89", reduce("collections.OrderedDict"), more,
+    )  # fmt: skip
+
+
+SCALAR = "numpy._core.multiarray.scalar"
+EIGHT = b"U\x08" + bytes(8)
+REPEATED = odd_tensor(shape=(600_000_000,), strides=(0,))
+# values of a state_dict, each of which torch or numpy would believe
+VALUES = {
+    "an object of a structure": reduce(SCALAR, dtype("O8,O8")),
+    "an object": reduce(SCALAR, dtype("O"), EIGHT),
+    "a pointer": reduce(SCALAR, dtype("f8"), text("x" * 8)),
+    "no data": reduce(SCALAR, dtype("f8")),
+    "other data": reduce(SCALAR, dtype("f8"), b"U\x04" + bytes(4)),
+    "two gigabytes": reduce(SCALAR, dtype("V2000000000")),
+    "a wide dtype": dtype("V2000000000"),
+    "a dtype of many": dtype("(99999,99999)f8"),
+    "a dtype of fields": dtype("f8," * 100_000),
+    "a wide state": reduce(SCALAR, dtype("f8") + state_of(last=(2**31 - 1, 1, 0)), EIGHT),
+    "an old state": reduce(SCALAR, dtype("f8") + state_of(version=4), EIGHT),
+    "a class as dtype": reduce("numpy.dtype", b"ctorch\nFloatStorage\n", b"\x89", b"\x88"),
+    "a cast of what is repeated": reduce(
+        "torch._utils._rebuild_device_tensor_from_cpu_tensor", REPEATED, b"ctorch\nfloat64\n",
+        text("cpu"), b"\x89",
+    ),
+    "sizes of what is repeated": reduce("torch.Size", REPEATED),
+    "counts of what is repeated": reduce("collections.Counter", REPEATED),
+    "pairs of what is repeated": reduce("collections.OrderedDict", REPEATED),
+    "a state of a parameter": reduce(
+        "torch._utils._rebuild_parameter_with_state", odd_tensor(), b"\x89", b"}", b"}",
+    ),
+    "a storage set again": odd_tensor() + b"(" + storage("Float", "0", 4) + b"K\x00K\x08\x85K\x01\x85tb",
+    "more than its record": odd_tensor(count=200_000, shape=(200_000,)),
+    "behind its storage": odd_tensor(shape=(200_000,)),
+    "from behind its storage": odd_tensor(start=10**6),
+    "before its storage": odd_tensor(start=-1),
+    "over 2 to the 64": odd_tensor(shape=(2**62, 2**62), strides=(4, 4)),
+    "many sides": odd_tensor(shape=(1,) * 900, strides=(1,) * 900),
+    "of another width": odd_tensor(function="_rebuild_tensor_v3", more=b"ctorch\nfloat64\n"),
+    "a storage of two kinds": b"(" + odd_tensor() + storage("Double", "0", 4) + b"t",
+    "no record": storage("Float", "7", 4),
+}  # fmt: skip
+MANY = {
+    "bytes of one text": (text("x" * 4_000_000) + b"q\x00", b"h\x00" + text("latin1"), "_codecs.encode"),
+    "counts of one mapping": (
+        b"}(" + b"".join(number(n) + b"K\x01" for n in range(20_000)) + b"uq\x00", b"h\x00",
+        "collections.Counter",
+    ),
 }  # fmt: skip
 
 
@@ -92,6 +178,23 @@ def test_a_pickle_that_would_take_all_time_or_memory_is_not_loaded(bounded, tmp_
     else:
         write(path, pickled)
     assert word in bounded.refusal(READ, str(path))
+
+
+@pytest.mark.parametrize("case", VALUES)
+def test_a_value_that_torch_and_numpy_would_believe_is_refused(bounded, tmp_path, case):
+    """Some would end the process, some take memory, some show what lies behind a tensor."""
+    path = tmp_path / "x.ckpt"
+    harmless = ("model.backbone.x", tensor("1", 4, (4,), (1,)))
+    write(path, state([harmless, ("x", VALUES[case])]), [*ONE, ("1", bytes(16))])
+    assert "x.ckpt: " in bounded.refusal(READ, str(path))
+
+
+@pytest.mark.parametrize("case", MANY)
+def test_what_calls_copy_is_counted(bounded, tmp_path, case):
+    path = tmp_path / "x.ckpt"
+    once, given, function = MANY[case]
+    write(path, b"\x80\x02" + once + b"](" + reduce(function, given) * 2000 + b"e.")
+    assert "copies more than" in bounded.refusal(READ, str(path))
 
 
 @pytest.mark.parametrize("kind", [list, tuple])
