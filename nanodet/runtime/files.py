@@ -39,9 +39,6 @@ def replacing(path):
     try:
         with temporary_file(path.parent, path.suffix) as temporary:
             yield temporary
-            umask = os.umask(0)
-            os.umask(umask)
-            os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes files private
             os.replace(temporary, path)
     except OSError as error:
         raise unwritable(path, error) from None

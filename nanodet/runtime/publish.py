@@ -64,9 +64,6 @@ def publish(work, out):
                 raise NanodetError(f"{target}: is a folder; a file of this name is to be written")
             with open(path, "rb") as file:
                 os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(work, 0o777 & ~umask)  # mkdtemp makes folders private
         os.rename(work, Path(out) / INCOMING)
     except OSError as error:
         raise unwritable(out, error) from None

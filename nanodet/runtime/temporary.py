@@ -9,6 +9,7 @@ import atexit
 import contextlib
 import os
 import re
+import secrets
 import shutil
 import stat
 import tempfile
@@ -26,10 +27,12 @@ _cleared = set()  # folders, by this process
 def temporary_file(folder, suffix=""):
     """Yield the path of a new, empty file in ``folder``, which is gone afterwards.
 
+    Its permissions are those of any new file there.
+
     Raises:
         OSError: it cannot be made.
     """
-    with _held(folder, lambda: _closed(tempfile.mkstemp(suffix, TEMPORARY, folder))) as path:
+    with _held(folder, _make_file, suffix) as path:
         try:
             yield path
         finally:
@@ -41,13 +44,14 @@ def temporary_folder(folder=None):
     """Yield the path of a new folder in ``folder``, which is gone afterwards.
 
     Args:
-        folder: None for the system's folder for temporary files.
+        folder: None for the system's folder for temporary files, where it is this user's alone.
 
     Raises:
         OSError: it cannot be made.
     """
+    mode = 0o700 if folder is None else 0o777
     folder = tempfile.gettempdir() if folder is None else folder
-    with _held(folder, lambda: tempfile.mkdtemp(prefix=TEMPORARY, dir=folder)) as path:
+    with _held(folder, lambda path: os.mkdir(path, mode)) as path:
         try:
             yield path
         finally:
@@ -79,20 +83,24 @@ def _remove_if_abandoned(entry):
             os.unlink(entry.path)
 
 
-def _closed(made):
-    os.close(made[0])
-    return made[1]
+def _make_file(path):
+    # mkstemp's would be private, and what others get is only known by changing it (os.umask)
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
 
 
 @contextlib.contextmanager
-def _held(folder, make):
-    """Yield the path of what ``make`` makes in ``folder``, held."""
+def _held(folder, make, suffix=""):
+    """Yield the path of what ``make`` makes in ``folder`` at a path it is given, held."""
     folder = os.path.abspath(folder)
     if folder not in _cleared:  # once: there may be 20,000 pictures to write
         _cleared.add(folder)
         remove_abandoned(folder)
     while True:
-        path = Path(make())
+        path = Path(folder, f"{TEMPORARY}{secrets.token_hex(4)}{suffix}")
+        try:
+            make(path)
+        except FileExistsError:
+            continue
         with contextlib.ExitStack() as handles:
             if os.name != "nt":  # there what is open cannot be renamed
                 try:

@@ -89,16 +89,10 @@ class MetricsCsv(Callback):
         self.rows.append(row)
         if not trainer.is_global_zero:
             return
-        size = 0
         try:
             with open(self.path, "ab", buffering=0) as file:
-                size = file.tell()
-                data = _text([row], header=size == 0).encode()
-                if file.write(data) < len(data):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                _append(file, _text([row], header=file.tell() == 0).encode())
         except OSError as error:
-            with contextlib.suppress(OSError):
-                os.truncate(self.path, size)  # no half of a row
             raise unwritable(self.path, error) from None
         if trainer.logger is not None:
             numbers = {k: float(v) for k, v in row.items() if "/" in k and v != ""}
@@ -108,6 +102,18 @@ class MetricsCsv(Callback):
         if trainer.is_global_zero:
             with replacing(self.path) as temporary:  # whatever lies there, a pipe, too
                 temporary.write_text(_text(self.rows, header=True), encoding="utf-8")
+
+
+def _append(file, data):
+    """Write all of ``data`` behind what an open file holds, or nothing."""
+    size = file.tell()
+    try:
+        if file.write(data) < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError:
+        with contextlib.suppress(OSError):
+            file.truncate(size)
+        raise
 
 
 def _text(rows, header):

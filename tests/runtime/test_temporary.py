@@ -1,5 +1,6 @@
 """What killed processes leave behind is removed by the next; nothing else is."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -154,3 +155,23 @@ def test_pythons_own_files_go_with_a_training(root, end, left):
         assert len(found) == left and all(name.startswith(".nanodet-tmp-") for name in found)
         remove_abandoned(scratch)
         assert os.listdir(scratch) == []
+
+
+def test_files_that_others_make_meanwhile_get_the_permissions_of_any(tmp_path):
+    """What new files may be is not found out by changing it for the whole process."""
+    numbers = itertools.count()
+
+    def made():
+        path = tmp_path / f"other{next(numbers)}"
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o666))
+        return path.stat().st_mode & 0o777
+
+    wanted, modes = made(), set()
+    # as another thread may, between any two calls
+    sys.setprofile(lambda frame, event, _: modes.add(made()) if event == "c_return" else None)
+    try:
+        with replacing(tmp_path / "own"):
+            pass
+    finally:
+        sys.setprofile(None)
+    assert modes == {wanted} and (tmp_path / "own").stat().st_mode & 0o777 == wanted

@@ -1,9 +1,11 @@
 """metrics.csv after other programs have saved it: what can be read goes on, the rest is kept."""
 
+import resource
 from types import SimpleNamespace
 
 import pytest
 
+from nanodet.errors import NanodetError
 from nanodet.train.metrics_csv import COLUMNS, NAME, MetricsCsv
 
 ROWS = [
@@ -96,3 +98,22 @@ def test_columns_of_others_are_kept_beside(tmp_path):
 def test_an_empty_file_begins_anew(tmp_path, data):
     (tmp_path / NAME).write_bytes(data)
     assert resumed(tmp_path) == (",".join(COLUMNS) + "\n", [])
+
+
+@pytest.mark.parametrize("limit", ["RLIMIT_NOFILE", "RLIMIT_FSIZE"])
+def test_a_row_that_cannot_be_added_leaves_the_others(tmp_path, limit):
+    """No descriptor is left to open it with, or its disk is full in the middle of a row."""
+    path = tmp_path / NAME
+    path.write_text(WRITTEN)
+    trainer = SimpleNamespace(is_global_zero=True, logger=None)
+    kind = getattr(resource, limit)
+    soft, hard = resource.getrlimit(kind)
+    resource.setrlimit(kind, (0 if limit == "RLIMIT_NOFILE" else len(WRITTEN) + 5, hard))
+    try:
+        with pytest.raises(NanodetError, match=rf"{NAME}: cannot be written"):
+            MetricsCsv(tmp_path, 1)._add(trainer, ROWS[0])
+    finally:
+        resource.setrlimit(kind, (soft, hard))
+    assert path.read_text() == WRITTEN
+    MetricsCsv(tmp_path, 1)._add(trainer, ROWS[0])
+    assert path.read_text() == WRITTEN + WRITTEN.splitlines(keepends=True)[1]
