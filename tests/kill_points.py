@@ -13,7 +13,7 @@ import traceback
 CALLS = ("rename", "replace", "link", "unlink", "remove", "mkdir", "rmdir", "fsync", "ftruncate")
 
 
-def arm(number):
+def arm(number, calls=CALLS):
     """Let the ``number``-th of these calls, from 1, end this process by SIGKILL before it is made."""
     left = itertools.count(number - 1, -1)
 
@@ -25,17 +25,17 @@ def arm(number):
 
         return killing
 
-    for name in CALLS:
+    for name in calls:
         setattr(os, name, counted(getattr(os, name)))
 
 
-def killed_at(number, function):
+def killed_at(number, function, calls=CALLS):
     """Call ``function`` in a fork of this process; return whether it was killed before it ended."""
     child = os.fork()
     if child == 0:
         status = 70
         try:
-            arm(number)
+            arm(number, calls)
             status = function() or 0
         except SystemExit as error:
             status = error.code

@@ -36,9 +36,10 @@ def run(args):
     """Print the tables."""
     with needed_packages():
         from nanodet.runtime.hub.models import meant, model_file
+        from nanodet.runtime.incoming import is_file, read_steadily
     path = Path(model_file(args.model))
     suffix = path.suffix.lower()
-    if not path.is_file():
+    if not is_file(path):
         raise NanodetError(f"{path}: there is no such file{meant(path)}")
     if args.config is not None and suffix not in (".ckpt", ".pth"):
         raise NanodetError(f"--config: is for a .ckpt or .pth that carries none, not for {path}")
@@ -47,7 +48,7 @@ def run(args):
     elif suffix in (".ckpt", ".pth"):
         lines = _of_checkpoint(path, args.config, args.size)
     elif suffix in (".onnx", ".param"):
-        lines = _of_exported(path, args.size)
+        lines = read_steadily(path, lambda: _of_exported(path, args.size))
     else:
         raise NanodetError(f"{path}: unknown kind of file; known: .yml, .ckpt, .pth, .onnx, .param")
     say(*lines)
@@ -126,13 +127,11 @@ def _of_exported(path, size):
 
 def _files(path):
     """Return lines on the model's files and the parameters in them."""
-    if path.suffix.lower() == ".onnx":
-        return [f"file        {path.name} {path.stat().st_size:,} bytes", _onnx_parameters(path)]
-    weights = path.with_suffix(".bin")
-    return [
-        f"file        {path.name} {path.stat().st_size:,} bytes",
-        f"file        {weights.name} {weights.stat().st_size:,} bytes",
-    ]
+    from nanodet.runtime.incoming import published
+
+    paths = [path] if path.suffix.lower() == ".onnx" else [path, path.with_suffix(".bin")]
+    lines = [f"file        {p.name} {published(p).stat().st_size:,} bytes" for p in paths]
+    return lines if len(paths) > 1 else [*lines, _onnx_parameters(published(path))]
 
 
 def _onnx_parameters(path):

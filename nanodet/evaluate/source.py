@@ -7,6 +7,7 @@ from nanodet.config import load_config
 from nanodet.config.beside import config_beside
 from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
+from nanodet.runtime.incoming import is_file
 
 CHECKPOINTS = (".ckpt", ".pth")
 GIVE = "give --images and --annotations"
@@ -105,7 +106,7 @@ def config_for(model, config=None):
         return carried, str(config)
     if config is None:
         config = config_beside(model)
-        if not config.is_file():
+        if not is_file(config):
             raise NanodetError(
                 f"{model}: no config says what data belongs to it; {GIVE}, or --config with the "
                 "config or checkpoint it was trained with"

@@ -11,9 +11,9 @@ from nanodet.export.import_ncnn import SUFFIXES, class_names_of, import_model
 from nanodet.model.checkpoint import KEY, read_checkpoint
 from nanodet.runtime.hub.catalogue import CATALOGUE
 from nanodet.runtime.hub.models import fetch_model, meant
+from nanodet.runtime.incoming import is_file
 from nanodet.runtime.ncnn_graph import Graph
 from nanodet.runtime.ncnn_unify import unify
-from nanodet.runtime.publish import finish_publishing
 from nanodet.runtime.spec import Spec
 from nanodet.runtime.temporary import temporary_folder
 
@@ -36,8 +36,7 @@ def trainable(model, config, file, report):
             "names no model; leave it out to start from the backbone's weights alone"
         )
     path = Path(model)
-    finish_publishing(path.parent)
-    if path.is_file():
+    if is_file(path):
         suffix = path.suffix.lower()
         if suffix == ".param":
             return _imported(path, config, file, report)

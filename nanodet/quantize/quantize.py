@@ -23,12 +23,13 @@ from nanodet.quantize.sensitivity import measure_layers
 from nanodet.quantize.timing import load, model_times
 from nanodet.runtime.backends.ncnn import NcnnBackend, has_fp16_arithmetic
 from nanodet.runtime.detector import find_model
-from nanodet.runtime.files import check_folder_writable, sha256, text_name
+from nanodet.runtime.files import sha256, text_name
+from nanodet.runtime.incoming import published, read_steadily
 from nanodet.runtime.names import shortened
 from nanodet.runtime.ncnn_weights import load_weights, weights_to_bytes
 from nanodet.runtime.printable import printable, say
 from nanodet.runtime.progress import Progress
-from nanodet.runtime.publish import publish, publishing, working_folder
+from nanodet.runtime.publish import check_publishable, publish, publishing, working_folder
 
 BEST = "best"
 LIMIT, MAX_DROP = 200, 0.5
@@ -73,11 +74,11 @@ def quantize(
     model = find_model(model)
     if Path(model).suffix.lower() != ".param":
         raise NanodetError(f"{model}: only an ncnn model (.param) can be quantised here")
-    source = NcnnBackend(model)
+    source, weights = read_steadily(model, lambda: _load(model))
     spec = source.spec
-    weights = load_weights(Path(model).with_suffix(".bin"), source.graph, model)
     convolutions = _eligible(source.graph, weights, model)
-    check_folder_writable(text_name(out))
+    stem = Path(model).stem.removesuffix("-fp16")
+    check_publishable(text_name(out), f"{stem}-int8.param")
     given_source = given(images, annotations, reading)
     if given_source is None:
         judge, paths = _configured_judge(
@@ -103,7 +104,6 @@ def quantize(
     )
     progress.close()
     choose.start(reports, layers)
-    stem = Path(model).stem.removesuffix("-fp16")
     with working_folder(out) as work:
         made = work / f"{stem}-int8.param"
 
@@ -137,6 +137,11 @@ def quantize(
         *result.files, result.table = (Path(out) / path.name for path in names)
         report(f"each layer  {result.table}")
     return result
+
+
+def _load(model):
+    source = NcnnBackend(model)
+    return source, load_weights(Path(model).with_suffix(".bin"), source.graph, model)
 
 
 def _eligible(graph, weights, model):
@@ -243,4 +248,6 @@ def _table_of(param):
 
 
 def _size(param):
-    return sum(os.path.getsize(path) for path in (param, Path(param).with_suffix(".bin")))
+    return sum(
+        os.path.getsize(published(path)) for path in (param, Path(param).with_suffix(".bin"))
+    )

@@ -1,6 +1,5 @@
 """`Detector`: a model file in, a function from pictures to detections out."""
 
-import contextlib
 import os
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from nanodet.runtime.detections import Detections
 from nanodet.runtime.files import text_name
 from nanodet.runtime.fit import FITS
 from nanodet.runtime.forks import fork_count, is_inherited
+from nanodet.runtime.incoming import is_file
 from nanodet.runtime.options import (
     PRECISIONS,
     check_choice,
@@ -20,7 +20,6 @@ from nanodet.runtime.options import (
     check_thresholds,
 )
 from nanodet.runtime.preprocess import preprocess
-from nanodet.runtime.publish import finish_publishing, published
 from nanodet.runtime.spec import check_input_size
 
 ENGINES = ("onnxruntime", "openvino")  # for .onnx files
@@ -181,20 +180,19 @@ class Detector:
 def find_model(path):
     """Return the path of a model given by its path or its published name.
 
-    Had an export been killed while it moved the files, it is finished first, where that may be.
+    Nothing is written, but for a published model that the cache lacks; what an export left that was
+    killed is read where it lies, see `nanodet.runtime.incoming`.
     """
     if not isinstance(path, (str, os.PathLike)):
         raise NanodetError(f"model: must be the path or the name of one, not {brief(path)}")
-    with contextlib.suppress(NanodetError):  # a folder that may not be written: see `published`
-        finish_publishing(Path(path).parent)
-    if os.path.isfile(published(path)):  # false for names that cannot be, too
+    if is_file(path):  # false for names that cannot be, too
         return str(path)
     if os.path.isdir(path):
         raise NanodetError(f"{path}: is a folder; give one model file in it")
     from nanodet.runtime.hub.models import meant, model_file
 
     found = model_file(path)
-    if not os.path.isfile(found):
+    if not is_file(found):
         raise NanodetError(f"{path}: there is no such model file{meant(path)}")
     return found
 

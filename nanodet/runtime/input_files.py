@@ -11,24 +11,29 @@ from typing import NamedTuple
 
 from nanodet.errors import NanodetError
 from nanodet.runtime.brief import brief
+from nanodet.runtime.incoming import published
 
 STEP = 1 << 24  # bytes of a text that are read before they are looked at
 PATIENCE_S = 5.0  # to wait for a pipe
 
 
 class Kind(NamedTuple):
-    """A kind of file: what messages call it, how large it may be, and whether a pipe will do."""
+    """A kind of file: what messages call it, how large it may be, and whether a pipe will do.
+
+    ``published`` says whether it is read from where a killed command may have left it.
+    """
 
     words: str
     most: int  # bytes, far above those of real ones
     piped: bool = False
+    published: bool = False
 
 
-CONFIG = Kind("this config", 2 << 20, piped=True)
-SPEC = Kind("this spec", 64 << 20)
-PARAM = Kind("this model", 64 << 20)
-WEIGHTS = Kind("these weights", 1 << 30)
-ONNX = Kind("this model", 2 << 30)  # protobuf's own limit
+CONFIG = Kind("this config", 2 << 20, piped=True, published=True)
+SPEC = Kind("this spec", 64 << 20, published=True)
+PARAM = Kind("this model", 64 << 20, published=True)
+WEIGHTS = Kind("these weights", 1 << 30, published=True)
+ONNX = Kind("this model", 2 << 30, published=True)  # protobuf's own limit
 CHECKPOINT = Kind("this checkpoint", 16 << 30)
 PICTURE = Kind("this picture", 1 << 30)
 ANNOTATIONS = Kind("this annotation file", 16 << 30)  # of a whole set: Objects365 has 6 GB
@@ -37,7 +42,7 @@ LIST = Kind("this list", 1 << 30, piped=True)
 CLASS_NAMES = Kind("this file of class names", 2 << 20)
 METRICS = Kind("these metrics", 1 << 30)
 PROGRAM = Kind("this program", 1 << 30)
-ANY = Kind("this file", 16 << 30)
+ANY = Kind("this file", 16 << 30, published=True)
 
 
 def open_input(path, kind):
@@ -102,7 +107,7 @@ def _open(path, kind):
     if not isinstance(path, (str, bytes, os.PathLike)):  # os.open would copy whatever has bytes
         raise NanodetError(f"{brief(path)}: is not the name of a file")
     try:
-        handle = os.open(path, _FLAGS)
+        handle = os.open(published(path) if kind.published else path, _FLAGS)
     except OSError as error:
         raise _unreadable(path, kind, error.strerror) from None
     except ValueError as error:  # NUL in the name

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import socket
+import time
 from pathlib import Path
 
 from nanodet.errors import NanodetError
@@ -105,6 +106,23 @@ def held(folder):
     handle = os.open(folder, os.O_RDONLY)
     try:
         hold(handle)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def held_if_soon(folder, patience_s):
+    """`hold` a folder while the block runs, if that can be had within ``patience_s``."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:  # it may not be read
+        yield
+        return
+    try:
+        until = time.monotonic() + patience_s
+        while not hold(handle, wait=False) and time.monotonic() < until:
+            time.sleep(0.001)
         yield
     finally:
         os.close(handle)

@@ -11,10 +11,10 @@ from nanodet.export.stages import BOXES, RAW, SIMPLIFIED, STATIC, batch_stage
 from nanodet.runtime.backends.ncnn import NcnnBackend, check_files, check_graph, has_fp16_arithmetic
 from nanodet.runtime.files import real_path, sha256
 from nanodet.runtime.hub.models import model_file
+from nanodet.runtime.incoming import files_in, is_file, read_steadily
 from nanodet.runtime.input_files import ONNX
 from nanodet.runtime.ncnn_parameters import check_parameters
 from nanodet.runtime.ncnn_weights import load_weights
-from nanodet.runtime.publish import finish_publishing
 from nanodet.runtime.spec import Spec, check_input_size
 
 SUFFIXES = (".onnx", ".param")
@@ -71,15 +71,14 @@ def find_models(paths, reference=None):
     """
     found = []
     for path in map(Path, [paths] if isinstance(paths, (str, Path)) else paths):
-        finish_publishing(path if path.is_dir() else path.parent)
-        path = path if path.exists() else Path(model_file(path))
+        path = path if path.exists() or is_file(path) else Path(model_file(path))
         if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
-            inside += sorted((path / INTERMEDIATE).glob("*.onnx"))
+            inside = [p for p in files_in(path) if p.suffix.lower() in SUFFIXES]
+            inside += [p for p in files_in(path / INTERMEDIATE) if p.suffix == ".onnx"]
             if not inside:
                 raise NanodetError(f"{path}: there is no exported model (.onnx, .param) in it")
             found += inside
-        elif not path.is_file():
+        elif not is_file(path):
             raise NanodetError(f"{path}: there is no such file or folder")
         elif path.suffix.lower() not in SUFFIXES:
             raise NanodetError(f"{path}: not an exported model (.onnx, .param)")
@@ -218,8 +217,9 @@ def _other_precisions(stages, own, threads):
 
 def _load(stage, load, hash_problem=lambda path: ""):
     try:
-        stage.hash_problem = hash_problem(stage.path)
-        backend = load()
+        stage.hash_problem, backend = read_steadily(
+            stage.path, lambda: (hash_problem(stage.path), load())
+        )
         check_input_size(backend.spec.input_size, str(stage.path))
         stage.backend = backend
     except NanodetError as error:
@@ -243,7 +243,7 @@ def _ncnn_hash_problem(path):
 def _onnx_hash_problem(path):
     beside = path.with_suffix(".json")
     try:
-        listed = Spec.load(beside).files if beside.is_file() else {}
+        listed = Spec.load(beside).files if is_file(beside) else {}
     except NanodetError:
         return ""  # `differing_beside` says so
     if path.name in listed and listed[path.name] != sha256(path, ONNX):

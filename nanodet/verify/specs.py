@@ -8,6 +8,7 @@ from nanodet.errors import NanodetError
 from nanodet.runtime.brief import brief
 from nanodet.runtime.decode import decode
 from nanodet.runtime.fit import ALIGNMENT
+from nanodet.runtime.incoming import is_file
 from nanodet.runtime.preprocess import preprocess
 from nanodet.runtime.spec import Spec
 
@@ -97,7 +98,7 @@ def differing_beside(path, inside):
         inside: the spec that it carries.
     """
     beside = path.with_suffix(".json")
-    if not beside.is_file():
+    if not is_file(beside):
         return []
     try:
         spec = Spec.load(beside)

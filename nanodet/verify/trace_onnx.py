@@ -5,6 +5,7 @@ import onnx
 import onnxruntime
 
 from nanodet.errors import NanodetError
+from nanodet.runtime.incoming import published
 from nanodet.verify.trace import Convolution, Value
 
 
@@ -68,7 +69,7 @@ def values(backend, tensor):
 
 def _load(path):
     try:
-        return onnx.load(path)
+        return onnx.load(published(path))
     except Exception as error:  # protobuf raises classes of its own
         raise NanodetError(f"{path}: cannot be taken apart ({error})") from None
 

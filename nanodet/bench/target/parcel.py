@@ -7,6 +7,7 @@ import cv2
 from nanodet.bench.plan import plan_entries
 from nanodet.errors import NanodetError
 from nanodet.runtime.backends.ncnn import check_files
+from nanodet.runtime.incoming import is_file, published
 from nanodet.runtime.pictures import read_picture
 from nanodet.runtime.spec import Spec
 
@@ -38,7 +39,7 @@ class Parcel:
         for entry in self.entries:
             number = self._numbers.setdefault(entry.path, len(self._numbers))
             for file in _files_of(entry):
-                self.files[f"{number}/{file.name}"] = file
+                self.files[f"{number}/{file.name}"] = published(file)
         if image is not None:
             picture = Path(folder) / PICTURE
             # the program has no decoder: raw pixels
@@ -86,15 +87,15 @@ def _files_of(entry):
     if entry.graph:
         return [path]
     if suffix == ".onnx":
-        return [path, spec_file] if spec_file.is_file() else [path]
+        return [path, spec_file] if is_file(spec_file) else [path]
     if suffix != ".param":
         raise NanodetError(
             f"{path}: only .param and .onnx run on a device: nanodet export makes them"
         )
     weights = path.with_suffix(".bin")
-    if not weights.is_file():
+    if not is_file(weights):
         raise NanodetError(f"{path}: its weights {weights} are not there")
-    if not spec_file.is_file():
+    if not is_file(spec_file):
         raise NanodetError(f"{path}: its spec {spec_file} is not there: copy it along")
     check_files(path, weights, Spec.load(spec_file), spec_file)
     return [path, weights, spec_file]

@@ -8,13 +8,13 @@ from nanodet.errors import NanodetError
 from nanodet.runtime.backends import check_form
 from nanodet.runtime.files import sha256, text_name
 from nanodet.runtime.forks import is_inherited, keep_in_children
+from nanodet.runtime.incoming import is_file, published, read_steadily
 from nanodet.runtime.input_files import PARAM, WEIGHTS, open_input
 from nanodet.runtime.names import shortened
 from nanodet.runtime.ncnn_graph import Graph
 from nanodet.runtime.ncnn_shapes import blob_shapes
 from nanodet.runtime.ncnn_weights import load_weights
 from nanodet.runtime.options import PRECISIONS, check_choice
-from nanodet.runtime.publish import published
 from nanodet.runtime.spec import Spec, check_input_size
 
 
@@ -37,27 +37,28 @@ class NcnnBackend:
     def __init__(self, path, threads=None, precision="fp32", strict=True):
         self.path = str(path)
         import_ncnn(path)
-        param, weights, beside = (
-            published(Path(path).with_suffix(suffix)) for suffix in (Path(path).suffix, ".bin", ".json")
-        )
-        if not beside.is_file():
+        read_steadily(path, lambda: self._load(Path(path), threads, precision, strict))
+        keep_in_children(self)
+
+    def _load(self, path, threads, precision, strict):
+        weights, beside = path.with_suffix(".bin"), path.with_suffix(".json")
+        if not is_file(beside):
             raise NanodetError(
                 f"{path}: its spec {beside} is not there: copy it along; for an ncnn file from elsewhere "
                 "nanodet import and nanodet export make one"
             )
         self.spec = Spec.load(beside)
         check_input_size(self.spec.input_size, f"{beside}: input.width, input.height")
-        self.graph = check_graph(param, weights)
+        self.graph = check_graph(path, weights)
         if strict:
-            check_files(param, weights, self.spec, beside)
+            check_files(path, weights, self.spec, beside)
         self._strict, self._known_sizes = strict, set()
         self._check_size(self.spec.input_size)
-        load_weights(weights, self.graph, param)
+        load_weights(weights, self.graph, path)
         taker = self.graph.consumers().get(self.spec.input_name)
         # convolutions, with which a detector begins, can do with memory that is not ncnn's own
         self._input_mat = import_ncnn(path).Mat if is_convolution(taker) else own_mat
-        self.net = load_net(self.graph, param, weights, threads, precision)
-        keep_in_children(self)
+        self.net = load_net(self.graph, path, weights, threads, precision)
 
     def _check_size(self, size):
         """Work out whether the graph takes a (width, height): ncnn does not, and crashes."""
@@ -125,7 +126,7 @@ def check_graph(param, weights):
     """Return the `Graph` of a ``.param`` that ncnn can run; see `check_model`."""
     ncnn = import_ncnn(param)
     graph = Graph.load(param)
-    if not Path(weights).exists():
+    if not published(weights).exists():
         raise NanodetError(f"{param}: its weights {weights} are not there")
     open_input(weights, WEIGHTS).close()
     for layer in graph.layers:
@@ -141,7 +142,7 @@ def load_net(graph, param, weights, threads=None, precision="fp32"):
     set_options(net, threads, precision)
     # the graph as it was read and checked: ncnn's own reader takes some texts for others
     text = graph.without_shape_hints().to_text()
-    if net.load_param_mem(text) != 0 or net.load_model(text_name(weights)) != 0:
+    if net.load_param_mem(text) != 0 or net.load_model(text_name(published(weights))) != 0:
         raise NanodetError(f"{param}: ncnn cannot load this model")
     return net
 

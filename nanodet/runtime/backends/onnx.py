@@ -8,8 +8,8 @@ from nanodet.errors import NanodetError
 from nanodet.runtime.backends import check_form, check_rank
 from nanodet.runtime.files import text_name
 from nanodet.runtime.forks import keep_in_children
+from nanodet.runtime.incoming import is_file, published, read_steadily
 from nanodet.runtime.onnx_check import check_onnx
-from nanodet.runtime.publish import published
 from nanodet.runtime.spec import ONNX_METADATA_KEY, Spec
 
 # inputs that a model of the form ``boxes`` may have, float32 (), their defaults inside
@@ -31,8 +31,12 @@ class OnnxBackend:
         except ImportError:
             raise NanodetError(f"{path}: needs onnxruntime: pip install onnxruntime") from None
         keep_in_children(self)
-        self.path, file = str(path), text_name(published(path))
-        check_onnx(file)
+        self.path = str(path)
+        read_steadily(path, lambda: self._load(onnxruntime, path, threads, strict))
+
+    def _load(self, onnxruntime, path, threads, strict):
+        file = text_name(published(path))
+        check_onnx(path)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # its errors are raised as well
         # waiting threads that spin take the cores from whatever runs between two pictures
@@ -46,10 +50,10 @@ class OnnxBackend:
         except Exception as error:  # the engine raises classes of its own, without a common base
             raise NanodetError(f"{path}: not a usable ONNX model ({_first_line(error)})") from None
         text = self.session.get_modelmeta().custom_metadata_map.get(ONNX_METADATA_KEY)
-        beside = published(Path(path).with_suffix(".json"))
+        beside = Path(path).with_suffix(".json")
         if text is not None:
             self.spec = Spec.from_json(text, f"{path} (its own spec)")
-        elif beside.is_file():
+        elif is_file(beside):
             self.spec = Spec.load(beside)
         else:
             raise NanodetError(f"{path}: carries no spec, and {beside} is not there")

@@ -7,8 +7,8 @@ import numpy as np
 from nanodet.errors import NanodetError
 from nanodet.runtime.backends import check_form, check_rank
 from nanodet.runtime.forks import is_inherited, keep_in_children, refuse_fork
+from nanodet.runtime.incoming import is_file, published, read_steadily
 from nanodet.runtime.onnx_check import check_onnx
-from nanodet.runtime.publish import published
 from nanodet.runtime.spec import ONNX_METADATA_KEY, Spec
 
 
@@ -28,16 +28,21 @@ class OpenvinoBackend:
             import openvino
         except ImportError:
             raise NanodetError(f"{path}: needs openvino: pip install openvino") from None
-        file = published(path)
-        check_onnx(file)
         keep_in_children(self)
         self.path, self._core, self._strict = str(path), openvino.Core(), strict
         # by itself OpenVINO calculates in bfloat16 where the CPU has it: other numbers elsewhere
         self._options = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
         if threads:
             self._options["INFERENCE_NUM_THREADS"] = threads
+        self._compiled = {}
+        read_steadily(path, lambda: self._load(path))
+        self._check_form(self.spec.input_size)
+        self._request(self.spec.input_size)
+
+    def _load(self, path):
+        check_onnx(path)
         try:
-            self._model = self._core.read_model(str(file))
+            self._model = self._core.read_model(str(published(path)))
         except Exception as error:  # also what OpenVINO raises has no class of its own
             raise NanodetError(f"{path}: not a usable ONNX model ({_line(error)})") from None
         self.spec = self._read_spec(path)
@@ -47,17 +52,14 @@ class OpenvinoBackend:
             raise NanodetError(
                 f"{path}: takes {self.spec.batch} pictures at once, which needs ONNX Runtime"
             )
-        self._check_form(self.spec.input_size)
-        self._compiled = {}
-        self._request(self.spec.input_size)
 
     def _read_spec(self, path):
         key = ["framework", ONNX_METADATA_KEY]
         if self._model.has_rt_info(key):
             text = str(self._model.get_rt_info(key).value)
             return Spec.from_json(text, f"{path} (its own spec)")
-        beside = published(Path(path).with_suffix(".json"))
-        if not beside.is_file():
+        beside = Path(path).with_suffix(".json")
+        if not is_file(beside):
             raise NanodetError(f"{path}: carries no spec, and {beside} is not there")
         return Spec.load(beside)
 

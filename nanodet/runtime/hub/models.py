@@ -1,8 +1,8 @@
 """Published models in the cache: fetched, brought into the form that runs, found by name."""
 
+import contextlib
 import dataclasses
 import difflib
-import os
 import shutil
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from nanodet.errors import NanodetError
 from nanodet.runtime.files import sha256, write_text
 from nanodet.runtime.hub.catalogue import CATALOGUE
 from nanodet.runtime.hub.download import TIMEOUT_S, address, cache_folder, download
+from nanodet.runtime.incoming import is_file, read_steadily
 from nanodet.runtime.ncnn_graph import Graph
 from nanodet.runtime.ncnn_unify import unify
 from nanodet.runtime.publish import finish_publishing, publish, publishing, working_folder
@@ -25,7 +26,7 @@ def model_file(text):
     Raises:
         NanodetError: it cannot be fetched.
     """
-    if str(text) not in CATALOGUE or os.path.isfile(text):
+    if str(text) not in CATALOGUE or is_file(text):
         return str(text)
     return str(fetch_model(str(text)))
 
@@ -33,7 +34,7 @@ def model_file(text):
 def fetch_model(name, timeout=TIMEOUT_S):
     """Return the ``.param`` of a published model in the cache, where its spec and weights are too.
 
-    Nothing is fetched that is there already, and nothing written where all is.
+    Nothing is fetched that is there already, and nothing written where all is in its place.
 
     Args:
         name: a key of `nanodet.runtime.hub.catalogue.CATALOGUE`.
@@ -46,6 +47,8 @@ def fetch_model(name, timeout=TIMEOUT_S):
         known = ", ".join(CATALOGUE)
         raise NanodetError(f"{name}: no such published model{meant(name) or f'; known: {known}'}")
     model = CATALOGUE[name]
+    with contextlib.suppress(NanodetError, OSError):  # a cache that may be read alone
+        finish_publishing(_folder(model))
     if not is_cached(model):
         for file in (model.param, model.weights):
             _fetch(model, file, timeout)
@@ -55,10 +58,13 @@ def fetch_model(name, timeout=TIMEOUT_S):
 
 def is_cached(model):
     """Tell whether a `Published` lies in the cache, whole and in the form that this version writes."""
-    finish_publishing(_folder(model))
-    try:
+
+    def load():
         spec = Spec.load(_path(model, ".json"))
-        files = {name: sha256(_folder(model) / name) for name in spec.files}
+        return spec, {name: sha256(_folder(model) / name) for name in spec.files}
+
+    try:
+        spec, files = read_steadily(_path(model, ".param"), load)
     except (NanodetError, OSError):
         return False
     return spec == _spec(model, files) and set(files) == {
