@@ -1,6 +1,8 @@
 """What is there already stays, and what nanodet-detect cannot write whole is not written."""
 
+import itertools
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -10,10 +12,14 @@ import cv2
 import numpy as np
 import pytest
 from cpp_detect import fails, limit_files, run
+from kill_points import killed_at
 from moving_pictures import write_video
 from small_disk import as_root, filled, mounted
 
 from nanodet.export.stages import FP32, SIMPLIFIED
+from nanodet.runtime.files import sha256
+from nanodet.runtime.incoming import INCOMING, MANIFEST
+from nanodet.runtime.publish import publish, publishing, working_folder
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".ppm", ".webp"])
@@ -132,19 +138,71 @@ def test_a_model_is_read_where_a_killed_export_left_it(
         "openvino": (SIMPLIFIED, [".onnx"]),
         "ncnn": (FP32, [".param", ".bin", ".json"]),
     }[engine]
-    model, new = exported_small.files[stage], tmp_path / ".incoming"
-    own = tmp_path / model.name
-    new.mkdir()
-    for suffix in suffixes:
-        shutil.copy(model.with_suffix(suffix), new)
-        own.with_suffix(suffix).write_bytes(b"an earlier model's")
+    model, out = exported_small.files[stage], tmp_path / "out"
     expected, _ = run(cpp_programs.detect, model, picture, "--jsonl", "-")
-    for suffix in suffixes:
-        found, _ = run(cpp_programs.detect, own, picture, "--jsonl", "-")
+
+    def publish_it():
+        with working_folder(out) as work, publishing(out):
+            for suffix in suffixes:
+                shutil.copy(model.with_suffix(suffix), work)
+            publish(work, out)
+
+    for moved in range(len(suffixes) + 1):
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir()
+        for suffix in suffixes:
+            (out / model.name).with_suffix(suffix).write_bytes(b"an earlier model's")
+        killed = killed_at(moved + 1, publish_it, calls=["replace"])
+        assert killed == (out / INCOMING).exists() == (moved < len(suffixes))
+        found, _ = run(cpp_programs.detect, out / model.name, picture, "--jsonl", "-")
         assert found == expected
-        (new / own.name).with_suffix(suffix).replace(own.with_suffix(suffix))
-    found, _ = run(cpp_programs.detect, own, picture, "--jsonl", "-")
-    assert found == expected
+    # what was put there since counts, and so does what is there beside a stranger's folder or a link
+    (out / INCOMING).mkdir()
+    last = model.with_suffix(suffixes[-1]).name
+    (out / INCOMING / last).write_bytes(b"not this one")
+    for manifest in ("", "[" * 100_000, json.dumps({last: None})):
+        (out / INCOMING / MANIFEST).write_text(manifest)
+        found, _ = run(cpp_programs.detect, out / model.name, picture, "--jsonl", "-")
+        assert found == expected
+    (out / last).rename(out / "elsewhere")
+    (out / INCOMING / last).unlink()
+    (out / INCOMING / last).symlink_to(out / "elsewhere")
+    (out / INCOMING / MANIFEST).write_text(json.dumps({last: None}))
+    error = fails(cpp_programs.detect, out / model.name, picture, "--jsonl", "-")
+    assert error.endswith("not there: copy it along" if engine == "ncnn" else "no such model file")
+
+
+def test_one_that_publishes_does_not_disturb_those_that_read(
+    request, cpp_programs, exported_small, picture, tmp_path
+):
+    request.getfixturevalue("ncnn_option")
+    model, out = exported_small.files[FP32], tmp_path / "out"
+    spec = json.loads(model.with_suffix(".json").read_text())
+
+    def publish_version(number):
+        with working_folder(out) as work, publishing(out):
+            shutil.copy(model, work)
+            weights = np.fromfile(model.with_suffix(".bin"), np.float32)
+            (weights * np.float32(1 - number / 100)).tofile(work / "small.bin")
+            spec["files"]["small.bin"] = sha256(work / "small.bin")
+            (work / "small.json").write_text(json.dumps(spec))
+            publish(work, out)
+
+    publish_version(0)
+    child = os.fork()
+    if child == 0:
+        try:
+            for turn in itertools.count():
+                publish_version(turn % 2)
+        finally:
+            os._exit(1)
+    try:
+        words = [out / model.name, picture, "--jsonl", "-"]
+        found = {run(cpp_programs.detect, *words)[0] for _ in range(12)}
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert len(found) == 2
 
 
 def test_under_nohup_a_closed_terminal_is_nothing(cpp_programs, small, tmp_path):

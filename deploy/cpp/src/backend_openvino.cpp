@@ -9,6 +9,7 @@
 #include "files.h"
 #include "nanodet/error.h"
 #include "onnx_check.h"
+#include "published.h"
 
 namespace nanodet {
 
@@ -35,15 +36,17 @@ class OpenvinoBackend : public Backend {
 public:
     OpenvinoBackend(std::string path, const BackendOptions& options)
         : path_(std::move(path)), threads_(options.threads) {
-        check_onnx(published(path_));
-        try {
-            // Core::read_model would try the readers of all formats, which print and leak
-            const auto reader = ov::frontend::FrontEndManager().load_by_framework("onnx");
-            model_ = reader->convert(reader->load(published(path_)));
-        } catch (const std::exception& error) {
-            throw Error(path_ + ": not a usable ONNX model (" + line_of(error) + ")");
-        }
-        spec_ = read_spec();
+        read_steadily(path_, [this] {
+            check_onnx(published(path_));
+            try {
+                // Core::read_model would try the readers of all formats, which print and leak
+                const auto reader = ov::frontend::FrontEndManager().load_by_framework("onnx");
+                model_ = reader->convert(reader->load(published(path_)));
+            } catch (const std::exception& error) {
+                throw Error(path_ + ": not a usable ONNX model (" + line_of(error) + ")");
+            }
+            spec_ = read_spec();
+        });
         check_form(spec_, path_);
         check_names();
         try_out(*this, path_);
@@ -84,10 +87,10 @@ private:
             const auto text = model_->get_rt_info<std::string>("framework", "nanodet");
             return parse_spec(text, path_ + " (its own spec)");
         }
-        const std::string beside = published(with_suffix(path_, ".json"));
-        if (!is_file(beside))
+        const std::string beside = with_suffix(path_, ".json");
+        if (!is_published(beside))
             throw Error(path_ + ": carries no spec, and " + beside + " is not there");
-        return load_spec(beside);
+        return load_spec(published(beside));
     }
 
     void check_names() const {

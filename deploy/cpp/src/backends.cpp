@@ -8,6 +8,7 @@
 
 #include "files.h"
 #include "nanodet/error.h"
+#include "published.h"
 
 namespace nanodet {
 
@@ -53,7 +54,7 @@ bool parse_precision(const std::string& text, Precision& precision) {
 
 std::unique_ptr<Backend> load_backend(const std::string& path, const BackendOptions& options) {
     const std::string suffix = suffix_of(path);
-    if (!is_file(published(path))) throw Error(path + ": there is no such model file");
+    if (!is_published(path)) throw Error(path + ": there is no such model file");
     if (suffix != ".param" && suffix != ".onnx")
         throw Error(path + ": unknown kind of model; known: .param, .onnx");
     if (options.threads < 0 || options.threads > 1024)

@@ -60,9 +60,4 @@ std::string file_name(const std::string& path) {
     return fs::path(path).filename().string();
 }
 
-std::string published(const std::string& path) {
-    const fs::path own = path, incoming = own.parent_path() / ".incoming" / own.filename();
-    return is_file(incoming.string()) ? incoming.string() : path;
-}
-
 }  // namespace nanodet

@@ -28,8 +28,4 @@ std::string suffix_of(const std::string& path);
 /// Returns the part behind the last folder.
 std::string file_name(const std::string& path);
 
-/// Returns where a model's file lies: a command that was killed while it published leaves files in
-/// the folder ``.incoming``, and there they replace those of the same names beside it.
-std::string published(const std::string& path);
-
 }  // namespace nanodet

@@ -9,6 +9,7 @@
 
 #include "files.h"
 #include "nanodet/error.h"
+#include "published.h"
 #include "split.h"
 #include "utf8.h"
 
@@ -206,7 +207,7 @@ void NcnnLayer::drop(int key) {
 }
 
 NcnnGraph NcnnGraph::load(const std::string& path) {
-    return parse(read_file(path, "this model", longest), path);
+    return parse(read_file(published(path), "this model", longest), path);
 }
 
 NcnnGraph NcnnGraph::parse(const std::string& text, const std::string& file) {

@@ -8,6 +8,7 @@
 #include "nanodet/sha256.h"
 #include "ncnn_shapes.h"
 #include "ncnn_weights.h"
+#include "published.h"
 #include "split.h"
 
 namespace nanodet {
@@ -29,19 +30,22 @@ void check_digest(const Spec& spec, const std::string& spec_file, const std::str
 }  // namespace
 
 NcnnModel NcnnModel::load(const std::string& path) {
-    const std::string weights = published(with_suffix(path, ".bin"));
-    const std::string spec_file = published(with_suffix(path, ".json"));
-    if (!is_file(spec_file))
-        throw Error(path + ": its spec " + spec_file + " is not there: copy it along");
-    if (!is_file(weights)) throw Error(path + ": its weights " + weights + " are not there");
+    const std::string weights = with_suffix(path, ".bin"), spec_file = with_suffix(path, ".json");
     NcnnModel model;
+    std::string text;
+    read_steadily(path, [&] {
+        if (!is_published(spec_file))
+            throw Error(path + ": its spec " + spec_file + " is not there: copy it along");
+        if (!is_published(weights))
+            throw Error(path + ": its weights " + weights + " are not there");
+        model.spec = load_spec(published(spec_file));
+        check_form(model.spec, path);
+        text = read_file(published(path), "this model", NcnnGraph::longest);
+        model.weights = read_file(published(weights), "these weights");
+    });
     model.path = path;
-    model.spec = load_spec(spec_file);
-    check_form(model.spec, path);
-    const std::string text = read_file(published(path), "this model", NcnnGraph::longest);
     model.graph = NcnnGraph::parse(text, path);
     check_digest(model.spec, spec_file, path, text);
-    model.weights = read_file(weights, "these weights");
     check_digest(model.spec, spec_file, weights, model.weights);
     model.check_size(model.spec.input_size);
     check_weights(model.weights, model.graph, weights, path);

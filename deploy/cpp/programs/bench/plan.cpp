@@ -6,6 +6,7 @@
 
 #include "files.h"
 #include "nanodet/error.h"
+#include "published.h"
 #include "texts.h"
 #if NANODET_WITH_NCNN
 #include "ncnn_graph.h"
@@ -50,7 +51,7 @@ void check_file(const Wanted& wanted) {
         throw Error(path + ": --graph needs ncnn, which this build has not");
 #endif
     }
-    if (!is_file(published(path))) throw Error(path + ": there is no such model file");
+    if (!is_published(path)) throw Error(path + ": there is no such model file");
     const std::string suffix = suffix_of(path);
     if (suffix != ".param" && suffix != ".onnx")
         throw Error(path + ": unknown kind of model; known: .param, .onnx");

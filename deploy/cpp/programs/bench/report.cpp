@@ -6,6 +6,7 @@
 
 #include "files.h"
 #include "nanodet/sha256.h"
+#include "published.h"
 #include "statistics.h"
 #include "texts.h"
 #include "throttling.h"
