@@ -32,6 +32,9 @@ class Detector:
     In a forked process it works as before, an ncnn model or a checkpoint with one thread if the
     parent had loaded its library; OpenVINO cannot. It can be pickled, to reach a spawned one.
 
+    To open a model writes nothing, but for a published one that the cache lacks. One that another
+    process replaces meanwhile is opened as it was or as it is then.
+
     Args:
         path: ``.ckpt`` or ``.pth`` (needs torch), ``.onnx`` or ``.param``; or the name of a
             published model (``nanodet download`` lists them), which is fetched if the cache lacks it.
