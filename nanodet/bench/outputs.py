@@ -23,9 +23,9 @@ def check_outputs(json_path=None, plot_path=None):
 
 
 def put_out(report, json_path=None, plot_path=None):
-    """Write and print a report (its JSON form)."""
+    """Print and write a report (its JSON form): printed first, should a file fail."""
+    say(*format_tables(report))
     if json_path is not None:
         write_text(json_path, json_text(report, indent=1) + "\n")
-    say(*format_tables(report))
     if plot_path is not None:
         plot(report, plot_path)

@@ -27,8 +27,8 @@ def run(args):
     with needed_packages():
         from nanodet.evaluate.evaluate import evaluate
         from nanodet.evaluate.run import format_table
-    metrics = evaluate(
+    evaluate(
         args.model, args.images, args.annotations, reading(args), args.json, args.config,
+        show=lambda metrics: say(*format_table(metrics).split("\n")),
         fit=args.fit, size=args.size, threads=args.threads, engine=args.engine,
     )  # fmt: skip
-    say(*format_table(metrics).split("\n"))

@@ -46,8 +46,8 @@ def run(args):
     report = verify(
         args.reference, args.models, args.config, args.images, args.annotations, args.json,
         args.limit, args.threads, reading(args),
+        show=lambda report: say(*format_report(report).split("\n")),
     )  # fmt: skip
-    say(*format_report(report).split("\n"))
     if not report.agrees:
         raise NanodetError(f"verify: {report.summary()}")
     say(report.summary())

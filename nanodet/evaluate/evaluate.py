@@ -12,8 +12,9 @@ from nanodet.runtime.printable import say
 
 
 def evaluate(
-    model, images=None, annotations=None, reading=None, json_path=None, config=None, **options
-):
+    model, images=None, annotations=None, reading=None, json_path=None, config=None, show=None,
+    **options,
+):  # fmt: skip
     """Evaluate a model at the thresholds of its config's ``evaluator``.
 
     Args:
@@ -24,6 +25,7 @@ def evaluate(
         json_path: file to write the AP values to; None for none.
         config: config file of a checkpoint that carries none; for an exported model, the one whose
             ``data.val`` is taken, see `nanodet.evaluate.source.config_for`.
+        show: called with the `Metrics`, before ``json_path`` is written: should it fail, they are told.
         options: further arguments of `nanodet.runtime.detector.Detector`.
 
     Returns:
@@ -46,6 +48,8 @@ def evaluate(
         detector.spec, detector.backend.path, source.images, source.annotations, source.reading
     )
     metrics, _ = evaluate_model(detector, found)
+    if show is not None:
+        show(metrics)
     if json_path is not None:
         write_text(json_path, metrics.to_json() + "\n")
     return metrics

@@ -27,7 +27,7 @@ CONFIGURED = 500  # pictures that nobody asked for; what the limits of AP are fo
 
 def verify(
     reference, models, config=None, images=None, annotations=None, json_path=None, limit=None,
-    threads=1, reading=None,
+    threads=1, reading=None, show=None,
 ):  # fmt: skip
     """Compare exported models with what they came from, on the same pictures.
 
@@ -44,6 +44,7 @@ def verify(
         threads: CPU threads of each engine. They take turns here, and the waiting threads of some
             take the cores from the next, so one is fastest unless the CPU has cores to spare.
         reading: of the annotations, a `nanodet.data.reading.Reading`; None for the defaults.
+        show: called with the `Report`, before ``json_path`` is written: should it fail, it is told.
 
     Returns:
         `Report`.
@@ -98,6 +99,8 @@ def verify(
         [(group.words, ap) for group, ap in zip(groups, aps, strict=True)],
         ordered, words, time.perf_counter() - started,
     )  # fmt: skip
+    if show is not None:
+        show(report)
     if json_path is not None:
         write_text(json_path, json_text(report.to_dict(), indent=1) + "\n")
     return report
