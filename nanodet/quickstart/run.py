@@ -1,6 +1,7 @@
 """From nothing to a compared ncnn file, without data or network."""
 
 import os
+import shlex
 import time
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from nanodet.quickstart.shapes import draw_set
 from nanodet.runtime.files import make_folder, text_name
 from nanodet.runtime.printable import say
 from nanodet.train.checkpoints import BEST
+from nanodet.train.run_folder import CONFIG
 from nanodet.train.trainer import train
 
 VAL_PICTURES = 96
@@ -53,7 +55,8 @@ def quickstart(out, seed=0, epochs=EPOCHS, pictures=PICTURES):
     val_set = draw_set(out / "data" / "val", VAL_PICTURES, seed + 10**6)
     lap("draw")
     config = quickstart_config(out / "run", train_set, val_set, seed, epochs)
-    train(config, "quickstart")
+    again = shlex.join(["nanodet", "train", str(out / "run" / CONFIG), "schedule.resume=true"])
+    train(config, "quickstart", resume=again)
     lap("train")
     checkpoint = out / "run" / BEST
     exported = export(checkpoint, out / "model", name="quickstart")

@@ -42,7 +42,7 @@ from nanodet.train.sets import read_sets
 
 
 @denormals_flushed()  # all of it: before the first tensor starts torch's threads
-def train(config, file="config", say=say, callbacks=()):
+def train(config, file="config", say=say, callbacks=(), resume="schedule.resume=true"):
     """Train as the config says and fill the run folder ``config.save_dir``.
 
     Args:
@@ -50,6 +50,7 @@ def train(config, file="config", say=say, callbacks=()):
         file: names the config in messages.
         say: gets lines for the user; only the first process of several calls it.
         callbacks: Lightning callbacks of your own.
+        resume: what goes on with this training, to tell when it was stopped.
 
     Returns:
         the `Metrics` of the best checkpoint, or ``None`` when nothing was validated.
@@ -59,10 +60,10 @@ def train(config, file="config", say=say, callbacks=()):
     """
     first = rank_zero_only.rank == 0
     with own_folder(config.save_dir, say) if first else contextlib.nullcontext():
-        return _train(config, file, say if first else (lambda line: None), callbacks)
+        return _train(config, file, say if first else (lambda line: None), callbacks, resume)
 
 
-def _train(config, file, say, callbacks):
+def _train(config, file, say, callbacks, way_on):
     keep_memory()
     check_packages()
     metric = save_metric(config.evaluator)
@@ -122,7 +123,7 @@ def _train(config, file, say, callbacks):
     counts = len(training_set.pictures), len(validation_set.pictures)
     say(f"training in {folder}: {counts[0]} pictures, {counts[1]} to validate")
     loaders = Loaders(config, *sets, seed, shared_memory)
-    _fit(trainer, module, loaders, resume, restored)
+    _fit(trainer, module, loaders, resume, restored, way_on)
     if not trainer.is_global_zero:
         return None
     if not measured:
@@ -139,7 +140,7 @@ def _trainer(place, **settings):
         raise NanodetError(f"{place}: {' '.join(str(error).split())}") from None
 
 
-def _fit(trainer, module, loaders, resume, restored):
+def _fit(trainer, module, loaders, resume, restored, way_on):
     try:
         with disk_errors_of_threads():
             trainer.fit(module, datamodule=loaders, ckpt_path=resume, weights_only=True)
@@ -151,8 +152,8 @@ def _fit(trainer, module, loaders, resume, restored):
             stop = Stopped(signal.SIGTERM)
         if not isinstance(stop, KeyboardInterrupt):
             raise
-        how = str(stop) or "stopped"
-        stop.args = (f"{how} in epoch {trainer.current_epoch + 1}; schedule.resume=true goes on",)
+        how = str(stop) or "stopped"  # Python's own says nothing
+        stop.args = (f"{how} in epoch {trainer.current_epoch + 1}{_goes_on(trainer, way_on)}",)
         raise stop from None
     except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
         line = death_of_worker(error)
@@ -160,7 +161,11 @@ def _fit(trainer, module, loaders, resume, restored):
             raise
         if line is None:
             raise cannot_go_on(resume, error) from None
-        raise NanodetError(f"{line}; schedule.resume=true goes on") from None
+        raise NanodetError(f"{line}{_goes_on(trainer, way_on)}") from None
+
+
+def _goes_on(trainer, way_on):
+    return f"; {way_on} goes on" if (Path(trainer.default_root_dir) / LAST).is_file() else ""
 
 
 def _callbacks(config, folder, metric, training_set, measured, say):
