@@ -10,10 +10,6 @@ from nanodet.cli.terminal import shown
 from nanodet.errors import NanodetError
 
 
-class ReaderGone(BrokenPipeError):
-    """Nobody reads standard output any more: a pipe into ``head``."""
-
-
 @contextlib.contextmanager
 def standard_streams():
     """Let a command print: letters that a stream cannot encode are escaped, as ``\\u65b9``.
@@ -21,11 +17,11 @@ def standard_streams():
     Class names, names of files and texts of servers hold any letter, also bytes that are none;
     terminals and pipes have the encoding of their locale, or of a Windows code page. What would
     steer a terminal is escaped, too, see `nanodet.cli.terminal`. What cannot be written to standard
-    error, where progress and remarks go, is dropped.
+    error, where progress and remarks go, is dropped; so is what nobody reads any more, in a pipe
+    into ``head``: a command's files and status count without it.
 
     Raises:
         NanodetError: by a print, standard output cannot be written.
-        ReaderGone: by a print.
     """
     _occupy()
     streams = sys.stdout, sys.stderr
@@ -104,7 +100,7 @@ class _Output(_Stream):
 
     def _failed(self, error):
         if isinstance(error, BrokenPipeError):
-            raise ReaderGone(*error.args) from None
+            return _empty(self._stream)  # at once: it would keep what comes and try again
         if error.errno == errno.EIO and stat.S_ISCHR(os.fstat(self._stream.fileno()).st_mode):
             return  # a terminal that was closed: SIGHUP ends this, if anything does
         raise NanodetError(f"standard output: cannot be written ({error.strerror})") from None

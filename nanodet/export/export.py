@@ -23,6 +23,7 @@ from nanodet.runtime.files import real_path, sha256, text_name
 from nanodet.runtime.printable import say
 from nanodet.runtime.publish import publish, publishing, working_folder
 from nanodet.runtime.spec import check_input_size
+from nanodet.runtime.stopping import check_stopped
 
 FITS = ("letterbox", "stretch")
 
@@ -97,6 +98,7 @@ def export(
         builder.build_more(tensors, batch)
         builder.finish()
         left_out = {one: builder.left_out[one] for one in wanted if one in builder.left_out}
+        check_stopped()
         with publishing(out):
             listed = write_specs(builder, out)
             publish(work, out)

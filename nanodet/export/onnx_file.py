@@ -12,6 +12,7 @@ from nanodet.errors import NanodetError
 from nanodet.export.graph import ExportGraph
 from nanodet.runtime.fit import ALIGNMENT
 from nanodet.runtime.spec import ONNX_METADATA_KEY
+from nanodet.runtime.stopping import held_back
 
 OPSET = 18
 _LONGEST_SIDE = 16384  # pixels, as in the spec
@@ -37,13 +38,13 @@ def write_fixed(network, spec, path):
     """Write a simplified ONNX file whose shapes are all fixed, at the spec's size and batch."""
     width, height = spec.input_size
     _export(network, spec, path, torch.zeros(spec.batch, 3, height, width), None)
-    model, _ = onnxsim.simplify(onnx.load(path))
+    model = _simplified(path)
     onnx.save(model, path)
     write_spec(path, spec)
 
 
 def _export(network, spec, path, example, sides):
-    with torch.no_grad():
+    with torch.no_grad(), held_back():
         program = torch.onnx.export(
             ExportGraph(network),
             (example,),
@@ -61,12 +62,18 @@ def _export(network, spec, path, example, sides):
 
 def simplify(source, path, spec):
     """Write the simplified form of the ONNX file ``source`` to ``path``, with the spec inside."""
-    # its second value is onnxsim's own check; the export compares both files with torch instead
-    model, _ = onnxsim.simplify(onnx.load(source))
+    model = _simplified(source)
     _name_sides(model.graph.input[0], ("1", "3", "height", "width"))
     _name_sides(model.graph.output[0], ("1", "points", str(spec.channels)))
     onnx.save(model, path)
     write_spec(path, spec)
+
+
+def _simplified(path):
+    # its second value is onnxsim's own check; the export compares both files with torch instead
+    with held_back():
+        model, _ = onnxsim.simplify(onnx.load(path))
+    return model
 
 
 def write_spec(path, spec):

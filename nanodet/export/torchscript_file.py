@@ -16,6 +16,7 @@ from nanodet.model.torch_backend import TorchBackend
 from nanodet.runtime.files import check_writable, replacing
 from nanodet.runtime.printable import say
 from nanodet.runtime.spec import Spec, check_input_size
+from nanodet.runtime.stopping import held_back
 
 STAGE = "torchscript"
 SPEC_FILE = "nanodet.json"  # of the spec inside the archive: torch.jit.load's _extra_files
@@ -67,7 +68,8 @@ def export_torchscript(checkpoint, out, config=None, size=None, report=say):
         report("torch to TorchScript")
         with stage("torch to TorchScript"):
             graph = ExportGraph(reference.network).requires_grad_(False)
-            traced = torch.jit.trace(graph, torch.zeros(1, 3, height, width))
+            with held_back():
+                traced = torch.jit.trace(graph, torch.zeros(1, 3, height, width))
             text = json.dumps(spec.to_dict(), ensure_ascii=False)
             data = BytesIO()  # into a file on a full disk, torch ends the process
             torch.jit.save(traced, data, _extra_files={SPEC_FILE: text})

@@ -1,9 +1,7 @@
 """A model over pictures, a video, a camera or a stream: what ``nanodet detect`` does."""
 
 import contextlib
-import signal
 import sys
-import threading
 import time
 from collections import Counter
 
@@ -15,7 +13,7 @@ from nanodet.runtime.printable import say
 from nanodet.runtime.progress import Progress
 from nanodet.runtime.results import Results
 from nanodet.runtime.sources import open_source
-from nanodet.runtime.stopping import PATIENCE_S, Stopped, heeded
+from nanodet.runtime.stopping import Stopped, Stopping
 from nanodet.runtime.window import Window, check_display
 
 FEW = 20  # so many pictures get a line each
@@ -44,8 +42,7 @@ def detect(
     Raises:
         NanodetError: bad input; also when only a part of the source could be read, after all of
             that part was written.
-        KeyboardInterrupt: Ctrl-C (`Stopped`: SIGTERM or SIGHUP), after what was done so far was
-            written.
+        Stopped: Ctrl-C, SIGTERM or SIGHUP, after what was done so far was written.
     """
     if out is None:
         check_display(instead)
@@ -68,7 +65,7 @@ def detect(
             class_agnostic_nms=class_agnostic_nms,
         )  # fmt: skip
         # from here on, and while the results are finished, Ctrl-C ends the source and nothing else
-        interrupted = open_things.enter_context(_stop_on_signals(frames))
+        stopping = open_things.enter_context(Stopping(frames.stop))
         sink = results or contextlib.closing(Show(Window("nanodet"), frames))
         sink = open_things.enter_context(sink)
         few = frames.kind in ("picture", "pictures") and frames.total <= FEW
@@ -81,8 +78,8 @@ def detect(
         say(f"{done} {unit}s, {boxes} boxes, {1000 * seconds / done:.1f} ms each")
     if done and out is not None:
         say(f"results in {out}")
-    if interrupted:
-        raise _interruption(interrupted[0])
+    if stopping.number is not None:
+        raise Stopped(stopping.number)
     if frames.problem:
         raise NanodetError(frames.problem)
     return done
@@ -136,38 +133,3 @@ def summary(detections):
     """Return what was found in words, such as ``4 person, 1 bus``."""
     counts = Counter(detections.name_of(class_id) for class_id in detections.class_id)
     return ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "nothing"
-
-
-def _interruption(number):
-    return KeyboardInterrupt() if number == signal.SIGINT else Stopped(number)
-
-
-@contextlib.contextmanager
-def _stop_on_signals(source):
-    """Let Ctrl-C, SIGTERM and SIGHUP end ``source`` after the current frame.
-
-    One that comes later than `PATIENCE_S` after the first interrupts at once; earlier ones are
-    the same impatient key press.
-
-    Yields:
-        a list that holds the signals that came.
-    """
-    numbers, first_s = [], 0.0
-
-    def stop(number, _):
-        nonlocal first_s
-        numbers.append(number)
-        first_s = first_s or time.monotonic()
-        source.stop()
-        if time.monotonic() - first_s > PATIENCE_S:
-            raise _interruption(number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield numbers  # Python allows handlers in the main thread only
-        return
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, *heeded())}
-    try:
-        yield numbers
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,26 +1,124 @@
-"""SIGTERM and SIGHUP end a command as Ctrl-C does: what they interrupt cleans up behind itself."""
+"""Ctrl-C, SIGTERM and SIGHUP end a command: what they interrupt cleans up behind itself."""
 
+import atexit
 import contextlib
+import math
 import os
 import signal
+import sys
 import threading
 import time
 
-# a batch system or service manager; a closed terminal or ssh session, which is not everywhere
-SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
-PATIENCE_S = 2.0
+# Ctrl-C; a batch system or service manager; a closed terminal or ssh session, not everywhere
+SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+PATIENCE_S = 2.0  # signals that come earlier after the first are the same wish
+ANSWER_S = 1.0  # for which native code may keep Python from its handlers
+
+_REMINDER, _END = b"\0", b"\xff"  # no signals' numbers
+
+_current = None  # the innermost `Stopping`
 
 
 class Stopped(KeyboardInterrupt):
-    """One of `SIGNALS` came: whoever cleans up after Ctrl-C does so after these.
+    """One of `SIGNALS` came.
 
     Attributes:
         number: of the signal.
     """
 
     def __init__(self, number):
-        super().__init__(f"stopped by {signal.Signals(number).name}")
+        by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
+        super().__init__(f"stopped{by}")
         self.number = number
+
+
+class Stopping:
+    """A context in which `SIGNALS` are wishes to stop: they are kept, and raised where asked for.
+
+    Those that come within `PATIENCE_S` after the first are the same wish, and must not interrupt
+    the cleaning up. A later one ends the process, also where native code does not come back. In
+    threads other than the main one, where Python allows no handlers, all this does nothing.
+
+    Args:
+        ask: called at the first, for a block that ends by itself when it is asked to; a later one
+            is raised in the block.
+
+    Attributes:
+        number: of the first signal that came, None before. It stays when the exception was
+            swallowed, or has become another on its way through C++ or an import.
+    """
+
+    def __init__(self, ask=None):
+        self.number = None
+        self._ask, self._raises, self._first_s, self._before = ask, False, math.inf, {}
+        self._process, self._watchdog, self._outer = os.getpid(), None, None
+        self._lost, self._unraisable = False, None
+
+    def __enter__(self):
+        global _current
+        if threading.current_thread() is threading.main_thread():
+            if _watchdog is None and hasattr(signal, "pthread_kill"):  # not on Windows
+                self._watchdog = _Watchdog()
+            check_stopped()
+            self._outer, _current = _current, self
+            self._unraisable, sys.unraisablehook = sys.unraisablehook, self._remind
+            self._before = {number: signal.signal(number, self._handle) for number in heeded()}
+        return self
+
+    def __exit__(self, *_):
+        global _current
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        if _current is self:
+            _current, sys.unraisablehook = self._outer, self._unraisable
+        if self._outer is not None and self._outer.number is None:
+            self._outer.number, self._outer._first_s = self.number, self._first_s
+        if self._watchdog is not None:
+            self._watchdog.end()
+
+    @contextlib.contextmanager
+    def interrupting(self):
+        """Raise `Stopped` in the block when a signal comes, or has come."""
+        self._raises = True
+        try:
+            self.check()
+            yield
+        finally:
+            self._raises = False
+
+    def check(self):
+        """Raise `Stopped` if a signal has come."""
+        if self._raises and self.number is not None:
+            raise Stopped(self.number)
+
+    def _handle(self, number, _):
+        if os.getpid() != self._process:
+            _end_fork(number)
+        now = time.monotonic()
+        if _watchdog is not None:
+            _watchdog.answered_s = now
+        if self._lost:
+            self._lost = False
+            self.check()
+        elif self.number is None:
+            self.number, self._first_s = number, now
+            if self._ask is not None:
+                self._ask()
+            self.check()
+        elif now - self._first_s > PATIENCE_S:
+            if self._ask is not None:
+                raise Stopped(number)
+            _end(number)
+
+    def _remind(self, lost):
+        """Take the place of `sys.unraisablehook`: in destructors and callbacks, exceptions are lost."""
+        if not isinstance(lost.exc_value, Stopped) or _watchdog is None:
+            self._unraisable(lost)
+        else:
+            self._lost = True
+            _watchdog.remind(self.number)
 
 
 def heeded():
@@ -28,29 +126,118 @@ def heeded():
     return [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
 
 
+def check_stopped():
+    """Raise `Stopped` if a signal has come that should have ended what runs here."""
+    if _current is not None and threading.current_thread() is threading.main_thread():
+        _current.check()
+
+
 @contextlib.contextmanager
-def stopping_on_signals():
-    """Raise `Stopped` in the block when one of `SIGNALS` comes.
+def held_back():
+    """Raise `Stopped` behind the block, not in it: for C++ that calls back into Python.
 
-    Further ones are the same wish, and must not interrupt the cleaning up; one that comes later
-    than `PATIENCE_S` ends the process.
+    There an exception may be swallowed, become another, or abort the process.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # Python allows handlers in the main thread only
+    stopping = _current
+    if stopping is None or threading.current_thread() is not threading.main_thread():
+        yield
         return
-    came, process = [], os.getpid()
-
-    def stop(number, _):
-        if os.getpid() != process or (came and time.monotonic() - came[0] > PATIENCE_S):
-            signal.signal(number, signal.SIG_DFL)  # a fork that has not set its own yet, or a hang
-            os.kill(os.getpid(), number)
-        elif not came:
-            came.append(time.monotonic())
-            raise Stopped(number)
-
-    before = {number: signal.signal(number, stop) for number in heeded()}
+    stopping.check()
+    before, stopping._raises = stopping._raises, False
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        stopping._raises = before
+        stopping.check()
+
+
+def end_on_signals():
+    """Let `SIGNALS` end this process at once before and after its command, see `Stopping`."""
+    for number in heeded():
+        signal.signal(number, lambda number, _: _end(number))
+    # the last that Python does before it gives up its handlers; the command's result stands by now
+    atexit.register(_ignore)
+
+
+def _ignore():
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _end(number):
+    with contextlib.suppress(OSError):
+        os.write(2, f"nanodet: {Stopped(number)}\n".encode())
+    os._exit(128 + number)
+
+
+def _end_fork(number):
+    """End a process forked from a command, which has not set handlers of its own."""
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
+class _Watchdog(threading.Thread):
+    """Ends this process at a signal that native code keeps Python's handler from.
+
+    Python's handlers run in the main thread, when it executes Python again. The signals' numbers
+    arrive here without it, as long as that native code lets other threads run.
+
+    Attributes:
+        answered_s: when a handler last ran.
+    """
+
+    def __init__(self):
+        global _watchdog
+        super().__init__(name="signals", daemon=True)
+        self.answered_s = -math.inf
+        self._over = threading.Event()
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._writer, False)
+        self._before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        self.start()
+        _watchdog = self
+
+    def run(self):
+        first_s = None
+        while (number := os.read(self._reader, 1)) != _END:
+            if number == _REMINDER:
+                time.sleep(0.01)  # until what lost the exception is done
+                signal.pthread_kill(threading.main_thread().ident, self._again)
+            if number[0] not in SIGNALS:  # another handler's, of a child that ended
+                continue
+            now = time.monotonic()
+            first_s = first_s or now
+            if now - first_s > PATIENCE_S and not self._over.wait(ANSWER_S):
+                if self.answered_s < now - ANSWER_S:
+                    _end(number[0])
+
+    def remind(self, number):
+        """Have the handler of a signal called again, very soon."""
+        self._again = number
+        os.write(self._writer, _REMINDER)
+
+    def end(self):
+        global _watchdog
+        _watchdog = None
+        self._over.set()
+        signal.set_wakeup_fd(self._before)
+        os.write(self._writer, _END)
+        self.join()
+        for end in (self._reader, self._writer):
+            os.close(end)
+
+
+_watchdog = None
+
+
+def _after_fork():
+    global _watchdog
+    if _watchdog is not None:  # its thread is the parent's, and the pipe leads there
+        _watchdog = None
+        signal.set_wakeup_fd(-1)
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(after_in_child=_after_fork)

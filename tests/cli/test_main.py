@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from box_model import write_box_model
 
-from nanodet.cli.main import VERBS, command_parser, main
+from nanodet.cli.commands import VERBS, command_parser
+from nanodet.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from nanodet.cli.main import VERBS
+from nanodet.cli.commands import VERBS
 
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
