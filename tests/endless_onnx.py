@@ -37,6 +37,8 @@ def damaged_files(path):
         "cut": whole[: len(whole) // 2],
         "group": whole + b"\x0b",
         "long number": whole + b"\x3a" + b"\xff" * 12,
+        "number that engines cut to 32 bits": whole + b"\xba\x80\x80\x80\x10\x00",
+        "number 0": whole + b"\x02\x00",
         "many fields": whole + b"\x3a\x00" * 3_000_000,
     }
 

@@ -6,13 +6,12 @@ open whatever a stranger has named. The form of the file is Protocol Buffers':
 https://protobuf.dev/programming-guides/encoding, the numbers of the fields are those of onnx.proto3.
 """
 
-import mmap
-
 from nanodet.errors import NanodetError
 from nanodet.runtime.brief import LONGEST, brief
-from nanodet.runtime.input_files import ONNX, open_input
+from nanodet.runtime.input_files import ONNX, read_bytes
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # kinds of fields
+_LARGEST = (1 << 64) - 1
 _OP_TYPE = 4
 _MOST_FIELDS = 1 << 20  # about a second; a detector has some thousand
 # message: field to the kind of message in it, or to why it is refused
@@ -33,21 +32,17 @@ _MODEL = {
 def check_onnx(path):
     """Raise `NanodetError` unless an ONNX file is one list of operations, with all its tensors.
 
-    It takes milliseconds, whatever the size of the tensors. Whether the operations are right is for
-    the engine to say.
+    It takes milliseconds. Whether the operations are right is for the engine to say.
     """
-    with open_input(path, ONNX) as file:
-        try:
-            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except ValueError:
-            raise NanodetError(f"{path}: not a usable ONNX model (this file is empty)") from None
-        with data:
-            try:
-                _Check(data, path).check(0, len(data), _MODEL)
-            except ValueError as error:
-                raise NanodetError(
-                    f"{path}: not a usable ONNX model (its form is damaged: {error})"
-                ) from None
+    data = read_bytes(path, ONNX)
+    if not data:
+        raise NanodetError(f"{path}: not a usable ONNX model (this file is empty)")
+    try:
+        _Check(data, path).check(0, len(data), _MODEL)
+    except ValueError as error:
+        raise NanodetError(
+            f"{path}: not a usable ONNX model (its form is damaged: {error})"
+        ) from None
 
 
 class _Check:
@@ -83,6 +78,8 @@ class _Check:
             if self._left < 0:
                 raise ValueError(f"more than {_MOST_FIELDS:,} fields")
             key, begin = self._varint(at, end)
+            if not 8 <= key < 1 << 32:  # of a larger one, engines take the lower half
+                raise ValueError(f"a field of number {key >> 3}")
             kind = key & 7
             if kind == _VARINT:
                 at = self._varint(begin, end)[1]
@@ -107,5 +104,5 @@ class _Check:
             at += 1
             value |= (byte & 0x7F) << shift
             if byte < 0x80:
-                return value, at
+                return value & _LARGEST, at
         raise ValueError("a number is too long")

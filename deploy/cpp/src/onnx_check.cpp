@@ -78,6 +78,8 @@ private:
         if (data.empty()) return false;
         if (--left_ < 0) damaged("more than 1,048,576 fields");
         const std::uint64_t key = take_number(data);
+        if (key < 8 || key >> 32 != 0)  // of a larger one, engines take the lower half
+            damaged("a field of number " + std::to_string(key >> 3));
         field = {key >> 3, key & 7, 0, {}};
         if (field.kind == varint) {
             field.value = take_number(data);
