@@ -5,6 +5,7 @@ from pathlib import Path
 from nanodet.cli.arguments import size_wxh
 from nanodet.cli.packages import needed_packages
 from nanodet.errors import NanodetError
+from nanodet.runtime.input_files import absence
 from nanodet.runtime.printable import say
 
 FACTS = 50  # lines on where a model came from and what was measured on it
@@ -40,7 +41,7 @@ def run(args):
     path = Path(model_file(args.model))
     suffix = path.suffix.lower()
     if not is_file(path):
-        raise NanodetError(f"{path}: there is no such file{meant(path)}")
+        raise NanodetError(absence(path, f"there is no such file{meant(path)}"))
     if args.config is not None and suffix not in (".ckpt", ".pth"):
         raise NanodetError(f"--config: is for a .ckpt or .pth that carries none, not for {path}")
     if suffix in (".yml", ".yaml"):

@@ -9,6 +9,7 @@ import numpy as np
 from nanodet.data.assemble import select
 from nanodet.errors import NanodetError
 from nanodet.runtime.folders import files_below
+from nanodet.runtime.input_files import absence
 from nanodet.runtime.pictures import SUFFIXES, is_picture_name, read_picture
 from nanodet.runtime.preprocess import preprocess
 from nanodet.runtime.printable import say
@@ -71,7 +72,7 @@ def picture_paths(folder, reading=None):
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise NanodetError(f"{folder}: --images: there is no such folder")
+        raise NanodetError(absence(folder, "--images: there is no such folder"))
     paths = sorted(filter(is_picture_name, files_below(folder)))
     if not paths:
         raise NanodetError(f"{folder}: --images: holds no picture ({', '.join(SUFFIXES)})")

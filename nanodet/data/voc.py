@@ -53,7 +53,7 @@ def read_voc(img_path, ann_path, list_path, class_names, reading):
     """
     check_folder(ann_path, "annotations")
     check_folder(img_path, "pictures")
-    files = sorted(path for path in files_below(ann_path) if path.suffix.lower() == ".xml")
+    files = sorted(path for path in files_below(ann_path, pipes=True) if path.suffix.lower() == ".xml")
     if not files:
         raise NanodetError(f"{ann_path}: has no XML files")
     notes, taken = [], {}

@@ -25,7 +25,7 @@ def pair_files(img_path, ann_path, notes):
     paths = sorted(filter(is_picture_name, files_below(img_path)))
     if not paths:
         raise NanodetError(f"{img_path}: has no pictures")
-    files = (path for path in files_below(ann_path) if path.suffix.lower() == ".txt")
+    files = (path for path in files_below(ann_path, pipes=True) if path.suffix.lower() == ".txt")
     label_files = {_place(path, ann_path): path for path in files if path.name not in NAME_FILES}
     texts = [label_files.get(_place(path, img_path)) for path in paths]
     if not any(texts):

@@ -11,6 +11,7 @@ from nanodet.data.summary import check_objects, describe, summarise, warnings_of
 from nanodet.data.tell import tell_reading
 from nanodet.errors import NanodetError
 from nanodet.evaluate.coco_metrics import check_pycocotools
+from nanodet.runtime.input_files import absence
 from nanodet.runtime.printable import say
 
 
@@ -58,8 +59,8 @@ def guess_format(path):
     """
     path = Path(path)
     if not path.exists():
-        raise NanodetError(f"{path}: there are no such annotations")
-    if path.is_file() and path.suffix.lower() == ".json":
+        raise NanodetError(absence(path, "there are no such annotations"))
+    if path.suffix.lower() == ".json" and not path.is_dir():
         return "coco"
     if path.is_dir():
         for pattern in ("*", "**/*"):

@@ -12,6 +12,7 @@ from nanodet.model.checkpoint import KEY, read_checkpoint
 from nanodet.runtime.hub.catalogue import CATALOGUE
 from nanodet.runtime.hub.models import fetch_model, meant
 from nanodet.runtime.incoming import is_file
+from nanodet.runtime.input_files import absence
 from nanodet.runtime.ncnn_graph import Graph
 from nanodet.runtime.ncnn_unify import unify
 from nanodet.runtime.spec import Spec
@@ -51,7 +52,7 @@ def trainable(model, config, file, report):
     if str(model) not in CATALOGUE:
         known = ", ".join(one.name for one in CATALOGUE.values() if one.arch)
         hint = meant(model) or f"; published, and fetched by name: {known}"
-        raise NanodetError(f"{model}: there is no such checkpoint{hint}")
+        raise NanodetError(absence(model, f"there is no such checkpoint{hint}"))
     path = published_checkpoint(str(model))
     published = CATALOGUE[str(model)]
     report(f"{model}: the published {published.about} ({path})")

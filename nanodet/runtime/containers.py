@@ -159,7 +159,7 @@ def _gif(file, size):
     def skip_colours(flags):
         file.seek(3 << (flags & 7) + 1 if flags & 0x80 else 0, os.SEEK_CUR)
 
-    frames = 0
+    frames, left = 0, PARTS
     skip_colours(read_at(file, 0, 13)[10])
     for _ in range(PARTS):
         kind = file.read(1)
@@ -169,8 +169,11 @@ def _gif(file, size):
         elif kind != b"!":
             return Extent(frames or None) if kind == b";" else Extent()
         file.seek(1, os.SEEK_CUR)  # the width of codes, or the kind of an extension
-        while (length := file.read(1)) > b"\0":
+        while (length := file.read(1)) > b"\0" and left:
             file.seek(length[0], os.SEEK_CUR)
+            left -= 1
+        if not left:
+            return Extent()
         if not length:
             return Extent(cut_off=True)
     return Extent()

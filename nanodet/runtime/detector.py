@@ -11,6 +11,7 @@ from nanodet.runtime.files import text_name
 from nanodet.runtime.fit import FITS
 from nanodet.runtime.forks import fork_count, is_inherited
 from nanodet.runtime.incoming import is_file
+from nanodet.runtime.input_files import absence
 from nanodet.runtime.options import (
     PRECISIONS,
     check_choice,
@@ -196,7 +197,7 @@ def find_model(path):
 
     found = model_file(path)
     if not is_file(found):
-        raise NanodetError(f"{path}: there is no such model file{meant(path)}")
+        raise NanodetError(absence(path, f"there is no such model file{meant(path)}"))
     return found
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 from nanodet.errors import NanodetError
 
 
-def files_below(folder):
+def files_below(folder, pipes=False):
     """Yield the files in a folder and in those inside it, as `Path`, by name.
 
-    Links are followed. Left out are hidden folders, ``__MACOSX``, and what `is_data` leaves out.
+    Links are followed. Left out are hidden folders, ``__MACOSX``, and what `is_data` leaves out; but
+    with ``pipes`` pipes and devices are not: what is not read must not count as absent.
 
     Raises:
         NanodetError: a folder cannot be read.
@@ -22,7 +23,17 @@ def files_below(folder):
             continue
         seen.add(real)
         folders[:] = sorted(n for n in folders if not n.startswith(".") and n != "__MACOSX")
-        yield from filter(is_data, (Path(root, name) for name in sorted(names)))
+        for path in (Path(root, name) for name in sorted(names)):
+            if is_data(path) or (pipes and not path.name.startswith(".")):
+                yield path
+
+
+def check_readable(folder, deeper=False):
+    """Raise `NanodetError` if a folder, or with ``deeper`` one inside it, is there but cannot be read."""
+    if os.path.lexists(folder):
+        for _ in os.walk(folder, onerror=_refuse):
+            if not deeper:
+                break
 
 
 def is_data(path):

@@ -4,6 +4,7 @@ A name may lead to anything: a device that never ends, a pipe that nobody writes
 a terabyte. Every reader opens its files here, so that each of them is one line at once.
 """
 
+import errno
 import os
 import select
 import stat
@@ -67,6 +68,22 @@ def check_input(path, kind):
     os.close(handle)
     if not size:
         raise _unreadable(path, kind, "it is empty")
+
+
+def absence(path, missing):
+    """Return why there is no file at a path, for a message: "PATH: why".
+
+    Args:
+        missing: what to say where nothing is there, such as "there is no such model file".
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except ValueError:  # NUL in the name
+        return f"{path}: {missing}"
+    except OSError as error:
+        absent = error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
+        return f"{path}: {missing if absent else f'cannot be read ({error.strerror})'}"
+    return f"{path}: " + ("is a folder" if stat.S_ISDIR(mode) else "is a device or a pipe, not a file")
 
 
 def read_bytes(path, kind):

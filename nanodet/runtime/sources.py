@@ -11,8 +11,9 @@ import cv2
 from nanodet.errors import NanodetError
 from nanodet.runtime.containers import extent_of
 from nanodet.runtime.files import text_name
-from nanodet.runtime.folders import is_data
+from nanodet.runtime.folders import check_readable, is_data
 from nanodet.runtime.frame import Frame, Source, fps_of, frame_count, print_warning
+from nanodet.runtime.input_files import absence
 from nanodet.runtime.live_source import TIMEOUT_S, LiveSource
 from nanodet.runtime.opencv_log import quiet
 from nanodet.runtime.pictures import is_picture_name, read_picture
@@ -61,11 +62,13 @@ def open_source(text, warn=print_warning, reconnect_s=None):
             raise NanodetError(f"{path}: is a device or a pipe, not a picture or a video")
         return _open_file(path)
     if glob.has_magic(text):
+        folder = _fixed_folder(path)
+        check_readable(folder, deeper="**" in path.parts)  # a pattern skips what it may not read
         files = sorted(filter(_is_picture, map(Path, glob.glob(text, recursive=True))))
         if not files:
             raise NanodetError(f"{text}: no pictures match this pattern")
-        return PictureSource("pictures", text, files, _fixed_folder(path), warn)
-    raise NanodetError(f"{text}: there is no such file, folder, camera or stream")
+        return PictureSource("pictures", text, files, folder, warn)
+    raise NanodetError(absence(path, "there is no such file, folder, camera or stream"))
 
 
 def _has_pictures_deeper(folder):

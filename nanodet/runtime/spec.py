@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nanodet.errors import NanodetError
+from nanodet.runtime.brief import brief
 from nanodet.runtime.expansion import DEEPEST, check_expansion
 from nanodet.runtime.files import write_text
 from nanodet.runtime.fit import ALIGNMENT, FITS
@@ -169,7 +170,7 @@ class Spec:
         if number not in FORMATS:
             *known, last = FORMATS
             raise NanodetError(
-                f"{file}: format: {number} is not known; this version reads "
+                f"{file}: format: {brief(number)} is not known; this version reads "
                 f"{', '.join(map(str, known))} and {last}"
             )
         into, out = top.sub("input"), top.sub("output")
@@ -219,7 +220,7 @@ class Spec:
     def from_json(cls, text, file):
         """Read the JSON form from a text; ``file`` names it in messages."""
         try:
-            mapping = json.loads(text, parse_constant=_refuse_constant)
+            mapping = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
             check_expansion(mapping, file, most=math.inf)
             if _SURROGATE.search(text):  # half a character has no UTF-8: other readers refuse it
                 json.dumps(mapping, ensure_ascii=False).encode()
@@ -286,6 +287,12 @@ class Spec:
 def _refuse_constant(text):
     """Refuse NaN and Infinity, which JSON has not and other readers of a spec do not know."""
     raise ValueError(f"{text} is no number of JSON")
+
+
+def _finite(text):
+    """Return a number; refuse what is too large for one, such as 1e999."""
+    number = float(text)
+    return number if math.isfinite(number) else _refuse_constant(text)
 
 
 def check_input_size(size, name):

@@ -11,6 +11,7 @@ from pytorch_lightning.callbacks import Callback
 from nanodet.config import save_config
 from nanodet.errors import NanodetError
 from nanodet.runtime.files import make_folder, real_path
+from nanodet.runtime.input_files import absence
 from nanodet.runtime.locks import locked
 from nanodet.runtime.temporary import remove_abandoned
 from nanodet.train.checkpoints import BEST, LAST
@@ -41,7 +42,7 @@ def find_resume(config, file, say):
         return None
     resume = Path(resume)
     if not resume.is_file():
-        raise NanodetError(f"{file}: schedule.resume: {resume}: there is no such checkpoint")
+        raise NanodetError(f"{file}: schedule.resume: {absence(resume, 'there is no such checkpoint')}")
     if real_path(resume) not in (real_path(folder / LAST), real_path(folder / BEST)):
         raise NanodetError(
             f"{file}: schedule.resume: {resume} does not belong to the run in save_dir {folder}; "

@@ -12,7 +12,7 @@ from nanodet.runtime.backends.ncnn import NcnnBackend, check_files, check_graph,
 from nanodet.runtime.files import real_path, sha256
 from nanodet.runtime.hub.models import model_file
 from nanodet.runtime.incoming import files_in, is_file, read_steadily
-from nanodet.runtime.input_files import ONNX
+from nanodet.runtime.input_files import ONNX, absence
 from nanodet.runtime.ncnn_parameters import check_parameters
 from nanodet.runtime.ncnn_weights import load_weights
 from nanodet.runtime.spec import Spec, check_input_size
@@ -79,7 +79,7 @@ def find_models(paths, reference=None):
                 raise NanodetError(f"{path}: there is no exported model (.onnx, .param) in it")
             found += inside
         elif not is_file(path):
-            raise NanodetError(f"{path}: there is no such file or folder")
+            raise NanodetError(absence(path, "there is no such file or folder"))
         elif path.suffix.lower() not in SUFFIXES:
             raise NanodetError(f"{path}: not an exported model (.onnx, .param)")
         else:

@@ -71,6 +71,13 @@ def test_hidden_copies_and_what_is_no_file_are_left_alone(folder):
     assert found.counts.without_labels == 0
 
 
+def test_a_pipe_in_place_of_labels_is_told(folder):
+    (folder / "labels" / "a.txt").unlink()
+    os.mkfifo(folder / "labels" / "a.txt")
+    with pytest.raises(NanodetError, match=r"labels/a\.txt: cannot read .*a device or a pipe"):
+        read(folder, class_names=["x", "y"])
+
+
 def test_a_link_to_nothing_is_told(folder):
     (folder / "images" / "d.png").symlink_to(folder / "gone.png")
     with pytest.raises(NanodetError, match=r"d\.png"):

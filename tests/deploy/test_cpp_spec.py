@@ -137,7 +137,8 @@ def test_damaged_text(probe, at, length, put):
     ["", "{", "null", "[]", "1", '"text"', "{}", "[" * 100_000, '{"a":' * 100_000,
      json.dumps(SPEC.to_dict()).replace('"measured": {}', '"measured": {"AP": NaN}'),
      "\ufeff" + json.dumps(SPEC.to_dict()),
-     '{"source":' + "[" * 2000 + "]" * 2000 + "}", "9" * 100_000, '{"format": 1e999}', "\0" * 50],
+     '{"source":' + "[" * 2000 + "]" * 2000 + "}", "9" * 100_000, '{"format": 1e999}', "\0" * 50,
+     json.dumps(SPEC.to_dict()) + "\0 more", json.dumps(SPEC.to_dict())[:-1] + ', "x": [1e999]}'],
     ids=lambda text: repr(text[:12]),
 )  # fmt: skip
 def test_no_spec(probe, text):

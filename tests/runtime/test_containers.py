@@ -110,3 +110,11 @@ def test_damaged_videos_end_nothing(video, tmp_path, place, kept, noise, other, 
     path = tmp_path / video.name
     path.write_bytes(data[: int(len(data) * share)])
     assert isinstance(extent_of(path), Extent)
+
+
+def test_a_comment_of_very_many_parts_is_not_read_to_its_end(tmp_path, monkeypatch):
+    monkeypatch.setattr("nanodet.runtime.containers.PARTS", 1000)
+    path = tmp_path / "a.gif"
+    for parts, expected in ((900, Extent(cut_off=True)), (1100, Extent())):
+        path.write_bytes(b"GIF89a" + bytes(7) + b"!\xfe" + b"\x01 " * parts)
+        assert extent_of(path) == expected

@@ -4,7 +4,9 @@ import itertools
 import os
 import socket
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import cv2
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moving_pictures import grey, serving, truncate, write_uneven_video, write_video
 
+from nanodet import Detector
 from nanodet.errors import NanodetError
 from nanodet.runtime import live_source, sources
 from nanodet.runtime.detect import Show
@@ -302,3 +305,31 @@ def test_a_pipe_is_no_source(tmp_path, kind, suffix):
         open_source(path)
     with pytest.raises(NanodetError, match="no pictures in this folder"):
         open_source(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="becomes another user")
+def test_what_this_user_may_not_read_is_not_called_absent():
+    with tempfile.TemporaryDirectory() as base:
+        base = Path(base)
+        base.chmod(0o755)
+        for name in ("tree/a", "tree/b", "closed"):
+            (base / name).mkdir(parents=True)
+            write(base / name / "x.png")
+        (base / "tree" / "b").chmod(0)
+        (base / "closed").chmod(0)
+        refused = {
+            "tree/**": "tree/b: cannot read this folder (Permission denied)",
+            "closed/*.png": "closed: cannot read this folder (Permission denied)",
+            "closed/x.png": "closed/x.png: cannot be read (Permission denied)",
+        }
+        os.seteuid(65534)
+        try:
+            assert len(open_source(str(base / "tree/a/*.png")).files) == 1
+            for source, line in refused.items():
+                with pytest.raises(NanodetError) as caught:
+                    open_source(str(base / source))
+                assert str(caught.value) == f"{base}/{line}"
+            with pytest.raises(NanodetError, match=r"m\.param: cannot be read \(Permission denied\)"):
+                Detector(base / "closed" / "m.param")
+        finally:
+            os.seteuid(0)

@@ -125,6 +125,8 @@ json parse_json(const std::string& text, const std::string& file, const std::str
     };
     if (text.rfind("\xef\xbb\xbf", 0) == 0)
         throw Error(file + ": " + what + " is not valid JSON (it begins with a byte order mark)");
+    if (text.find('\0') != std::string::npos)  // for the library the text would end there
+        throw Error(file + ": " + what + " is not valid JSON (it is not text)");
     try {
         return json::parse(text, check_depth);
     } catch (const json::exception& error) {

@@ -190,7 +190,7 @@ Extent gif(FileBytes& file) {
         return flags & 0x80 ? std::uint64_t(3) << ((flags & 7) + 1) : 0;
     };
     const auto byte = [&](std::uint64_t place) { return big_endian(file.at(place, 1), 0, 1); };
-    long frames = 0;
+    long frames = 0, left = most_parts;
     std::uint64_t at = 13 + colours(byte(10));
     for (int part = 0; part < most_parts; ++part) {
         const std::string kind = file.at(at++, 1);
@@ -208,6 +208,7 @@ Extent gif(FileBytes& file) {
             if (length.empty()) return {{}, 0, true};
             at += 1 + big_endian(length, 0, 1);
             if (length[0] == '\0') break;
+            if (--left <= 0) return {};
         }
     }
     return {};
