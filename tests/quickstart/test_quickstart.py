@@ -3,13 +3,19 @@
 import json
 import os
 import re
+import shlex
+import signal
 import subprocess
 import sys
+import threading
+import time
 
 import numpy as np
 import pytest
 
+from nanodet.cli.main import main
 from nanodet.quickstart.shapes import CLASSES, draw_picture, draw_set
+from nanodet.train.checkpoints import LAST
 
 
 def test_the_same_seed_draws_the_same_set(tmp_path):
@@ -57,6 +63,22 @@ def test_one_epoch_goes_all_the_way(root, tmp_path):
     for picture in ("validation.jpg", "run/loss.png", "run/ap.png"):
         assert picture in report
         assert (tmp_path / "q" / picture).stat().st_size > 0
+
+
+def test_a_stopped_one_says_a_command_that_goes_on(tmp_path, capsys):
+    out = tmp_path / "quick start"
+
+    def interrupt():
+        while not (out / "run" / LAST).exists():
+            time.sleep(0.01)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    assert main(["quickstart", "--out", str(out), "--epochs", "2", "--pictures", "8"]) == 130
+    line = capsys.readouterr().err.splitlines()[-1]
+    command = re.fullmatch(r"nanodet: stopped in epoch [12]; nanodet (train .*) goes on", line)
+    assert command and main(shlex.split(command[1])) == 0, line
+    assert "after 1 epochs" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -163,6 +164,27 @@ def test_a_stopped_training_says_so_and_can_be_resumed(
     with pytest.raises(ProcessLookupError):  # nobody of its group is left
         os.killpg(process.pid, 0)
     assert main(["info", str(tmp_path / "run" / "model_last.ckpt")]) == 0
+
+
+def test_a_training_goes_on_when_nobody_reads_its_lines_any_more(
+    small_config, tmp_path, monkeypatch, capfd
+):
+    ends = [os.fdopen(end, mode) for end, mode in zip(os.pipe(), "rw", strict=True)]
+    monkeypatch.setattr(sys, "stdout", ends[1])
+
+    def head():
+        ends[0].readline()
+        ends[0].close()
+
+    reader = threading.Thread(target=head)
+    reader.start()
+    config = small_config(**{"schedule.total_epochs": 2, "schedule.val_intervals": 2})
+    assert main(["train", str(config)]) == 0
+    reader.join()
+    ends[1].close()
+    assert "error" not in capfd.readouterr().err
+    assert (tmp_path / "run" / "model_best" / "model_best.ckpt").is_file()
+    assert len((tmp_path / "run" / "metrics.csv").read_text().splitlines()) > 2
 
 
 def test_fine_tuning_from_other_classes_reports_what_was_taken(root, finished, small_config):
