@@ -62,7 +62,10 @@ def check_publishable(out, *names):
     """
     check_folder_writable(out)
     if os.path.isdir(out):
-        finish_publishing(out)
+        try:
+            finish_publishing(out)
+        except OSError as error:
+            raise unwritable(out, error) from None
     for name in names:
         _check_place(Path(out), name)
 
