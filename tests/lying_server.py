@@ -214,6 +214,25 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """Not HTTP at all."""
         self.wfile.write(b"\x00\x01\x02 hello\r\n\r\n" * 20)
 
+    def wordy(self):
+        """A reason of 60,000 letters for an error."""
+        self.wfile.write(b"HTTP/1.1 404 " + b"x" * 60_000 + b"\r\n\r\n")
+
+    def wordy_success(self):
+        """The same for an answer that was not asked for."""
+        self.wfile.write(b"HTTP/1.1 206 " + b"x" * 60_000 + b"\r\n\r\n")
+
+    def wordy_status(self):
+        """The same where a number is to be."""
+        self.wfile.write(b"HTTP/1.1 " + b"x" * 60_000 + b"\r\n\r\n")
+
+    def wordy_gibberish(self):
+        self.wfile.write(b"x" * 60_000 + b"\r\n\r\n")
+
+    def wordy_redirect(self):
+        """To an address of 60,000 letters that is none."""
+        self.head(302, {"Location": f"x{'y' * 60_000}://z", "Content-Length": 0})
+
     def hang_up(self):
         """Ends the connection without a word."""
 

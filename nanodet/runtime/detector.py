@@ -9,7 +9,7 @@ from nanodet.runtime.decode import decode
 from nanodet.runtime.detections import Detections
 from nanodet.runtime.files import text_name
 from nanodet.runtime.fit import FITS
-from nanodet.runtime.forks import fork_count, is_inherited
+from nanodet.runtime.forks import fork_count, is_inherited, keep_in_children
 from nanodet.runtime.incoming import is_file
 from nanodet.runtime.input_files import absence
 from nanodet.runtime.options import (
@@ -80,6 +80,7 @@ class Detector:
         # a process that is forked or spawned may have changed its folder before it loads it again
         self._source = os.path.abspath(path), config, threads, precision, engine
         self._forks = fork_count()
+        keep_in_children(self)
         self.backend = _load_backend(path, *self._source[1:])
         self.spec = self._loaded_spec = self.backend.spec
         self.config = getattr(self.backend, "config", None)

@@ -1,8 +1,9 @@
 """What of a process does not survive a fork: threads, and locks that they held.
 
 An engine whose threads the parent started waits for them for ever in a child: when it runs, and
-some even when they are destroyed, or at the program's end. multiprocessing's "fork", DataLoader's
-workers and `os.fork` make such children; "spawn" and "forkserver" do not.
+some even when they are destroyed, or at the program's end. So children of a process that has made a
+`Detector` or opened a video end without what libraries have registered for that. multiprocessing's
+"fork", DataLoader's workers and `os.fork` make such children; "spawn" and "forkserver" do not.
 """
 
 import ctypes
@@ -14,6 +15,7 @@ from nanodet.errors import NanodetError
 
 _LIBRARIES = ("ncnn", "onnxruntime", "openvino", "torch")
 _count, _inherited, _owners = 0, frozenset(), weakref.WeakSet()
+_used = False  # whether there has been an owner, here or in a parent
 
 
 def fork_count():
@@ -28,6 +30,8 @@ def is_inherited(library):
 
 def keep_in_children(owner):
     """See that an object with native parts is never destroyed in a process forked from this one."""
+    global _used
+    _used = True
     _owners.add(owner)
 
 
@@ -46,7 +50,7 @@ def _after_fork():
     for owner in _owners:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(owner))
     _owners.clear()
-    if _inherited:
+    if _used and _inherited:  # else what others have registered for the end is called
         _skip_destructors()
 
 

@@ -8,6 +8,7 @@ import errno
 import os
 import select
 import stat
+import time
 from typing import NamedTuple
 
 from nanodet.errors import NanodetError
@@ -15,7 +16,9 @@ from nanodet.runtime.brief import brief
 from nanodet.runtime.incoming import published
 
 STEP = 1 << 24  # bytes of a text that are read before they are looked at
-PATIENCE_S = 5.0  # to wait for a pipe
+PATIENCE_S = 5.0  # to wait for a pipe, at its beginning and between its bytes
+PIPE_S = 60.0  # that a pipe may take, and
+SLOWEST = 4096  # bytes a second that it brings after that
 
 
 class Kind(NamedTuple):
@@ -59,17 +62,6 @@ def open_input(path, kind):
     return open(_open(path, kind)[0], "rb")
 
 
-def check_input(path, kind):
-    """Raise `NanodetError` as `open_input` does, or for an empty file.
-
-    For libraries that open a file by its name: those of ``/proc`` say that they are empty.
-    """
-    handle, size = _open(path, kind)
-    os.close(handle)
-    if not size:
-        raise _unreadable(path, kind, "it is empty")
-
-
 def absence(path, missing):
     """Return why there is no file at a path, for a message: "PATH: why".
 
@@ -98,6 +90,9 @@ def read_bytes(path, kind):
 
 def read_text(path, kind, encoding="utf-8"):
     """Return the text of a user's file, its lines ended by ``\\n``; see `open_input`.
+
+    A pipe is waited for: `PATIENCE_S` for each of its parts, and `PIPE_S` for all, or as long as it
+    brings `SLOWEST` bytes a second on the whole.
 
     Raises:
         UnicodeDecodeError: no text: of another encoding, or with a NUL, behind which nothing is read.
@@ -157,7 +152,7 @@ def _read(file, size):
 
 
 def _read_pipe(file, path, kind):
-    data = bytearray()
+    data, began = bytearray(), time.monotonic()
     while select.select([file], [], [], PATIENCE_S)[0]:
         chunk = file.read(1 << 16)
         if not chunk:
@@ -165,6 +160,9 @@ def _read_pipe(file, path, kind):
         data += chunk
         if len(data) > kind.most:
             raise _unreadable(path, kind, f"more than {kind.most:,} bytes come out of this pipe")
+        if time.monotonic() - began > PIPE_S + len(data) / SLOWEST:
+            took = f"only {len(data):,} bytes came out of this pipe within {PIPE_S:g} s"
+            raise _unreadable(path, kind, took)
     raise _unreadable(path, kind, f"nothing came out of this pipe within {PATIENCE_S:g} s")
 
 

@@ -59,13 +59,11 @@ def _open_locked(path):
             # of this process alone: children made by fork do not inherit it, as they do flock's
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # meanwhile whoever had it may have removed it
-            if os.path.samestat(os.stat(path), os.fstat(file.fileno())):
+            if is_at(file, path):
                 file.truncate(0)
                 with contextlib.suppress(OSError):  # a full disk: it is a lock without a name then
                     file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
                 return file
-        except FileNotFoundError:
-            pass
         except OSError as error:
             with file:
                 if error.errno not in (errno.EACCES, errno.EAGAIN):
@@ -78,11 +76,19 @@ def _open_locked(path):
     return None
 
 
+def is_at(file, path):
+    """Tell whether an open file is what has the name ``path``: another process may have moved it."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
+
+
 def hold(handle, wait=True):
     """Show other processes that an open file or folder is not abandoned, as long as it is open.
 
     Args:
-        handle: its descriptor.
+        handle: it, or its descriptor.
         wait: whether to wait for another process that looks at it.
 
     Returns:

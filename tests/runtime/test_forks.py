@@ -1,5 +1,6 @@
 """Detectors and videos in processes forked from one that has used them: they work, or say why not."""
 
+import ctypes
 import json
 import os
 import subprocess
@@ -11,6 +12,21 @@ import pytest
 from nanodet.export.stages import FP32, SIMPLIFIED
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+END = """
+import ctypes, os, sys
+import cv2, ncnn
+import nanodet.runtime.detector
+import nanodet.runtime.sources
+libc = ctypes.CDLL(None)
+libc.strdup.restype = ctypes.c_void_p
+# gets the exit status: the number of standard output
+libc.on_exit(libc.dprintf, ctypes.c_void_p(libc.strdup(b"called")))
+child = os.fork()
+if child:
+    os.waitpid(child, 0)
+    os._exit(0)
+sys.exit(1)
+"""
 FORKED = {"ncnn": FP32, "onnxruntime": SIMPLIFIED, "openvino": SIMPLIFIED}
 
 
@@ -31,6 +47,16 @@ def test_engines_and_a_video_in_forked_processes(root, exported_small, tmp_path)
     told = try_all(root, "forks", tmp_path, models)
     assert [one for one in told if not one["fine"]] == []
     assert len(told) == 2 * 6 + 3 + 3
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "on_exit"), reason="only glibc has on_exit")
+def test_children_of_a_process_that_made_no_detector_end_as_any(root):
+    """What coverage tools and profilers have registered is called there."""
+    done = subprocess.run(
+        [sys.executable, "-c", END], capture_output=True, timeout=60,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"called", b"")
 
 
 @pytest.mark.slow

@@ -1,9 +1,11 @@
 """Devices, pipes, endless and huge files in place of a user's: one line at once, whoever reads them."""
 
+import contextlib
 import json
 import os
 import socket
 import threading
+import time
 
 import pytest
 
@@ -13,7 +15,6 @@ from nanodet.runtime.input_files import (
     ANNOTATIONS,
     CONFIG,
     PICTURE,
-    check_input,
     read_bytes,
     read_text,
 )
@@ -43,7 +44,7 @@ def special(kind, path):
     return path
 
 
-@pytest.mark.parametrize("read", [read_text, read_bytes, check_input])
+@pytest.mark.parametrize("read", [read_text, read_bytes])
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "/proc/kmsg"])
 def test_what_is_no_file_is_not_read(tmp_path, kind, read):
     path = special(kind, tmp_path / "x")
@@ -75,6 +76,25 @@ def test_a_config_may_come_through_a_pipe(tmp_path, monkeypatch):
     monkeypatch.setattr(input_files, "PATIENCE_S", 0.1)
     with pytest.raises(NanodetError, match="nothing came out of this pipe within"):
         read_text(pipe, CONFIG)
+
+
+def test_a_pipe_that_drips_is_left_in_time(tmp_path, monkeypatch):
+    pipe = special("pipe", tmp_path / "pipe")
+
+    def write():
+        with contextlib.suppress(BrokenPipeError), open(pipe, "wb", buffering=0) as file:
+            for _ in range(100):
+                file.write(b"#")
+                time.sleep(0.05)
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    monkeypatch.setattr(input_files, "PIPE_S", 0.4)
+    began = time.monotonic()
+    with pytest.raises(NanodetError, match=r"only \d+ bytes came out of this pipe within 0\.4 s"):
+        read_text(pipe, CONFIG)
+    assert time.monotonic() - began < 3
+    writer.join()
 
 
 def test_a_pipe_without_end_is_left(tmp_path):

@@ -13,13 +13,10 @@ from tqdm import tqdm
 
 from nanodet import __version__
 from nanodet.errors import NanodetError
+from nanodet.runtime.brief import brief_text
 from nanodet.runtime.files import make_folder, replacing, sha256
 from nanodet.runtime.hub.connection import Deadline, opener
-
-try:
-    import fcntl
-except ImportError:  # Windows: a download starts anew there
-    fcntl = None
+from nanodet.runtime.locks import hold, is_at
 
 TIMEOUT_S = 30.0
 ATTEMPTS = 5  # in one call, as long as each of them brings something
@@ -103,16 +100,12 @@ def _part(path):
 
 def _open_locked(part):
     """Open a part for this process alone; None where another has it."""
-    if fcntl is None:
+    if os.name == "nt":  # without locks: a download starts anew there
         return None
     file = open(part, "a+b")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # meanwhile another process may have finished: what is open here then has its final name
-        if os.path.samestat(os.stat(part), os.fstat(file.fileno())):
-            return file
-    except OSError:
-        pass
+    # meanwhile another process may have finished: what is open here then has its final name
+    if hold(file, wait=False) and is_at(file, part):
+        return file
     file.close()
     return None
 
@@ -230,7 +223,9 @@ def _network_errors(url, timeout):
     except ValueError as error:  # an address that is none
         problem = error
     except (OSError, http.client.HTTPException) as error:
-        raise _Broken(f"the connection broke: {error or type(error).__name__}") from None
+        what = brief_text(str(error)) or type(error).__name__
+        raise _Broken(f"the connection broke: {what}") from None
     else:
         return
-    raise NanodetError(f"cannot fetch {url} ({problem})")
+    # a server says as much as it likes
+    raise NanodetError(f"cannot fetch {url} ({brief_text(str(problem))})")
