@@ -54,7 +54,7 @@ class Stopping:
         self.number = None
         self._ask, self._raises, self._first_s, self._before = ask, False, math.inf, {}
         self._process, self._watchdog, self._outer = os.getpid(), None, None
-        self._lost, self._unraisable = False, None
+        self._held, self._lost, self._unraisable = False, False, None
 
     def __enter__(self):
         global _current
@@ -108,7 +108,8 @@ class Stopping:
                 self._ask()
             self.check()
         elif now - self._first_s > PATIENCE_S:
-            if self._ask is not None:
+            if self._ask is not None or self._held:
+                self._held = False
                 raise Stopped(number)
             _end(number)
 
@@ -134,20 +135,22 @@ def check_stopped():
 
 @contextlib.contextmanager
 def held_back():
-    """Raise `Stopped` behind the block, not in it: for C++ that calls back into Python.
+    """Raise `Stopped` behind the block: for C++ that calls back into Python.
 
-    There an exception may be swallowed, become another, or abort the process.
+    There an exception may be swallowed, become another, or abort the process. A signal that comes
+    later than `PATIENCE_S` after the first takes that risk.
     """
     stopping = _current
     if stopping is None or threading.current_thread() is not threading.main_thread():
         yield
         return
     stopping.check()
-    before, stopping._raises = stopping._raises, False
+    before = stopping._raises, stopping._held
+    stopping._raises, stopping._held = False, True
     try:
         yield
     finally:
-        stopping._raises = before
+        stopping._raises, stopping._held = before
         stopping.check()
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from nanodet.cli.main import run_command
 from nanodet.errors import NanodetError
+from nanodet.runtime import stopping
 from nanodet.runtime.stopping import SIGNALS, Stopping, check_stopped, held_back
 
 LINES = {
@@ -71,6 +72,14 @@ def is_held_back(number):
     pytest.fail(f"went on after {done}")
 
 
+def is_impatient(number):
+    with held_back():
+        signal.raise_signal(number)
+        time.sleep(0.1)
+        signal.raise_signal(number)
+        pytest.fail("waits for ever")
+
+
 def is_noticed_later(number):
     swallow(number)
     check_stopped()
@@ -84,8 +93,9 @@ def is_in_another_context(number):
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_what_becomes_of_the_exception_does_not_count(number, capsys):
-    functions = [swallow, lose, is_held_back, is_noticed_later, is_in_another_context]
+def test_what_becomes_of_the_exception_does_not_count(number, capsys, monkeypatch):
+    monkeypatch.setattr(stopping, "PATIENCE_S", 0.05)
+    functions = [swallow, lose, is_held_back, is_impatient, is_noticed_later, is_in_another_context]
     kinds = (ImportError, RuntimeError, NanodetError, SystemExit, OSError, MemoryError)
     for function in (*functions, *map(become, kinds)):
         before = [signal.getsignal(one) for one in SIGNALS], sys.unraisablehook
@@ -232,3 +242,23 @@ def test_the_start_and_the_end(root, tmp_path, number, monkeypatch):
     monkeypatch.setenv("WHEN", "thread")
     process = started(root, ENDED)
     assert (process.communicate(timeout=20)[1], process.returncode) == (LINES[number], 128 + number)
+
+
+@pytest.mark.slow
+def test_a_signal_waits_until_torch_has_traced(small_checkpoint, tmp_path, capsys, monkeypatch):
+    pytest.importorskip("onnx")
+    from nanodet.cli.main import main
+    from nanodet.export.graph import ExportGraph
+
+    forward, traced = ExportGraph.forward, []
+
+    def interrupted(self, data):
+        signal.raise_signal(signal.SIGTERM)
+        traced.append(forward(self, data))
+        return traced[-1]
+
+    monkeypatch.setattr(ExportGraph, "forward", interrupted)
+    out = tmp_path / "out"
+    assert main(["export", str(small_checkpoint), "--formats", "onnx", "--out", str(out)]) == 143
+    assert traced and not [*out.rglob("*")]
+    assert capsys.readouterr().err == LINES[signal.SIGTERM]
