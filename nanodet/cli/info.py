@@ -140,7 +140,10 @@ def _onnx_parameters(path):
         import onnx
     except ImportError:
         return "parameters  not counted (pip install onnx)"
-    weights = onnx.load(path).graph.initializer
+    try:
+        weights = onnx.load(path).graph.initializer
+    except Exception as error:  # protobuf raises classes of its own; an engine may have been milder
+        raise NanodetError(f"{path}: cannot be taken apart ({error})") from None
     count = sum(_volume(w.dims) for w in weights if w.data_type == onnx.TensorProto.FLOAT)
     return f"parameters  {count:,} (batch norms folded)"
 

@@ -1,8 +1,11 @@
 """``nanodet train CONFIG [key=value ...]``."""
 
+import os
+
 from nanodet.cli.arguments import override
 from nanodet.cli.packages import needed_packages
 
+RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")  # as Lightning knows them
 EXAMPLES = (
     "nanodet train my.yml",
     "nanodet train my.yml schedule.total_epochs=50 device.batchsize_per_gpu=32",
@@ -23,6 +26,18 @@ def add_arguments(parser):
     )  # fmt: skip
 
 
+def _check_folder(folder):
+    """Say what the training would say of its folder, before torch is imported: that takes seconds."""
+    from nanodet.runtime.files import check_folder_writable
+    from nanodet.runtime.locks import locked
+
+    check_folder_writable(folder)
+    # another process of the same training has it
+    if os.path.isdir(folder) and not any(name in os.environ for name in RANKS):
+        with locked(folder):
+            pass
+
+
 def run(args):
     """Train as the config and the overrides say."""
     with needed_packages():
@@ -32,6 +47,7 @@ def run(args):
     if args.seed is not None:
         overrides.append(f"seed={args.seed}")
     config = load_config(args.config, overrides)
+    _check_folder(config.save_dir)
     wait_without_spinning()  # before torch is imported
     with needed_packages():
         from nanodet.runtime.temporary import own_scratch

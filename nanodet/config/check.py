@@ -30,6 +30,8 @@ def check(config, fail):
     """
     check_values(config, fail)
     fill(config, fail)
+    if not config.save_dir.strip():
+        fail("save_dir", "is empty")
     names = config.class_names
     if names is not None and len(set(names)) != len(names):
         fail("class_names", "a name occurs twice")

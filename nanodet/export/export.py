@@ -20,6 +20,7 @@ from nanodet.export.stages import BOTH, chosen_stages
 from nanodet.export.trainable import checkpoint_of
 from nanodet.model.torch_backend import TorchBackend
 from nanodet.runtime.files import real_path, sha256, text_name
+from nanodet.runtime.options import check_batch
 from nanodet.runtime.printable import say
 from nanodet.runtime.publish import publish, publishing, working_folder
 from nanodet.runtime.spec import check_input_size
@@ -71,7 +72,8 @@ def export(
         class_agnostic_nms: what the files' specs say of NMS; None: the config's
             ``evaluator.class_agnostic_nms``.
         static: write ``<stem>-static.onnx`` too, whose shapes are all fixed.
-        batch: 2 or more: write ``<stem>-batch<N>.onnx`` too, with fixed shapes and so many pictures.
+        batch: 2 or more: write ``<stem>-batch<N>.onnx`` too, with fixed shapes and so many pictures,
+            of `nanodet.runtime.options.MOST_INPUT` bytes in all.
 
     Returns:
         `Exported`.
@@ -87,6 +89,8 @@ def export(
     reference = TorchBackend(checkpoint, config)
     spec = export_spec(reference, size, fit, class_agnostic_nms)
     check_input_size(spec.input_size, "--size" if size else f"{checkpoint}: data.val.input_size")
+    if batch is not None:
+        check_batch(batch, spec.input_size, "--batch")
     tensors = picture_tensors(spec, images)
     out = Path(text_name(out))
     with working_folder(out) as work:

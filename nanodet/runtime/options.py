@@ -17,6 +17,8 @@ MOST_THREADS = 1024
 PRECISIONS = ("fp32", "bf16", "fp16")  # of the arithmetic; how weights are stored is the file's
 MOST_BOXES = 1_000_000_000  # per_level and per_picture; `nanodet.runtime.decode` takes fewer
 LARGEST_SIDE = 16384  # of a network's input in pixels
+MOST_BATCH = 65536  # pictures that a network takes at once
+MOST_INPUT = 1 << 30  # bytes, of all of them
 MOST_BYTES = (1 << 31) - 1  # of a picture: OpenCV counts them in 32 bits
 
 
@@ -115,6 +117,15 @@ def check_size(size):
     except (TypeError, ValueError):
         raise NanodetError(f"size: must be (width, height), not {brief(size)}") from None
     return tuple(check_whole("size", side, 1, LARGEST_SIDE) for side in (width, height))
+
+
+def check_batch(count, size, name):
+    """Raise `NanodetError` unless a network of input (width, height) may take ``count`` pictures at once."""
+    most = min(MOST_BATCH, MOST_INPUT // (3 * 4 * size[0] * size[1]))
+    if count > most:
+        raise NanodetError(
+            f"{name}: must be at most {most} for pictures of {size[0]}x{size[1]}, not {count}"
+        )
 
 
 def check_pixels(width, height, name):

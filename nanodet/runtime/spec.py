@@ -16,7 +16,7 @@ from nanodet.runtime.fit import ALIGNMENT, FITS
 from nanodet.runtime.input_files import SPEC, read_text
 from nanodet.runtime.json_keys import JsonKeys
 from nanodet.runtime.names import LONGEST, is_short
-from nanodet.runtime.options import LARGEST_SIDE, MOST_BOXES
+from nanodet.runtime.options import LARGEST_SIDE, MOST_BATCH, MOST_BOXES
 from nanodet.runtime.printable import json_text
 
 # what a model gives, and the lowest format whose readers know of it; see docs/spec.md
@@ -250,7 +250,7 @@ class Spec:
             ),
             "input.width": (32 <= width <= LARGEST_SIDE, f"must be 32 to {LARGEST_SIDE}"),
             "input.height": (32 <= height <= LARGEST_SIDE, f"must be 32 to {LARGEST_SIDE}"),
-            "input.batch": (1 <= self.batch <= 65536, "must be 1 to 65536"),
+            "input.batch": (1 <= self.batch <= MOST_BATCH, f"must be 1 to {MOST_BATCH}"),
             "output.form": (self.form in FORMS, f"must be one of {', '.join(FORMS)}"),
             "output.strides": (
                 1 <= len(self.strides) <= 16

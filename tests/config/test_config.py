@@ -226,6 +226,17 @@ def test_a_key_given_twice_is_one_line(tmp_path):
         load_config(tmp_path / "merged.yml")
 
 
+@pytest.mark.parametrize(
+    "override", ["save_dir=", "save_dir= ", "save_dir=''", "schedule.load_model=", "log.interval="]
+)
+def test_an_override_without_a_value_names_its_key(tmp_path, override):
+    """Such as a variable of the shell that is not set: the default would be taken silently."""
+    path = tmp_path / "c.yml"
+    path.write_text((ROOT / "config" / "nanodet-m.yml").read_text())
+    with pytest.raises(NanodetError, match=f"{override.partition('=')[0]}: (no value|is empty)"):
+        load_config(path, [override])
+
+
 @pytest.mark.parametrize("override", ["lr", "=3", "save_dir.x=1", "schedule.optimizer.lr=[1"])
 def test_a_bad_override_is_one_line(tmp_path, override):
     path = tmp_path / "full.yml"

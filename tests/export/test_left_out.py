@@ -208,3 +208,18 @@ def test_stages_can_be_chosen(formats, options, stages):
 def test_choices_that_cannot_be(options, words):
     with pytest.raises(NanodetError, match=words):
         chosen_stages(**options)
+
+
+@pytest.mark.parametrize(
+    ("size", "batch", "most"),
+    [
+        (None, 999_999_999, "5825 for pictures of 160x96"),
+        ((32, 32), 87_382, "65536 for pictures of"),
+    ],
+)
+def test_pictures_that_no_memory_holds_are_refused_at_once(
+    small_checkpoint, tmp_path, size, batch, most
+):
+    with pytest.raises(NanodetError, match=f"^--batch: must be at most {most}"):
+        export(small_checkpoint, tmp_path / "out", size=size, batch=batch)
+    assert not (tmp_path / "out").exists()

@@ -305,3 +305,33 @@ def test_the_coco_config_starts_when_coco_is_in_place(root, coco_mini, tmp_path)
     # into a log: a line an epoch, no bar
     assert "epoch 1/1  loss " in done.stdout
     assert "it/s" not in done.stdout + done.stderr
+
+
+FOLDERS = """
+import sys
+from pathlib import Path
+from nanodet.cli.main import main
+from nanodet.runtime.locks import locked
+config, free = sys.argv[1], Path(sys.argv[2])
+for folder in ("/dev/null", config, f"{config}/run"):
+    print(main(["train", config, f"save_dir={folder}"]))
+free.mkdir()
+with locked(free):
+    import subprocess
+    command = [sys.executable, "-X", "importtime", "-m", "nanodet", "train", config, f"save_dir={free}"]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
+lines = done.stderr.splitlines()
+print(done.returncode, lines[-1], file=sys.stderr)
+print(any(line.endswith(" torch") for line in lines) or "torch" in sys.modules)
+"""
+
+
+def test_a_folder_that_cannot_be_is_told_before_torch_is_imported(root, small_config, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", FOLDERS, small_config(), tmp_path / "free"], capture_output=True,
+        text=True, timeout=60, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(root)},
+    )  # fmt: skip
+    assert done.stdout.split() == ["1", "1", "1", "False"], done.stderr
+    *lines, used = [line for line in done.stderr.splitlines() if "error: " in line]
+    assert len(lines) == 3 and all("is a file" in line for line in lines), lines
+    assert re.match(r"1 nanodet: error: .*free: is in use by process \d+ on ", used)
