@@ -5,7 +5,6 @@ from pathlib import Path
 from nanodet.cli.arguments import size_wxh
 from nanodet.cli.packages import needed_packages
 from nanodet.errors import NanodetError
-from nanodet.runtime.input_files import absence
 from nanodet.runtime.printable import say
 
 FACTS = 50  # lines on where a model came from and what was measured on it
@@ -38,6 +37,7 @@ def run(args):
     with needed_packages():
         from nanodet.runtime.hub.models import meant, model_file
         from nanodet.runtime.incoming import is_file, read_steadily
+        from nanodet.runtime.input_files import absence
     path = Path(model_file(args.model))
     suffix = path.suffix.lower()
     if not is_file(path):
