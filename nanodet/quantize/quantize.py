@@ -74,7 +74,12 @@ def quantize(
     model = find_model(model)
     if Path(model).suffix.lower() != ".param":
         raise NanodetError(f"{model}: only an ncnn model (.param) can be quantised here")
-    source, weights = read_steadily(model, lambda: _load(model))
+
+    def load_model():
+        source = NcnnBackend(model)
+        return source, load_weights(Path(model).with_suffix(".bin"), source.graph, model)
+
+    source, weights = read_steadily(model, load_model)
     spec = source.spec
     convolutions = _eligible(source.graph, weights, model)
     stem = Path(model).stem.removesuffix("-fp16")
@@ -137,11 +142,6 @@ def quantize(
         *result.files, result.table = (Path(out) / path.name for path in names)
         report(f"each layer  {result.table}")
     return result
-
-
-def _load(model):
-    source = NcnnBackend(model)
-    return source, load_weights(Path(model).with_suffix(".bin"), source.graph, model)
 
 
 def _eligible(graph, weights, model):
@@ -248,6 +248,5 @@ def _table_of(param):
 
 
 def _size(param):
-    return sum(
-        os.path.getsize(published(path)) for path in (param, Path(param).with_suffix(".bin"))
-    )
+    files = param, Path(param).with_suffix(".bin")
+    return sum(os.path.getsize(published(path)) for path in files)

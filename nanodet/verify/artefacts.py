@@ -216,10 +216,12 @@ def _other_precisions(stages, own, threads):
 
 
 def _load(stage, load, hash_problem=lambda path: ""):
+    def load_all():
+        stage.hash_problem = hash_problem(stage.path)
+        return load()
+
     try:
-        stage.hash_problem, backend = read_steadily(
-            stage.path, lambda: (hash_problem(stage.path), load())
-        )
+        backend = read_steadily(stage.path, load_all)
         check_input_size(backend.spec.input_size, str(stage.path))
         stage.backend = backend
     except NanodetError as error:
