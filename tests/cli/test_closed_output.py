@@ -38,7 +38,6 @@ def test_files_are_written(small_checkpoint, exported_small, pictures, reader, t
     param = exported_small.files[FP32]
     reader.close()
     for files, words in {
-        ("e/small.onnx",): ["export", small_checkpoint, "--formats", "onnx", "--out", "e"],
         ("q/small-int8.param", "q/small-int8.json"): [
             "quantize", param, "--images", pictures, "--layers", "all", "--method", "max", "--out", "q",
         ],
@@ -54,6 +53,14 @@ def test_files_are_written(small_checkpoint, exported_small, pictures, reader, t
             assert main([str(word) for word in words]) == 0, (words, capfd.readouterr().err)
         assert "error" not in capfd.readouterr().err
         assert all((tmp_path / file).is_file() for file in files), words
+
+
+@pytest.mark.slow
+def test_an_export_is_written(small_checkpoint, reader, tmp_path):
+    reader.close()
+    words = ["export", small_checkpoint, "--formats", "onnx", "--out", tmp_path / "e"]
+    assert main([str(word) for word in words]) == 0
+    assert (tmp_path / "e" / "small.onnx").is_file()
 
 
 def test_a_verdict_is_the_status(small_checkpoint, pictures, reader, tmp_path, capfd):
