@@ -309,7 +309,7 @@ def test_a_pipe_is_no_source(tmp_path, kind, suffix):
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="becomes another user")
 def test_what_this_user_may_not_read_is_not_called_absent():
-    with tempfile.TemporaryDirectory() as base:
+    with tempfile.TemporaryDirectory(dir="/tmp") as base:  # others may enter it
         base = Path(base)
         base.chmod(0o755)
         for name in ("tree/a", "tree/b", "closed"):
@@ -322,6 +322,8 @@ def test_what_this_user_may_not_read_is_not_called_absent():
             "closed/*.png": "closed: cannot read this folder (Permission denied)",
             "closed/x.png": "closed/x.png: cannot be read (Permission denied)",
         }
+        with pytest.raises(NanodetError, match="there is no such model file"):
+            Detector(base / "m.param")  # imports what the other user may not read
         os.seteuid(65534)
         try:
             assert len(open_source(str(base / "tree/a/*.png")).files) == 1
