@@ -50,6 +50,7 @@ def test_detect(disk, box, capfd):
 
 
 @as_root
+@pytest.mark.slow
 def test_import_quantize_and_torchscript(
     disk, small_checkpoint, exported_small, root, capfd, tmp_path, monkeypatch
 ):

@@ -32,7 +32,8 @@ def test_the_other_format_of_the_same_model_stays_listed(small_checkpoint, folde
     assert len(Detector(folder / "small.param").class_names) == 3  # its spec still vouches for it
 
 
-@pytest.mark.parametrize("change", [pytest.param("size", marks=pytest.mark.slow), "damage"])
+@pytest.mark.slow
+@pytest.mark.parametrize("change", ["size", "damage"])
 def test_what_is_of_another_export_is_told(small_checkpoint, folder, change):
     options, others = {}, ["small.param"]
     if change == "size":

@@ -65,6 +65,7 @@ def test_one_epoch_goes_all_the_way(root, tmp_path):
         assert (tmp_path / "q" / picture).stat().st_size > 0
 
 
+@pytest.mark.slow
 def test_a_stopped_one_says_a_command_that_goes_on(tmp_path, capsys):
     out = tmp_path / "quick start"
 

@@ -180,7 +180,9 @@ def test_truncated_transfer_goes_on_in_the_same_call(server, tmp_path):
     assert server.sent == [25000, 12500, 12500]
 
 
-@pytest.mark.parametrize("way", ["truncate", "stall", "drip"])
+@pytest.mark.parametrize(
+    "way", ["truncate", "stall", pytest.param("drip", marks=pytest.mark.slow)]
+)
 def test_given_up_transfer_goes_on_in_the_next_call(server, tmp_path, way):
     server.restart(way)
     began = time.monotonic()

@@ -329,6 +329,7 @@ def test_a_strangers_archive_changes_nothing_of_ones_own(versions, tmp_path, mak
     assert hashes(archive) == known[0]
 
 
+@pytest.mark.slow
 def test_one_that_publishes_does_not_disturb_those_that_read(versions, tmp_path):
     folders, known = versions
     out = tmp_path / "out"

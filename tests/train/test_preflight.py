@@ -230,6 +230,7 @@ for size in ("400k", "1m", "64m", "4k", "64m,ro"):
 
 
 @as_root
+@pytest.mark.slow
 def test_a_small_shared_memory_is_said_and_done_without(root, small_config, shapes):
     keys = {"device.workers_per_gpu": 1, "schedule.total_epochs": 1, "data.train.cache": False}
     here = Path(__file__).parent

@@ -35,7 +35,7 @@ def read(folder):
         return checkpoint, list(csv.DictReader(file))
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_killed_and_resumed_equals_uninterrupted(root, trained, small_config, tmp_path, workers):
     keys = {"device.workers_per_gpu": workers, "data.train.cache": workers == 0}
     config, folder = small_config(**trained.keys, **keys), tmp_path / "run"
