@@ -20,6 +20,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
+# commands that tests start compile the package once, not each
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # a busy machine is no defect
 hypothesis.settings.register_profile("project", deadline=None)
 hypothesis.settings.load_profile("project")

@@ -20,6 +20,7 @@ def folder(exported_small, tmp_path):
     return tmp_path / "out"
 
 
+@pytest.mark.slow
 def test_the_other_format_of_the_same_model_stays_listed(small_checkpoint, folder):
     before = Spec.load(folder / "small.json")
     said = []

@@ -112,7 +112,7 @@ def wait_for_frames(process, out, pattern):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("times", [1, 3])
+@pytest.mark.parametrize("times", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_interrupted_video_is_complete(model, tmp_path, number, times):
     video = write_video(tmp_path / "long.avi", 20000, size=(64, 48))
     out = tmp_path / "out"

@@ -139,7 +139,7 @@ def heed_interrupts():
 
 @pytest.mark.parametrize(
     "number",
-    [signal.SIGTERM, signal.SIGINT, pytest.param(signal.SIGHUP, marks=pytest.mark.slow)],
+    [signal.SIGTERM, *(pytest.param(n, marks=pytest.mark.slow) for n in (signal.SIGINT, signal.SIGHUP))],
 )
 def test_a_stopped_training_says_so_and_can_be_resumed(
     root, small_config, tmp_path, capsys, number
@@ -263,6 +263,7 @@ def test_bad_input_is_one_line(small_config, changes, expected, capsys, tmp_path
     assert sorted(tmp_path.rglob("*")) == before  # nothing half-written
 
 
+@pytest.mark.slow
 def test_a_broken_picture_ends_the_training_in_one_line(root, shapes, small_config, tmp_path):
     pictures = tmp_path / "pictures"
     pictures.mkdir()

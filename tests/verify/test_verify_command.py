@@ -79,6 +79,7 @@ def pictures(small_checkpoint, tmp_path):
     return folder, tmp_path / "truth.json"
 
 
+@pytest.mark.slow
 def test_not_square_through_every_stage(root, small_checkpoint, tmp_path):
     exported = export(
         small_checkpoint, tmp_path / "out", size=(512, 288), report=lambda line: None, nms=True
