@@ -56,6 +56,7 @@ def left_out(wide_checkpoint, exported_small, tmp_path_factory):
     return out, status, printed.getvalue(), errors.getvalue()
 
 
+@pytest.mark.slow
 class TestLeftOut:
     def test_status_and_one_line(self, left_out):
         _, status, printed, errors = left_out

@@ -190,6 +190,7 @@ def test_a_training_goes_on_when_nobody_reads_its_lines_any_more(
     assert len((tmp_path / "run" / "metrics.csv").read_text().splitlines()) > 2
 
 
+@pytest.mark.slow
 def test_fine_tuning_from_other_classes_reports_what_was_taken(root, finished, small_config):
     config = small_config(
         **{
@@ -204,6 +205,7 @@ def test_fine_tuning_from_other_classes_reports_what_was_taken(root, finished, s
     assert "tensors taken" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_set_smaller_than_a_batch_trains_without_names_in_the_config(
     root, small_config, tmp_path
 ):
