@@ -43,10 +43,8 @@ def open_source(text, warn=print_warning, reconnect_s=None):
         return _open_url(text, reconnect_s, warn)
     path = Path(text)
     if os.path.isdir(path):
-        try:
-            files = sorted(filter(_is_picture, path.iterdir()))
-        except OSError as error:
-            raise NanodetError(f"{path}: cannot read this folder ({error.strerror})") from None
+        check_readable(path)
+        files = sorted(filter(_is_picture, path.iterdir()))
         deeper = _has_pictures_deeper(path)
         hint = f"'{glob.escape(str(path))}/**' takes those of the folders inside it, too"
         if not files:
