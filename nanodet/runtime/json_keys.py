@@ -1,9 +1,13 @@
 """Reading the keys of a JSON object; every complaint names the file and the key."""
 
+import json
 import math
+import re
 
 from nanodet.errors import NanodetError
+from nanodet.runtime.expansion import DEEPEST, check_expansion
 
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 
 
@@ -47,3 +51,37 @@ class JsonKeys:
             expected = _WORDS.get(kind, f"a JSON {kind.__name__}")
             raise NanodetError(f"{self.file}: {self.prefix}{key}: must be {expected}")
         return value
+
+
+def parse_json(text, file, what):
+    """Return what a JSON text holds, read as strictly as the C++ library does.
+
+    Args:
+        text: without numbers that a float cannot hold, half characters, and more than `DEEPEST` levels.
+        file, what: name it in messages, such as "this spec".
+
+    Raises:
+        NanodetError: it is not such a text.
+    """
+    try:
+        value = json.loads(text, parse_constant=_refuse_number, parse_float=_finite)
+        check_expansion(value, file, most=math.inf)
+        if _SURROGATE.search(text):  # half a character has no UTF-8: other readers refuse it
+            json.dumps(value, ensure_ascii=False).encode()
+    except ValueError as error:
+        raise NanodetError(f"{file}: {what} is not valid JSON ({error})") from None
+    except (RecursionError, NanodetError):
+        raise NanodetError(
+            f"{file}: {what} is not valid JSON (nested deeper than {DEEPEST})"
+        ) from None
+    return value
+
+
+def _refuse_number(text):
+    raise ValueError(f"{text} is no number of JSON")
+
+
+def _finite(text):
+    """Return a number; refuse what is too large for one, such as 1e999."""
+    number = float(text)
+    return number if math.isfinite(number) else _refuse_number(text)

@@ -1,8 +1,6 @@
 """The spec: one JSON beside (or inside) each exported model that says all a user of it must know."""
 
 import dataclasses
-import json
-import math
 import re
 from dataclasses import dataclass, field
 
@@ -10,11 +8,10 @@ import numpy as np
 
 from nanodet.errors import NanodetError
 from nanodet.runtime.brief import brief
-from nanodet.runtime.expansion import DEEPEST, check_expansion
 from nanodet.runtime.files import write_text
 from nanodet.runtime.fit import ALIGNMENT, FITS
 from nanodet.runtime.input_files import SPEC, read_text
-from nanodet.runtime.json_keys import JsonKeys
+from nanodet.runtime.json_keys import JsonKeys, parse_json
 from nanodet.runtime.names import LONGEST, is_short
 from nanodet.runtime.options import LARGEST_SIDE, MOST_BATCH, MOST_BOXES
 from nanodet.runtime.printable import json_text
@@ -23,8 +20,6 @@ from nanodet.runtime.printable import json_text
 FORMS = {"distributions": 1, "boxes": 2}
 FORMATS = (1, 2, 3)
 ONNX_METADATA_KEY = "nanodet"
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-_TOO_DEEP = f"this spec is not valid JSON (nested deeper than {DEEPEST})"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -219,16 +214,7 @@ class Spec:
     @classmethod
     def from_json(cls, text, file):
         """Read the JSON form from a text; ``file`` names it in messages."""
-        try:
-            mapping = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
-            check_expansion(mapping, file, most=math.inf)
-            if _SURROGATE.search(text):  # half a character has no UTF-8: other readers refuse it
-                json.dumps(mapping, ensure_ascii=False).encode()
-        except ValueError as error:
-            raise NanodetError(f"{file}: this spec is not valid JSON ({error})") from None
-        except (RecursionError, NanodetError):
-            raise NanodetError(f"{file}: {_TOO_DEEP}") from None
-        return cls.from_dict(mapping, file)
+        return cls.from_dict(parse_json(text, file, "this spec"), file)
 
     def check(self, file):
         """Raise `NanodetError` for the first value that cannot work."""
@@ -282,17 +268,6 @@ class Spec:
     def at_size(self, input_size):
         """Return a copy for another (width, height)."""
         return dataclasses.replace(self, input_size=tuple(input_size))
-
-
-def _refuse_constant(text):
-    """Refuse NaN and Infinity, which JSON has not and other readers of a spec do not know."""
-    raise ValueError(f"{text} is no number of JSON")
-
-
-def _finite(text):
-    """Return a number; refuse what is too large for one, such as 1e999."""
-    number = float(text)
-    return number if math.isfinite(number) else _refuse_constant(text)
 
 
 def check_input_size(size, name):
