@@ -21,6 +21,7 @@ class Meaning(NamedTuple):
         known: the values it takes; empty for any of its type.
         ours: whether the original has no such key.
         unread: whether it belongs to parts that only the original has: known, and refused.
+        alike: names that other parts have for the same: who writes one of them means this key.
     """
 
     text: str
@@ -29,11 +30,12 @@ class Meaning(NamedTuple):
     known: tuple = ()
     ours: bool = False
     unread: bool = False
+    alike: tuple = ()
 
 
-def key(default, text, low=None, high=None, known=(), ours=False, unread=False):
+def key(default, text, low=None, high=None, known=(), ours=False, unread=False, alike=()):
     """Return a dataclass field with its `Meaning`; a callable ``default`` makes the value."""
-    metadata = {"meaning": Meaning(text, low, high, known, ours, unread)}
+    metadata = {"meaning": Meaning(text, low, high, known, ours, unread, alike)}
     if callable(default):
         return field(default_factory=default, metadata=metadata)
     return field(default=default, metadata=metadata)

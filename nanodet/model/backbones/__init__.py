@@ -1,0 +1,5 @@
+"""The backbones: an image to feature maps."""
+
+from nanodet.model.part import Part
+
+BACKBONES: dict[str, Part] = {}

@@ -1,0 +1,99 @@
+"""What a part of a detector is: a config section, how it is built, and where its weights are published."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+
+class Pretrained(NamedTuple):
+    """Where the weights of a backbone are published.
+
+    Attributes:
+        url: of a file that `torch.save` wrote.
+        digits: first digits of the file's SHA-256; None where nobody published one.
+        rename: the name of a tensor in the file to ours; None for one that is not used.
+    """
+
+    url: str
+    digits: str | None
+    rename: Callable[[str], str | None] = str
+
+
+class Part(NamedTuple):
+    """One entry of a table of parts, such as `nanodet.model.backbones.BACKBONES`.
+
+    Attributes:
+        section: dataclass of the config's keys (`nanodet.config.keys.key`), ``name`` first. It may have
+            ``check(self, fail)``: calls ``fail(key, why)`` for a value that cannot work.
+        build: the module of a section. A neck's and a head's also takes the channels and the
+            strides of what it gets.
+        pretrained: the published weights of a section's backbone, None where there are none.
+    """
+
+    section: type
+    build: Callable[..., nn.Module]
+    pretrained: Callable[[Any], Pretrained | None] | None = None
+
+
+class Backbone(Protocol):
+    """Images (B, 3, H, W) to one map (B, channels[i], H / strides[i], W / strides[i]) a level."""
+
+    channels: tuple[int, ...]
+    strides: tuple[int, ...]
+
+    def __call__(self, images: Tensor) -> tuple[Tensor, ...]: ...
+
+
+class Neck(Protocol):
+    """Maps to maps of ``channels`` each, one for each of ``strides``."""
+
+    channels: int
+    strides: tuple[int, ...]
+
+    def __call__(self, maps: tuple[Tensor, ...]) -> tuple[Tensor, ...]: ...
+
+
+class BoxCode(Protocol):
+    """How the values of a point say where the edges of its box are.
+
+    Attributes:
+        channels: values per point.
+        reg_max: the largest distance in strides.
+    """
+
+    channels: int
+    reg_max: int
+
+    def distances(self, raw: Tensor) -> Tensor:
+        """Return the distances left, top, right, bottom in strides: (N, channels) to (N, 4)."""
+        ...
+
+
+class Head(Protocol):
+    """Maps to logits (B, points, num_classes + code.channels), levels in the order of ``strides``.
+
+    Attributes:
+        num_classes: number of classes.
+        strides: network pixels per point of each level.
+        point_offset: point (row i, column j) sits at ((j + offset) s, (i + offset) s).
+        code: what the values behind the class logits mean.
+        output_layers: name of an output convolution to what its rows are, in order: "classes", "edges".
+        unused_layers: kept for checkpoints only: no gradient, not counted, not exported.
+    """
+
+    num_classes: int
+    strides: tuple[int, ...]
+    point_offset: float
+    code: BoxCode
+    output_layers: Mapping[str, tuple[str, ...]]
+    unused_layers: tuple[str, ...]
+
+    def __call__(self, maps: tuple[Tensor, ...]) -> Tensor: ...
+
+
+def on_meta(build: Callable[..., nn.Module], *arguments: Any) -> nn.Module:
+    """Build a module without memory for its weights, to ask what it gives."""
+    with torch.device("meta"):
+        return build(*arguments)
