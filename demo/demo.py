@@ -56,7 +56,7 @@ def main(arguments=None):
 
 def run(args):
     with needed_packages():
-        from nanodet.runtime.detect import detect
+        from nanodet.detect.detect import detect
     source = str(args.camid) if args.demo == "webcam" else args.path
     if args.demo == "image" and Path(source).is_dir():
         source = str(Path(glob.escape(source)) / "**" / "*")  # sub-folders too

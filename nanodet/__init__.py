@@ -1,5 +1,12 @@
 """NanoDet: a detector small enough for a phone, from pictures to a verified file on a board."""
 
+import os
+
+# OpenMP reads it when an engine is loaded. Threads that spin while they wait for each other take
+# the cores from whatever else runs: on a busy machine of two cores ncnn then needed seconds for a
+# picture instead of milliseconds. What the user has set stays
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 __version__ = "2.0.0"
 __all__ = ["Detections", "Detector", "NanodetError", "__version__"]
 
@@ -10,7 +17,7 @@ def __getattr__(name):
         try:
             from nanodet.runtime.detector import Detector
         except ImportError as error:
-            from nanodet.runtime.window import import_problem
+            from nanodet.detect.window import import_problem
 
             raise ImportError(import_problem(error) or str(error), name=error.name) from None
         return Detector

@@ -49,7 +49,7 @@ def coco_mini(shared):
 @pytest.fixture(scope="session")
 def published(shared):
     """The published files by their place in a mirror."""
-    from nanodet.runtime.hub.catalogue import CATALOGUE
+    from nanodet.hub.catalogue import CATALOGUE
 
     found = {}
     for model in CATALOGUE.values():
@@ -72,6 +72,14 @@ def bounded():
     worker = Worker()
     yield worker
     worker.close()
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory):
+    """An ONNX file by `write_box_model`, which finds one box."""
+    from box_model import write_box_model
+
+    return write_box_model(tmp_path_factory.mktemp("model") / "box.onnx")
 
 
 @pytest.fixture(scope="session")

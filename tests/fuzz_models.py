@@ -22,9 +22,9 @@ from ncnn_worker import mutated
 from probe import Probe, ProbeError
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.ncnn_graph import Graph, Layer
-from nanodet.runtime.ncnn_shapes import ELEMENTWISE, blob_shapes
-from nanodet.runtime.ncnn_weights import Stored, layout, weights_to_bytes
+from nanodet.ncnn_files.graph import Graph, Layer
+from nanodet.ncnn_files.shapes import ELEMENTWISE, blob_shapes
+from nanodet.ncnn_files.weights import Stored, layout, weights_to_bytes
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
 ODD = (

@@ -14,9 +14,9 @@ from pathlib import Path
 import hostile_tables as tables
 import numpy as np
 
+from nanodet.ncnn_files.graph import Graph
+from nanodet.ncnn_files.weights import Stored, parse_weights, weights_to_bytes
 from nanodet.quantize.rewrite import table_storage
-from nanodet.runtime.ncnn_graph import Graph
-from nanodet.runtime.ncnn_weights import Stored, parse_weights, weights_to_bytes
 
 _FP32_TAG = 0x0002C056
 _MOST_WEIGHTS = 3_000_000  # values; a .bin for more is not made

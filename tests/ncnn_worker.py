@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 
-from nanodet.runtime.files import sha256
+from nanodet.files.files import sha256
 
 MOST_MEMORY = 6 << 30  # bytes of addresses; far more than a checked model may need
 TIME_LIMIT_S = 60
@@ -119,7 +119,7 @@ def _main():
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     from nanodet.errors import NanodetError
-    from nanodet.runtime.backends.ncnn import NcnnBackend
+    from nanodet.runtime.engines.ncnn import NcnnBackend
 
     rng = np.random.default_rng(0)
     for line in sys.stdin:

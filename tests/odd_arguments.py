@@ -105,12 +105,12 @@ class Calls:
                     raise
 
     def draw_them(self, rng, found):
-        from nanodet.runtime.draw import draw
+        from nanodet.drawing.draw import draw
 
         draw(self.picture if rng.random() < 0.7 else array(rng, huge=True), found)
 
     def draw(self, rng):
-        from nanodet.runtime.draw import draw
+        from nanodet.drawing.draw import draw
 
         count = rng.choice((0, 1, 5, 2000))
         boxes = np.array([rng.choice((0, 5, 63, -1e9, 1e30, np.nan, np.inf)) for _ in range(4 * count)])
@@ -120,12 +120,12 @@ class Calls:
         draw(detections=found, **changed(rng, arguments, 0.1))
 
     def read_picture(self, rng):
-        from nanodet.runtime.pictures import picture_header, read_picture
+        from nanodet.images.image_file import picture_header, read_picture
 
         rng.choice((read_picture, picture_header))(odd(rng))
 
     def open_source(self, rng):
-        from nanodet.runtime.sources import open_source
+        from nanodet.detect.sources import open_source
 
         text = rng.choice((odd(rng), *(str(self.folder / name) for name in ("a.png", "v.avi", ""))))
         source = open_source(text, warn=lambda line: None)

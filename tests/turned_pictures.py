@@ -6,7 +6,7 @@ import struct
 import cv2
 import numpy as np
 
-from nanodet.runtime.pictures import read_picture
+from nanodet.images.image_file import read_picture
 
 BOX = (8, 6, 30, 18)  # of the object in the picture as stored; no turn of it is itself
 COLOUR = (0, 0, 255)

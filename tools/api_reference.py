@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from nanodet.runtime.files import write_text
+from nanodet.files.files import write_text
 
 PAGE = ROOT / "docs" / "api.md"
 # heading: what belongs to it, as module:name
@@ -20,9 +20,9 @@ PUBLIC = {
         "nanodet:Detector",
         "nanodet:Detections",
         "nanodet:NanodetError",
-        "nanodet.runtime.pictures:read_picture",
-        "nanodet.runtime.draw:draw",
-        "nanodet.runtime.sources:open_source",
+        "nanodet.images.image_file:read_picture",
+        "nanodet.drawing.draw:draw",
+        "nanodet.detect.sources:open_source",
     ),
     "Train": (
         "nanodet.config:load_config",

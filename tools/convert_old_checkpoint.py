@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from nanodet.cli.main import run_command
 from nanodet.cli.packages import needed_packages
 from nanodet.errors import NanodetError
-from nanodet.runtime.printable import say
+from nanodet.text.printable import say
 
 
 def main(argv=None):
@@ -26,9 +26,9 @@ def main(argv=None):
 
 def run(args):
     with needed_packages():
+        from nanodet.files.files import check_writable, replacing
         from nanodet.model.checkpoint import read_checkpoint
         from nanodet.model.save_plain import save_plain
-        from nanodet.runtime.files import check_writable, replacing
 
     check_writable(args.out_path)
     old = read_checkpoint(args.file_path).raw

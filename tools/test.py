@@ -38,8 +38,8 @@ def run(args):
             format_table,
         )
         from nanodet.evaluate.truth import read_truth
-        from nanodet.runtime.files import check_writable, write_text
-        from nanodet.runtime.printable import say
+        from nanodet.files.files import check_writable, write_text
+        from nanodet.text.printable import say
 
     config = load_config(args.config)
     testing = args.task == "test"

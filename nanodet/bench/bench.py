@@ -15,9 +15,9 @@ from nanodet.bench.report import FORMAT, result_of
 from nanodet.bench.throttling import read_sensors, reasons
 from nanodet.bench.turns import measure
 from nanodet.errors import NanodetError
-from nanodet.runtime.pictures import picture_size
-from nanodet.runtime.printable import say
-from nanodet.runtime.progress import Progress
+from nanodet.images.image_file import picture_size
+from nanodet.text.printable import say
+from nanodet.text.progress import Progress
 
 _OPENMP = ("OMP_", "GOMP_", "KMP_")  # variables that change how threads wait for each other
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from nanodet.bench.plot import check_plot, plot
 from nanodet.bench.report import format_tables
 from nanodet.errors import NanodetError
-from nanodet.runtime.files import check_writable, real_path, write_text
-from nanodet.runtime.printable import json_text, say
+from nanodet.files.files import check_writable, real_path, write_text
+from nanodet.text.printable import json_text, say
 
 
 def check_outputs(json_path=None, plot_path=None):

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nanodet.errors import NanodetError
+from nanodet.ncnn_files.graph import Graph
 from nanodet.runtime.detector import find_model
-from nanodet.runtime.ncnn_graph import Graph
 from nanodet.runtime.spec import check_input_size
 
 MODELS = (".ckpt", ".pth", ".onnx", ".param")
@@ -68,7 +68,7 @@ class Entry:
         graph: whether it is a graph without weights.
         size: (width, height) of the input; None takes the model's own.
         threads: CPU threads.
-        precision: of the arithmetic, see `nanodet.runtime.backends.ncnn`.
+        precision: of the arithmetic, see `nanodet.runtime.engines.ncnn`.
         name: of the model in tables, unique among the models of a plan.
     """
 
@@ -146,7 +146,7 @@ def _check_file(path, size, graph):
 
 
 def _check_precisions(precisions, paths, here):
-    from nanodet.runtime.backends.ncnn import import_ncnn, set_options
+    from nanodet.runtime.engines.ncnn import import_ncnn, set_options
     from nanodet.runtime.options import PRECISIONS
 
     in_ncnn = [path for path in paths if path.lower().endswith(".param")]

@@ -1,9 +1,9 @@
 """The times as a picture."""
 
 from nanodet.bench.plan import count_threads
+from nanodet.drawing.lettering import plot_label
 from nanodet.errors import NanodetError
-from nanodet.runtime.files import replacing
-from nanodet.runtime.lettering import plot_label
+from nanodet.files.files import replacing
 
 STAGES = {
     "preprocess": ("preprocess", "#8da0cb"),
@@ -24,7 +24,7 @@ def plot(report, path):
     check_plot()
     from matplotlib.figure import Figure
 
-    from nanodet.runtime.canvas import AnyScriptCanvas
+    from nanodet.drawing.canvas import AnyScriptCanvas
 
     done = [r for r in report["results"] if "times_us" in r]
     figure = Figure(figsize=(9, 1.6 + 0.42 * len(done)))

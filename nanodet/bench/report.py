@@ -7,8 +7,8 @@ import numpy as np
 
 from nanodet.bench.statistics import later_half, ratio, stage_times
 from nanodet.bench.throttling import slower
-from nanodet.runtime.files import sha256
-from nanodet.runtime.printable import printable
+from nanodet.files.files import sha256
+from nanodet.text.printable import printable
 
 FORMAT = 1
 BUSY = 0.02  # of the time

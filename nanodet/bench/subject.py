@@ -7,12 +7,12 @@ import cv2
 import numpy as np
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.backends.ncnn import import_ncnn, own_mat, set_options
+from nanodet.images.image_file import read_picture
+from nanodet.ncnn_files.graph import SHAPE_HINT, Graph
+from nanodet.ncnn_files.parameters import KINDS
+from nanodet.ncnn_files.shapes import blob_shapes
 from nanodet.runtime.detector import Detector
-from nanodet.runtime.ncnn_graph import SHAPE_HINT, Graph
-from nanodet.runtime.ncnn_parameters import KINDS
-from nanodet.runtime.ncnn_shapes import blob_shapes
-from nanodet.runtime.pictures import read_picture
+from nanodet.runtime.engines.ncnn import import_ncnn, own_mat, set_options
 from nanodet.runtime.spec import check_input_size
 
 PICTURE_SIZE = 640, 480
@@ -96,7 +96,7 @@ class GraphSubject:
     Args:
         path: the ``.param``.
         size: (width, height) of its one input.
-        threads, precision: as `nanodet.runtime.backends.ncnn.set_options` takes them.
+        threads, precision: as `nanodet.runtime.engines.ncnn.set_options` takes them.
     """
 
     stages = ("network",)

@@ -18,7 +18,7 @@ from nanodet.cli import (
 )
 from nanodet.cli import eval as evaluation  # not Python's
 from nanodet.cli.arguments import is_override
-from nanodet.runtime.printable import printable
+from nanodet.text.printable import printable
 
 # verb: the module with EXAMPLES, add_arguments(parser) and run(args), and one line of help. These
 # modules import their room when they run: `nanodet detect` must work without torch

@@ -45,7 +45,7 @@ def add_arguments(parser):
 def run(args):
     """Detect, into a folder or a window."""
     with needed_packages():
-        from nanodet.runtime.detect import detect
+        from nanodet.detect.detect import detect
     detect(
         args.model, args.source, args.config, args.out, args.score, args.fit, args.size,
         args.threads, args.engine, class_agnostic_nms=args.class_agnostic_nms,

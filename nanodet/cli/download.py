@@ -2,7 +2,7 @@
 
 from nanodet.cli.arguments import positive_int
 from nanodet.cli.packages import needed_packages
-from nanodet.runtime.printable import say
+from nanodet.text.printable import say
 
 EXAMPLES = (
     "nanodet download",
@@ -24,7 +24,7 @@ def add_arguments(parser):
 def run(args):
     """Print the list, or fetch one model and print its path."""
     with needed_packages():
-        from nanodet.runtime.hub.models import fetch_model
+        from nanodet.hub.models import fetch_model
     if args.name is None:
         say(*_listing())
     else:
@@ -32,9 +32,9 @@ def run(args):
 
 
 def _listing():
-    from nanodet.runtime.hub.catalogue import CATALOGUE
-    from nanodet.runtime.hub.download import cache_folder
-    from nanodet.runtime.hub.models import is_cached
+    from nanodet.hub.catalogue import CATALOGUE
+    from nanodet.hub.download import cache_folder
+    from nanodet.hub.models import is_cached
 
     longest = max(map(len, CATALOGUE))
     yield f"{'name':<{longest}}  {'size':>6}  {'AP':>5}  in cache"

@@ -2,7 +2,7 @@
 
 from nanodet.cli.arguments import add_data_arguments, add_model_arguments, reading
 from nanodet.cli.packages import needed_packages
-from nanodet.runtime.printable import say
+from nanodet.text.printable import say
 
 EXAMPLES = (
     "nanodet eval run/model_best/model_best.ckpt",

@@ -4,7 +4,7 @@ import sys
 
 from nanodet.cli.arguments import add_class_agnostic_argument, positive_int, size_wxh
 from nanodet.cli.packages import needed_packages
-from nanodet.runtime.printable import say
+from nanodet.text.printable import say
 
 LEFT_OUT = 3  # exit status: some stages failed, the others were written
 

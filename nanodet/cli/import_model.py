@@ -2,7 +2,7 @@
 
 from nanodet.cli.arguments import add_list_arguments, positive_int, reading
 from nanodet.cli.packages import needed_packages
-from nanodet.runtime.printable import say
+from nanodet.text.printable import say
 
 EXAMPLES = ("nanodet import my.param --config my.yml --images DIR --out my.ckpt",)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from nanodet.cli.arguments import size_wxh
 from nanodet.cli.packages import needed_packages
 from nanodet.errors import NanodetError
-from nanodet.runtime.printable import say
+from nanodet.text.printable import say
 
 FACTS = 50  # lines on where a model came from and what was measured on it
 EXAMPLES = (
@@ -35,9 +35,9 @@ def add_arguments(parser):
 def run(args):
     """Print the tables."""
     with needed_packages():
-        from nanodet.runtime.hub.models import meant, model_file
-        from nanodet.runtime.incoming import is_file, read_steadily
-        from nanodet.runtime.input_files import absence
+        from nanodet.files.incoming import is_file, read_steadily
+        from nanodet.files.inputs import absence
+        from nanodet.hub.models import meant, model_file
     path = Path(model_file(args.model))
     suffix = path.suffix.lower()
     if not is_file(path):
@@ -114,8 +114,8 @@ def _of_network(network, config, size, path):
 
 
 def _of_exported(path, size):
-    from nanodet.runtime.brief import brief_text
     from nanodet.runtime.detector import Detector
+    from nanodet.text.brief import brief_text
 
     spec = Detector(path, size=size).spec
     lines = [f"model       {path}", *_files(path), *_of_spec(spec)]
@@ -128,7 +128,7 @@ def _of_exported(path, size):
 
 def _files(path):
     """Return lines on the model's files and the parameters in them."""
-    from nanodet.runtime.incoming import published
+    from nanodet.files.incoming import published
 
     paths = [path] if path.suffix.lower() == ".onnx" else [path, path.with_suffix(".bin")]
     lines = [f"file        {p.name} {published(p).stat().st_size:,} bytes" for p in paths]
@@ -156,7 +156,7 @@ def _volume(sides):
 
 
 def _of_spec(spec):
-    from nanodet.runtime.brief import brief_text
+    from nanodet.text.brief import brief_text
 
     width, height = spec.input_size
     names = ", ".join(map(brief_text, spec.class_names[:8]))

@@ -4,7 +4,7 @@ import signal
 import sys
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.stopping import Stopped, Stopping, end_on_signals
+from nanodet.stopping import Stopped, Stopping, end_on_signals
 
 
 def main(argv=None):
@@ -29,7 +29,7 @@ def run_command(function, *arguments):
     with Stopping() as stopping:
         from nanodet.cli.packages import needed_packages
         from nanodet.cli.streams import standard_streams
-        from nanodet.runtime.printable import say
+        from nanodet.text.printable import say
 
         with standard_streams():
             status, ended = 0, None

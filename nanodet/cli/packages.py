@@ -17,7 +17,7 @@ def needed_packages():
     except ImportError as error:
         if (error.name or "").startswith("nanodet"):
             raise
-        from nanodet.runtime.window import import_problem
+        from nanodet.detect.window import import_problem
 
         line = import_problem(error)
         if line is None and not isinstance(error, ModuleNotFoundError):

@@ -4,7 +4,7 @@ import argparse
 
 from nanodet.cli.arguments import add_data_arguments, positive_int, reading
 from nanodet.cli.packages import needed_packages
-from nanodet.runtime.printable import say
+from nanodet.text.printable import say
 
 EXAMPLES = (
     "nanodet quantize exported/my.param --out exported",

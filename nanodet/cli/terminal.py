@@ -2,7 +2,7 @@
 
 import re
 
-from nanodet.runtime.printable import printable
+from nanodet.text.printable import printable
 
 # what progress bars send on a terminal: down and up by lines, back to the start of a line
 _MOVES = re.compile(r"\n*(?:\x1b\[A)*")

@@ -28,8 +28,8 @@ def add_arguments(parser):
 
 def _check_folder(folder):
     """Say what the training would say of its folder, before torch is imported: that takes seconds."""
-    from nanodet.runtime.files import check_folder_writable
-    from nanodet.runtime.locks import locked
+    from nanodet.files.files import check_folder_writable
+    from nanodet.files.locks import locked
 
     check_folder_writable(folder)
     # another process of the same training has it
@@ -50,7 +50,7 @@ def run(args):
     _check_folder(config.save_dir)
     wait_without_spinning()  # before torch is imported
     with needed_packages():
-        from nanodet.runtime.temporary import own_scratch
+        from nanodet.files.temporary import own_scratch
         from nanodet.train.trainer import train
     own_scratch()
     train(config, str(args.config))

@@ -3,7 +3,7 @@
 from nanodet.cli.arguments import add_data_arguments, positive_int, reading, thread_count
 from nanodet.cli.packages import needed_packages
 from nanodet.errors import NanodetError
-from nanodet.runtime.printable import say
+from nanodet.text.printable import say
 
 EXAMPLES = (
     "nanodet verify run/model_best/model_best.ckpt exported",

@@ -19,7 +19,7 @@ import numpy as np
 from nanodet.compare.twins import IOU, SCORE_OFF, iou_of_distances
 from nanodet.errors import NanodetError
 from nanodet.runtime.decode import edge_distances
-from nanodet.runtime.printable import printable
+from nanodet.text.printable import printable
 
 EDGE_SCORE, EDGE_POINTS = 0.05, 100
 MOST = 0.95  # of the points, and of their edges
@@ -177,7 +177,7 @@ def compare_stages(reference, stages, tensors, tolerances=None):
     """Run every stage and the reference on the same tensors.
 
     Args:
-        reference: the `nanodet.runtime.backends.Backend` to measure against.
+        reference: the `nanodet.runtime.engines.Backend` to measure against.
         stages: name to Backend; a `NanodetError` it raises is a result, not an exception.
         tensors: float32 (1, 3, H, W) each, as `Backend.run` takes them; sizes may differ.
         tolerances: name to `Tolerance`; `FULL` where a name is missing.

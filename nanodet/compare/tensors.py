@@ -8,11 +8,11 @@ import numpy as np
 
 from nanodet.data.assemble import select
 from nanodet.errors import NanodetError
-from nanodet.runtime.folders import files_below
-from nanodet.runtime.input_files import absence
-from nanodet.runtime.pictures import SUFFIXES, is_picture_name, read_picture
+from nanodet.files.folders import files_below
+from nanodet.files.inputs import absence
+from nanodet.images.image_file import SUFFIXES, is_picture_name, read_picture
 from nanodet.runtime.preprocess import preprocess
-from nanodet.runtime.printable import say
+from nanodet.text.printable import say
 
 COUNT = 8
 

@@ -10,7 +10,7 @@ import typing
 from nanodet.config.keys import REQUIRED, default_of, entries, meaning, walk
 from nanodet.config.schema import Config
 from nanodet.errors import NanodetError
-from nanodet.runtime.brief import brief
+from nanodet.text.brief import brief
 
 _WORDS = {
     bool: "true or false", int: "a whole number", float: "a number",

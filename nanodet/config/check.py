@@ -4,7 +4,7 @@ from nanodet.config.follow import fill
 from nanodet.config.keys import MUCH, meaning, sections
 from nanodet.errors import NanodetError
 from nanodet.runtime.fit import ALIGNMENT
-from nanodet.runtime.names import LONGEST, is_short, is_unicode
+from nanodet.text.names import LONGEST, is_short, is_unicode
 
 # what old files name that is not built: they can go on with another model
 _PARTS = ("model.arch.name", *(f"model.arch.{part}.name" for part in ("backbone", "fpn", "head")))

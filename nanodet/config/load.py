@@ -9,9 +9,9 @@ from nanodet.config.check import check, failing
 from nanodet.config.effects import refuse_without_effect
 from nanodet.config.schema import Config
 from nanodet.errors import NanodetError
-from nanodet.runtime.files import write_text
-from nanodet.runtime.input_files import CONFIG, read_text
-from nanodet.runtime.yaml_text import parse_yaml
+from nanodet.files.files import write_text
+from nanodet.files.inputs import CONFIG, read_text
+from nanodet.files.yaml_text import parse_yaml
 
 
 def load_config(path, overrides=()):

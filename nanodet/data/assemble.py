@@ -8,11 +8,11 @@ import numpy as np
 
 from nanodet.data.records import Picture
 from nanodet.errors import NanodetError
-from nanodet.runtime import input_files
-from nanodet.runtime.brief import brief
-from nanodet.runtime.input_files import LIST
-from nanodet.runtime.names import ITEMS_SHOWN, LONGEST, TWICE, first_few, is_short, is_unicode
-from nanodet.runtime.pictures import SUFFIXES
+from nanodet.files import inputs
+from nanodet.files.inputs import LIST
+from nanodet.images.image_file import SUFFIXES
+from nanodet.text.brief import brief
+from nanodet.text.names import ITEMS_SHOWN, LONGEST, TWICE, first_few, is_short, is_unicode
 
 MOST_CLASSES = 65536  # as in a spec
 LONGEST_SIDE = 1 << 24  # pixels; float32 holds all whole numbers up to here
@@ -126,9 +126,9 @@ def whole_number(value, most=LONGEST_SIDE):
 
 
 def read_text(path, kind):
-    """Return the text of a file; see `nanodet.runtime.input_files`."""
+    """Return the text of a file; see `nanodet.files.inputs`."""
     try:
-        return input_files.read_text(path, kind, "utf-8-sig")
+        return inputs.read_text(path, kind, "utf-8-sig")
     except UnicodeDecodeError:
         raise NanodetError(f"{path}: {kind.words} is not a text file in UTF-8") from None
 

@@ -4,9 +4,9 @@ import contextlib
 from concurrent.futures import ThreadPoolExecutor
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.names import first_few
-from nanodet.runtime.pictures import check_picture
-from nanodet.runtime.progress import Progress
+from nanodet.images.image_file import check_picture
+from nanodet.text.names import first_few
+from nanodet.text.progress import Progress
 
 THREADS = 16  # what a disk or a network serves at once; the work itself is next to nothing
 CHUNK = 64  # pictures
@@ -32,7 +32,7 @@ def read_headers(paths, progress=True):
         progress: whether to show on stderr how far it is.
 
     Returns:
-        for each path a `nanodet.runtime.picture_header.PictureHeader` or, where the picture is
+        for each path a `nanodet.images.header.PictureHeader` or, where the picture is
         missing, broken or truncated, the `NanodetError` that says so.
     """
     paths = list(paths)

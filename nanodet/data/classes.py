@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.brief import brief
-from nanodet.runtime.names import (
+from nanodet.text.brief import brief
+from nanodet.text.names import (
     ITEMS_SHOWN,
     TWICE,
     first_few,

@@ -22,8 +22,8 @@ from nanodet.data.locate import keep_found
 from nanodet.data.records import Annotations, Picture
 from nanodet.data.units import XYWH, check_pixels
 from nanodet.errors import NanodetError
-from nanodet.runtime.brief import brief, brief_text
-from nanodet.runtime.input_files import ANNOTATIONS
+from nanodet.files.inputs import ANNOTATIONS
+from nanodet.text.brief import brief, brief_text
 
 NUMBERS = {int, float}  # type(True) is not among them
 FLAGS = {None: False, 0: False, 1: True, "0": False, "1": True}

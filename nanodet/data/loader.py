@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Sampler
 from nanodet.data.workers import PREFETCH, Deaths, start_worker
 from nanodet.errors import NanodetError
 from nanodet.runtime.fit import nearest_aligned, round_up
-from nanodet.runtime.printable import printable
+from nanodet.text.printable import printable
 
 log = logging.getLogger(__name__)
 

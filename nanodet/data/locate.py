@@ -7,9 +7,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.folders import files_below
-from nanodet.runtime.names import first_few
-from nanodet.runtime.pictures import is_picture_name
+from nanodet.files.folders import files_below
+from nanodet.images.image_file import is_picture_name
+from nanodet.text.names import first_few
 
 LONGEST = 4096  # characters of a path: what systems take
 

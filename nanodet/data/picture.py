@@ -1,7 +1,7 @@
 """Reading the picture of an annotation; needs no torch."""
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.pictures import read_picture
+from nanodet.images.image_file import read_picture
 
 
 def load_picture(record):

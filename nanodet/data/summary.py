@@ -8,7 +8,7 @@ from nanodet.data.augment import MIN_SIDE, worth_teaching
 from nanodet.data.records import Counts
 from nanodet.errors import NanodetError
 from nanodet.runtime.fit import place
-from nanodet.runtime.names import first_few, shortened
+from nanodet.text.names import first_few, shortened
 
 CLASSES_SHOWN = 10  # longer lists show the most and the least frequent ones
 ENDS_SHOWN = 3

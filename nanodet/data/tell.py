@@ -1,6 +1,6 @@
 """What reading a data set came across, told to the user."""
 
-from nanodet.runtime.names import ITEMS_SHOWN
+from nanodet.text.names import ITEMS_SHOWN
 
 
 def tell_reading(annotations, say, name=""):

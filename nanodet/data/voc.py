@@ -20,10 +20,10 @@ from nanodet.data.locate import keep_found
 from nanodet.data.records import Annotations
 from nanodet.data.units import CORNERS, check_pixels
 from nanodet.errors import NanodetError
-from nanodet.runtime.brief import brief, brief_text
-from nanodet.runtime.folders import files_below
-from nanodet.runtime.input_files import ANNOTATION, read_bytes
-from nanodet.runtime.pictures import is_picture_name
+from nanodet.files.folders import files_below
+from nanodet.files.inputs import ANNOTATION, read_bytes
+from nanodet.images.image_file import is_picture_name
+from nanodet.text.brief import brief, brief_text
 
 FLAGS = {"": False, "false": False, "unspecified": False, "true": True}
 

@@ -20,9 +20,9 @@ from nanodet.data.yolo_files import pair_files
 from nanodet.data.yolo_lines import Line, boxes_of_lines
 from nanodet.data.yolo_names import find_class_names, find_keypoint_shape
 from nanodet.errors import NanodetError
-from nanodet.runtime.brief import brief, brief_text
-from nanodet.runtime.input_files import ANNOTATION
-from nanodet.runtime.names import first_few, shortened
+from nanodet.files.inputs import ANNOTATION
+from nanodet.text.brief import brief, brief_text
+from nanodet.text.names import first_few, shortened
 
 
 def read_yolo(img_path, ann_path, list_path, class_names, reading):

@@ -4,8 +4,8 @@ import unicodedata
 
 from nanodet.data.yolo_names import NAME_FILES
 from nanodet.errors import NanodetError
-from nanodet.runtime.folders import files_below
-from nanodet.runtime.pictures import is_picture_name
+from nanodet.files.folders import files_below
+from nanodet.images.image_file import is_picture_name
 
 
 def pair_files(img_path, ann_path, notes):

@@ -4,11 +4,11 @@ import re
 
 from nanodet.data.assemble import checked_names, read_text
 from nanodet.errors import NanodetError
-from nanodet.runtime.brief import brief
-from nanodet.runtime.files import real_path
-from nanodet.runtime.input_files import CLASS_NAMES
-from nanodet.runtime.names import levelled, shortened
-from nanodet.runtime.yaml_text import parse_yaml
+from nanodet.files.files import real_path
+from nanodet.files.inputs import CLASS_NAMES
+from nanodet.files.yaml_text import parse_yaml
+from nanodet.text.brief import brief
+from nanodet.text.names import levelled, shortened
 
 _YAML = (".yaml", ".yml")
 _NUMBER = re.compile(r"\d{1,9}")

@@ -7,8 +7,8 @@ from nanodet.evaluate.coco_metrics import check_pycocotools
 from nanodet.evaluate.run import evaluate_model, evaluation_detector
 from nanodet.evaluate.source import config_of, given, of_config
 from nanodet.evaluate.truth import read_truth
-from nanodet.runtime.files import check_writable, write_text
-from nanodet.runtime.printable import say
+from nanodet.files.files import check_writable, write_text
+from nanodet.text.printable import say
 
 
 def evaluate(

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from nanodet.drawing.lettering import plot_label, readable_names
 from nanodet.errors import NanodetError
 from nanodet.evaluate.confusion import IOU, SCORE
-from nanodet.runtime.files import replacing, write_text
-from nanodet.runtime.input_files import METRICS, read_text
-from nanodet.runtime.lettering import plot_label, readable_names
-from nanodet.runtime.printable import printable
+from nanodet.files.files import replacing, write_text
+from nanodet.files.inputs import METRICS, read_text
+from nanodet.text.printable import printable
 
 FEW = 12  # up to so many classes are told apart by colour and named
 DPI = 130
@@ -166,7 +166,7 @@ def _figure(width, height):
     try:
         from matplotlib.figure import Figure
 
-        from nanodet.runtime.canvas import AnyScriptCanvas
+        from nanodet.drawing.canvas import AnyScriptCanvas
     except ImportError as error:
         raise NanodetError(
             f"plots need matplotlib ({error}); install it with: pip install matplotlib"
@@ -187,7 +187,7 @@ def _save(figure, path):
 
 def _colour(class_id):
     """Return the colour that boxes of this class have, darkened to show on white."""
-    from nanodet.runtime.draw import class_colour
+    from nanodet.drawing.draw import class_colour
 
     return tuple(0.85 * v / 255 for v in reversed(class_colour(int(class_id))))
 

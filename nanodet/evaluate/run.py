@@ -10,8 +10,8 @@ from nanodet.data.picture import load_picture
 from nanodet.evaluate.coco_metrics import SUMMARY, check_pycocotools, evaluate_detections
 from nanodet.evaluate.plots import percent
 from nanodet.runtime.detector import Detector
-from nanodet.runtime.printable import printable
-from nanodet.runtime.progress import Progress
+from nanodet.text.printable import printable
+from nanodet.text.progress import Progress
 
 LIMITS = ("score", "nms_iou", "per_level", "per_picture", "class_agnostic_nms")
 AHEAD = 8  # pictures decoded while the network is busy

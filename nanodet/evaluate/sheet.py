@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 
 from nanodet.data.picture import load_picture
+from nanodet.drawing.draw import draw
+from nanodet.drawing.lettering import put_text, text_width
 from nanodet.runtime.detections import Detections
-from nanodet.runtime.draw import draw
-from nanodet.runtime.lettering import put_text, text_width
 from nanodet.runtime.spec import Spec
 
 BACKGROUND = (32, 32, 32)

@@ -7,7 +7,7 @@ from nanodet.config import load_config
 from nanodet.config.beside import config_beside
 from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
-from nanodet.runtime.incoming import is_file
+from nanodet.files.incoming import is_file
 
 CHECKPOINTS = (".ckpt", ".pth")
 GIVE = "give --images and --annotations"

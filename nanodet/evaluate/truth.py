@@ -11,8 +11,8 @@ from nanodet.data.summary import check_objects, describe, summarise, warnings_of
 from nanodet.data.tell import tell_reading
 from nanodet.errors import NanodetError
 from nanodet.evaluate.coco_metrics import check_pycocotools
-from nanodet.runtime.input_files import absence
-from nanodet.runtime.printable import say
+from nanodet.files.inputs import absence
+from nanodet.text.printable import say
 
 
 def read_truth(spec, model, images, annotations, reading=None, annotated=True):

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 
 from nanodet.compare.tensors import spread
-from nanodet.runtime.pictures import read_picture
+from nanodet.images.image_file import read_picture
 from nanodet.runtime.preprocess import preprocess
-from nanodet.runtime.progress import Progress
+from nanodet.text.progress import Progress
 
 LIMIT = 200  # pictures
 BATCH = 8

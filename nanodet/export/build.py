@@ -21,8 +21,8 @@ from nanodet.export.stages import (
     file_name,
     files_of,
 )
-from nanodet.runtime.backends.ncnn import NcnnBackend
-from nanodet.runtime.backends.onnx import OnnxBackend
+from nanodet.runtime.engines.ncnn import NcnnBackend
+from nanodet.runtime.engines.onnx import OnnxBackend
 
 COMPARED_ONLY = ".hidden"  # in the work folder: models that are needed for a comparison alone
 

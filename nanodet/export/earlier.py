@@ -5,7 +5,7 @@ import glob
 
 from nanodet.errors import NanodetError
 from nanodet.export.stages import BOXES, FP16, FP32, SIMPLIFIED, STATIC, file_name, files_of
-from nanodet.runtime.files import sha256
+from nanodet.files.files import sha256
 from nanodet.runtime.spec import Spec
 
 MODELS = ((".onnx",), (".param", ".bin"))  # the files of one model

@@ -18,13 +18,13 @@ from nanodet.export.earlier import tell_strangers
 from nanodet.export.specs import write_specs
 from nanodet.export.stages import BOTH, chosen_stages
 from nanodet.export.trainable import checkpoint_of
+from nanodet.files.files import real_path, sha256, text_name
+from nanodet.files.publish import publish, publishing, working_folder
 from nanodet.model.torch_backend import TorchBackend
-from nanodet.runtime.files import real_path, sha256, text_name
 from nanodet.runtime.options import check_batch
-from nanodet.runtime.printable import say
-from nanodet.runtime.publish import publish, publishing, working_folder
 from nanodet.runtime.spec import check_input_size
-from nanodet.runtime.stopping import check_stopped
+from nanodet.stopping import check_stopped
+from nanodet.text.printable import say
 
 FITS = ("letterbox", "stretch")
 

@@ -15,18 +15,18 @@ from nanodet.errors import NanodetError
 from nanodet.export import batch_norm
 from nanodet.export.batch_norm import LIMIT, with_fixed_fit
 from nanodet.export.match_ncnn import match
+from nanodet.files.files import check_writable, replacing, sha256, write_text
+from nanodet.files.temporary import temporary_folder
 from nanodet.model.checkpoint import KEY, carried
 from nanodet.model.class_rows import check_class_order
 from nanodet.model.network import build_network
 from nanodet.model.save_plain import save_plain
 from nanodet.model.torch_backend import TorchBackend, spec_of
-from nanodet.runtime.backends.ncnn import NcnnBackend, check_model, own_mat
+from nanodet.ncnn_files.unify import unify
 from nanodet.runtime.detector import find_model
-from nanodet.runtime.files import check_writable, replacing, sha256, write_text
-from nanodet.runtime.ncnn_unify import unify
-from nanodet.runtime.printable import say
+from nanodet.runtime.engines.ncnn import NcnnBackend, check_model, own_mat
 from nanodet.runtime.spec import Spec
-from nanodet.runtime.temporary import temporary_folder
+from nanodet.text.printable import say
 
 TOLERANCE = 1e-4  # of scores and logits, relative where they are above 1
 SUFFIXES = (".ckpt", ".pth")
@@ -124,7 +124,7 @@ def fill(network, pairs, weights):
     Args:
         network: a `NanoDet`, changed in place.
         pairs: as `nanodet.export.match_ncnn.match` gives them.
-        weights: as `nanodet.runtime.ncnn_weights.parse_weights` gives them.
+        weights: as `nanodet.ncnn_files.weights.parse_weights` gives them.
     """
     for pair in pairs:
         conv, stored = network.get_submodule(pair.conv), weights[pair.layer.name]

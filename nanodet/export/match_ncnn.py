@@ -53,7 +53,7 @@ def match(network, graph, form, file, config_file):
 
     Args:
         network: a `nanodet.model.network.NanoDet`.
-        graph: a `Graph` as `nanodet.runtime.ncnn_unify.unify` gives it.
+        graph: a `Graph` as `nanodet.ncnn_files.unify.unify` gives it.
         form: its `Form`.
         file, config_file: name graph and config in messages.
 

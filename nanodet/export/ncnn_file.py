@@ -11,10 +11,10 @@ import numpy as np
 
 from nanodet.errors import NanodetError
 from nanodet.export.quiet import decisive_line
-from nanodet.runtime.files import check_space
-from nanodet.runtime.ncnn_graph import Graph
-from nanodet.runtime.ncnn_weights import load_weights
-from nanodet.runtime.temporary import temporary_folder
+from nanodet.files.files import check_space
+from nanodet.files.temporary import temporary_folder
+from nanodet.ncnn_files.graph import Graph
+from nanodet.ncnn_files.weights import load_weights
 
 TIME_LIMIT_S = 300
 

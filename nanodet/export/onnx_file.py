@@ -12,7 +12,7 @@ from nanodet.errors import NanodetError
 from nanodet.export.graph import ExportGraph
 from nanodet.runtime.fit import ALIGNMENT
 from nanodet.runtime.spec import ONNX_METADATA_KEY
-from nanodet.runtime.stopping import held_back
+from nanodet.stopping import held_back
 
 OPSET = 18
 _LONGEST_SIDE = 16384  # pixels, as in the spec

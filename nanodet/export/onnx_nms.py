@@ -13,7 +13,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from nanodet.export.onnx_file import write_spec
-from nanodet.runtime.backends.onnx import IOU_INPUT, SCORE_INPUT
+from nanodet.runtime.engines.onnx import IOU_INPUT, SCORE_INPUT
 
 
 def boxes_spec(spec):
@@ -25,7 +25,7 @@ def write(source, path, spec):
     """Write the ONNX file ``source``, with boxes at its end, to ``path``.
 
     Args:
-        source: an ONNX file whose output is that of `nanodet.runtime.backends.Backend`.
+        source: an ONNX file whose output is that of `nanodet.runtime.engines.Backend`.
         path: the file to write; its spec is inside.
         spec: of ``source``.
 

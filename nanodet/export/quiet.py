@@ -9,7 +9,7 @@ import tempfile
 import warnings
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.files import DISK_ERRORS
+from nanodet.files.files import DISK_ERRORS
 
 _TELLING = re.compile(r"error|fail|unsupported|not supported|invalid|expect|cannot|abort", re.I)
 

@@ -6,8 +6,8 @@ from nanodet.export.earlier import same_model
 from nanodet.export.onnx_file import write_spec
 from nanodet.export.onnx_nms import boxes_spec
 from nanodet.export.stages import BOXES, FP16, FP32, RAW, SIMPLIFIED, files_of
-from nanodet.runtime.backends.onnx import OnnxBackend
-from nanodet.runtime.files import sha256
+from nanodet.files.files import sha256
+from nanodet.runtime.engines.onnx import OnnxBackend
 
 
 def write_specs(builder, out):

@@ -12,18 +12,18 @@ from nanodet.errors import NanodetError
 from nanodet.export.export import export_spec
 from nanodet.export.graph import ExportGraph
 from nanodet.export.quiet import stage
+from nanodet.files.files import check_writable, replacing
 from nanodet.model.torch_backend import TorchBackend
-from nanodet.runtime.files import check_writable, replacing
-from nanodet.runtime.printable import say
 from nanodet.runtime.spec import Spec, check_input_size
-from nanodet.runtime.stopping import held_back
+from nanodet.stopping import held_back
+from nanodet.text.printable import say
 
 STAGE = "torchscript"
 SPEC_FILE = "nanodet.json"  # of the spec inside the archive: torch.jit.load's _extra_files
 
 
 class TorchScriptBackend:
-    """A TorchScript file as a `nanodet.runtime.backends.Backend`.
+    """A TorchScript file as a `nanodet.runtime.engines.Backend`.
 
     Attributes:
         spec: as the file carries it.

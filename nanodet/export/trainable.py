@@ -8,15 +8,15 @@ from pathlib import Path
 from nanodet.config import config_from_dict
 from nanodet.errors import NanodetError
 from nanodet.export.import_ncnn import SUFFIXES, class_names_of, import_model
+from nanodet.files.incoming import is_file
+from nanodet.files.inputs import absence
+from nanodet.files.temporary import temporary_folder
+from nanodet.hub.catalogue import CATALOGUE
+from nanodet.hub.models import fetch_model, meant
 from nanodet.model.checkpoint import KEY, read_checkpoint
-from nanodet.runtime.hub.catalogue import CATALOGUE
-from nanodet.runtime.hub.models import fetch_model, meant
-from nanodet.runtime.incoming import is_file
-from nanodet.runtime.input_files import absence
-from nanodet.runtime.ncnn_graph import Graph
-from nanodet.runtime.ncnn_unify import unify
+from nanodet.ncnn_files.graph import Graph
+from nanodet.ncnn_files.unify import unify
 from nanodet.runtime.spec import Spec
-from nanodet.runtime.temporary import temporary_folder
 
 
 def trainable(model, config, file, report):

@@ -13,7 +13,7 @@ from nanodet.errors import NanodetError
 from nanodet.model.class_rows import check_class_order, matching_classes, take_rows
 from nanodet.model.load_plain import load_plain
 from nanodet.model.network import build_network
-from nanodet.runtime.names import shortened
+from nanodet.text.names import shortened
 
 KEY = "nanodet"  # where our checkpoints carry their config
 

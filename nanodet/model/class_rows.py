@@ -3,7 +3,7 @@
 import torch
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.names import is_numbering, match_names, shortened
+from nanodet.text.names import is_numbering, match_names, shortened
 
 
 def matching_classes(class_names, theirs, file):

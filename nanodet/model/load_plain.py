@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from nanodet.errors import NanodetError
+from nanodet.files.expansion import check_expansion, parts_of
+from nanodet.files.inputs import CHECKPOINT, open_input
 from nanodet.model.pickle_calls import DAMAGED, Refused
 from nanodet.model.pickle_scan import LONGEST, scan
-from nanodet.runtime.expansion import check_expansion, parts_of
-from nanodet.runtime.input_files import CHECKPOINT, open_input
 
 _UNPACKED = 10  # times its size, that a file may become; torch itself compresses nothing
 _SLACK = 1 << 20  # bytes

@@ -5,9 +5,9 @@ from pathlib import Path
 import torch
 
 from nanodet.errors import NanodetError
+from nanodet.files.files import sha256
+from nanodet.hub.download import address, cache_folder, download
 from nanodet.model.load_plain import load_plain
-from nanodet.runtime.files import sha256
-from nanodet.runtime.hub.download import address, cache_folder, download
 
 # published by torchvision; the file's name ends in the first digits of its SHA-256
 URLS = {

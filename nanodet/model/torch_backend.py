@@ -7,7 +7,7 @@ from nanodet.runtime.spec import Spec
 
 
 class TorchBackend:
-    """A checkpoint as a `nanodet.runtime.backends.Backend`.
+    """A checkpoint as a `nanodet.runtime.engines.Backend`.
 
     Attributes:
         spec: made from the config: input size and fit of ``data.val``.

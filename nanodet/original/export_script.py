@@ -8,7 +8,7 @@ from nanodet.cli.main import run_command
 from nanodet.cli.packages import needed_packages
 from nanodet.errors import NanodetError
 from nanodet.original.arguments import height_width
-from nanodet.runtime.printable import say
+from nanodet.text.printable import say
 
 SUFFIX = {"onnx": ".onnx", "ncnn": ".param", "torchscript": ".torchscript.pth"}
 

@@ -9,11 +9,11 @@ import numpy as np
 
 from nanodet import Detector, NanodetError
 from nanodet.config import Config, config_from_dict
+from nanodet.detect.window import Window, check_display
+from nanodet.drawing.draw import draw
+from nanodet.images.image_file import read_picture
 from nanodet.runtime.detections import Detections
-from nanodet.runtime.draw import draw
-from nanodet.runtime.pictures import read_picture
-from nanodet.runtime.printable import say
-from nanodet.runtime.window import Window, check_display
+from nanodet.text.printable import say
 
 LOWEST = 0.05  # score from which `inference` lists boxes, as in the original
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from nanodet.compare.twins import NEEDED, count_twins
 from nanodet.errors import NanodetError
 from nanodet.evaluate.run import evaluate_model, evaluation_detector
-from nanodet.runtime.pictures import read_picture
+from nanodet.images.image_file import read_picture
 
 TWIN_PICTURES = 200  # at most so many, where there are no annotations
 

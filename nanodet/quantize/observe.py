@@ -7,7 +7,7 @@ import numpy as np
 
 from nanodet.errors import NanodetError
 from nanodet.quantize.thresholds import BINS, Histogram
-from nanodet.runtime.backends.ncnn import own_mat
+from nanodet.runtime.engines.ncnn import own_mat
 
 
 @dataclass
@@ -31,7 +31,7 @@ def observe(net, spec, layers, tensors, step=lambda: None):
     Args:
         net: a loaded ``ncnn.Net`` in floating point.
         spec: names the input.
-        layers: the `nanodet.runtime.ncnn_graph.Layer` to look at, with one input each.
+        layers: the `nanodet.ncnn_files.graph.Layer` to look at, with one input each.
         tensors: float32 (1, 3, H, W) each, at one size.
         step: called after each picture of each pass.
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from nanodet.compare.tensors import picture_paths
 from nanodet.errors import NanodetError
-from nanodet.runtime.pictures import picture_size, read_picture
+from nanodet.images.image_file import picture_size, read_picture
 from nanodet.runtime.preprocess import preprocess
 
 

@@ -6,6 +6,10 @@ from pathlib import Path
 
 from nanodet.errors import NanodetError
 from nanodet.evaluate.source import config_for, given, of_config
+from nanodet.files.files import sha256, text_name
+from nanodet.files.incoming import published, read_steadily
+from nanodet.files.publish import check_publishable, publish, publishing, working_folder
+from nanodet.ncnn_files.weights import load_weights, weights_to_bytes
 from nanodet.quantize import choose
 from nanodet.quantize.distortion import Distortion
 from nanodet.quantize.judge import ApJudge, TwinJudge
@@ -21,15 +25,11 @@ from nanodet.quantize.report import Quantised, layer_table, summary
 from nanodet.quantize.rewrite import CONVOLUTIONS, INT8, rewrite
 from nanodet.quantize.sensitivity import measure_layers
 from nanodet.quantize.timing import load, model_times
-from nanodet.runtime.backends.ncnn import NcnnBackend, has_fp16_arithmetic
 from nanodet.runtime.detector import find_model
-from nanodet.runtime.files import sha256, text_name
-from nanodet.runtime.incoming import published, read_steadily
-from nanodet.runtime.names import shortened
-from nanodet.runtime.ncnn_weights import load_weights, weights_to_bytes
-from nanodet.runtime.printable import printable, say
-from nanodet.runtime.progress import Progress
-from nanodet.runtime.publish import check_publishable, publish, publishing, working_folder
+from nanodet.runtime.engines.ncnn import NcnnBackend, has_fp16_arithmetic
+from nanodet.text.names import shortened
+from nanodet.text.printable import printable, say
+from nanodet.text.progress import Progress
 
 BEST = "best"
 LIMIT, MAX_DROP = 200, 0.5

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from nanodet.ncnn_files.graph import Graph
+from nanodet.ncnn_files.weights import Stored
 from nanodet.quantize.thresholds import LEVELS
-from nanodet.runtime.ncnn_graph import Graph
-from nanodet.runtime.ncnn_weights import Stored
 
 CONVOLUTIONS = ("Convolution", "ConvolutionDepthWise")
 INT8, FP16, TABLE = "int8", "fp16", "table"
@@ -24,7 +24,7 @@ def rewrite(graph, weights, precisions, thresholds, observed):
     """Return the graph and the weights of the mixed model.
 
     Args:
-        graph, weights: the floating-point model, see `nanodet.runtime.ncnn_weights`; not changed.
+        graph, weights: the floating-point model, see `nanodet.ncnn_files.weights`; not changed.
         precisions: name of each convolution to ``int8``, or how a floating-point layer's weights
             are stored: ``fp16`` or ``table`` (one byte each into 256 values; the arithmetic stays
             floating point).

@@ -5,9 +5,9 @@ import time
 import numpy as np
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.backends.ncnn import own_mat, set_options
-from nanodet.runtime.ncnn_graph import Graph, Layer
-from nanodet.runtime.ncnn_weights import weights_to_bytes
+from nanodet.ncnn_files.graph import Graph, Layer
+from nanodet.ncnn_files.weights import weights_to_bytes
+from nanodet.runtime.engines.ncnn import own_mat, set_options
 
 LAYER_RUNS, MODEL_RUNS = 60, 120
 _WARM_UP = 5
@@ -29,7 +29,7 @@ def layer_times(layer, shape, variants, runs=LAYER_RUNS):
     """Return the median seconds of one layer in each of its forms, one thread, taking turns.
 
     Args:
-        layer: a `nanodet.runtime.ncnn_graph.Layer`, floating point.
+        layer: a `nanodet.ncnn_files.graph.Layer`, floating point.
         shape: (channels, height, width) of its input.
         variants: list of (layer, parts): the forms.
         runs: of each form.

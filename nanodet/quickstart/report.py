@@ -7,9 +7,9 @@ from pathlib import Path
 from nanodet import __version__
 from nanodet.evaluate.plots import percent
 from nanodet.evaluate.sheet import validation_sheet
-from nanodet.runtime.files import write_text
-from nanodet.runtime.pictures import write_picture
-from nanodet.runtime.printable import printable
+from nanodet.files.files import write_text
+from nanodet.images.image_file import write_picture
+from nanodet.text.printable import printable
 
 
 def write_report(out, config, annotations, detections, rows, results, times, seconds):

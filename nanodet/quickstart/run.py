@@ -12,12 +12,12 @@ from nanodet.bench.turns import measure
 from nanodet.data.read import read_annotations
 from nanodet.evaluate.run import evaluate_model, evaluation_detector
 from nanodet.export.export import export
+from nanodet.files.files import make_folder, text_name
 from nanodet.quickstart import EPOCHS, PICTURES
 from nanodet.quickstart.config import quickstart_config
 from nanodet.quickstart.report import write_report
 from nanodet.quickstart.shapes import draw_set
-from nanodet.runtime.files import make_folder, text_name
-from nanodet.runtime.printable import say
+from nanodet.text.printable import say
 from nanodet.train.checkpoints import BEST
 from nanodet.train.run_folder import CONFIG
 from nanodet.train.trainer import train

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from nanodet.runtime.files import make_folder, write_text
+from nanodet.files.files import make_folder, write_text
 
 CLASSES = ("circle", "square", "triangle", "star")
 SIZES = ((240, 180), (180, 240), (200, 200))  # (width, height) of pictures

@@ -47,7 +47,7 @@ def decode(
     """Turn one network output into boxes in network pixels (paper 4, "Inference details").
 
     Args:
-        output: float32 (points, classes + 4 (reg_max + 1)), see `nanodet.runtime.backends`.
+        output: float32 (points, classes + 4 (reg_max + 1)), see `nanodet.runtime.engines`.
         spec: the model's `Spec`.
         input_size: (width, height) of the tensor that gave ``output``.
         score: (point, class) pairs must score above it; None takes the spec's.

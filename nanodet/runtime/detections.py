@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from nanodet.runtime.printable import json_text
+from nanodet.text.printable import json_text
 
 
 @dataclass

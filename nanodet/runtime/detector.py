@@ -4,14 +4,13 @@ import os
 from pathlib import Path
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.brief import brief
+from nanodet.files.files import text_name
+from nanodet.files.incoming import is_file
+from nanodet.files.inputs import absence
 from nanodet.runtime.decode import decode
 from nanodet.runtime.detections import Detections
-from nanodet.runtime.files import text_name
 from nanodet.runtime.fit import FITS
 from nanodet.runtime.forks import fork_count, is_inherited, keep_in_children
-from nanodet.runtime.incoming import is_file
-from nanodet.runtime.input_files import absence
 from nanodet.runtime.options import (
     PRECISIONS,
     check_choice,
@@ -22,6 +21,7 @@ from nanodet.runtime.options import (
 )
 from nanodet.runtime.preprocess import preprocess
 from nanodet.runtime.spec import check_input_size
+from nanodet.text.brief import brief
 
 ENGINES = ("onnxruntime", "openvino")  # for .onnx files
 CHECKPOINTS = (".ckpt", ".pth")
@@ -46,7 +46,7 @@ class Detector:
         engine: what runs an ``.onnx`` file, ``onnxruntime`` (the default) or ``openvino``.
         score, nms_iou, per_level, per_picture, class_agnostic_nms: thresholds and kind of NMS, see
             `nanodet.runtime.decode.decode`; None takes the model's.
-        precision: of the arithmetic of a ``.param``, see `nanodet.runtime.backends.ncnn`; other
+        precision: of the arithmetic of a ``.param``, see `nanodet.runtime.engines.ncnn`; other
             kinds of model have ``fp32`` alone.
 
     Attributes:
@@ -116,7 +116,7 @@ class Detector:
         return self.decode(self.run(tensor), placement, picture.shape)
 
     def run(self, tensor):
-        """Return the raw output of a tensor, see `nanodet.runtime.backends.Backend.run`."""
+        """Return the raw output of a tensor, see `nanodet.runtime.engines.Backend.run`."""
         if self._forks != fork_count():
             self._reload()
         if self.spec.form == "boxes":
@@ -186,7 +186,7 @@ def find_model(path):
     """Return the path of a model given by its path or its published name.
 
     Nothing is written, but for a published model that the cache lacks; what an export left that was
-    killed is read where it lies, see `nanodet.runtime.incoming`.
+    killed is read where it lies, see `nanodet.files.incoming`.
     """
     if not isinstance(path, (str, os.PathLike)):
         raise NanodetError(f"model: must be the path or the name of one, not {brief(path)}")
@@ -194,7 +194,7 @@ def find_model(path):
         return str(path)
     if os.path.isdir(path):
         raise NanodetError(f"{path}: is a folder; give one model file in it")
-    from nanodet.runtime.hub.models import meant, model_file
+    from nanodet.hub.models import meant, model_file
 
     found = model_file(path)
     if not is_file(found):
@@ -222,15 +222,15 @@ def _load_backend(path, config, threads, precision, engine):
         # scripts pass the config with every model; an exported one carries its spec
         config = None
     if suffix == ".onnx" and engine == "openvino":
-        from nanodet.runtime.backends.openvino import OpenvinoBackend
+        from nanodet.runtime.engines.openvino import OpenvinoBackend
 
         return OpenvinoBackend(path, threads)
     if suffix == ".onnx":
-        from nanodet.runtime.backends.onnx import OnnxBackend
+        from nanodet.runtime.engines.onnx import OnnxBackend
 
         return OnnxBackend(path, threads)
     if suffix == ".param":
-        from nanodet.runtime.backends.ncnn import NcnnBackend
+        from nanodet.runtime.engines.ncnn import NcnnBackend
 
         return NcnnBackend(path, threads, precision)
     raise NanodetError(f"{path}: unknown kind of model; known: .ckpt, .pth, .onnx, .param")

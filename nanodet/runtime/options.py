@@ -11,7 +11,7 @@ import threading
 import numpy as np
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.brief import brief
+from nanodet.text.brief import brief
 
 MOST_THREADS = 1024
 PRECISIONS = ("fp32", "bf16", "fp16")  # of the arithmetic; how weights are stored is the file's

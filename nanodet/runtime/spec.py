@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.brief import brief
-from nanodet.runtime.files import write_text
+from nanodet.files.files import write_text
+from nanodet.files.inputs import SPEC, read_text
+from nanodet.files.json_keys import JsonKeys, parse_json
 from nanodet.runtime.fit import ALIGNMENT, FITS
-from nanodet.runtime.input_files import SPEC, read_text
-from nanodet.runtime.json_keys import JsonKeys, parse_json
-from nanodet.runtime.names import LONGEST, is_short
 from nanodet.runtime.options import LARGEST_SIDE, MOST_BATCH, MOST_BOXES
-from nanodet.runtime.printable import json_text
+from nanodet.text.brief import brief
+from nanodet.text.names import LONGEST, is_short
+from nanodet.text.printable import json_text
 
 # what a model gives, and the lowest format whose readers know of it; see docs/spec.md
 FORMS = {"distributions": 1, "boxes": 2}

@@ -5,8 +5,8 @@ from pathlib import Path
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
+from nanodet.files.files import replacing
 from nanodet.model.save_plain import save_plain
-from nanodet.runtime.files import replacing
 
 LAST = "model_last.ckpt"
 BEST = "model_best/model_best.ckpt"

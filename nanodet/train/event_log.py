@@ -7,7 +7,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.loggers.logger import rank_zero_experiment
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.files import DISK_ERRORS, unwritable
+from nanodet.files.files import DISK_ERRORS, unwritable
 
 
 class EventLog(TensorBoardLogger):

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pytorch_lightning.callbacks import Callback
 
-from nanodet.runtime.files import replacing, unwritable
-from nanodet.runtime.input_files import METRICS, read_bytes
+from nanodet.files.files import replacing, unwritable
+from nanodet.files.inputs import METRICS, read_bytes
 from nanodet.train.saved_rows import saved_rows
 
 NAME = "metrics.csv"

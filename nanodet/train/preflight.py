@@ -9,7 +9,7 @@ from pathlib import Path
 from nanodet.data.workers import SHARED_MEMORY, shared_memory_suffices
 from nanodet.errors import NanodetError
 from nanodet.evaluate.coco_metrics import check_pycocotools
-from nanodet.runtime.files import check_folder_writable
+from nanodet.files.files import check_folder_writable
 from nanodet.runtime.fit import ALIGNMENT, nearest_aligned, place, round_up
 from nanodet.train.checkpoints import BEST, LAST
 from nanodet.train.divergence import not_finite

@@ -10,7 +10,7 @@ from nanodet.evaluate.plots import (
     write_class_table,
 )
 from nanodet.evaluate.sheet import validation_sheet
-from nanodet.runtime.pictures import write_picture
+from nanodet.images.image_file import write_picture
 from nanodet.train.metrics_csv import NAME
 
 TABLE, PRECISION_RECALL, CONFUSION = (

@@ -6,8 +6,8 @@ from nanodet.config import config_to_dict
 from nanodet.config.follow import take_classes
 from nanodet.errors import NanodetError
 from nanodet.model.checkpoint import read_checkpoint
-from nanodet.runtime.brief import brief
-from nanodet.runtime.names import levelled, shortened
+from nanodet.text.brief import brief
+from nanodet.text.names import levelled, shortened
 from nanodet.train.divergence import not_finite, optimizer_tensors
 
 # what a checkpoint's weights, averages and optimiser state were made with

@@ -10,10 +10,10 @@ from pytorch_lightning.callbacks import Callback
 
 from nanodet.config import save_config
 from nanodet.errors import NanodetError
-from nanodet.runtime.files import make_folder, real_path
-from nanodet.runtime.input_files import absence
-from nanodet.runtime.locks import locked
-from nanodet.runtime.temporary import remove_abandoned
+from nanodet.files.files import make_folder, real_path
+from nanodet.files.inputs import absence
+from nanodet.files.locks import locked
+from nanodet.files.temporary import remove_abandoned
 from nanodet.train.checkpoints import BEST, LAST
 from nanodet.train.metrics_csv import NAME
 from nanodet.train.report import REPORT

@@ -8,7 +8,7 @@ from nanodet.data.reading import Reading
 from nanodet.data.summary import check_objects, describe, summarise, untaught, warnings_of
 from nanodet.data.tell import tell_reading
 from nanodet.errors import NanodetError
-from nanodet.runtime.names import shortened
+from nanodet.text.names import shortened
 
 
 def read_sets(config, file, say):

@@ -19,10 +19,10 @@ from nanodet.data.workers import death_of_worker
 from nanodet.errors import NanodetError
 from nanodet.evaluate.coco_metrics import has_objects
 from nanodet.evaluate.run import evaluate_model, evaluation_detector, format_table
+from nanodet.files.files import make_folder
 from nanodet.model.network import build_network
-from nanodet.runtime.files import make_folder
-from nanodet.runtime.printable import say
-from nanodet.runtime.stopping import Stopped
+from nanodet.stopping import Stopped
+from nanodet.text.printable import say
 from nanodet.train.checkpoints import BEST, LAST, AtomicCheckpointIO, Checkpoints, save_metric
 from nanodet.train.cpu import denormals_flushed, keep_memory
 from nanodet.train.device import trainer_devices

@@ -8,13 +8,13 @@ from types import SimpleNamespace
 from nanodet.config.beside import INTERMEDIATE
 from nanodet.errors import NanodetError
 from nanodet.export.stages import BOXES, RAW, SIMPLIFIED, STATIC, batch_stage
-from nanodet.runtime.backends.ncnn import NcnnBackend, check_files, check_graph, has_fp16_arithmetic
-from nanodet.runtime.files import real_path, sha256
-from nanodet.runtime.hub.models import model_file
-from nanodet.runtime.incoming import files_in, is_file, read_steadily
-from nanodet.runtime.input_files import ONNX, absence
-from nanodet.runtime.ncnn_parameters import check_parameters
-from nanodet.runtime.ncnn_weights import load_weights
+from nanodet.files.files import real_path, sha256
+from nanodet.files.incoming import files_in, is_file, read_steadily
+from nanodet.files.inputs import ONNX, absence
+from nanodet.hub.models import model_file
+from nanodet.ncnn_files.parameters import check_parameters
+from nanodet.ncnn_files.weights import load_weights
+from nanodet.runtime.engines.ncnn import NcnnBackend, check_files, check_graph, has_fp16_arithmetic
 from nanodet.runtime.spec import Spec, check_input_size
 
 SUFFIXES = (".onnx", ".param")
@@ -123,8 +123,8 @@ def kind_of(graph, weights):
     """Return ``fp32``, ``fp16`` or ``int8`` by how an ncnn model keeps its main weights.
 
     Args:
-        graph: a `nanodet.runtime.ncnn_graph.Graph`.
-        weights: as `nanodet.runtime.ncnn_weights.load_weights` gives them.
+        graph: a `nanodet.ncnn_files.graph.Graph`.
+        weights: as `nanodet.ncnn_files.weights.load_weights` gives them.
     """
     storages = {stored.storage for parts in weights.values() for stored in parts.values()}
     if storages & {"int8", "table"} or any(
@@ -149,7 +149,7 @@ def _open_onnx(path, threads):
     if importlib.util.find_spec("onnxruntime") is None:
         stage.skipped = "onnxruntime is not installed"
         return stage
-    from nanodet.runtime.backends.onnx import OnnxBackend
+    from nanodet.runtime.engines.onnx import OnnxBackend
 
     _load(stage, lambda: OnnxBackend(path, threads, strict=False), _onnx_hash_problem)
     if stage.ends_in_boxes:
@@ -169,7 +169,7 @@ def _open_openvino(path, threads, beside):
     if importlib.util.find_spec("openvino") is None:
         stage.skipped = "openvino is not installed"
         return stage
-    from nanodet.runtime.backends.openvino import OpenvinoBackend
+    from nanodet.runtime.engines.openvino import OpenvinoBackend
 
     return _load(stage, lambda: OpenvinoBackend(path, threads, strict=False))
 

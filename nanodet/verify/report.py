@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import nanodet
 from nanodet.compare.outputs import HEAD, format_figures
-from nanodet.runtime.printable import printable
+from nanodet.text.printable import printable
 
 WIDTH = 20
 

@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.brief import brief
+from nanodet.files.incoming import is_file
 from nanodet.runtime.decode import decode
 from nanodet.runtime.fit import ALIGNMENT
-from nanodet.runtime.incoming import is_file
 from nanodet.runtime.preprocess import preprocess
 from nanodet.runtime.spec import Spec
+from nanodet.text.brief import brief
 
 PREPROCESSING = {
     "input.mean": lambda spec: list(spec.mean),

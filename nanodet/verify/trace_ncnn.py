@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.backends.ncnn import own_mat
-from nanodet.runtime.ncnn_weights import load_weights
+from nanodet.ncnn_files.weights import load_weights
+from nanodet.runtime.engines.ncnn import own_mat
 from nanodet.verify.trace import Convolution, Value
 
 _KINDS = ("Convolution", "ConvolutionDepthWise")

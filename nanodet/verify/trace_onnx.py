@@ -5,7 +5,7 @@ import onnx
 import onnxruntime
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.incoming import published
+from nanodet.files.incoming import published
 from nanodet.verify.trace import Convolution, Value
 
 

@@ -8,12 +8,12 @@ from nanodet.compare.tensors import COUNT, generated_picture, picture_paths, spr
 from nanodet.config.schema import Evaluator
 from nanodet.errors import NanodetError
 from nanodet.evaluate.source import config_of, given, of_config
+from nanodet.files.files import check_writable, write_text
+from nanodet.images.image_file import read_picture
+from nanodet.ncnn_files.weights import load_weights
 from nanodet.runtime.detector import Detector
-from nanodet.runtime.files import check_writable, write_text
-from nanodet.runtime.ncnn_weights import load_weights
-from nanodet.runtime.pictures import read_picture
-from nanodet.runtime.printable import json_text
-from nanodet.runtime.progress import Progress
+from nanodet.text.printable import json_text
+from nanodet.text.progress import Progress
 from nanodet.verify import run
 from nanodet.verify.artefacts import CHECKPOINTS, find_models, kind_of, open_stages
 from nanodet.verify.diagnose import Diagnosis

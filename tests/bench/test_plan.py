@@ -4,7 +4,7 @@ import pytest
 
 from nanodet.bench.plan import STANDARD, STRICT, effort_of, plan_entries, split_size
 from nanodet.errors import NanodetError
-from nanodet.runtime.backends.ncnn import has_fp16_arithmetic
+from nanodet.runtime.engines.ncnn import has_fp16_arithmetic
 
 GRAPH = "7767517\n2 2\nInput in 0 1 data\nReLU relu 1 1 data out\n"
 

@@ -15,9 +15,9 @@ import pytest
 
 from nanodet import Detector
 from nanodet.compare.tensors import generated_picture
+from nanodet.detect.window import IMPORT_PACKAGES
 from nanodet.export.stages import FP16, FP32
-from nanodet.runtime.pictures import write_picture
-from nanodet.runtime.window import IMPORT_PACKAGES
+from nanodet.images.image_file import write_picture
 
 requirements = pytest.importorskip("packaging.requirements")
 

@@ -26,7 +26,7 @@ from scripted_adb import ScriptedAdb
 
 from nanodet.bench.target import adb
 from nanodet.cli.main import main
-from nanodet.runtime.printable import json_text, printable
+from nanodet.text.printable import json_text, printable
 
 
 @pytest.fixture(scope="module")

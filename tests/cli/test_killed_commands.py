@@ -14,12 +14,12 @@ from nanodet.compare.tensors import generated_picture
 from nanodet.export.export import export
 from nanodet.export.import_ncnn import import_model
 from nanodet.export.stages import FP32
+from nanodet.files.files import sha256
+from nanodet.hub.models import fetch_model
+from nanodet.images.image_file import write_picture
 from nanodet.model.checkpoint import read_checkpoint
 from nanodet.model.torch_backend import TorchBackend
 from nanodet.quantize.quantize import quantize
-from nanodet.runtime.files import sha256
-from nanodet.runtime.hub.models import fetch_model
-from nanodet.runtime.pictures import write_picture
 
 NAME = "nanodet-m_320"
 

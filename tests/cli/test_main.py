@@ -119,12 +119,15 @@ def test_a_package_that_is_not_installed_is_one_line(root, tmp_path):
     )
 
 
-def test_the_runtime_imports_neither_torch_nor_lightning(root):
+def test_the_rooms_that_detect_import_neither_torch_nor_lightning(root):
+    rooms = ("text", "files", "images", "ncnn_files", "runtime", "drawing", "detect", "hub")
+    files = (path for room in rooms for path in (root / "nanodet" / room).rglob("*.py"))
+    modules = sorted(".".join(path.relative_to(root).with_suffix("").parts) for path in files)
+    modules.remove("nanodet.drawing.canvas")  # matplotlib's
     code = (
         "import sys; import nanodet; from nanodet import Detector, Detections;"
-        "import nanodet.runtime.detect, nanodet.runtime.sources, nanodet.runtime.draw,"
-        "nanodet.runtime.backends.ncnn, nanodet.runtime.backends.onnx, nanodet.cli.main;"
-        "bad = {'torch', 'pytorch_lightning', 'onnx', 'pycocotools', 'matplotlib'} & set(sys.modules);"
+        f"import {', '.join(modules)}, nanodet.cli.main;".replace(".__init__", "")
+        + "bad = {'torch', 'pytorch_lightning', 'onnx', 'pycocotools', 'matplotlib'} & set(sys.modules);"
         "sys.exit(str(bad) if bad else 0)"
     )
     done = subprocess.run(

@@ -9,10 +9,10 @@ import time
 
 import pytest
 
+from nanodet import stopping
 from nanodet.cli.main import run_command
 from nanodet.errors import NanodetError
-from nanodet.runtime import stopping
-from nanodet.runtime.stopping import SIGNALS, Stopping, check_stopped, held_back
+from nanodet.stopping import SIGNALS, Stopping, check_stopped, held_back
 
 LINES = {
     signal.SIGINT: "nanodet: stopped\n",
@@ -115,7 +115,7 @@ import sys
 import numpy as np
 import onnxruntime
 from nanodet.cli.main import run_command
-from nanodet.runtime import stopping
+from nanodet import stopping
 stopping.PATIENCE_S, stopping.ANSWER_S = 1.0, 0.3
 
 def run():

@@ -5,8 +5,8 @@ from pathlib import Path
 import yaml
 
 from nanodet.config import load_config
+from nanodet.hub.catalogue import CATALOGUE
 from nanodet.quickstart.shapes import CLASSES, draw_set
-from nanodet.runtime.hub.catalogue import CATALOGUE
 from nanodet.train.trainer import train
 
 CONFIG = Path(__file__).resolve().parents[2] / "config" / "nanodet-m_custom.yml"

@@ -8,7 +8,7 @@ from turned_pictures import annotate, write_turned
 from nanodet.data.check_images import BadPictures, read_headers
 from nanodet.data.read import read_annotations
 from nanodet.errors import NanodetError
-from nanodet.runtime.pictures import check_picture, picture_header, read_picture
+from nanodet.images.image_file import check_picture, picture_header, read_picture
 
 SUFFIXES = (".jpg", ".png", ".webp", ".avif", ".bmp", ".tif", ".ppm", ".jp2", ".gif")
 

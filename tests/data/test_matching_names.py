@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from nanodet.data.classes import match_classes
 from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
-from nanodet.runtime.names import levelled, match_names
+from nanodet.text.names import levelled, match_names
 
 
 @pytest.mark.parametrize(

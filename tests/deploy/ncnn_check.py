@@ -4,10 +4,10 @@ from ncnn_worker import vouch
 from probe import ProbeError
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.backends import check_form
-from nanodet.runtime.ncnn_graph import Graph
-from nanodet.runtime.ncnn_shapes import blob_shapes
-from nanodet.runtime.ncnn_weights import load_weights
+from nanodet.ncnn_files.graph import Graph
+from nanodet.ncnn_files.shapes import blob_shapes
+from nanodet.ncnn_files.weights import load_weights
+from nanodet.runtime.engines import check_form
 from nanodet.runtime.spec import Spec
 
 SIZE = (160, 96)

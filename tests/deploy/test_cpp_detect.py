@@ -12,8 +12,8 @@ import pytest
 from cpp_detect import run
 
 from nanodet.compare.tensors import generated_picture
+from nanodet.images.image_file import read_picture
 from nanodet.runtime.detector import Detector
-from nanodet.runtime.pictures import read_picture
 
 IOU, SCORE = 0.99, 0.003
 

@@ -14,7 +14,7 @@ from endless_onnx import damaged_files, hostile_models
 
 from nanodet.errors import NanodetError
 from nanodet.export.stages import FP32, SIMPLIFIED
-from nanodet.runtime.onnx_check import check_onnx
+from nanodet.runtime.engines.onnx_check import check_onnx
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,9 @@ from moving_pictures import write_video
 from small_disk import as_root, filled, mounted
 
 from nanodet.export.stages import FP32, SIMPLIFIED
-from nanodet.runtime.files import sha256
-from nanodet.runtime.incoming import INCOMING, MANIFEST
-from nanodet.runtime.publish import publish, publishing, working_folder
+from nanodet.files.files import sha256
+from nanodet.files.incoming import INCOMING, MANIFEST
+from nanodet.files.publish import publish, publishing, working_folder
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".ppm", ".webp"])

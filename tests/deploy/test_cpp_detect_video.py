@@ -65,7 +65,7 @@ def test_devices_are_cameras(cpp_programs, small, tmp_path):
 
 
 def test_videos_are_judged_as_in_python(cpp_programs, small, tmp_path):
-    """By what their containers say; tests/runtime/test_containers.py has Python's verdicts."""
+    """By what their containers say; tests/detect/test_containers.py has Python's verdicts."""
     lines = tmp_path / "out.jsonl"
     for name, frames in misleading_videos(tmp_path).items():
         run(cpp_programs.detect, small, tmp_path / name, "--jsonl", lines)

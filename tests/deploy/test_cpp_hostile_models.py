@@ -12,9 +12,9 @@ from strangers import check_agree, sets, some
 from nanodet.bench.subject import fit_graph
 from nanodet.errors import NanodetError
 from nanodet.export.stages import FP32
-from nanodet.runtime.ncnn_graph import Graph
-from nanodet.runtime.ncnn_parameters import KINDS
-from nanodet.runtime.ncnn_shapes import blob_shapes
+from nanodet.ncnn_files.graph import Graph
+from nanodet.ncnn_files.parameters import KINDS
+from nanodet.ncnn_files.shapes import blob_shapes
 
 FEW = 3  # each in a process of its own
 

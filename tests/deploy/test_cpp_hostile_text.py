@@ -9,7 +9,7 @@ from box_model import write_box_model
 from hostile_text import LINES, NAME, assert_harmless
 from moving_pictures import grey
 
-from nanodet.runtime.printable import printable
+from nanodet.text.printable import printable
 
 NOT_TEXT = os.fsdecode(b"caf\xe9\xed\xa0\x80\xf5")
 

@@ -10,7 +10,7 @@ import pytest
 from cpp_detect import fails, run
 from moving_pictures import grey, write_video
 
-from nanodet.runtime.temporary import remove_abandoned
+from nanodet.files.temporary import remove_abandoned
 
 # as a stranger would who knows how an earlier version called them: exec keeps the process's number
 PLANTED = """

@@ -12,9 +12,9 @@ from detect_worker import Worker
 from needs import need
 from strangers import check_agree, sets, some
 
+from nanodet.drawing.draw import class_colour
 from nanodet.export.stages import SIMPLIFIED
 from nanodet.runtime.detector import Detector
-from nanodet.runtime.draw import class_colour
 
 # the app's classes that know nothing of Android
 PLAIN = ("ViewGeometry", "StreamSizes", "ClassColours", "FrameRate", "Model", "ModelStore")

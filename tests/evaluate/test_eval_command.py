@@ -15,7 +15,7 @@ from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
 from nanodet.evaluate.run import evaluation_detector
 from nanodet.evaluate.truth import guess_format
-from nanodet.runtime.files import write_text
+from nanodet.files.files import write_text
 from nanodet.runtime.spec import Spec
 
 pytest.importorskip("pycocotools")
@@ -94,7 +94,7 @@ def trained(small_checkpoint, tmp_path, monkeypatch):
     """A checkpoint whose config names two annotated pictures, by paths relative to where it ran."""
     import torch
 
-    from nanodet.runtime.pictures import write_picture
+    from nanodet.images.image_file import write_picture
 
     state = torch.load(small_checkpoint, weights_only=True)
     for i in range(2):

@@ -12,8 +12,8 @@ from nanodet.evaluate.coco_metrics import evaluate_detections
 from nanodet.evaluate.confusion import confusion_matrix
 from nanodet.evaluate.run import format_table
 from nanodet.evaluate.sheet import contact_sheet, validation_sheet
+from nanodet.images.image_file import write_picture
 from nanodet.runtime.detections import Detections
-from nanodet.runtime.pictures import write_picture
 
 plots = pytest.importorskip("nanodet.evaluate.plots")
 pytest.importorskip("matplotlib")

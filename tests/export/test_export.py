@@ -17,8 +17,8 @@ from nanodet.compare.outputs import FULL, compare_stages
 from nanodet.compare.tensors import generated_picture, picture_tensors
 from nanodet.export.export import default_name, export
 from nanodet.export.stages import FP16, FP32, RAW, SIMPLIFIED
+from nanodet.files.files import sha256
 from nanodet.model.torch_backend import TorchBackend
-from nanodet.runtime.files import sha256
 from nanodet.runtime.spec import ONNX_METADATA_KEY, Spec
 
 

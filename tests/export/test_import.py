@@ -23,8 +23,8 @@ from nanodet.export.stages import FP16, FP32
 from nanodet.model.checkpoint import read_checkpoint, take_matching
 from nanodet.model.network import build_network
 from nanodet.model.torch_backend import TorchBackend
-from nanodet.runtime.ncnn_graph import Graph
-from nanodet.runtime.ncnn_weights import Stored, load_weights, weights_to_bytes
+from nanodet.ncnn_files.graph import Graph
+from nanodet.ncnn_files.weights import Stored, load_weights, weights_to_bytes
 from nanodet.runtime.spec import Spec
 
 

@@ -16,9 +16,9 @@ from nanodet.cli.main import main
 from nanodet.compare.tensors import generated_picture, picture_tensors
 from nanodet.export.export import export
 from nanodet.export.stages import BOXES, FP16, FP32, RAW, SIMPLIFIED, chosen_stages
+from nanodet.files.files import sha256
 from nanodet.model.torch_backend import TorchBackend
 from nanodet.runtime.decode import decode
-from nanodet.runtime.files import sha256
 from nanodet.runtime.spec import Spec
 from nanodet.verify.report import format_report
 from nanodet.verify.verify import verify

@@ -15,9 +15,9 @@ from nanodet.export import onnx_nms
 from nanodet.export.compare_boxes import compare_boxes
 from nanodet.export.export import export
 from nanodet.export.stages import SIMPLIFIED
-from nanodet.runtime.backends.onnx import IOU_INPUT, SCORE_INPUT, OnnxBackend
+from nanodet.images.image_file import read_picture
 from nanodet.runtime.decode import decode
-from nanodet.runtime.pictures import read_picture
+from nanodet.runtime.engines.onnx import IOU_INPUT, SCORE_INPUT, OnnxBackend
 from nanodet.runtime.spec import Spec
 
 

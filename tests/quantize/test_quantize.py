@@ -14,11 +14,11 @@ from nanodet import Detector, NanodetError
 from nanodet.compare.tensors import generated_picture
 from nanodet.data.reading import Reading
 from nanodet.export.stages import FP16, FP32
+from nanodet.files.files import sha256
+from nanodet.images.image_file import write_picture
+from nanodet.ncnn_files.graph import Graph
+from nanodet.ncnn_files.weights import load_weights, weights_to_bytes
 from nanodet.quantize.quantize import quantize
-from nanodet.runtime.files import sha256
-from nanodet.runtime.ncnn_graph import Graph
-from nanodet.runtime.ncnn_weights import load_weights, weights_to_bytes
-from nanodet.runtime.pictures import write_picture
 from nanodet.runtime.spec import Spec
 from nanodet.verify.verify import verify
 

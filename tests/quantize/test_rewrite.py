@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nanodet.ncnn_files.graph import Graph
+from nanodet.ncnn_files.weights import Stored, weights_to_bytes
 from nanodet.quantize.observe import Observed
 from nanodet.quantize.rewrite import FP16, INT8, TABLE, rewrite, table_storage
 from nanodet.quantize.timing import load
-from nanodet.runtime.ncnn_graph import Graph
-from nanodet.runtime.ncnn_weights import Stored, weights_to_bytes
 
 POINTWISE = "Convolution      {name} 1 1 {a} {b} 0=16 1=1 5=1 6=256 9=2 -23310=1,0.1"
 DEPTHWISE = "ConvolutionDepthWise {name} 1 1 {a} {b} 0=16 1=3 4=1 5=1 6=144 7=16"

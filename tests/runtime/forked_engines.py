@@ -14,9 +14,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from nanodet.detect.sources import open_source
 from nanodet.errors import NanodetError
 from nanodet.runtime.detector import Detector
-from nanodet.runtime.sources import open_source
 
 LIMIT_S = 20  # for what takes a second at most
 PICTURE = np.random.default_rng(0).integers(0, 255, (90, 150, 3), np.uint8)

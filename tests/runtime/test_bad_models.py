@@ -14,9 +14,9 @@ from onnx import TensorProto, helper
 
 from nanodet import Detector, NanodetError
 from nanodet.export.stages import FP32
-from nanodet.runtime.ncnn_graph import Graph
-from nanodet.runtime.ncnn_shapes import blob_shapes
-from nanodet.runtime.ncnn_weights import layout
+from nanodet.ncnn_files.graph import Graph
+from nanodet.ncnn_files.shapes import blob_shapes
+from nanodet.ncnn_files.weights import layout
 from nanodet.runtime.spec import ONNX_METADATA_KEY, Spec
 
 SIZE = (160, 96)

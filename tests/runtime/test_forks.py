@@ -16,7 +16,7 @@ END = """
 import ctypes, os, sys
 import cv2, ncnn
 import nanodet.runtime.detector
-import nanodet.runtime.sources
+import nanodet.detect.sources
 libc = ctypes.CDLL(None)
 libc.strdup.restype = ctypes.c_void_p
 # gets the exit status: the number of standard output

@@ -13,7 +13,7 @@ from nanodet.cli.main import main
 from nanodet.errors import NanodetError
 from nanodet.export.stages import SIMPLIFIED
 from nanodet.runtime.detector import ENGINES, Detector
-from nanodet.runtime.onnx_check import check_onnx
+from nanodet.runtime.engines.onnx_check import check_onnx
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from nanodet import Detector, NanodetError
+from nanodet.drawing.draw import draw
+from nanodet.drawing.lettering import readable_names
 from nanodet.export.stages import FP32, SIMPLIFIED
 from nanodet.runtime.decode import MOST_CANDIDATES, decode
 from nanodet.runtime.detections import Detections
-from nanodet.runtime.draw import draw
-from nanodet.runtime.lettering import readable_names
 from nanodet.runtime.options import MOST_BYTES, check_pixels
 from nanodet.runtime.spec import Spec
 
@@ -43,7 +43,7 @@ PROGRAM = """
 import json, sys
 import numpy as np
 from nanodet import Detector, NanodetError
-from nanodet.runtime.draw import draw
+from nanodet.drawing.draw import draw
 
 model, cases, pictures = sys.argv[1], *map(json.loads, sys.argv[2:])
 found = []
@@ -127,7 +127,7 @@ def test_a_huge_picture_is_told_before_it_is_decoded(tmp_path):
     import struct
     import zlib
 
-    from nanodet.runtime.pictures import read_picture
+    from nanodet.images.image_file import read_picture
 
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.files import replacing, write_text
+from nanodet.files.files import replacing, write_text
 from nanodet.runtime.spec import Spec
 
 SPEC = Spec(class_names=("a", "Größe"), input_size=(512, 288), files={"m.bin": "0" * 64})

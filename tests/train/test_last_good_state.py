@@ -11,7 +11,7 @@ from kill_points import killed_at, left_at_every_call
 
 from nanodet import NanodetError
 from nanodet.config import load_config
-from nanodet.runtime.temporary import TEMPORARY
+from nanodet.files.temporary import TEMPORARY
 from nanodet.train.divergence import not_finite, optimizer_tensors
 from nanodet.train.run_folder import finish_moving, move_earlier_run
 from nanodet.train.trainer import train

@@ -15,9 +15,9 @@ from nanodet.config import config_from_dict, config_to_dict, load_config
 from nanodet.data.read import read_annotations
 from nanodet.export.stages import FP32
 from nanodet.export.trainable import checkpoint_of, published_checkpoint, trainable
+from nanodet.hub.catalogue import CATALOGUE
 from nanodet.model.network import build_network
 from nanodet.model.torch_backend import TorchBackend
-from nanodet.runtime.hub.catalogue import CATALOGUE
 from nanodet.train.initial_weights import initial_weights
 
 NAME = "nanodet-m_320"

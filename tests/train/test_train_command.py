@@ -18,7 +18,7 @@ import yaml
 from nanodet import Detector
 from nanodet.cli.main import main
 from nanodet.config import load_config
-from nanodet.runtime.pictures import read_picture
+from nanodet.images.image_file import read_picture
 
 
 def nanodet(root, *arguments):
@@ -317,7 +317,7 @@ FOLDERS = """
 import sys
 from pathlib import Path
 from nanodet.cli.main import main
-from nanodet.runtime.locks import locked
+from nanodet.files.locks import locked
 config, free = sys.argv[1], Path(sys.argv[2])
 for folder in ("/dev/null", config, f"{config}/run"):
     print(main(["train", config, f"save_dir={folder}"]))

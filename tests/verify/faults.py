@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from nanodet.runtime.files import sha256
-from nanodet.runtime.ncnn_graph import Graph
-from nanodet.runtime.ncnn_weights import load_weights, weights_to_bytes
+from nanodet.files.files import sha256
+from nanodet.ncnn_files.graph import Graph
+from nanodet.ncnn_files.weights import load_weights, weights_to_bytes
 
 
 def copy_export(exported, folder):
@@ -107,7 +107,7 @@ def quantise(param, target, only=None):
     """
     graph = Graph.load(param)
     weights = load_weights(param.with_suffix(".bin"), graph, param)
-    from nanodet.runtime.ncnn_weights import Stored
+    from nanodet.ncnn_files.weights import Stored
 
     for layer in graph.layers:
         if layer.kind != "Convolution" or layer.whole(1) != 1 or only not in (None, layer.name):

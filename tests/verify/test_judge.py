@@ -16,8 +16,8 @@ from nanodet.data.records import Annotations, Picture
 from nanodet.evaluate.coco_metrics import evaluate_detections
 from nanodet.evaluate.spread import spread_of_change
 from nanodet.export.stages import FP16, FP32
-from nanodet.runtime.backends.ncnn import NcnnBackend
 from nanodet.runtime.detections import Detections
+from nanodet.runtime.engines.ncnn import NcnnBackend
 from nanodet.runtime.spec import Spec
 from nanodet.verify.judge import Row, judge_ap, judge_twins, steady_twins
 

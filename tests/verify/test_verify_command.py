@@ -17,8 +17,8 @@ from nanodet.compare.tensors import generated_picture
 from nanodet.export import onnx_nms
 from nanodet.export.export import export
 from nanodet.export.stages import FP16, FP32, SIMPLIFIED
-from nanodet.runtime.backends.ncnn import has_fp16_arithmetic
-from nanodet.runtime.backends.onnx import OnnxBackend
+from nanodet.runtime.engines.ncnn import has_fp16_arithmetic
+from nanodet.runtime.engines.onnx import OnnxBackend
 from nanodet.verify.report import format_report
 from nanodet.verify.verify import verify
 
@@ -218,7 +218,7 @@ def test_nothing_to_judge_int8_by_is_said(exported_small, tmp_path):
     for param in (strict, tmp_path / "int8.param"):
         edit_weights(param, no_scores)
         mapping = json.loads(param.with_suffix(".json").read_text())
-        from nanodet.runtime.files import sha256
+        from nanodet.files.files import sha256
 
         mapping["files"] = {path.name: sha256(path) for path in (param, param.with_suffix(".bin"))}
         param.with_suffix(".json").write_text(json.dumps(mapping))

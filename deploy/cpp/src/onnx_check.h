@@ -1,4 +1,4 @@
-/// What an ONNX file may not hold, found before an engine reads it; as nanodet/runtime/onnx_check.py.
+/// What an ONNX file may not hold, found before an engine reads it; as nanodet/runtime/engines/onnx_check.py.
 #pragma once
 
 #include <string>

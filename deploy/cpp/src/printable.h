@@ -5,7 +5,7 @@
 
 namespace nanodet {
 
-/// Returns a text as one line that is only shown, as nanodet/runtime/printable.py does: what would
+/// Returns a text as one line that is only shown, as nanodet/text/printable.py does: what would
 /// steer a terminal becomes ``\x1b``, bytes that are no UTF-8 become ``\udce9``. Letters of all scripts
 /// stay as they are.
 std::string printable(const std::string& text);

@@ -7,7 +7,7 @@
 namespace nanodet {
 
 /// Returns where a file lies that was published at a path: there, or in the folder ``.incoming``, where
-/// it replaces that of the same name outside. nanodet/runtime/incoming.py says what counts there: what
+/// it replaces that of the same name outside. nanodet/files/incoming.py says what counts there: what
 /// its manifest lists, is no link, and would replace what it replaced then.
 std::string published(const std::string& path);
 

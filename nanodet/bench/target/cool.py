@@ -4,7 +4,7 @@ import sys
 import time
 
 from nanodet.bench.target.device import quote
-from nanodet.runtime.printable import say
+from nanodet.text.printable import say
 
 PATIENCE_S, EVERY_S = 300, 5
 # what a zone may sensibly show; some drivers pass off volts and amperes as temperatures

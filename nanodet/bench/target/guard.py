@@ -15,7 +15,7 @@ from importlib.resources import files
 from nanodet.bench.target.device import LinkLost, quote
 from nanodet.bench.target.limits import COMMAND_S, Lines, Overrun
 from nanodet.errors import NanodetError
-from nanodet.runtime.printable import say
+from nanodet.text.printable import say
 
 MARK = "@nanodet "
 BEAT_S, PAUSE_S = 4.0, 5  # between two signs of life; between two looks whether one has come

@@ -6,9 +6,9 @@ import cv2
 
 from nanodet.bench.plan import plan_entries
 from nanodet.errors import NanodetError
-from nanodet.runtime.backends.ncnn import check_files
-from nanodet.runtime.incoming import is_file, published
-from nanodet.runtime.pictures import read_picture
+from nanodet.files.incoming import is_file, published
+from nanodet.images.image_file import read_picture
+from nanodet.runtime.engines.ncnn import check_files
 from nanodet.runtime.spec import Spec
 
 PROGRAM, PICTURE, REPORT, RUN = "nanodet-bench", "picture.ppm", "report.json", "run"

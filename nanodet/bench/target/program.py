@@ -4,7 +4,7 @@ from pathlib import Path
 
 import nanodet
 from nanodet.errors import NanodetError
-from nanodet.runtime.input_files import PROGRAM, open_input
+from nanodet.files.inputs import PROGRAM, open_input
 
 # where deploy/cpp's preset aarch64 leaves it in a checkout
 DEFAULT = (

@@ -19,8 +19,8 @@ from nanodet.bench.target.parcel import PROGRAM, REPORT, REPORT_BYTES, RUN, Parc
 from nanodet.bench.target.program import check_machine, find_program
 from nanodet.bench.target.ssh import SshDevice
 from nanodet.errors import NanodetError
-from nanodet.runtime.printable import say
-from nanodet.runtime.temporary import temporary_folder
+from nanodet.files.temporary import temporary_folder
+from nanodet.text.printable import say
 
 ERROR = f"{PROGRAM}: error: "  # what its last line begins with when it fails
 

@@ -7,7 +7,7 @@ import subprocess
 
 from nanodet.bench.target.device import Device, quote
 from nanodet.errors import NanodetError
-from nanodet.runtime.temporary import temporary_folder
+from nanodet.files.temporary import temporary_folder
 
 LINK_FAILED = 255
 LONGEST_SOCKET = 80  # bytes; the system's limit is 108, and ssh adds some to the name

@@ -27,7 +27,7 @@ const char* const temporary = ".nanodet-tmp-";  // how their names begin
     throw Error(path + ": cannot be written (" + std::strerror(reason) + ")");
 }
 
-/// Whether a name is one that this file or nanodet/runtime/temporary.py gives.
+/// Whether a name is one that this file or nanodet/files/temporary.py gives.
 bool is_ours(const std::string& name) {
     const std::size_t length = std::strlen(temporary);
     if (name.compare(0, length, temporary) != 0) return false;

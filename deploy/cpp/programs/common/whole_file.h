@@ -9,7 +9,7 @@ namespace nanodet {
 ///
 /// It is called ``.nanodet-tmp-<random><ending>`` and locked while this process lives. Those that killed
 /// processes left are removed by the next that makes one in the same folder, also by
-/// nanodet/runtime/temporary.py, which does the same.
+/// nanodet/files/temporary.py, which does the same.
 class TemporaryFile {
 public:
     /// @throws Error  it cannot be made

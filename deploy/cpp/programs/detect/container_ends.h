@@ -1,4 +1,4 @@
-/// Whether a video file ends before its container does; as nanodet/runtime/container_ends.py has it.
+/// Whether a video file ends before its container does; as nanodet/detect/container_ends.py has it.
 ///
 /// Each function is true only where the file certainly lacks its end: where it stops inside of a part
 /// that says how long it is.

@@ -1,5 +1,5 @@
 /// What the container of a video says of its frames, without decoding them; as
-/// nanodet/runtime/containers.py has it.
+/// nanodet/detect/containers.py has it.
 #pragma once
 
 #include <optional>

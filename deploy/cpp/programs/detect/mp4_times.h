@@ -1,4 +1,4 @@
-/// Giving each frame of a written mp4 file its own time; as nanodet/runtime/mp4_times.py does.
+/// Giving each frame of a written mp4 file its own time; as nanodet/detect/mp4_times.py does.
 #pragma once
 
 #include <string>

@@ -60,7 +60,7 @@ bool is_cut_off(const std::string& data) {
 #if NANODET_WITH_OPENCV
 
 bool is_picture_suffix(const std::string& suffix) {
-    // as nanodet/runtime/pictures.py has them
+    // as nanodet/images/image_file.py has them
     constexpr std::array known = {
         ".jpg",  ".jpeg", ".jpe", ".jfif", ".jif",  ".jfi", ".mpo", ".png", ".apng", ".bmp",
         ".dib",  ".webp", ".avif", ".gif", ".tif",  ".tiff", ".jp2", ".j2k", ".j2c", ".jpc",

@@ -1,4 +1,4 @@
-/// What the header of a picture file tells of its pixels; as nanodet/runtime/picture_header.py has it.
+/// What the header of a picture file tells of its pixels; as nanodet/images/header.py has it.
 #pragma once
 
 #include <optional>

@@ -1,0 +1,135 @@
+"""A model over pictures, a video, a camera or a stream: what ``nanodet detect`` does."""
+
+import contextlib
+import sys
+import time
+from collections import Counter
+
+from nanodet.detect.frame import print_warning
+from nanodet.detect.results import Results
+from nanodet.detect.sources import open_source
+from nanodet.detect.window import Window, check_display
+from nanodet.drawing.draw import draw
+from nanodet.errors import NanodetError
+from nanodet.runtime.detector import Detector
+from nanodet.stopping import Stopped, Stopping
+from nanodet.text.printable import say
+from nanodet.text.progress import Progress
+
+FEW = 20  # so many pictures get a line each
+
+
+def detect(
+    model, source, config=None, out=None, score=None, fit=None, size=None, threads=None, engine=None,
+    instead="--out DIR", class_agnostic_nms=None, reconnect_s=None,
+):  # fmt: skip
+    """Detect in everything that ``source`` gives, into a folder or a window.
+
+    Args:
+        model: ``.ckpt``, ``.onnx`` or ``.param`` file.
+        source: see `nanodet.detect.sources.open_source`.
+        config: the model's config file, for checkpoints that do not carry one.
+        out: folder for the results; ``None`` opens a window.
+        score, fit, size, threads, engine, class_agnostic_nms: see
+            `nanodet.runtime.detector.Detector`; ``None`` takes the model's.
+        instead: the option that gives ``out``, for a message.
+        reconnect_s: open a camera or stream again when it is lost, for so many seconds each time;
+            ``None`` ends there.
+
+    Returns:
+        the number of frames.
+
+    Raises:
+        NanodetError: bad input; also when only a part of the source could be read, after all of
+            that part was written.
+        Stopped: Ctrl-C, SIGTERM or SIGHUP, after what was done so far was written.
+    """
+    if out is None:
+        check_display(instead)
+    progress = None
+
+    def warn(line):
+        if progress is None:  # nothing is shown yet that a line could break
+            print_warning(line)
+        else:
+            progress.line(f"nanodet: warning: {line}", sys.stderr)
+
+    with contextlib.ExitStack() as open_things:
+        frames = open_source(source, warn, reconnect_s)
+        open_things.callback(frames.close)
+        if reconnect_s is not None and not frames.live:
+            raise NanodetError(f"{source}: --reconnect is for cameras and streams alone")
+        results = None if out is None else Results(out, frames)
+        detector = Detector(
+            model, config=config, fit=fit, size=size, threads=threads, score=score, engine=engine,
+            class_agnostic_nms=class_agnostic_nms,
+        )  # fmt: skip
+        # from here on, and while the results are finished, Ctrl-C ends the source and nothing else
+        stopping = open_things.enter_context(Stopping(frames.stop))
+        sink = results or contextlib.closing(Show(Window("nanodet"), frames))
+        sink = open_things.enter_context(sink)
+        few = frames.kind in ("picture", "pictures") and frames.total <= FEW
+        unit = "picture" if frames.kind in ("picture", "pictures") else "frame"
+        progress = Progress(frames.total, unit, shown=not few)
+        open_things.callback(progress.close)
+        boxes, seconds = _go_through(frames, detector, sink, progress, few)
+    done = progress.done
+    if not few and done:
+        say(f"{done} {unit}s, {boxes} boxes, {1000 * seconds / done:.1f} ms each")
+    if done and out is not None:
+        say(f"results in {out}")
+    if stopping.number is not None:
+        raise Stopped(stopping.number)
+    if frames.problem:
+        raise NanodetError(frames.problem)
+    return done
+
+
+def _go_through(frames, detector, sink, progress, few):
+    """Detect in all frames; returns the number of boxes and the seconds of the detector."""
+    boxes, seconds = 0, 0.0
+    for frame in frames:
+        start = time.perf_counter()
+        detections = detector(frame.picture)
+        took = time.perf_counter() - start
+        boxes, seconds = boxes + len(detections), seconds + took
+        drawn = draw(frame.picture, detections)
+        sink.write(frame, detections, drawn)
+        progress.step()
+        if few:
+            progress.line(f"{frame.name}: {summary(detections)}  {1000 * took:.1f} ms")
+    return boxes, seconds
+
+
+class Show:
+    """Frames in a window, in place of `Results`; those of a video come at their own times.
+
+    Args:
+        window: a `Window`.
+        source: the `Source` whose frames will come; it is stopped when the user closes the window.
+    """
+
+    def __init__(self, window, source):
+        self._window, self._source = window, source
+        self._single = source.kind in ("picture", "pictures")
+        self._time_s = self._shown_s = None
+
+    def write(self, frame, detections, drawn):
+        going = True
+        if self._time_s is not None and not self._source.live:
+            # the last frame stays until this one's time
+            left_s = frame.time_s - self._time_s - (time.monotonic() - self._shown_s)
+            going = left_s <= 0 or self._window.wait(left_s, lambda: self._source.stopped)
+        self._time_s, self._shown_s = frame.time_s, time.monotonic()
+        wait_s = None if self._single else 0.0
+        if not going or not self._window.show(drawn, wait_s, lambda: self._source.stopped):
+            self._source.stop()
+
+    def close(self):
+        self._window.close()
+
+
+def summary(detections):
+    """Return what was found in words, such as ``4 person, 1 bus``."""
+    counts = Counter(detections.name_of(class_id) for class_id in detections.class_id)
+    return ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "nothing"

@@ -1,0 +1,87 @@
+"""A frame, and what every source of frames has."""
+
+import math
+import sys
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from nanodet.runtime.forks import fork_count, keep_in_children, refuse_fork
+from nanodet.text.printable import say
+
+
+@dataclass
+class Frame:
+    """One picture of a source.
+
+    Attributes:
+        picture: uint8 (H, W, 3) BGR.
+        name: the file, camera or URL it came from.
+        index: number from 0; of a live source it also counts the frames that were skipped.
+        time_s: seconds from the start of the video or stream, ``None`` for picture files.
+    """
+
+    picture: np.ndarray
+    name: str
+    index: int
+    time_s: float | None = None
+
+
+class Source:
+    """What all sources have; iterating gives `Frame` objects, once.
+
+    Attributes:
+        kind: ``picture``, ``pictures``, ``video``, ``camera`` or ``stream``.
+        name: how messages and results call it.
+        total: the number of frames, ``None`` when unknown.
+        fps: frames per second, ``None`` when unknown or for picture files.
+        problem: after the iteration, one line if not everything could be read, else ``None``.
+    """
+
+    total = fps = problem = None
+    stopped = False
+
+    def __init__(self, kind, name):
+        self.kind, self.name, self._forks = kind, name, fork_count()
+        keep_in_children(self)
+
+    @property
+    def _is_inherited(self):
+        """Whether a parent of this process opened it: FFmpeg would wait for threads that are lost."""
+        return self._forks != fork_count()
+
+    def check_process(self):
+        """Raise `NanodetError` unless this process opened it."""
+        if self._is_inherited:
+            refuse_fork(f"{self.name}: was opened earlier, and cannot be read")
+
+    @property
+    def live(self):
+        """Whether frames come by the clock and those that nobody takes are lost."""
+        return self.kind in ("camera", "stream")
+
+    def stop(self):
+        """End the iteration after the current frame; safe in a signal handler."""
+        self.stopped = True
+
+    def close(self):
+        """Let go of files and devices."""
+        self.stop()
+
+
+def print_warning(line):
+    """Write one line to stderr."""
+    say(f"nanodet: warning: {line}", file=sys.stderr)
+
+
+def fps_of(capture):
+    """Return the frames per second of a `cv2.VideoCapture`, ``None`` where it tells nothing sensible."""
+    fps = capture.get(cv2.CAP_PROP_FPS)
+    return fps if math.isfinite(fps) and 0.1 <= fps <= 1000 else None
+
+
+def frame_count(capture):
+    """Return how many frames a `cv2.VideoCapture` says it has, ``None`` where it does not."""
+    count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+    return int(count) if math.isfinite(count) and 1 <= count < 1e9 else None

@@ -1,0 +1,127 @@
+"""A folder of results: drawn pictures or a drawn video, and detections.jsonl."""
+
+import contextlib
+import re
+from pathlib import Path
+
+import cv2
+
+from nanodet.detect.sources import URL
+from nanodet.detect.video_writer import VideoWriter
+from nanodet.errors import NanodetError
+from nanodet.files.files import check_folder_writable, real_path, replacing
+from nanodet.images.image_file import write_picture
+
+JSON_LINES = "detections.jsonl"
+
+
+class Results:
+    """Writes what `nanodet detect --out` leaves; a context manager.
+
+    However the block ends, the files hold what was written so far and are complete: video and
+    JSON lines lie under temporary names until then.
+
+    Args:
+        folder: where to write; the first result makes it if need be.
+        source: the `Source` whose frames will come.
+
+    Raises:
+        NanodetError: the folder cannot be written, or a result would replace a source.
+    """
+
+    def __init__(self, folder, source):
+        self.folder, self._source = Path(folder), source
+        self._targets = self._video = None
+        if source.kind in ("picture", "pictures"):
+            self._targets = picture_targets(self.folder, source)
+        else:
+            target = self.folder / f"{_stem(source)}.mp4"
+            if real_path(target) == real_path(source.name):
+                raise NanodetError(f"{target}: would replace the source; choose another --out")
+            self._video = VideoWriter(target, source.fps)
+        check_folder_writable(self.folder)
+        self._files, self._lines = contextlib.ExitStack(), None
+
+    def __enter__(self):
+        return self
+
+    def write(self, frame, detections, drawn):
+        """Write one frame.
+
+        Args:
+            frame: the `Frame`; its detections in pixels of ``frame.picture``.
+            drawn: uint8 (H, W, 3) BGR, the picture with its boxes.
+        """
+        if self._targets is not None:
+            write_picture(self._targets[frame.index], drawn)
+        else:
+            self._video.write(drawn, frame.time_s)
+        if self._lines is None:
+            path = self._files.enter_context(replacing(self.folder / JSON_LINES))
+            # a name of bytes that are no text becomes an escape of JSON, which gives it back
+            file = open(path, "w", encoding="utf-8", errors="backslashreplace")
+            self._lines = self._files.enter_context(file)
+        height, width = frame.picture.shape[:2]
+        number = None if self._targets is not None else frame.index
+        line = detections.to_json(frame.name, width, height, number, frame.time_s)
+        try:
+            self._lines.write(line + "\n")
+        except OSError as error:
+            raise NanodetError(
+                f"{self.folder / JSON_LINES}: cannot be written ({error.strerror})"
+            ) from None
+
+    def __exit__(self, *_):
+        try:
+            if self._video is not None:
+                self._video.close()
+        finally:
+            self._files.close()  # not told of the exception: what was written is kept
+
+
+def picture_targets(folder, source):
+    """Return the file to write for each of the source's files, all different.
+
+    Names are kept, with the sub-folders below ``source.folder``; ``.png`` is added to a name that
+    OpenCV cannot write.
+
+    Raises:
+        NanodetError: ``folder`` is a folder of source pictures, or a result would replace one.
+    """
+    originals = {real_path(file) for file in source.files}
+    if real_path(folder) in {file.parent for file in originals}:
+        raise NanodetError(f"{folder}: holds the source pictures; choose another --out")
+    targets, taken = [], set()
+    for file in source.files:
+        target = folder / file.relative_to(source.folder)
+        if not _writable(target):
+            target = target.with_name(target.name + ".png")
+        number = 2
+        plain = target
+        while str(target).casefold() in taken:  # some file systems do not tell A.jpg from a.jpg
+            target = plain.with_name(f"{plain.stem}-{number}{plain.suffix}")
+            number += 1
+        taken.add(str(target).casefold())
+        if real_path(target) in originals:
+            raise NanodetError(f"{target}: would replace a source picture; choose another --out")
+        targets.append(target)
+    return targets
+
+
+def _writable(path):
+    """Tell whether OpenCV can write a colour picture to ``path``."""
+    suffix = path.suffix.lower()
+    # .pgm and .pbm hold grey and bits, .gif few colours
+    if suffix in ("", ".pgm", ".pbm", ".gif") or not suffix.isascii():
+        return False
+    return cv2.haveImageWriter(f"a{suffix}")
+
+
+def _stem(source):
+    if source.kind == "stream":
+        return "stream"
+    name = source.name
+    if URL.match(name):
+        name = name.split("?")[0].rstrip("/")
+    last = re.split(r"[/\\]", name)[-1]
+    return last.replace(" ", "-") if source.kind == "camera" else Path(last).stem or "video"

@@ -1,0 +1,105 @@
+"""Writing a video that appears under its name only when it is whole."""
+
+import contextlib
+import itertools
+from array import array
+
+import cv2
+
+from nanodet.detect.mp4_times import set_frame_times
+from nanodet.errors import NanodetError
+from nanodet.files.files import check_space, replacing, text_name
+from nanodet.images.opencv_log import quiet
+
+DEFAULT_FPS = 25.0  # for sources that do not tell
+MAX_FPS = 240.0
+JITTER_S = 0.002  # containers round times to milliseconds
+
+
+class VideoWriter:
+    """An mp4 file (MPEG-4 video) that takes its size from the first frame.
+
+    It lasts as long as what it shows: each frame begins at its own time.
+
+    Args:
+        path: the file to write; `close` puts it there, complete, after an interruption too.
+        fps: frames per second; ``None`` when the source does not tell.
+
+    Raises:
+        NanodetError: the folder or the video cannot be written.
+    """
+
+    def __init__(self, path, fps=None):
+        self.path, self.frames = text_name(path), 0
+        # more is what containers say whose frames come unevenly; OpenCV's bit rate goes by it
+        self._fps = fps if fps and fps <= MAX_FPS else DEFAULT_FPS
+        self._times = array("d")
+        self._files = contextlib.ExitStack()
+        self._writer = self._size = None
+
+    def write(self, picture, time_s=None):
+        """Append a frame, uint8 (H, W, 3) BGR.
+
+        Args:
+            time_s: when it begins; ``None`` for one frame's length after the last.
+        """
+        if self._writer is None:
+            self._open(picture)
+        if (picture.shape[1], picture.shape[0]) != self._size:
+            # a stream that changes its size: the file cannot, and OpenCV would drop the frame
+            picture = cv2.resize(picture, self._size)
+        self._writer.write(picture)
+        self.frames += 1
+        if time_s is None:
+            time_s = self._times[-1] + 1 / self._fps if self._times else 0.0
+        self._times.append(time_s)
+
+    def _open(self, picture):
+        self._size = (picture.shape[1], picture.shape[0])
+        self._temporary = self._files.enter_context(replacing(self.path))
+        # from the root on, or FFmpeg takes what precedes a colon for a protocol
+        self._temporary = self._temporary.absolute()
+        with quiet():
+            self._writer = cv2.VideoWriter(
+                str(self._temporary), cv2.VideoWriter_fourcc(*"mp4v"), self._fps, self._size
+            )
+        if not self._writer.isOpened():
+            self._fail("OpenCV has no writer for this size and frame rate")
+
+    def close(self):
+        """Finish the file and give it its name."""
+        if self._writer is None:
+            return
+        # OpenCV does not tell of a full disk; an index that cannot be read does
+        with quiet():
+            self._writer.release()
+            self._writer = None
+            reader = cv2.VideoCapture(str(self._temporary), cv2.CAP_FFMPEG)
+            whole = reader.isOpened() and reader.get(cv2.CAP_PROP_FRAME_COUNT) >= self.frames
+            reader.release()
+        if not whole:
+            self._fail("is the disk full?")
+        if not self._is_steady():
+            steps = sorted(after - before for before, after in itertools.pairwise(self._times))
+            last = min(1 / self._fps, steps[len(steps) // 2] or 1)
+            try:
+                set_frame_times(self._temporary, [*self._times, self._times[-1] + last])
+            except (OSError, ValueError) as error:
+                self._fail(error)
+        self._files.close()
+
+    def _is_steady(self):
+        """Whether the frames come at the rate that the file has."""
+        start, step = self._times[0], 1 / self._fps
+        slack = max(JITTER_S, 0.1 * step)
+        return all(abs(t - start - n * step) <= slack for n, t in enumerate(self._times))
+
+    def _fail(self, why):
+        try:
+            check_space(self._temporary.parent)
+        except OSError as full:
+            why = full.strerror
+        error = NanodetError(f"{self.path}: this video cannot be written ({why})")
+        self._writer = None
+        self._files.__exit__(NanodetError, error, None)  # removes the temporary file
+        raise error

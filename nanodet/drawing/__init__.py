@@ -1,0 +1,1 @@
+"""Boxes and text of any script on images."""

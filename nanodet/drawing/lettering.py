@@ -1,0 +1,90 @@
+"""Text on pictures, in any script."""
+
+import logging
+import unicodedata
+from functools import lru_cache
+
+import cv2
+
+from nanodet.drawing.fonts import OWN, face, font_for
+from nanodet.drawing.writing import in_drawing_order
+from nanodet.text.brief import brief_text
+from nanodet.text.printable import printable
+
+log = logging.getLogger(__name__)
+WEIGHT = 400  # regular
+UNDRAWABLE = ("Cc", "Cs", "Zl", "Zp")
+
+
+@lru_cache(maxsize=256)
+def readable_names(names):
+    """Return class names as they can be drawn here.
+
+    A name with letters that no font has becomes its number, with the letters that there are.
+
+    Args:
+        names: a tuple of names.
+    """
+    shown = [_shown(number, name) for number, name in enumerate(names)]
+    lost = [name for name, (_, whole) in zip(names, shown, strict=True) if not whole]
+    if lost:
+        log.warning(
+            "no font here has all letters of %s%s: drawn with class numbers (install a TrueType font "
+            "of that script, on Debian and Ubuntu: apt install fonts-noto-core)",
+            printable(", ".join(map(brief_text, lost[:3]))),
+            f" and {len(lost) - 3} more" if len(lost) > 3 else "",
+        )  # fmt: skip
+    return tuple(text for text, _ in shown)
+
+
+def plot_label(text):
+    """Return ``text`` so that matplotlib shows it as it is.
+
+    A text between dollars would be read as a formula, and one that begins with ``_`` is left out.
+    """
+    text = text.replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
+
+
+def _shown(number, name):
+    if _prepared(name)[1] is not None:
+        return name, True
+    marks = ("Mn", "Mc", "Cf")  # they need the letter that they belong to
+    rest = "".join(c for c in name if font_for(c) and unicodedata.category(c) not in marks)
+    return " ".join([str(number), *rest.split()]), False
+
+
+@lru_cache(maxsize=4096)
+def _prepared(text):
+    """Return (text as it is drawn, its font, ``None`` where no font has it)."""
+    # control characters and halves of characters, on which OpenCV ends the process
+    text = "".join("?" if unicodedata.category(c) in UNDRAWABLE else c for c in text)
+    for joined in (True, False):
+        drawn = in_drawing_order(text, joined)
+        font = font_for(drawn)
+        if font is not None:
+            break
+    return drawn, font
+
+
+def text_width(text, size, weight=WEIGHT):
+    """Return how many pixels wide `put_text` draws ``text``."""
+    drawn, font = _prepared(text)
+    x, _, width, _ = cv2.getTextSize((0, 0), drawn, (0, 0), font or face(OWN), size, weight)
+    return x + width
+
+
+def put_text(canvas, text, origin, colour, size, weight=WEIGHT):
+    """Draw one line of text onto uint8 (H, W) or (H, W, 3).
+
+    Args:
+        canvas: it is changed.
+        text: in any script; letters that no font here has become question marks.
+        origin: (x, y) of the left end of the line on which letters stand.
+        colour: a value per channel.
+        size: of the letters in pixels; capitals are 0.7 of it.
+        weight: 400 is regular, 700 bold.
+    """
+    drawn, font = _prepared(text)
+    # an open end to the right: nothing is broken into lines
+    cv2.putText(canvas, drawn, origin, colour, font or face(OWN), size, weight)

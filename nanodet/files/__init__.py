@@ -1,0 +1,1 @@
+"""A user's files and folders: read within limits, written whole or not at all."""

@@ -1,0 +1,163 @@
+"""Reading models where `nanodet.files.publish` has left them, had it been killed.
+
+A folder ``.incoming`` holds published files until they are moved beside it; from the instant at which
+it has that name they count instead of those of the same names outside. Nothing is moved or changed
+here: whoever looks at a model reads it where it lies.
+
+The folder may have come in a stranger's archive, and files may have been put beside it since. So
+`MANIFEST` in it lists the files, each with the SHA-256 of what it replaces: what is not listed, is a
+link, or would replace anything else does not count.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import stat
+from pathlib import Path
+
+from nanodet.errors import NanodetError
+from nanodet.files.locks import held_if_soon
+
+INCOMING = ".incoming"
+MANIFEST = ".published.json"
+SUFFIXES = (".onnx", ".param", ".bin", ".json", ".yml", ".txt", ".log")  # of what is published
+UNREADABLE = "unreadable"  # in the place of a SHA-256
+_LONGEST = 1 << 20  # bytes of a manifest
+_TRIES, _PATIENCE_S = 10, 1.0
+_FLAGS = os.O_RDONLY
+for _name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # the first: it may be a pipe
+    _FLAGS |= getattr(os, _name, 0)
+
+
+def published(path):
+    """Return the `Path` where a file lies that was published at ``path``: there, or in `INCOMING`."""
+    path = Path(os.fsdecode(path))
+    try:
+        parts = Path(os.path.abspath(path)).parts
+        for depth in range(1, min(2, len(parts) - 1) + 1):  # beside models, or in a folder there
+            folder, name = Path(*parts[:-depth]), "/".join(parts[-depth:])
+            replaced = read_manifest(folder)
+            if replaced and name in replaced and still_counts(folder, name, replaced[name]):
+                return folder / INCOMING / name
+    except (OSError, ValueError):  # names that cannot be
+        pass
+    return path
+
+
+def is_file(path):
+    """Tell whether there is a file at ``path``, or one that was published there."""
+    # the second: it may have been moved there meanwhile
+    return os.path.isfile(published(path)) or os.path.isfile(path)
+
+
+def files_in(folder):
+    """Return the sorted paths of all that is in ``folder``, or was published there."""
+    names = {path.name for path in Path(folder).iterdir()} if os.path.isdir(folder) else set()
+    for base, inside in ((Path(folder), ""), (Path(folder).parent, Path(folder).name + "/")):
+        for name in read_manifest(base) or ():
+            own = name.removeprefix(inside)
+            if name.startswith(inside) and "/" not in own and is_plain(base, name):
+                names.add(own)
+    return sorted(Path(folder) / name for name in names)
+
+
+def read_steadily(path, load):
+    """Return what ``load`` returns, called again where the files of a model changed meanwhile.
+
+    So another process may publish at any time: what is read is one whole set.
+
+    Args:
+        path: the model file; those of the same stem with ``.bin`` and ``.json`` belong to it.
+        load: opens it, and raises a `NanodetError` where that fails.
+
+    Raises:
+        NanodetError: of ``load``; or they change again and again.
+    """
+    for turn in range(_TRIES):
+        # one that publishes without end has to wait, but first nobody has
+        quiet = held_if_soon(Path(path).parent, _PATIENCE_S) if turn > 1 else contextlib.nullcontext()
+        with quiet:
+            before, failure = _identity(path), None
+            try:
+                found = load()
+            except (NanodetError, OSError) as error:
+                failure = error
+            if _identity(path) == before:
+                if failure is not None:
+                    raise failure
+                return found
+    raise NanodetError(f"{path}: is replaced again and again while it is read; try again later")
+
+
+def read_manifest(folder):
+    """Return name to SHA-256 of what it replaces, for all that was published in `INCOMING`.
+
+    A name is relative to ``folder``, its parts separated by ``/``. None is in the place of a SHA-256
+    where nothing was there, and in the place of all where there is no such folder with a manifest.
+    """
+    try:
+        incoming = Path(folder) / INCOMING
+        if not stat.S_ISDIR(os.lstat(incoming).st_mode):
+            return None
+        if not stat.S_ISREG(os.lstat(incoming / MANIFEST).st_mode):
+            return None
+        with open(os.open(incoming / MANIFEST, _FLAGS), "rb") as file:
+            names = json.loads(file.read(_LONGEST))
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(names, dict) or not all(map(may_be_published, names)):
+        return None
+    return names
+
+
+def may_be_published(name):
+    """Tell whether a file of this name, as in `read_manifest`, is one that an export may write."""
+    parts = name.split("/")
+    separators = "\\:" if os.name == "nt" else "\0"
+    plain = all(part and part[0] != "." and not set(part) & set(separators) for part in parts)
+    return plain and len(parts) <= 2 and Path(name).suffix in SUFFIXES
+
+
+def is_plain(folder, name):
+    """Tell whether a published file is still in `INCOMING`, with no link on the way to it."""
+    path = Path(folder) / INCOMING / name
+    try:
+        own = stat.S_ISREG(os.lstat(path).st_mode)
+        return own and all(
+            stat.S_ISDIR(os.lstat(parent).st_mode) for parent in path.parents[: name.count("/") + 1]
+        )
+    except (OSError, ValueError):
+        return False
+
+
+def still_counts(folder, name, replaced):
+    """Tell whether a file in `INCOMING` counts: what it replaces is the same as then, or gone."""
+    return is_plain(folder, name) and digest(Path(folder) / name) in (None, replaced)
+
+
+def digest(path):
+    """Return the SHA-256 of a file, `UNREADABLE` of something else, None where nothing is there."""
+    if not os.path.lexists(path):
+        return None
+    try:
+        if stat.S_ISREG(os.stat(path).st_mode):
+            with open(os.open(path, _FLAGS), "rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        pass
+    return UNREADABLE
+
+
+def _identity(path):
+    """Return what differs if a file of a model has been replaced or moved."""
+    found = []
+    for suffix in (Path(path).suffix, ".bin", ".json"):
+        try:
+            file = published(Path(path).with_suffix(suffix))
+            status = os.stat(file)
+            own = status.st_dev, status.st_ino, status.st_size, status.st_ctime_ns
+        except (OSError, ValueError):
+            own = None
+        found.append((file, own))
+    return found

@@ -1,0 +1,127 @@
+"""Temporary files and folders that do not outlive their process for long, however it ends.
+
+Each is held while its process lives, see `nanodet.files.locks`. Those of processes that were killed
+are removed by the next that makes one in the same folder; the C++ programs name and hold theirs in
+the same way.
+"""
+
+import atexit
+import contextlib
+import os
+import re
+import secrets
+import shutil
+import stat
+import tempfile
+from pathlib import Path
+
+from nanodet.files.locks import abandoned, hold
+
+TEMPORARY = ".nanodet-tmp-"  # how their names begin
+LONGEST_SCRATCH = 70  # bytes; /pymp-.../listener-... is added, and systems allow some 104
+_TEMPORARY = re.compile(rf"{re.escape(TEMPORARY)}\w{{8}}(\..*)?", re.ASCII | re.DOTALL)
+_cleared = set()  # folders, by this process
+
+
+@contextlib.contextmanager
+def temporary_file(folder, suffix=""):
+    """Yield the path of a new, empty file in ``folder``, which is gone afterwards.
+
+    Its permissions are those of any new file there.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    with _held(folder, _make_file, suffix) as path:
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def temporary_folder(folder=None):
+    """Yield the path of a new folder in ``folder``, which is gone afterwards.
+
+    Args:
+        folder: None for the system's folder for temporary files, where it is this user's alone.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    mode = 0o700 if folder is None else 0o777
+    folder = tempfile.gettempdir() if folder is None else folder
+    with _held(folder, lambda path: os.mkdir(path, mode)) as path:
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def remove_abandoned(folder):
+    """Remove the temporary files and folders in ``folder`` whose processes have been killed."""
+    # one that may be written need not be one that may be read
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if _TEMPORARY.fullmatch(entry.name) and _is_ours(entry):
+                _remove_if_abandoned(entry)
+
+
+def _is_ours(entry):
+    with contextlib.suppress(OSError):
+        status = entry.stat(follow_symlinks=False)
+        plain = stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)
+        return plain and (os.name == "nt" or status.st_uid == os.geteuid())
+    return False
+
+
+def _remove_if_abandoned(entry):
+    with abandoned(entry.path) as really, contextlib.suppress(OSError):
+        if really and entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path, ignore_errors=True)
+        elif really:
+            os.unlink(entry.path)
+
+
+def _make_file(path):
+    # mkstemp's would be private, and what others get is only known by changing it (os.umask)
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+
+
+@contextlib.contextmanager
+def _held(folder, make, suffix=""):
+    """Yield the path of what ``make`` makes in ``folder`` at a path it is given, held."""
+    folder = os.path.abspath(folder)
+    if folder not in _cleared:  # once: there may be 20,000 pictures to write
+        _cleared.add(folder)
+        remove_abandoned(folder)
+    while True:
+        path = Path(folder, f"{TEMPORARY}{secrets.token_hex(4)}{suffix}")
+        try:
+            make(path)
+        except FileExistsError:
+            continue
+        with contextlib.ExitStack() as handles:
+            if os.name != "nt":  # there what is open cannot be renamed
+                try:
+                    handle = os.open(path, os.O_RDONLY)
+                except FileNotFoundError:
+                    continue  # another process took it for abandoned before it was held
+                handles.callback(os.close, handle)
+                hold(handle)
+                if not os.path.lexists(path):
+                    continue
+            yield path
+            return
+
+
+def own_scratch():
+    """Let Python's temporary files go with this process, from now on: the sockets of its workers, too.
+
+    They lie in a folder of their own, unless its path is too long for sockets in it.
+    """
+    with contextlib.suppress(OSError), contextlib.ExitStack() as files:
+        folder = os.fspath(files.enter_context(temporary_folder()))
+        if len(os.fsencode(folder)) <= LONGEST_SCRATCH:
+            tempfile.tempdir = os.environ["TMPDIR"] = folder
+            atexit.register(files.pop_all().close)

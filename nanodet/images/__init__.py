@@ -1,0 +1,1 @@
+"""Image files: pixels, what their headers say, and writing."""

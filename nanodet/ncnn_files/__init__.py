@@ -1,0 +1,1 @@
+"""ncnn models as data: read, checked, changed, written, without running them."""

@@ -1,0 +1,220 @@
+"""The weights of an ncnn model (``.bin``) as arrays: read, changed, written.
+
+A ``.bin`` has no directory: which values follow which is said by the graph alone, so a file of the
+wrong length is the wrong file. Main weights begin with a tag that names how they are stored; biases
+and scales are plain float32.
+"""
+
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+
+from nanodet.errors import NanodetError
+from nanodet.files.inputs import WEIGHTS, read_bytes
+
+_FP16, _INT8, _FP32 = 0x01306B47, 0x000D4B38, 0x0002C056
+_TABLE = 0x00000001  # any other tag than 0 and these: 256 float32 values, then one byte per weight
+
+_CONVOLUTIONS = (
+    "Convolution", "ConvolutionDepthWise", "InnerProduct", "Deconvolution",
+    "DeconvolutionDepthWise", "Convolution1D", "ConvolutionDepthWise1D",
+)  # fmt: skip
+_QUANTISED = ("Convolution", "ConvolutionDepthWise", "InnerProduct")
+# kinds whose weights this module cannot lay out
+_OTHERS = (
+    "Convolution3D", "ConvolutionDepthWise3D", "Deconvolution1D", "Deconvolution3D",
+    "DeconvolutionDepthWise1D", "DeconvolutionDepthWise3D", "DeformableConv2D", "Dequantize",
+    "Embed", "Gemm", "GRU", "LSTM", "RNN", "MultiHeadAttention", "Normalize", "Quantize",
+    "Requantize", "RMSNorm", "SDPA",
+)  # fmt: skip
+
+
+@dataclass
+class Stored:
+    """One array of a model.
+
+    Attributes:
+        storage: ``fp32``, ``fp16``, ``int8`` or ``table`` (a byte per weight into 256 values);
+            ``plain`` for biases and scales.
+        data: (N,) float32, float16, int8, uint8 (indices into ``table``), or float32.
+        table: float32 (256,) for ``table``, else None.
+    """
+
+    storage: str
+    data: np.ndarray
+    table: np.ndarray | None = None
+
+    @property
+    def values(self):
+        """The values that ncnn computes with: float32 (N,), or int8 (N,) for ``int8``."""
+        if self.storage == "table":
+            return self.table[self.data]
+        return self.data if self.storage == "int8" else self.data.astype(np.float32)
+
+    @property
+    def size(self):
+        """Bytes in the file."""
+        if self.storage == "plain":
+            return 4 * len(self.data)
+        width = {"fp32": 4, "fp16": 2}.get(self.storage, 1)
+        return 4 + _aligned(width * len(self.data)) + (1024 if self.storage == "table" else 0)
+
+
+def layout(layer, file):
+    """Return what a layer keeps in the ``.bin``, in order.
+
+    Args:
+        layer: a `nanodet.ncnn_files.graph.Layer`.
+        file: names the graph in messages.
+
+    Returns:
+        list of (part, count, tagged): ``weight``, ``bias``, ``weight_scales``, ``input_scale``,
+        ``output_scale`` and others; ``tagged`` arrays say in the file how they are stored.
+
+    Raises:
+        NanodetError: counts that cannot be, or a kind of layer this version cannot lay out.
+    """
+    where = f"{file}: layer {layer.name}"
+    parts = []
+    if layer.kind in _CONVOLUTIONS:
+        if layer.whole(19 if layer.kind != "Deconvolution" else 28):
+            return []  # weights are inputs of the layer
+        inner = layer.kind == "InnerProduct"
+        outputs, bias, count = (layer.whole(k) for k in ((0, 1, 2) if inner else (0, 5, 6)))
+        if not 0 < outputs <= count or count % outputs:
+            raise NanodetError(f"{where}: {count} weights cannot make {outputs} outputs")
+        parts = [("weight", count, True)]
+        if bias:
+            parts.append(("bias", outputs, False))
+        term = layer.whole(8) if layer.kind in _QUANTISED else 0
+        if term:
+            scales = outputs
+            if layer.kind == "ConvolutionDepthWise":
+                scales = layer.whole(7, 1) if term % 100 == 1 else 1
+            parts += [("weight_scales", scales, False), ("input_scale", 1, False)]
+            if term > 100 and not inner:
+                parts.append(("output_scale", 1, False))
+    elif layer.kind == "BatchNorm":
+        parts = [(part, layer.whole(0), False) for part in ("slope", "mean", "variance", "bias")]
+    elif layer.kind == "Scale" and layer.whole(0) != -233:
+        parts = [("scale", layer.whole(0), False)]
+        parts += [("bias", layer.whole(0), False)] if layer.whole(1) else []
+    elif layer.kind in ("PReLU", "Bias"):
+        parts = [("slope" if layer.kind == "PReLU" else "bias", layer.whole(0), False)]
+    elif layer.kind == "Padding" and layer.whole(6):
+        parts = [("value", layer.whole(6), False)]
+    elif layer.kind in ("LayerNorm", "GroupNorm", "InstanceNorm"):
+        affine = layer.whole(2 if layer.kind != "GroupNorm" else 3, 1)
+        count = layer.whole(1 if layer.kind == "GroupNorm" else 0)
+        parts = [("gamma", count, False), ("beta", count, False)] if affine else []
+    elif layer.kind == "MemoryData":
+        count = int(np.prod([side for side in map(layer.whole, (0, 1, 11, 2)) if side]))
+        parts = [("weight", count, layer.whole(21, 1) == 0)]
+    elif layer.kind in _OTHERS:
+        raise NanodetError(f"{where}: {layer.kind}: weights of this kind cannot be read here")
+    for part, count, _ in parts:
+        if not 0 < count < 1 << 31:
+            raise NanodetError(f"{where}: {count} values of {part} cannot be")
+    return parts
+
+
+def load_weights(path, graph, param):
+    """Read the ``.bin`` at ``path`` as ``graph`` lays it out; see `parse_weights`."""
+    # most that is stored so: a tag, a table and 32 bits for each value
+    most = sum(1028 + 4 * count for layer in graph.layers for _, count, _ in layout(layer, param))
+    kind = WEIGHTS._replace(most=min(most, WEIGHTS.most))
+    return parse_weights(read_bytes(path, kind), graph, str(path), str(param))
+
+
+def parse_weights(data, graph, file, param):
+    """Read the bytes of a ``.bin``.
+
+    Args:
+        data: bytes.
+        graph: the `nanodet.ncnn_files.graph.Graph` they belong to.
+        file, param: name both files in messages.
+
+    Returns:
+        name of the layer to part to `Stored`; layers without weights are left out.
+
+    Raises:
+        NanodetError: too short, too long, or values that are not finite.
+    """
+    weights, at = {}, 0
+    for layer in graph.layers:
+        for part, count, tagged in layout(layer, param):
+            where = f"{file}: layer {layer.name}: {part}"
+            stored, at = _read(data, at, count, tagged, where)
+            if stored.storage == "int8" and not (layer.kind in _QUANTISED and layer.whole(8)):
+                # ncnn would take the bytes for floats
+                raise NanodetError(f"{where}: int8, but {param} has no scales for it")
+            if not np.isfinite(stored.values).all():
+                raise NanodetError(f"{where}: holds values that are not finite numbers")
+            weights.setdefault(layer.name, {})[part] = stored
+    if at != len(data):
+        raise NanodetError(
+            f"{file}: is {len(data)} bytes long, but {param} has weights for {at}: these two files "
+            "do not belong together"
+        )
+    return weights
+
+
+def weights_to_bytes(graph, weights):
+    """Return the bytes of a ``.bin``; arguments as `parse_weights` takes and gives them."""
+    chunks = []
+    for layer in graph.layers:
+        for part, count, tagged in layout(layer, "graph"):
+            stored = weights[layer.name][part]
+            if len(stored.data) != count or tagged == (stored.storage == "plain"):
+                raise ValueError(
+                    f"{layer.name}: {part}: {len(stored.data)} {stored.storage} values"
+                )
+            chunks.append(_write(stored))
+    return b"".join(chunks)
+
+
+def _read(data, at, count, tagged, where):
+    def take(length):
+        nonlocal at
+        if at + length > len(data):
+            raise NanodetError(
+                f"{where}: the file ends here, {at + length - len(data)} bytes too early: it is "
+                "truncated, or belongs to another .param"
+            )
+        at += length
+        return data[at - length : at]
+
+    if not tagged:
+        return Stored("plain", np.frombuffer(take(4 * count), "<f4").copy()), at
+    (tag,) = struct.unpack("<I", take(4))
+    if tag == _FP16:
+        values = np.frombuffer(take(_aligned(2 * count)), "<f2")[:count]
+        return Stored("fp16", values.copy()), at
+    if tag == _INT8:
+        return Stored("int8", np.frombuffer(take(_aligned(count)), np.int8)[:count].copy()), at
+    if tag in (0, _FP32):
+        return Stored("fp32", np.frombuffer(take(4 * count), "<f4").copy()), at
+    if tag != _TABLE:
+        raise NanodetError(
+            f"{where}: begins with 0x{tag:08x}, which is no known way to store weights: damaged, or "
+            "of another .param"
+        )
+    table = np.frombuffer(take(1024), "<f4").copy()
+    indices = np.frombuffer(take(_aligned(count)), np.uint8)[:count].copy()
+    return Stored("table", indices, table), at
+
+
+def _write(stored):
+    if stored.storage == "plain":
+        return stored.data.astype("<f4").tobytes()
+    tags = {"fp32": 0, "fp16": _FP16, "int8": _INT8, "table": _TABLE}
+    kinds = {"fp32": "<f4", "fp16": "<f2", "int8": np.int8, "table": np.uint8}
+    values = stored.data.astype(kinds[stored.storage]).tobytes()
+    table = b"" if stored.table is None else stored.table.astype("<f4").tobytes()
+    padding = bytes(_aligned(len(values)) - len(values))
+    return struct.pack("<I", tags[stored.storage]) + table + values + padding
+
+
+def _aligned(length):
+    return -(-length // 4) * 4

@@ -1,0 +1,189 @@
+"""Runs an exported ncnn model."""
+
+from pathlib import Path
+
+import numpy as np
+
+from nanodet.errors import NanodetError
+from nanodet.files.files import sha256, text_name
+from nanodet.files.incoming import is_file, published, read_steadily
+from nanodet.files.inputs import PARAM, WEIGHTS, open_input
+from nanodet.ncnn_files.graph import Graph
+from nanodet.ncnn_files.shapes import blob_shapes
+from nanodet.ncnn_files.weights import load_weights
+from nanodet.runtime.engines import check_form
+from nanodet.runtime.forks import is_inherited, keep_in_children
+from nanodet.runtime.options import PRECISIONS, check_choice
+from nanodet.runtime.spec import Spec, check_input_size
+from nanodet.text.names import shortened
+
+
+class NcnnBackend:
+    """See `nanodet.runtime.engines.Backend`; the spec lies beside the model as ``<stem>.json``.
+
+    Args:
+        path: the ``.param`` file.
+        threads: CPU threads; None lets ncnn choose; see `nanodet.runtime.forks` for forked processes.
+        precision: of what flows between the layers: ``fp32``, ``bf16`` (storage in bfloat16) or
+            ``fp16`` (storage and arithmetic, where the CPU has it). Layers that the file
+            quantises work in int8 in all three.
+        strict: whether to refuse files, and an output, that are not those the spec describes.
+
+    Attributes:
+        graph: the `nanodet.ncnn_files.graph.Graph` of the file.
+        net: the loaded ``ncnn.Net``.
+    """
+
+    def __init__(self, path, threads=None, precision="fp32", strict=True):
+        self.path = str(path)
+        import_ncnn(path)
+        read_steadily(path, lambda: self._load(Path(path), threads, precision, strict))
+        keep_in_children(self)
+
+    def _load(self, path, threads, precision, strict):
+        weights, beside = path.with_suffix(".bin"), path.with_suffix(".json")
+        if not is_file(beside):
+            raise NanodetError(
+                f"{path}: its spec {beside} is not there: copy it along; for an ncnn file from elsewhere "
+                "nanodet import and nanodet export make one"
+            )
+        self.spec = Spec.load(beside)
+        check_input_size(self.spec.input_size, f"{beside}: input.width, input.height")
+        self.graph = check_graph(path, weights)
+        if strict:
+            check_files(path, weights, self.spec, beside)
+        self._strict, self._known_sizes = strict, set()
+        self._check_size(self.spec.input_size)
+        load_weights(weights, self.graph, path)
+        taker = self.graph.consumers().get(self.spec.input_name)
+        # convolutions, with which a detector begins, can do with memory that is not ncnn's own
+        self._input_mat = import_ncnn(path).Mat if is_convolution(taker) else own_mat
+        self.net = load_net(self.graph, path, weights, threads, precision)
+
+    def _check_size(self, size):
+        """Work out whether the graph takes a (width, height): ncnn does not, and crashes."""
+        if size in self._known_sizes:
+            return
+        width, height = size
+        shapes = blob_shapes(self.graph, (3, height, width), self.path)
+        inputs = dict.fromkeys(self.graph.inputs(), (1, 3, height, width))
+        outputs = {
+            blob: (1, *shapes[blob]) if self._strict else None for blob in self.graph.outputs()
+        }
+        check_form(self.spec.at_size(size), self.path, inputs, outputs)
+        self._known_sizes.add(size)
+
+    def run(self, tensor):
+        self._check_size(tensor.shape[:1:-1])
+        extractor = self.net.create_extractor()
+        # ncnn's Mat refers to this memory: it must live until extract is done
+        picture = np.ascontiguousarray(tensor[0], np.float32)
+        extractor.input(self.spec.input_name, self._input_mat(picture))
+        status, output = extractor.extract(self.spec.output_name)
+        if status != 0:
+            raise NanodetError(f"{self.path}: ncnn failed to run the network (status {status})")
+        return np.array(output, np.float32)
+
+
+def is_convolution(layer):
+    """Tell whether a layer, or None, makes memory of its own for what it gives."""
+    return layer is not None and layer.kind in ("Convolution", "ConvolutionDepthWise")
+
+
+def own_mat(picture):
+    """Return a float32 (C, H, W) as an ``ncnn.Mat`` with memory of its own.
+
+    ncnn's layers that work in place end the process where they are given other memory.
+    """
+    import ncnn
+
+    return ncnn.Mat(np.ascontiguousarray(picture, np.float32)).clone()
+
+
+def import_ncnn(path):
+    """Return the module ``ncnn``; raise `NanodetError` that names ``path`` where there is none."""
+    try:
+        import ncnn
+    except ImportError:
+        raise NanodetError(f"{path}: needs ncnn: pip install ncnn") from None
+    return ncnn
+
+
+def check_model(param, weights):
+    """Read both files of a model before ncnn does, which ends the process on many damaged ones.
+
+    Returns:
+        the `Graph`, and its weights as `nanodet.ncnn_files.weights.parse_weights` gives them.
+
+    Raises:
+        NanodetError: damaged, truncated, not belonging together, or with layers ncnn has not.
+    """
+    graph = check_graph(param, weights)
+    return graph, load_weights(weights, graph, param)
+
+
+def check_graph(param, weights):
+    """Return the `Graph` of a ``.param`` that ncnn can run; see `check_model`."""
+    ncnn = import_ncnn(param)
+    graph = Graph.load(param)
+    if not published(weights).exists():
+        raise NanodetError(f"{param}: its weights {weights} are not there")
+    open_input(weights, WEIGHTS).close()
+    for layer in graph.layers:
+        if ncnn.layer_to_index(layer.kind) < 0:
+            raise NanodetError(f"{param}: layer {layer.name}: ncnn has no layer {layer.kind}")
+    return graph
+
+
+def load_net(graph, param, weights, threads=None, precision="fp32"):
+    """Load two checked files into an ``ncnn.Net``; ``graph`` is what was read from ``param``."""
+    ncnn = import_ncnn(param)
+    net = ncnn.Net()
+    set_options(net, threads, precision)
+    # the graph as it was read and checked: ncnn's own reader takes some texts for others
+    text = graph.without_shape_hints().to_text()
+    if net.load_param_mem(text) != 0 or net.load_model(text_name(published(weights))) != 0:
+        raise NanodetError(f"{param}: ncnn cannot load this model")
+    return net
+
+
+def set_options(net, threads=None, precision="fp32"):
+    """Set threads and precision of an ``ncnn.Net`` that has no model yet.
+
+    Raises:
+        NanodetError: a precision that is not known, or that this CPU does not have.
+    """
+    check_choice("precision", precision, PRECISIONS)
+    if precision == "fp16" and not has_fp16_arithmetic():
+        raise NanodetError("precision: fp16: this CPU has no 16-bit floating-point arithmetic")
+    if is_inherited("ncnn"):
+        threads = 1  # a second would be waited for in a pool whose threads the fork has left behind
+    if threads:
+        net.opt.num_threads = threads
+    # by itself ncnn would take whatever is fastest here: other numbers on other machines
+    net.opt.use_fp16_storage = net.opt.use_fp16_packed = precision == "fp16"
+    net.opt.use_fp16_arithmetic = precision == "fp16"
+    net.opt.use_bf16_storage = net.opt.use_bf16_packed = precision == "bf16"
+
+
+def has_fp16_arithmetic():
+    """Tell whether ncnn can calculate in 16-bit floating point on this CPU (ARM from v8.2 on)."""
+    import ncnn
+
+    return bool(ncnn.cpu_support_arm_asimdhp())
+
+
+def check_files(param, weights, spec, spec_file):
+    """Raise `NanodetError` unless both files are those that ``spec`` describes, by SHA-256."""
+    for file, kind in ((param, PARAM), (weights, WEIGHTS)):
+        expected = spec.files.get(file.name)
+        if expected is None:
+            listed = shortened(spec.files) if spec.files else "nothing"
+            raise NanodetError(
+                f"{spec_file}: files: {file.name} is not listed (it lists {listed}): was it "
+                f"renamed, or left from an earlier export?"
+            )
+        if sha256(file, kind) != expected:
+            raise NanodetError(
+                f"{file}: is not the file that {spec_file} describes (its SHA-256 differs)"
+            )

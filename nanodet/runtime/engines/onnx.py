@@ -1,0 +1,127 @@
+"""Runs an exported ONNX model in ONNX Runtime."""
+
+from pathlib import Path
+
+import numpy as np
+
+from nanodet.errors import NanodetError
+from nanodet.files.files import text_name
+from nanodet.files.incoming import is_file, published, read_steadily
+from nanodet.runtime.engines import check_form, check_rank
+from nanodet.runtime.engines.onnx_check import check_onnx
+from nanodet.runtime.forks import keep_in_children
+from nanodet.runtime.spec import ONNX_METADATA_KEY, Spec
+
+# inputs that a model of the form ``boxes`` may have, float32 (), their defaults inside
+SCORE_INPUT, IOU_INPUT = "score_threshold", "iou_threshold"
+
+
+class OnnxBackend:
+    """See `nanodet.runtime.engines.Backend`; the spec is read from the model's metadata.
+
+    Args:
+        path: the ``.onnx`` file.
+        threads: CPU threads; None lets ONNX Runtime choose.
+        strict: whether to refuse an output that is not what the spec says.
+    """
+
+    def __init__(self, path, threads=None, strict=True):
+        try:
+            import onnxruntime
+        except ImportError:
+            raise NanodetError(f"{path}: needs onnxruntime: pip install onnxruntime") from None
+        keep_in_children(self)
+        self.path = str(path)
+        read_steadily(path, lambda: self._load(onnxruntime, path, threads, strict))
+
+    def _load(self, onnxruntime, path, threads, strict):
+        file = text_name(published(path))
+        check_onnx(path)
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4  # its errors are raised as well
+        # waiting threads that spin take the cores from whatever runs between two pictures
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if threads:
+            options.intra_op_num_threads = threads
+        try:
+            self.session = onnxruntime.InferenceSession(
+                file, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # the engine raises classes of its own, without a common base
+            raise NanodetError(f"{path}: not a usable ONNX model ({_first_line(error)})") from None
+        text = self.session.get_modelmeta().custom_metadata_map.get(ONNX_METADATA_KEY)
+        beside = Path(path).with_suffix(".json")
+        if text is not None:
+            self.spec = Spec.from_json(text, f"{path} (its own spec)")
+        elif is_file(beside):
+            self.spec = Spec.load(beside)
+        else:
+            raise NanodetError(f"{path}: carries no spec, and {beside} is not there")
+        inputs, outputs = self.session.get_inputs(), self.session.get_outputs()
+        for node in inputs:
+            if node.type != "tensor(float)":
+                raise NanodetError(f"{path}: its input {node.name} is {node.type}, not float32")
+        made = _shapes(outputs)
+        check_form(self.spec, path, _shapes(inputs), made if strict else dict.fromkeys(made))
+
+    def run(self, tensor, score=None, nms_iou=None):
+        """See `nanodet.runtime.engines.Backend`.
+
+        Args:
+            score, nms_iou: thresholds, for models of the form ``boxes`` alone; None takes the
+                model's.
+        """
+        spec, inputs = self.spec, {self.spec.input_name: tensor}
+        if spec.form == "boxes":
+            inputs |= self._thresholds({SCORE_INPUT: score, IOU_INPUT: nms_iou})
+            names = [spec.output_name, spec.scores_name, spec.labels_name]
+            boxes, scores, labels = self._run(names, inputs)
+            return np.concatenate([boxes, scores[:, None], labels[:, None]], 1, dtype=np.float32)
+        if spec.batch > 1:
+            inputs[spec.input_name] = np.repeat(tensor, spec.batch, axis=0)
+        (output,) = self._run([spec.output_name], inputs)
+        return np.ascontiguousarray(output[0])
+
+    def run_slots(self, tensor):
+        """Run a picture in every place of the batch, its mirror image beside it.
+
+        Returns:
+            float32 (batch, points, channels): the output of each place; all should be alike.
+        """
+        spec, found = self.spec, []
+        for turn in (0, 1):
+            ours = np.arange(spec.batch) % 2 == turn
+            batch = np.where(ours[:, None, None, None], tensor, tensor[..., ::-1])
+            found.append(self._run([spec.output_name], {spec.input_name: batch})[0][ours])
+        return np.concatenate(found)
+
+    def _run(self, outputs, inputs):
+        try:
+            found = self.session.run(outputs, inputs)
+        except Exception as error:
+            raise NanodetError(f"{self.path}: the network failed ({_first_line(error)})") from None
+        ranks = (3,) if self.spec.form != "boxes" else (2, 1, 1)
+        for name, value, rank in zip(outputs, found, ranks, strict=True):
+            check_rank(self.path, name, value, rank)
+        return found
+
+    def _thresholds(self, wanted):
+        """Return the inputs for thresholds that are not those inside the file."""
+        inside = {SCORE_INPUT: self.spec.score, IOU_INPUT: self.spec.nms_iou}
+        changed = {k: v for k, v in wanted.items() if v is not None and v != inside[k]}
+        can = {node.name for node in self.session.get_overridable_initializers()}
+        for name in changed.keys() - can:
+            raise NanodetError(f"{self.path}: its {name} is fixed at {inside[name]:g}")
+        return {name: np.array(value, np.float32) for name, value in changed.items()}
+
+
+def _shapes(nodes):
+    """Return name to shape; ONNX Runtime gives texts for sides that are not fixed."""
+    return {
+        node.name: tuple(side if isinstance(side, int) else None for side in node.shape) or None
+        for node in nodes
+    }
+
+
+def _first_line(error):
+    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__

@@ -1,0 +1,111 @@
+"""Runs an exported ONNX model in OpenVINO, on the CPU."""
+
+from pathlib import Path
+
+import numpy as np
+
+from nanodet.errors import NanodetError
+from nanodet.files.incoming import is_file, published, read_steadily
+from nanodet.runtime.engines import check_form, check_rank
+from nanodet.runtime.engines.onnx_check import check_onnx
+from nanodet.runtime.forks import is_inherited, keep_in_children, refuse_fork
+from nanodet.runtime.spec import ONNX_METADATA_KEY, Spec
+
+
+class OpenvinoBackend:
+    """See `nanodet.runtime.engines.Backend`; the spec is read from the model's metadata.
+
+    Args:
+        path: the ``.onnx`` file.
+        threads: CPU threads; None lets OpenVINO choose.
+        strict: whether to refuse an output that is not what the spec says.
+    """
+
+    def __init__(self, path, threads=None, strict=True):
+        if is_inherited("openvino"):  # it may wait for ever, if the parent was just running it
+            refuse_fork(f"{path}: OpenVINO cannot run")
+        try:
+            import openvino
+        except ImportError:
+            raise NanodetError(f"{path}: needs openvino: pip install openvino") from None
+        keep_in_children(self)
+        self.path, self._core, self._strict = str(path), openvino.Core(), strict
+        # by itself OpenVINO calculates in bfloat16 where the CPU has it: other numbers elsewhere
+        self._options = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+        if threads:
+            self._options["INFERENCE_NUM_THREADS"] = threads
+        self._compiled = {}
+        read_steadily(path, lambda: self._load(path))
+        self._check_form(self.spec.input_size)
+        self._request(self.spec.input_size)
+
+    def _load(self, path):
+        check_onnx(path)
+        try:
+            self._model = self._core.read_model(str(published(path)))
+        except Exception as error:  # also what OpenVINO raises has no class of its own
+            raise NanodetError(f"{path}: not a usable ONNX model ({_line(error)})") from None
+        self.spec = self._read_spec(path)
+        if self.spec.form != "distributions":
+            raise NanodetError(f"{path}: ends in {self.spec.form}, which needs ONNX Runtime")
+        if self.spec.batch > 1:
+            raise NanodetError(
+                f"{path}: takes {self.spec.batch} pictures at once, which needs ONNX Runtime"
+            )
+
+    def _read_spec(self, path):
+        key = ["framework", ONNX_METADATA_KEY]
+        if self._model.has_rt_info(key):
+            text = str(self._model.get_rt_info(key).value)
+            return Spec.from_json(text, f"{path} (its own spec)")
+        beside = Path(path).with_suffix(".json")
+        if not is_file(beside):
+            raise NanodetError(f"{path}: carries no spec, and {beside} is not there")
+        return Spec.load(beside)
+
+    def _check_form(self, size):
+        ports = self._model.inputs, self._model.outputs
+        inputs, outputs = (
+            {one.any_name: _shape(one.partial_shape) for one in side} for side in ports
+        )
+        if not self._strict:
+            outputs = dict.fromkeys(outputs)
+        check_form(self.spec.at_size(size), self.path, inputs, outputs)
+
+    def _request(self, size):
+        """Return what runs inputs of a (width, height): OpenVINO is fastest with fixed shapes."""
+        if size not in self._compiled:
+            width, height = size
+            try:
+                self._model.reshape({self.spec.input_name: [1, 3, height, width]})
+                self._check_form(size)
+                compiled = self._core.compile_model(self._model, "CPU", self._options)
+            except NanodetError:
+                raise
+            except Exception as error:
+                raise NanodetError(
+                    f"{self.path}: OpenVINO cannot run it at {width} x {height} ({_line(error)})"
+                ) from None
+            self._compiled[size] = compiled
+        return self._compiled[size].create_infer_request()
+
+    def run(self, tensor):
+        request = self._request(tensor.shape[:1:-1])
+        try:
+            output = request.infer({self.spec.input_name: np.ascontiguousarray(tensor, np.float32)})
+        except Exception as error:
+            raise NanodetError(f"{self.path}: the network failed ({_line(error)})") from None
+        made = output[self.spec.output_name]
+        check_rank(self.path, self.spec.output_name, made, 3)
+        return np.array(made[0], np.float32)
+
+
+def _shape(partial):
+    if partial.rank.is_dynamic:
+        return None
+    return tuple(None if side.is_dynamic else side.get_length() for side in partial)
+
+
+def _line(error):
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1][:200] if lines else type(error).__name__

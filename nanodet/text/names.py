@@ -1,0 +1,104 @@
+"""Class names: when two spellings are one name, and which name of one list is which of another."""
+
+import re
+import unicodedata
+
+from nanodet.errors import NanodetError
+from nanodet.text.brief import brief, brief_text
+
+LONGEST = 1000  # bytes of a class name in UTF-8
+NAMES_SHOWN = 8
+ITEMS_SHOWN = 5
+TWICE = "give each class its own name, or all objects of both one number"
+_ENDS = re.compile(r"^[\s_]+|(?<![\s_])[\s_]+$")
+_SEPARATORS = re.compile(r"(?<=[^\s_-])[\s_-]+(?=[^\s_-])")
+
+
+def levelled(name):
+    """Return what all spellings of a class name share.
+
+    Case, blanks, ``_`` and ``-`` between words do not count: ``Traffic-Light``, ``traffic_light`` and
+    ``trafficlight`` are one name. ``5-10`` and ``510`` are two, and so are ``A`` and ``A-``.
+    """
+    text = unicodedata.normalize("NFKC", str(name)).casefold()
+    text = _ENDS.sub("", unicodedata.normalize("NFKC", text))
+
+    def joint(match):
+        digits = text[match.start() - 1].isdigit() and text[match.end()].isdigit()
+        return " " if digits else ""
+
+    return _SEPARATORS.sub(joint, text)
+
+
+def is_numbering(names):
+    """Tell whether the names are ``0``, ``1``, ... and so name nothing."""
+    return [str(name) for name in names] == [str(n) for n in range(len(names))]
+
+
+def match_names(given, wanted, file, several=False):
+    """Find names of one list in another; one of the same spelling is preferred.
+
+    Args:
+        given, wanted: lists of names; those of ``wanted`` differ from each other.
+        file: where ``given`` comes from, for messages.
+        several: whether more than one of ``given`` may be the same of ``wanted``.
+
+    Returns:
+        for each of ``given`` its index in ``wanted``, None where it has none.
+
+    Raises:
+        NanodetError: a name that may be two, or two that may be one.
+    """
+    same = {name: n for n, name in enumerate(wanted)}
+    spelled = {}
+    for n, name in enumerate(wanted):
+        spelled.setdefault(levelled(name), []).append(n)
+    there, found, owner = set(given), [], {}
+    for name in given:
+        index = same.get(name)
+        if index is None:
+            near = [n for n in spelled.get(levelled(name), ()) if several or wanted[n] not in there]
+            if len(near) > 1:
+                first, second = (wanted[n] for n in near[:2])
+                raise NanodetError(
+                    f"{file}: class {brief(name)} may be {brief(first)} or {brief(second)}"
+                )
+            index = near[0] if near else None
+        if index is not None and not several and index in owner:
+            if owner[index] == name:
+                raise NanodetError(f"{file}: class name {brief(name)} occurs twice; {TWICE}")
+            raise NanodetError(
+                f"{file}: classes {brief(owner[index])} and {brief(name)} may both be {brief(wanted[index])}"
+            )
+        owner[index] = name
+        found.append(index)
+    return found
+
+
+def shortened(names, most=NAMES_SHOWN):
+    """Return the first names as text, with ``...`` where there are more."""
+    names = list(names)
+    first = ", ".join(map(brief_text, names[:most]))
+    return first + (f", ... ({len(names)} in all)" if len(names) > most else "")
+
+
+def first_few(items, most=ITEMS_SHOWN, joint=", "):
+    """Return the first of some texts as one, and how many more there are."""
+    more = len(items) - most
+    if more <= 0:
+        return joint.join(items)
+    return f"{joint.join(items[:most])}{joint.rstrip(' ,')} and {more} more"
+
+
+def is_short(name):
+    """Tell whether a class name is short enough to be told, written and drawn."""
+    return len(name) <= LONGEST and len(name.encode("utf-8", "replace")) <= LONGEST
+
+
+def is_unicode(text):
+    """Tell whether a text can be written as UTF-8: no half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,60 @@
+"""How far a long run is, on stderr: tqdm's bar where there is one, else a line now and then."""
+
+import sys
+import time
+
+from nanodet.text.printable import printable, say
+
+EVERY_S = 10.0
+
+
+class Progress:
+    """Counts what is done; into a log it writes no line for a run shorter than `EVERY_S`.
+
+    Args:
+        total: how many there will be, ``None`` when unknown.
+        unit: what is counted, in the singular.
+        shown: false counts silently.
+        label: what is done with it, for runs that have more than one display.
+    """
+
+    def __init__(self, total=None, unit="frame", shown=True, label=""):
+        self.done, self._total, self._unit, self._bar = 0, total, unit, None
+        self._start, self._told, self._shown = time.monotonic(), 0, shown
+        self._label = f"{label}: " if label else ""
+        self._next = self._start + EVERY_S
+        if shown and sys.stderr.isatty():
+            try:
+                from tqdm import tqdm
+            except ImportError:
+                return
+            self._bar = tqdm(total=total, desc=label or None, unit=f" {unit}", dynamic_ncols=True)
+
+    def step(self):
+        """Count one."""
+        self.done += 1
+        if self._bar is not None:
+            self._bar.update()
+        elif self._shown and time.monotonic() >= self._next:
+            self._tell()
+            self._next = time.monotonic() + EVERY_S
+
+    def line(self, text, file=None):
+        """Print a line without tearing the bar; stdout unless ``file`` is given."""
+        if self._bar is not None:
+            self._bar.write(printable(text), file=file or sys.stdout)
+        else:
+            say(text, file=file)
+
+    def close(self):
+        """End the bar, or a log that has begun with its last number."""
+        if self._bar is not None:
+            self._bar.close()
+        elif 0 < self._told < self.done:
+            self._tell()
+
+    def _tell(self):
+        of = f" of {self._total}" if self._total and self.done <= self._total else ""
+        rate = self.done / max(time.monotonic() - self._start, 1e-9)
+        say(f"{self._label}{self.done}{of} {self._unit}s, {rate:.1f} a second", file=sys.stderr)
+        self._told = self.done
