@@ -1,21 +1,27 @@
-"""The convolution blocks that neck and head share."""
+"""The convolution blocks that parts share."""
+
+from collections.abc import Callable
 
 from torch import nn
 
-# the names are checked by the schema
-_ACTIVATIONS = {
+# by the names that config files have
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "LeakyReLU": lambda: nn.LeakyReLU(0.1, inplace=True),
     "ReLU": lambda: nn.ReLU(inplace=True),
     "ReLU6": lambda: nn.ReLU6(inplace=True),
     "SiLU": lambda: nn.SiLU(inplace=True),
     "HardSwish": lambda: nn.Hardswish(inplace=True),
     "Hardswish": lambda: nn.Hardswish(inplace=True),
+    "GELU": nn.GELU,
+    "ELU": lambda: nn.ELU(inplace=True),
+    "SELU": lambda: nn.SELU(inplace=True),
+    "PReLU": nn.PReLU,
 }
 
 
-def activation(name):
+def activation(name: str) -> nn.Module:
     """Return a new activation layer."""
-    return _ACTIVATIONS[name]()
+    return ACTIVATIONS[name]()
 
 
 def batch_norm(channels, section):

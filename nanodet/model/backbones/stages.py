@@ -1,0 +1,83 @@
+"""What most backbones are: stages one behind the other, some of which give their maps."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+
+class Stage(NamedTuple):
+    """A stage of a backbone: its number in ``out_stages``, its module, and what its map is like."""
+
+    number: int
+    module: str
+    channels: int
+    stride: int
+
+
+class StagedBackbone(nn.Module):
+    """Modules one behind the other; `set_stages` says which, once they are there.
+
+    Shapes: images (B, 3, H, W) to one map (B, channels[i], ceil(H / strides[i]),
+    ceil(W / strides[i])) per entry of ``out_stages``, in the order of the strides.
+
+    Attributes:
+        channels, strides: of the maps.
+        unused_layers: modules behind the last map: kept for checkpoints only, without gradient.
+    """
+
+    channels: tuple[int, ...]
+    strides: tuple[int, ...]
+    unused_layers: tuple[str, ...]
+
+    def set_stages(
+        self, stem: Sequence[str], stages: Sequence[Stage], out_stages: Iterable[int]
+    ) -> None:
+        """Say what runs, and which maps come out.
+
+        Args:
+            stem: names of the modules before the first stage.
+            stages: every stage there is, in order.
+            out_stages: numbers of the stages whose maps come out.
+        """
+        wanted = set(out_stages)
+        given = [stage for stage in stages if stage.number in wanted]
+        self.channels = tuple(stage.channels for stage in given)
+        self.strides = tuple(stage.stride for stage in given)
+        last = stages.index(given[-1])
+        self.unused_layers = tuple(stage.module for stage in stages[last + 1 :])
+        for name in self.unused_layers:
+            self.get_submodule(name).requires_grad_(False)
+        # names, not modules: a copy, a wrapper or an export may put other modules in their place
+        self._steps = [(name, False) for name in stem]
+        self._steps += [(stage.module, stage.number in wanted) for stage in stages[: last + 1]]
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        x, maps = images, []
+        for name, comes_out in self._steps:
+            x = self.get_submodule(name)(x)
+            if comes_out:
+                maps.append(x)
+        return tuple(maps)
+
+
+def check_out_stages(
+    out_stages: Sequence[int], strides: Mapping[int, int], fail: Callable[[str, str], None]
+) -> None:
+    """Call ``fail`` where ``out_stages`` cannot be what a neck gets.
+
+    Args:
+        out_stages: numbers of stages.
+        strides: the stride of every stage there is, by its number.
+        fail: called with key and reason.
+    """
+    if not out_stages or len(set(out_stages)) < len(out_stages) or set(out_stages) - set(strides):
+        *most, last = strides
+        some = f"{', '.join(map(str, most))} and {last}" if most else f"[{last}]"
+        fail("out_stages", f"{list(out_stages)}: must be some of {some}, each once")
+    by_stride: dict[int, int] = {}
+    for stage in sorted(out_stages):
+        stride = strides[stage]
+        other = by_stride.setdefault(stride, stage)
+        if other != stage:
+            fail("out_stages", f"stages {other} and {stage} both have stride {stride}: choose one")
