@@ -1,8 +1,12 @@
-"""The convolution blocks that parts share."""
+"""The layers that backbones, necks and heads share."""
 
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
+
+from nanodet.model.norms import normalisation
 
 # by the names that config files have
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -24,41 +28,73 @@ def activation(name: str) -> nn.Module:
     return ACTIVATIONS[name]()
 
 
-def batch_norm(channels, section):
-    """Return a new batch norm as a config's ``norm_cfg`` (`nanodet.config.model_sections.Norm`) says."""
-    norm = nn.BatchNorm2d(channels, section.eps, section.momentum)
-    return norm.requires_grad_(section.requires_grad)
+class ConvNorm(nn.Sequential):
+    """A convolution, its norm and its activation: (B, C_in, H, W) to (B, C_out, H / stride, W / stride).
 
+    The sides that come out are rounded up. The convolution has a bias unless a norm follows.
 
-class Lateral(nn.Sequential):
-    """A 1 x 1 convolution: (B, C_in, H, W) to (B, C_out, H, W).
-
-    With a bias and nothing behind it, unless ``norm`` asks for a batch norm (then there is no bias)
-    or ``act`` for an activation.
+    Args:
+        channels_in, channels_out: C_in, C_out.
+        kernel: side of the kernel, odd.
+        norm: a config's ``norm_cfg`` (`nanodet.model.norms.Norm`), None for none.
+        act: name of the activation, None for none.
+        stride: pixels between the points that come out.
     """
 
-    def __init__(self, channels_in, channels_out, norm=None, act=None):
-        super().__init__()
-        self.conv = nn.Conv2d(channels_in, channels_out, 1, bias=norm is None)
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        kernel: int,
+        norm: Any = None,
+        act: str | None = None,
+        stride: int = 1,
+    ):
+        conv = nn.Conv2d(channels_in, channels_out, kernel, stride, kernel // 2, bias=norm is None)
+        layers = OrderedDict(conv=conv)
         if norm is not None:
-            self.bn = batch_norm(channels_out, norm)
+            layers[norm.type.lower()] = normalisation(channels_out, norm)
         if act is not None:
-            self.act = activation(act)
+            layers["act"] = activation(act)
+        super().__init__(layers)
 
 
 class DepthwiseSeparable(nn.Module):
-    """Depthwise 3 x 3, then pointwise 1 x 1, each with batch norm and activation."""
+    """A depthwise, then a pointwise convolution, each with norm and activation; as `ConvNorm`."""
 
-    def __init__(self, channels_in, channels_out, norm, act):
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        kernel: int,
+        norm: Any,
+        act: str,
+        stride: int = 1,
+    ):
         super().__init__()
         self.depthwise = nn.Conv2d(
-            channels_in, channels_in, 3, 1, 1, groups=channels_in, bias=False
+            channels_in,
+            channels_in,
+            kernel,
+            stride,
+            kernel // 2,
+            groups=channels_in,
+            bias=norm is None,
         )
-        self.dwnorm = batch_norm(channels_in, norm)
-        self.pointwise = nn.Conv2d(channels_in, channels_out, 1, bias=False)
-        self.pwnorm = batch_norm(channels_out, norm)
+        self.dwnorm = normalisation(channels_in, norm)
+        self.pointwise = nn.Conv2d(channels_in, channels_out, 1, bias=norm is None)
+        self.pwnorm = normalisation(channels_out, norm)
         self.act = activation(act)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         x = self.act(self.dwnorm(self.depthwise(x)))
         return self.act(self.pwnorm(self.pointwise(x)))
+
+
+# what a config's ``conv_type`` may be
+CONVOLUTIONS = {"Conv": ConvNorm, "DWConv": DepthwiseSeparable}
+
+
+def convolutions(modules: Iterable[nn.Module]) -> list[nn.Conv2d]:
+    """Return all convolutions inside ``modules``, to initialise them."""
+    return [m for module in modules for m in module.modules() if isinstance(m, nn.Conv2d)]

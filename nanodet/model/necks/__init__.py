@@ -1,5 +1,11 @@
 """The necks: feature maps to feature maps."""
 
+from nanodet.model.necks import fpn, ghost_pan, pan, tan
 from nanodet.model.part import Part
 
-NECKS: dict[str, Part] = {}
+NECKS: dict[str, Part] = {
+    "PAN": pan.PART,
+    "FPN": fpn.PART,
+    "GhostPAN": ghost_pan.PART,
+    "TAN": tan.PART,
+}

@@ -1,0 +1,1 @@
+"""The box codes: how the values of a point say where the edges of its box are."""

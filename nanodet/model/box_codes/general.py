@@ -1,0 +1,23 @@
+"""The General distribution of Generalized Focal Loss (Li et al., NeurIPS 2020)."""
+
+import torch
+from torch import Tensor
+
+
+class General:
+    """Each edge is a distribution over the distances 0, 1, ..., reg_max in strides.
+
+    Attributes:
+        reg_max: the largest distance.
+        channels: values per point: reg_max + 1 logits for each of left, top, right, bottom.
+    """
+
+    def __init__(self, reg_max: int):
+        self.reg_max = reg_max
+        self.channels = 4 * (reg_max + 1)
+
+    def distances(self, raw: Tensor) -> Tensor:
+        """Return the expectation of each edge (eq. 4): logits (N, channels) to (N, 4) in strides."""
+        bins = raw.reshape(-1, 4, self.reg_max + 1)
+        values = torch.arange(self.reg_max + 1, dtype=raw.dtype, device=raw.device)
+        return bins.softmax(dim=-1) @ values

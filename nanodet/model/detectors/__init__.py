@@ -1,0 +1,1 @@
+"""The detectors: how a backbone, a neck and heads are put together."""

@@ -1,0 +1,51 @@
+"""The head of Generalized Focal Loss (Li et al., NeurIPS 2020)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nanodet.config.keys import key, unread
+from nanodet.model.heads.points import AtssSection, BinValues
+from nanodet.model.heads.simple_conv_head import SimpleConvHead
+from nanodet.model.norms import Norm
+from nanodet.model.part import Part
+
+
+@dataclass
+class GflHeadSection(AtssSection):
+    name: str = key("GFLHead", "towers and outputs that the levels share", known=("GFLHead",))
+    feat_channels: int = key(256, "channels of the towers", 1, 4096)
+    stacked_convs: int = key(4, "convolutions in a tower", 0, 64)
+    octave_base_scale: int = key(
+        4, "side of a point's cell in strides, for the assignment", 1, 1024
+    )
+    reg_max: int = key(16, "edges are distributions over 0 to this many strides", 1, 256)
+    norm_cfg: Norm = key(lambda: Norm(type="GN"), "norm of the towers")
+    activation: str = key("ReLU", "behind the convolutions of the towers", known=("ReLU",))
+    conv_cfg: dict[str, Any] | None = unread("the original does not read it either")
+
+
+class GFLHead(SimpleConvHead):
+    """As `SimpleConvHead`, its points in the middle of their cells."""
+
+    point_offset = 0.5
+
+    def __init__(self, *arguments: Any):
+        super().__init__(*arguments)
+        self.distribution_project = BinValues(self.reg_max)
+
+
+def build(section: GflHeadSection, channels: int, strides: Sequence[int]) -> GFLHead:
+    return GFLHead(
+        section.num_classes,
+        channels,
+        strides,
+        section.feat_channels,
+        section.stacked_convs,
+        section.reg_max,
+        section.norm_cfg,
+        section.activation,
+    )
+
+
+PART = Part(GflHeadSection, build)

@@ -1,0 +1,121 @@
+"""The NanoDet head (paper 4.6): per level a tower of convolutions, mostly depthwise separable."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nanodet.config.keys import key, unread
+from nanodet.model.blocks import CONVOLUTIONS
+from nanodet.model.heads.points import AtssSection, BinValues, PointHead, start_outputs, tower
+from nanodet.model.norms import Norm
+from nanodet.model.part import Part
+
+
+@dataclass
+class NanoDetHeadSection(AtssSection):
+    name: str = key(
+        "NanoDetHead", "towers and outputs of its own for each level", known=("NanoDetHead",)
+    )
+    feat_channels: int = key(96, "channels of the towers (the original's default: 256)", 1, 4096)
+    share_cls_reg: bool = key(
+        True, "one tower for scores and edges, else one each (the original's default: false)"
+    )
+    reg_max: int = key(
+        7,
+        "edges are distributions over 0 to this many strides (the original's default: 16)",
+        1,
+        256,
+    )
+    conv_type: str = key(
+        "DWConv", "plain or depthwise separable convolutions", known=tuple(CONVOLUTIONS)
+    )
+    conv_cfg: dict[str, Any] | None = unread("the original does not read it either")
+
+
+class NanoDetHead(PointHead):
+    """Feature maps to logits, see `PointHead`.
+
+    Args:
+        num_classes, strides, reg_max: see `PointHead`.
+        channels_in: channels of the maps; channels: channels of the towers.
+        stacked_convs: convolutions per tower.
+        share_cls_reg: one tower per level for both branches, else one each.
+        conv_type: Conv or DWConv.
+        norm, act: behind the convolutions of the towers.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        channels_in: int,
+        strides: Sequence[int],
+        channels: int,
+        stacked_convs: int,
+        share_cls_reg: bool,
+        reg_max: int,
+        conv_type: str,
+        norm: Norm,
+        act: str,
+    ):
+        super().__init__(num_classes, strides, reg_max)
+        self.share_cls_reg = share_cls_reg
+
+        def towers():
+            return nn.ModuleList(
+                tower(conv_type, stacked_convs, channels_in, channels, 3, norm, act)
+                for _ in strides
+            )
+
+        self.cls_convs = towers()
+        if not share_cls_reg:
+            self.reg_convs = towers()
+        edges = self.code.channels
+        outputs = num_classes + edges if share_cls_reg else num_classes
+        self.gfl_cls = nn.ModuleList(nn.Conv2d(channels, outputs, 1) for _ in strides)
+        self.gfl_reg = nn.ModuleList(nn.Conv2d(channels, edges, 1) for _ in strides)
+        self.distribution_project = BinValues(reg_max)
+        start_outputs(self.gfl_cls, num_classes)
+        start_outputs(self.gfl_reg)
+        levels = range(len(self.strides))
+        if share_cls_reg:
+            # original checkpoints hold these weights though a shared tower never uses them
+            self.gfl_reg.requires_grad_(False)
+            self.unused_layers = ("gfl_reg",)
+            self.output_layers = {f"gfl_cls.{i}": ("classes", "edges") for i in levels}
+        else:
+            self.output_layers = {
+                **{f"gfl_cls.{i}": ("classes",) for i in levels},
+                **{f"gfl_reg.{i}": ("edges",) for i in levels},
+            }
+
+    def level(self, i: int, x: Tensor) -> Tensor:
+        classes = x
+        for conv in self.cls_convs[i]:
+            classes = conv(classes)
+        if self.share_cls_reg:
+            return self.gfl_cls[i](classes)
+        edges = x
+        for conv in self.reg_convs[i]:
+            edges = conv(edges)
+        return torch.cat((self.gfl_cls[i](classes), self.gfl_reg[i](edges)), dim=1)
+
+
+def build(section: NanoDetHeadSection, channels: int, strides: Sequence[int]) -> NanoDetHead:
+    return NanoDetHead(
+        section.num_classes,
+        channels,
+        strides,
+        section.feat_channels,
+        section.stacked_convs,
+        section.share_cls_reg,
+        section.reg_max,
+        section.conv_type,
+        section.norm_cfg,
+        section.activation,
+    )
+
+
+PART = Part(NanoDetHeadSection, build)

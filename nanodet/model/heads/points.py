@@ -1,0 +1,131 @@
+"""What the heads share: the first keys of their sections, and how levels become one row of points."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nanodet.config.keys import REQUIRED, key
+from nanodet.config.model_sections import Loss
+from nanodet.model.blocks import ACTIVATIONS, CONVOLUTIONS, convolutions
+from nanodet.model.box_codes.general import General
+from nanodet.model.norms import Norm
+
+PRIOR = 0.01  # score of every class before training, so that the background does not drown QFL
+
+
+@dataclass
+class HeadSection:
+    """The keys of ``model.arch.head`` that every head has."""
+
+    name: str = key(REQUIRED, "the head")
+    num_classes: int | None = key(
+        None, "number of classes; follows from `class_names`, or from the data, where left out",
+        1, 65536,
+    )  # fmt: skip
+    input_channel: int | None = key(
+        None, "channels of the neck's maps; follows from the neck where left out"
+    )
+    feat_channels: int = key(96, "channels of the towers", 1, 4096)
+    stacked_convs: int = key(2, "convolutions in a tower", 0, 64)
+    strides: list[int] | None = key(
+        None, "pixels between points, a level each; follows from the neck where left out"
+    )
+    reg_max: int = key(7, "edges are distributions over 0 to this many strides", 1, 256)
+    norm_cfg: Norm = key(lambda: Norm(type="BN"), "norm of the towers")
+    activation: str = key(
+        "LeakyReLU", "behind the convolutions of the towers", known=tuple(ACTIVATIONS)
+    )
+
+    def check(self, fail):
+        if self.stacked_convs == 0 and self.input_channel not in (None, self.feat_channels):
+            fail(
+                "feat_channels",
+                f"must be that of the maps, {self.input_channel}: stacked_convs is 0",
+            )
+
+
+@dataclass
+class AtssSection(HeadSection):
+    """The keys of heads that learn from ATSS's targets."""
+
+    octave_base_scale: int = key(
+        5, "side of a point's cell in strides, for the assignment", 1, 1024
+    )
+    scales_per_octave: int = key(1, "cells of a point", known=(1,))
+    ignore_iof_thr: float = key(
+        0.5,
+        "a point whose cell lies in an ignored region (crowd, difficult) by more than this part "
+        "teaches nothing; -1: such regions are background, the original's default",
+        -1, 1,
+    )  # fmt: skip
+    loss: Loss = key(Loss, "the losses")
+
+
+class PointHead(nn.Module):
+    """A head that gives every point of every level its class logits, then its edges.
+
+    Subclasses have `level`, and set ``output_layers`` and ``unused_layers``.
+
+    Args:
+        num_classes: number of classes C.
+        strides: network pixels per point of each level.
+        reg_max: n; edges are distributions over 0..n.
+
+    Shapes: maps (B, channels, H_i, W_i) to (B, sum of H_i W_i, C + 4 (n + 1)), logits, levels in the
+    order of ``strides``, points row by row; edges left, top, right, bottom.
+    """
+
+    point_offset: float = 0.5
+    output_layers: Mapping[str, tuple[str, ...]]
+    unused_layers: tuple[str, ...] = ()
+
+    def __init__(self, num_classes: int, strides: Sequence[int], reg_max: int):
+        super().__init__()
+        self.num_classes, self.reg_max = num_classes, reg_max
+        self.strides, self.code = tuple(strides), General(reg_max)
+
+    def level(self, i: int, x: Tensor) -> Tensor:
+        """Return (B, C + 4 (n + 1), H, W) of the map of level ``i``."""
+        raise NotImplementedError
+
+    def forward(self, maps: tuple[Tensor, ...]) -> Tensor:
+        levels = [self.level(i, x).flatten(2) for i, x in enumerate(maps)]
+        return torch.cat(levels, dim=2).transpose(1, 2)
+
+
+class BinValues(nn.Module):
+    """Holds the values of the bins, 0..reg_max, under the name that checkpoints know."""
+
+    def __init__(self, reg_max: int):
+        super().__init__()
+        self.register_buffer("project", torch.linspace(0, reg_max, reg_max + 1))
+
+
+def tower(
+    conv_type: str, count: int, channels_in: int, channels: int, kernel: int, norm: Any, act: str
+) -> nn.ModuleList:
+    """Return ``count`` convolutions in a row, of the kind that ``conv_type`` names."""
+    kind = CONVOLUTIONS[conv_type]
+    return nn.ModuleList(
+        kind(channels if i else channels_in, channels, kernel, norm, act) for i in range(count)
+    )
+
+
+def start_outputs(convs: Sequence[nn.Conv2d], num_classes: int = 0):
+    """Initialise output convolutions: the first ``num_classes`` rows at `PRIOR`, the edges uniform."""
+    for conv in convs:
+        nn.init.normal_(conv.weight, std=0.01)
+        nn.init.zeros_(conv.bias)
+        nn.init.constant_(conv.bias[:num_classes], -math.log((1 - PRIOR) / PRIOR))
+
+
+def start_towers(*modules: nn.Module):
+    """Initialise the convolutions of towers as NanoDet-Plus's and GFL's recipes do."""
+    for conv in convolutions(modules):
+        nn.init.normal_(conv.weight, std=0.01)
+        if conv.bias is not None:
+            nn.init.zeros_(conv.bias)

@@ -1,0 +1,97 @@
+"""The auxiliary head of NanoDet-Plus: two towers and outputs that all levels share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nanodet.config.keys import key, unread
+from nanodet.model.heads.points import HeadSection, PointHead, start_outputs, start_towers, tower
+from nanodet.model.norms import Norm
+from nanodet.model.part import Part
+
+
+@dataclass
+class SimpleConvHeadSection(HeadSection):
+    """Without losses: an auxiliary head learns from those of the main head."""
+
+    name: str = key(
+        "SimpleConvHead", "towers and outputs that the levels share; auxiliary",
+        known=("SimpleConvHead",),
+    )  # fmt: skip
+    feat_channels: int = key(256, "channels of the towers", 1, 4096)
+    stacked_convs: int = key(4, "convolutions in a tower", 0, 64)
+    norm_cfg: Norm = key(lambda: Norm(type="GN"), "norm of the towers")
+    conv_cfg: dict[str, Any] | None = unread("the original does not read it either")
+
+
+class Scale(nn.Module):
+    """A factor that is learned."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(1.0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.scale
+
+
+class SimpleConvHead(PointHead):
+    """Feature maps to logits, see `PointHead`; each level has a factor of its own for its edges.
+
+    Args:
+        num_classes, strides, reg_max: see `PointHead`.
+        channels_in: channels of the maps; channels: channels of the towers.
+        stacked_convs: 3 x 3 convolutions per tower.
+        norm, act: behind them.
+    """
+
+    point_offset = 0.0  # as the head beside it
+    output_layers = {"gfl_cls": ("classes",), "gfl_reg": ("edges",)}  # noqa: RUF012
+
+    def __init__(
+        self,
+        num_classes: int,
+        channels_in: int,
+        strides: Sequence[int],
+        channels: int,
+        stacked_convs: int,
+        reg_max: int,
+        norm: Norm,
+        act: str,
+    ):
+        super().__init__(num_classes, strides, reg_max)
+        self.cls_convs = tower("Conv", stacked_convs, channels_in, channels, 3, norm, act)
+        self.reg_convs = tower("Conv", stacked_convs, channels_in, channels, 3, norm, act)
+        self.gfl_cls = nn.Conv2d(channels, num_classes, 3, padding=1)
+        self.gfl_reg = nn.Conv2d(channels, self.code.channels, 3, padding=1)
+        self.scales = nn.ModuleList(Scale() for _ in strides)
+        start_towers(self.cls_convs, self.reg_convs)
+        start_outputs([self.gfl_cls], num_classes)
+        start_outputs([self.gfl_reg])
+
+    def level(self, i: int, x: Tensor) -> Tensor:
+        classes = edges = x
+        for conv in self.cls_convs:
+            classes = conv(classes)
+        for conv in self.reg_convs:
+            edges = conv(edges)
+        return torch.cat((self.gfl_cls(classes), self.scales[i](self.gfl_reg(edges))), dim=1)
+
+
+def build(section: SimpleConvHeadSection, channels: int, strides: Sequence[int]) -> SimpleConvHead:
+    return SimpleConvHead(
+        section.num_classes,
+        channels,
+        strides,
+        section.feat_channels,
+        section.stacked_convs,
+        section.reg_max,
+        section.norm_cfg,
+        section.activation,
+    )
+
+
+PART = Part(SimpleConvHeadSection, build)
