@@ -1,14 +1,14 @@
 """ShuffleNetV2 (Ma et al., ECCV 2018) as a feature extractor."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from nanodet.config.keys import key
-from nanodet.model.backbones.stages import Stage, StagedBackbone, check_out_stages
-from nanodet.model.blocks import ACTIVATIONS, activation
+from nanodet.model.backbones import keys
+from nanodet.model.backbones.layers import conv_norm, conv_norm_act
+from nanodet.model.backbones.stages import Stage, StagedBackbone
 from nanodet.model.part import Part, Pretrained
 
 BLOCKS = {2: 4, 3: 8, 4: 4}  # of each stage
@@ -31,49 +31,23 @@ _PUBLISHED = {
 
 @dataclass
 class Section:
-    name: str = key("ShuffleNetV2", "the backbone", known=("ShuffleNetV2",))
-    model_size: str = key(
-        "1.0x", "width (the original's default: 1.5x)", known=tuple(CHANNELS),
-        alike=("width_mult", "depth", "arch", "model_name"),
-    )  # fmt: skip
-    out_stages: list[int] = key(
-        lambda: [2, 3, 4], "stages whose maps the neck gets, strides 8, 16 and 32", 2, 4,
-        alike=("out_indices",),
-    )  # fmt: skip
-    activation: str = key(
-        "LeakyReLU", "behind its convolutions (the original's default: ReLU)",
-        known=tuple(ACTIVATIONS), alike=("act",),
-    )  # fmt: skip
-    with_last_conv: bool = key(
+    name: str = keys.key("ShuffleNetV2", "the backbone", known=("ShuffleNetV2",))
+    model_size: str = keys.size("1.0x", "width (the original's default: 1.5x)", known=CHANNELS)
+    out_stages: list[int] = keys.out_stages([2, 3, 4], STRIDES)
+    activation: str = keys.activation(
+        "LeakyReLU", "behind its convolutions (the original's default: ReLU)"
+    )
+    with_last_conv: bool = keys.key(
         False, "end stage 4 in the 1 x 1 convolution of the ImageNet network",
         alike=("last_channel",),
     )  # fmt: skip
-    kernal_size: int = key(3, "spelled so in the original, where nothing reads it", known=(3,))
-    pretrain: bool | str = key(
-        True,
-        "start from torchvision's ImageNet weights (true), at random (false) or from a file's; not "
-        "needed, and not fetched, where `schedule.load_model` is given",
-        alike=("pretrained", "checkpoint_path"),
-    )
+    kernal_size: int = keys.key(3, "spelled so in the original, where nothing reads it", known=(3,))
+    pretrain: bool | str = keys.pretrain("torchvision's")
 
-    def check(self, fail: Callable[[str, str], None]) -> None:
-        check_out_stages(self.out_stages, STRIDES, fail)
+    def check(self, fail: keys.Fail) -> None:
+        keys.check_out_stages(self.out_stages, STRIDES, fail)
         if self.with_last_conv and 4 not in self.out_stages:
             fail("with_last_conv", "ends stage 4, which out_stages leaves out: remove it")
-
-
-def _conv_norm(
-    channels_in: int, channels_out: int, kernel: int, stride: int = 1, groups: int = 1
-) -> tuple[nn.Module, ...]:
-    padding = kernel // 2
-    conv = nn.Conv2d(channels_in, channels_out, kernel, stride, padding, groups=groups, bias=False)
-    return conv, nn.BatchNorm2d(channels_out)
-
-
-def _conv_norm_act(
-    channels_in: int, channels_out: int, kernel: int, act: str, stride: int = 1
-) -> tuple[nn.Module, ...]:
-    return *_conv_norm(channels_in, channels_out, kernel, stride), activation(act)
 
 
 class ShuffleBlock(nn.Module):
@@ -89,13 +63,13 @@ class ShuffleBlock(nn.Module):
         self.branch1 = nn.Sequential()
         if stride > 1:
             self.branch1 = nn.Sequential(
-                *_conv_norm(channels_in, channels_in, 3, stride, groups=channels_in),
-                *_conv_norm_act(channels_in, half, 1, act),
+                *conv_norm(channels_in, channels_in, 3, stride, groups=channels_in),
+                *conv_norm_act(channels_in, half, 1, act),
             )
         self.branch2 = nn.Sequential(
-            *_conv_norm_act(channels_in if stride > 1 else half, half, 1, act),
-            *_conv_norm(half, half, 3, stride, groups=half),
-            *_conv_norm_act(half, half, 1, act),
+            *conv_norm_act(channels_in if stride > 1 else half, half, 1, act),
+            *conv_norm(half, half, 3, stride, groups=half),
+            *conv_norm_act(half, half, 1, act),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -133,7 +107,7 @@ class ShuffleNetV2(StagedBackbone):
     ) -> None:
         super().__init__()
         channels, *widths, last = CHANNELS[model_size]
-        self.conv1 = nn.Sequential(*_conv_norm_act(3, channels, 3, act, stride=2))
+        self.conv1 = conv_norm_act(3, channels, 3, act, stride=2)
         self.maxpool = nn.MaxPool2d(3, 2, 1)
         stages = []
         for (number, blocks), width in zip(BLOCKS.items(), widths, strict=True):
@@ -142,7 +116,7 @@ class ShuffleNetV2(StagedBackbone):
                 layers.append(ShuffleBlock(width, width, 1, act))
             channels = width
             if number == 4 and with_last_conv:
-                layers.add_module("conv5", nn.Sequential(*_conv_norm_act(width, last, 1, act)))
+                layers.add_module("conv5", conv_norm_act(width, last, 1, act))
                 channels = last
             self.add_module(f"stage{number}", layers)
             stages.append(Stage(number, f"stage{number}", channels, STRIDES[number]))
@@ -163,9 +137,7 @@ def pretrained(section: Section) -> Pretrained:
     return Pretrained(f"https://download.pytorch.org/models/{file}", digits, _rename)
 
 
-def _rename(name: str) -> str | None:
-    if name.startswith("fc."):
-        return None
+def _rename(name: str) -> str:
     # the last convolution lies outside stage 4 there
     return f"stage4.{name}" if name.startswith("conv5.") else name
 

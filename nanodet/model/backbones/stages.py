@@ -1,6 +1,6 @@
 """What most backbones are: stages one behind the other, some of which give their maps."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -59,25 +59,3 @@ class StagedBackbone(nn.Module):
             if comes_out:
                 maps.append(x)
         return tuple(maps)
-
-
-def check_out_stages(
-    out_stages: Sequence[int], strides: Mapping[int, int], fail: Callable[[str, str], None]
-) -> None:
-    """Call ``fail`` where ``out_stages`` cannot be what a neck gets.
-
-    Args:
-        out_stages: numbers of stages.
-        strides: the stride of every stage there is, by its number.
-        fail: called with key and reason.
-    """
-    if not out_stages or len(set(out_stages)) < len(out_stages) or set(out_stages) - set(strides):
-        *most, last = strides
-        some = f"{', '.join(map(str, most))} and {last}" if most else f"[{last}]"
-        fail("out_stages", f"{list(out_stages)}: must be some of {some}, each once")
-    by_stride: dict[int, int] = {}
-    for stage in sorted(out_stages):
-        stride = strides[stage]
-        other = by_stride.setdefault(stride, stage)
-        if other != stage:
-            fail("out_stages", f"stages {other} and {stage} both have stride {stride}: choose one")

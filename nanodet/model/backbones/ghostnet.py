@@ -1,0 +1,189 @@
+"""GhostNet (Han et al., CVPR 2020) as a feature extractor."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from nanodet.model.backbones import keys
+from nanodet.model.backbones.layers import conv_norm, conv_norm_act, divisible, initialise
+from nanodet.model.backbones.stages import Stage, StagedBackbone
+from nanodet.model.blocks import activation
+from nanodet.model.part import Part, Pretrained
+
+# kernel, width, channels, squeeze-and-excitation and stride of the blocks of each stage (Table 1);
+# behind them is stage 9, a 1 x 1 convolution
+STAGES = (
+    ((3, 16, 16, False, 1),),
+    ((3, 48, 24, False, 2),),
+    ((3, 72, 24, False, 1),),
+    ((5, 72, 40, True, 2),),
+    ((5, 120, 40, True, 1),),
+    ((3, 240, 80, False, 2),),
+    (
+        (3, 200, 80, False, 1), (3, 184, 80, False, 1), (3, 184, 80, False, 1),
+        (3, 480, 112, True, 1), (3, 672, 112, True, 1),
+    ),
+    ((5, 672, 160, True, 2),),
+    (
+        (5, 960, 160, False, 1), (5, 960, 160, True, 1), (5, 960, 160, False, 1),
+        (5, 960, 160, True, 1),
+    ),
+)  # fmt: skip
+STRIDES = {0: 2, 1: 4, 2: 4, 3: 8, 4: 8, 5: 16, 6: 16, 7: 32, 8: 32, 9: 32}
+
+
+@dataclass
+class Section:
+    name: str = keys.key("GhostNet", "the backbone", known=("GhostNet",))
+    width_mult: float = keys.size(1.0, "factor of the channels", 0.1, 8)
+    out_stages: list[int] = keys.out_stages([4, 6, 9], STRIDES)
+    activation: str = keys.activation("ReLU")
+    act: str | None = keys.act()
+    pretrain: bool | str = keys.pretrain("the paper's")
+
+    def check(self, fail: keys.Fail) -> None:
+        keys.check_out_stages(self.out_stages, STRIDES, fail)
+        keys.check_act(self, fail)
+
+
+class SqueezeExcite(nn.Module):
+    """x sigma(W2 relu(W1 mean(x))), with the hard sigmoid: (B, C, H, W) to the same shape."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        squeezed = divisible(channels / 4, 4)
+        self.conv_reduce = nn.Conv2d(channels, squeezed, 1)
+        self.act1 = nn.ReLU(inplace=True)
+        self.conv_expand = nn.Conv2d(squeezed, channels, 1)
+        self.gate = nn.Hardsigmoid()
+        self.avg_pool = nn.AdaptiveAvgPool2d(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate = self.conv_expand(self.act1(self.conv_reduce(self.avg_pool(x))))
+        return x * self.gate(gate)
+
+
+class GhostModule(nn.Module):
+    """Half of the channels from a 1 x 1 convolution, the others from a depthwise 3 x 3 of those.
+
+    Shapes: (B, channels_in, H, W) to (B, channels_out, H, W); ``act`` None: no activations.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, act: str | None) -> None:
+        super().__init__()
+        half = math.ceil(channels_out / 2)
+        self.primary_conv = conv_norm_act(channels_in, half, 1, act)
+        self.cheap_operation = conv_norm_act(half, half, 3, act, groups=half)
+
+    def forward(self, x: Tensor) -> Tensor:
+        half = self.primary_conv(x)
+        return torch.cat((half, self.cheap_operation(half)), dim=1)
+
+
+class GhostBottleneck(nn.Module):
+    """Two ghost modules, a depthwise convolution between them where the stride is 2 (section 3.2).
+
+    Args:
+        channels_in, width, channels_out: before, between and behind the modules.
+        kernel, stride: of the depthwise convolution, and of the one on the way past.
+        excites: whether a squeeze-and-excitation is between them.
+        act: name of the activation behind the first module.
+    """
+
+    def __init__(
+        self,
+        channels_in: int,
+        width: int,
+        channels_out: int,
+        kernel: int,
+        stride: int,
+        excites: bool,
+        act: str,
+    ) -> None:
+        super().__init__()
+        self.ghost1 = GhostModule(channels_in, width, act)
+        self.shrinks = stride > 1
+        if self.shrinks:
+            self.conv_dw, self.bn_dw = conv_norm(width, width, kernel, stride, groups=width)
+        self.se = SqueezeExcite(width) if excites else nn.Identity()
+        self.ghost2 = GhostModule(width, channels_out, None)
+        self.shortcut = nn.Sequential()
+        if self.shrinks or channels_in != channels_out:
+            self.shortcut.extend(
+                (
+                    *conv_norm(channels_in, channels_in, kernel, stride, groups=channels_in),
+                    *conv_norm(channels_in, channels_out, 1),
+                )
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.ghost1(x)
+        if self.shrinks:
+            y = self.bn_dw(self.conv_dw(y))
+        return self.ghost2(self.se(y)) + self.shortcut(x)
+
+
+class ConvNormAct(nn.Module):
+    """A 1 x 1 convolution with batch norm and activation, under the names of checkpoints."""
+
+    def __init__(self, channels_in: int, channels_out: int, act: str) -> None:
+        super().__init__()
+        self.conv, self.bn1 = conv_norm(channels_in, channels_out, 1)
+        self.act1 = activation(act)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act1(self.bn1(self.conv(x)))
+
+
+class GhostNet(StagedBackbone):
+    """See `StagedBackbone` for the shapes.
+
+    Args:
+        width: factor of the channels, which are multiples of 4.
+        out_stages: stages whose maps are returned, of 0 to 9, see `STRIDES`.
+        act: name of the activation.
+    """
+
+    def __init__(
+        self, width: float = 1.0, out_stages: Sequence[int] = (4, 6, 9), act: str = "ReLU"
+    ) -> None:
+        super().__init__()
+        channels = divisible(16 * width, 4)
+        self.conv_stem, self.bn1 = conv_norm(3, channels, 3, 2)
+        self.act1 = activation(act)
+        self.blocks = nn.Sequential()
+        stages = []
+        for number, blocks in enumerate(STAGES):
+            stage = nn.Sequential()
+            for kernel, middle, base, excites, stride in blocks:
+                inner, channels_out = divisible(middle * width, 4), divisible(base * width, 4)
+                stage.append(
+                    GhostBottleneck(channels, inner, channels_out, kernel, stride, excites, act)
+                )
+                channels = channels_out
+            self.blocks.append(stage)
+            stages.append(Stage(number, f"blocks.{number}", channels, STRIDES[number]))
+        last = divisible(STAGES[-1][-1][1] * width, 4)
+        self.blocks.append(nn.Sequential(ConvNormAct(channels, last, act)))
+        stages.append(Stage(9, "blocks.9", last, STRIDES[9]))
+        initialise(self)
+        self.set_stages(("conv_stem", "bn1", "act1"), stages, out_stages)
+
+
+def build(section: Section) -> GhostNet:
+    """Build the backbone with random weights."""
+    return GhostNet(section.width_mult, section.out_stages, section.act or section.activation)
+
+
+def pretrained(section: Section) -> Pretrained | None:
+    """Return where the paper's authors publish ImageNet weights, which are of full width."""
+    if section.width_mult != 1:
+        return None
+    folder = "https://raw.githubusercontent.com/huawei-noah/CV-Backbones/master/ghostnet_pytorch"
+    return Pretrained(f"{folder}/models/state_dict_73.98.pth", None)
+
+
+PART = Part(Section, build, pretrained)
