@@ -25,6 +25,7 @@ import pytorch_lightning as pl
 
 from nanodet.config import load_config
 from nanodet.data.loader import normalise_batch
+from nanodet.train.module import ground_truths
 from nanodet.train.trainer import train
 
 
@@ -83,10 +84,8 @@ class Turns(pl.Callback):
         optimiser = trainer.optimizers[0]
         start = time.perf_counter()
         for _ in range(self.steps):
-            targets = module.criterion.targets(
-                batch.boxes, batch.labels, batch.ignored, size, "cpu"
-            )
-            loss = sum(module.criterion(module.model(images), targets, size).values())
+            outputs = module.training_outputs(images)
+            loss = sum(module.objective(outputs, ground_truths(batch), size).values())
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()

@@ -158,6 +158,12 @@ class Head:
     legacy_post_process: bool | None = unread("NanoDetPlusHead")
     conv_cfg: dict[str, Any] | None = unread("the original does not read it either")
 
+    def assigner(self):
+        """Return the section of what chooses the positives, see `nanodet.learn.assigners`."""
+        from nanodet.learn.assigners.atss import Section
+
+        return Section("ATSS", 9, self.octave_base_scale, self.ignore_iof_thr)
+
 
 @dataclass
 class Arch:

@@ -27,13 +27,13 @@ class Part(NamedTuple):
     Attributes:
         section: dataclass of the config's keys (`nanodet.config.keys.key`), ``name`` first. It may have
             ``check(self, fail)``: calls ``fail(key, why)`` for a value that cannot work.
-        build: the module of a section. A neck's and a head's also takes the channels and the
-            strides of what it gets.
+        build: the module of a section; of a loss or an assigner, what is called. A neck's and a
+            head's also takes the channels and the strides of what it gets.
         pretrained: the published weights of a section's backbone, None where there are none.
     """
 
     section: type
-    build: Callable[..., nn.Module]
+    build: Callable[..., Any]
     pretrained: Callable[[Any], Pretrained | None] | None = None
 
 

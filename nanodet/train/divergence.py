@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from pytorch_lightning.callbacks import Callback
 from torch import distributed
-from torch.func import functional_call
 
 from nanodet.data.loader import normalise_batch
 from nanodet.errors import NanodetError
 from nanodet.train.checkpoints import LAST
+from nanodet.train.module import ground_truths
 
 HISTORY = 200  # losses looked back on
 LARGE_INPUT = 1e4  # images of mean 0 and deviation 1 have no such values
@@ -115,13 +115,13 @@ class Divergence(Callback):
 @torch.no_grad()
 def _next_loss(trainer, module, batch):
     """Return the loss of a batch with the weights as they are, which leaves no trace in them."""
-    statistics = {name: buffer.clone() for name, buffer in module.model.named_buffers()}
-
-    def network(images):
-        return functional_call(module.model, statistics, (images,))
-
-    with trainer.precision_plugin.forward_context():
-        return sum(module.batch_losses(batch, network, alone=True).values())
+    statistics = [(buffer, buffer.clone()) for buffer in module.model.buffers()]
+    try:
+        with trainer.precision_plugin.forward_context():
+            return sum(module.batch_losses(batch, alone=True).values())
+    finally:
+        for buffer, before in statistics:
+            buffer.copy_(before)
 
 
 @torch.no_grad()
@@ -150,14 +150,12 @@ def explain(module, batch, losses, records):
         )
     if not not_finite(module.model.state_dict()):
         size = (images.shape[3], images.shape[2])
-        output = module.model(images)
-        if torch.isfinite(output).all():
-            for i in range(len(batch)):
-                lists = (batch.boxes[i : i + 1], batch.labels[i : i + 1], batch.ignored[i : i + 1])
-                targets = module.criterion.targets(*lists, size, images.device)
-                if not torch.isfinite(
-                    sum(module.criterion(output[i : i + 1], targets, size, alone=True).values())
-                ):
+        outputs = module.training_outputs(images)
+        if not not_finite(outputs):
+            for i, truth in enumerate(ground_truths(batch)):
+                one = {name: output[i : i + 1] for name, output in outputs.items()}
+                found = module.objective(one, [truth], size, alone=True)
+                if not_finite(found):
                     return _blame(batch, i, records)
             if str(config.device.precision).startswith("16"):
                 return "half precision overflowed: set device.precision: bf16-mixed or 32"

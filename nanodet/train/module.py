@@ -6,8 +6,9 @@ from torch import distributed
 
 from nanodet.data.loader import normalise_batch
 from nanodet.evaluate.coco_metrics import evaluate_detections
+from nanodet.learn.objective import MAIN, build_objective
+from nanodet.learn.targets import GroundTruth
 from nanodet.model.checkpoint import KEY, carried
-from nanodet.model.criterion import build_criterion
 from nanodet.model.torch_backend import scores_and_bins, spec_of
 from nanodet.runtime.decode import decode
 from nanodet.runtime.detections import Detections
@@ -32,7 +33,7 @@ class TrainingModule(pl.LightningModule):
         self.model = network
         averager = config.model.weight_averager
         self.avg_model = averaged_copy(network) if averager else None
-        self.criterion = build_criterion(config.model.arch.head)
+        self.objective = build_objective(network, config.model.arch)
         self.spec = spec_of(config)
         self.losses = {}  # of the last step, detached
         self.metrics = None  # of the last validation, made after metrics_epoch epochs
@@ -66,21 +67,24 @@ class TrainingModule(pl.LightningModule):
             )
 
     def training_step(self, batch, batch_idx):
-        losses = self.batch_losses(batch, self.model)
+        losses = self.batch_losses(batch)
         loss = sum(losses.values())
         self.losses = {"loss": loss.detach(), **{k: v.detach() for k, v in losses.items()}}
         self.log("loss", loss.detach(), prog_bar=True, logger=False, batch_size=len(batch))
         return loss
 
-    def batch_losses(self, batch, network, alone=False):
-        """Return name to loss, a tensor (), of a training `Batch`; see `Criterion` for ``alone``."""
+    def batch_losses(self, batch, alone=False):
+        """Return name to loss, a tensor (), of a training `Batch`; see `Objective` for ``alone``."""
         section = self.config.data.train
         images = normalise_batch(batch.images, batch.contents, *section.pipeline.normalize)
         size = (images.shape[3], images.shape[2])
-        targets = self.criterion.targets(
-            batch.boxes, batch.labels, batch.ignored, size, images.device
-        )
-        return self.criterion(network(images), targets, size, alone)
+        return self.objective(self.training_outputs(images), ground_truths(batch), size, alone)
+
+    def training_outputs(self, images):
+        """Return what the network gives to learn from, name to logits."""
+        if hasattr(self.model, "training_outputs"):
+            return self.model.training_outputs(images, self.current_epoch)
+        return {MAIN: self.model(images)}
 
     def optimizer_step(self, *args, **kwargs):
         super().optimizer_step(*args, **kwargs)
@@ -121,3 +125,8 @@ class TrainingModule(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint):
         checkpoint[KEY] = carried(self.config, epochs=self.epochs_done)
+
+
+def ground_truths(batch):
+    """Return the `GroundTruth` of each image of a training `Batch`."""
+    return [GroundTruth(*one) for one in zip(batch.boxes, batch.labels, batch.ignored, strict=True)]

@@ -5,7 +5,8 @@ import dataclasses
 import torch
 
 from nanodet.data.dataset import DetectionSet
-from nanodet.model.criterion import build_criterion
+from nanodet.learn.objective import build_objective
+from nanodet.learn.targets import GroundTruth
 from nanodet.model.network import build_network
 from nanodet.model.pretrained import load_pretrained
 from nanodet.model.torch_backend import spec_of
@@ -34,16 +35,15 @@ def network(config):
 
 def losses(config):
     head = config.model.arch.head
-    criterion = build_criterion(head)
+    objective = build_objective(build_network(config.model.arch), config.model.arch)
     generator = torch.Generator().manual_seed(0)
     boxes, labels = torch.tensor([[4.0, 6, 40, 50]]), torch.tensor([1])
     ignored = torch.tensor([[0.0, 0, 64, 36]])
-    targets = criterion.targets([boxes], [labels], [ignored], (64, 64), "cpu")
     points = sum((64 // stride) ** 2 for stride in head.strides)
     output = torch.randn(
         (1, points, head.num_classes + 4 * (head.reg_max + 1)), generator=generator
     )
-    return criterion(output, targets, (64, 64))
+    return objective({"main": output}, [GroundTruth(boxes, labels, ignored)], (64, 64))
 
 
 def spec(config):

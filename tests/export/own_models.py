@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from nanodet.config import config_to_dict, load_config
-from nanodet.model.criterion import build_criterion
+from nanodet.learn.objective import build_objective
+from nanodet.learn.targets import GroundTruth
 from nanodet.model.network import build_network
 from nanodet.quickstart.shapes import CLASSES, draw_picture, draw_set
 from nanodet.runtime.preprocess import preprocess
@@ -98,22 +99,21 @@ class OwnModel:
 def _train(network, config, seed, steps, batch=4):
     """Train a few steps on drawn pictures, with all the noise of a beginning."""
     head, section = config.model.arch.head, config.data.val
-    criterion = build_criterion(head)
+    objective = build_objective(network, config.model.arch)
     optimiser = torch.optim.AdamW(network.parameters(), 3e-3)
     mean, std = section.pipeline.normalize
     network.train()
     for step in range(steps):
-        tensors, boxes, labels = [], [], []
+        tensors, truths = [], []
         for i in range(batch):
             drawn, found, kinds = draw_picture(np.random.default_rng([seed, step, i]))
             tensor, _ = preprocess(drawn, "stretch", (160, 160), mean, std, "bgr")
             scale = 160 / np.array([drawn.shape[1], drawn.shape[0]] * 2)
             tensors.append(torch.from_numpy(tensor))
-            boxes.append(torch.tensor(np.reshape(found, (-1, 4)) * scale, dtype=torch.float32))
-            labels.append(torch.tensor([k % head.num_classes for k in kinds], dtype=torch.int64))
-        ignored = [torch.zeros(0, 4)] * batch
-        targets = criterion.targets(boxes, labels, ignored, (160, 160), "cpu")
-        losses = criterion(network(torch.cat(tensors)), targets, (160, 160))
+            boxes = torch.tensor(np.reshape(found, (-1, 4)) * scale, dtype=torch.float32)
+            labels = torch.tensor([k % head.num_classes for k in kinds], dtype=torch.int64)
+            truths.append(GroundTruth(boxes, labels, torch.zeros(0, 4)))
+        losses = objective({"main": network(torch.cat(tensors))}, truths, (160, 160))
         optimiser.zero_grad()
         sum(losses.values()).backward()
         nn.utils.clip_grad_norm_(network.parameters(), 35)

@@ -7,12 +7,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nanodet.model.losses import (
-    aligned_iou_giou,
-    distribution_focal_loss,
-    pairwise_iou,
-    quality_focal_loss,
-)
+from nanodet.learn.iou import overlap, pairwise_iou
+from nanodet.learn.losses import BOX_LOSSES
+from nanodet.learn.losses.ciou import ciou_loss
+from nanodet.learn.losses.diou import diou_loss
+from nanodet.learn.losses.distribution_focal import distribution_focal_loss, mean_over_edges
+from nanodet.learn.losses.giou import giou_loss
+from nanodet.learn.losses.iou_loss import iou_loss
+from nanodet.learn.losses.quality_focal import quality_focal_loss
 
 probabilities = st.floats(0.001, 0.999)
 unit = st.floats(0, 1)
@@ -95,10 +97,45 @@ def test_dfl_comes_out_of_equation_11(p_right, fraction, i):
 def test_giou_of_known_boxes():
     a = torch.tensor([[0.0, 0, 2, 2], [0, 0, 2, 2], [0, 0, 1, 1]])
     b = torch.tensor([[0.0, 0, 2, 2], [1, 1, 3, 3], [2, 0, 3, 1]])
-    iou, giou = aligned_iou_giou(a, b)
-    assert iou.tolist() == pytest.approx([1, 1 / 7, 0])
+    assert overlap(a, b).iou.tolist() == pytest.approx([1, 1 / 7, 0])
     # union 7 in a hull of 9; union 2 in a hull of 3
-    assert giou.tolist() == pytest.approx([1, 1 / 7 - 2 / 9, -1 / 3])
+    assert (1 - giou_loss(a, b)).tolist() == pytest.approx([1, 1 / 7 - 2 / 9, -1 / 3])
+
+
+def test_other_box_losses_of_known_boxes():
+    a = torch.tensor([[0.0, 0, 2, 2], [0, 0, 2, 2], [0, 0, 1, 1], [0, 0, 4, 2]])
+    b = torch.tensor([[0.0, 0, 2, 2], [1, 1, 3, 3], [2, 0, 3, 1], [0, 0, 2, 2]])
+    assert iou_loss(a, b).tolist() == pytest.approx(
+        [0, math.log(7), -math.log(1e-6), math.log(2)], abs=1e-6
+    )
+    # centres sqrt(2) apart in a square of 3 x 3; 2 apart in 3 x 1; 1 apart in 4 x 2
+    distances = [0, 2 / 18, 4 / 10, 1 / 20]
+    expected = [1 - iou + d for iou, d in zip([1, 1 / 7, 0, 1 / 2], distances, strict=True)]
+    assert diou_loss(a, b).tolist() == pytest.approx(expected, abs=1e-6)
+    v = 4 / math.pi**2 * (math.atan(2) - math.atan(1)) ** 2
+    expected[3] += v * v / (1 - 0.5 + v)
+    assert ciou_loss(a, b).tolist() == pytest.approx(expected, abs=1e-6)
+
+
+sides = st.floats(0.5, 50)
+corner = st.floats(-50, 50)
+some_box = st.tuples(corner, corner, sides, sides).map(
+    lambda box: [box[0], box[1], box[0] + box[2], box[1] + box[3]]
+)
+
+
+@pytest.mark.parametrize("name", BOX_LOSSES)
+@given(a=some_box, b=some_box)
+def test_box_losses_are_least_at_the_target_and_do_not_know_the_unit(name, a, b):
+    part = BOX_LOSSES[name]
+    loss = part.build(part.section())
+    a, b = (torch.tensor([one], dtype=torch.float64) for one in (a, b))
+    assert loss(b, b).item() == pytest.approx(0, abs=1e-6)
+    assert loss(a, b).item() >= -1e-6
+    assert loss(a, b).item() == pytest.approx(loss(8 * a, 8 * b).item(), rel=1e-3, abs=1e-4)
+    half = (a + b) / 2
+    if loss(a, b) > 1e-3 and overlap(a, b).iou > 0:
+        assert loss(half, b) < loss(a, b)
 
 
 def test_pairwise_iou_and_iof():
@@ -116,7 +153,7 @@ def test_gradients_of_qfl(beta):
     assert torch.autograd.gradcheck(lambda x: quality_focal_loss(x, quality, beta), logits)
 
 
-def test_gradients_of_dfl_and_giou():
+def test_gradients_of_dfl_and_box_losses():
     torch.manual_seed(0)
     bins = torch.randn(5, 8, dtype=torch.float64, requires_grad=True)
     target = torch.rand(5, dtype=torch.float64) * 6.9
@@ -125,4 +162,30 @@ def test_gradients_of_dfl_and_giou():
     a = torch.cat((corners[:, :2], corners[:, :2] + 0.5 + corners[:, 2:]), 1).requires_grad_()
     b = torch.rand(5, 4, dtype=torch.float64)
     b = torch.cat((b[:, :2], b[:, :2] + 0.5 + b[:, 2:]), 1)
-    assert torch.autograd.gradcheck(lambda x: aligned_iou_giou(x, b)[1], a)
+    for loss in (giou_loss, iou_loss, diou_loss):
+        assert torch.autograd.gradcheck(lambda x, loss=loss: loss(x, b), a)
+
+
+def test_the_trade_off_of_ciou_is_a_constant():
+    """Its gradient is that of a numerical derivative in which the trade-off stays as it is."""
+    a = torch.tensor([[0.0, 0, 4, 2]], dtype=torch.float64, requires_grad=True)
+    b = torch.tensor([[1.0, 0, 3, 3]], dtype=torch.float64)
+    ciou_loss(a, b).sum().backward()
+
+    def aspect(box):
+        w, h = box[0, 2] - box[0, 0], box[0, 3] - box[0, 1]
+        return 4 / math.pi**2 * (torch.atan(w / h) - math.atan(2 / 3)) ** 2
+
+    v = aspect(a.detach())
+    trade_off = v / (1 - overlap(a.detach(), b).iou + v)
+    frozen = a.detach().clone().requires_grad_()
+    (diou_loss(frozen, b) + trade_off * aspect(frozen)).sum().backward()
+    assert a.grad.tolist()[0] == pytest.approx(frozen.grad.tolist()[0], rel=1e-9)
+
+
+def test_dfl_of_a_point_is_the_mean_of_its_edges():
+    torch.manual_seed(0)
+    raw, target = torch.randn(3, 32), torch.rand(3, 4) * 6.9
+    each = [distribution_focal_loss(raw[:, 8 * i : 8 * i + 8], target[:, i]) for i in range(4)]
+    assert torch.allclose(mean_over_edges(raw, target), torch.stack(each).mean(dim=0))
+    assert mean_over_edges(raw[:0], target[:0]).shape == (0,)

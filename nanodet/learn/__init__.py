@@ -1,0 +1,1 @@
+"""What a batch teaches: points are assigned to boxes, and losses measured there."""

@@ -1,0 +1,26 @@
+"""Ignored regions: what points there would say is neither right nor wrong."""
+
+from torch import Tensor
+
+from nanodet.learn.iou import pairwise_iou
+from nanodet.learn.points import inside
+
+THRESHOLD_TEXT = (
+    "that lies in an ignored region (crowd, difficult) by more than this part teaches nothing; -1: "
+    "such regions are background, the original's default"
+)
+
+
+def in_ignored(areas: Tensor, positions: Tensor, ignored: Tensor, threshold: float) -> Tensor:
+    """Return which points belong to ignored regions, bool (P,).
+
+    Args:
+        areas: (P, 4) xyxy, what each point stands for.
+        positions: (P, 2) x, y of the points.
+        ignored: (M, 4) xyxy, at least one region.
+        threshold: a point belongs to a region when more than this part of its area, 0..1, lies in it,
+            and so does a point inside one.
+    """
+    covered = pairwise_iou(areas, ignored, iof=True).amax(dim=1) > threshold
+    # a region smaller than the areas covers none of them, and yet hides what is in it
+    return covered | inside(positions[:, None], ignored).any(dim=1)

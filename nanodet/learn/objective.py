@@ -1,0 +1,182 @@
+"""What a batch teaches: assignment, and the losses of each training output (paper eq. 15)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, distributed, nn
+
+from nanodet.learn.assigners import ASSIGNERS
+from nanodet.learn.assigners.assigner import Assigner
+from nanodet.learn.iou import overlap
+from nanodet.learn.losses import BOX_LOSSES, EDGE_LOSSES, SCORE_LOSSES
+from nanodet.learn.points import Points, boxes_around, edge_distances, level_points
+from nanodet.learn.targets import GroundTruth, Targets, batch_targets
+from nanodet.model.part import BoxCode, Part
+
+MAIN, AUXILIARY = "main", "aux"  # training outputs
+BELOW_LAST_BIN = 0.1  # strides, so that the bin to the right of a distance exists
+
+
+class Weighted(NamedTuple):
+    """A loss of one of the tables in `nanodet.learn.losses`, and its factor in the sum."""
+
+    loss: Callable[[Tensor, Tensor], Tensor]
+    weight: float
+
+
+class _Sums(NamedTuple):
+    """Of one output: the three losses summed over their points, and the weights of the last two."""
+
+    scores: Tensor
+    boxes: Tensor
+    edges: Tensor
+    weights: Tensor
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Losses of scores, boxes and edges over the positives that an assigner chooses.
+
+    The loss of the scores is divided by the number of positives. Those of boxes and edges are weighted
+    by the detached highest class score of their point and divided by the sum of those weights. All
+    denominators are means over all processes, so that averaging the gradients of the processes
+    equals one process on the union of their batches.
+
+    Attributes:
+        num_classes, strides, point_offset, code: the head's.
+        assigner: chooses the positives, of all outputs the same.
+        scores, boxes, edges: the losses.
+    """
+
+    num_classes: int
+    strides: tuple[int, ...]
+    point_offset: float
+    code: BoxCode
+    assigner: Assigner
+    scores: Weighted
+    boxes: Weighted
+    edges: Weighted
+
+    def __call__(
+        self,
+        outputs: Mapping[str, Tensor],
+        truths: Sequence[GroundTruth],
+        size: tuple[int, int],
+        alone: bool = False,
+    ) -> dict[str, Tensor]:
+        """Return the losses of a batch as they are added up.
+
+        Args:
+            outputs: name to (B, P, C + code.channels) logits; ``main``, and ``aux`` where the network
+                has such an output, which then guides the assignment.
+            truths: what each image shows.
+            size: (width, height) of the network's input.
+            alone: whether this process is not to wait for the others of a distributed run, whose
+                positives count in the means else.
+
+        Returns:
+            scalars ``loss_qfl``, ``loss_bbox`` and ``loss_dfl`` of ``main``; those of another output
+            have its name in front, as in ``aux_loss_qfl``.
+        """
+        targets = self.targets(outputs, truths, size)
+        device = outputs[MAIN].device
+        # half precision can hold neither the sums over all points nor the edges to a pixel
+        with torch.autocast(device.type, enabled=False):
+            points = level_points(size, self.strides, self.point_offset, device)
+            sums = {
+                name: self._sums(output.float().flatten(0, 1), targets, points)
+                for name, output in outputs.items()
+            }
+            return self._mean(sums, targets.counts, alone)
+
+    @torch.no_grad()
+    def targets(
+        self,
+        outputs: Mapping[str, Tensor],
+        truths: Sequence[GroundTruth],
+        size: tuple[int, int],
+    ) -> Targets:
+        """Assign every image of a batch; the arguments are those of a call."""
+        guide = outputs.get(AUXILIARY, outputs[MAIN]).detach()
+        points = level_points(size, self.strides, self.point_offset, guide.device)
+        if not self.assigner.needs_predictions:
+            return batch_targets([self.assigner.assign(points, t) for t in truths], truths)
+        with torch.autocast(guide.device.type, enabled=False):
+            logits, raw = guide.float().split([self.num_classes, self.code.channels], dim=-1)
+            return batch_targets(
+                [
+                    self.assigner.assign(points, t, c, points.boxes(self.code.distances(r)))
+                    for t, c, r in zip(truths, logits, raw, strict=True)
+                ],
+                truths,
+            )
+
+    def _sums(self, output: Tensor, targets: Targets, points: Points) -> _Sums:
+        logits, raw = output.split([self.num_classes, self.code.channels], dim=-1)
+        positive = targets.positive
+        at = positive % len(points.strides)
+        stride = points.strides[at][:, None]
+        position, wanted = points.positions[at] / stride, targets.boxes / stride
+        raw = raw[positive]
+        predicted = boxes_around(position, self.code.distances(raw))
+
+        quality = torch.zeros_like(logits)
+        quality[positive, targets.labels] = (
+            overlap(predicted, wanted).iou.detach() if targets.quality is None else targets.quality
+        )
+        scores = self.scores.loss(logits, quality)
+        if targets.left_out is not None:
+            scores = scores.masked_fill(targets.left_out[:, None], 0)
+
+        weight = logits[positive].detach().sigmoid().amax(dim=1)
+        sides = edge_distances(position, wanted).clamp(0, self.code.reg_max - BELOW_LAST_BIN)
+        return _Sums(
+            scores.sum(),
+            (self.boxes.loss(predicted, wanted) * weight).sum(),
+            (self.edges.loss(raw, sides) * weight).sum(),
+            weight.sum(),
+        )
+
+    def _mean(
+        self, sums: Mapping[str, _Sums], counts: Sequence[int], alone: bool
+    ) -> dict[str, Tensor]:
+        each = self.assigner.at_least_one == "image"
+        count = sum(max(n, 1) for n in counts) if each else sum(counts)
+        weights = [one.weights for one in sums.values()]
+        numbers = torch.stack([weights[0].new_tensor(count), *weights])
+        if not alone and distributed.is_available() and distributed.is_initialized():
+            distributed.all_reduce(numbers)
+            numbers = numbers / distributed.get_world_size()
+        count, *weights = numbers.clamp(min=1e-6 if each else 1).unbind()
+        losses = {}
+        for (name, one), weight in zip(sums.items(), weights, strict=True):
+            prefix = "" if name == MAIN else f"{name}_"
+            losses[f"{prefix}loss_qfl"] = self.scores.weight * one.scores / count
+            losses[f"{prefix}loss_bbox"] = self.boxes.weight * one.boxes / weight
+            losses[f"{prefix}loss_dfl"] = self.edges.weight * one.edges / weight
+        return losses
+
+
+def build_objective(network: nn.Module, arch: Any) -> Objective:
+    """Build the `Objective` of a network and the config's ``model.arch`` that it was built from.
+
+    Strides, points and box code are those of ``network.head``; the section of the head says the
+    losses, and its ``assigner()`` the assigner.
+    """
+    head, assigner, loss = network.head, arch.head.assigner(), arch.head.loss
+    return Objective(
+        num_classes=head.num_classes,
+        strides=tuple(head.strides),
+        point_offset=head.point_offset,
+        code=head.code,
+        assigner=ASSIGNERS[assigner.name].build(assigner),
+        scores=_weighted(SCORE_LOSSES, loss.loss_qfl),
+        boxes=_weighted(BOX_LOSSES, loss.loss_bbox),
+        edges=_weighted(EDGE_LOSSES, loss.loss_dfl),
+    )
+
+
+def _weighted(table: Mapping[str, Part], section: Any) -> Weighted:
+    return Weighted(table[section.name].build(section), section.loss_weight)

@@ -1,0 +1,71 @@
+"""The points of a network's output: where they sit in its input."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Points:
+    """P points of all levels, one level after the other, each row by row.
+
+    Attributes:
+        positions: float32 (P, 2) x, y in network pixels.
+        strides: float32 (P,), network pixels between a point and its neighbours.
+        counts: points of each level.
+    """
+
+    positions: Tensor
+    strides: Tensor
+    counts: tuple[int, ...]
+
+    def boxes(self, distances: Tensor) -> Tensor:
+        """Return xyxy (P, 4) in pixels from the distances left, top, right, bottom in strides (P, 4)."""
+        return boxes_around(self.positions, distances * self.strides[:, None])
+
+
+def level_points(
+    size: tuple[int, int], strides: Sequence[int], offset: float, device: torch.device | str
+) -> Points:
+    """Return the points of every level.
+
+    Args:
+        size: (width, height) of the network's input.
+        strides: network pixels per point of each level.
+        offset: point (row i, column j) sits at ((j + offset) s, (i + offset) s).
+        device: where the tensors are made.
+    """
+    width, height = size
+    positions, units, counts = [], [], []
+    for stride in strides:
+        x = (torch.arange(-(-width // stride), device=device) + offset) * stride
+        y = (torch.arange(-(-height // stride), device=device) + offset) * stride
+        grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
+        level = torch.stack((grid_x.flatten(), grid_y.flatten()), dim=1)
+        positions.append(level.float())
+        units.append(level.new_full((len(level),), stride, dtype=torch.float32))
+        counts.append(len(level))
+    return Points(torch.cat(positions), torch.cat(units), tuple(counts))
+
+
+def boxes_around(positions: Tensor, distances: Tensor) -> Tensor:
+    """Return xyxy (N, 4) from points (N, 2) and distances left, top, right, bottom (N, 4)."""
+    return torch.cat((positions - distances[:, :2], positions + distances[:, 2:]), dim=1)
+
+
+def edge_distances(positions: Tensor, boxes: Tensor) -> Tensor:
+    """Return the distances left, top, right, bottom (N, 4) of points (N, 2) from xyxy boxes (N, 4)."""
+    return torch.cat((positions - boxes[:, :2], boxes[:, 2:] - positions), dim=1)
+
+
+def inside(positions: Tensor, boxes: Tensor, margin: float = 0.0) -> Tensor:
+    """Return whether each point lies in each box, more than ``margin`` from all its edges.
+
+    Args:
+        positions: (..., 2) x, y, that broadcasts with the boxes' ``(..., 4)`` but for the last axis.
+        boxes: (..., 4) xyxy.
+    """
+    near, far = positions - boxes[..., :2], boxes[..., 2:] - positions
+    return torch.minimum(near, far).amin(dim=-1) > margin
