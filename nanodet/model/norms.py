@@ -6,7 +6,7 @@ from typing import Any
 from torch import nn
 
 from nanodet.config.keys import ABOVE_ZERO, REQUIRED, key
-from nanodet.errors import NanodetError
+from nanodet.model.part import Fail
 
 _MOMENTUM, _GROUPS = 0.1, 32
 
@@ -23,28 +23,33 @@ class Norm:
     )
     requires_grad: bool = key(True, "whether its weights and biases learn")
 
-    def check(self, fail):
-        if self.type == "BN" and self.num_groups is not None:
-            fail("num_groups", "BN has no such setting (GN has it): remove it")
-        if self.type == "GN" and self.momentum != _MOMENTUM:
-            fail("momentum", "GN has no such setting (BN has it): remove it")
+    @property
+    def groups(self) -> int:
+        """Groups of channels of GN."""
+        return self.num_groups or _GROUPS
+
+
+def check_norm(section: Norm | None, fail: Fail, *channels: int) -> None:
+    """Call ``fail`` for a ``norm_cfg`` that cannot work on maps of ``channels``."""
+    if section is None:
+        return
+    if section.type == "BN":
+        if section.num_groups is not None:
+            fail("norm_cfg.num_groups", "BN has no such setting (GN has it); remove it")
+        return
+    if section.momentum != _MOMENTUM:
+        fail("norm_cfg.momentum", "GN has no such setting (BN has it); remove it")
+    for count in channels:
+        if count % section.groups:
+            fail("norm_cfg.num_groups", f"{section.groups} groups do not divide {count} channels")
 
 
 def normalisation(channels: int, section: Any) -> nn.Module:
-    """Return a new layer (B, channels, H, W) to the same shape, as a `Norm` says; None: nothing.
-
-    Raises:
-        NanodetError: the groups do not divide the channels.
-    """
+    """Return a new layer (B, channels, H, W) to the same shape, as a `Norm` says; None: nothing."""
     if section is None:
         return nn.Identity()
     if section.type == "BN":
         norm = nn.BatchNorm2d(channels, section.eps, section.momentum)
     else:
-        groups = section.num_groups or _GROUPS
-        if channels % groups:
-            raise NanodetError(
-                f"norm_cfg: {channels} channels are not {groups} groups of equal size: change num_groups"
-            )
-        norm = nn.GroupNorm(groups, channels, section.eps)
+        norm = nn.GroupNorm(section.groups, channels, section.eps)
     return norm.requires_grad_(section.requires_grad)

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
+Fail = Callable[[str, str], None]  # called with key and reason, see `nanodet.config.check.failing`
+
 
 class Pretrained(NamedTuple):
     """Where the weights of a backbone are published.

@@ -17,7 +17,7 @@ from nanodet.model.heads.points import (
     tower,
 )
 from nanodet.model.norms import Norm
-from nanodet.model.part import Part
+from nanodet.model.part import Fail, Part
 
 
 @dataclass
@@ -43,7 +43,7 @@ class NanoDetPlusHeadSection(HeadSection):
     assigner_cfg: DynamicSoftLabel = key(DynamicSoftLabel, "dynamic soft label assignment")
     loss: Loss = key(Loss, "the losses")
 
-    def check(self, fail):
+    def check(self, fail: Fail) -> None:
         super().check(fail)
         if self.kernel_size % 2 == 0:
             fail("kernel_size", f"{self.kernel_size}: must be odd, or maps change their size")

@@ -12,7 +12,8 @@ from nanodet.config.keys import REQUIRED, key
 from nanodet.config.model_sections import Loss
 from nanodet.model.blocks import ACTIVATIONS, CONVOLUTIONS, convolutions
 from nanodet.model.box_codes.general import General
-from nanodet.model.norms import Norm
+from nanodet.model.norms import Norm, check_norm
+from nanodet.model.part import Fail
 
 PRIOR = 0.01  # score of every class before training, so that the background does not drown QFL
 
@@ -40,12 +41,13 @@ class HeadSection:
         "LeakyReLU", "behind the convolutions of the towers", known=tuple(ACTIVATIONS)
     )
 
-    def check(self, fail):
-        if self.stacked_convs == 0 and self.input_channel not in (None, self.feat_channels):
-            fail(
-                "feat_channels",
-                f"must be that of the maps, {self.input_channel}: stacked_convs is 0",
-            )
+    def check(self, fail: Fail) -> None:
+        given = self.input_channel
+        if self.stacked_convs == 0 and given not in (None, self.feat_channels):
+            fail("feat_channels", f"must be that of the maps, {given}: stacked_convs is 0")
+        depthwise = getattr(self, "conv_type", None) == "DWConv" and given is not None
+        channels = (self.feat_channels, given) if depthwise else (self.feat_channels,)
+        check_norm(self.norm_cfg, fail, *channels)
 
 
 @dataclass

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from nanodet.config.keys import key, unread
 from nanodet.model.blocks import ACTIVATIONS, ConvNorm, convolutions
 from nanodet.model.necks.pyramid import NeckSection, check_doubling, resize
-from nanodet.model.norms import Norm
-from nanodet.model.part import Part
+from nanodet.model.norms import Norm, check_norm
+from nanodet.model.part import Fail, Part
 
 
 @dataclass
@@ -27,14 +27,8 @@ class FpnSection(NeckSection):
     norm_cfg: Norm | None = key(None, "norm behind the lateral convolutions; none where left out")
     conv_cfg: dict[str, Any] | None = unread("the original does not read it either")
 
-    def check(self, fail):
-        maps = len(self.in_channels or ())
-        if maps and self.num_outs not in (None, maps):
-            fail(
-                "num_outs",
-                f"is {self.num_outs}, but the backbone gives {maps} maps; leave it out, it follows "
-                "from that",
-            )
+    def check(self, fail: Fail) -> None:
+        check_norm(self.norm_cfg, fail, self.out_channels)
 
 
 class FPN(nn.Module):

@@ -16,8 +16,8 @@ from nanodet.model.blocks import (
 )
 from nanodet.model.ghost import GhostBottleneck
 from nanodet.model.necks.pyramid import NeckSection, check_doubling, resize
-from nanodet.model.norms import Norm
-from nanodet.model.part import Part
+from nanodet.model.norms import Norm, check_norm
+from nanodet.model.part import Fail, Part
 
 
 @dataclass
@@ -45,11 +45,12 @@ class GhostPanSection(NeckSection):
     )
     activation: str = key("LeakyReLU", "behind the convolutions", known=tuple(ACTIVATIONS))
 
-    def check(self, fail):
+    def check(self, fail: Fail) -> None:
         if self.out_channels % 2:
             fail("out_channels", f"{self.out_channels}: must be even, ghost modules make halves")
         if self.kernel_size % 2 == 0:
             fail("kernel_size", f"{self.kernel_size}: must be odd, or maps change their size")
+        check_norm(self.norm_cfg, fail, self.out_channels)
 
 
 class GhostBlocks(nn.Module):

@@ -22,7 +22,7 @@ class NeckSection:
     out_channels: int = key(96, "channels of the maps that come out", 1, 4096)
 
 
-def check_doubling(name: str, strides: Sequence[int]):
+def check_doubling(name: str, strides: Sequence[int]) -> None:
     """Raise a `NanodetError` unless each map has half the sides of the one before."""
     if any(after != 2 * before for before, after in pairwise(strides)):
         raise NanodetError(

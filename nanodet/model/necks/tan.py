@@ -13,7 +13,7 @@ from nanodet.errors import NanodetError
 from nanodet.model.blocks import ACTIVATIONS, ConvNorm, activation, convolutions
 from nanodet.model.necks.pyramid import NeckSection, check_doubling, resize
 from nanodet.model.norms import Norm
-from nanodet.model.part import Part
+from nanodet.model.part import Fail, Part
 
 
 @dataclass
@@ -34,7 +34,7 @@ class TanSection(NeckSection):
         "LeakyReLU", "behind convolutions and perceptrons", known=tuple(ACTIVATIONS)
     )
 
-    def check(self, fail):
+    def check(self, fail: Fail) -> None:
         if len(self.feature_hw) != 2:
             fail("feature_hw", f"{self.feature_hw}: must be [height, width]")
         if self.out_channels % self.num_heads:
@@ -57,14 +57,15 @@ class Attention(nn.Module):
         nn.init.xavier_uniform_(self.in_proj_weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        query, key_, value = (
-            F.linear(x, weight, bias).unflatten(2, (self.heads, -1)).transpose(1, 2)
-            for weight, bias in zip(
-                self.in_proj_weight.chunk(3), self.in_proj_bias.chunk(3), strict=True
-            )
-        )
-        weights = (query * self.scale @ key_.transpose(2, 3)).softmax(dim=-1)
-        return self.out_proj((self.drop(weights) @ value).transpose(1, 2).flatten(2))
+        projected = F.linear(x, self.in_proj_weight, self.in_proj_bias)
+        query, keys, values = projected.chunk(3, dim=2)
+        query, keys, values = self._split(query), self._split(keys), self._split(values)
+        weights = (query * self.scale @ keys.transpose(2, 3)).softmax(dim=-1)
+        return self.out_proj((self.drop(weights) @ values).transpose(1, 2).flatten(2))
+
+    def _split(self, x: Tensor) -> Tensor:
+        """Return (B, N, C) as (B, heads, N, C / heads)."""
+        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
 
 
 class Perceptron(nn.Module):

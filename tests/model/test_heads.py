@@ -1,0 +1,167 @@
+"""The heads: order of what they give, their first scores, and what each output row is."""
+
+import pytest
+import torch
+from torch import nn
+
+from nanodet.config.check import failing
+from nanodet.errors import NanodetError
+from nanodet.model.box_codes.general import General
+from nanodet.model.heads import HEADS
+from nanodet.model.norms import Norm
+from nanodet.model.part import on_meta
+
+STRIDES, CLASSES = (8, 16, 32, 64), 3
+ALL = HEADS
+GROUPS = {"norm_cfg": Norm(type="GN", num_groups=4)}
+SETTINGS = [
+    ("NanoDetHead", {}),
+    ("NanoDetHead", {"share_cls_reg": False, "conv_type": "Conv"}),
+    ("GFLHead", GROUPS),
+    ("SimpleConvHead", GROUPS),
+    ("NanoDetPlusHead", {}),
+    ("NanoDetPlusHead", {"conv_type": "Conv", "kernel_size": 3, **GROUPS}),
+]
+each = pytest.mark.parametrize(("name", "settings"), SETTINGS)
+
+
+def section(name, **settings):
+    return ALL[name].section(
+        name=name, num_classes=CLASSES, feat_channels=8, stacked_convs=2, reg_max=5, **settings
+    )
+
+
+def build(name, **settings):
+    return ALL[name].build(section(name, **settings), 12, STRIDES)
+
+
+def maps(batch=2):
+    return tuple(torch.randn(batch, 12, 64 // s + 1, 128 // s) for s in STRIDES)
+
+
+@each
+def test_levels_follow_each_other_point_by_point(name, settings):
+    head = build(name, **settings).eval()
+    given = maps()
+    with torch.no_grad():
+        together = head(given)
+        alone = [head.level(i, x) for i, x in enumerate(given)]
+    assert head.strides == STRIDES and head.num_classes == CLASSES
+    assert together.shape == (2, sum(x[0, 0].numel() for x in given), CLASSES + head.code.channels)
+    start = 0
+    for x in alone:
+        rows, columns = x.shape[2:]
+        i, j = rows - 1, columns - 1
+        at = start + i * columns + j
+        torch.testing.assert_close(together[:, at], x[:, :, i, j])
+        start += rows * columns
+
+
+@each
+def test_every_class_starts_at_one_percent_and_edges_in_the_middle(name, settings):
+    torch.manual_seed(0)
+    output = build(name, **settings)(maps())
+    scores = output[..., :CLASSES].sigmoid()
+    assert scores.mean().item() == pytest.approx(0.01, rel=0.05)
+    distances = General(5).distances(output[..., CLASSES:].flatten(0, 1))
+    assert distances.mean().item() == pytest.approx(2.5, rel=0.02)
+
+
+@each
+def test_the_rows_of_the_outputs_are_what_is_stated(name, settings):
+    """A bias of a class row moves class logits alone, one of an edge row edges alone."""
+    head = build(name, **settings).eval()
+    given = maps(1)
+    count = {"classes": CLASSES, "edges": head.code.channels}
+    with torch.no_grad():
+        before, moved = head(given), torch.zeros(CLASSES + head.code.channels, dtype=bool)
+        for layer, rows in head.output_layers.items():
+            conv = head.get_submodule(layer)
+            assert conv.out_channels == sum(count[row] for row in rows)
+            start = 0
+            for row in rows:
+                conv.bias[start : start + count[row]] += 1
+                after = head(given)
+                changed = (after != before).flatten(0, 1).any(dim=0)
+                wanted = torch.zeros_like(changed)
+                wanted[:CLASSES] = row == "classes"
+                wanted[CLASSES:] = row == "edges"
+                assert (changed == wanted).all()
+                moved |= changed
+                before, start = after, start + count[row]
+    assert moved.all()
+
+
+@each
+def test_all_parameters_learn_but_the_unused(name, settings):
+    head = build(name, **settings)
+    head(maps()).square().sum().backward()
+    for path, parameter in head.named_parameters():
+        unused = path.startswith(tuple(f"{layer}." for layer in head.unused_layers))
+        assert (parameter.grad is None) == unused, path
+
+
+@each
+def test_a_head_is_built_without_memory(name, settings):
+    head = on_meta(lambda: build(name, **settings))
+    assert all(tensor.is_meta for tensor in head.state_dict().values())
+
+
+def test_points_sit_where_the_original_puts_them():
+    offsets = {name: build(name, **GROUPS).point_offset for name in ALL}
+    assert offsets["NanoDetHead"] == offsets["GFLHead"] == 0.5
+    assert offsets["NanoDetPlusHead"] == offsets["SimpleConvHead"] == 0
+
+
+def test_distances_are_expectations():
+    raw = torch.full((2, 4, 6), -30.0)
+    raw[0, range(4), [0, 2, 5, 3]] = 30
+    raw[1, :, 1:3] = 30
+    found = General(5).distances(raw.flatten(1))
+    torch.testing.assert_close(found, torch.tensor([[0.0, 2, 5, 3], [1.5] * 4]))
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "line"),
+    [
+        ("GFLHead", {}, "norm_cfg.num_groups: 32 groups do not divide 8 channels"),
+        (
+            "SimpleConvHead",
+            {"norm_cfg": Norm(type="GN", num_groups=3)},
+            "norm_cfg.num_groups: 3 groups do not divide 8 channels",
+        ),
+        (
+            "NanoDetHead",
+            {"norm_cfg": Norm(type="BN", num_groups=4)},
+            "norm_cfg.num_groups: BN has no such setting (GN has it); remove it",
+        ),
+        (
+            "NanoDetPlusHead",
+            {"norm_cfg": Norm(type="GN", num_groups=4, momentum=0.5)},
+            "norm_cfg.momentum: GN has no such setting (BN has it); remove it",
+        ),
+        ("NanoDetPlusHead", {"kernel_size": 4}, "kernel_size: 4: must be odd"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(name, settings, line):
+    with pytest.raises(NanodetError) as caught:
+        section(name, **settings).check(failing("my.yml"))
+    assert str(caught.value).startswith(f"my.yml: {line}")
+
+
+def test_depthwise_groups_divide_the_channels_of_the_maps_too():
+    given = section("NanoDetHead", norm_cfg=Norm(type="GN", num_groups=8))
+    given.check(failing("my.yml"))
+    given.input_channel = 12
+    with pytest.raises(NanodetError, match="8 groups do not divide 12 channels"):
+        given.check(failing("my.yml"))
+
+
+def test_towers_start_as_the_recipe_says():
+    torch.manual_seed(0)
+    for name in ("GFLHead", "SimpleConvHead", "NanoDetPlusHead"):
+        head = ALL[name].build(ALL[name].section(name=name, num_classes=CLASSES), 96, STRIDES)
+        convs = [m for m in head.cls_convs.modules() if isinstance(m, nn.Conv2d)]
+        assert convs
+        for conv in convs:
+            assert conv.weight.std().item() == pytest.approx(0.01, rel=0.1)
