@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from nanodet.model.blocks import activation
+from nanodet.model.blocks import conv_norm, conv_norm_act
 
 
 class GhostModule(nn.Module):
@@ -15,8 +15,8 @@ class GhostModule(nn.Module):
     def __init__(self, channels_in: int, channels_out: int, act: str | None):
         super().__init__()
         half = channels_out // 2
-        self.primary_conv = _layers(nn.Conv2d(channels_in, half, 1, bias=False), act)
-        self.cheap_operation = _layers(nn.Conv2d(half, half, 3, 1, 1, groups=half, bias=False), act)
+        self.primary_conv = conv_norm_act(channels_in, half, 1, act)
+        self.cheap_operation = conv_norm_act(half, half, 3, act, groups=half)
 
     def forward(self, x: Tensor) -> Tensor:
         primary = self.primary_conv(x)
@@ -47,17 +47,14 @@ class GhostBottleneck(nn.Module):
         super().__init__()
         self.ghost1 = GhostModule(channels_in, hidden, act)
         if stride > 1:
-            self.conv_dw = _depthwise(hidden, kernel, stride)
-            self.bn_dw = nn.BatchNorm2d(hidden)
+            self.conv_dw, self.bn_dw = conv_norm(hidden, hidden, kernel, stride, groups=hidden)
         self.stride, self.se = stride, squeeze
         self.ghost2 = GhostModule(hidden, channels_out, None)
         self.shortcut = nn.Sequential()
         if channels_in != channels_out or stride > 1:
             self.shortcut = nn.Sequential(
-                _depthwise(channels_in, kernel, stride),
-                nn.BatchNorm2d(channels_in),
-                nn.Conv2d(channels_in, channels_out, 1, bias=False),
-                nn.BatchNorm2d(channels_out),
+                *conv_norm(channels_in, channels_in, kernel, stride, groups=channels_in),
+                *conv_norm(channels_in, channels_out, 1),
             )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -67,12 +64,3 @@ class GhostBottleneck(nn.Module):
         if self.se is not None:
             y = self.se(y)
         return self.ghost2(y) + self.shortcut(x)
-
-
-def _layers(conv: nn.Conv2d, act: str | None) -> nn.Sequential:
-    norm = nn.BatchNorm2d(conv.out_channels)
-    return nn.Sequential(conv, norm, *([activation(act)] if act else []))
-
-
-def _depthwise(channels: int, kernel: int, stride: int) -> nn.Conv2d:
-    return nn.Conv2d(channels, channels, kernel, stride, kernel // 2, groups=channels, bias=False)

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from nanodet.config.keys import REQUIRED
 from nanodet.model.backbones import keys
-from nanodet.model.backbones.layers import conv_norm, divisible, initialise
+from nanodet.model.backbones.layers import divisible, initialise
 from nanodet.model.backbones.stages import Stage, StagedBackbone
-from nanodet.model.blocks import activation
+from nanodet.model.blocks import activation, conv_norm
 from nanodet.model.part import Part, Pretrained
 
 # blocks, kernel, stride of the first block, expansion and channels of each stage of Lite0

@@ -1,16 +1,15 @@
 """GhostNet (Han et al., CVPR 2020) as a feature extractor."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from nanodet.model.backbones import keys
-from nanodet.model.backbones.layers import conv_norm, conv_norm_act, divisible, initialise
+from nanodet.model.backbones.layers import divisible, initialise
 from nanodet.model.backbones.stages import Stage, StagedBackbone
-from nanodet.model.blocks import activation
+from nanodet.model.blocks import activation, conv_norm
+from nanodet.model.ghost import GhostBottleneck
 from nanodet.model.part import Part, Pretrained
 
 # kernel, width, channels, squeeze-and-excitation and stride of the blocks of each stage (Table 1);
@@ -66,66 +65,6 @@ class SqueezeExcite(nn.Module):
         return x * self.gate(gate)
 
 
-class GhostModule(nn.Module):
-    """Half of the channels from a 1 x 1 convolution, the others from a depthwise 3 x 3 of those.
-
-    Shapes: (B, channels_in, H, W) to (B, channels_out, H, W); ``act`` None: no activations.
-    """
-
-    def __init__(self, channels_in: int, channels_out: int, act: str | None) -> None:
-        super().__init__()
-        half = math.ceil(channels_out / 2)
-        self.primary_conv = conv_norm_act(channels_in, half, 1, act)
-        self.cheap_operation = conv_norm_act(half, half, 3, act, groups=half)
-
-    def forward(self, x: Tensor) -> Tensor:
-        half = self.primary_conv(x)
-        return torch.cat((half, self.cheap_operation(half)), dim=1)
-
-
-class GhostBottleneck(nn.Module):
-    """Two ghost modules, a depthwise convolution between them where the stride is 2 (section 3.2).
-
-    Args:
-        channels_in, width, channels_out: before, between and behind the modules.
-        kernel, stride: of the depthwise convolution, and of the one on the way past.
-        excites: whether a squeeze-and-excitation is between them.
-        act: name of the activation behind the first module.
-    """
-
-    def __init__(
-        self,
-        channels_in: int,
-        width: int,
-        channels_out: int,
-        kernel: int,
-        stride: int,
-        excites: bool,
-        act: str,
-    ) -> None:
-        super().__init__()
-        self.ghost1 = GhostModule(channels_in, width, act)
-        self.shrinks = stride > 1
-        if self.shrinks:
-            self.conv_dw, self.bn_dw = conv_norm(width, width, kernel, stride, groups=width)
-        self.se = SqueezeExcite(width) if excites else nn.Identity()
-        self.ghost2 = GhostModule(width, channels_out, None)
-        self.shortcut = nn.Sequential()
-        if self.shrinks or channels_in != channels_out:
-            self.shortcut.extend(
-                (
-                    *conv_norm(channels_in, channels_in, kernel, stride, groups=channels_in),
-                    *conv_norm(channels_in, channels_out, 1),
-                )
-            )
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.ghost1(x)
-        if self.shrinks:
-            y = self.bn_dw(self.conv_dw(y))
-        return self.ghost2(self.se(y)) + self.shortcut(x)
-
-
 class ConvNormAct(nn.Module):
     """A 1 x 1 convolution with batch norm and activation, under the names of checkpoints."""
 
@@ -160,8 +99,9 @@ class GhostNet(StagedBackbone):
             stage = nn.Sequential()
             for kernel, middle, base, excites, stride in blocks:
                 inner, channels_out = divisible(middle * width, 4), divisible(base * width, 4)
+                squeeze = SqueezeExcite(inner) if excites else None
                 stage.append(
-                    GhostBottleneck(channels, inner, channels_out, kernel, stride, excites, act)
+                    GhostBottleneck(channels, inner, channels_out, kernel, stride, act, squeeze)
                 )
                 channels = channels_out
             self.blocks.append(stage)

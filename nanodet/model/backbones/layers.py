@@ -1,30 +1,6 @@
-"""The layers that backbones share; in a list, because checkpoints name them by their place in it."""
+"""Widths and initial weights that backbones share."""
 
 from torch import nn
-
-from nanodet.model.blocks import activation
-
-
-def conv_norm(
-    channels_in: int, channels_out: int, kernel: int, stride: int = 1, groups: int = 1
-) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
-    """Return a convolution without bias, whose map is 1 / stride as large, and its batch norm."""
-    padding = kernel // 2
-    conv = nn.Conv2d(channels_in, channels_out, kernel, stride, padding, groups=groups, bias=False)
-    return conv, nn.BatchNorm2d(channels_out)
-
-
-def conv_norm_act(
-    channels_in: int,
-    channels_out: int,
-    kernel: int,
-    act: str | None,
-    stride: int = 1,
-    groups: int = 1,
-) -> nn.Sequential:
-    """Return `conv_norm` and an activation, in whose place nothing is where ``act`` is None."""
-    layers = conv_norm(channels_in, channels_out, kernel, stride, groups)
-    return nn.Sequential(*layers, activation(act) if act else nn.Identity())
 
 
 def divisible(channels: float, divisor: int) -> int:

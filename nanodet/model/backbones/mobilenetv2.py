@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from nanodet.model.backbones import keys
-from nanodet.model.backbones.layers import conv_norm, conv_norm_act, initialise
+from nanodet.model.backbones.layers import initialise
 from nanodet.model.backbones.stages import Stage, StagedBackbone
+from nanodet.model.blocks import conv_norm, conv_norm_act
 from nanodet.model.part import Part, Pretrained
 
 # expansion, channels, blocks and stride of the first block of each stage (Table 2)

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from nanodet.config.keys import REQUIRED
 from nanodet.model.backbones import keys
-from nanodet.model.backbones.layers import conv_norm, initialise
+from nanodet.model.backbones.layers import initialise
 from nanodet.model.backbones.stages import Stage, StagedBackbone
-from nanodet.model.blocks import activation
+from nanodet.model.blocks import activation, conv_norm
 from nanodet.model.part import Part
 
 STRIDES = {1: 4, 2: 8, 3: 16, 4: 32}

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from nanodet.model.backbones import keys
-from nanodet.model.backbones.layers import conv_norm, conv_norm_act
 from nanodet.model.backbones.stages import Stage, StagedBackbone
+from nanodet.model.blocks import conv_norm, conv_norm_act
 from nanodet.model.part import Part, Pretrained
 
 BLOCKS = {2: 4, 3: 8, 4: 4}  # of each stage
