@@ -1,12 +1,14 @@
 """The backbones: an image to feature maps."""
 
 from nanodet.model.backbones import (
+    custom_csp,
     efficientnet_lite,
     ghostnet,
     mobilenetv2,
     repvgg,
     resnet,
     shufflenetv2,
+    timm_wrapper,
 )
 from nanodet.model.part import Part
 
@@ -16,5 +18,7 @@ BACKBONES: dict[str, Part] = {
     "RepVGG": repvgg.PART,
     "GhostNet": ghostnet.PART,
     "MobileNetV2": mobilenetv2.PART,
+    "CustomCspNet": custom_csp.PART,
     "ResNet": resnet.PART,
+    "TIMMWrapper": timm_wrapper.PART,
 }

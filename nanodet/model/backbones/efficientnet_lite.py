@@ -11,7 +11,7 @@ from nanodet.model.backbones import keys
 from nanodet.model.backbones.layers import divisible, initialise
 from nanodet.model.backbones.stages import Stage, StagedBackbone
 from nanodet.model.blocks import activation, conv_norm
-from nanodet.model.part import Part, Pretrained
+from nanodet.model.part import Fail, Part, Pretrained
 
 # blocks, kernel, stride of the first block, expansion and channels of each stage of Lite0
 STAGES = (
@@ -40,7 +40,7 @@ class Section:
     )
     pretrain: bool | str = keys.pretrain("the original's")
 
-    def check(self, fail: keys.Fail) -> None:
+    def check(self, fail: Fail) -> None:
         keys.check_out_stages(self.out_stages, STRIDES, fail)
 
 

@@ -10,7 +10,7 @@ from nanodet.model.backbones.layers import divisible, initialise
 from nanodet.model.backbones.stages import Stage, StagedBackbone
 from nanodet.model.blocks import activation, conv_norm
 from nanodet.model.ghost import GhostBottleneck
-from nanodet.model.part import Part, Pretrained
+from nanodet.model.part import Fail, Part, Pretrained
 
 # kernel, width, channels, squeeze-and-excitation and stride of the blocks of each stage (Table 1);
 # behind them is stage 9, a 1 x 1 convolution
@@ -43,7 +43,7 @@ class Section:
     act: str | None = keys.act()
     pretrain: bool | str = keys.pretrain("the paper's")
 
-    def check(self, fail: keys.Fail) -> None:
+    def check(self, fail: Fail) -> None:
         keys.check_out_stages(self.out_stages, STRIDES, fail)
         keys.check_act(self, fail)
 

@@ -1,12 +1,11 @@
 """The keys that most backbones have in a config, and their checks."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nanodet.config.keys import key
 from nanodet.model.blocks import ACTIVATIONS
-
-Fail = Callable[[str, str], None]  # called with key and reason
+from nanodet.model.part import Fail
 
 _SIZES = ("model_size", "width_mult", "depth", "arch", "model_name")
 

@@ -9,7 +9,7 @@ from nanodet.model.backbones import keys
 from nanodet.model.backbones.layers import initialise
 from nanodet.model.backbones.stages import Stage, StagedBackbone
 from nanodet.model.blocks import conv_norm, conv_norm_act
-from nanodet.model.part import Part, Pretrained
+from nanodet.model.part import Fail, Part, Pretrained
 
 # expansion, channels, blocks and stride of the first block of each stage (Table 2)
 STAGES = (
@@ -33,7 +33,7 @@ class Section:
     act: str | None = keys.act()
     pretrain: bool | str = keys.pretrain("torchvision's", default=False)
 
-    def check(self, fail: keys.Fail) -> None:
+    def check(self, fail: Fail) -> None:
         keys.check_out_stages(self.out_stages, STRIDES, fail)
         keys.check_act(self, fail)
         if self.last_channel != _LAST and 6 not in self.out_stages:

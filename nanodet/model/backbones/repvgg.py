@@ -11,7 +11,7 @@ from nanodet.model.backbones import keys
 from nanodet.model.backbones.layers import initialise
 from nanodet.model.backbones.stages import Stage, StagedBackbone
 from nanodet.model.blocks import activation, conv_norm
-from nanodet.model.part import Part
+from nanodet.model.part import Fail, Part
 
 STRIDES = {1: 4, 2: 8, 3: 16, 4: 32}
 _CHANNELS = (64, 128, 256, 512)
@@ -47,7 +47,7 @@ class Section:
         "checkpoints that hold it; an export folds by itself",
     )
 
-    def check(self, fail: keys.Fail) -> None:
+    def check(self, fail: Fail) -> None:
         keys.check_out_stages(self.out_stages, STRIDES, fail)
         if self.last_channel is not None and 4 not in self.out_stages:
             fail("last_channel", "belongs to stage 4, which out_stages leaves out: remove it")

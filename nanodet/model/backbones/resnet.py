@@ -10,7 +10,7 @@ from nanodet.model.backbones import keys
 from nanodet.model.backbones.layers import initialise
 from nanodet.model.backbones.stages import Stage, StagedBackbone
 from nanodet.model.blocks import activation, conv_norm
-from nanodet.model.part import Part, Pretrained
+from nanodet.model.part import Fail, Part, Pretrained
 
 STRIDES = {1: 4, 2: 8, 3: 16, 4: 32}
 # blocks of each stage
@@ -30,7 +30,7 @@ class Section:
     activation: str = keys.activation("ReLU")
     pretrain: bool | str = keys.pretrain("torchvision's")
 
-    def check(self, fail: keys.Fail) -> None:
+    def check(self, fail: Fail) -> None:
         keys.check_out_stages(self.out_stages, STRIDES, fail)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from nanodet.model.backbones import keys
 from nanodet.model.backbones.stages import Stage, StagedBackbone
 from nanodet.model.blocks import conv_norm, conv_norm_act
-from nanodet.model.part import Part, Pretrained
+from nanodet.model.part import Fail, Part, Pretrained
 
 BLOCKS = {2: 4, 3: 8, 4: 4}  # of each stage
 STRIDES = {2: 8, 3: 16, 4: 32}
@@ -44,7 +44,7 @@ class Section:
     kernal_size: int = keys.key(3, "spelled so in the original, where nothing reads it", known=(3,))
     pretrain: bool | str = keys.pretrain("torchvision's")
 
-    def check(self, fail: keys.Fail) -> None:
+    def check(self, fail: Fail) -> None:
         keys.check_out_stages(self.out_stages, STRIDES, fail)
         if self.with_last_conv and 4 not in self.out_stages:
             fail("with_last_conv", "ends stage 4, which out_stages leaves out: remove it")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from nanodet.config.keys import REQUIRED
 from nanodet.errors import NanodetError
 from nanodet.model.backbones import keys
-from nanodet.model.part import Part, on_meta
+from nanodet.model.part import Fail, Part, on_meta
 
 _SIZE = 96, 160  # height and width that no model was made for
 
@@ -43,7 +43,7 @@ class Section:
         """As the other backbones have it: true, false or a file."""
         return self.checkpoint_path or self.pretrained
 
-    def check(self, fail: keys.Fail) -> None:
+    def check(self, fail: Fail) -> None:
         try:
             timm = _timm()
         except NanodetError as error:
