@@ -8,9 +8,9 @@ from pathlib import Path
 from nanodet.errors import NanodetError
 from nanodet.ncnn_files.graph import Graph
 from nanodet.runtime.detector import find_model
+from nanodet.runtime.engines import PRECISIONS, engine_of, engines_of, kind_of
 from nanodet.runtime.spec import check_input_size
 
-MODELS = (".ckpt", ".pth", ".onnx", ".param")
 TURN_S, SETTLE_S, SETTLE_RUNS = 0.5, 0.05, 2
 
 
@@ -115,7 +115,7 @@ def plan_entries(models, graphs=(), threads=(1,), precisions=("fp32",), here=Tru
     names = _names([path for path, _, _ in wanted])
     entries = []
     for path, size, graph in wanted:
-        own = precisions if Path(path).suffix.lower() == ".param" else ("fp32",)
+        own = precisions if _has_precisions(path) else PRECISIONS[:1]
         entries += [
             Entry(path, graph, size, count, precision, names[path])
             for count in threads
@@ -139,17 +139,15 @@ def _check_file(path, size, graph):
     if graph:
         Graph.load(path)
         return
-    if Path(path).suffix.lower() not in MODELS:
-        raise NanodetError(f"{path}: unknown kind of model; known: {', '.join(MODELS)}")
+    engine_of(path)
     if size is not None:
         check_input_size(size, f"{path}@{size[0]}x{size[1]}")
 
 
 def _check_precisions(precisions, paths, here):
     from nanodet.runtime.engines.ncnn import import_ncnn, set_options
-    from nanodet.runtime.options import PRECISIONS
 
-    in_ncnn = [path for path in paths if path.lower().endswith(".param")]
+    in_ncnn = [path for path in paths if _has_precisions(path)]
     others = [path for path in paths if path not in in_ncnn]
     if others and "fp32" not in precisions:
         raise NanodetError(
@@ -163,6 +161,10 @@ def _check_precisions(precisions, paths, here):
         ncnn = import_ncnn(in_ncnn[0])
         for precision in precisions:
             set_options(ncnn.Net(), None, precision)
+
+
+def _has_precisions(path):
+    return any(len(engine.precisions) > 1 for engine in engines_of(kind_of(path)).values())
 
 
 def _names(paths):

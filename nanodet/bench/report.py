@@ -8,6 +8,7 @@ import numpy as np
 from nanodet.bench.statistics import later_half, ratio, stage_times
 from nanodet.bench.throttling import slower
 from nanodet.files.files import sha256
+from nanodet.runtime.engines import NCNN, files_of, kind_of, spec_file
 from nanodet.text.printable import printable
 
 FORMAT = 1
@@ -60,7 +61,7 @@ def result_of(one, reference, cores, runs):
             others = _stage(reference, reference.loaded["stages"].index("network"))
             median, low, high = ratio(turns, others)
             result["network_ratio"] = {"median": median, "lower": low, "upper": high}
-    if Path(entry.path).suffix.lower() == ".param":
+    if kind_of(entry.path) is NCNN:
         result["benchncnn"] = benchncnn_call(
             entry.path, loaded["input"], entry.threads, cores, runs
         )
@@ -111,10 +112,10 @@ def format_tables(report):
 
 
 def _hashes(entry):
-    path = Path(entry.path)
-    files = [path]
-    if path.suffix.lower() == ".param" and not entry.graph:
-        files += [path.with_suffix(".bin"), path.with_suffix(".json")]
+    files = [Path(entry.path)] if entry.graph else files_of(entry.path)
+    kind = kind_of(entry.path)
+    if not entry.graph and kind.exported and not kind.spec_inside:
+        files.append(spec_file(entry.path))
     return {file.name: sha256(file) for file in files}
 
 

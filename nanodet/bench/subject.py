@@ -1,7 +1,6 @@
 """What one process times: a model with all that lies around it, or a bare graph."""
 
 import time
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,17 +11,12 @@ from nanodet.ncnn_files.graph import SHAPE_HINT, Graph
 from nanodet.ncnn_files.parameters import KINDS
 from nanodet.ncnn_files.shapes import blob_shapes
 from nanodet.runtime.detector import Detector
-from nanodet.runtime.engines.ncnn import import_ncnn, own_mat, set_options
+from nanodet.runtime.engines import describe
+from nanodet.runtime.engines.ncnn import describe_net, import_ncnn, own_mat, set_options
 from nanodet.runtime.spec import check_input_size
 
 PICTURE_SIZE = 640, 480
 _MOST_CHANNELS = 4096  # of a graph's input
-_NCNN_OPTIONS = (
-    "lightmode", "openmp_blocktime", "use_packing_layout", "use_winograd_convolution",
-    "use_sgemm_convolution", "use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic",
-    "use_bf16_storage", "use_int8_inference", "use_int8_packed", "use_int8_storage",
-    "use_int8_arithmetic",
-)  # fmt: skip
 
 
 def bench_picture(path=None):
@@ -76,7 +70,7 @@ class ModelSubject:
         """Return what is worth knowing of it, as JSON."""
         detector = self._detector
         placement = detector.preprocess(self._picture)[1]
-        engine, options = _engine(detector.backend)
+        engine, options = describe(detector.backend)
         return {
             "input": list(placement.canvas),
             "engine": engine,
@@ -103,7 +97,7 @@ class GraphSubject:
 
     def __init__(self, path, size, threads=1, precision="fp32"):
         ncnn = import_ncnn(path)
-        self._path, self._size, self._ncnn = path, tuple(size), ncnn
+        self._path, self._size = path, tuple(size)
         graph = Graph.load(path)
         for layer in graph.layers:
             if ncnn.layer_to_index(layer.kind) < 0:
@@ -143,10 +137,11 @@ class GraphSubject:
                     f"{self._path}: ncnn failed to run it at {self._size[0]}x{self._size[1]} "
                     f"(output {name}, status {status})"
                 )
+        engine, options = describe_net(self._net)
         return {
             "input": list(self._size),
-            "engine": f"ncnn {self._ncnn.__version__}",
-            "options": _ncnn_options(self._net),
+            "engine": engine,
+            "options": options,
             "detections": None,
             "left_out": self._left_out,
         }
@@ -179,25 +174,3 @@ def fit_graph(graph, size, file):
 
 def _makes_boxes(layer):
     return layer.kind.endswith("DetectionOutput")
-
-
-def _engine(backend):
-    """Return (engine and version, its options) of a Detector's backend."""
-    suffix = Path(backend.path).suffix.lower()
-    if suffix == ".param":
-        import ncnn
-
-        return f"ncnn {ncnn.__version__}", _ncnn_options(backend.net)
-    if suffix == ".onnx":
-        import onnxruntime
-
-        options = backend.session.get_session_options()
-        return f"onnxruntime {onnxruntime.__version__}", {"threads": options.intra_op_num_threads}
-    import torch
-
-    return f"torch {torch.__version__}", {"threads": torch.get_num_threads()}
-
-
-def _ncnn_options(net):
-    known = [name for name in _NCNN_OPTIONS if hasattr(net.opt, name)]
-    return {"threads": net.opt.num_threads} | {name: getattr(net.opt, name) for name in known}

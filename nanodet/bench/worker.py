@@ -4,7 +4,9 @@ Started as ``python -m nanodet.bench.worker`` by `nanodet.bench.turns`. Takes an
 object a line: first the entry, then turns; ends when its input does.
 """
 
+import contextlib
 import gc
+import importlib
 import json
 import os
 import signal
@@ -13,6 +15,7 @@ import threading
 import time
 
 from nanodet.errors import NanodetError
+from nanodet.runtime.engines import engine_of
 
 
 def main():
@@ -88,15 +91,10 @@ def _load(order):
 
 def _import_engine(path):
     """Import what the model needs, so that this is no part of the model's time and memory."""
-    try:
-        if path.lower().endswith(".onnx"):
-            import onnxruntime  # noqa: F401
-        elif path.lower().endswith(".param"):
-            import ncnn  # noqa: F401
-        else:
-            import nanodet.model.torch_backend  # noqa: F401
-    except ImportError:
-        pass  # loading the model says what is missing
+    with contextlib.suppress(ImportError, NanodetError):  # loading the model says what is missing
+        engine = engine_of(path)
+        importlib.import_module(engine.package)
+        importlib.import_module(engine.module)
 
 
 def _cores():

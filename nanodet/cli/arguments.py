@@ -3,6 +3,8 @@
 import argparse
 import re
 
+from nanodet.runtime.engines import choices
+
 
 def size_wxh(text):
     """Read ``320x256`` as (width, height) = (320, 256)."""
@@ -152,6 +154,6 @@ def add_model_arguments(parser, config=""):
     )
     parser.add_argument("--threads", type=thread_count, metavar="N", help="CPU threads to use")
     parser.add_argument(
-        "--engine", choices=("onnxruntime", "openvino"),
+        "--engine", choices=choices(),
         help="what runs an .onnx file (default: onnxruntime)",
     )  # fmt: skip

@@ -38,20 +38,21 @@ def run(args):
         from nanodet.files.incoming import is_file, read_steadily
         from nanodet.files.inputs import absence
         from nanodet.hub.models import meant, model_file
+        from nanodet.runtime.engines import CHECKPOINT, kind_of, suffixes
     path = Path(model_file(args.model))
-    suffix = path.suffix.lower()
+    kind = kind_of(path)
     if not is_file(path):
         raise NanodetError(absence(path, f"there is no such file{meant(path)}"))
-    if args.config is not None and suffix not in (".ckpt", ".pth"):
+    if args.config is not None and kind is not CHECKPOINT:
         raise NanodetError(f"--config: is for a .ckpt or .pth that carries none, not for {path}")
-    if suffix in (".yml", ".yaml"):
+    if path.suffix.lower() in (".yml", ".yaml"):
         lines = _of_config(path, args.size)
-    elif suffix in (".ckpt", ".pth"):
+    elif kind is CHECKPOINT:
         lines = _of_checkpoint(path, args.config, args.size)
-    elif suffix in (".onnx", ".param"):
+    elif kind is not None:
         lines = read_steadily(path, lambda: _of_exported(path, args.size))
     else:
-        raise NanodetError(f"{path}: unknown kind of file; known: .yml, .ckpt, .pth, .onnx, .param")
+        raise NanodetError(f"{path}: unknown kind of file; known: .yml, {', '.join(suffixes())}")
     say(*lines)
 
 
@@ -129,10 +130,12 @@ def _of_exported(path, size):
 def _files(path):
     """Return lines on the model's files and the parameters in them."""
     from nanodet.files.incoming import published
+    from nanodet.runtime.engines import ONNX, files_of, kind_of
 
-    paths = [path] if path.suffix.lower() == ".onnx" else [path, path.with_suffix(".bin")]
-    lines = [f"file        {p.name} {published(p).stat().st_size:,} bytes" for p in paths]
-    return lines if len(paths) > 1 else [*lines, _onnx_parameters(published(path))]
+    lines = [
+        f"file        {file.name} {published(file).stat().st_size:,} bytes" for file in files_of(path)
+    ]
+    return [*lines, _onnx_parameters(published(path))] if kind_of(path) is ONNX else lines
 
 
 def _onnx_parameters(path):

@@ -177,7 +177,7 @@ def compare_stages(reference, stages, tensors, tolerances=None):
     """Run every stage and the reference on the same tensors.
 
     Args:
-        reference: the `nanodet.runtime.engines.Backend` to measure against.
+        reference: the `nanodet.runtime.engines.backend.Backend` to measure against.
         stages: name to Backend; a `NanodetError` it raises is a result, not an exception.
         tensors: float32 (1, 3, H, W) each, as `Backend.run` takes them; sizes may differ.
         tolerances: name to `Tolerance`; `FULL` where a name is missing.

@@ -8,8 +8,8 @@ from nanodet.config.beside import config_beside
 from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
 from nanodet.files.incoming import is_file
+from nanodet.runtime.engines import CHECKPOINT, kind_of
 
-CHECKPOINTS = (".ckpt", ".pth")
 GIVE = "give --images and --annotations"
 
 
@@ -97,7 +97,7 @@ def config_for(model, config=None):
     Raises:
         NanodetError: there is none.
     """
-    if config is not None and Path(config).suffix.lower() in CHECKPOINTS:
+    if config is not None and kind_of(config) is CHECKPOINT:
         from nanodet.model.checkpoint import read_checkpoint  # needs torch
 
         carried = read_checkpoint(config).config

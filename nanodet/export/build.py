@@ -19,9 +19,8 @@ from nanodet.export.stages import (
     SIMPLIFIED,
     batch_stage,
     file_name,
-    files_of,
 )
-from nanodet.runtime.engines.ncnn import NcnnBackend
+from nanodet.runtime.engines import files_of, kind_of, load, spec_file
 from nanodet.runtime.engines.onnx import OnnxBackend
 
 COMPARED_ONLY = ".hidden"  # in the work folder: models that are needed for a comparison alone
@@ -145,7 +144,7 @@ class StageBuilder:
         self.left_out[stage] = why
         self.files.pop(stage, None)
         path = self.path(stage)
-        for file in (*files_of(path), path.with_suffix(".json")):
+        for file in (*files_of(path), spec_file(path)):
             file.unlink(missing_ok=True)
 
     def _convert(self, stage):
@@ -185,8 +184,7 @@ class StageBuilder:
 
 
 def _load(spec, path):
-    """Return the backend of a model file; ncnn's needs a spec beside it."""
-    if path.suffix != ".param":
-        return OnnxBackend(path)
-    spec_with_files(spec, path).save(path.with_suffix(".json"))
-    return NcnnBackend(path)
+    """Return the backend of a model file; one that does not carry its spec needs it beside it."""
+    if not kind_of(path).spec_inside:
+        spec_with_files(spec, path).save(spec_file(path))
+    return load(path)

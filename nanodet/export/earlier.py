@@ -4,11 +4,10 @@ import dataclasses
 import glob
 
 from nanodet.errors import NanodetError
-from nanodet.export.stages import BOXES, FP16, FP32, SIMPLIFIED, STATIC, file_name, files_of
+from nanodet.export.stages import BOXES, FP16, FP32, SIMPLIFIED, STATIC, file_name
 from nanodet.files.files import sha256
+from nanodet.runtime.engines import files_of, kind_of, spec_file
 from nanodet.runtime.spec import Spec
-
-MODELS = ((".onnx",), (".param", ".bin"))  # the files of one model
 
 
 def same_model(out, name, spec, written):
@@ -32,8 +31,8 @@ def same_model(out, name, spec, written):
     ):
         return {}, {}
     files = {}
-    for suffixes in MODELS:
-        names = [name + suffix for suffix in suffixes]
+    for stage in (SIMPLIFIED, FP32):
+        names = [file.name for file in files_of(file_name(stage, name))]
         if not set(names) & set(written) and all(_is_as_said(out, n, earlier) for n in names):
             files |= {n: earlier.files[n] for n in names}
     comparable = earlier.measured.get("compared_on") == spec.measured.get("compared_on")
@@ -58,13 +57,14 @@ def tell_strangers(out, name, spec, listed, left_out, report):
     for path in [*usual, *sorted(out.glob(f"{glob.escape(name)}-batch*.onnx"))]:
         if not path.is_file() or path.name in listed:
             continue
-        beside = path.with_suffix(".json")
+        beside = spec_file(path)
         theirs = _load(beside)
         if theirs and path.name in theirs.files and _identity(theirs) == _identity(spec):
             continue
         if path.name not in gone:
             line = f"{path}: left from another export, not part of this one"
-            if path.suffix == ".param" and not (theirs and path.name in theirs.files):
+            needs_it = not kind_of(path).spec_inside
+            if needs_it and not (theirs and path.name in theirs.files):
                 line += f"; it no longer runs, as {beside.name} is this one's: use another --name"
             report(line)
             continue

@@ -24,12 +24,12 @@ from nanodet.model.save_plain import save_plain
 from nanodet.model.torch_backend import TorchBackend, spec_of
 from nanodet.ncnn_files.unify import unify
 from nanodet.runtime.detector import find_model
+from nanodet.runtime.engines import CHECKPOINT, NCNN, files_of, kind_of, spec_file
 from nanodet.runtime.engines.ncnn import NcnnBackend, check_model, own_mat
 from nanodet.runtime.spec import Spec
 from nanodet.text.printable import say
 
 TOLERANCE = 1e-4  # of scores and logits, relative where they are above 1
-SUFFIXES = (".ckpt", ".pth")
 
 
 @dataclass(frozen=True)
@@ -70,15 +70,15 @@ def import_model(param, config, out, images=None, limit=LIMIT, report=say, file=
     if images is None and reading is not None and reading.list_path is not None:
         raise NanodetError("--list: needs --images, the folder of the listed pictures")
     param, out = Path(find_model(param)), Path(out)
-    if param.suffix.lower() != ".param":
+    if kind_of(param) is not NCNN:
         raise NanodetError(f"{param}: only an ncnn model (.param) can be imported")
-    if out.suffix.lower() not in SUFFIXES:
-        raise NanodetError(f"{out}: --out: a checkpoint ends in {' or '.join(SUFFIXES)}")
+    if kind_of(out) is not CHECKPOINT:
+        raise NanodetError(f"{out}: --out: a checkpoint ends in {' or '.join(CHECKPOINT.suffixes)}")
     check_writable(out)
     if not isinstance(config, Config):
         config, file = load_config(config), str(config)
     paths = [] if images is None else picture_paths(images, reading)
-    weights_file = param.with_suffix(".bin")
+    _, weights_file = files_of(param)
     graph, weights = check_model(param, weights_file)
     graph, form = unify(graph, param)
     _refuse_quantised(graph, weights, param)
@@ -200,7 +200,7 @@ def _difference(given, wanted):
 def class_names_of(param, count):
     """Return the class names in the spec beside a ``.param``; None without one of ``count`` classes."""
     try:
-        names = Spec.load(Path(param).with_suffix(".json")).class_names
+        names = Spec.load(spec_file(param)).class_names
     except NanodetError:
         return None
     return list(names) if len(names) == count else None

@@ -15,6 +15,7 @@ from nanodet.files.files import check_space
 from nanodet.files.temporary import temporary_folder
 from nanodet.ncnn_files.graph import Graph
 from nanodet.ncnn_files.weights import load_weights
+from nanodet.runtime.engines import files_of
 
 TIME_LIMIT_S = 300
 
@@ -57,7 +58,7 @@ def convert(onnx_path, param, spec, half, log=None):
             raise NanodetError(f"pnnx made no ncnn model: {decisive_line(printed)}")
         text, any_size = finish_graph(made.read_text(encoding="utf-8"), spec)
         param.write_text(text, encoding="utf-8")
-        shutil.copyfile(weights, param.with_suffix(".bin"))
+        shutil.copyfile(weights, files_of(param)[1])
     _try_to_load(param)
     return any_size
 
@@ -74,7 +75,7 @@ def check_half(full, half):
     ours, theirs = Graph.load(full), Graph.load(half)
     if ours.to_text() != theirs.to_text():
         raise NanodetError("its graph is not that of the 32-bit form")
-    found = [load_weights(path.with_suffix(".bin"), ours, path) for path in (full, half)]
+    found = [load_weights(files_of(path)[1], ours, path) for path in (full, half)]
     for layer, parts in found[0].items():
         for part, stored in parts.items():
             wanted, given = stored.values, found[1][layer][part].values
@@ -164,7 +165,7 @@ def _pnnx():
 
 def _try_to_load(param):
     done = subprocess.run(
-        [sys.executable, "-c", _LOAD, str(param), str(param.with_suffix(".bin"))],
+        [sys.executable, "-c", _LOAD, *map(str, files_of(param))],
         stdin=subprocess.DEVNULL, capture_output=True, timeout=TIME_LIMIT_S, check=False,
     )  # fmt: skip
     if done.returncode:

@@ -25,7 +25,7 @@ def write(source, path, spec):
     """Write the ONNX file ``source``, with boxes at its end, to ``path``.
 
     Args:
-        source: an ONNX file whose output is that of `nanodet.runtime.engines.Backend`.
+        source: an ONNX file whose output is that of `nanodet.runtime.engines.backend.Backend`.
         path: the file to write; its spec is inside.
         spec: of ``source``.
 

@@ -5,8 +5,9 @@ import dataclasses
 from nanodet.export.earlier import same_model
 from nanodet.export.onnx_file import write_spec
 from nanodet.export.onnx_nms import boxes_spec
-from nanodet.export.stages import BOXES, FP16, FP32, RAW, SIMPLIFIED, files_of
+from nanodet.export.stages import BOXES, FP16, FP32, RAW, SIMPLIFIED
 from nanodet.files.files import sha256
+from nanodet.runtime.engines import files_of, kind_of, spec_file
 from nanodet.runtime.engines.onnx import OnnxBackend
 
 
@@ -34,10 +35,10 @@ def write_specs(builder, out):
 
     def write(spec, path):
         """Write the spec of a model with a stem of its own."""
-        if path.suffix == ".onnx":
+        if kind_of(path).spec_inside:
             write_spec(path, spec)
         beside = spec_with_files(spec, path)
-        beside.save(path.with_suffix(".json"))
+        beside.save(spec_file(path))
         listed.update(beside.files)
 
     for stage in (RAW, SIMPLIFIED):

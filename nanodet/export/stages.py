@@ -47,8 +47,3 @@ def file_name(stage, name):
         BOXES: "-nms.onnx", STATIC: "-static.onnx",
     }  # fmt: skip
     return name + (suffixes.get(stage) or f"-batch{stage.rsplit(' ', 1)[-1]}.onnx")
-
-
-def files_of(path):
-    """Return the files of a model: an ncnn graph has its weights beside it."""
-    return [path, path.with_suffix(".bin")] if path.suffix == ".param" else [path]

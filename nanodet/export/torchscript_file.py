@@ -23,7 +23,7 @@ SPEC_FILE = "nanodet.json"  # of the spec inside the archive: torch.jit.load's _
 
 
 class TorchScriptBackend:
-    """A TorchScript file as a `nanodet.runtime.engines.Backend`.
+    """A TorchScript file as a `nanodet.runtime.engines.backend.Backend`.
 
     Attributes:
         spec: as the file carries it.

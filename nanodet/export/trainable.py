@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nanodet.config import config_from_dict
 from nanodet.errors import NanodetError
-from nanodet.export.import_ncnn import SUFFIXES, class_names_of, import_model
+from nanodet.export.import_ncnn import class_names_of, import_model
 from nanodet.files.incoming import is_file
 from nanodet.files.inputs import absence
 from nanodet.files.temporary import temporary_folder
@@ -16,6 +16,7 @@ from nanodet.hub.models import fetch_model, meant
 from nanodet.model.checkpoint import KEY, read_checkpoint
 from nanodet.ncnn_files.graph import Graph
 from nanodet.ncnn_files.unify import unify
+from nanodet.runtime.engines import CHECKPOINT, NCNN, ONNX, kind_of, spec_file
 from nanodet.runtime.spec import Spec
 
 
@@ -38,13 +39,13 @@ def trainable(model, config, file, report):
         )
     path = Path(model)
     if is_file(path):
-        suffix = path.suffix.lower()
-        if suffix == ".param":
+        kind = kind_of(path)
+        if kind is NCNN:
             return _imported(path, config, file, report)
-        if suffix == ".onnx":
+        if kind is ONNX:
             raise NanodetError(
                 f"{path}: an ONNX file cannot be trained on: give the checkpoint it was exported "
-                f"from, or its ncnn files ({path.with_suffix('.param').name})"
+                f"from, or its ncnn files ({path.with_suffix(NCNN.suffixes[0]).name})"
             )
         return read_checkpoint(path)
     if path.is_dir():
@@ -86,8 +87,8 @@ def published_checkpoint(name):
             f"{name}: runs here, but its network cannot be trained yet, nor exported; can be: {known}"
         )
     param = fetch_model(name)
-    path = param.with_suffix(".ckpt")
-    if not _is_of(path, Spec.load(param.with_suffix(".json")).files):
+    path = param.with_suffix(CHECKPOINT.suffixes[0])
+    if not _is_of(path, Spec.load(spec_file(param)).files):
         import_model(param, _config_of(published), path, report=_nowhere, file=name)
     return path
 
@@ -126,7 +127,7 @@ def _imported(param, config, file, report):
     own.model.arch.head.num_classes = form.classes
     own.class_names = class_names_of(param, form.classes)
     with temporary_folder() as folder:
-        out = Path(folder) / f"{param.stem}{SUFFIXES[0]}"
+        out = Path(folder) / f"{param.stem}{CHECKPOINT.suffixes[0]}"
         import_model(param, own, out, report=_nowhere, file=file)
         checkpoint = read_checkpoint(out)
     report(f"{param}: imported, {form.classes} classes")

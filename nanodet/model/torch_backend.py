@@ -1,13 +1,29 @@
 """Runs a checkpoint behind the interface that exported models have."""
 
+from pathlib import Path
+
 import torch
 
 from nanodet.model.checkpoint import load_network
+from nanodet.runtime.engines import Request
+from nanodet.runtime.engines.backend import Backend
+from nanodet.runtime.forks import is_inherited
 from nanodet.runtime.spec import Spec
 
 
+def load(path: str | Path, request: Request) -> Backend:
+    """See `nanodet.runtime.engines.load`."""
+    _set_threads(request.threads)
+    return TorchBackend(path, request.config)
+
+
+def describe(backend):
+    """See `nanodet.runtime.engines`."""
+    return f"torch {torch.__version__}", {"threads": torch.get_num_threads()}
+
+
 class TorchBackend:
-    """A checkpoint as a `nanodet.runtime.engines.Backend`.
+    """A checkpoint as a `nanodet.runtime.engines.backend.Backend`.
 
     Attributes:
         spec: made from the config: input size and fit of ``data.val``.
@@ -26,6 +42,18 @@ class TorchBackend:
         with torch.inference_mode():
             logits = self.network(torch.from_numpy(tensor).to(device))
             return scores_and_bins(logits, len(self.spec.class_names))[0].cpu().numpy()
+
+    def go_on(self):
+        """Work on in a process that was forked from the one that loaded it."""
+        _set_threads(None)
+
+
+def _set_threads(threads):
+    """Set torch's number of threads, None for its own: one where a parent's are lost."""
+    if is_inherited("torch"):
+        threads = 1
+    if threads:
+        torch.set_num_threads(threads)
 
 
 def scores_and_bins(logits, num_classes):

@@ -8,9 +8,11 @@ from nanodet.cli.main import run_command
 from nanodet.cli.packages import needed_packages
 from nanodet.errors import NanodetError
 from nanodet.original.arguments import height_width
+from nanodet.runtime.engines import NCNN, ONNX, suffixes
 from nanodet.text.printable import say
 
-SUFFIX = {"onnx": ".onnx", "ncnn": ".param", "torchscript": ".torchscript.pth"}
+_EXPORTED = (*suffixes(exported=True), *NCNN.companions)
+SUFFIX = {"onnx": ONNX.suffixes[0], "ncnn": NCNN.suffixes[0], "torchscript": ".torchscript.pth"}
 
 
 def main(kind, argv=None):
@@ -56,7 +58,7 @@ def _run(kind, args):
         export_torchscript(model, out, args.cfg_path, size)
         say(out)
         return
-    name = out.stem if out.suffix in (".onnx", ".param", ".bin") else out.name
+    name = out.stem if out.suffix in _EXPORTED else out.name
     check_stem(name, "--out_path")
     exported = export(model, out.parent, args.cfg_path, (kind,), size, name=name)
     print_files(exported)

@@ -26,6 +26,7 @@ from nanodet.quantize.rewrite import CONVOLUTIONS, INT8, rewrite
 from nanodet.quantize.sensitivity import measure_layers
 from nanodet.quantize.timing import load, model_times
 from nanodet.runtime.detector import find_model
+from nanodet.runtime.engines import NCNN, files_of, kind_of, spec_file
 from nanodet.runtime.engines.ncnn import NcnnBackend, has_fp16_arithmetic
 from nanodet.text.names import shortened
 from nanodet.text.printable import printable, say
@@ -72,12 +73,12 @@ def quantize(
     if seed < 0:
         raise NanodetError(f"--seed: must not be negative, not {seed}")
     model = find_model(model)
-    if Path(model).suffix.lower() != ".param":
+    if kind_of(model) is not NCNN:
         raise NanodetError(f"{model}: only an ncnn model (.param) can be quantised here")
 
     def load_model():
         source = NcnnBackend(model)
-        return source, load_weights(Path(model).with_suffix(".bin"), source.graph, model)
+        return source, load_weights(files_of(model)[1], source.graph, model)
 
     source, weights = read_steadily(model, load_model)
     spec = source.spec
@@ -138,7 +139,7 @@ def quantize(
         )
         with publishing(out):
             publish(work, out)
-        names = made, made.with_suffix(".bin"), made.with_suffix(".json"), _table_of(made)
+        names = *files_of(made), spec_file(made), _table_of(made)
         *result.files, result.table = (Path(out) / path.name for path in names)
         report(f"each layer  {result.table}")
     return result
@@ -221,18 +222,18 @@ def _search(write, made, reports, judge, layers, report):
 
 def _write(param, graph, weights, spec):
     param.write_text(graph.to_text(), encoding="utf-8")
-    param.with_suffix(".bin").write_bytes(weights_to_bytes(graph, weights))
-    files = {path.name: sha256(path) for path in (param, param.with_suffix(".bin"))}
-    dataclasses.replace(spec, files=files, measured={}).save(param.with_suffix(".json"))
+    files_of(param)[1].write_bytes(weights_to_bytes(graph, weights))
+    files = {path.name: sha256(path) for path in files_of(param)}
+    dataclasses.replace(spec, files=files, measured={}).save(spec_file(param))
 
 
 def _write_spec(made, spec, model, result):
     """Write the final spec: as the source's, with what was measured and where it came from."""
-    files = {path.name: sha256(path) for path in (made, made.with_suffix(".bin"))}
+    files = {path.name: sha256(path) for path in files_of(made)}
     source = {**spec.source, "quantized_from": Path(model).name, "quantized_sha256": sha256(model)}
     measured = {"int8": result.to_dict()}
     changed = dataclasses.replace(spec, files=files, source=source, measured=measured)
-    changed.save(made.with_suffix(".json"))
+    changed.save(spec_file(made))
 
 
 def _times(before, after, spec, tensor):
@@ -248,5 +249,4 @@ def _table_of(param):
 
 
 def _size(param):
-    files = param, Path(param).with_suffix(".bin")
-    return sum(os.path.getsize(published(path)) for path in files)
+    return sum(os.path.getsize(published(path)) for path in files_of(param))

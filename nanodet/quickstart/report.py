@@ -9,6 +9,7 @@ from nanodet.evaluate.plots import percent
 from nanodet.evaluate.sheet import validation_sheet
 from nanodet.files.files import write_text
 from nanodet.images.image_file import write_picture
+from nanodet.runtime.engines import files_of
 from nanodet.text.printable import printable
 
 
@@ -87,6 +88,4 @@ def _ms(value):
 
 def _size(path):
     """Return the size of a model: of both files where ncnn has two."""
-    path = Path(path)
-    files = [path, path.with_suffix(".bin")] if path.suffix == ".param" else [path]
-    return f"{sum(file.stat().st_size for file in files) / 1e6:.2f} MB"
+    return f"{sum(file.stat().st_size for file in files_of(path)) / 1e6:.2f} MB"

@@ -1,18 +1,16 @@
 """`Detector`: a model file in, a function from pictures to detections out."""
 
 import os
-from pathlib import Path
 
 from nanodet.errors import NanodetError
-from nanodet.files.files import text_name
 from nanodet.files.incoming import is_file
 from nanodet.files.inputs import absence
 from nanodet.runtime.decode import decode
 from nanodet.runtime.detections import Detections
+from nanodet.runtime.engines import PRECISIONS, Request, choices, load
 from nanodet.runtime.fit import FITS
-from nanodet.runtime.forks import fork_count, is_inherited, keep_in_children
+from nanodet.runtime.forks import fork_count, keep_in_children
 from nanodet.runtime.options import (
-    PRECISIONS,
     check_choice,
     check_picture,
     check_size,
@@ -22,9 +20,6 @@ from nanodet.runtime.options import (
 from nanodet.runtime.preprocess import preprocess
 from nanodet.runtime.spec import check_input_size
 from nanodet.text.brief import brief
-
-ENGINES = ("onnxruntime", "openvino")  # for .onnx files
-CHECKPOINTS = (".ckpt", ".pth")
 
 
 class Detector:
@@ -74,14 +69,15 @@ class Detector:
         if fit is not None:
             check_choice("fit", fit, FITS)
         if engine is not None:
-            check_choice("engine", engine, ENGINES)
+            check_choice("engine", engine, choices())
         check_choice("precision", precision, PRECISIONS)
         path = find_model(path)
         # a process that is forked or spawned may have changed its folder before it loads it again
-        self._source = os.path.abspath(path), config, threads, precision, engine
+        request = Request(threads, precision, config=config)
+        self._source = os.path.abspath(path), request, engine
         self._forks = fork_count()
         keep_in_children(self)
-        self.backend = _load_backend(path, *self._source[1:])
+        self.backend = load(path, request, engine)
         self.spec = self._loaded_spec = self.backend.spec
         self.config = getattr(self.backend, "config", None)
         self.fit = fit or self.spec.fit
@@ -116,7 +112,7 @@ class Detector:
         return self.decode(self.run(tensor), placement, picture.shape)
 
     def run(self, tensor):
-        """Return the raw output of a tensor, see `nanodet.runtime.engines.Backend.run`."""
+        """Return the raw output of a tensor, see `nanodet.runtime.engines.backend.Backend.run`."""
         if self._forks != fork_count():
             self._reload()
         if self.spec.form == "boxes":
@@ -126,10 +122,11 @@ class Detector:
     def _reload(self):
         """Load in this process what was loaded in one that forked or pickled it."""
         path = self._source[0]
-        if self.backend is not None and Path(path).suffix.lower() in CHECKPOINTS:
-            _set_torch_threads(None)
+        go_on = getattr(self.backend, "go_on", None)
+        if go_on is not None:
+            go_on()
         else:
-            backend = _load_backend(*self._source)
+            backend = load(*self._source)
             if backend.spec != self._loaded_spec:
                 raise NanodetError(f"{path}: is another model now than when it was first loaded")
             self.backend = backend
@@ -200,47 +197,3 @@ def find_model(path):
     if not is_file(found):
         raise NanodetError(absence(path, f"there is no such model file{meant(path)}"))
     return found
-
-
-def _load_backend(path, config, threads, precision, engine):
-    suffix = Path(text_name(path)).suffix.lower()
-    if engine is not None and suffix != ".onnx":
-        raise NanodetError(f"{path}: engine {engine} runs .onnx files alone")
-    if suffix != ".param" and precision != "fp32":
-        raise NanodetError(f"{path}: precision {precision}: only an ncnn model (.param) has it")
-    if suffix in CHECKPOINTS:
-        try:
-            from nanodet.model.torch_backend import TorchBackend
-        except ImportError as error:
-            raise NanodetError(
-                f"{path}: a checkpoint needs torch ({error.name} is not installed): "
-                'pip install -e ".[all]" in its folder'
-            ) from None
-        _set_torch_threads(threads)
-        return TorchBackend(path, config)
-    if config is not None and suffix in (".onnx", ".param"):
-        # scripts pass the config with every model; an exported one carries its spec
-        config = None
-    if suffix == ".onnx" and engine == "openvino":
-        from nanodet.runtime.engines.openvino import OpenvinoBackend
-
-        return OpenvinoBackend(path, threads)
-    if suffix == ".onnx":
-        from nanodet.runtime.engines.onnx import OnnxBackend
-
-        return OnnxBackend(path, threads)
-    if suffix == ".param":
-        from nanodet.runtime.engines.ncnn import NcnnBackend
-
-        return NcnnBackend(path, threads, precision)
-    raise NanodetError(f"{path}: unknown kind of model; known: .ckpt, .pth, .onnx, .param")
-
-
-def _set_torch_threads(threads):
-    """Set torch's number of threads, None for its own: one where a parent's are lost."""
-    import torch
-
-    if is_inherited("torch"):
-        threads = 1
-    if threads:
-        torch.set_num_threads(threads)

@@ -14,7 +14,6 @@ from nanodet.errors import NanodetError
 from nanodet.text.brief import brief
 
 MOST_THREADS = 1024
-PRECISIONS = ("fp32", "bf16", "fp16")  # of the arithmetic; how weights are stored is the file's
 MOST_BOXES = 1_000_000_000  # per_level and per_picture; `nanodet.runtime.decode` takes fewer
 LARGEST_SIDE = 16384  # of a network's input in pixels
 MOST_BATCH = 65536  # pictures that a network takes at once

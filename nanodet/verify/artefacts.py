@@ -8,17 +8,27 @@ from types import SimpleNamespace
 from nanodet.config.beside import INTERMEDIATE
 from nanodet.errors import NanodetError
 from nanodet.export.stages import BOXES, RAW, SIMPLIFIED, STATIC, batch_stage
+from nanodet.files import inputs
 from nanodet.files.files import real_path, sha256
 from nanodet.files.incoming import files_in, is_file, read_steadily
-from nanodet.files.inputs import ONNX, absence
+from nanodet.files.inputs import absence
 from nanodet.hub.models import model_file
 from nanodet.ncnn_files.parameters import check_parameters
 from nanodet.ncnn_files.weights import load_weights
-from nanodet.runtime.engines.ncnn import NcnnBackend, check_files, check_graph, has_fp16_arithmetic
+from nanodet.runtime.engines import (
+    ENGINES,
+    NCNN,
+    ONNX,
+    Request,
+    engines_of,
+    files_of,
+    kind_of,
+    load,
+    spec_file,
+    suffixes,
+)
+from nanodet.runtime.engines.ncnn import check_files, check_graph, has_fp16_arithmetic
 from nanodet.runtime.spec import Spec, check_input_size
-
-SUFFIXES = (".onnx", ".param")
-CHECKPOINTS = (".ckpt", ".pth")
 
 
 @dataclass
@@ -30,7 +40,7 @@ class Stage:
         path: the model file.
         kind: ``fp32``, ``fp16`` (16-bit weights), ``bf16``, ``fp16 arithmetic`` or ``int8``
             (layers with a byte per weight); of an ncnn file it is told by its contents.
-        engine: ``onnx``, ``openvino`` or ``ncnn``.
+        engine: of `nanodet.runtime.engines.ENGINES`.
         backend: the loaded model, None where it could not be loaded.
         failure: why it could not be loaded or run at all, else an empty text.
         skipped: why this machine cannot run it, else an empty text.
@@ -69,19 +79,19 @@ def find_models(paths, reference=None):
     Raises:
         NanodetError: a path that is not there, or no model in it.
     """
-    found = []
+    found, known = [], ", ".join(suffixes(exported=True))
     for path in map(Path, [paths] if isinstance(paths, (str, Path)) else paths):
         path = path if path.exists() or is_file(path) else Path(model_file(path))
         if path.is_dir():
-            inside = [p for p in files_in(path) if p.suffix.lower() in SUFFIXES]
-            inside += [p for p in files_in(path / INTERMEDIATE) if p.suffix == ".onnx"]
+            inside = [p for p in files_in(path) if _is_exported(p)]
+            inside += [p for p in files_in(path / INTERMEDIATE) if kind_of(p) is ONNX]
             if not inside:
-                raise NanodetError(f"{path}: there is no exported model (.onnx, .param) in it")
+                raise NanodetError(f"{path}: there is no exported model ({known}) in it")
             found += inside
         elif not is_file(path):
             raise NanodetError(absence(path, "there is no such file or folder"))
-        elif path.suffix.lower() not in SUFFIXES:
-            raise NanodetError(f"{path}: not an exported model (.onnx, .param)")
+        elif not _is_exported(path):
+            raise NanodetError(f"{path}: not an exported model ({known})")
         else:
             found.append(path)
     unique = {real_path(path): path for path in found}
@@ -104,14 +114,15 @@ def open_stages(paths, reference=None, threads=None):
     """
     stages = []
     for path in paths:
-        if path.suffix.lower() == ".onnx":
-            stages.append(_open_onnx(path, threads))
-            stages.append(_open_openvino(path, threads, stages[-1]))
-        else:
-            stages.append(_open_ncnn(path, threads))
-    own = Path(reference) if reference is not None and str(reference).endswith(".param") else None
+        usual, *others = engines_of(kind_of(path))
+        first = _open(path, usual, threads, _hash_problem)
+        _name(first)
+        stages.append(first)
+        # a file that nobody would ship so is run by the usual engine alone
+        if not (_is_raw(path) or first.ends_in_boxes or first.takes_batch):
+            stages += [_open(path, name, threads) for name in others]
+    own = Path(reference) if reference is not None and kind_of(reference) is NCNN else None
     stages += _other_precisions(stages, own, threads)
-    stages = [stage for stage in stages if stage is not None]
     names = [stage.name for stage in stages]
     for stage in stages:
         if names.count(stage.name) > 1:
@@ -119,7 +130,7 @@ def open_stages(paths, reference=None, threads=None):
     return stages
 
 
-def kind_of(graph, weights):
+def storage_of(graph, weights):
     """Return ``fp32``, ``fp16`` or ``int8`` by how an ncnn model keeps its main weights.
 
     Args:
@@ -139,57 +150,51 @@ def _is_layer(layer):
 
 
 def _order(path):
-    kinds = (path.suffix.lower() != ".onnx", path.parent.name != INTERMEDIATE)
+    kinds = (kind_of(path) is not ONNX, path.parent.name != INTERMEDIATE)
     return (*kinds, len(path.stem), str(path))
 
 
-def _open_onnx(path, threads):
-    raw = path.stem.endswith("-raw")
-    stage = Stage(RAW if raw else SIMPLIFIED, path, "fp32", "onnx")
-    if importlib.util.find_spec("onnxruntime") is None:
-        stage.skipped = "onnxruntime is not installed"
-        return stage
-    from nanodet.runtime.engines.onnx import OnnxBackend
+def _is_exported(path):
+    kind = kind_of(path)
+    return kind is not None and kind.exported
 
-    _load(stage, lambda: OnnxBackend(path, threads, strict=False), _onnx_hash_problem)
-    if stage.ends_in_boxes:
+
+def _is_raw(path):
+    return kind_of(path) is ONNX and path.stem.endswith("-raw")
+
+
+def _open(path, name, threads, hash_problem=None):
+    """Return the `Stage` of a file in an engine, loaded so far as it can be."""
+    stage = Stage(name, path, "fp32", name)
+    if importlib.util.find_spec(ENGINES[name].package) is None:
+        stage.skipped = f"{ENGINES[name].package} is not installed"
+        return stage
+    return _load(stage, Request(threads, strict=False), hash_problem)
+
+
+def _name(stage):
+    """Name the stage of a file's usual engine by what the file turned out to be."""
+    path, backend = stage.path, stage.backend
+    if kind_of(path) is NCNN:
+        if backend is not None:
+            weights = load_weights(files_of(path)[1], backend.graph, path)
+            stage.kind = storage_of(backend.graph, weights)
+        stage.name = {"fp16": "ncnn fp16 storage"}.get(stage.kind, f"ncnn {stage.kind}")
+        if stage.failure:
+            stage.name, stage.remains = f"ncnn ({path.stem})", _graph_of(path)
+    elif stage.ends_in_boxes:
         stage.name = BOXES
     elif path.stem.endswith("-static"):
         stage.name = STATIC
     elif stage.takes_batch:
-        stage.name = batch_stage(stage.backend.spec.batch)
-    return stage
-
-
-def _open_openvino(path, threads, beside):
-    """Open the file of the ONNX stage ``beside``, unless it is none that one would ship so."""
-    if path.stem.endswith("-raw") or beside.ends_in_boxes or beside.takes_batch:
-        return None
-    stage = Stage("openvino", path, "fp32", "openvino")
-    if importlib.util.find_spec("openvino") is None:
-        stage.skipped = "openvino is not installed"
-        return stage
-    from nanodet.runtime.engines.openvino import OpenvinoBackend
-
-    return _load(stage, lambda: OpenvinoBackend(path, threads, strict=False))
-
-
-def _open_ncnn(path, threads):
-    stage = Stage("ncnn", path, "fp32", "ncnn")
-    _load(stage, lambda: NcnnBackend(path, threads, strict=False), _ncnn_hash_problem)
-    if stage.backend is not None:
-        graph = stage.backend.graph
-        stage.kind = kind_of(graph, load_weights(path.with_suffix(".bin"), graph, path))
-    stage.name = {"fp16": "ncnn fp16 storage"}.get(stage.kind, f"ncnn {stage.kind}")
-    if stage.failure:
-        stage.name = f"ncnn ({path.stem})"
-        stage.remains = _graph_of(path)
-    return stage
+        stage.name = batch_stage(backend.spec.batch)
+    else:
+        stage.name = RAW if _is_raw(path) else SIMPLIFIED
 
 
 def _graph_of(path):
     try:
-        graph = check_graph(path, path.with_suffix(".bin"))
+        graph = check_graph(*files_of(path))
         for layer in graph.layers:
             check_parameters(layer, f"{path}: layer {layer.name}")
     except NanodetError:
@@ -199,7 +204,7 @@ def _graph_of(path):
 
 def _other_precisions(stages, own, threads):
     """Return stages of the same ncnn files with arithmetic in bfloat16 and in 16 bits."""
-    ncnn = [s for s in stages if s is not None and s.engine == "ncnn" and not s.failure]
+    ncnn = [s for s in stages if kind_of(s.path) is NCNN and not s.failure]
     bases = [s.path for s in ncnn if s.kind == "fp32"] or [own]
     bases = bases if bases != [None] else [s.path for s in ncnn if s.kind == "fp16"]
     found = []
@@ -210,15 +215,16 @@ def _other_precisions(stages, own, threads):
             if precision == "fp16" and not has_fp16_arithmetic():
                 stage.skipped = "this CPU has no 16-bit floating-point arithmetic"
             else:
-                _load(stage, lambda p=path, q=precision: NcnnBackend(p, threads, q, False))
+                _load(stage, Request(threads, precision, strict=False))
             found.append(stage)
     return found
 
 
-def _load(stage, load, hash_problem=lambda path: ""):
+def _load(stage, request, hash_problem=None):
     def load_all():
-        stage.hash_problem = hash_problem(stage.path)
-        return load()
+        if hash_problem is not None:
+            stage.hash_problem = hash_problem(stage.path)
+        return load(stage.path, request, stage.engine)
 
     try:
         backend = read_steadily(stage.path, load_all)
@@ -229,25 +235,18 @@ def _load(stage, load, hash_problem=lambda path: ""):
     return stage
 
 
-def _ncnn_hash_problem(path):
-    beside = path.with_suffix(".json")
+def _hash_problem(path):
+    """Return one line where the files are not those that the spec beside them describes."""
+    beside, inside = spec_file(path), kind_of(path).spec_inside
     try:
-        spec = Spec.load(beside)
+        spec = None if inside and not is_file(beside) else Spec.load(beside)
     except NanodetError:
-        return ""  # loading says so
-    try:
-        check_files(path, path.with_suffix(".bin"), spec, beside)
-    except (NanodetError, OSError) as error:
-        return str(error)
-    return ""
-
-
-def _onnx_hash_problem(path):
-    beside = path.with_suffix(".json")
-    try:
-        listed = Spec.load(beside).files if is_file(beside) else {}
-    except NanodetError:
-        return ""  # `differing_beside` says so
-    if path.name in listed and listed[path.name] != sha256(path, ONNX):
+        return ""  # loading says so, or `differing_beside`
+    if not inside:
+        try:
+            check_files(*files_of(path), spec, beside)
+        except (NanodetError, OSError) as error:
+            return str(error)
+    elif spec is not None and spec.files.get(path.name) not in (None, sha256(path, inputs.ONNX)):
         return f"{path}: is not the file that {beside} describes (its SHA-256 differs)"
     return ""

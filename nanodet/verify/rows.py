@@ -62,7 +62,7 @@ def _add_faults(row, measured):
     stage = measured.stage
     if stage.hash_problem:
         row.faults.append(("files", stage.hash_problem))
-    elif stage.engine == "onnx":
+    elif stage.engine == "onnxruntime":
         row.faults += [
             ("spec", text) for _, text in differing_beside(stage.path, stage.backend.spec)
         ]

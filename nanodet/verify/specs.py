@@ -7,6 +7,7 @@ import numpy as np
 from nanodet.errors import NanodetError
 from nanodet.files.incoming import is_file
 from nanodet.runtime.decode import decode
+from nanodet.runtime.engines import spec_file
 from nanodet.runtime.fit import ALIGNMENT
 from nanodet.runtime.preprocess import preprocess
 from nanodet.runtime.spec import Spec
@@ -97,7 +98,7 @@ def differing_beside(path, inside):
         path: the ONNX file, a `Path`.
         inside: the spec that it carries.
     """
-    beside = path.with_suffix(".json")
+    beside = spec_file(path)
     if not is_file(beside):
         return []
     try:

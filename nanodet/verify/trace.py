@@ -1,10 +1,12 @@
 """A model's convolutions and everything that flows through it, in one form for all engines."""
 
 from dataclasses import dataclass, field
+from importlib import import_module
 
 import numpy as np
 
 from nanodet.errors import NanodetError
+from nanodet.runtime.engines import engine_of
 
 
 @dataclass
@@ -57,7 +59,7 @@ def convolutions(backend):
     Raises:
         NanodetError: the file cannot be taken apart, or the package ``onnx`` is missing.
     """
-    return _engine(backend).convolutions(backend)
+    return _tracer(backend).convolutions(backend)
 
 
 def values(backend, tensor):
@@ -70,7 +72,7 @@ def values(backend, tensor):
     Returns:
         name to `Value`, the output last.
     """
-    return dissolve(_engine(backend).values(backend, tensor))
+    return dissolve(_tracer(backend).values(backend, tensor))
 
 
 def dissolve(found):
@@ -86,15 +88,8 @@ def dissolve(found):
     return kept
 
 
-def _engine(backend):
-    suffix = str(backend.path).rsplit(".", 1)[-1].lower()
-    if suffix == "param":
-        from nanodet.verify import trace_ncnn as engine
-    elif suffix == "onnx":
-        try:
-            from nanodet.verify import trace_onnx as engine
-        except ImportError as error:
-            raise NanodetError(f"{backend.path}: to look into it needs {error.name}") from None
-    else:
-        from nanodet.verify import trace_torch as engine
-    return engine
+def _tracer(backend):
+    try:
+        return import_module(engine_of(backend.path).trace)
+    except ImportError as error:
+        raise NanodetError(f"{backend.path}: to look into it needs {error.name}") from None

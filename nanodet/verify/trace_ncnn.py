@@ -1,11 +1,11 @@
 """The layers of an ncnn model; see `nanodet.verify.trace`."""
 
-from pathlib import Path
 
 import numpy as np
 
 from nanodet.errors import NanodetError
 from nanodet.ncnn_files.weights import load_weights
+from nanodet.runtime.engines import files_of
 from nanodet.runtime.engines.ncnn import own_mat
 from nanodet.verify.trace import Convolution, Value
 
@@ -99,8 +99,7 @@ def changed_scales(backend):
 
 
 def _weights(backend):
-    param = Path(backend.path)
-    return load_weights(param.with_suffix(".bin"), backend.graph, param)
+    return load_weights(files_of(backend.path)[1], backend.graph, backend.path)
 
 
 def _without_splits(graph):

@@ -12,10 +12,11 @@ from nanodet.files.files import check_writable, write_text
 from nanodet.images.image_file import read_picture
 from nanodet.ncnn_files.weights import load_weights
 from nanodet.runtime.detector import Detector
+from nanodet.runtime.engines import CHECKPOINT, files_of, kind_of
 from nanodet.text.printable import json_text
 from nanodet.text.progress import Progress
 from nanodet.verify import run
-from nanodet.verify.artefacts import CHECKPOINTS, find_models, kind_of, open_stages
+from nanodet.verify.artefacts import find_models, open_stages, storage_of
 from nanodet.verify.diagnose import Diagnosis
 from nanodet.verify.judge import coarser, network_tolerance, steady_twins
 from nanodet.verify.report import Report
@@ -61,7 +62,7 @@ def verify(
     if detector.spec.form == "boxes":
         raise NanodetError(f"{reference}: ends in boxes; the reference must give distributions")
     reference = Path(detector.backend.path)
-    is_checkpoint = reference.suffix.lower() in CHECKPOINTS
+    is_checkpoint = kind_of(reference) is CHECKPOINT
     models = find_models(models, reference)
     if not models:
         raise NanodetError(f"nothing to compare: no model but the reference itself ({reference})")
@@ -148,4 +149,4 @@ def _kind(backend):
     graph = getattr(backend, "graph", None)
     if graph is None:
         return "fp32"
-    return kind_of(graph, load_weights(Path(backend.path).with_suffix(".bin"), graph, backend.path))
+    return storage_of(graph, load_weights(files_of(backend.path)[1], graph, backend.path))

@@ -7,7 +7,7 @@ from nanodet.errors import NanodetError
 from nanodet.ncnn_files.graph import Graph
 from nanodet.ncnn_files.shapes import blob_shapes
 from nanodet.ncnn_files.weights import load_weights
-from nanodet.runtime.engines import check_form
+from nanodet.runtime.engines.backend import check_form
 from nanodet.runtime.spec import Spec
 
 SIZE = (160, 96)

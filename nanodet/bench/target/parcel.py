@@ -8,6 +8,7 @@ from nanodet.bench.plan import plan_entries
 from nanodet.errors import NanodetError
 from nanodet.files.incoming import is_file, published
 from nanodet.images.image_file import read_picture
+from nanodet.runtime.engines import NCNN, ONNX, files_of, kind_of, spec_file
 from nanodet.runtime.engines.ncnn import check_files
 from nanodet.runtime.spec import Spec
 
@@ -83,19 +84,19 @@ class Parcel:
 def _files_of(entry):
     """Return the files of a `nanodet.bench.plan.Entry`, checked as far as can be done here."""
     path = Path(entry.path)
-    spec_file, suffix = path.with_suffix(".json"), path.suffix.lower()
+    beside, kind = spec_file(path), kind_of(path)
     if entry.graph:
         return [path]
-    if suffix == ".onnx":
-        return [path, spec_file] if is_file(spec_file) else [path]
-    if suffix != ".param":
+    if kind is ONNX:
+        return [path, beside] if is_file(beside) else [path]
+    if kind is not NCNN:
         raise NanodetError(
             f"{path}: only .param and .onnx run on a device: nanodet export makes them"
         )
-    weights = path.with_suffix(".bin")
+    _, weights = files_of(path)
     if not is_file(weights):
         raise NanodetError(f"{path}: its weights {weights} are not there")
-    if not is_file(spec_file):
-        raise NanodetError(f"{path}: its spec {spec_file} is not there: copy it along")
-    check_files(path, weights, Spec.load(spec_file), spec_file)
-    return [path, weights, spec_file]
+    if not is_file(beside):
+        raise NanodetError(f"{path}: its spec {beside} is not there: copy it along")
+    check_files(path, weights, Spec.load(beside), beside)
+    return [path, weights, beside]

@@ -1,85 +1,173 @@
-"""What runs an exported model: one module per inference engine."""
+"""The kinds of model files and the engines that run them: one line each.
 
-from typing import Protocol
+An engine is a module with two functions: `load(path, request)` returns a `Backend`, and
+`describe(backend)` returns what its results were made with (name and version, and its options, as
+JSON). Nothing is imported before it is needed.
+"""
 
-import numpy as np
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.spec import Spec, fits, format_shape
+from nanodet.files.files import text_name
+
+if TYPE_CHECKING:
+    from nanodet.runtime.engines.backend import Backend
+
+PRECISIONS = ("fp32", "bf16", "fp16")  # of the arithmetic; how weights are stored is the file's
+SPEC = ".json"  # of the spec beside a model file, of the same stem
 
 
-class Backend(Protocol):
-    """A loaded model.
+class ModelKind(NamedTuple):
+    """A kind of model file.
 
     Attributes:
-        spec: what the model takes and gives.
-        path: the file it came from.
+        name: in messages.
+        suffixes: of the file, in lower case.
+        companions: suffixes of the files of the same stem that belong to it, its spec aside.
+        exported: whether a spec says what it takes and gives; a checkpoint's config does.
+        spec_inside: whether it carries its spec, so that none is needed beside it.
     """
 
-    spec: Spec
-    path: str
-
-    def run(self, tensor: np.ndarray) -> np.ndarray:
-        """Run the network once.
-
-        Args:
-            tensor: float32 (1, 3, H, W), normalised, H and W multiples of 32.
-
-        Returns:
-            float32 (points, classes + 4 (reg_max + 1)): levels in order of stride, each row by
-            row; class scores 0..1 after sigmoid, then the distributions of the left, top, right
-            and bottom edge before softmax. Where the spec's form is ``boxes``, float32 (N, 6):
-            ``xyxy`` in network pixels, score, class index, best first.
-        """
-        ...
+    name: str
+    suffixes: tuple[str, ...]
+    companions: tuple[str, ...] = ()
+    exported: bool = True
+    spec_inside: bool = False
 
 
-def check_form(spec, file, inputs, outputs):
-    """Raise `NanodetError` unless inputs and outputs of a model are those that its spec says.
+class Engine(NamedTuple):
+    """What runs a kind of model file.
+
+    Attributes:
+        kind: of the files.
+        package: what must be installed.
+        module: has `load` and `describe`.
+        trace: the module that looks into a model for `nanodet verify`.
+        precisions: of the arithmetic, the usual one first.
+    """
+
+    kind: ModelKind
+    package: str
+    module: str
+    trace: str
+    precisions: tuple[str, ...] = PRECISIONS[:1]
+
+
+class Request(NamedTuple):
+    """How a model is to be loaded; what an engine has no use for it ignores.
+
+    Attributes:
+        threads: CPU threads; None lets the engine choose.
+        precision: of the arithmetic, one that the engine has.
+        strict: whether to refuse files, and an output, that are not those the spec describes.
+        config: of a checkpoint that carries none: a path or a `nanodet.config.Config`.
+    """
+
+    threads: int | None = None
+    precision: str = PRECISIONS[0]
+    strict: bool = True
+    config: Any = None
+
+
+USUAL = Request()
+
+CHECKPOINT = ModelKind("a checkpoint", (".ckpt", ".pth"), exported=False)
+ONNX = ModelKind("an ONNX model", (".onnx",), spec_inside=True)
+NCNN = ModelKind("an ncnn model", (".param",), companions=(".bin",))
+KINDS = (CHECKPOINT, ONNX, NCNN)
+
+# the first of a kind runs it unless another is asked for
+ENGINES = {
+    "torch": Engine(
+        CHECKPOINT, "torch", "nanodet.model.torch_backend", "nanodet.verify.trace_torch"
+    ),
+    "onnxruntime": Engine(
+        ONNX, "onnxruntime", "nanodet.runtime.engines.onnx", "nanodet.verify.trace_onnx"
+    ),
+    "openvino": Engine(
+        ONNX, "openvino", "nanodet.runtime.engines.openvino", "nanodet.verify.trace_onnx"
+    ),
+    "ncnn": Engine(
+        NCNN, "ncnn", "nanodet.runtime.engines.ncnn", "nanodet.verify.trace_ncnn", PRECISIONS
+    ),
+}
+
+
+def kind_of(path: object) -> ModelKind | None:
+    """Return the `ModelKind` of a model file by its name, None where it has none."""
+    suffix = Path(str(path)).suffix.lower()
+    return next((kind for kind in KINDS if suffix in kind.suffixes), None)
+
+
+def suffixes(exported: bool = False) -> tuple[str, ...]:
+    """Return the suffixes of all model files, or those of exported ones alone."""
+    return tuple(s for kind in KINDS if kind.exported or not exported for s in kind.suffixes)
+
+
+def files_of(path: str | Path) -> list[Path]:
+    """Return the files of a model, its spec aside: the one at ``path``, and its companions."""
+    path, kind = Path(path), kind_of(path)
+    return [path, *(path.with_suffix(suffix) for suffix in (kind.companions if kind else ()))]
+
+
+def spec_file(path: str | Path) -> Path:
+    """Return where the spec of an exported model lies, if it lies beside it."""
+    return Path(path).with_suffix(SPEC)
+
+
+def engines_of(kind: ModelKind | None) -> dict[str, Engine]:
+    """Return name to `Engine` of those that run a kind of model file, the usual one first."""
+    return {name: engine for name, engine in ENGINES.items() if engine.kind is kind}
+
+
+def engine_of(path: object) -> Engine:
+    """Return the usual `Engine` of a model file; raise `NanodetError` where there is none."""
+    found = engines_of(kind_of(path))
+    if not found:
+        raise NanodetError(f"{path}: unknown kind of model; known: {', '.join(suffixes())}")
+    return next(iter(found.values()))
+
+
+def choices() -> tuple[str, ...]:
+    """Return the names of the engines among which a user may choose: of kinds that have several."""
+    return tuple(name for name, one in ENGINES.items() if len(engines_of(one.kind)) > 1)
+
+
+def describe(backend: Backend) -> tuple[str, dict[str, Any]]:
+    """Return (name and version of its engine, the engine's options) of a loaded model."""
+    return import_module(engine_of(backend.path).module).describe(backend)
+
+
+def load(path: str | Path, request: Request = USUAL, name: str | None = None) -> Backend:
+    """Load a model file.
 
     Args:
-        spec: a `Spec`.
-        file: names the model in messages.
-        inputs, outputs: name to shape, None for each side that is not fixed, and for a shape that
-            the model does not tell. A leading batch of 1 is part of the input and of an output of
-            distributions.
+        path: of the model.
+        request: how.
+        name: of the engine, a key of `ENGINES`; None takes the usual one of the file's kind.
+
+    Raises:
+        NanodetError: the file is missing, damaged or does not fit its spec, or the engine does not
+            run it so.
     """
-    wanted = [spec.output_name]
-    if spec.form == "boxes":
-        wanted += [spec.scores_name, spec.labels_name]
-    if list(inputs) != [spec.input_name] or not set(wanted) <= set(outputs):
+    kind = kind_of(text_name(path))
+    if name is not None and ENGINES[name].kind is not kind:
+        runs = ", ".join(ENGINES[name].kind.suffixes)
+        raise NanodetError(f"{path}: engine {name} runs {runs} files alone")
+    engine = engine_of(path) if name is None else ENGINES[name]
+    if request.precision not in engine.precisions:
+        others = {one.kind for one in ENGINES.values() if request.precision in one.precisions}
+        words = " or ".join(f"{one.name} ({', '.join(one.suffixes)})" for one in others)
+        raise NanodetError(f"{path}: precision {request.precision}: only {words} has it")
+    try:
+        module = import_module(engine.module)
+    except ImportError as error:
         raise NanodetError(
-            f"{file}: its spec says input {spec.input_name} and output {', '.join(wanted)}, but it "
-            f"has {', '.join(inputs)} and {', '.join(outputs)}"
-        )
-    width, height = spec.input_size
-    shape = inputs[spec.input_name]
-    expected = (spec.batch, 3, height, width)
-    if shape is not None and not fits(shape, expected):
-        raise NanodetError(
-            f"{file}: its input is {format_shape(shape)}, but its spec says {format_shape(expected)}"
-        )
-    if spec.form == "boxes":
-        for name, expected in zip(wanted, ((None, 4), (None,), (None,)), strict=True):
-            if outputs[name] is not None and not fits(outputs[name], expected):
-                raise NanodetError(
-                    f"{file}: its output {name} is {format_shape(outputs[name])}, but boxes are "
-                    "any x 4, their scores and labels any"
-                )
-    elif outputs[spec.output_name] is not None:
-        batch, *shape = outputs[spec.output_name] or (None,)  # one number has no batch
-        if batch not in (spec.batch, None):
-            raise NanodetError(f"{file}: its output has a batch of {batch}, not {spec.batch}")
-        spec.check_output_shape(tuple(shape), spec.input_size, file)
-
-
-def check_rank(path, name, value, rank):
-    """Raise `NanodetError` unless an output is an array of ``rank`` dimensions.
-
-    What a file says of the shapes of its outputs need not be so, nor need it say anything.
-    """
-    if getattr(value, "ndim", None) != rank:
-        shape = list(value.shape) if hasattr(value, "shape") else "a list"
-        raise NanodetError(
-            f"{path}: its output {name} is {shape}, not a tensor of {rank} dimensions"
-        )
+            f"{path}: {engine.kind.name} needs {engine.package} ({error.name} is not installed): "
+            'pip install -e ".[all]" in its folder'
+        ) from None
+    return module.load(path, request)

@@ -11,15 +11,41 @@ from nanodet.files.inputs import PARAM, WEIGHTS, open_input
 from nanodet.ncnn_files.graph import Graph
 from nanodet.ncnn_files.shapes import blob_shapes
 from nanodet.ncnn_files.weights import load_weights
-from nanodet.runtime.engines import check_form
+from nanodet.runtime.engines import PRECISIONS, Request, files_of, spec_file
+from nanodet.runtime.engines.backend import Backend, check_form
 from nanodet.runtime.forks import is_inherited, keep_in_children
-from nanodet.runtime.options import PRECISIONS, check_choice
+from nanodet.runtime.options import check_choice
 from nanodet.runtime.spec import Spec, check_input_size
 from nanodet.text.names import shortened
 
+_OPTIONS = (
+    "lightmode", "openmp_blocktime", "use_packing_layout", "use_winograd_convolution",
+    "use_sgemm_convolution", "use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic",
+    "use_bf16_storage", "use_int8_inference", "use_int8_packed", "use_int8_storage",
+    "use_int8_arithmetic",
+)  # fmt: skip
+
+
+def load(path: str | Path, request: Request) -> Backend:
+    """See `nanodet.runtime.engines.load`."""
+    return NcnnBackend(path, request.threads, request.precision, request.strict)
+
+
+def describe(backend):
+    """See `nanodet.runtime.engines`."""
+    return describe_net(backend.net)
+
+
+def describe_net(net):
+    """Return ncnn's name and version, and the options of an ``ncnn.Net``."""
+    import ncnn
+
+    known = {name: getattr(net.opt, name) for name in _OPTIONS if hasattr(net.opt, name)}
+    return f"ncnn {ncnn.__version__}", {"threads": net.opt.num_threads, **known}
+
 
 class NcnnBackend:
-    """See `nanodet.runtime.engines.Backend`; the spec lies beside the model as ``<stem>.json``.
+    """See `nanodet.runtime.engines.backend.Backend`; the spec lies beside the model as ``<stem>.json``.
 
     Args:
         path: the ``.param`` file.
@@ -41,7 +67,7 @@ class NcnnBackend:
         keep_in_children(self)
 
     def _load(self, path, threads, precision, strict):
-        weights, beside = path.with_suffix(".bin"), path.with_suffix(".json")
+        (_, weights), beside = files_of(path), spec_file(path)
         if not is_file(beside):
             raise NanodetError(
                 f"{path}: its spec {beside} is not there: copy it along; for an ncnn file from elsewhere "

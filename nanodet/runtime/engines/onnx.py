@@ -7,7 +7,8 @@ import numpy as np
 from nanodet.errors import NanodetError
 from nanodet.files.files import text_name
 from nanodet.files.incoming import is_file, published, read_steadily
-from nanodet.runtime.engines import check_form, check_rank
+from nanodet.runtime.engines import Request, spec_file
+from nanodet.runtime.engines.backend import Backend, check_form, check_rank
 from nanodet.runtime.engines.onnx_check import check_onnx
 from nanodet.runtime.forks import keep_in_children
 from nanodet.runtime.spec import ONNX_METADATA_KEY, Spec
@@ -16,8 +17,21 @@ from nanodet.runtime.spec import ONNX_METADATA_KEY, Spec
 SCORE_INPUT, IOU_INPUT = "score_threshold", "iou_threshold"
 
 
+def load(path: str | Path, request: Request) -> Backend:
+    """See `nanodet.runtime.engines.load`."""
+    return OnnxBackend(path, request.threads, request.strict)
+
+
+def describe(backend):
+    """See `nanodet.runtime.engines`."""
+    import onnxruntime
+
+    options = backend.session.get_session_options()
+    return f"onnxruntime {onnxruntime.__version__}", {"threads": options.intra_op_num_threads}
+
+
 class OnnxBackend:
-    """See `nanodet.runtime.engines.Backend`; the spec is read from the model's metadata.
+    """See `nanodet.runtime.engines.backend.Backend`; the spec is read from the model's metadata.
 
     Args:
         path: the ``.onnx`` file.
@@ -50,7 +64,7 @@ class OnnxBackend:
         except Exception as error:  # the engine raises classes of its own, without a common base
             raise NanodetError(f"{path}: not a usable ONNX model ({_first_line(error)})") from None
         text = self.session.get_modelmeta().custom_metadata_map.get(ONNX_METADATA_KEY)
-        beside = Path(path).with_suffix(".json")
+        beside = spec_file(path)
         if text is not None:
             self.spec = Spec.from_json(text, f"{path} (its own spec)")
         elif is_file(beside):
@@ -65,7 +79,7 @@ class OnnxBackend:
         check_form(self.spec, path, _shapes(inputs), made if strict else dict.fromkeys(made))
 
     def run(self, tensor, score=None, nms_iou=None):
-        """See `nanodet.runtime.engines.Backend`.
+        """See `nanodet.runtime.engines.backend.Backend`.
 
         Args:
             score, nms_iou: thresholds, for models of the form ``boxes`` alone; None takes the

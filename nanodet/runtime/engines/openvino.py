@@ -6,14 +6,27 @@ import numpy as np
 
 from nanodet.errors import NanodetError
 from nanodet.files.incoming import is_file, published, read_steadily
-from nanodet.runtime.engines import check_form, check_rank
+from nanodet.runtime.engines import Request, spec_file
+from nanodet.runtime.engines.backend import Backend, check_form, check_rank
 from nanodet.runtime.engines.onnx_check import check_onnx
 from nanodet.runtime.forks import is_inherited, keep_in_children, refuse_fork
 from nanodet.runtime.spec import ONNX_METADATA_KEY, Spec
 
 
+def load(path: str | Path, request: Request) -> Backend:
+    """See `nanodet.runtime.engines.load`."""
+    return OpenvinoBackend(path, request.threads, request.strict)
+
+
+def describe(backend):
+    """See `nanodet.runtime.engines`."""
+    import openvino
+
+    return f"openvino {openvino.__version__}", dict(backend.options)
+
+
 class OpenvinoBackend:
-    """See `nanodet.runtime.engines.Backend`; the spec is read from the model's metadata.
+    """See `nanodet.runtime.engines.backend.Backend`; the spec is read from the model's metadata.
 
     Args:
         path: the ``.onnx`` file.
@@ -31,9 +44,9 @@ class OpenvinoBackend:
         keep_in_children(self)
         self.path, self._core, self._strict = str(path), openvino.Core(), strict
         # by itself OpenVINO calculates in bfloat16 where the CPU has it: other numbers elsewhere
-        self._options = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+        self.options = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
         if threads:
-            self._options["INFERENCE_NUM_THREADS"] = threads
+            self.options["INFERENCE_NUM_THREADS"] = threads
         self._compiled = {}
         read_steadily(path, lambda: self._load(path))
         self._check_form(self.spec.input_size)
@@ -58,7 +71,7 @@ class OpenvinoBackend:
         if self._model.has_rt_info(key):
             text = str(self._model.get_rt_info(key).value)
             return Spec.from_json(text, f"{path} (its own spec)")
-        beside = Path(path).with_suffix(".json")
+        beside = spec_file(path)
         if not is_file(beside):
             raise NanodetError(f"{path}: carries no spec, and {beside} is not there")
         return Spec.load(beside)
@@ -79,7 +92,7 @@ class OpenvinoBackend:
             try:
                 self._model.reshape({self.spec.input_name: [1, 3, height, width]})
                 self._check_form(size)
-                compiled = self._core.compile_model(self._model, "CPU", self._options)
+                compiled = self._core.compile_model(self._model, "CPU", self.options)
             except NanodetError:
                 raise
             except Exception as error:

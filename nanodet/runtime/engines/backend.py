@@ -1,0 +1,85 @@
+"""What every loaded model gives, and whether it is what its spec says."""
+
+from typing import Protocol
+
+import numpy as np
+
+from nanodet.errors import NanodetError
+from nanodet.runtime.spec import Spec, fits, format_shape
+
+
+class Backend(Protocol):
+    """A loaded model.
+
+    Attributes:
+        spec: what the model takes and gives.
+        path: the file it came from.
+    """
+
+    spec: Spec
+    path: str
+
+    def run(self, tensor: np.ndarray) -> np.ndarray:
+        """Run the network once.
+
+        Args:
+            tensor: float32 (1, 3, H, W), normalised, H and W multiples of 32.
+
+        Returns:
+            float32 (points, classes + 4 (reg_max + 1)): levels in order of stride, each row by
+            row; class scores 0..1 after sigmoid, then the distributions of the left, top, right
+            and bottom edge before softmax. Where the spec's form is ``boxes``, float32 (N, 6):
+            ``xyxy`` in network pixels, score, class index, best first.
+        """
+        ...
+
+
+def check_form(spec, file, inputs, outputs):
+    """Raise `NanodetError` unless inputs and outputs of a model are those that its spec says.
+
+    Args:
+        spec: a `Spec`.
+        file: names the model in messages.
+        inputs, outputs: name to shape, None for each side that is not fixed, and for a shape that
+            the model does not tell. A leading batch of 1 is part of the input and of an output of
+            distributions.
+    """
+    wanted = [spec.output_name]
+    if spec.form == "boxes":
+        wanted += [spec.scores_name, spec.labels_name]
+    if list(inputs) != [spec.input_name] or not set(wanted) <= set(outputs):
+        raise NanodetError(
+            f"{file}: its spec says input {spec.input_name} and output {', '.join(wanted)}, but it "
+            f"has {', '.join(inputs)} and {', '.join(outputs)}"
+        )
+    width, height = spec.input_size
+    shape = inputs[spec.input_name]
+    expected = (spec.batch, 3, height, width)
+    if shape is not None and not fits(shape, expected):
+        raise NanodetError(
+            f"{file}: its input is {format_shape(shape)}, but its spec says {format_shape(expected)}"
+        )
+    if spec.form == "boxes":
+        for name, expected in zip(wanted, ((None, 4), (None,), (None,)), strict=True):
+            if outputs[name] is not None and not fits(outputs[name], expected):
+                raise NanodetError(
+                    f"{file}: its output {name} is {format_shape(outputs[name])}, but boxes are "
+                    "any x 4, their scores and labels any"
+                )
+    elif outputs[spec.output_name] is not None:
+        batch, *shape = outputs[spec.output_name] or (None,)  # one number has no batch
+        if batch not in (spec.batch, None):
+            raise NanodetError(f"{file}: its output has a batch of {batch}, not {spec.batch}")
+        spec.check_output_shape(tuple(shape), spec.input_size, file)
+
+
+def check_rank(path, name, value, rank):
+    """Raise `NanodetError` unless an output is an array of ``rank`` dimensions.
+
+    What a file says of the shapes of its outputs need not be so, nor need it say anything.
+    """
+    if getattr(value, "ndim", None) != rank:
+        shape = list(value.shape) if hasattr(value, "shape") else "a list"
+        raise NanodetError(
+            f"{path}: its output {name} is {shape}, not a tensor of {rank} dimensions"
+        )
