@@ -97,7 +97,7 @@ def plot_curves(metrics_csv, path_loss, path_ap):
 
     Args:
         metrics_csv: a file with the columns ``step``, ``epoch``, ``train/loss``,
-            ``train/loss_*``, ``train/lr``, ``val/AP`` and ``val/AP*`` (percent); cells may be
+            ``train/*loss_*``, ``train/lr``, ``val/AP`` and ``val/AP*`` (percent); cells may be
             empty, columns absent.
         path_loss, path_ap: the PNGs to write.
 
@@ -105,7 +105,7 @@ def plot_curves(metrics_csv, path_loss, path_ap):
         the paths written: a plot without a single value is left out.
     """
     curves = _read_curves(metrics_csv)
-    losses = {name: c for name, c in curves.items() if name.startswith("train/loss")}
+    losses = {name: c for name, c in curves.items() if name.startswith("train/") and "loss" in name}
     values = {name: c for name, c in curves.items() if name.startswith("val/AP")}
     written = []
     if losses:

@@ -18,12 +18,14 @@ def pairwise_iou(a: Tensor, b: Tensor, iof: bool = False) -> Tensor:
     Returns:
         (N, M), 0..1.
     """
-    size = torch.minimum(a[:, None, 2:], b[None, :, 2:]) - torch.maximum(
-        a[:, None, :2], b[None, :, :2]
-    )
-    intersection = size.clamp(min=0).prod(dim=-1)
     area_a = (a[:, 2:] - a[:, :2]).clamp(min=0).prod(dim=-1)[:, None]
     area_b = (b[:, 2:] - b[:, :2]).clamp(min=0).prod(dim=-1)[None]
+    # side by side: operations on the two numbers of a corner are slow
+    a_left, a_top, a_right, a_bottom = a[:, None].unbind(-1)
+    left, top, right, bottom = b[None].unbind(-1)
+    width = torch.minimum(a_right, right) - torch.maximum(a_left, left)
+    height = torch.minimum(a_bottom, bottom) - torch.maximum(a_top, top)
+    intersection = width.clamp_(min=0).mul_(height.clamp_(min=0))
     divisor = area_a if iof else area_a + area_b - intersection
     return intersection / divisor.clamp(min=EPS)
 

@@ -67,5 +67,7 @@ def inside(positions: Tensor, boxes: Tensor, margin: float = 0.0) -> Tensor:
         positions: (..., 2) x, y, that broadcasts with the boxes' ``(..., 4)`` but for the last axis.
         boxes: (..., 4) xyxy.
     """
-    near, far = positions - boxes[..., :2], boxes[..., 2:] - positions
-    return torch.minimum(near, far).amin(dim=-1) > margin
+    x, y = positions.unbind(-1)
+    left, top, right, bottom = boxes.unbind(-1)
+    across = torch.minimum(x - left, right - x)
+    return torch.minimum(across, torch.minimum(y - top, bottom - y)) > margin

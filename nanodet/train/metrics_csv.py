@@ -15,12 +15,12 @@ from nanodet.files.inputs import METRICS, read_bytes
 from nanodet.train.saved_rows import saved_rows
 
 NAME = "metrics.csv"
-ROW_BYTES = 400  # of a row here, and of its events for TensorBoard
-_LOSSES = ("loss", "loss_qfl", "loss_bbox", "loss_dfl")
+ROW_BYTES = 600  # of a row here, and of its events for TensorBoard; six losses besides their sum
 _SCORES = ("AP", "AP50", "AP75", "APs", "APm", "APl")
+_TRAINING, _VALIDATION = "train/", "val/"
 COLUMNS = (
-    "epoch", "step", "train/lr", *(f"train/{name}" for name in _LOSSES),
-    *(f"val/{name}" for name in _SCORES),
+    "epoch", "step", f"{_TRAINING}lr", f"{_TRAINING}loss",
+    *(f"{_VALIDATION}{name}" for name in _SCORES),
 )  # fmt: skip
 
 
@@ -28,7 +28,8 @@ class MetricsCsv(Callback):
     """Keeps a row every ``interval`` batches and after every validation.
 
     Epochs count from 1. Each row is in the file as soon as it is made; a resumed run drops those that
-    lie behind its checkpoint, so that no step is missing or occurs twice.
+    lie behind its checkpoint, so that no step is missing or occurs twice. The columns are `COLUMNS`, and
+    one for each loss that the objective names.
 
     Args:
         folder: the run folder.
@@ -38,7 +39,7 @@ class MetricsCsv(Callback):
 
     def __init__(self, folder, interval, say=print):
         self.path, self.interval, self.say = Path(folder) / NAME, interval, say
-        self.rows = []
+        self.rows, self.columns = [], COLUMNS
 
     def on_train_start(self, trainer, module):
         self.rows = []
@@ -53,7 +54,9 @@ class MetricsCsv(Callback):
         """Return the rows of the file; one of which something would be lost gets another name."""
         data = read_bytes(self.path, METRICS)
         try:
-            rows, whole = saved_rows(data, COLUMNS)
+            rows, whole = saved_rows(
+                data, lambda name: name in COLUMNS or name.startswith(_TRAINING)
+            )
         except ValueError:  # no table of ours
             rows, whole = [], False
         if not whole and trainer.is_global_zero:
@@ -68,40 +71,48 @@ class MetricsCsv(Callback):
         if batch_idx % self.interval:
             return
         row = {"epoch": trainer.current_epoch + 1, "step": trainer.global_step}
-        row["train/lr"] = repr(trainer.optimizers[0].param_groups[0]["lr"])
-        losses = {name: float(module.losses[name]) for name in _LOSSES}
-        row |= {f"train/{name}": repr(value) for name, value in losses.items()}
+        row[f"{_TRAINING}lr"] = repr(trainer.optimizers[0].param_groups[0]["lr"])
+        row |= {f"{_TRAINING}{name}": repr(float(loss)) for name, loss in module.losses.items()}
         self._add(trainer, row)
 
     def on_validation_end(self, trainer, module):
         row = {"epoch": module.metrics_epoch, "step": trainer.global_step}
         # one that is made up for may have come as far as this before
-        kept = [r for r in self.rows if r.get("train/lr") or int(r["step"]) != row["step"]]
+        kept = [r for r in self.rows if r.get(f"{_TRAINING}lr") or int(r["step"]) != row["step"]]
         if len(kept) < len(self.rows):
             self.rows = kept
             self._rewrite(trainer)
         for name in _SCORES:
             value = getattr(module.metrics, name)
-            row[f"val/{name}"] = "" if value is None else repr(float(value))
+            row[f"{_VALIDATION}{name}"] = "" if value is None else repr(float(value))
         self._add(trainer, row)
 
     def _add(self, trainer, row):
         self.rows.append(row)
         if not trainer.is_global_zero:
             return
-        try:
-            with open(self.path, "ab", buffering=0) as file:
-                _append(file, _text([row], header=file.tell() == 0).encode())
-        except OSError as error:
-            raise unwritable(self.path, error) from None
+        if not set(row) <= set(self.columns):
+            self._rewrite(trainer)
+        else:
+            self._append(row)
         if trainer.logger is not None:
             numbers = {k: float(v) for k, v in row.items() if "/" in k and v != ""}
             trainer.logger.log_metrics(numbers, step=trainer.global_step)
 
+    def _append(self, row):
+        try:
+            with open(self.path, "ab", buffering=0) as file:
+                _append(file, _text([row], self.columns, header=file.tell() == 0).encode())
+        except OSError as error:
+            raise unwritable(self.path, error) from None
+
     def _rewrite(self, trainer):
+        found = dict.fromkeys(name for row in self.rows for name in row if name not in COLUMNS)
+        first = next(i for i, name in enumerate(COLUMNS) if name.startswith(_VALIDATION))
+        self.columns = (*COLUMNS[:first], *found, *COLUMNS[first:])
         if trainer.is_global_zero:
             with replacing(self.path) as temporary:  # whatever lies there, a pipe, too
-                temporary.write_text(_text(self.rows, header=True), encoding="utf-8")
+                temporary.write_text(_text(self.rows, self.columns, header=True), encoding="utf-8")
 
 
 def _append(file, data):
@@ -116,9 +127,9 @@ def _append(file, data):
         raise
 
 
-def _text(rows, header):
+def _text(rows, columns, header):
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     if header:
         writer.writeheader()
     writer.writerows(rows)

@@ -10,17 +10,17 @@ _ENCODINGS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"),
 _WHOLE = ("epoch", "step")
 
 
-def saved_rows(data, columns):
+def saved_rows(data, wanted):
     """Return the rows of a table.
 
     Args:
         data: the bytes of the file: UTF-8 or, with its mark, UTF-16; commas, semicolons or tabs
             between the values, and a comma or a point in them.
-        columns: names that are wanted; of these, "epoch" and "step" are whole numbers.
+        wanted: whether a column of this name is; "epoch" and "step" are whole numbers.
 
     Returns:
-        (list of {column: text as Python writes it, "" where there is none}, whether that is all that
-        the file holds). A last row that is cut off is none.
+        (list of {column: text as Python writes it} without empty cells, whether that is all that the
+        file holds). A last row that is cut off is none.
 
     Raises:
         ValueError: no such table.
@@ -39,14 +39,14 @@ def saved_rows(data, columns):
         raise ValueError("no columns called epoch and step")
     if table and len(table[-1]) < len(names):
         table.pop()
-    whole = set(filter(None, names)) <= set(columns)
+    whole = all(map(wanted, filter(None, names)))
     rows = []
     for values in table:
-        row = dict.fromkeys(columns, "")
+        row = {}
         for name, value in zip(names, values, strict=False):
-            if name in row and value.strip():
+            if wanted(name) and value.strip():
                 row[name] = _number(value, name, comma=delimiter != ",")
-        if not all(row[name] for name in _WHOLE):
+        if not all(name in row for name in _WHOLE):
             raise ValueError("a row without epoch or step")
         rows.append(row)
     return rows, whole

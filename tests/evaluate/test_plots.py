@@ -125,6 +125,14 @@ def test_curves_from_a_csv_with_empty_cells(tmp_path):
         plots.plot_curves(tmp_path / "absent.csv", loss, ap)
 
 
+def test_losses_of_any_name_are_drawn(tmp_path):
+    file = tmp_path / "metrics.csv"
+    file.write_text("epoch,step,train/lr,train/aux_loss_toy\n1,1,0.1,2.0\n")
+    assert plots.plot_curves(file, tmp_path / "loss.png", tmp_path / "ap.png") == [
+        tmp_path / "loss.png"
+    ]
+
+
 def test_contact_sheet():
     parts = [np.full((h, w, 3), 255, np.uint8) for h, w in ((10, 1000), (500, 20), (60, 80))]
     sheet = contact_sheet(parts, columns=2, cell=(80, 60))

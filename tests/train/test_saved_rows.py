@@ -117,3 +117,22 @@ def test_a_row_that_cannot_be_added_leaves_the_others(tmp_path, limit):
     assert path.read_text() == WRITTEN
     MetricsCsv(tmp_path, 1)._add(trainer, ROWS[0])
     assert path.read_text() == WRITTEN + WRITTEN.splitlines(keepends=True)[1]
+
+
+def test_a_column_for_every_loss_that_the_objective_names(tmp_path):
+    """They are known with the first batch, and those of a file go on."""
+    trainer = SimpleNamespace(
+        ckpt_path=None, global_step=5, current_epoch=0, is_global_zero=True, logger=None,
+        optimizers=[SimpleNamespace(param_groups=[{"lr": 0.001}])],
+    )  # fmt: skip
+    losses = {"loss": 2.5, "loss_toy": 1.5, "aux_loss_toy": 1.0}
+    metrics = MetricsCsv(tmp_path, 1)
+    metrics.on_train_start(trainer, None)
+    metrics.on_train_batch_end(trainer, SimpleNamespace(losses=losses), None, None, 0)
+    metrics.on_train_batch_end(trainer, SimpleNamespace(losses=losses), None, None, 1)
+    header, *rows = (tmp_path / NAME).read_text().splitlines()
+    assert header == "epoch,step,train/lr,train/loss,train/loss_toy,train/aux_loss_toy," + (
+        "val/AP,val/AP50,val/AP75,val/APs,val/APm,val/APl"
+    )
+    assert rows == ["1,5,0.001,2.5,1.5,1.0,,,,,,"] * 2
+    assert resumed(tmp_path) == ("\n".join([header, *rows, ""]), [])

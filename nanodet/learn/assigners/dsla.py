@@ -89,13 +89,15 @@ def _match(cost, iou, topk):
     topk = min(topk, cost.shape[1])
     counts = iou.topk(topk, dim=1).values.sum(dim=1).int().clamp(min=1)
     cheapest = cost.topk(topk, dim=1, largest=False).indices
-    ranks = torch.arange(topk, device=cost.device)
-    wanted = torch.zeros_like(cost, dtype=torch.bool)
-    wanted.scatter_(1, cheapest, ranks < counts[:, None])
-    times = wanted.sum(dim=0)
-    box = torch.where(times == 1, wanted.byte().argmax(dim=0), cost.argmin(dim=0))
-    quality = iou.gather(0, box[None])[0]
-    return torch.where(times > 0, box, NEGATIVE), torch.where(times > 0, quality, 0)
+    wanted = torch.arange(topk, device=cost.device) < counts[:, None]
+    rows = torch.arange(len(cost), device=cost.device)[:, None]
+    wants = torch.where(wanted, rows, NEGATIVE)
+    cheapest, none = cheapest.flatten(), rows.new_full((cost.shape[1],), NEGATIVE)
+    box = none.scatter_reduce(0, cheapest, wants.flatten(), "amax")
+    times = torch.zeros_like(none).scatter_add_(0, cheapest, wanted.flatten().long())
+    box = torch.where(times > 1, cost.min(dim=0).indices, box)
+    quality = iou.gather(0, box.clamp(min=0)[None])[0]
+    return box, torch.where(times > 0, quality, 0)
 
 
 PART = Part(Section, lambda section: Dsla(section.topk, section.iou_factor, section.ignore_iof_thr))
