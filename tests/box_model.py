@@ -5,6 +5,7 @@ import json
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from specs import NANODET_M
 
 from nanodet.runtime.spec import ONNX_METADATA_KEY, Spec
 
@@ -15,7 +16,7 @@ POINT, BIN = 27, 2  # row 3, column 3 of stride 8; every edge two strides away
 
 def write_box_model(path, names=("dark", "lamp")):
     """Write the model; its confidence is 0.5 + 0.15 mean(network input), class ``lamp``."""
-    spec = Spec(names, SIZE, fit="stretch")
+    spec = Spec(names, SIZE, fit="stretch", **NANODET_M)
     values = np.zeros((1, spec.point_count(SIZE), spec.channels), np.float32)
     values[0, POINT, 2:].reshape(4, 8)[:, BIN] = 50
     values[0, POINT, 1] = 0.5

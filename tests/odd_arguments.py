@@ -170,14 +170,15 @@ class Calls:
 
     def decode(self, rng):
         from nanodet.runtime.decode import decode
+        from nanodet.runtime.thresholds import Thresholds
 
         points = self.spec.point_count((160, 96))
         output = np.full((points, self.spec.channels), rng.choice((0, 0.5, 1e30, -1e30, np.nan)), np.float32)
-        arguments = {
-            "output": output, "spec": self.spec, "input_size": (160, 96), "score": 0.1,
-            "nms_iou": 0.5, "per_level": 100, "per_picture": 10, "class_agnostic_nms": False,
+        arguments = {"output": output, "spec": self.spec, "input_size": (160, 96)}
+        limits = {
+            "score": 0.1, "nms_iou": 0.5, "per_level": 100, "per_picture": 10, "class_agnostic_nms": False,
         }  # fmt: skip
-        decode(**changed(rng, arguments, 0.1))
+        decode(**changed(rng, arguments, 0.1), thresholds=Thresholds(**changed(rng, limits, 0.1)))
 
     def preprocess(self, rng):
         from nanodet.runtime.preprocess import preprocess

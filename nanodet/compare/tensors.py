@@ -11,7 +11,7 @@ from nanodet.errors import NanodetError
 from nanodet.files.folders import files_below
 from nanodet.files.inputs import absence
 from nanodet.images.image_file import SUFFIXES, is_picture_name, read_picture
-from nanodet.runtime.preprocess import preprocess
+from nanodet.runtime.preprocess import network_input
 from nanodet.text.printable import say
 
 COUNT = 8
@@ -33,10 +33,7 @@ def picture_tensors(spec, images=None, count=COUNT):
         pictures = [generated_picture(seed) for seed in range(count)]
     else:
         pictures = [read_picture(path) for path in picture_paths(images)[:count]]
-    return [
-        preprocess(picture, spec.fit, spec.input_size, spec.mean, spec.std, spec.colour_order)[0]
-        for picture in pictures
-    ]
+    return [network_input(picture, spec)[0] for picture in pictures]
 
 
 def generated_picture(seed, width=480, height=360):

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from nanodet.runtime.spec import Spec
+from nanodet.runtime.thresholds import Thresholds
 
-IOU, SCORE = 0.5, Spec.score
+IOU, SCORE = 0.5, Thresholds.score
 
 
 def box_iou(first, second):

@@ -10,10 +10,10 @@ from nanodet.data.picture import load_picture
 from nanodet.evaluate.coco_metrics import SUMMARY, check_pycocotools, evaluate_detections
 from nanodet.evaluate.plots import percent
 from nanodet.runtime.detector import Detector
+from nanodet.runtime.thresholds import Thresholds
 from nanodet.text.printable import printable
 from nanodet.text.progress import Progress
 
-LIMITS = ("score", "nms_iou", "per_level", "per_picture", "class_agnostic_nms")
 AHEAD = 8  # pictures decoded while the network is busy
 READERS = 2
 
@@ -30,11 +30,9 @@ def evaluation_detector(path, section=None, **arguments):
     """
     detector = Detector(path, **arguments)
     if section is None and detector.config is None:
-        detector.score = Evaluator.score
-        return detector
-    section = section or detector.config.evaluator
-    for name in LIMITS:
-        setattr(detector, name, getattr(section, name))
+        detector.thresholds = Thresholds.of(detector.thresholds, score=Evaluator.score)
+    else:
+        detector.thresholds = Thresholds.of(section or detector.config.evaluator)
     return detector
 
 

@@ -7,7 +7,7 @@ from nanodet.data.picture import load_picture
 from nanodet.drawing.draw import draw
 from nanodet.drawing.lettering import put_text, text_width
 from nanodet.runtime.detections import Detections
-from nanodet.runtime.spec import Spec
+from nanodet.runtime.thresholds import Thresholds
 
 BACKGROUND = (32, 32, 32)
 GAP = 4
@@ -39,7 +39,7 @@ def contact_sheet(pictures, columns=4, cell=(400, 300)):
 
 
 def validation_sheet(
-    annotations, detections, read=load_picture, count=12, score=Spec.score, columns=3,
+    annotations, detections, read=load_picture, count=12, score=Thresholds.score, columns=3,
     cell=(480, 360),
 ):  # fmt: skip
     """Show annotated boxes (dashed) and detections (solid, labelled) of some pictures.

@@ -14,7 +14,7 @@ import torch
 
 from nanodet.compare.tensors import spread
 from nanodet.images.image_file import read_picture
-from nanodet.runtime.preprocess import preprocess
+from nanodet.runtime.preprocess import network_input
 from nanodet.text.progress import Progress
 
 LIMIT = 200  # pictures
@@ -108,7 +108,7 @@ def _batches(paths, spec):
         tensors = []
         for path in paths[start : start + BATCH]:
             picture = read_picture(path)
-            fitted = preprocess(picture, spec.fit, spec.input_size, spec.mean, spec.std)
+            fitted = network_input(picture, spec)
             tensors.append(fitted[0])
             progress.step()
         yield torch.from_numpy(np.concatenate(tensors))

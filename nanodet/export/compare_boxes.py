@@ -10,6 +10,7 @@ import numpy as np
 
 from nanodet.errors import NanodetError
 from nanodet.runtime.decode import decode
+from nanodet.runtime.thresholds import Thresholds
 
 LOW_SCORE = 0.05  # compared at too, through the threshold's input, so that there is much to compare
 BOX_TOLERANCE = 0.05  # network pixels
@@ -54,7 +55,7 @@ def compare_boxes(backend, reference, tensors):
 
 def _decoded(output, spec, size, score):
     """Return the boxes of a raw output: (N, 6), ``xyxy``, score and class."""
-    found = decode(output, spec, size, score)
+    found = decode(output, spec, size, Thresholds.of(spec, score=score))
     return np.column_stack([found.xyxy, found.confidence, found.class_id])
 
 

@@ -76,7 +76,9 @@ _ALL = (
             "nanodet_m.bin", 1901612,
             "8d7f846cfc340a3ef66389f174a66819709f7182b9d35788ee1506679caac65e",
         ),
-        spec=Spec(class_names=COCO_NAMES, any_size=True),
+        spec=Spec(
+            class_names=COCO_NAMES, strides=(8, 16, 32), reg_max=7, point_offset=0.5, any_size=True,
+        ),
         arch={
             "backbone": {"name": "ShuffleNetV2", "model_size": "1.0x"},
             "fpn": {"name": "PAN", "in_channels": [116, 232, 464]},
@@ -99,7 +101,7 @@ _ALL = (
             "491f4b99a1e9edda04d70815814c953a6a134033378060227c1aa261175111ad",
         ),
         spec=Spec(
-            class_names=COCO_NAMES, strides=(8, 16, 32, 64), point_offset=0.0,
+            class_names=COCO_NAMES, strides=(8, 16, 32, 64), reg_max=7, point_offset=0.0,
             model="nanodet-plus-m", any_size=True,
         ),
         arch=None,

@@ -1,14 +1,17 @@
 """Runs a checkpoint behind the interface that exported models have."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
 from nanodet.model.checkpoint import load_network
+from nanodet.model.network import NanoDet
 from nanodet.runtime.engines import Request
 from nanodet.runtime.engines.backend import Backend
 from nanodet.runtime.forks import is_inherited
 from nanodet.runtime.spec import Spec
+from nanodet.runtime.thresholds import Thresholds
 
 
 def load(path: str | Path, request: Request) -> Backend:
@@ -74,9 +77,7 @@ def spec_of(config):
         std=tuple(std),
         strides=tuple(head.strides),
         reg_max=head.reg_max,
+        point_offset=NanoDet.point_offset,
         any_size=True,
-        nms_iou=config.evaluator.nms_iou,
-        per_level=config.evaluator.per_level,
-        per_picture=config.evaluator.per_picture,
-        class_agnostic_nms=config.evaluator.class_agnostic_nms,
+        **asdict(Thresholds.of(config.evaluator, score=Thresholds.score)),
     )

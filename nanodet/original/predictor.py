@@ -13,6 +13,7 @@ from nanodet.detect.window import Window, check_display
 from nanodet.drawing.draw import draw
 from nanodet.images.image_file import read_picture
 from nanodet.runtime.detections import Detections
+from nanodet.runtime.thresholds import Thresholds
 from nanodet.text.printable import say
 
 LOWEST = 0.05  # score from which `inference` lists boxes, as in the original
@@ -52,7 +53,7 @@ class Predictor:
         self.cfg, self.logger = self.detector.config or cfg, logger
         self._lowest = copy.copy(self.detector)
         if "score" not in options:
-            self._lowest.score = LOWEST
+            self._lowest.thresholds = Thresholds.of(self.detector.thresholds, score=LOWEST)
         self.device = self._move(str(device or "cpu"))
 
     def predict(self, picture):
@@ -99,7 +100,7 @@ class Predictor:
         rows = np.array(rows, np.float32).reshape(-1, 6)
         rows = rows[rows[:, 4] > score_thres]
         rows = rows[np.argsort(-rows[:, 4], kind="stable")]
-        found = Detections(rows[:, :4], rows[:, 4], rows[:, 5], tuple(class_names))
+        found = Detections.from_rows(rows, tuple(class_names))
         drawn = draw(meta["raw_img"][0], found)
         if self._window is not None:
             self._window.show(drawn, wait / 1000)

@@ -7,7 +7,7 @@ import numpy as np
 from nanodet.compare.tensors import picture_paths
 from nanodet.errors import NanodetError
 from nanodet.images.image_file import picture_size, read_picture
-from nanodet.runtime.preprocess import preprocess
+from nanodet.runtime.preprocess import network_input
 
 
 def split(pictures, limit, seed, where):
@@ -54,9 +54,4 @@ def list_pictures(folder, reading=None):
 
 def tensors_of(paths, spec):
     """Return the network inputs of picture files, float32 (1, 3, H, W) each."""
-    return [
-        preprocess(
-            read_picture(path), spec.fit, spec.input_size, spec.mean, spec.std, spec.colour_order
-        )[0]
-        for path in paths
-    ]
+    return [network_input(read_picture(path), spec)[0] for path in paths]

@@ -40,45 +40,60 @@ def edge_distances(logits):
     return exponentials @ bins / exponentials.sum(axis=-1)
 
 
-def decode(
-    output, spec, input_size, score=None, nms_iou=None, per_level=None, per_picture=None,
-    class_agnostic_nms=None,
-):  # fmt: skip
+def decode(output, spec, input_size, thresholds=None):
     """Turn one network output into boxes in network pixels (paper 4, "Inference details").
 
+    Of all levels at most the best `MOST_CANDIDATES` pairs of point and class go into NMS.
+
     Args:
-        output: float32 (points, classes + 4 (reg_max + 1)), see `nanodet.runtime.engines`.
+        output: float32 (points, classes + 4 (reg_max + 1)), see `nanodet.runtime.engines.backend`.
         spec: the model's `Spec`.
         input_size: (width, height) of the tensor that gave ``output``.
-        score: (point, class) pairs must score above it; None takes the spec's.
-        nms_iou: IoU above which the lower scored box of the same class goes.
-        class_agnostic_nms: whether it goes whatever its class.
-        per_level: the best pairs kept of each level before NMS, and `MOST_CANDIDATES` of all levels.
-        per_picture: the best boxes kept after NMS.
+        thresholds: a `Thresholds`; None takes the spec's.
 
     Returns:
         `Detections`, best first, ``xyxy`` in network pixels and not clipped.
     """
-    score = spec.score if score is None else score
-    nms_iou = spec.nms_iou if nms_iou is None else nms_iou
-    per_level = per_level or spec.per_level
-    per_picture = per_picture or spec.per_picture
-    if class_agnostic_nms is None:
-        class_agnostic_nms = spec.class_agnostic_nms
+    limits = spec if thresholds is None else thresholds
     classes = len(spec.class_names)
     x, y, unit, bounds = _points(
         tuple(spec.level_sizes(input_size)), tuple(spec.strides), spec.point_offset
     )
-    point, label, confidence = _candidates(output[:, :classes], bounds, score, per_level)
+    point, label, confidence = _candidates(
+        output[:, :classes], bounds, limits.score, limits.per_level
+    )
     if not len(point):
         return Detections.empty(spec.class_names)
     logits = output[point, classes:].reshape(len(point), 4, spec.reg_max + 1)
     distances = edge_distances(logits) * unit[point, None]
     centre = np.stack([x[point], y[point]], axis=1)
     xyxy = np.concatenate([centre - distances[:, :2], centre + distances[:, 2:]], axis=1)
-    rivals = np.zeros_like(label) if class_agnostic_nms else label
-    kept = nms_per_class(xyxy, confidence, rivals, nms_iou)[:per_picture]
+    rivals = np.zeros_like(label) if limits.class_agnostic_nms else label
+    kept = nms_per_class(xyxy, confidence, rivals, limits.nms_iou)[: limits.per_picture]
     return Detections(xyxy[kept], confidence[kept], label[kept], spec.class_names)
+
+
+def detections_of(output, spec, placement, picture_size, thresholds=None):
+    """Turn what a model gives for a picture, in either form, into boxes in the picture.
+
+    Args:
+        output: of `nanodet.runtime.engines.backend.Backend.run`.
+        spec: the model's `Spec`.
+        placement: the `Placement` of the picture; its canvas is the size of the model's input.
+        picture_size: (width, height) of the picture in pixels.
+        thresholds: a `Thresholds`; None takes the spec's. A model that ends in boxes has applied
+            its own; of these, ``per_picture`` can still be lower.
+
+    Returns:
+        `Detections`, best first, ``xyxy`` in pixels of the picture and clipped to it.
+    """
+    limits = spec if thresholds is None else thresholds
+    if spec.form == "boxes":
+        found = Detections.from_rows(output[: limits.per_picture], spec.class_names)
+    else:
+        found = decode(output, spec, placement.canvas, limits)
+    boxes = placement.to_picture(found.xyxy, picture_size)
+    return Detections(boxes, found.confidence, found.class_id, found.class_names)
 
 
 def _candidates(scores, bounds, threshold, per_level):

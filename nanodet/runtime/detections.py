@@ -40,6 +40,11 @@ class Detections:
     def empty(cls, class_names=()):
         return cls(np.zeros((0, 4)), np.zeros(0), np.zeros(0), class_names)
 
+    @classmethod
+    def from_rows(cls, rows, class_names=()):
+        """Make them of rows (N, 6): left, top, right, bottom, confidence, class."""
+        return cls(rows[:, :4], rows[:, 4], rows[:, 5], class_names)
+
     def __len__(self):
         return len(self.confidence)
 

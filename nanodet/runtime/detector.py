@@ -5,8 +5,7 @@ import os
 from nanodet.errors import NanodetError
 from nanodet.files.incoming import is_file
 from nanodet.files.inputs import absence
-from nanodet.runtime.decode import decode
-from nanodet.runtime.detections import Detections
+from nanodet.runtime.decode import detections_of
 from nanodet.runtime.engines import PRECISIONS, Request, choices, load
 from nanodet.runtime.fit import FITS
 from nanodet.runtime.forks import fork_count, keep_in_children
@@ -15,10 +14,10 @@ from nanodet.runtime.options import (
     check_picture,
     check_size,
     check_threads,
-    check_thresholds,
 )
-from nanodet.runtime.preprocess import preprocess
+from nanodet.runtime.preprocess import network_input
 from nanodet.runtime.spec import check_input_size
+from nanodet.runtime.thresholds import Thresholds, check_thresholds
 from nanodet.text.brief import brief
 
 
@@ -39,8 +38,8 @@ class Detector:
         size: (width, height) of the network's input; None takes the model's.
         threads: CPU threads of the inference engine; None lets it choose.
         engine: what runs an ``.onnx`` file, ``onnxruntime`` (the default) or ``openvino``.
-        score, nms_iou, per_level, per_picture, class_agnostic_nms: thresholds and kind of NMS, see
-            `nanodet.runtime.decode.decode`; None takes the model's.
+        score, nms_iou, per_level, per_picture, class_agnostic_nms: see
+            `nanodet.runtime.thresholds.Thresholds`; None takes the model's.
         precision: of the arithmetic of a ``.param``, see `nanodet.runtime.engines.ncnn`; other
             kinds of model have ``fp32`` alone.
 
@@ -48,6 +47,7 @@ class Detector:
         spec: what the model takes and gives.
         backend: what runs the network.
         config: the config of a checkpoint, else None.
+        thresholds: what it detects with.
 
     Raises:
         NanodetError: the file is missing, damaged or does not fit its spec; an argument of another
@@ -63,7 +63,11 @@ class Detector:
         score=None, nms_iou=None, per_level=None, per_picture=None, precision="fp32", engine=None,
         class_agnostic_nms=None,
     ):  # fmt: skip
-        check_thresholds(score, nms_iou, per_level, per_picture, class_agnostic_nms)
+        limits = {
+            "score": score, "nms_iou": nms_iou, "per_level": per_level, "per_picture": per_picture,
+            "class_agnostic_nms": class_agnostic_nms,
+        }  # fmt: skip
+        check_thresholds(**limits)
         threads = check_threads(threads)
         size = None if size is None else check_size(size)
         if fit is not None:
@@ -91,9 +95,7 @@ class Detector:
                 f"{path}: was exported for {width}x{height} alone; it cannot take "
                 f"{'fit own' if self.fit == 'own' else f'{self.size[0]}x{self.size[1]}'}"
             )
-        self.score = self.spec.score if score is None else score
-        self.nms_iou, self.per_level, self.per_picture = nms_iou, per_level, per_picture
-        self.class_agnostic_nms = class_agnostic_nms
+        self.thresholds = Thresholds.of(self.spec, **limits)
 
     @property
     def class_names(self):
@@ -116,7 +118,7 @@ class Detector:
         if self._forks != fork_count():
             self._reload()
         if self.spec.form == "boxes":
-            return self.backend.run(tensor, self.score, self.nms_iou)
+            return self.backend.run(tensor, self.thresholds.score, self.thresholds.nms_iou)
         return self.backend.run(tensor)
 
     def _reload(self):
@@ -142,41 +144,29 @@ class Detector:
     def preprocess(self, picture):
         """Return the tensor (1, 3, H, W) and the `Placement` of a picture."""
         check_picture(picture)
-        spec = self.spec
-        return preprocess(picture, self.fit, self.size, spec.mean, spec.std, spec.colour_order)
+        return network_input(picture, self.spec, self.fit, self.size)
 
     def decode(self, output, placement, picture_shape):
         """Return the `Detections` of a raw output in pixels of the picture."""
         self.spec.check_output(output, placement.canvas, self.backend.path)
         if self.spec.form == "boxes":
-            found = self._limited(output)
-        else:
-            found = decode(
-                output, self.spec, placement.canvas,
-                self.score, self.nms_iou, self.per_level, self.per_picture,
-                self.class_agnostic_nms,
-            )  # fmt: skip
-        boxes = placement.to_picture(found.xyxy, (picture_shape[1], picture_shape[0]))
-        return Detections(boxes, found.confidence, found.class_id, found.class_names)
+            self._check_fixed()
+        height, width = picture_shape[:2]
+        return detections_of(output, self.spec, placement, (width, height), self.thresholds)
 
-    def _limited(self, rows):
-        """Return the `Detections` of a model that decodes by itself; its limits are in its graph."""
-        spec, per_picture = self.spec, self.per_picture or self.spec.per_picture
+    def _check_fixed(self):
+        """Raise `NanodetError` for a threshold that the graph of a model that ends in boxes fixes."""
+        spec, wanted = self.spec, self.thresholds
         for name, fine in (
-            ("per_level", self.per_level in (None, spec.per_level)),
-            ("per_picture", per_picture <= spec.per_picture),
-            (
-                "class_agnostic_nms",
-                self.class_agnostic_nms in (None, spec.class_agnostic_nms),
-            ),
+            ("per_level", wanted.per_level == spec.per_level),
+            ("per_picture", wanted.per_picture <= spec.per_picture),
+            ("class_agnostic_nms", wanted.class_agnostic_nms == spec.class_agnostic_nms),
         ):
             if not fine:
                 raise NanodetError(
                     f"{self.backend.path}: its {name} is fixed at {getattr(spec, name)}, as it decodes "
                     "by itself; another export can have another"
                 )
-        rows = rows[:per_picture]
-        return Detections(rows[:, :4], rows[:, 4], rows[:, 5], spec.class_names)
 
 
 def find_model(path):

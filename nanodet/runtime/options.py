@@ -14,7 +14,6 @@ from nanodet.errors import NanodetError
 from nanodet.text.brief import brief
 
 MOST_THREADS = 1024
-MOST_BOXES = 1_000_000_000  # per_level and per_picture; `nanodet.runtime.decode` takes fewer
 LARGEST_SIDE = 16384  # of a network's input in pixels
 MOST_BATCH = 65536  # pictures that a network takes at once
 MOST_INPUT = 1 << 30  # bytes, of all of them
@@ -50,27 +49,6 @@ def check_choice(name, value, known):
     """Raise `NanodetError` unless ``value`` is one of the texts that are ``known``."""
     if not isinstance(value, str) or value not in known:
         raise NanodetError(f"{name}: must be one of {', '.join(known)}, not {brief(value)}")
-
-
-def check_thresholds(
-    score=None, nms_iou=None, per_level=None, per_picture=None, class_agnostic_nms=None
-):
-    """Raise `NanodetError` for the first threshold that cannot be; None is always fine.
-
-    Args:
-        score, nms_iou, per_level, per_picture, class_agnostic_nms: see
-            `nanodet.runtime.decode.decode`.
-    """
-    for name, value in (("score", score), ("nms_iou", nms_iou)):
-        if value is not None:
-            check_number(name, value, 0, 1)
-    for name, value in (("per_level", per_level), ("per_picture", per_picture)):
-        if value is not None:
-            check_whole(name, value, 1, MOST_BOXES)
-    if not (class_agnostic_nms is None or isinstance(class_agnostic_nms, (bool, np.bool_))):
-        raise NanodetError(
-            f"class_agnostic_nms: must be true or false, not {brief(class_agnostic_nms)}"
-        )
 
 
 def check_threads(threads):

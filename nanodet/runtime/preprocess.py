@@ -28,6 +28,15 @@ def _tables(mean, std):
     return (np.arange(256, dtype=np.float32) - mean) / std
 
 
+def network_input(picture, spec, fit=None, input_size=None):
+    """Fit and normalise one picture as a `Spec` says, or with another fit and size.
+
+    Args, returns: as `preprocess`.
+    """
+    size = input_size or spec.input_size
+    return preprocess(picture, fit or spec.fit, size, spec.mean, spec.std, spec.colour_order)
+
+
 def preprocess(picture, fit, input_size, mean, std, colour_order="bgr"):
     """Fit and normalise one picture.
 

@@ -11,7 +11,8 @@ from nanodet.files.files import write_text
 from nanodet.files.inputs import SPEC, read_text
 from nanodet.files.json_keys import JsonKeys, parse_json
 from nanodet.runtime.fit import ALIGNMENT, FITS
-from nanodet.runtime.options import LARGEST_SIDE, MOST_BATCH, MOST_BOXES
+from nanodet.runtime.options import LARGEST_SIDE, MOST_BATCH
+from nanodet.runtime.thresholds import MOST_BOXES, Thresholds
 from nanodet.text.brief import brief
 from nanodet.text.names import LONGEST, is_short
 from nanodet.text.printable import json_text
@@ -24,8 +25,8 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass
-class Spec:
-    """What a model takes and gives.
+class Spec(Thresholds):
+    """What a model takes and gives; its thresholds are those to detect with by default.
 
     Attributes:
         class_names: the name of each class.
@@ -35,9 +36,8 @@ class Spec:
         strides: network pixels per point of each level, ascending.
         reg_max: edges are distributions over 0..reg_max, in units of the stride.
         point_offset: point (row i, column j) of stride s sits at ((j + offset) s, (i + offset) s).
-        score, nms_iou, per_level, per_picture: default thresholds for detection.
-        class_agnostic_nms: whether of two overlapping boxes the lower scored goes whatever their
-            classes, by default; else NMS is within each class.
+        score, nms_iou, per_level, per_picture, class_agnostic_nms: see
+            `nanodet.runtime.thresholds.Thresholds`.
         model: name of the architecture.
         form: ``distributions`` (one output of points x channels) or ``boxes`` (decoded in the model:
             boxes float32 (N, 4), ``xyxy`` in network pixels, scores float32 (N,) and class indices
@@ -56,19 +56,14 @@ class Spec:
     colour_order: str = "bgr"
     mean: tuple = (103.53, 116.28, 123.675)
     std: tuple = (57.375, 57.12, 58.395)
-    strides: tuple = (8, 16, 32)
-    reg_max: int = 7
-    point_offset: float = 0.5
+    strides: tuple = field(kw_only=True)
+    reg_max: int = field(kw_only=True)
+    point_offset: float = field(kw_only=True)
     input_name: str = "data"
     output_name: str = "output"
     form: str = "distributions"
     scores_name: str = "scores"
     labels_name: str = "labels"
-    score: float = 0.35
-    nms_iou: float = 0.6
-    per_level: int = 1000
-    per_picture: int = 100
-    class_agnostic_nms: bool = False
     model: str = "nanodet-m"
     batch: int = 1
     any_size: bool = False

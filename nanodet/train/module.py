@@ -1,5 +1,7 @@
 """The Lightning module: one training step, one validation, and what a checkpoint carries."""
 
+import dataclasses
+
 import pytorch_lightning as pl
 import torch
 from torch import distributed
@@ -10,8 +12,8 @@ from nanodet.learn.objective import MAIN, build_objective
 from nanodet.learn.targets import GroundTruth
 from nanodet.model.checkpoint import KEY, carried
 from nanodet.model.torch_backend import scores_and_bins, spec_of
-from nanodet.runtime.decode import decode
-from nanodet.runtime.detections import Detections
+from nanodet.runtime.decode import detections_of
+from nanodet.runtime.thresholds import Thresholds
 from nanodet.train.averaging import averaged_copy, update_average
 from nanodet.train.optimiser import build_optimiser, learning_rate_factor
 
@@ -98,15 +100,15 @@ class TrainingModule(pl.LightningModule):
         self.evaluated.eval()
 
     def validation_step(self, batch, batch_idx):
-        section, limits = self.config.data.val, self.config.evaluator
+        section, limits = self.config.data.val, Thresholds.of(self.config.evaluator)
         images = normalise_batch(batch.images, batch.contents, *section.pipeline.normalize)
         size = (images.shape[3], images.shape[2])
         output = scores_and_bins(self.evaluated(images).float(), len(self.spec.class_names))
         for i, scores in enumerate(output.cpu().numpy()):
-            found = decode(scores, self.spec, size, limits.score)
-            boxes = batch.placements[i].to_picture(found.xyxy, batch.picture_sizes[i])
-            self._found[batch.indices[i]] = Detections(
-                boxes, found.confidence, found.class_id, found.class_names
+            # the input of a batch is as large as its largest picture needs
+            placement = dataclasses.replace(batch.placements[i], canvas=size)
+            self._found[batch.indices[i]] = detections_of(
+                scores, self.spec, placement, batch.picture_sizes[i], limits
             )
 
     def on_validation_epoch_end(self):

@@ -7,15 +7,15 @@ import numpy as np
 from nanodet.compare.outputs import Errors, run_checked
 from nanodet.compare.twins import count_twins
 from nanodet.errors import NanodetError
-from nanodet.runtime.decode import decode
-from nanodet.runtime.detections import Detections
+from nanodet.runtime.decode import detections_of
+from nanodet.runtime.preprocess import network_input
+from nanodet.runtime.thresholds import Thresholds
 from nanodet.verify.specs import (
     DECODING,
     PREPROCESSING,
     box_difference,
     differing_keys,
     expected_spec,
-    golden_tensor,
 )
 
 
@@ -128,7 +128,7 @@ def run(reference, groups, pictures, limits, step):
         reference: the Backend to measure against.
         groups: from `group_stages`.
         pictures: iterable of uint8 (H, W, 3) BGR.
-        limits: ``score``, ``nms_iou``, ``per_level``, ``per_picture`` to detect with.
+        limits: the `Thresholds` to detect with; each model's spec says which NMS.
         step: called after each picture.
     """
     for picture in pictures:
@@ -138,7 +138,7 @@ def run(reference, groups, pictures, limits, step):
 
 
 def _run_picture(reference, group, picture, limits):
-    tensor, placement = golden_tensor(picture, group.spec, group.size)
+    tensor, placement = network_input(picture, group.spec, input_size=group.size)
     wanted = run_checked(reference, reference.spec, tensor)
     found = _detect(wanted, group.spec, placement, picture, limits)
     group.detections.append(found)
@@ -179,13 +179,13 @@ def _own_detections(measured, picture, tensor, placement, output, limits):
     backend = measured.stage.backend
     try:
         if measured.preprocessing:
-            own, placement = golden_tensor(picture, backend.spec)
+            own, placement = network_input(picture, backend.spec)
             same = own.shape == tensor.shape
             off = float(np.abs(own - tensor).max()) if same else float("inf")
             measured.tensor_max = max(measured.tensor_max, off)
             tensor, output = own, None
         if measured.stage.ends_in_boxes:
-            output = backend.run(tensor, limits["score"], limits["nms_iou"])
+            output = backend.run(tensor, limits.score, limits.nms_iou)
         elif output is None:
             output = backend.run(tensor)
         backend.spec.check_output(output, placement.canvas, backend.path)
@@ -196,10 +196,5 @@ def _own_detections(measured, picture, tensor, placement, output, limits):
 
 
 def _detect(output, spec, placement, picture, limits):
-    if spec.form == "boxes":
-        rows = output[: limits["per_picture"]]
-        found = Detections(rows[:, :4], rows[:, 4], rows[:, 5], spec.class_names)
-    else:
-        found = decode(output, spec, placement.canvas, **limits)
-    boxes = placement.to_picture(found.xyxy, picture.shape[1::-1])
-    return Detections(boxes, found.confidence, found.class_id, found.class_names)
+    limits = Thresholds.of(limits, class_agnostic_nms=spec.class_agnostic_nms)
+    return detections_of(output, spec, placement, picture.shape[1::-1], limits)

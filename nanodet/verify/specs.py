@@ -9,8 +9,8 @@ from nanodet.files.incoming import is_file
 from nanodet.runtime.decode import decode
 from nanodet.runtime.engines import spec_file
 from nanodet.runtime.fit import ALIGNMENT
-from nanodet.runtime.preprocess import preprocess
 from nanodet.runtime.spec import Spec
+from nanodet.runtime.thresholds import NAMES, Thresholds
 from nanodet.text.brief import brief
 
 PREPROCESSING = {
@@ -32,7 +32,6 @@ LAYOUT = {
     "output.name": lambda spec: spec.output_name,
     "output.form": lambda spec: spec.form,
 }
-THRESHOLDS = ("score", "nms_iou", "per_level", "per_picture", "class_agnostic_nms")
 LOWEST_SCORE = 0.05  # boxes of less are not compared
 
 
@@ -114,14 +113,8 @@ def differing_beside(path, inside):
 
 def differing_thresholds(spec, expected):
     """Return sentences about default thresholds that differ, which is anyone's right."""
-    pairs = ((key, getattr(spec, key), getattr(expected, key)) for key in THRESHOLDS)
+    pairs = ((key, getattr(spec, key), getattr(expected, key)) for key in NAMES)
     return [f"thresholds.{key}: {_shown(a)}, not {_shown(b)}" for key, a, b in pairs if a != b]
-
-
-def golden_tensor(picture, spec, input_size=None):
-    """Return the tensor of a picture as ``spec`` makes it; arguments as `preprocess` takes them."""
-    size = input_size or spec.input_size
-    return preprocess(picture, spec.fit, size, spec.mean, spec.std, spec.colour_order)
 
 
 def box_difference(output, spec, expected, input_size):
@@ -136,8 +129,8 @@ def box_difference(output, spec, expected, input_size):
         spec.check_output(output, input_size, "output")
     except NanodetError:
         return float("nan")
-    limits = {key: getattr(expected, key) for key in THRESHOLDS} | {"score": LOWEST_SCORE}
-    boxes = [decode(output, one, input_size, **limits).xyxy for one in (spec, expected)]
+    limits = Thresholds.of(expected, score=LOWEST_SCORE)
+    boxes = [decode(output, one, input_size, limits).xyxy for one in (spec, expected)]
     if len(boxes[0]) != len(boxes[1]):
         return float("nan")
     return float(np.abs(boxes[0] - boxes[1]).max(initial=0))

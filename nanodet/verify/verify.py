@@ -13,6 +13,7 @@ from nanodet.images.image_file import read_picture
 from nanodet.ncnn_files.weights import load_weights
 from nanodet.runtime.detector import Detector
 from nanodet.runtime.engines import CHECKPOINT, files_of, kind_of
+from nanodet.runtime.thresholds import Thresholds
 from nanodet.text.printable import json_text
 from nanodet.text.progress import Progress
 from nanodet.verify import run
@@ -22,7 +23,6 @@ from nanodet.verify.judge import coarser, network_tolerance, steady_twins
 from nanodet.verify.report import Report
 from nanodet.verify.rows import ap_of, measured_row, unmeasured_row
 
-LIMITS = ("score", "nms_iou", "per_level", "per_picture")
 CONFIGURED = 500  # pictures that nobody asked for; what the limits of AP are for
 
 
@@ -78,7 +78,7 @@ def verify(
     tolerances = {name: network_tolerance(one) for name, one in kinds.items()}
     groups = run.group_stages(detector.backend, stages, is_checkpoint, who, tolerances)
     section = Evaluator() if detector.config is None else detector.config.evaluator
-    limits = {name: getattr(section, name) for name in LIMITS}
+    limits = Thresholds.of(section)
     shown = Progress(count, "picture")
     with contextlib.closing(shown), contextlib.closing(pictures):
         run.run(detector.backend, groups, pictures, limits, shown.step)

@@ -5,6 +5,7 @@ import json
 import cv2
 import numpy as np
 import pytest
+from specs import NANODET_M
 
 from nanodet.runtime.spec import Spec
 
@@ -134,7 +135,7 @@ def test_lists_of_names_of_any_length(bounded, folder, names):
 @pytest.mark.parametrize("value", [*VALUES, "objects"])
 def test_any_value_of_a_spec(bounded, tmp_path, value):
     text = {**VALUES, "objects": '{"a":' * 101 + "1" + "}" * 101}[value]
-    whole = Spec(class_names=("a",)).to_dict()
+    whole = Spec(class_names=("a",), **NANODET_M).to_dict()
     for key in whole:
         for place in [
             key,
@@ -149,7 +150,7 @@ def test_any_value_of_a_spec(bounded, tmp_path, value):
 def test_a_spec_is_not_so_deep_that_it_cannot_be_written(bounded):
     for key in ("source", "measured"):
         for levels, refused in ((98, False), (101, True)):
-            mapping = {**Spec(class_names=("a",)).to_dict(), key: "@"}
+            mapping = {**Spec(class_names=("a",), **NANODET_M).to_dict(), key: "@"}
             text = json.dumps(mapping).replace('"@"', '{"a":' * levels + "1" + "}" * levels)
             answer = bounded.call("nanodet.runtime.spec:Spec.from_json", text, "m.json")
             assert bool(answer["error"]) == refused

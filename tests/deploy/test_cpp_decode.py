@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from probe import ProbeError
+from specs import NANODET_M
 
 from nanodet.runtime.decode import decode
 from nanodet.runtime.fit import FITS, place
@@ -16,7 +17,7 @@ PIXELS = 0.01
 
 
 def spec_of(classes=3, **changes):
-    return Spec(class_names=tuple(f"c{i}" for i in range(classes)), **changes)
+    return Spec(class_names=tuple(f"c{i}" for i in range(classes)), **NANODET_M | changes)
 
 
 def random_output(spec, size, seed, mean=-2.0, sharpness=3.0):

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from probe import ProbeError
+from specs import NANODET_M
 
 from nanodet.runtime.fit import FITS
 from nanodet.runtime.preprocess import preprocess
 from nanodet.runtime.spec import Spec
 
-SPEC = Spec(class_names=("a",))
+SPEC = Spec(class_names=("a",), **NANODET_M)
 LEVEL = 1.001  # grey levels; the rest is float32
 
 
@@ -66,7 +67,9 @@ def test_pixel_formats(probe, pixel_format, order):
         "bgr": bgr, "rgb": bgr[:, :, ::-1], "gray": bgr[:, :, :1],
         "bgra": np.dstack([bgr, bgr[:, :, 0]]), "rgba": np.dstack([bgr[:, :, ::-1], bgr[:, :, 1]]),
     }[pixel_format]  # fmt: skip
-    spec = Spec(class_names=("a",), colour_order=order, mean=(1, 50, 200), std=(10, 60, 150))
+    spec = Spec(
+        class_names=("a",), colour_order=order, mean=(1, 50, 200), std=(10, 60, 150), **NANODET_M
+    )
     compare(probe, bgr, "letterbox", (96, 64), spec, sent, pixel_format=pixel_format)
 
 

@@ -9,11 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from probe import ProbeError
+from specs import NANODET_M
 
 from nanodet.errors import NanodetError
 from nanodet.runtime.spec import Spec
 
-SPEC = Spec(class_names=("a", "Größe"), input_size=(512, 288), files={"m.bin": "0" * 64})
+SPEC = Spec(
+    class_names=("a", "Größe"), input_size=(512, 288), files={"m.bin": "0" * 64}, **NANODET_M
+)
 AGNOSTIC = dataclasses.replace(SPEC, class_agnostic_nms=True)  # has the keys of all formats
 
 
@@ -71,7 +74,7 @@ def changed(path, value):
 def test_a_sound_spec(probe):
     compare(probe, SPEC.to_dict())
     compare(probe, AGNOSTIC.to_dict())
-    compare(probe, Spec(class_names=("a",), form="boxes", fit="stretch").to_dict())
+    compare(probe, Spec(class_names=("a",), form="boxes", fit="stretch", **NANODET_M).to_dict())
 
 
 def test_names_are_as_long_and_values_as_deep(probe):

@@ -5,6 +5,7 @@ import os
 
 import numpy as np
 import pytest
+from specs import NANODET_M
 
 from nanodet import NanodetError
 from nanodet.compare.outputs import BRAIN, FULL, HALF, Errors, compare_stages, format_table
@@ -12,7 +13,7 @@ from nanodet.export.ncnn_file import finish_graph
 from nanodet.export.quiet import decisive_line, stage
 from nanodet.runtime.spec import Spec
 
-SPEC = Spec(class_names=("a", "b"), input_size=(64, 32))
+SPEC = Spec(class_names=("a", "b"), input_size=(64, 32), **NANODET_M)
 
 
 class Fixed:
@@ -91,7 +92,7 @@ def test_noise_between_two_peaks_is_no_fault(output):
 @pytest.fixture
 def many():
     """A spec of 1260 points, and an output whose boxes are 4 to 8 strides wide."""
-    spec = Spec(class_names=("a", "b"), input_size=(320, 192))
+    spec = Spec(class_names=("a", "b"), input_size=(320, 192), **NANODET_M)
     rng = np.random.default_rng(2)
     points = spec.point_count(spec.input_size)
     scores = rng.uniform(0.1, 0.9, (points, 2))
@@ -162,7 +163,7 @@ class TestRounded:
 
 
 def test_edges_count_only_where_they_are_read(output):
-    small = Spec(class_names=("a", "b"), input_size=(160, 96))
+    small = Spec(class_names=("a", "b"), input_size=(160, 96), **NANODET_M)
     rng = np.random.default_rng(1)
     points = small.point_count(small.input_size)
     output = np.concatenate(

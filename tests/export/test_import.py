@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from specs import NANODET_M
 from torch import nn
 
 from nanodet import Detector, NanodetError
@@ -64,7 +65,7 @@ def model(exported_small, tmp_path):
 
 
 def batch(folder, size=(160, 96)):
-    spec = Spec(("a", "b", "c"), size)
+    spec = Spec(("a", "b", "c"), size, **NANODET_M)
     return torch.from_numpy(np.concatenate(picture_tensors(spec, folder, 24)))
 
 

@@ -20,6 +20,7 @@ from nanodet.files.files import sha256
 from nanodet.model.torch_backend import TorchBackend
 from nanodet.runtime.decode import decode
 from nanodet.runtime.spec import Spec
+from nanodet.runtime.thresholds import Thresholds
 from nanodet.verify.report import format_report
 from nanodet.verify.verify import verify
 
@@ -139,7 +140,7 @@ class TestFixedShapes:
         torch_backend = TorchBackend(wide_checkpoint)
         for tensor, output in zip(tensors, outputs, strict=True):
             wanted, found = (
-                decode(one, spec, spec.input_size, 0.3)
+                decode(one, spec, spec.input_size, Thresholds.of(spec, score=0.3))
                 for one in (torch_backend.run(tensor), output)
             )
             assert len(wanted) == len(found) > 0

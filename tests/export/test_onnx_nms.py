@@ -8,6 +8,7 @@ import onnx
 import onnxruntime
 import pytest
 from onnx import numpy_helper
+from specs import NANODET_M
 
 from nanodet import Detector, NanodetError
 from nanodet.compare.tensors import generated_picture, picture_tensors
@@ -19,6 +20,7 @@ from nanodet.images.image_file import read_picture
 from nanodet.runtime.decode import decode
 from nanodet.runtime.engines.onnx import IOU_INPUT, SCORE_INPUT, OnnxBackend
 from nanodet.runtime.spec import Spec
+from nanodet.runtime.thresholds import Thresholds
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,7 @@ def test_the_file_needs_nothing_but_onnx(boxes):
         ("boxes", "tensor(float)", ["found", 4]), ("scores", "tensor(float)", ["found"]),
         ("labels", "tensor(int64)", ["found"]),
     ]  # fmt: skip
-    tensor = picture_tensors(Spec(("a",), (160, 96)), count=1)[0]
+    tensor = picture_tensors(Spec(("a",), (160, 96), **NANODET_M), count=1)[0]
     given = {SCORE_INPUT: np.array(0.05, np.float32), IOU_INPUT: np.array(0.4, np.float32)}
     found, scores, labels = session.run(None, {"data": tensor, **given})
     assert len(found) == len(scores) == len(labels) > 3
@@ -151,12 +153,14 @@ class Played:
     def run(self, tensor, score=None):
         if score is None:
             return self.output
-        found = decode(self.output, self.spec, tensor.shape[:1:-1], score)
+        found = decode(
+            self.output, self.spec, tensor.shape[:1:-1], Thresholds.of(self.spec, score=score)
+        )
         return np.column_stack([found.xyxy, found.confidence, found.class_id])
 
 
 def test_the_order_of_boxes_that_score_alike_is_no_fault():
-    spec = Spec(("a", "b"), (160, 96))
+    spec = Spec(("a", "b"), (160, 96), **NANODET_M)
     tensors = picture_tensors(spec, count=1)
     rng = np.random.default_rng(0)
     output = rng.normal(0, 3, (20 * 12 + 10 * 6 + 5 * 3, 2 + 32)).astype(np.float32)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ncnn_worker import Worker, mutated, vouch
 from onnx import TensorProto, helper
+from specs import NANODET_M
 
 from nanodet import Detector, NanodetError
 from nanodet.export.stages import FP32
@@ -199,7 +200,7 @@ def test_onnx_without_a_spec(copy):
 
 def onnx_model(path, shape, kind, inputs=("data",)):
     """Write a model that copies its input, with the spec of a 64 x 64 detector."""
-    spec = Spec(("a",), (64, 64))
+    spec = Spec(("a",), (64, 64), **NANODET_M)
     values = [helper.make_tensor_value_info(name, kind, shape) for name in inputs]
     result = helper.make_tensor_value_info("output", kind, None)
     graph = helper.make_graph([helper.make_node("Sum", inputs, ["output"])], "g", values, [result])

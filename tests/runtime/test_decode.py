@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from specs import NANODET_M
 
 from nanodet import Detections
 from nanodet.runtime.decode import decode, edge_distances, nms_per_class
 from nanodet.runtime.spec import Spec
+from nanodet.runtime.thresholds import Thresholds
 
 NAMES = ("a", "b", "c")
 
@@ -62,10 +64,12 @@ def by_hand(output, spec, size, score, threshold, per_level, per_picture, agnost
 )
 def test_decoding_equals_the_definition(seed, size, offset, limits, agnostic):
     rng = np.random.default_rng(seed)
-    spec = Spec(class_names=NAMES, point_offset=offset, class_agnostic_nms=agnostic)
+    form = NANODET_M | {"point_offset": offset}
+    spec = Spec(class_names=NAMES, class_agnostic_nms=agnostic, **form)
     output = rng.normal(0, 2, (spec.point_count(size), spec.channels)).astype(np.float32)
     output[:, :3] = rng.random((len(output), 3)) ** 3
-    found = decode(output, spec, size, *limits)
+    given = dict(zip(("score", "nms_iou", "per_level", "per_picture"), limits, strict=True))
+    found = decode(output, spec, size, Thresholds.of(spec, **given))
     expected = by_hand(output, spec, size, *limits, agnostic)
     assert len(found) == len(expected)
     np.testing.assert_allclose(found.confidence, [c[0] for c in expected], rtol=1e-6)
@@ -74,19 +78,21 @@ def test_decoding_equals_the_definition(seed, size, offset, limits, agnostic):
 
 
 def test_two_classes_on_one_object():
-    spec = Spec(class_names=NAMES)
+    spec = Spec(class_names=NAMES, **NANODET_M)
     output = np.zeros((spec.point_count((64, 64)), spec.channels), np.float32)
     output[:, 3:].reshape(-1, 4, 8)[..., 2] = 50  # every edge two strides away
     output[9, :2] = 0.6, 0.8
     assert decode(output, spec, (64, 64)).class_id.tolist() == [1, 0]
-    assert decode(output, spec, (64, 64), class_agnostic_nms=True).class_id.tolist() == [1]
+    over_all = Thresholds.of(spec, class_agnostic_nms=True)
+    assert decode(output, spec, (64, 64), over_all).class_id.tolist() == [1]
     spec.class_agnostic_nms = True
     assert decode(output, spec, (64, 64)).class_id.tolist() == [1]
-    assert decode(output, spec, (64, 64), class_agnostic_nms=False).class_id.tolist() == [1, 0]
+    within = Thresholds.of(spec, class_agnostic_nms=False)
+    assert decode(output, spec, (64, 64), within).class_id.tolist() == [1, 0]
 
 
 def test_nothing_above_the_threshold_is_an_empty_result():
-    spec = Spec(class_names=NAMES)
+    spec = Spec(class_names=NAMES, **NANODET_M)
     output = np.zeros((spec.point_count((32, 32)), spec.channels), np.float32)
     found = decode(output, spec, (32, 32))
     assert len(found) == 0

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from specs import NANODET_M
 
 from nanodet import Detector, NanodetError
 from nanodet.drawing.draw import draw
@@ -142,7 +143,7 @@ def test_a_huge_picture_is_told_before_it_is_decoded(tmp_path):
 
 def test_thresholds_that_keep_everything_take_no_time_for_ever():
     spec = Spec(tuple(f"class {n}" for n in range(80)), (640, 640), score=0.0, nms_iou=1.0,
-                per_level=10**9, per_picture=10**9)  # fmt: skip
+                per_level=10**9, per_picture=10**9, **NANODET_M)  # fmt: skip
     rng = np.random.default_rng(0)
     points = spec.point_count(spec.input_size)
     output = rng.uniform(0, 1, (points, spec.channels)).astype(np.float32)
@@ -166,7 +167,7 @@ def test_any_class_name_is_drawn(name):
 
 
 def test_half_a_character_in_a_spec():
-    text = json.dumps(Spec(("a",)).to_dict())
+    text = json.dumps(Spec(("a",), **NANODET_M).to_dict())
     for damaged in (text.replace('["a"]', '["\\ud800"]'), text[:-1] + ', "\\uDFFF": 1}'):
         with pytest.raises(NanodetError, match=r"spec\.json: this spec is not valid JSON"):
             Spec.from_json(damaged, "spec.json")

@@ -4,12 +4,15 @@ import copy
 
 import numpy as np
 import pytest
+from specs import NANODET_M
 
 from nanodet.errors import NanodetError
 from nanodet.files.files import replacing, write_text
 from nanodet.runtime.spec import Spec
 
-SPEC = Spec(class_names=("a", "Größe"), input_size=(512, 288), files={"m.bin": "0" * 64})
+SPEC = Spec(
+    class_names=("a", "Größe"), input_size=(512, 288), files={"m.bin": "0" * 64}, **NANODET_M
+)
 
 
 def test_a_spec_survives_its_file(tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from specs import NANODET_M
 
 import nanodet.runtime.spec
 from nanodet.errors import NanodetError
@@ -130,7 +131,7 @@ def test_both_refuse_the_same(spec, data):
      ("1", None, False)],
 )  # fmt: skip
 def test_formats(number, form, fine):
-    mapping = boxes_spec(Spec(("a",))).to_dict()
+    mapping = boxes_spec(Spec(("a",), **NANODET_M)).to_dict()
     mapping["format"] = number
     mapping["output"].pop("form")
     if form is not None:
@@ -148,7 +149,7 @@ def test_formats(number, form, fine):
 )  # fmt: skip
 def test_class_agnostic_nms_is_of_format_3(number, value, fine):
     """``fine``: what is read; None where it is refused."""
-    mapping = Spec(("a",), class_agnostic_nms=True).to_dict() | {"format": number}
+    mapping = Spec(("a",), class_agnostic_nms=True, **NANODET_M).to_dict() | {"format": number}
     mapping["thresholds"]["class_agnostic_nms"] = value
     assert accepts(mapping) == VALIDATOR.is_valid(mapping) == (fine is not None)
     if fine is not None:
@@ -156,9 +157,9 @@ def test_class_agnostic_nms_is_of_format_3(number, value, fine):
 
 
 def test_a_reader_of_lower_formats_refuses_higher_ones_in_one_line():
-    assert boxes_spec(Spec(("a",))).to_dict()["format"] == 2
-    assert Spec(("a",), class_agnostic_nms=True).to_dict()["format"] == 3
-    mapping = {**Spec(("a",)).to_dict(), "format": 4}
+    assert boxes_spec(Spec(("a",), **NANODET_M)).to_dict()["format"] == 2
+    assert Spec(("a",), class_agnostic_nms=True, **NANODET_M).to_dict()["format"] == 3
+    mapping = {**Spec(("a",), **NANODET_M).to_dict(), "format": 4}
     with pytest.raises(
         NanodetError, match=r"m\.json: format: 4 is not known; this version reads 1, 2 and 3"
     ):
@@ -173,7 +174,7 @@ def properties(schema, path=()):
 
 def test_every_key_is_described_here_and_in_the_docs(root):
     described = {path: inner for path, inner in properties(SCHEMA)}
-    written = boxes_spec(Spec(("a",), class_agnostic_nms=True, batch=2)).to_dict()
+    written = boxes_spec(Spec(("a",), class_agnostic_nms=True, batch=2, **NANODET_M)).to_dict()
     keys = {path for path in places(written) if all(isinstance(key, str) for key in path)}
     assert set(described) == keys
     assert all(inner.get("description", "").endswith(".") for inner in described.values())

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from faults import edit_weights
+from specs import NANODET_M
 
 from nanodet.compare.outputs import HALF, Errors, compare_stages
 from nanodet.compare.tensors import picture_tensors
@@ -21,7 +22,7 @@ from nanodet.runtime.engines.ncnn import NcnnBackend
 from nanodet.runtime.spec import Spec
 from nanodet.verify.judge import Row, judge_ap, judge_twins, steady_twins
 
-SPEC = Spec(class_names=("a", "b"))
+SPEC = Spec(class_names=("a", "b"), **NANODET_M)
 KINDS = ("fp32", "fp16", "bf16", "int8")
 
 
@@ -107,7 +108,7 @@ def test_the_budget_of_a_quantised_model_is_its_limit():
     figures = measured(truth, [shifted(one, 2) for one in found], found)
     row, _ = judged(figures)
     assert row.faults and row.ap_change > -40
-    generous = Spec(class_names=("a", "b"), measured={"int8": {"max_drop": 40}})
+    generous = Spec(class_names=("a", "b"), measured={"int8": {"max_drop": 40}}, **NANODET_M)
     row, told = judged(figures, spec=generous)
     assert told and not row.faults and "its own budget" in row.notes[0]
 

@@ -1,0 +1,71 @@
+"""Which boxes of a network's output are kept."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nanodet.errors import NanodetError
+from nanodet.runtime.options import check_number, check_whole
+from nanodet.text.brief import brief
+
+MOST_BOXES = 1_000_000_000  # per_level and per_picture; `nanodet.runtime.decode` takes fewer
+
+
+@dataclass(kw_only=True)
+class Thresholds:
+    """Which boxes of a network's output are kept.
+
+    Attributes:
+        score: pairs of point and class must score above it, 0..1.
+        nms_iou: IoU above which the lower scored of two boxes goes, 0..1.
+        per_level: the best pairs kept of each level before NMS.
+        per_picture: the best boxes kept after NMS.
+        class_agnostic_nms: whether of two overlapping boxes the lower scored goes whatever their
+            classes; else NMS is within each class.
+    """
+
+    score: float = 0.35
+    nms_iou: float = 0.6
+    per_level: int = 1000
+    per_picture: int = 100
+    class_agnostic_nms: bool = False
+
+    @classmethod
+    def of(cls, source: Any, **given: Any) -> "Thresholds":
+        """Return the thresholds of what has them as attributes, with those ``given`` that are not None.
+
+        Args:
+            source: a `Thresholds` such as a `nanodet.runtime.spec.Spec`, or a config's ``evaluator``.
+            given: name to value, or None for that of ``source``.
+        """
+        own = {name: getattr(source, name) for name in NAMES}
+        return Thresholds(**own | {name: value for name, value in given.items() if value is not None})
+
+
+NAMES = tuple(field.name for field in dataclasses.fields(Thresholds))
+
+
+def check_thresholds(
+    score: Any = None,
+    nms_iou: Any = None,
+    per_level: Any = None,
+    per_picture: Any = None,
+    class_agnostic_nms: Any = None,
+) -> None:
+    """Raise `NanodetError` for the first threshold that cannot be; None is always fine.
+
+    Args:
+        score, nms_iou, per_level, per_picture, class_agnostic_nms: see `Thresholds`.
+    """
+    for name, value in (("score", score), ("nms_iou", nms_iou)):
+        if value is not None:
+            check_number(name, value, 0, 1)
+    for name, value in (("per_level", per_level), ("per_picture", per_picture)):
+        if value is not None:
+            check_whole(name, value, 1, MOST_BOXES)
+    if not (class_agnostic_nms is None or isinstance(class_agnostic_nms, (bool, np.bool_))):
+        raise NanodetError(
+            f"class_agnostic_nms: must be true or false, not {brief(class_agnostic_nms)}"
+        )
