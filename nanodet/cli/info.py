@@ -88,7 +88,7 @@ def _of_network(network, config, size, path):
     from nanodet.model.torch_backend import spec_of
     from nanodet.runtime.spec import check_input_size
 
-    spec = spec_of(config)
+    spec = spec_of(network, config)
     spec = spec.at_size(size or spec.input_size)
     check_input_size(spec.input_size, "--size" if size else f"{path}: data.val.input_size")
     lines = [

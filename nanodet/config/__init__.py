@@ -1,6 +1,13 @@
-"""Reading, checking and writing config files; needs no torch."""
+"""Reading, checking and writing config files. The parts of a detector bring their own sections and need
+torch; what a file says of its data, `load_data`, does not."""
 
-from nanodet.config.load import config_from_dict, config_to_dict, load_config, save_config
+from nanodet.config.load import (
+    config_from_dict,
+    config_to_dict,
+    load_config,
+    load_data,
+    save_config,
+)
 from nanodet.config.schema import Config
 from nanodet.config.stored import config_of_checkpoint
 
@@ -10,5 +17,6 @@ __all__ = [
     "config_of_checkpoint",
     "config_to_dict",
     "load_config",
+    "load_data",
     "save_config",
 ]

@@ -7,7 +7,7 @@ import math
 import types
 import typing
 
-from nanodet.config.keys import REQUIRED, default_of, entries, meaning, walk
+from nanodet.config.keys import REQUIRED, default_of, entries, meaning, parts_of, walk
 from nanodet.config.schema import Config
 from nanodet.errors import NanodetError
 from nanodet.text.brief import brief
@@ -18,24 +18,29 @@ _WORDS = {
 }  # fmt: skip
 
 
-def build(kind, value, file, key=""):
+def build(kind, value, file, key="", siblings=None):
     """Return an instance of the dataclass ``kind`` filled from the mapping ``value``.
 
     Args:
-        kind: a dataclass of `nanodet.config.schema`.
+        kind: a dataclass of `nanodet.config.schema`, or the section of a part.
         value: what the YAML holds there.
         file: the file's name, for messages.
         key: the dotted key of ``value`` in the file.
+        siblings: of a part: the table it is in.
 
     Raises:
         NanodetError: an unknown or missing key, or a value of the wrong type.
     """
-    if not isinstance(value, dict):
-        raise NanodetError(f"{file}: {key or 'the file'}: must be a mapping, not {brief(value)}")
+    _check_mapping(value, file, key)
     known = {entry.name: (entry, hint) for entry, hint in entries(kind)}
-    for name in value:
-        if name not in known:
+    for name, one in value.items():
+        if name in known:
+            continue
+        owners = [owner for owner, other in (siblings or {}).items() if _has(other.section, name)]
+        if not owners:
             _refuse(file, _join(key, name), name, known)
+        if one is not None:
+            _refuse_foreign(file, _join(key, name), name, known, value, owners)
     arguments = {}
     for entry, hint in known.values():
         if entry.name in value:
@@ -47,11 +52,59 @@ def build(kind, value, file, key=""):
     return kind(**arguments)
 
 
+def build_part(entry, value, file, key):
+    """Return the section of the part that the mapping ``value`` names, see `nanodet.config.keys.part`.
+
+    Raises:
+        NanodetError: as `build` does, and for a part that is not in the table.
+    """
+    _check_mapping(value, file, key)
+    table, name = parts_of(entry), value.get("name")
+    if name is None:
+        name = meaning(entry).part
+    if name is None:
+        raise NanodetError(f"{file}: {key}.name: this key is missing; known: {', '.join(table)}")
+    if not isinstance(name, str) or name not in table:
+        given = repr(name) if isinstance(name, str) and len(name) < 60 else brief(name)
+        raise NanodetError(
+            f"{file}: {key}.name: {given} is not built into this version; known: {', '.join(table)} "
+            "(model.arch left out is NanoDet-m)"
+        )
+    return build(table[name].section, {**value, "name": name}, file, key, table)
+
+
+def _check_mapping(value, file, key):
+    if not isinstance(value, dict):
+        raise NanodetError(f"{file}: {key or 'the file'}: must be a mapping, not {brief(value)}")
+
+
+def _has(section, name):
+    return any(entry.name == name for entry in dataclasses.fields(section))
+
+
+def _refuse_foreign(file, key, name, known, value, owners):
+    """Refuse a key that only other parts of the same kind have."""
+    alike = [own for own, (entry, _) in known.items() if name in meaning(entry).alike]
+    hint = f"did you mean {alike[0]}?" if alike else "remove it"
+    has = "has" if len(owners) == 1 else "have"
+    raise NanodetError(
+        f"{file}: {key}: {value['name']} has no such setting ({', '.join(owners)} {has} it); {hint}"
+    )
+
+
 def _refuse(file, key, name, known):
-    nearest = [path for path, entry, _ in walk(Config) if entry.name == name][:1]
+    nearest = [own for own, (entry, _) in known.items() if name in meaning(entry).alike]
+    nearest = nearest or _elsewhere(name)
     nearest = nearest or difflib.get_close_matches(str(name)[:100], known, n=1, cutoff=0.5)
     hint = f"did you mean {nearest[0]}?" if nearest else f"known here: {', '.join(known)}"
     raise NanodetError(f"{file}: {key}: unknown key; {hint}")
+
+
+def _elsewhere(name):
+    """Return the dotted key of this name in another section, if there is one, in a list."""
+    with contextlib.suppress(ImportError):  # of torch, which the parts of a detector need
+        return [path for path, entry, _ in walk(Config) if entry.name == name][:1]
+    return []
 
 
 def _join(key, name):
@@ -59,7 +112,7 @@ def _join(key, name):
 
 
 def _convert(hint, value, file, key, entry=None):
-    if value is None and entry is not None and not _takes_none(hint):
+    if value is None and entry is not None and not _takes_none(hint, entry):
         # "key:" with nothing behind it means the default, as in the original's files
         known = meaning(entry).known
         if known:
@@ -70,6 +123,8 @@ def _convert(hint, value, file, key, entry=None):
         if entry.default is REQUIRED:
             raise NanodetError(f"{file}: {key}: this key is empty")
         return default_of(entry)
+    if entry is not None and meaning(entry).table:
+        return None if value is None else build_part(entry, value, file, key)
     if typing.get_origin(hint) in (types.UnionType, typing.Union):
         return _convert_union(typing.get_args(hint), value, file, key)
     if dataclasses.is_dataclass(hint):
@@ -88,7 +143,9 @@ def _convert(hint, value, file, key, entry=None):
     return _convert_scalar(hint, value, file, key)
 
 
-def _takes_none(hint):
+def _takes_none(hint, entry):
+    if meaning(entry).table:
+        return meaning(entry).part is None
     return hint is typing.Any or type(None) in typing.get_args(hint)
 
 

@@ -6,9 +6,6 @@ from nanodet.errors import NanodetError
 from nanodet.runtime.fit import ALIGNMENT
 from nanodet.text.names import LONGEST, is_short, is_unicode
 
-# what old files name that is not built: they can go on with another model
-_PARTS = ("model.arch.name", *(f"model.arch.{part}.name" for part in ("backbone", "fpn", "head")))
-
 
 def failing(file):
     """Return a function ``fail(key, why)`` that raises a `NanodetError` naming ``file`` and key."""
@@ -39,11 +36,7 @@ def check(config, fail):
         fail("class_names", f"a name is longer than {LONGEST} bytes")
     if not all(map(is_unicode, names or ())):
         fail("class_names", "holds half a character")
-    for part in ("train", "val"):
-        dataset = getattr(config.data, part)
-        _check_dataset(dataset, f"data.{part}", fail)
-        if dataset.class_names and names and dataset.class_names != names:
-            fail(f"data.{part}.class_names", "differs from class_names, or in its order")
+    check_data(config.data, fail, names)
     ids = config.device.gpu_ids
     listed = [ids] if isinstance(ids, int) else ids
     if ids not in ("auto", -1, [-1]) and (
@@ -54,6 +47,21 @@ def check(config, fail):
     ):
         fail("device.gpu_ids", f"must be a list of GPUs counted from 0, -1 or auto, not {ids!r}")
     _check_schedule(config.schedule, fail)
+
+
+def check_data(data, fail, class_names=None):
+    """Call ``fail`` for what cannot work in a config's ``data``, whose values are in their bounds.
+
+    Args:
+        data: a `nanodet.config.data_sections.Data`.
+        fail: called with key and reason.
+        class_names: the config's, None where it has none.
+    """
+    for part in ("train", "val"):
+        dataset = getattr(data, part)
+        _check_dataset(dataset, f"data.{part}", fail)
+        if dataset.class_names and class_names and dataset.class_names != class_names:
+            fail(f"data.{part}.class_names", "differs from class_names, or in its order")
 
 
 def check_values(section, fail, prefix=""):
@@ -69,9 +77,8 @@ def check_values(section, fail, prefix=""):
         if value is None:
             continue
         if known and value not in known:
-            part = " (model.arch left out is NanoDet-m)" if key in _PARTS else ""
             given = repr(value) if isinstance(value, str) else shown([value])
-            fail(key, f"{given} is not built into this version; known: {shown(known)}{part}")
+            fail(key, f"{given} is not built into this version; known: {shown(known)}")
         if low is None:
             continue
         for number in value if isinstance(value, list) else [value]:

@@ -53,28 +53,24 @@ def refuse_without_effect(config, fail):
         fail("schedule.lr_schedule.milestones", "MultiStepLR needs this key, such as [60, 80]")
     if decay.eta_min and decay.eta_min > config.schedule.optimizer.lr:
         fail("schedule.lr_schedule.eta_min", "is above schedule.optimizer.lr: the rate would rise")
-    optimizer, backbone = config.schedule.optimizer, config.model.arch.backbone
+    optimizer, arch = config.schedule.optimizer, config.model.arch
     if optimizer.dampening and not optimizer.momentum:
         fail("schedule.optimizer.dampening", "damps a momentum, and there is none: remove it")
-    if backbone.with_last_conv and 4 not in backbone.out_stages:
-        fail(
-            "model.arch.backbone.with_last_conv",
-            "ends stage 4, which out_stages leaves out: remove it",
-        )
-    head = config.model.arch.head
-    for name in ("activation", "norm_cfg") if head.stacked_convs == 0 else ():
-        if getattr(head, name) != getattr(type(head)(), name):
-            fail(
-                f"model.arch.head.{name}",
-                "belongs to convolutions, and stacked_convs is 0: remove it",
-            )
+    for key, _, section in sections(arch, "model.arch."):
+        if hasattr(section, "refuse_without_effect"):
+            section.refuse_without_effect(_below(key, fail))
     for part in ("train", "val"):
         _check_fit(getattr(config.data, part), f"data.{part}", fail)
     _check_validation(config.data, fail)
-    if isinstance(backbone.pretrain, str) and config.schedule.load_model:
+    pretrain = getattr(arch.backbone, "pretrain", None)
+    if isinstance(pretrain, str) and config.schedule.load_model:
         fail(
             "model.arch.backbone.pretrain", "schedule.load_model brings the backbone: leave one out"
         )
+
+
+def _below(section, fail):
+    return lambda key, why: fail(f"{section}.{key}", why)
 
 
 def _check_fit(dataset, key, fail):
@@ -131,7 +127,7 @@ def remarks(config):
             lines.append(f"{key}: schedule.optimizer.weight_decay is 0: there is none to change")
         if key.endswith("norm_cfg.momentum") and schedule.freeze_norm:
             lines.append(f"{key}: schedule.freeze_norm keeps the statistics as they are")
-    levels = len(config.model.arch.backbone.out_stages)
+    levels = len(config.model.arch.head.strides)
     if limits.per_picture > limits.per_level * levels:
         lines.append(
             f"evaluator.per_picture: {limits.per_picture} are not reached: evaluator.per_level keeps "

@@ -1,9 +1,10 @@
 """What the schema says about a key, and how its dataclasses are walked through."""
 
+import importlib
 import types
 import typing
-from dataclasses import MISSING, field, fields, is_dataclass
-from typing import NamedTuple
+from dataclasses import MISSING, Field, field, fields, is_dataclass
+from typing import Any, NamedTuple
 
 REQUIRED = object()
 
@@ -22,6 +23,9 @@ class Meaning(NamedTuple):
         ours: whether the original has no such key.
         unread: whether it belongs to parts that only the original has: known, and refused.
         alike: names that other parts have for the same: who writes one of them means this key.
+        table: "module:NAME" of the table that the section's ``name`` is looked up in; empty for a key
+            of a fixed type.
+        part: the entry that the section is without a ``name``.
     """
 
     text: str
@@ -31,6 +35,8 @@ class Meaning(NamedTuple):
     ours: bool = False
     unread: bool = False
     alike: tuple = ()
+    table: str = ""
+    part: str | None = None
 
 
 def key(default, text, low=None, high=None, known=(), ours=False, unread=False, alike=()):
@@ -39,6 +45,32 @@ def key(default, text, low=None, high=None, known=(), ours=False, unread=False, 
     if callable(default):
         return field(default_factory=default, metadata=metadata)
     return field(default=default, metadata=metadata)
+
+
+def part(table: str, default: str | None, text: str) -> Any:
+    """Return the field of a section whose keys are those of the part that its ``name`` chooses.
+
+    The parts need torch, so the table is imported when a config is read, not before.
+
+    Args:
+        table: "module:NAME" of a table such as `nanodet.model.backbones.BACKBONES`.
+        default: the part where the file names none; None: no part where the section is left out.
+        text: for the reference page.
+    """
+    metadata = {"meaning": Meaning(text, table=table, part=default)}
+    if default is None:
+        return field(default=None, metadata=metadata)
+    return field(default_factory=lambda: _table(table)[default].section(), metadata=metadata)
+
+
+def parts_of(entry: Field) -> dict:
+    """Return the table of the parts that a field made by `part` may hold: name to `Part`."""
+    return _table(meaning(entry).table)
+
+
+def _table(reference):
+    module, name = reference.split(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def unread(parts):
@@ -89,8 +121,11 @@ def without_none(hint):
     return hint
 
 
-def section_of(hint):
-    """Return the dataclass that a key of this type holds, or holds by name; else None."""
+def section_of(entry, hint):
+    """Return the dataclass that a key holds, or holds by name; else None. Of parts: the default one."""
+    about = meaning(entry)
+    if about.table:
+        return None if about.part is None else parts_of(entry)[about.part].section
     hint = without_none(hint)
     if typing.get_origin(hint) is dict:
         hint = typing.get_args(hint)[1]
@@ -100,12 +135,13 @@ def section_of(hint):
 def walk(kind, prefix=""):
     """Yield (dotted key, field, type) of every key below a dataclass, sections before their keys.
 
-    Where a file chooses names itself, as in ``param_level_cfg``, a ``*`` stands for them.
+    Of parts the default one is walked through. Where a file chooses names itself, as in
+    ``param_level_cfg``, a ``*`` stands for them.
     """
     for entry, hint in entries(kind):
         dotted = f"{prefix}{entry.name}"
         yield dotted, entry, hint
-        section = section_of(hint)
+        section = section_of(entry, hint)
         if section is not None:
             named = typing.get_origin(without_none(hint)) is dict
             yield from walk(section, f"{dotted}.*." if named else f"{dotted}.")

@@ -5,7 +5,8 @@ import dataclasses
 import yaml
 
 from nanodet.config.build import build
-from nanodet.config.check import check, failing
+from nanodet.config.check import check, check_data, check_values, failing
+from nanodet.config.data_sections import Data
 from nanodet.config.effects import refuse_without_effect
 from nanodet.config.schema import Config
 from nanodet.errors import NanodetError
@@ -25,6 +26,30 @@ def load_config(path, overrides=()):
         NanodetError: not readable, an unknown key, a wrong type or value; the message names the
             file and the key.
     """
+    mapping = _read(path)
+    for text in overrides:
+        _override(mapping, text)
+    config = config_from_dict(mapping, path)
+    refuse_without_effect(config, failing(path))
+    return config
+
+
+def load_data(path):
+    """Read what a config file says of its data alone, which needs no torch.
+
+    Returns:
+        its `nanodet.config.data_sections.Data`.
+
+    Raises:
+        NanodetError: as `load_config` does.
+    """
+    data = build(Data, _read(path).get("data"), str(path), "data")
+    check_values(data, failing(path), "data.")
+    check_data(data, failing(path))
+    return data
+
+
+def _read(path):
     try:
         text = read_text(path, CONFIG)
     except UnicodeDecodeError:
@@ -32,11 +57,7 @@ def load_config(path, overrides=()):
     mapping = parse_yaml(text, path)
     if not isinstance(mapping, dict):
         raise NanodetError(f"{path}: not a config: a mapping with model, data, ... is expected")
-    for text in overrides:
-        _override(mapping, text)
-    config = config_from_dict(mapping, path)
-    refuse_without_effect(config, failing(path))
-    return config
+    return mapping
 
 
 def config_from_dict(mapping, file="config"):

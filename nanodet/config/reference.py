@@ -11,8 +11,8 @@ from nanodet.config.keys import (
     default_of,
     entries,
     meaning,
+    parts_of,
     section_of,
-    walk,
     without_none,
 )
 from nanodet.config.schema import Config
@@ -37,15 +37,33 @@ _WORDS = {
 
 def reference():
     """Return the page as Markdown."""
-    parts = [_HEAD, f"## Top level\n\n{_table(Config)}"]
-    for dotted, _, hint in walk(Config):
-        section = section_of(hint)
-        if section is None or dotted.startswith("data.val"):  # its keys are those of data.train
+    return "\n".join([_HEAD, f"## Top level\n\n{_table(Config)}", *_below(Config, "", set())])
+
+
+def _below(kind, prefix, shown_already):
+    """Yield the tables of the sections below a dataclass; that of a part only where it comes first."""
+    for entry, hint in entries(kind):
+        dotted = f"{prefix}{entry.name}"
+        if dotted == "data.val":  # its keys are those of data.train
             continue
-        title = dotted.replace("data.train", "data.{train,val}")
-        title += ".*" if typing.get_origin(without_none(hint)) is dict else ""
-        parts.append(f"## `{title}`\n\n{_table(section)}")
-    return "\n".join(parts)
+        for name, section in _sections(entry, hint).items():
+            if section in shown_already:
+                continue
+            if name or prefix.startswith("model."):
+                shown_already.add(section)
+            title = f"`{dotted.replace('data.train', 'data.{train,val}')}"
+            title += ".*`" if typing.get_origin(without_none(hint)) is dict else "`"
+            title += f", name: {name}" if name else ""
+            yield f"## {title}\n\n{_table(section)}"
+            yield from _below(section, f"{dotted}.", shown_already)
+
+
+def _sections(entry, hint):
+    """Return the sections that a key may hold: name of the part, "" for a fixed one, to dataclass."""
+    if meaning(entry).table:
+        return {name: part.section for name, part in parts_of(entry).items()}
+    section = section_of(entry, hint)
+    return {} if section is None else {"": section}
 
 
 def _table(kind):
@@ -58,7 +76,7 @@ def _table(kind):
         name = f"**`{entry.name}`**" if default_of(entry) is REQUIRED else f"`{entry.name}`"
         plus = " **+**" if about.ours else ""
         rows.append(
-            f"| {name}{plus} | {_values(hint, about)} | {_default(entry)} | {_sentence(about.text)} |"
+            f"| {name}{plus} | {_values(entry, hint, about)} | {_default(entry)} | {_sentence(about.text)} |"
         )
     lines = ["| key | values | default | meaning |", "|---|---|---|---|", *rows]
     if refused:
@@ -71,10 +89,10 @@ def _sentence(text):
     return text[0].upper() + text[1:]
 
 
-def _values(hint, about):
+def _values(entry, hint, about):
     if about.known:
         return shown(about.known)
-    if section_of(hint) is not None:
+    if _sections(entry, hint):
         return "section"
     words = _type(without_none(hint))
     return words if about.low is None else f"{words}, {limits(about.low, about.high)}"

@@ -5,7 +5,7 @@ import sys
 from nanodet.errors import NanodetError
 from nanodet.evaluate.coco_metrics import check_pycocotools
 from nanodet.evaluate.run import evaluate_model, evaluation_detector
-from nanodet.evaluate.source import config_of, given, of_config
+from nanodet.evaluate.source import data_of, given, of_config
 from nanodet.evaluate.truth import read_truth
 from nanodet.files.files import check_writable, write_text
 from nanodet.text.printable import say
@@ -24,7 +24,7 @@ def evaluate(
         reading: the `nanodet.data.reading.Reading`; None for the defaults.
         json_path: file to write the AP values to; None for none.
         config: config file of a checkpoint that carries none; for an exported model, the one whose
-            ``data.val`` is taken, see `nanodet.evaluate.source.config_for`.
+            ``data.val`` is taken, see `nanodet.evaluate.source.data_for`.
         show: called with the `Metrics`, before ``json_path`` is written: should it fail, they are told.
         options: further arguments of `nanodet.runtime.detector.Detector`.
 
@@ -42,7 +42,7 @@ def evaluate(
         raise NanodetError("--images: needs --annotations, to measure AP by")
     detector = evaluation_detector(model, config=config, **options)
     if source is None:
-        source = of_config(*config_of(detector, config), "val", reading)
+        source = of_config(*data_of(detector, config), "val", reading)
         say(source, file=sys.stderr)
     found = read_truth(
         detector.spec, detector.backend.path, source.images, source.annotations, source.reading

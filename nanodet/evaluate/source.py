@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from nanodet.config import load_config
+from nanodet.config import load_data
 from nanodet.config.beside import config_beside
 from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
@@ -56,11 +56,11 @@ def given(images, annotations, reading=None):
     return Source(images, annotations, reading)
 
 
-def of_config(config, file, part, reading=None):
+def of_config(data, file, part, reading=None):
     """Return the `Source` that a config names.
 
     Args:
-        config: a `nanodet.config.Config`.
+        data: its `nanodet.config.data_sections.Data`.
         file: names it in messages.
         part: ``train`` or ``val``.
         reading: what the user chose, which goes before what the config says.
@@ -68,7 +68,7 @@ def of_config(config, file, part, reading=None):
     Raises:
         NanodetError: a path that is not on this machine.
     """
-    section, place = getattr(config.data, part), f"data.{part}"
+    section, place = getattr(data, part), f"data.{part}"
     for key in ("img_path", "ann_path", "list_path"):
         path = getattr(section, key)
         if path is not None and not Path(path).exists():
@@ -79,15 +79,15 @@ def of_config(config, file, part, reading=None):
     return Source(section.img_path, section.ann_path, chosen, f"{place} of {file}")
 
 
-def config_of(detector, config=None):
-    """Return the `Config` of what a `Detector` runs, and the name of its file; see `config_for`."""
+def data_of(detector, config=None):
+    """Return the ``data`` of the config of what a `Detector` runs, and the file; see `data_for`."""
     if detector.config is not None:
-        return detector.config, str(config or detector.backend.path)
-    return config_for(detector.backend.path, config)
+        return detector.config.data, str(config or detector.backend.path)
+    return data_for(detector.backend.path, config)
 
 
-def config_for(model, config=None):
-    """Return the `Config` that says what data belongs to an exported model, and the name of its file.
+def data_for(model, config=None):
+    """Return a config's ``data``: what belongs to an exported model; and the name of its file.
 
     Args:
         model: an ``.onnx`` or ``.param`` file. An export leaves the config of its checkpoint
@@ -103,7 +103,7 @@ def config_for(model, config=None):
         carried = read_checkpoint(config).config
         if carried is None:
             raise NanodetError(f"{config}: carries no config (an original checkpoint); {GIVE}")
-        return carried, str(config)
+        return carried.data, str(config)
     if config is None:
         config = config_beside(model)
         if not is_file(config):
@@ -111,4 +111,4 @@ def config_for(model, config=None):
                 f"{model}: no config says what data belongs to it; {GIVE}, or --config with the "
                 "config or checkpoint it was trained with"
             )
-    return load_config(config), str(config)
+    return load_data(config), str(config)

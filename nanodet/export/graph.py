@@ -4,12 +4,14 @@ import torch
 from torch import nn
 from torch.fx.experimental.optimization import fuse
 
+from nanodet.model.network import deployed
+
 
 class ExportGraph(nn.Module):
     """A network with its batch norms folded into the convolutions and scores after sigmoid.
 
     Args:
-        network: a `nanodet.model.network.NanoDet` in eval mode; it is not changed.
+        network: a detector (`nanodet.model.detectors`) in eval mode; it is not changed.
 
     Shapes: ``data`` float32 (1, 3, H, W), H and W multiples of 32, to (1, points, classes +
     4 (reg_max + 1)): class scores 0..1, then the edges' distributions before softmax.
@@ -19,7 +21,7 @@ class ExportGraph(nn.Module):
         super().__init__()
         self.classes = network.head.num_classes
         # torch's exporter leaves a norm alone when the map before it is also asked for its shape
-        self.network = fuse(network).eval()
+        self.network = fuse(deployed(network)).eval()
 
     def forward(self, data):
         # the sigmoid works on whole rows of channels x points; the converters drop the double

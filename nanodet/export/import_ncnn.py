@@ -89,7 +89,7 @@ def import_model(param, config, out, images=None, limit=LIMIT, report=say, file=
     pairs = match(network, graph, form, param, file)
     fill(network, pairs, weights)
     report(f"{param}: {len(pairs)} convolutions, {form.classes} classes")
-    spec = dataclasses.replace(spec_of(config), source={}, files={})
+    spec = dataclasses.replace(spec_of(network, config), source={}, files={})
     norms = [pair.norm for pair in pairs if pair.norm]
     measured = batch_norm.measure_on(network, norms, paths, spec, limit) if paths else 0
     if measured:
@@ -122,7 +122,7 @@ def fill(network, pairs, weights):
     """Put the weights of an ncnn model into the network, its batch norms adding the biases.
 
     Args:
-        network: a `NanoDet`, changed in place.
+        network: a detector, changed in place.
         pairs: as `nanodet.export.match_ncnn.match` gives them.
         weights: as `nanodet.ncnn_files.weights.parse_weights` gives them.
     """

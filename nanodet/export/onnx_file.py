@@ -10,6 +10,7 @@ import torch
 
 from nanodet.errors import NanodetError
 from nanodet.export.graph import ExportGraph
+from nanodet.model.network import used_parameters
 from nanodet.runtime.fit import ALIGNMENT
 from nanodet.runtime.spec import ONNX_METADATA_KEY
 from nanodet.stopping import held_back
@@ -22,7 +23,7 @@ def write_raw(network, spec, path):
     """Write what torch's exporter makes of a network, batch 1, height and width left open.
 
     Args:
-        network: a `nanodet.model.network.NanoDet` in eval mode.
+        network: a detector (`nanodet.model.detectors`) in eval mode.
         spec: names input and output.
         path: the ONNX file to write, weights inside.
     """
@@ -98,8 +99,11 @@ def check(path, spec, network):
     """
     model = onnx.load(path)
     onnx.checker.check_model(model, full_check=True)
-    if network.head.share_cls_reg and any("gfl_reg" in w.name for w in model.graph.initializer):
-        raise NanodetError("the file holds gfl_reg, which a shared tower does not use")
+    named = dict(network.named_parameters())
+    unused = named.keys() - used_parameters(network).keys()
+    held = {one.name.removeprefix("network.") for one in model.graph.initializer} & unused
+    if held:
+        raise NanodetError(f"the file holds {min(held)}, which a shipped model does not use")
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     width, height = spec.input_size
     picture = np.zeros((spec.batch, 3, height, width), np.float32)

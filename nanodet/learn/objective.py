@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, distributed, nn
 
-from nanodet.learn.assigners import ASSIGNERS
+from nanodet.learn.assigners import ASSIGNERS, atss
 from nanodet.learn.assigners.assigner import Assigner
 from nanodet.learn.iou import overlap
 from nanodet.learn.losses import BOX_LOSSES, EDGE_LOSSES, SCORE_LOSSES
@@ -163,9 +163,13 @@ def build_objective(network: nn.Module, arch: Any) -> Objective:
     """Build the `Objective` of a network and the config's ``model.arch`` that it was built from.
 
     Strides, points and box code are those of ``network.head``; the section of the head says the
-    losses, and its ``assigner()`` the assigner.
+    losses and the assigner.
     """
-    head, assigner, loss = network.head, arch.head.assigner(), arch.head.loss
+    head, section = network.head, arch.head
+    loss = section.loss
+    assigner = section.assigner_cfg or atss.Section(
+        octave_base_scale=section.octave_base_scale, ignore_iof_thr=section.ignore_iof_thr
+    )
     return Objective(
         num_classes=head.num_classes,
         strides=tuple(head.strides),

@@ -12,7 +12,7 @@ from nanodet.config.stored import FORMAT
 from nanodet.errors import NanodetError
 from nanodet.model.class_rows import check_class_order, matching_classes, take_rows
 from nanodet.model.load_plain import load_plain
-from nanodet.model.network import build_network
+from nanodet.model.network import build_network, output_layers
 from nanodet.text.names import shortened
 
 KEY = "nanodet"  # where our checkpoints carry their config
@@ -20,7 +20,7 @@ KEY = "nanodet"  # where our checkpoints carry their config
 
 @dataclass
 class Checkpoint:
-    """What a checkpoint file holds, with names as in `nanodet.model.network.NanoDet`.
+    """What a checkpoint file holds, with names as in the network that its config describes.
 
     Attributes:
         path: the file.
@@ -138,14 +138,7 @@ def fill(network, checkpoint, file):
     ]  # fmt: skip
     # num_batches_tracked counts training steps only and very old files lack it
     missing = [name for name in missing if not name.endswith("num_batches_tracked")]
-    output = "head.gfl_cls.0.weight"
-    if output in reshaped:
-        given, wanted = len(checkpoint.weights[output]), len(own[output])
-        bins = 4 * (network.head.reg_max + 1) if network.head.share_cls_reg else 0
-        raise NanodetError(
-            f"{checkpoint.path}: has {given - bins} classes, but model.arch.head.num_classes of "
-            f"{file} is {wanted - bins}"
-        )
+    _check_class_count(network, checkpoint, reshaped, file)
     if missing or unknown or reshaped:
         name = (missing or unknown or reshaped)[0]
         what = "is missing" if missing else "is unknown" if unknown else "has another shape"
@@ -157,6 +150,21 @@ def fill(network, checkpoint, file):
     network.load_state_dict(checkpoint.weights, strict=False)
 
 
+def _check_class_count(network, checkpoint, reshaped, file):
+    """Raise where an output layer of another shape tells another number of classes."""
+    classes, edges = network.head.num_classes, network.head.code.channels
+    for layer, rows in output_layers(network).items():
+        name = f"{layer}.weight"
+        if "classes" not in rows or name not in reshaped:
+            continue
+        given = len(checkpoint.weights[name]) - edges * ("edges" in rows)
+        if given != classes:
+            raise NanodetError(
+                f"{checkpoint.path}: has {given} classes, but model.arch.head.num_classes of {file} is "
+                f"{classes}"
+            )
+
+
 def take_matching(network, checkpoint, class_names=None):
     """Load what fits and leave the rest as it is: fine-tuning from other classes.
 
@@ -165,7 +173,7 @@ def take_matching(network, checkpoint, class_names=None):
     for every class.
 
     Args:
-        network: the `NanoDet` to fill.
+        network: the network to fill.
         checkpoint: a `Checkpoint`.
         class_names: the network's, None where it has none.
 
@@ -180,19 +188,24 @@ def take_matching(network, checkpoint, class_names=None):
     theirs = checkpoint.class_names
     classes = matching_classes(class_names, theirs, checkpoint.path)
     in_order = classes is None or classes == list(range(len(theirs)))
-    bins = 4 * (network.head.reg_max + 1)
+    edges = network.head.code.channels
+    outputs = {
+        f"{layer}.{kind}": rows
+        for layer, rows in output_layers(network).items()
+        for kind in ("weight", "bias")
+    }
     for name, tensor in own.items():
         given = checkpoint.weights.get(name)
         rows = None
-        if given is not None and not in_order and name.startswith("head.gfl_cls."):
+        if given is not None and not in_order and "classes" in outputs.get(name, ()):
             rows = take_rows(tensor, given, classes, len(theirs))
         if rows is not None:
             taken[name] = rows
             partly.append(name)
         elif given is not None and given.shape == tensor.shape:
             taken[name] = given
-        elif given is not None and _edge_rows_fit(network, name, given, tensor, bins):
-            taken[name] = torch.cat((tensor[:-bins], given[-bins:].to(tensor.dtype)))
+        elif given is not None and _edge_rows_fit(outputs.get(name), given, tensor, edges):
+            taken[name] = torch.cat((tensor[:-edges], given[-edges:].to(tensor.dtype)))
             partly.append(name)
         elif not name.endswith("num_batches_tracked"):
             reason = "not in the checkpoint" if given is None else (
@@ -219,13 +232,8 @@ def take_matching(network, checkpoint, class_names=None):
     return lines
 
 
-def _edge_rows_fit(network, name, given, own, bins):
-    return (
-        name.startswith("head.gfl_cls.")
-        and network.head.share_cls_reg
-        and given.shape[1:] == own.shape[1:]
-        and len(given) > bins
-    )
+def _edge_rows_fit(rows, given, own, edges):
+    return rows == ("classes", "edges") and given.shape[1:] == own.shape[1:] and len(given) > edges
 
 
 def _shape(tensor):

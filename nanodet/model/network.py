@@ -1,65 +1,82 @@
-"""The whole network, and how a config file becomes one."""
+"""How a config becomes a network, and what of a network is used."""
+
+import copy
+from typing import Any
 
 from torch import nn
 
 from nanodet.config.check import check_values, failing
-from nanodet.config.follow import fill_arch
-from nanodet.model.backbone import ShuffleNetV2
-from nanodet.model.head import NanoDetHead
-from nanodet.model.neck import PAN
+from nanodet.config.follow import check_section
+from nanodet.model.detectors import DETECTORS
 
 
-class NanoDet(nn.Module):
-    """Backbone, neck and head.
-
-    Shapes: pictures float32 (B, 3, H, W), normalised, H and W multiples of 32, to logits
-    (B, points, classes + 4 (reg_max + 1)), see `nanodet.model.head.NanoDetHead`.
-    """
-
-    point_offset = 0.5
-
-    def __init__(self, backbone, fpn, head):
-        super().__init__()
-        self.backbone, self.fpn, self.head = backbone, fpn, head
-
-    def forward(self, pictures):
-        return self.head(self.fpn(self.backbone(pictures)))
-
-
-def build_network(arch, file="config"):
-    """Build a `NanoDet` with fresh weights.
+def build_network(arch: Any, file: str = "config") -> nn.Module:
+    """Build a detector with fresh weights.
 
     Args:
-        arch: the config's ``model.arch`` (`nanodet.config.model_sections.Arch`); what follows from other
-            keys is filled in.
+        arch: the config's ``model.arch``, the section of a detector (`nanodet.model.detectors`); what
+            follows from other keys is filled in.
         file: names the config in messages.
 
+    Returns:
+        a module such as `nanodet.model.detectors.one_stage.OneStageDetector`.
+
     Raises:
-        NanodetError: a part or a setting that this version does not have; one line.
+        NanodetError: a setting that cannot work.
     """
     fail = failing(file)
     check_values(arch, fail, "model.arch.")
-    fill_arch(arch, fail)
-    head, fpn, backbone = arch.head, arch.fpn, arch.backbone
-    if head.num_classes is None:
+    check_section(arch, "model.arch", fail)
+    if arch.head.num_classes is None:
         fail(
             "model.arch.head.num_classes",
             "neither this nor class_names is given, and only a training takes them from the data",
         )
-    return NanoDet(
-        ShuffleNetV2(
-            backbone.model_size, backbone.out_stages, backbone.activation, backbone.with_last_conv
-        ),
-        PAN(fpn.in_channels, fpn.out_channels, fpn.norm_cfg, fpn.activation),
-        NanoDetHead(
-            head.num_classes,
-            head.input_channel,
-            head.feat_channels,
-            head.stacked_convs,
-            head.share_cls_reg,
-            head.strides,
-            head.reg_max,
-            head.norm_cfg,
-            head.activation,
-        ),
-    )
+    return DETECTORS[arch.name].build(arch)
+
+
+def deployed(network: nn.Module) -> nn.Module:
+    """Return a copy of a network without what only training needs.
+
+    Auxiliary parts are gone, and a module with a method ``deployed`` is replaced by what that
+    returns, such as a block of RepVGG by its single convolution.
+    """
+    network = copy.deepcopy(network)
+    for name in network.auxiliary:
+        delattr(network, name)
+    network.auxiliary = ()
+    return _replaced(network)
+
+
+def _replaced(module):
+    if hasattr(module, "deployed"):
+        return module.deployed()
+    for name, child in module.named_children():
+        setattr(module, name, _replaced(child))
+    return module
+
+
+def used_parameters(network: nn.Module) -> dict[str, nn.Parameter]:
+    """Return the parameters that a shipped model has, by name.
+
+    Left out are auxiliary parts, and layers that a part keeps for the names in checkpoints alone
+    (its ``unused_layers``).
+    """
+    unused = [f"{name}." for name in network.auxiliary]
+    for path, module in network.named_modules():
+        prefix = f"{path}." if path else ""
+        unused += [f"{prefix}{layer}." for layer in getattr(module, "unused_layers", ())]
+    return {
+        name: parameter
+        for name, parameter in network.named_parameters()
+        if not name.startswith(tuple(unused))
+    }
+
+
+def output_layers(network: nn.Module) -> dict[str, tuple[str, ...]]:
+    """Return the output convolutions of all heads: name to what the rows are, see `Head.output_layers`."""
+    return {
+        f"{name}.{layer}": rows
+        for name, child in network.named_children()
+        for layer, rows in getattr(child, "output_layers", {}).items()
+    }

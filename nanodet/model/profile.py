@@ -12,10 +12,12 @@ from dataclasses import dataclass
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from nanodet.model.network import used_parameters
+
 CONVENTION = (
     "Counted: multiply-adds of the convolutions; FLOPs = 2 x multiply-adds. "
     '"With small layers" adds batch norm, activations, pooling, interpolation and sums, '
-    "each operation as a multiply-add. Weights the network never uses (gfl_reg) are left out."
+    "each operation as a multiply-add. Weights that a shipped model does not have are left out."
 )
 
 _aten = torch.ops.aten
@@ -76,7 +78,7 @@ def profile(network, input_size):
     """Measure a network by running it once on zeros.
 
     Args:
-        network: a `nanodet.model.network.NanoDet` in eval mode.
+        network: a detector (`nanodet.model.detectors`) in eval mode.
         input_size: (width, height) in pixels, multiples of 32.
 
     Returns:
@@ -103,12 +105,13 @@ def stage_modules(network):
     """Return (dotted name, module) of the stages: the backbone's children, then the other parts."""
     stages = [(f"backbone.{name}", child) for name, child in network.backbone.named_children()]
     return stages + [
-        (name, child) for name, child in network.named_children() if name != "backbone"
+        (name, child)
+        for name, child in network.named_children()
+        if name != "backbone" and name not in network.auxiliary
     ]
 
 
 def parameter_count(module, network):
-    """Return how many learnt values of ``module`` the network uses."""
-    head = network.head
-    unused = {id(p) for p in head.gfl_reg.parameters()} if head.share_cls_reg else set()
-    return sum(p.numel() for p in module.parameters() if id(p) not in unused)
+    """Return how many learnt values of ``module`` a shipped model has."""
+    used = {id(parameter) for parameter in used_parameters(network).values()}
+    return sum(p.numel() for p in module.parameters() if id(p) in used)

@@ -6,7 +6,6 @@ from pathlib import Path
 import torch
 
 from nanodet.model.checkpoint import load_network
-from nanodet.model.network import NanoDet
 from nanodet.runtime.engines import Request
 from nanodet.runtime.engines.backend import Backend
 from nanodet.runtime.forks import is_inherited
@@ -31,14 +30,14 @@ class TorchBackend:
     Attributes:
         spec: made from the config: input size and fit of ``data.val``.
         config: the `Config` the network was built from.
-        network: the `NanoDet`.
+        network: the detector.
         checkpoint: the `Checkpoint` it was filled from.
     """
 
     def __init__(self, path, config=None):
         self.path = str(path)
         self.network, self.config, self.checkpoint = load_network(path, config)
-        self.spec = spec_of(self.config)
+        self.spec = spec_of(self.network, self.config)
 
     def run(self, tensor):
         device = next(self.network.parameters()).device
@@ -64,9 +63,9 @@ def scores_and_bins(logits, num_classes):
     return torch.cat((logits[..., :num_classes].sigmoid(), logits[..., num_classes:]), dim=-1)
 
 
-def spec_of(config):
-    """Return the `Spec` that a config's network has before export."""
-    head, section = config.model.arch.head, config.data.val
+def spec_of(network, config):
+    """Return the `Spec` that a network has before export; what its config says of the data is in it."""
+    head, section = network.head, config.data.val
     mean, std = section.pipeline.normalize
     names = config.class_names or [str(i) for i in range(head.num_classes)]
     return Spec(
@@ -76,8 +75,8 @@ def spec_of(config):
         mean=tuple(mean),
         std=tuple(std),
         strides=tuple(head.strides),
-        reg_max=head.reg_max,
-        point_offset=NanoDet.point_offset,
+        reg_max=head.code.reg_max,
+        point_offset=head.point_offset,
         any_size=True,
         **asdict(Thresholds.of(config.evaluator, score=Thresholds.score)),
     )

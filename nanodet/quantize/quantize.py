@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from nanodet.errors import NanodetError
-from nanodet.evaluate.source import config_for, given, of_config
+from nanodet.evaluate.source import data_for, given, of_config
 from nanodet.files.files import sha256, text_name
 from nanodet.files.incoming import published, read_steadily
 from nanodet.files.publish import check_publishable, publish, publishing, working_folder
@@ -62,7 +62,7 @@ def quantize(
         layers: ``fast`` or ``all``, see `nanodet.quantize.choose.start`.
         report: called with each line of text.
         reading: of the annotations, a `nanodet.data.reading.Reading`; None for the defaults.
-        config: the model's config, see `nanodet.evaluate.source.config_for`.
+        config: the model's config, see `nanodet.evaluate.source.data_for`.
 
     Returns:
         `Quantised`.
@@ -176,12 +176,12 @@ def _configured_judge(model, config, spec, limit, seed, max_drop, reading, repor
     """Return what `_judge` returns, of the two sets of the model's config."""
     from nanodet.evaluate.truth import read_truth
 
-    config, file = config_for(model, config)
+    data, file = data_for(model, config)
     if reading is not None and reading.list_path is not None:
         raise NanodetError("--list: needs --images, the folder of the listed pictures")
     sets = {}
     for part, most in (("train", limit), ("val", MEASURED)):
-        source = of_config(config, file, part, reading)
+        source = of_config(data, file, part, reading)
         found = read_truth(spec, model, source.images, source.annotations, source.reading)
         taken = {str(picture.path) for one in sets.values() for picture in one.pictures}
         left = [picture for picture in found.pictures if str(picture.path) not in taken]

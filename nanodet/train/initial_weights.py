@@ -15,7 +15,7 @@ def initial_weights(network, config, file, training_set, say):
     """Fill a network from ``schedule.load_model``, or its backbone from ImageNet's weights.
 
     Args:
-        network: a `NanoDet`, changed in place.
+        network: a detector, changed in place.
         config: a `Config`.
         file: names the config in messages.
         training_set: the `Annotations` to train on; an imported model's batch norms are measured on
@@ -40,7 +40,7 @@ def initial_weights(network, config, file, training_set, say):
     if unmeasured and not config.schedule.freeze_norm:
         paths = [picture.path for picture in training_set.pictures]
         names = _norms_of(network, checkpoint)
-        count = measure_on(network.eval(), names, paths, spec_of(config))
+        count = measure_on(network.eval(), names, paths, spec_of(network, config))
         say(f"batch norm: measured on {count} training pictures, which ncnn files know nothing of")
 
 

@@ -23,7 +23,7 @@ class TrainingModule(pl.LightningModule):
 
     Args:
         config: the whole `Config`.
-        network: the `NanoDet`; its names in a checkpoint begin with ``model.``, the average's
+        network: the detector; its names in a checkpoint begin with ``model.``, the average's
             with ``avg_model.``.
         annotations: the validation set's `Annotations`.
         file: names the config in messages.
@@ -36,7 +36,7 @@ class TrainingModule(pl.LightningModule):
         averager = config.model.weight_averager
         self.avg_model = averaged_copy(network) if averager else None
         self.objective = build_objective(network, config.model.arch)
-        self.spec = spec_of(config)
+        self.spec = spec_of(network, config)
         self.losses = {}  # of the last step, detached
         self.metrics = None  # of the last validation, made after metrics_epoch epochs
         self.metrics_epoch = None

@@ -7,7 +7,7 @@ from pathlib import Path
 from nanodet.compare.tensors import COUNT, generated_picture, picture_paths, spread
 from nanodet.config.schema import Evaluator
 from nanodet.errors import NanodetError
-from nanodet.evaluate.source import config_of, given, of_config
+from nanodet.evaluate.source import data_of, given, of_config
 from nanodet.files.files import check_writable, write_text
 from nanodet.images.image_file import read_picture
 from nanodet.ncnn_files.weights import load_weights
@@ -111,7 +111,7 @@ def _configured(detector, config, reading, words):
     """Return the `Source` of the checkpoint's own data, else None, and words for what is generated."""
     try:
         if detector.config is not None:
-            return of_config(*config_of(detector, config), "val", reading), words
+            return of_config(*data_of(detector, config), "val", reading), words
     except NanodetError as error:
         if reading is None or not reading.choices():
             return None, f"{words} ({error})"

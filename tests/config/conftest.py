@@ -73,7 +73,7 @@ def configured(folder, monkeypatch):
             for parent in parents:
                 section = section.setdefault(parent, {})
                 if parent == "norm_cfg":
-                    section["type"] = "BN"
+                    section.setdefault("type", "BN")
                 if parent == "weight_averager":
                     section["name"] = "ExpMovingAverager"
             section[last] = copy.deepcopy(value)

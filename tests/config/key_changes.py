@@ -51,6 +51,15 @@ CHANGES = {
     "model.arch.fpn.norm_cfg.eps": Change(0.1, network),
     "model.arch.fpn.norm_cfg.momentum": Change(0.5, network),
     "model.arch.fpn.norm_cfg.requires_grad": Change(False, network),
+    "model.arch.fpn.norm_cfg.type": Change("GN", network),
+    "model.arch.fpn.norm_cfg.num_groups": Change(
+        8, network, {"model.arch.fpn.norm_cfg": {"type": "GN"}}
+    ),
+    "model.arch.head.norm_cfg.type": Change("GN", network),
+    "model.arch.head.norm_cfg.num_groups": Change(
+        8, network, {"model.arch.head.norm_cfg": {"type": "GN"}}
+    ),
+    "model.arch.head.conv_type": Change("Conv", network),
     "model.arch.head.num_classes": Change(7, network, {"class_names": None}),
     "model.arch.head.feat_channels": Change(64, network),
     "model.arch.head.stacked_convs": Change(1, network),
@@ -62,6 +71,8 @@ CHANGES = {
     "model.arch.head.norm_cfg.momentum": Change(0.5, network),
     "model.arch.head.norm_cfg.requires_grad": Change(False, network),
     "model.arch.head.activation": Change("ReLU", network),
+    "model.arch.head.assigner_cfg": Change({"name": "ATSS", "topk": 2}, losses),
+    "model.arch.head.loss.loss_bbox.name": Change("DIoULoss", losses),
     "model.arch.head.loss.loss_qfl.beta": Change(1, losses),
     "model.arch.head.loss.loss_qfl.loss_weight": Change(2, losses),
     "model.arch.head.loss.loss_dfl.loss_weight": Change(2, losses),
@@ -170,7 +181,7 @@ FOLLOWING = {
 }
 # refused though another part of the file may have them
 REFUSED = {
-    "model.arch.name": ("NanoDetPlus", {}),
+    "model.arch.name": ("Elsewhere", {}),
     "data.val.multi_scale": ([0.5, 1.5], {}),
     **{f"data.val.pipeline.{name}": (value, {}) for name, value in PIPELINE.items()},
     "schedule.optimizer.momentum": (0.9, {}),

@@ -47,7 +47,7 @@ def losses(config):
 
 
 def spec(config):
-    return dataclasses.asdict(spec_of(config))
+    return dataclasses.asdict(spec_of(build_network(config.model.arch), config))
 
 
 def sets(config):

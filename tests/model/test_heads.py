@@ -7,12 +7,12 @@ from torch import nn
 from nanodet.config.check import failing
 from nanodet.errors import NanodetError
 from nanodet.model.box_codes.general import General
-from nanodet.model.heads import HEADS
+from nanodet.model.heads import AUXILIARY_HEADS, HEADS
 from nanodet.model.norms import Norm
 from nanodet.model.part import on_meta
 
 STRIDES, CLASSES = (8, 16, 32, 64), 3
-ALL = HEADS
+ALL = HEADS | AUXILIARY_HEADS
 GROUPS = {"norm_cfg": Norm(type="GN", num_groups=4)}
 SETTINGS = [
     ("NanoDetHead", {}),
@@ -160,7 +160,8 @@ def test_depthwise_groups_divide_the_channels_of_the_maps_too():
 def test_towers_start_as_the_recipe_says():
     torch.manual_seed(0)
     for name in ("GFLHead", "SimpleConvHead", "NanoDetPlusHead"):
-        head = ALL[name].build(ALL[name].section(name=name, num_classes=CLASSES), 96, STRIDES)
+        section = ALL[name].section(name=name, num_classes=CLASSES, reg_max=7)
+        head = ALL[name].build(section, 96, STRIDES)
         convs = [m for m in head.cls_convs.modules() if isinstance(m, nn.Conv2d)]
         assert convs
         for conv in convs:

@@ -1,11 +1,18 @@
 """NanoDet-Plus: a detector beside whose neck a copy and an auxiliary head learn what to assign."""
 
 import copy
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from nanodet.config.follow import agree
+from nanodet.config.keys import MUCH, REQUIRED, key, part
+from nanodet.model.assembly import assemble, build_head, follow_head, follow_parts
 from nanodet.model.detectors.one_stage import OneStageDetector
+from nanodet.model.heads import AUXILIARY_HEADS
+from nanodet.model.part import Fail, Part
 
 
 class NanoDetPlus(OneStageDetector):
@@ -41,3 +48,42 @@ class NanoDetPlus(OneStageDetector):
         both = zip(maps, self.aux_fpn(features), strict=True)
         aux = self.aux_head(tuple(torch.cat(pair, dim=1) for pair in both))
         return {"main": main, "aux": aux}
+
+
+@dataclass
+class NanoDetPlusSection:
+    name: str = key(REQUIRED, "the detector")
+    detach_epoch: int = key(
+        0, "from this epoch on, the auxiliary parts' gradients end at their inputs", 0, MUCH
+    )
+    backbone: Any = part(
+        "nanodet.model.backbones:BACKBONES", "ShuffleNetV2", "an image to feature maps"
+    )
+    fpn: Any = part(
+        "nanodet.model.necks:NECKS", "GhostPAN", "the neck: feature maps to feature maps"
+    )
+    head: Any = part(
+        "nanodet.model.heads:HEADS", "NanoDetPlusHead", "feature maps to scores and edges"
+    )
+    aux_head: Any = part(
+        "nanodet.model.heads:AUXILIARY_HEADS", "SimpleConvHead",
+        "the head whose outputs assign what both learn; for training only",
+    )  # fmt: skip
+
+    def check(self, fail: Fail) -> None:
+        """Check the parts, and fill in what each takes from the one before."""
+        neck = follow_parts(self, fail)
+        head, aux = self.head, self.aux_head
+        for name in ("num_classes", "reg_max"):
+            value = getattr(head, name)
+            agree(aux, name, value, "aux_head", f"head.{name} is {value}", fail)
+        follow_head(aux, "aux_head", 2 * neck.channels, neck.strides, fail)
+
+
+def build(section: NanoDetPlusSection) -> NanoDetPlus:
+    backbone, neck, head = assemble(section)
+    aux_head = build_head(section.aux_head, 2 * neck.channels, neck.strides, AUXILIARY_HEADS)
+    return NanoDetPlus(backbone, neck, head, aux_head, section.detach_epoch)
+
+
+PART = Part(NanoDetPlusSection, build)

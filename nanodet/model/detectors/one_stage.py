@@ -1,6 +1,13 @@
 """Backbone, neck and head, one after the other."""
 
+from dataclasses import dataclass
+from typing import Any
+
 from torch import Tensor, nn
+
+from nanodet.config.keys import key, part
+from nanodet.model.assembly import assemble, follow_parts
+from nanodet.model.part import Fail, Part
 
 
 class OneStageDetector(nn.Module):
@@ -33,3 +40,24 @@ class OneStageDetector(nn.Module):
             epoch: number of finished epochs.
         """
         return {"main": self(images)}
+
+
+@dataclass
+class OneStageSection:
+    name: str = key("OneStageDetector", "the detector; GFL is its name in old files")
+    backbone: Any = part(
+        "nanodet.model.backbones:BACKBONES", "ShuffleNetV2", "an image to feature maps"
+    )
+    fpn: Any = part("nanodet.model.necks:NECKS", "PAN", "the neck: feature maps to feature maps")
+    head: Any = part("nanodet.model.heads:HEADS", "NanoDetHead", "feature maps to scores and edges")
+
+    def check(self, fail: Fail) -> None:
+        """Check the parts, and fill in what each takes from the one before."""
+        follow_parts(self, fail)
+
+
+def build(section: OneStageSection) -> OneStageDetector:
+    return OneStageDetector(*assemble(section))
+
+
+PART = Part(OneStageSection, build)

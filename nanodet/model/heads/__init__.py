@@ -6,6 +6,9 @@ from nanodet.model.part import Part
 HEADS: dict[str, Part] = {
     "NanoDetHead": nanodet_head.PART,
     "GFLHead": gfl_head.PART,
-    "SimpleConvHead": simple_conv_head.PART,
     "NanoDetPlusHead": nanodet_plus_head.PART,
+}
+# those that only training needs, beside a head of the table above
+AUXILIARY_HEADS: dict[str, Part] = {
+    "SimpleConvHead": simple_conv_head.PART,
 }

@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 
-from nanodet.config.keys import key
-from nanodet.config.model_sections import Loss
+from nanodet.config.keys import key, part
 from nanodet.model.blocks import CONVOLUTIONS
 from nanodet.model.heads.points import (
+    ASSIGNERS,
     BinValues,
     HeadSection,
+    Losses,
     PointHead,
     start_outputs,
     start_towers,
@@ -18,16 +20,6 @@ from nanodet.model.heads.points import (
 )
 from nanodet.model.norms import Norm
 from nanodet.model.part import Fail, Part
-
-
-@dataclass
-class DynamicSoftLabel:
-    """A config's ``assigner_cfg``."""
-
-    topk: int = key(
-        13, "predictions whose IoUs are added up to how many points a box gets", 1, 65536
-    )
-    iou_factor: float = key(3.0, "weight of -log IoU in the cost of a point", 0, 1000)
 
 
 @dataclass
@@ -40,8 +32,8 @@ class NanoDetPlusHeadSection(HeadSection):
     conv_type: str = key(
         "DWConv", "plain or depthwise separable convolutions", known=tuple(CONVOLUTIONS)
     )
-    assigner_cfg: DynamicSoftLabel = key(DynamicSoftLabel, "dynamic soft label assignment")
-    loss: Loss = key(Loss, "the losses")
+    assigner_cfg: Any = part(ASSIGNERS, "DSLA", "what chooses the positives")
+    loss: Losses = key(Losses, "the losses")
 
     def check(self, fail: Fail) -> None:
         super().check(fail)

@@ -8,13 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nanodet.config.keys import REQUIRED, key
-from nanodet.config.model_sections import Loss
+from nanodet.config.follow import check_section
+from nanodet.config.keys import REQUIRED, default_of, key, part
 from nanodet.model.blocks import ACTIVATIONS, CONVOLUTIONS, convolutions
 from nanodet.model.box_codes.general import General
 from nanodet.model.norms import Norm, check_norm
 from nanodet.model.part import Fail
 
+ASSIGNERS = "nanodet.learn.assigners:ASSIGNERS"
 PRIOR = 0.01  # score of every class before training, so that the background does not drown QFL
 
 
@@ -36,18 +37,38 @@ class HeadSection:
         None, "pixels between points, a level each; follows from the neck where left out"
     )
     reg_max: int = key(7, "edges are distributions over 0 to this many strides", 1, 256)
-    norm_cfg: Norm = key(lambda: Norm(type="BN"), "norm of the towers")
+    norm_cfg: Norm | None = key(lambda: Norm(type="BN"), "norm of the towers")
     activation: str = key(
         "LeakyReLU", "behind the convolutions of the towers", known=tuple(ACTIVATIONS)
     )
 
     def check(self, fail: Fail) -> None:
+        if self.norm_cfg is None:
+            fail("norm_cfg", "null is not built into this version; known: {type: BN}, {type: GN}")
         given = self.input_channel
         if self.stacked_convs == 0 and given not in (None, self.feat_channels):
             fail("feat_channels", f"must be that of the maps, {given}: stacked_convs is 0")
         depthwise = getattr(self, "conv_type", None) == "DWConv" and given is not None
         channels = (self.feat_channels, given) if depthwise else (self.feat_channels,)
         check_norm(self.norm_cfg, fail, *channels)
+
+    def refuse_without_effect(self, fail: Fail) -> None:
+        for name in ("activation", "norm_cfg") if self.stacked_convs == 0 else ():
+            if getattr(self, name) != default_of(type(self).__dataclass_fields__[name]):
+                fail(name, "belongs to convolutions, and stacked_convs is 0: remove it")
+
+
+@dataclass
+class Losses:
+    """A config's ``loss``."""
+
+    loss_qfl: Any = part(
+        "nanodet.learn.losses:SCORE_LOSSES", "QualityFocalLoss", "the loss of the scores"
+    )
+    loss_dfl: Any = part(
+        "nanodet.learn.losses:EDGE_LOSSES", "DistributionFocalLoss", "the loss of the edges"
+    )
+    loss_bbox: Any = part("nanodet.learn.losses:BOX_LOSSES", "GIoULoss", "the loss of the boxes")
 
 
 @dataclass
@@ -64,7 +85,15 @@ class AtssSection(HeadSection):
         "teaches nothing; -1: such regions are background, the original's default",
         -1, 1,
     )  # fmt: skip
-    loss: Loss = key(Loss, "the losses")
+    assigner_cfg: Any = part(
+        ASSIGNERS, None, "what chooses the positives; ATSS with the keys above where left out"
+    )
+    loss: Losses = key(Losses, "the losses")
+
+    def check(self, fail: Fail) -> None:
+        super().check(fail)
+        if self.assigner_cfg is not None:
+            check_section(self.assigner_cfg, "assigner_cfg", fail)
 
 
 class PointHead(nn.Module):

@@ -23,7 +23,8 @@ class SimpleConvHeadSection(HeadSection):
     )  # fmt: skip
     feat_channels: int = key(256, "channels of the towers", 1, 4096)
     stacked_convs: int = key(4, "convolutions in a tower", 0, 64)
-    norm_cfg: Norm = key(lambda: Norm(type="GN"), "norm of the towers")
+    reg_max: int | None = key(None, "that of the head where left out", 1, 256)
+    norm_cfg: Norm | None = key(lambda: Norm(type="GN"), "norm of the towers")
     conv_cfg: dict[str, Any] | None = unread("the original does not read it either")
 
 

@@ -1,0 +1,66 @@
+"""From the sections of a detector's parts to their modules, each fitted to the one before."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import nn
+
+from nanodet.config.follow import agree, check_section
+from nanodet.model.backbones import BACKBONES
+from nanodet.model.heads import HEADS
+from nanodet.model.necks import NECKS
+from nanodet.model.part import Fail, Part, on_meta
+
+
+def assemble(arch: Any) -> tuple[nn.Module, nn.Module, nn.Module]:
+    """Build the backbone, the neck and the head of a detector's section, with fresh weights."""
+    backbone = build_backbone(arch.backbone)
+    neck = build_neck(arch.fpn, backbone)
+    return backbone, neck, build_head(arch.head, neck.channels, neck.strides)
+
+
+def build_backbone(section: Any) -> nn.Module:
+    """Build a backbone (`nanodet.model.part.Backbone`)."""
+    return BACKBONES[section.name].build(section)
+
+
+def build_neck(section: Any, backbone: nn.Module) -> nn.Module:
+    """Build a neck (`nanodet.model.part.Neck`) for the maps of a backbone."""
+    return NECKS[section.name].build(section, backbone.channels, backbone.strides)
+
+
+def build_head(
+    section: Any, channels: int, strides: Sequence[int], table: Mapping[str, Part] = HEADS
+) -> nn.Module:
+    """Build a head (`nanodet.model.part.Head`) for maps of ``channels``, one for each of ``strides``."""
+    return table[section.name].build(section, channels, strides)
+
+
+def follow_parts(arch: Any, fail: Fail) -> nn.Module:
+    """Check the sections of backbone, neck and head, and fill in what follows from the part before.
+
+    Args:
+        arch: the section of a detector, changed in place.
+        fail: called with key and reason where a value cannot work, or differs from what follows.
+
+    Returns:
+        the neck, without weights: it has the channels and strides of its maps.
+    """
+    check_section(arch.backbone, "backbone", fail)
+    backbone = on_meta(build_backbone, arch.backbone)
+    given = list(backbone.channels)
+    agree(arch.fpn, "in_channels", given, "fpn", f"the backbone gives {given}", fail)
+    check_section(arch.fpn, "fpn", fail)
+    neck = on_meta(build_neck, arch.fpn, backbone)
+    count = len(neck.strides)
+    agree(arch.fpn, "num_outs", count, "fpn", f"{count} maps come out", fail)
+    follow_head(arch.head, "head", neck.channels, neck.strides, fail)
+    return neck
+
+
+def follow_head(section: Any, name: str, channels: int, strides: Sequence[int], fail: Fail) -> None:
+    """Check the section ``name`` of a head, and fill in what follows from the maps that it gets."""
+    agree(section, "input_channel", channels, name, f"its maps have {channels} channels", fail)
+    given = list(strides)
+    agree(section, "strides", given, name, f"its maps have strides {given}", fail)
+    check_section(section, name, fail)

@@ -1,0 +1,111 @@
+"""What CONTRIBUTING.md promises: a new part is one file, and one entry of a table."""
+
+import itertools
+from dataclasses import dataclass
+
+import pytest
+from torch import nn
+
+from nanodet.config import config_from_dict, config_to_dict
+from nanodet.config.build import build
+from nanodet.config.keys import key
+from nanodet.config.model_sections import Model
+from nanodet.errors import NanodetError
+from nanodet.model.backbones import BACKBONES
+from nanodet.model.blocks import activation
+from nanodet.model.network import build_network
+from nanodet.model.part import Part
+from nanodet.quickstart.config import quickstart_config
+from nanodet.quickstart.shapes import draw_set
+from nanodet.train.trainer import train
+
+
+class Toy(nn.Module):
+    """Five strided convolutions; the last three give the maps."""
+
+    strides = (8, 16, 32)
+
+    def __init__(self, width: int, act: str) -> None:
+        super().__init__()
+        sides = (3, width, width, width, 2 * width, 4 * width)
+        self.channels = sides[-3:]
+        self.steps = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(i, o, 3, 2, 1, bias=False), nn.BatchNorm2d(o), activation(act)
+            )
+            for i, o in itertools.pairwise(sides)
+        )
+
+    def forward(self, x):
+        maps = []
+        for step in self.steps:
+            x = step(x)
+            maps.append(x)
+        return tuple(maps[-3:])
+
+
+@dataclass
+class Section:
+    name: str = key("Toy", "five convolutions")
+    width: int = key(8, "channels of the first map", 4, 64, alike=("model_size",))
+    activation: str = key("ReLU", "behind the convolutions")
+
+    def check(self, fail):
+        if self.width % 4:
+            fail("width", f"must be a multiple of 4, not {self.width}")
+
+
+@pytest.fixture()
+def toy(monkeypatch):
+    monkeypatch.setitem(
+        BACKBONES, "Toy", Part(Section, lambda section: Toy(section.width, section.activation))
+    )
+
+
+@pytest.fixture()
+def config(toy, tmp_path):
+    """A config of a detector with the toy backbone, and a set of six pictures."""
+    sets = draw_set(tmp_path / "train", 4, 0), draw_set(tmp_path / "val", 2, 1)
+    mapping = config_to_dict(quickstart_config(tmp_path / "run", *sets, seed=0, epochs=1))
+    mapping["model"]["arch"] = {
+        "backbone": {"name": "Toy", "width": 8}, "fpn": {"out_channels": 32}, "head": {"feat_channels": 32},
+    }  # fmt: skip
+    for part in ("train", "val"):
+        mapping["data"][part]["input_size"] = [96, 96]
+    mapping["device"]["batchsize_per_gpu"] = 4
+    return config_from_dict(mapping, "toy.yml")
+
+
+def test_a_backbone_of_ones_own_is_trained_exported_and_verified(config, tmp_path):
+    pytest.importorskip("pnnx")
+    from nanodet.export.export import export
+    from nanodet.verify.verify import verify
+
+    train(config, "toy.yml", lambda line: None)
+    checkpoint = tmp_path / "run" / "model_best" / "model_best.ckpt"
+    exported = export(checkpoint, tmp_path / "exported", report=lambda line: None)
+    assert not exported.left_out
+    report = verify(checkpoint, tmp_path / "exported", limit=2)
+    assert {"ncnn", "onnx"} <= {row.name.split()[0] for row in report.rows}
+    assert report.agrees
+
+
+def test_its_section_is_checked_as_the_others_are(toy):
+    def built(**keys):
+        arch = {"backbone": {"name": "Toy", **keys}, "head": {"num_classes": 2}}
+        return build(Model, {"arch": arch}, "my.yml").arch
+
+    network = build_network(built(width=12))
+    assert network.head.strides == (8, 16, 32)
+    for keys, line in (
+        ({"width": 6}, "width: must be a multiple of 4, not 6"),
+        ({"width": 2}, "width: must be 4 to 64, not 2"),
+        (
+            {"model_size": "1.0x"},
+            "model_size: Toy has no such setting (ShuffleNetV2 has it); did you mean width?",
+        ),
+        ({"widht": 8}, "widht: unknown key; did you mean width?"),
+    ):
+        with pytest.raises(NanodetError) as caught:
+            build_network(built(**keys), "my.yml")
+        assert str(caught.value).endswith(f"arch.backbone.{line}")
