@@ -41,14 +41,16 @@ def _check_folder(folder):
 def run(args):
     """Train as the config and the overrides say."""
     with needed_packages():
-        from nanodet.config import load_config
+        from nanodet.config import load_config, read_mapping
         from nanodet.train.cpu import wait_without_spinning
     overrides = list(args.overrides)
     if args.seed is not None:
         overrides.append(f"seed={args.seed}")
-    config = load_config(args.config, overrides)
-    _check_folder(config.save_dir)
+    folder = read_mapping(args.config, overrides).get("save_dir")
+    if isinstance(folder, str) and folder.strip():
+        _check_folder(folder)
     wait_without_spinning()  # before torch is imported
+    config = load_config(args.config, overrides)
     with needed_packages():
         from nanodet.files.temporary import own_scratch
         from nanodet.train.trainer import train

@@ -6,6 +6,7 @@ from nanodet.config.load import (
     config_to_dict,
     load_config,
     load_data,
+    read_mapping,
     save_config,
 )
 from nanodet.config.schema import Config
@@ -18,5 +19,6 @@ __all__ = [
     "config_to_dict",
     "load_config",
     "load_data",
+    "read_mapping",
     "save_config",
 ]

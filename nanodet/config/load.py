@@ -26,10 +26,7 @@ def load_config(path, overrides=()):
         NanodetError: not readable, an unknown key, a wrong type or value; the message names the
             file and the key.
     """
-    mapping = _read(path)
-    for text in overrides:
-        _override(mapping, text)
-    config = config_from_dict(mapping, path)
+    config = config_from_dict(read_mapping(path, overrides), path)
     refuse_without_effect(config, failing(path))
     return config
 
@@ -43,13 +40,18 @@ def load_data(path):
     Raises:
         NanodetError: as `load_config` does.
     """
-    data = build(Data, _read(path).get("data"), str(path), "data")
+    data = build(Data, read_mapping(path).get("data"), str(path), "data")
     check_values(data, failing(path), "data.")
     check_data(data, failing(path))
     return data
 
 
-def _read(path):
+def read_mapping(path, overrides=()):
+    """Return what a config file holds, with ``overrides`` as `load_config` takes them, unchecked.
+
+    Raises:
+        NanodetError: not readable, or not a mapping.
+    """
     try:
         text = read_text(path, CONFIG)
     except UnicodeDecodeError:
@@ -57,6 +59,8 @@ def _read(path):
     mapping = parse_yaml(text, path)
     if not isinstance(mapping, dict):
         raise NanodetError(f"{path}: not a config: a mapping with model, data, ... is expected")
+    for text in overrides:
+        _override(mapping, text)
     return mapping
 
 

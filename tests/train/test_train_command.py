@@ -229,7 +229,7 @@ def test_a_set_smaller_than_a_batch_trains_without_names_in_the_config(
         ({"data.train.img_path": "nowhere"}, "nowhere"),
         ({"data.train.ann_path": "nowhere.json"}, "nowhere.json"),
         ({"data.train.name": "Kitti"}, "Kitti"),
-        ({"model.arch.backbone.name": "ResNet"}, "model.arch.backbone.name"),
+        ({"model.arch.backbone.name": "Elsewhere"}, "model.arch.backbone.name"),
         ({"model.arch.head.num_classes": 7, "class_names": None}, "num_classes"),
         ({"schedule.load_model": "none.ckpt"}, "none.ckpt"),
         ({"schedule.resume": "none.ckpt"}, "none.ckpt"),
