@@ -4,20 +4,28 @@ YAML's aliases and a checkpoint's pickle refer to the same list many times: a li
 to a list of ten, twenty deep, is small in memory, and endless for whoever copies or prints it.
 """
 
+from collections.abc import Callable, Collection
+from typing import Any
+
 from nanodet.errors import NanodetError
 
 MOST = 1_000_000  # values
 DEEPEST = 100  # Python's own stack ends at some hundred levels of a recursive function
 
 
-def parts_of(value):
+def parts_of(value: object) -> Collection[Any]:
     """Return what plain data holds directly: items, keys and values."""
     if isinstance(value, dict):
         return [*value, *value.values()]
     return value if isinstance(value, (list, tuple, set)) else ()
 
 
-def check_expansion(value, file, parts=parts_of, most=MOST):
+def check_expansion(
+    value: object,
+    file: object,
+    parts: Callable[[Any], Collection[Any]] = parts_of,
+    most: float = MOST,
+) -> None:
     """Raise `NanodetError` for what holds more than ``most`` values, is too deep, or holds itself.
 
     Takes time for each value once, however often it is referred to.
@@ -37,7 +45,13 @@ class _Refused(Exception):
     pass
 
 
-def _measure(value, parts, most, known, depth):
+def _measure(
+    value: object,
+    parts: Callable[[Any], Collection[Any]],
+    most: float,
+    known: dict[int, tuple[int, int] | None],
+    depth: int,
+) -> tuple[int, int]:
     """Return (values in all, levels) of a value; ``known`` has those of values seen before."""
     held = parts(value)
     if not len(held):

@@ -6,10 +6,12 @@ import hashlib
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from nanodet.errors import NanodetError
-from nanodet.files.inputs import ANY, open_input
+from nanodet.files import StrPath
+from nanodet.files.inputs import ANY, Kind, open_input
 from nanodet.files.temporary import temporary_file
 
 # what stands between a program and any file it may write there
@@ -22,7 +24,7 @@ PROBE = 1 << 16  # bytes
 
 
 @contextlib.contextmanager
-def replacing(path):
+def replacing(path: StrPath) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success it takes the place of ``path``.
 
     The temporary name keeps the suffix, for writers that choose a format by it. On any
@@ -44,7 +46,7 @@ def replacing(path):
         raise unwritable(path, error) from None
 
 
-def unwritable(path, error):
+def unwritable(path: StrPath, error: OSError) -> NanodetError:
     """Return the `NanodetError` on an `OSError` met while ``path``, a file or folder, was made."""
     name = error.filename2 or error.filename
     if isinstance(name, str | os.PathLike) and Path(path).parent not in Path(name).parents:
@@ -52,7 +54,7 @@ def unwritable(path, error):
     return NanodetError(f"{path}: cannot be written ({error.strerror or error})")
 
 
-def real_path(path):
+def real_path(path: StrPath) -> Path:
     """Return the `Path` that links lead to; of a link to itself, some path: opening it tells.
 
     `Path.resolve` raises a RuntimeError there before Python 3.13.
@@ -60,7 +62,7 @@ def real_path(path):
     return Path(os.path.realpath(path))
 
 
-def write_text(path, text):
+def write_text(path: StrPath, text: str) -> None:
     """Write ``text`` as UTF-8 to ``path``, whole or not at all; a device or pipe stays what it is."""
     data = text.encode("utf-8", "replace")  # names of files need not be text
     if _is_special(path):
@@ -73,12 +75,12 @@ def write_text(path, text):
         temporary.write_bytes(data)
 
 
-def _is_special(path):
+def _is_special(path: StrPath) -> bool:
     """Tell whether ``path`` is there, but neither a file nor a folder."""
     return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
-def make_folder(path):
+def make_folder(path: StrPath) -> None:
     """Make the folder ``path`` and its parents.
 
     Raises:
@@ -92,7 +94,7 @@ def make_folder(path):
         raise NanodetError(f"{path}: this folder cannot be written to")
 
 
-def check_folder_writable(path):
+def check_folder_writable(path: StrPath) -> None:
     """Raise `NanodetError` unless files could be written into the folder ``path``.
 
     It need not exist yet, and is not made.
@@ -107,7 +109,7 @@ def check_folder_writable(path):
         raise NanodetError(f"{path}: cannot be written to ({error.strerror})") from None
 
 
-def check_space(folder):
+def check_space(folder: StrPath) -> None:
     """Write a little into ``folder`` and remove it: for programs and libraries that fail silently.
 
     Raises:
@@ -120,7 +122,7 @@ def check_space(folder):
         raise OSError(error.errno, error.strerror, str(folder)) from None
 
 
-def check_writable(path):
+def check_writable(path: StrPath) -> None:
     """Raise `NanodetError` unless a file at ``path`` could be written; leaves nothing behind."""
     if Path(path).is_dir():
         raise NanodetError(f"{path}: is a folder, not a file to write")
@@ -131,7 +133,7 @@ def check_writable(path):
     check_folder_writable(Path(path).parent)
 
 
-def text_name(path):
+def text_name(path: StrPath) -> str:
     """Return ``path`` as text for libraries that open files by names alone.
 
     Raises:
@@ -147,7 +149,7 @@ def text_name(path):
     return name
 
 
-def sha256(path, kind=ANY):
+def sha256(path: StrPath, kind: Kind = ANY) -> str:
     """Return the SHA-256 of the file at ``path`` as 64 hexadecimal digits.
 
     Raises:

@@ -1,12 +1,15 @@
 """Which files of a folder are somebody's data."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 
 
-def files_below(folder, pipes=False):
+def files_below(folder: StrPath, pipes: bool = False) -> Iterator[Path]:
     """Yield the files in a folder and in those inside it, as `Path`, by name.
 
     Links are followed. Left out are hidden folders, ``__MACOSX``, and what `is_data` leaves out; but
@@ -28,7 +31,7 @@ def files_below(folder, pipes=False):
                 yield path
 
 
-def check_readable(folder, deeper=False):
+def check_readable(folder: StrPath, deeper: bool = False) -> None:
     """Raise `NanodetError` if a folder, or with ``deeper`` one inside it, is there but cannot be read."""
     if os.path.lexists(folder):
         for _ in os.walk(folder, onerror=_refuse):
@@ -36,7 +39,7 @@ def check_readable(folder, deeper=False):
                 break
 
 
-def is_data(path):
+def is_data(path: Path) -> bool:
     """Tell whether a `Path` is a file that a reader may open.
 
     Hidden ones are not (``._a.jpg`` of macOS), nor is a pipe, on which a reader would wait. A link
@@ -45,5 +48,5 @@ def is_data(path):
     return not path.name.startswith(".") and (path.is_file() or not path.exists())
 
 
-def _refuse(error):
+def _refuse(error: OSError) -> NoReturn:
     raise NanodetError(f"{error.filename}: cannot read this folder ({error.strerror})")

@@ -14,10 +14,15 @@ import hashlib
 import json
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.files.locks import held_if_soon
+
+Loaded = TypeVar("Loaded")
 
 INCOMING = ".incoming"
 MANIFEST = ".published.json"
@@ -30,7 +35,7 @@ for _name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # the first: it may be a 
     _FLAGS |= getattr(os, _name, 0)
 
 
-def published(path):
+def published(path: StrPath) -> Path:
     """Return the `Path` where a file lies that was published at ``path``: there, or in `INCOMING`."""
     path = Path(os.fsdecode(path))
     try:
@@ -45,13 +50,13 @@ def published(path):
     return path
 
 
-def is_file(path):
+def is_file(path: StrPath) -> bool:
     """Tell whether there is a file at ``path``, or one that was published there."""
     # the second: it may have been moved there meanwhile
     return os.path.isfile(published(path)) or os.path.isfile(path)
 
 
-def files_in(folder):
+def files_in(folder: StrPath) -> list[Path]:
     """Return the sorted paths of all that is in ``folder``, or was published there."""
     names = {path.name for path in Path(folder).iterdir()} if os.path.isdir(folder) else set()
     for base, inside in ((Path(folder), ""), (Path(folder).parent, Path(folder).name + "/")):
@@ -62,7 +67,7 @@ def files_in(folder):
     return sorted(Path(folder) / name for name in names)
 
 
-def read_steadily(path, load):
+def read_steadily(path: StrPath, load: Callable[[], Loaded]) -> Loaded:
     """Return what ``load`` returns, called again where the files of a model changed meanwhile.
 
     So another process may publish at any time: what is read is one whole set.
@@ -76,7 +81,9 @@ def read_steadily(path, load):
     """
     for turn in range(_TRIES):
         # one that publishes without end has to wait, but first nobody has
-        quiet = held_if_soon(Path(path).parent, _PATIENCE_S) if turn > 1 else contextlib.nullcontext()
+        quiet = (
+            held_if_soon(Path(path).parent, _PATIENCE_S) if turn > 1 else contextlib.nullcontext()
+        )
         with quiet:
             before, failure = _identity(path), None
             try:
@@ -90,7 +97,7 @@ def read_steadily(path, load):
     raise NanodetError(f"{path}: is replaced again and again while it is read; try again later")
 
 
-def read_manifest(folder):
+def read_manifest(folder: StrPath) -> dict[str, str | None] | None:
     """Return name to SHA-256 of what it replaces, for all that was published in `INCOMING`.
 
     A name is relative to ``folder``, its parts separated by ``/``. None is in the place of a SHA-256
@@ -111,7 +118,7 @@ def read_manifest(folder):
     return names
 
 
-def may_be_published(name):
+def may_be_published(name: str) -> bool:
     """Tell whether a file of this name, as in `read_manifest`, is one that an export may write."""
     parts = name.split("/")
     separators = "\\:" if os.name == "nt" else "\0"
@@ -119,7 +126,7 @@ def may_be_published(name):
     return plain and len(parts) <= 2 and Path(name).suffix in SUFFIXES
 
 
-def is_plain(folder, name):
+def is_plain(folder: StrPath, name: str) -> bool:
     """Tell whether a published file is still in `INCOMING`, with no link on the way to it."""
     path = Path(folder) / INCOMING / name
     try:
@@ -131,12 +138,12 @@ def is_plain(folder, name):
         return False
 
 
-def still_counts(folder, name, replaced):
+def still_counts(folder: StrPath, name: str, replaced: str | None) -> bool:
     """Tell whether a file in `INCOMING` counts: what it replaces is the same as then, or gone."""
     return is_plain(folder, name) and digest(Path(folder) / name) in (None, replaced)
 
 
-def digest(path):
+def digest(path: StrPath) -> str | None:
     """Return the SHA-256 of a file, `UNREADABLE` of something else, None where nothing is there."""
     if not os.path.lexists(path):
         return None
@@ -149,9 +156,9 @@ def digest(path):
     return UNREADABLE
 
 
-def _identity(path):
+def _identity(path: StrPath) -> list[tuple[Path, tuple[int, ...] | None]]:
     """Return what differs if a file of a model has been replaced or moved."""
-    found = []
+    found: list[tuple[Path, tuple[int, ...] | None]] = []
     for suffix in (Path(path).suffix, ".bin", ".json"):
         try:
             file = published(Path(path).with_suffix(suffix))

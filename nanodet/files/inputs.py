@@ -9,9 +9,11 @@ import os
 import select
 import stat
 import time
+from io import BufferedReader, RawIOBase
 from typing import NamedTuple
 
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.files.incoming import published
 from nanodet.text.brief import brief
 
@@ -49,7 +51,7 @@ PROGRAM = Kind("this program", 1 << 30)
 ANY = Kind("this file", 16 << 30, published=True)
 
 
-def open_input(path, kind):
+def open_input(path: StrPath, kind: Kind) -> BufferedReader:
     """Open a user's file for reading bytes.
 
     Args:
@@ -62,7 +64,7 @@ def open_input(path, kind):
     return open(_open(path, kind)[0], "rb")
 
 
-def absence(path, missing):
+def absence(path: StrPath, missing: str) -> str:
     """Return why there is no file at a path, for a message: "PATH: why".
 
     Args:
@@ -75,10 +77,12 @@ def absence(path, missing):
     except OSError as error:
         absent = error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
         return f"{path}: {missing if absent else f'cannot be read ({error.strerror})'}"
-    return f"{path}: " + ("is a folder" if stat.S_ISDIR(mode) else "is a device or a pipe, not a file")
+    return f"{path}: " + (
+        "is a folder" if stat.S_ISDIR(mode) else "is a device or a pipe, not a file"
+    )
 
 
-def read_bytes(path, kind):
+def read_bytes(path: StrPath, kind: Kind) -> bytes:
     """Return the bytes of a user's file, as many as it says it has; see `open_input`."""
     handle, size = _open(path, kind)
     try:
@@ -88,7 +92,7 @@ def read_bytes(path, kind):
         raise _unreadable(path, kind, error.strerror) from None
 
 
-def read_text(path, kind, encoding="utf-8"):
+def read_text(path: StrPath, kind: Kind, encoding: str = "utf-8") -> str:
     """Return the text of a user's file, its lines ended by ``\\n``; see `open_input`.
 
     A pipe is waited for: `PATIENCE_S` for each of its parts, and `PIPE_S` for all, or as long as it
@@ -114,7 +118,7 @@ for _name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # the first: a pipe has n
     _FLAGS |= getattr(os, _name, 0)
 
 
-def _open(path, kind):
+def _open(path: StrPath, kind: Kind) -> tuple[int, int | None]:
     """Return (descriptor, size in bytes) of a file that may be read; a pipe has no size."""
     if not isinstance(path, (str, bytes, os.PathLike)):  # os.open would copy whatever has bytes
         raise NanodetError(f"{brief(path)}: is not the name of a file")
@@ -140,7 +144,7 @@ def _open(path, kind):
     raise _unreadable(path, kind, reason)
 
 
-def _read(file, size):
+def _read(file: RawIOBase, size: int) -> bytes:
     """Return a text file's bytes, looked at while they are read."""
     chunks = []
     while size > 0 and (chunk := file.read(min(size, STEP))):
@@ -151,7 +155,7 @@ def _read(file, size):
     return b"".join(chunks)
 
 
-def _read_pipe(file, path, kind):
+def _read_pipe(file: RawIOBase, path: StrPath, kind: Kind) -> bytes | bytearray:
     data, began = bytearray(), time.monotonic()
     while select.select([file], [], [], PATIENCE_S)[0]:
         chunk = file.read(1 << 16)
@@ -166,5 +170,5 @@ def _read_pipe(file, path, kind):
     raise _unreadable(path, kind, f"nothing came out of this pipe within {PATIENCE_S:g} s")
 
 
-def _unreadable(path, kind, reason):
+def _unreadable(path: StrPath, kind: Kind, reason: object) -> NanodetError:
     return NanodetError(f"{path}: cannot read {kind.words} ({reason})")

@@ -3,9 +3,12 @@
 import json
 import math
 import re
+from typing import Any, NoReturn, TypeVar
 
 from nanodet.errors import NanodetError
 from nanodet.files.expansion import DEEPEST, check_expansion
+
+Value = TypeVar("Value")
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
@@ -19,29 +22,28 @@ class JsonKeys:
         file, prefix: name the file and the key that ``mapping`` lies under in messages.
     """
 
-    def __init__(self, mapping, file, prefix=""):
+    def __init__(self, mapping: object, file: object, prefix: str = "") -> None:
         if not isinstance(mapping, dict):
             where = prefix.rstrip(".") or "the file"
             raise NanodetError(f"{file}: {where}: must be a JSON object")
         self.mapping, self.file, self.prefix = mapping, file, prefix
 
-    def sub(self, key):
+    def sub(self, key: str) -> "JsonKeys":
         """Return a reader of the object under ``key``."""
         return JsonKeys(self.get(key, dict), self.file, f"{self.prefix}{key}.")
 
-    def get(self, key, kind):
+    def get(self, key: str, kind: type[Value]) -> Value:
         """Return the value under ``key``; ``kind``: int, float, str, bool, list or dict."""
         if key not in self.mapping:
             raise NanodetError(f"{self.file}: {self.prefix}{key}: this key is missing")
         return self._check(self.mapping[key], kind, key)
 
-    def list_of(self, key, kind):
+    def list_of(self, key: str, kind: type[Value]) -> list[Value]:
         """Return the list under ``key``, all of whose values are of ``kind``."""
         values = self.get(key, list)
         return [self._check(value, kind, f"{key}[{i}]") for i, value in enumerate(values)]
 
-    def _check(self, value, kind, key):
-        # JSON has one kind of number: 1 and 1.0 are the same
+    def _check(self, value: Any, kind: type, key: str) -> Any:
         if kind is float and type(value) is int:
             value = float(value) if abs(value) < 1e30 else value
         elif kind is int and type(value) is float and value.is_integer():
@@ -53,7 +55,7 @@ class JsonKeys:
         return value
 
 
-def parse_json(text, file, what):
+def parse_json(text: str, file: object, what: str) -> Any:
     """Return what a JSON text holds, read as strictly as the C++ library does.
 
     Args:
@@ -77,11 +79,11 @@ def parse_json(text, file, what):
     return value
 
 
-def _refuse_number(text):
+def _refuse_number(text: str) -> NoReturn:
     raise ValueError(f"{text} is no number of JSON")
 
 
-def _finite(text):
+def _finite(text: str) -> float:
     """Return a number; refuse what is too large for one, such as 1e999."""
     number = float(text)
     return number if math.isfinite(number) else _refuse_number(text)

@@ -5,20 +5,24 @@ import errno
 import os
 import socket
 import time
+from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
+from typing import IO
 
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 
 try:
     import fcntl
 except ImportError:  # Windows: nothing is locked there
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 LOCK = ".nanodet-lock"
 
 
 @contextlib.contextmanager
-def locked(folder):
+def locked(folder: StrPath) -> Iterator[bool]:
     """Keep other processes that ask for the same out of ``folder`` while the block runs.
 
     Args:
@@ -49,7 +53,7 @@ def locked(folder):
             path.unlink(missing_ok=True)  # while it is still held
 
 
-def _open_locked(path):
+def _open_locked(path: Path) -> FileIO | None:
     """Return the open lock file; None where the file system has no locks."""
     while fcntl is not None:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -76,7 +80,7 @@ def _open_locked(path):
     return None
 
 
-def is_at(file, path):
+def is_at(file: IO[bytes], path: StrPath) -> bool:
     """Tell whether an open file is what has the name ``path``: another process may have moved it."""
     try:
         return os.path.samestat(os.stat(path), os.fstat(file.fileno()))
@@ -84,7 +88,7 @@ def is_at(file, path):
         return False
 
 
-def hold(handle, wait=True):
+def hold(handle: int | IO[bytes], wait: bool = True) -> bool:
     """Show other processes that an open file or folder is not abandoned, as long as it is open.
 
     Args:
@@ -104,7 +108,7 @@ def hold(handle, wait=True):
 
 
 @contextlib.contextmanager
-def held(folder):
+def held(folder: StrPath) -> Iterator[None]:
     """Wait for ``folder``, and `hold` it while the block runs."""
     if fcntl is None:
         yield
@@ -118,7 +122,7 @@ def held(folder):
 
 
 @contextlib.contextmanager
-def held_if_soon(folder, patience_s):
+def held_if_soon(folder: StrPath, patience_s: float) -> Iterator[None]:
     """`hold` a folder while the block runs, if that can be had within ``patience_s``."""
     try:
         handle = os.open(folder, os.O_RDONLY)
@@ -135,7 +139,7 @@ def held_if_soon(folder, patience_s):
 
 
 @contextlib.contextmanager
-def abandoned(path):
+def abandoned(path: StrPath) -> Iterator[bool]:
     """Yield whether no living process holds ``path``, and let none hold it meanwhile.
 
     False where that cannot be known, too.

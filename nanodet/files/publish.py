@@ -11,9 +11,11 @@ import contextlib
 import json
 import os
 import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.files.files import check_folder_writable, make_folder, unwritable
 from nanodet.files.incoming import (
     INCOMING,
@@ -30,7 +32,7 @@ from nanodet.text.printable import say
 
 
 @contextlib.contextmanager
-def working_folder(out):
+def working_folder(out: StrPath) -> Iterator[Path]:
     """Yield a new folder inside ``out`` for files that `publish` moves out; it is gone afterwards.
 
     Those that killed processes left behind are removed, and what they published is moved out first.
@@ -55,7 +57,7 @@ def working_folder(out):
                 os.rmdir(folder)
 
 
-def check_publishable(out, *names):
+def check_publishable(out: StrPath, *names: str) -> None:
     """Raise early the `NanodetError` of `working_folder` and of `publish` for files of these names.
 
     A folder that is not there is not made.
@@ -71,14 +73,14 @@ def check_publishable(out, *names):
 
 
 @contextlib.contextmanager
-def publishing(out):
+def publishing(out: StrPath) -> Iterator[None]:
     """Let no other process publish in ``out`` while the block looks at what lies there and publishes."""
     with held(out):  # itself: a lock file would stay behind where this is killed
         _finish(Path(out))
         yield
 
 
-def publish(work, out):
+def publish(work: StrPath, out: StrPath) -> None:
     """Let all files below ``work`` replace those of the same names below ``out``, in one instant.
 
     Args:
@@ -105,7 +107,7 @@ def publish(work, out):
     _clear(out / INCOMING)
 
 
-def finish_publishing(out):
+def finish_publishing(out: StrPath) -> None:
     """Move published files to where they belong, if a killed process has left any in ``out``.
 
     What was put in the place of one since then stays, and a line says so.
@@ -119,7 +121,7 @@ def finish_publishing(out):
             pass
 
 
-def _finish(out):
+def _finish(out: Path) -> None:
     incoming = out / INCOMING
     with contextlib.suppress(OSError):
         os.rmdir(incoming)  # the last step was all that was left
@@ -146,7 +148,7 @@ def _finish(out):
         )
 
 
-def _move_out(out, names, counts):
+def _move_out(out: Path, names: Iterable[str], counts: Callable[[str], bool]) -> None:
     """Move files out of `INCOMING`, those that do not count aside; several processes may do so."""
     incoming = out / INCOMING
     try:
@@ -172,7 +174,7 @@ def _move_out(out, names, counts):
         ) from None
 
 
-def _clear(incoming):
+def _clear(incoming: Path) -> None:
     """Remove the emptied folder, and what systems put into folders unasked, such as .DS_Store."""
     with contextlib.suppress(OSError):  # something else is in it, or another process was faster
         for folder, _, files in os.walk(incoming, topdown=False):
@@ -186,11 +188,11 @@ def _clear(incoming):
         os.rmdir(incoming)
 
 
-def _is_ours(incoming):
+def _is_ours(incoming: Path) -> bool:
     return os.name == "nt" or os.lstat(incoming).st_uid == os.geteuid()
 
 
-def _check_place(out, name):
+def _check_place(out: Path, name: str) -> None:
     target = out / name
     if not may_be_published(name):
         raise NanodetError(f"{target}: a model's file cannot have this name")
@@ -200,6 +202,6 @@ def _check_place(out, name):
         raise NanodetError(f"{target.parent}: is a file; a folder of this name is to be made")
 
 
-def _flush(path):
+def _flush(path: Path) -> None:
     with open(path, "rb") as file:
         os.fsync(file.fileno())

@@ -13,18 +13,20 @@ import secrets
 import shutil
 import stat
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from nanodet.files import StrPath
 from nanodet.files.locks import abandoned, hold
 
 TEMPORARY = ".nanodet-tmp-"  # how their names begin
 LONGEST_SCRATCH = 70  # bytes; /pymp-.../listener-... is added, and systems allow some 104
 _TEMPORARY = re.compile(rf"{re.escape(TEMPORARY)}\w{{8}}(\..*)?", re.ASCII | re.DOTALL)
-_cleared = set()  # folders, by this process
+_cleared: set[str] = set()  # folders, by this process
 
 
 @contextlib.contextmanager
-def temporary_file(folder, suffix=""):
+def temporary_file(folder: StrPath, suffix: str = "") -> Iterator[Path]:
     """Yield the path of a new, empty file in ``folder``, which is gone afterwards.
 
     Its permissions are those of any new file there.
@@ -40,7 +42,7 @@ def temporary_file(folder, suffix=""):
 
 
 @contextlib.contextmanager
-def temporary_folder(folder=None):
+def temporary_folder(folder: StrPath | None = None) -> Iterator[Path]:
     """Yield the path of a new folder in ``folder``, which is gone afterwards.
 
     Args:
@@ -58,7 +60,7 @@ def temporary_folder(folder=None):
             shutil.rmtree(path, ignore_errors=True)
 
 
-def remove_abandoned(folder):
+def remove_abandoned(folder: StrPath) -> None:
     """Remove the temporary files and folders in ``folder`` whose processes have been killed."""
     # one that may be written need not be one that may be read
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
@@ -67,7 +69,7 @@ def remove_abandoned(folder):
                 _remove_if_abandoned(entry)
 
 
-def _is_ours(entry):
+def _is_ours(entry: os.DirEntry[str]) -> bool:
     with contextlib.suppress(OSError):
         status = entry.stat(follow_symlinks=False)
         plain = stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)
@@ -75,7 +77,7 @@ def _is_ours(entry):
     return False
 
 
-def _remove_if_abandoned(entry):
+def _remove_if_abandoned(entry: os.DirEntry[str]) -> None:
     with abandoned(entry.path) as really, contextlib.suppress(OSError):
         if really and entry.is_dir(follow_symlinks=False):
             shutil.rmtree(entry.path, ignore_errors=True)
@@ -83,13 +85,12 @@ def _remove_if_abandoned(entry):
             os.unlink(entry.path)
 
 
-def _make_file(path):
-    # mkstemp's would be private, and what others get is only known by changing it (os.umask)
+def _make_file(path: Path) -> None:
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
 
 
 @contextlib.contextmanager
-def _held(folder, make, suffix=""):
+def _held(folder: StrPath, make: Callable[[Path], None], suffix: str = "") -> Iterator[Path]:
     """Yield the path of what ``make`` makes in ``folder`` at a path it is given, held."""
     folder = os.path.abspath(folder)
     if folder not in _cleared:  # once: there may be 20,000 pictures to write
@@ -115,7 +116,7 @@ def _held(folder, make, suffix=""):
             return
 
 
-def own_scratch():
+def own_scratch() -> None:
     """Let Python's temporary files go with this process, from now on: the sockets of its workers, too.
 
     They lie in a folder of their own, unless its path is too long for sockets in it.

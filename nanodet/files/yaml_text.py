@@ -1,5 +1,8 @@
 """Reading YAML: as PyYAML's safe loader does, without what is endless, ambiguous or huge."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import yaml
 
 from nanodet.errors import NanodetError
@@ -11,7 +14,7 @@ _ERRORS = (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, R
 _TEXT = "tag:yaml.org,2002:str"
 
 
-def parse_yaml(text, file):
+def parse_yaml(text: str, file: object) -> Any:
     """Return the mappings, lists and scalars of a YAML text; ``file`` names it in messages.
 
     Raises:
@@ -30,7 +33,7 @@ def parse_yaml(text, file):
         raise NanodetError(f"{file}: not valid YAML: {error}") from None
 
 
-def _parts(node):
+def _parts(node: yaml.Node) -> Sequence[yaml.Node]:
     if isinstance(node, yaml.MappingNode):
         return [part for pair in node.value for part in pair]
     return node.value if isinstance(node, yaml.SequenceNode) else ()
@@ -39,9 +42,9 @@ def _parts(node):
 class _Loader(yaml.SafeLoader):
     """Refuses a key that a mapping has twice, of which YAML silently takes the last."""
 
-    def compose_mapping_node(self, anchor):
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
-        lines = {}
+        lines: dict[str, int] = {}
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value != "<<":
                 line = key.start_mark.line + 1
@@ -52,7 +55,7 @@ class _Loader(yaml.SafeLoader):
                 lines[key.value] = line
         return node
 
-    def compose_scalar_node(self, anchor):
+    def compose_scalar_node(self, anchor: Any) -> yaml.ScalarNode:
         node = super().compose_scalar_node(anchor)
         if any("\ud800" <= letter <= "\udfff" for letter in node.value):
             raise yaml.YAMLError(f"line {node.start_mark.line + 1}: holds half a character")

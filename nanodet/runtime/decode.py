@@ -1,11 +1,15 @@
 """From the network's output to boxes: score threshold, edge expectations, NMS."""
 
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
 
 from nanodet.runtime.detections import Detections
+from nanodet.runtime.fit import Placement, Size
+from nanodet.runtime.spec import Spec
+from nanodet.runtime.thresholds import Thresholds
 
 # of a picture's pairs so many go into NMS, whose time grows with their square
 MOST_CANDIDATES = 10_000
@@ -13,7 +17,9 @@ THINNEST = 1e-3  # pixels; what NMS takes a box without width or height for
 
 
 @lru_cache(maxsize=16)
-def _points(level_sizes, strides, offset):
+def _points(
+    level_sizes: tuple[Size, ...], strides: tuple[int, ...], offset: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[int, ...]]:
     """Return x, y and stride of every point, float32 (points,) each, and the level bounds."""
     xs, ys, units, bounds = [], [], [], [0]
     for (columns, rows), stride in zip(level_sizes, strides, strict=True):
@@ -22,11 +28,11 @@ def _points(level_sizes, strides, offset):
         ys.append((y.ravel() + offset) * stride)
         units.append(np.full(columns * rows, stride))
         bounds.append(bounds[-1] + columns * rows)
-    arrays = (np.concatenate(part).astype(np.float32) for part in (xs, ys, units))
-    return *arrays, tuple(bounds)
+    arrays = [np.concatenate(part).astype(np.float32) for part in (xs, ys, units)]
+    return arrays[0], arrays[1], arrays[2], tuple(bounds)
 
 
-def edge_distances(logits):
+def edge_distances(logits: np.ndarray) -> np.ndarray:
     """Return the expectation of each edge's distribution (paper eq. 4).
 
     Args:
@@ -40,7 +46,9 @@ def edge_distances(logits):
     return exponentials @ bins / exponentials.sum(axis=-1)
 
 
-def decode(output, spec, input_size, thresholds=None):
+def decode(
+    output: np.ndarray, spec: Spec, input_size: Size, thresholds: Thresholds | None = None
+) -> Detections:
     """Turn one network output into boxes in network pixels (paper 4, "Inference details").
 
     Of all levels at most the best `MOST_CANDIDATES` pairs of point and class go into NMS.
@@ -73,7 +81,13 @@ def decode(output, spec, input_size, thresholds=None):
     return Detections(xyxy[kept], confidence[kept], label[kept], spec.class_names)
 
 
-def detections_of(output, spec, placement, picture_size, thresholds=None):
+def detections_of(
+    output: np.ndarray,
+    spec: Spec,
+    placement: Placement,
+    picture_size: Size,
+    thresholds: Thresholds | None = None,
+) -> Detections:
     """Turn what a model gives for a picture, in either form, into boxes in the picture.
 
     Args:
@@ -96,7 +110,9 @@ def detections_of(output, spec, placement, picture_size, thresholds=None):
     return Detections(boxes, found.confidence, found.class_id, found.class_names)
 
 
-def _candidates(scores, bounds, threshold, per_level):
+def _candidates(
+    scores: np.ndarray, bounds: tuple[int, ...], threshold: float, per_level: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return point, class and score of the best pairs of each level, best first."""
     # numpy looks for the few true values of a flat array much faster than in two dimensions
     points, labels = np.divmod(np.flatnonzero(scores > threshold), scores.shape[1])
@@ -110,7 +126,9 @@ def _candidates(scores, bounds, threshold, per_level):
     return points[order], labels[order], confidence[order]
 
 
-def nms_per_class(xyxy, confidence, label, iou):
+def nms_per_class(
+    xyxy: np.ndarray, confidence: np.ndarray, label: np.ndarray, iou: float
+) -> np.ndarray:
     """Return the indices that survive greedy NMS within each class, best first.
 
     Args:
@@ -121,7 +139,8 @@ def nms_per_class(xyxy, confidence, label, iou):
     xywh[:, :2] -= xywh[:, :2].min()  # OpenCV parts the classes by offsets that need boxes >= 0
     # to OpenCV two boxes without area overlap wherever they lie, and whatever their classes
     np.maximum(xywh[:, 2:], THINNEST, out=xywh[:, 2:])
-    kept = cv2.dnn.NMSBoxesBatched(
+    nms: Any = cv2.dnn.NMSBoxesBatched  # OpenCV's stub says lists
+    kept = nms(
         xywh.astype(np.float64), confidence.astype(np.float32), label.astype(np.int32), 0.0, iou
     )
     return np.sort(np.asarray(kept, np.int64).reshape(-1))

@@ -1,6 +1,8 @@
 """The one result type: what was found in a picture."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -24,9 +26,9 @@ class Detections:
     xyxy: np.ndarray
     confidence: np.ndarray
     class_id: np.ndarray
-    class_names: tuple = field(default=(), repr=False)
+    class_names: Sequence[str] = field(default=(), repr=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.xyxy = np.asarray(self.xyxy, np.float32).reshape(-1, 4)
         self.confidence = np.asarray(self.confidence, np.float32).reshape(-1)
         self.class_id = np.asarray(self.class_id, np.int64).reshape(-1)
@@ -37,18 +39,18 @@ class Detections:
             )
 
     @classmethod
-    def empty(cls, class_names=()):
+    def empty(cls, class_names: Sequence[str] = ()) -> "Detections":
         return cls(np.zeros((0, 4)), np.zeros(0), np.zeros(0), class_names)
 
     @classmethod
-    def from_rows(cls, rows, class_names=()):
+    def from_rows(cls, rows: np.ndarray, class_names: Sequence[str] = ()) -> "Detections":
         """Make them of rows (N, 6): left, top, right, bottom, confidence, class."""
         return cls(rows[:, :4], rows[:, 4], rows[:, 5], class_names)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.confidence)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> "Detections":
         """Filter with a boolean mask, a slice, an index array or one index."""
         if isinstance(index, (int, np.integer)):
             index = [index]
@@ -56,12 +58,19 @@ class Detections:
             self.xyxy[index], self.confidence[index], self.class_id[index], self.class_names
         )
 
-    def name_of(self, class_id):
+    def name_of(self, class_id: int) -> str:
         """Return the class name of ``class_id``, or its number where names are unknown."""
         class_id = int(class_id)
         return self.class_names[class_id] if class_id < len(self.class_names) else str(class_id)
 
-    def to_json(self, source, width, height, frame=None, time_s=None):
+    def to_json(
+        self,
+        source: object,
+        width: int,
+        height: int,
+        frame: int | None = None,
+        time_s: float | None = None,
+    ) -> str:
         """Return one line of JSON for a picture (or a frame of a video).
 
         Args:
@@ -82,5 +91,4 @@ class Detections:
             )
         ]
         record = {"source": str(source), "frame": frame, "time_s": time_s}
-        record.update(width=int(width), height=int(height), detections=found)
-        return json_text(record)
+        return json_text(record | {"width": int(width), "height": int(height), "detections": found})

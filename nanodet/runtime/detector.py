@@ -1,13 +1,19 @@
 """`Detector`: a model file in, a function from pictures to detections out."""
 
 import os
+from typing import Any, cast
+
+import numpy as np
 
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.files.incoming import is_file
 from nanodet.files.inputs import absence
 from nanodet.runtime.decode import detections_of
+from nanodet.runtime.detections import Detections
 from nanodet.runtime.engines import PRECISIONS, Request, choices, load
-from nanodet.runtime.fit import FITS
+from nanodet.runtime.engines.backend import BoxesBackend
+from nanodet.runtime.fit import FITS, Placement
 from nanodet.runtime.forks import fork_count, keep_in_children
 from nanodet.runtime.options import (
     check_choice,
@@ -59,11 +65,21 @@ class Detector:
     """
 
     def __init__(
-        self, path, config=None, fit=None, size=None, threads=None,
-        score=None, nms_iou=None, per_level=None, per_picture=None, precision="fp32", engine=None,
-        class_agnostic_nms=None,
-    ):  # fmt: skip
-        limits = {
+        self,
+        path: StrPath,
+        config: Any = None,
+        fit: str | None = None,
+        size: tuple[int, int] | None = None,
+        threads: int | None = None,
+        score: float | None = None,
+        nms_iou: float | None = None,
+        per_level: int | None = None,
+        per_picture: int | None = None,
+        precision: str = "fp32",
+        engine: str | None = None,
+        class_agnostic_nms: bool | None = None,
+    ) -> None:
+        limits: dict[str, Any] = {
             "score": score, "nms_iou": nms_iou, "per_level": per_level, "per_picture": per_picture,
             "class_agnostic_nms": class_agnostic_nms,
         }  # fmt: skip
@@ -85,10 +101,10 @@ class Detector:
         self.spec = self._loaded_spec = self.backend.spec
         self.config = getattr(self.backend, "config", None)
         self.fit = fit or self.spec.fit
-        self.size = tuple(size or self.spec.input_size)
+        self.size = size or self.spec.input_size
         if self.fit == "letterbox" or not self.spec.any_size:
             check_input_size(self.size, "--size" if size else str(path))
-        changed = self.size != tuple(self.spec.input_size) or self.fit == "own"
+        changed = self.size != self.spec.input_size or self.fit == "own"
         if changed and not self.spec.any_size:
             width, height = self.spec.input_size
             raise NanodetError(
@@ -98,10 +114,10 @@ class Detector:
         self.thresholds = Thresholds.of(self.spec, **limits)
 
     @property
-    def class_names(self):
+    def class_names(self) -> tuple[str, ...]:
         return self.spec.class_names
 
-    def __call__(self, picture):
+    def __call__(self, picture: np.ndarray) -> Detections:
         """Find objects in one picture.
 
         Args:
@@ -113,15 +129,16 @@ class Detector:
         tensor, placement = self.preprocess(picture)
         return self.decode(self.run(tensor), placement, picture.shape)
 
-    def run(self, tensor):
+    def run(self, tensor: np.ndarray) -> np.ndarray:
         """Return the raw output of a tensor, see `nanodet.runtime.engines.backend.Backend.run`."""
         if self._forks != fork_count():
             self._reload()
         if self.spec.form == "boxes":
-            return self.backend.run(tensor, self.thresholds.score, self.thresholds.nms_iou)
+            backend = cast(BoxesBackend, self.backend)
+            return backend.run(tensor, self.thresholds.score, self.thresholds.nms_iou)
         return self.backend.run(tensor)
 
-    def _reload(self):
+    def _reload(self) -> None:
         """Load in this process what was loaded in one that forked or pickled it."""
         path = self._source[0]
         go_on = getattr(self.backend, "go_on", None)
@@ -134,19 +151,21 @@ class Detector:
             self.backend = backend
         self._forks = fork_count()
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"backend": None}
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._reload()
 
-    def preprocess(self, picture):
+    def preprocess(self, picture: np.ndarray) -> tuple[np.ndarray, Placement]:
         """Return the tensor (1, 3, H, W) and the `Placement` of a picture."""
         check_picture(picture)
         return network_input(picture, self.spec, self.fit, self.size)
 
-    def decode(self, output, placement, picture_shape):
+    def decode(
+        self, output: np.ndarray, placement: Placement, picture_shape: tuple[int, ...]
+    ) -> Detections:
         """Return the `Detections` of a raw output in pixels of the picture."""
         self.spec.check_output(output, placement.canvas, self.backend.path)
         if self.spec.form == "boxes":
@@ -154,7 +173,7 @@ class Detector:
         height, width = picture_shape[:2]
         return detections_of(output, self.spec, placement, (width, height), self.thresholds)
 
-    def _check_fixed(self):
+    def _check_fixed(self) -> None:
         """Raise `NanodetError` for a threshold that the graph of a model that ends in boxes fixes."""
         spec, wanted = self.spec, self.thresholds
         for name, fine in (
@@ -169,7 +188,7 @@ class Detector:
                 )
 
 
-def find_model(path):
+def find_model(path: StrPath) -> str:
     """Return the path of a model given by its path or its published name.
 
     Nothing is written, but for a published model that the cache lacks; what an export left that was

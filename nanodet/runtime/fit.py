@@ -5,10 +5,13 @@ Every fit is ``x_network = ratio * x_picture + shift`` per axis. Resampling is b
 as the training of the original NanoDet does it; ``cv2.resize`` samples half a pixel elsewhere.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+
+Size = tuple[int, int]  # width and height in pixels
 
 FITS = ("own", "letterbox", "stretch")
 ALIGNMENT = 32  # the largest stride: inputs are whole multiples of it
@@ -25,22 +28,22 @@ class Placement:
         canvas: (width, height) of the network's input, multiples of 32 for fit ``own``.
     """
 
-    ratio: tuple
-    shift: tuple
-    content: tuple
-    canvas: tuple
+    ratio: tuple[float, float]
+    shift: tuple[float, float]
+    content: Size
+    canvas: Size
 
     @property
-    def matrix(self):
+    def matrix(self) -> np.ndarray:
         """The 2 x 3 affine matrix from picture to network pixels."""
         (rx, ry), (tx, ty) = self.ratio, self.shift
         return np.array([[rx, 0, tx], [0, ry, ty]], np.float64)
 
-    def to_network(self, xyxy):
+    def to_network(self, xyxy: np.ndarray) -> np.ndarray:
         """Map boxes (N, 4) from picture pixels to network pixels."""
         return xyxy * np.array(2 * self.ratio) + np.array(2 * self.shift)
 
-    def to_picture(self, xyxy, picture_size):
+    def to_picture(self, xyxy: np.ndarray, picture_size: Size) -> np.ndarray:
         """Map boxes (N, 4) from network pixels to picture pixels, clipped to the picture.
 
         Args:
@@ -50,7 +53,7 @@ class Placement:
         return np.clip(boxes, 0, np.array(2 * tuple(picture_size))).astype(np.float32)
 
 
-def place(fit, picture_size, input_size):
+def place(fit: str, picture_size: Size, input_size: Size) -> Placement:
     """Return the `Placement` of a picture.
 
     Args:
@@ -63,9 +66,10 @@ def place(fit, picture_size, input_size):
     (w, h), (input_w, input_h) = picture_size, input_size
     if fit == "stretch":
         ratio = (input_w / w, input_h / h)
-        return Placement(ratio, (0.0, 0.0), tuple(input_size), round_up(input_size))
+        return Placement(ratio, (0.0, 0.0), (input_w, input_h), round_up(input_size))
     if fit == "letterbox":
-        return Placement(*_centred(picture_size, input_size), tuple(input_size), tuple(input_size))
+        size = input_w, input_h
+        return Placement(*_centred(picture_size, size), size, size)
     if fit == "own":
         r = min(input_w / w, input_h / h)
         content = (max(int(r * w), 1), max(int(r * h), 1))
@@ -74,24 +78,26 @@ def place(fit, picture_size, input_size):
     raise ValueError(f"fit must be one of {', '.join(FITS)}, not {fit!r}")
 
 
-def _centred(picture_size, box_size):
+def _centred(picture_size: Size, box_size: Size) -> tuple[tuple[float, float], tuple[float, float]]:
     """Return ratio and shift that put a picture as large as it fits into the middle of a box."""
     (w, h), (box_w, box_h) = picture_size, box_size
     r = min(box_w / w, box_h / h)
     return (r, r), ((box_w - r * w) / 2, (box_h - r * h) / 2)
 
 
-def nearest_aligned(sides):
+def nearest_aligned(sides: Iterable[float]) -> Size:
     """Return the nearest sizes that networks take, at least one step, in pixels."""
-    return tuple(max(round(side / ALIGNMENT), 1) * ALIGNMENT for side in sides)
+    width, height = (max(round(side / ALIGNMENT), 1) * ALIGNMENT for side in sides)
+    return width, height
 
 
-def round_up(size, multiple=ALIGNMENT):
+def round_up(size: Sequence[float], multiple: int = ALIGNMENT) -> Size:
     """Round (width, height) up to whole multiples of ``multiple``."""
-    return tuple(-(-int(side) // multiple) * multiple for side in size)
+    width, height = (-(-int(side) // multiple) * multiple for side in size)
+    return width, height
 
 
-def warp(picture, matrix, size):
+def warp(picture: np.ndarray, matrix: np.ndarray, size: Size) -> np.ndarray:
     """Resample ``picture`` bilinearly through ``matrix`` (2 x 3 or 3 x 3), black outside.
 
     Args:

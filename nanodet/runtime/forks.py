@@ -10,32 +10,35 @@ import ctypes
 import os
 import sys
 import weakref
+from typing import NoReturn
 
 from nanodet.errors import NanodetError
 
 _LIBRARIES = ("ncnn", "onnxruntime", "openvino", "torch")
-_count, _inherited, _owners = 0, frozenset(), weakref.WeakSet()
+_count = 0
+_inherited: frozenset[str] = frozenset()
+_owners: weakref.WeakSet[object] = weakref.WeakSet()
 _used = False  # whether there has been an owner, here or in a parent
 
 
-def fork_count():
+def fork_count() -> int:
     """Return a number that differs between a process and those that it forks."""
     return _count
 
 
-def is_inherited(library):
+def is_inherited(library: str) -> bool:
     """Tell whether a parent that forked this process had loaded a library, and may have used it."""
     return library in _inherited
 
 
-def keep_in_children(owner):
+def keep_in_children(owner: object) -> None:
     """See that an object with native parts is never destroyed in a process forked from this one."""
     global _used
     _used = True
     _owners.add(owner)
 
 
-def refuse_fork(what):
+def refuse_fork(what: str) -> NoReturn:
     """Raise `NanodetError` for something that cannot be used in a process forked since it was made."""
     raise NanodetError(
         f"{what} in a forked process: start processes with "
@@ -43,7 +46,7 @@ def refuse_fork(what):
     )
 
 
-def _after_fork():
+def _after_fork() -> None:
     global _count, _inherited
     _count += 1
     _inherited |= {name for name in _LIBRARIES if name in sys.modules}
@@ -54,7 +57,7 @@ def _after_fork():
         _skip_destructors()
 
 
-def _skip_destructors():
+def _skip_destructors() -> None:
     """Have this process end once Python has: after it come C++'s, of which some join lost threads.
 
     multiprocessing's processes end in this way; those of `os.fork` may end by `sys.exit`.

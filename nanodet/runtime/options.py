@@ -7,6 +7,8 @@ import math
 import numbers
 import operator
 import threading
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +22,7 @@ MOST_INPUT = 1 << 30  # bytes, of all of them
 MOST_BYTES = (1 << 31) - 1  # of a picture: OpenCV counts them in 32 bits
 
 
-def check_whole(name, value, low, high):
+def check_whole(name: str, value: Any, low: int, high: int) -> int:
     """Return ``value`` as int.
 
     Raises:
@@ -37,7 +39,7 @@ def check_whole(name, value, low, high):
     return whole
 
 
-def check_number(name, value, low, high):
+def check_number(name: str, value: Any, low: float, high: float) -> float:
     """Return ``value`` as float; see `check_whole`."""
     known = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if not known or not low <= value <= high:  # NaN is neither
@@ -45,13 +47,13 @@ def check_number(name, value, low, high):
     return float(value)
 
 
-def check_choice(name, value, known):
+def check_choice(name: str, value: object, known: Sequence[str]) -> None:
     """Raise `NanodetError` unless ``value`` is one of the texts that are ``known``."""
     if not isinstance(value, str) or value not in known:
         raise NanodetError(f"{name}: must be one of {', '.join(known)}, not {brief(value)}")
 
 
-def check_threads(threads):
+def check_threads(threads: Any) -> int | None:
     """Return a number of CPU threads, None where the engine may choose.
 
     Raises:
@@ -65,7 +67,7 @@ def check_threads(threads):
     return threads
 
 
-def _try_threads(count):
+def _try_threads(count: int) -> None:
     """Raise `NanodetError` unless ``count`` threads can run at once.
 
     An engine that cannot start its threads waits for ever (ONNX Runtime) or ends the process (OpenMP).
@@ -87,16 +89,16 @@ def _try_threads(count):
             thread.join()
 
 
-def check_size(size):
+def check_size(size: Any) -> tuple[int, int]:
     """Return (width, height) of a network's input in pixels as a tuple of two ints."""
     try:
         width, height = size
     except (TypeError, ValueError):
         raise NanodetError(f"size: must be (width, height), not {brief(size)}") from None
-    return tuple(check_whole("size", side, 1, LARGEST_SIDE) for side in (width, height))
+    return check_whole("size", width, 1, LARGEST_SIDE), check_whole("size", height, 1, LARGEST_SIDE)
 
 
-def check_batch(count, size, name):
+def check_batch(count: int, size: tuple[int, int], name: str) -> None:
     """Raise `NanodetError` unless a network of input (width, height) may take ``count`` pictures at once."""
     most = min(MOST_BATCH, MOST_INPUT // (3 * 4 * size[0] * size[1]))
     if count > most:
@@ -105,7 +107,7 @@ def check_batch(count, size, name):
         )
 
 
-def check_pixels(width, height, name):
+def check_pixels(width: int, height: int, name: object) -> None:
     """Raise `NanodetError` unless a picture of 3 bytes a pixel is one that OpenCV can work on."""
     if 3 * width * height > MOST_BYTES:
         most = math.isqrt(MOST_BYTES // 3)
@@ -115,7 +117,7 @@ def check_pixels(width, height, name):
         )
 
 
-def check_picture(picture, name="picture"):
+def check_picture(picture: Any, name: str = "picture") -> None:
     """Raise `NanodetError` unless ``picture`` is uint8 (H, W, 3) with pixels."""
     fine = isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.ndim == 3
     if not fine or picture.shape[2] != 3 or 0 in picture.shape:

@@ -1,14 +1,18 @@
 """From a picture to the tensor that the network takes."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import cv2
 import numpy as np
 
-from nanodet.runtime.fit import place, warp
+from nanodet.runtime.fit import Placement, Size, place, warp
+from nanodet.runtime.spec import Spec
 
 
-def normalise(planes, mean, std, out):
+def normalise(
+    planes: Sequence[np.ndarray], mean: Sequence[float], std: Sequence[float], out: np.ndarray
+) -> None:
     """Write ``(plane - mean) / std`` of each channel.
 
     Args:
@@ -22,13 +26,15 @@ def normalise(planes, mean, std, out):
 
 
 @lru_cache(maxsize=16)
-def _tables(mean, std):
+def _tables(mean: tuple[float, ...], std: tuple[float, ...]) -> np.ndarray:
     """Return what each grey level of each channel becomes, float32 (3, 256)."""
     mean, std = np.array([mean, std], np.float32)[..., None]
     return (np.arange(256, dtype=np.float32) - mean) / std
 
 
-def network_input(picture, spec, fit=None, input_size=None):
+def network_input(
+    picture: np.ndarray, spec: Spec, fit: str | None = None, input_size: Size | None = None
+) -> tuple[np.ndarray, Placement]:
     """Fit and normalise one picture as a `Spec` says, or with another fit and size.
 
     Args, returns: as `preprocess`.
@@ -37,7 +43,14 @@ def network_input(picture, spec, fit=None, input_size=None):
     return preprocess(picture, fit or spec.fit, size, spec.mean, spec.std, spec.colour_order)
 
 
-def preprocess(picture, fit, input_size, mean, std, colour_order="bgr"):
+def preprocess(
+    picture: np.ndarray,
+    fit: str,
+    input_size: Size,
+    mean: Sequence[float],
+    std: Sequence[float],
+    colour_order: str = "bgr",
+) -> tuple[np.ndarray, Placement]:
     """Fit and normalise one picture.
 
     Args:

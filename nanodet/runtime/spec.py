@@ -3,19 +3,23 @@
 import dataclasses
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.files.files import write_text
 from nanodet.files.inputs import SPEC, read_text
 from nanodet.files.json_keys import JsonKeys, parse_json
-from nanodet.runtime.fit import ALIGNMENT, FITS
+from nanodet.runtime.fit import ALIGNMENT, FITS, Size
 from nanodet.runtime.options import LARGEST_SIDE, MOST_BATCH
 from nanodet.runtime.thresholds import MOST_BOXES, Thresholds
 from nanodet.text.brief import brief
 from nanodet.text.names import LONGEST, is_short
 from nanodet.text.printable import json_text
+
+Shape = tuple[int | None, ...]  # None stands for a side that is not fixed
 
 # what a model gives, and the lowest format whose readers know of it; see docs/spec.md
 FORMS = {"distributions": 1, "boxes": 2}
@@ -50,13 +54,13 @@ class Spec(Thresholds):
         measured: what was measured on it, free form.
     """
 
-    class_names: tuple
-    input_size: tuple = (320, 320)
+    class_names: tuple[str, ...]
+    input_size: Size = (320, 320)
     fit: str = "letterbox"
     colour_order: str = "bgr"
-    mean: tuple = (103.53, 116.28, 123.675)
-    std: tuple = (57.375, 57.12, 58.395)
-    strides: tuple = field(kw_only=True)
+    mean: tuple[float, ...] = (103.53, 116.28, 123.675)
+    std: tuple[float, ...] = (57.375, 57.12, 58.395)
+    strides: tuple[int, ...] = field(kw_only=True)
     reg_max: int = field(kw_only=True)
     point_offset: float = field(kw_only=True)
     input_name: str = "data"
@@ -67,25 +71,25 @@ class Spec(Thresholds):
     model: str = "nanodet-m"
     batch: int = 1
     any_size: bool = False
-    files: dict = field(default_factory=dict)
-    source: dict = field(default_factory=dict)
-    measured: dict = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    source: dict[str, Any] = field(default_factory=dict)
+    measured: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def channels(self):
+    def channels(self) -> int:
         """Values per point: class scores, then four distributions of reg_max + 1."""
         return len(self.class_names) + 4 * (self.reg_max + 1)
 
-    def level_sizes(self, input_size):
+    def level_sizes(self, input_size: Size) -> list[Size]:
         """Return (columns, rows) of each level for a network input of (width, height)."""
         width, height = input_size
         return [(-(-width // s), -(-height // s)) for s in self.strides]
 
-    def point_count(self, input_size):
+    def point_count(self, input_size: Size) -> int:
         """Return the number of points over all levels for an input of (width, height)."""
         return sum(columns * rows for columns, rows in self.level_sizes(input_size))
 
-    def check_output_shape(self, shape, input_size, file):
+    def check_output_shape(self, shape: Shape, input_size: Size, file: object) -> None:
         """Raise `NanodetError` unless ``shape`` is that of the output this spec describes.
 
         Args:
@@ -94,7 +98,8 @@ class Spec(Thresholds):
             file: names the model in messages.
         """
         if self.form == "boxes":
-            expected, words = (None, 6), "boxes x 6 (xyxy, score, class)"
+            expected: Shape = (None, 6)
+            words = "boxes x 6 (xyxy, score, class)"
         else:
             expected = (self.point_count(input_size), self.channels)
             words = (
@@ -107,13 +112,13 @@ class Spec(Thresholds):
                 f"{input_size[0]} x {input_size[1]}"
             )
 
-    def check_output(self, output, input_size, file):
+    def check_output(self, output: np.ndarray, input_size: Size, file: object) -> None:
         """Raise `NanodetError` unless ``output`` has the shape this spec describes."""
         self.check_output_shape(output.shape, input_size, file)
         if not np.isfinite(output).all():
             raise NanodetError(f"{file}: its output holds values that are not finite numbers")
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON form (see docs/spec.md)."""
         width, height = (int(v) for v in self.input_size)
         number = 3 if self.class_agnostic_nms else FORMS[self.form]
@@ -144,12 +149,12 @@ class Spec(Thresholds):
             "measured": dict(self.measured),
         }  # fmt: skip
 
-    def save(self, path):
+    def save(self, path: StrPath) -> None:
         """Write the JSON form to ``path``, whole or not at all."""
         write_text(path, json_text(self.to_dict(), indent=1) + "\n")
 
     @classmethod
-    def from_dict(cls, mapping, file):
+    def from_dict(cls, mapping: object, file: object) -> "Spec":
         """Read the JSON form; ``file`` names it in messages.
 
         Raises:
@@ -198,7 +203,7 @@ class Spec(Thresholds):
         return spec
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: StrPath) -> "Spec":
         """Read the JSON file at ``path``."""
         try:
             text = read_text(path, SPEC)
@@ -207,11 +212,11 @@ class Spec(Thresholds):
         return cls.from_json(text, str(path))
 
     @classmethod
-    def from_json(cls, text, file):
+    def from_json(cls, text: str, file: object) -> "Spec":
         """Read the JSON form from a text; ``file`` names it in messages."""
         return cls.from_dict(parse_json(text, file, "this spec"), file)
 
-    def check(self, file):
+    def check(self, file: object) -> None:
         """Raise `NanodetError` for the first value that cannot work."""
         width, height = self.input_size
         rules = {
@@ -260,12 +265,13 @@ class Spec(Thresholds):
             if not fine:
                 raise NanodetError(f"{file}: {key}: {rule}")
 
-    def at_size(self, input_size):
+    def at_size(self, input_size: Size) -> "Spec":
         """Return a copy for another (width, height)."""
-        return dataclasses.replace(self, input_size=tuple(input_size))
+        width, height = input_size
+        return dataclasses.replace(self, input_size=(width, height))
 
 
-def check_input_size(size, name):
+def check_input_size(size: Size, name: object) -> None:
     """Raise `NanodetError` unless (width, height) are positive multiples of 32."""
     if min(size) < ALIGNMENT or any(side % ALIGNMENT for side in size):
         raise NanodetError(
@@ -273,13 +279,13 @@ def check_input_size(size, name):
         )
 
 
-def fits(shape, expected):
+def fits(shape: Shape, expected: Shape) -> bool:
     """Tell whether a shape is the expected one; None stands for any side, in both."""
     return len(shape) == len(expected) and all(
         None in (side, other) or side == other for side, other in zip(shape, expected, strict=True)
     )
 
 
-def format_shape(shape):
+def format_shape(shape: Shape) -> str:
     """Return a shape as text, such as ``2100 x 112``."""
     return " x ".join("any" if side is None else str(side) for side in shape) or "one number"

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable, Sequence
 
 from nanodet.errors import NanodetError
 from nanodet.text.brief import brief, brief_text
@@ -14,7 +15,7 @@ _ENDS = re.compile(r"^[\s_]+|(?<![\s_])[\s_]+$")
 _SEPARATORS = re.compile(r"(?<=[^\s_-])[\s_-]+(?=[^\s_-])")
 
 
-def levelled(name):
+def levelled(name: object) -> str:
     """Return what all spellings of a class name share.
 
     Case, blanks, ``_`` and ``-`` between words do not count: ``Traffic-Light``, ``traffic_light`` and
@@ -23,19 +24,21 @@ def levelled(name):
     text = unicodedata.normalize("NFKC", str(name)).casefold()
     text = _ENDS.sub("", unicodedata.normalize("NFKC", text))
 
-    def joint(match):
+    def joint(match: re.Match[str]) -> str:
         digits = text[match.start() - 1].isdigit() and text[match.end()].isdigit()
         return " " if digits else ""
 
     return _SEPARATORS.sub(joint, text)
 
 
-def is_numbering(names):
+def is_numbering(names: Sequence[object]) -> bool:
     """Tell whether the names are ``0``, ``1``, ... and so name nothing."""
     return [str(name) for name in names] == [str(n) for n in range(len(names))]
 
 
-def match_names(given, wanted, file, several=False):
+def match_names(
+    given: Sequence[str], wanted: Sequence[str], file: object, several: bool = False
+) -> list[int | None]:
     """Find names of one list in another; one of the same spelling is preferred.
 
     Args:
@@ -50,10 +53,11 @@ def match_names(given, wanted, file, several=False):
         NanodetError: a name that may be two, or two that may be one.
     """
     same = {name: n for n, name in enumerate(wanted)}
-    spelled = {}
+    spelled: dict[str, list[int]] = {}
     for n, name in enumerate(wanted):
         spelled.setdefault(levelled(name), []).append(n)
-    there, found, owner = set(given), [], {}
+    there, found = set(given), []
+    owner: dict[int | None, str] = {}
     for name in given:
         index = same.get(name)
         if index is None:
@@ -75,14 +79,14 @@ def match_names(given, wanted, file, several=False):
     return found
 
 
-def shortened(names, most=NAMES_SHOWN):
+def shortened(names: Iterable[object], most: int = NAMES_SHOWN) -> str:
     """Return the first names as text, with ``...`` where there are more."""
     names = list(names)
     first = ", ".join(map(brief_text, names[:most]))
     return first + (f", ... ({len(names)} in all)" if len(names) > most else "")
 
 
-def first_few(items, most=ITEMS_SHOWN, joint=", "):
+def first_few(items: Sequence[str], most: int = ITEMS_SHOWN, joint: str = ", ") -> str:
     """Return the first of some texts as one, and how many more there are."""
     more = len(items) - most
     if more <= 0:
@@ -90,12 +94,12 @@ def first_few(items, most=ITEMS_SHOWN, joint=", "):
     return f"{joint.join(items[:most])}{joint.rstrip(' ,')} and {more} more"
 
 
-def is_short(name):
+def is_short(name: str) -> bool:
     """Tell whether a class name is short enough to be told, written and drawn."""
     return len(name) <= LONGEST and len(name.encode("utf-8", "replace")) <= LONGEST
 
 
-def is_unicode(text):
+def is_unicode(text: str) -> bool:
     """Tell whether a text can be written as UTF-8: no half of a surrogate pair."""
     try:
         text.encode()

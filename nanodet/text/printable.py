@@ -1,5 +1,7 @@
 """Text of strangers on a terminal: names, server and device texts may hold what steers it."""
 
+from typing import TextIO
+
 _STEERING = (
     *(chr(code) for code in (*range(0x20), *range(0x7F, 0xA0))),  # C0, DEL, C1: ESC among them
     *"\u2028\u2029",  # ends of lines
@@ -11,7 +13,7 @@ for _table in (_ESCAPES, _JSON_ESCAPES):  # bytes that are no text
     _table.update((code, f"\\u{code:04x}") for code in range(0xD800, 0xE000))
 
 
-def printable(text):
+def printable(text: object) -> str:
     """Return ``text`` as one line that is only shown: what would steer a terminal becomes ``\\x1b``.
 
     Letters of all scripts and emoji stay as they are.
@@ -19,12 +21,12 @@ def printable(text):
     return str(text).translate(_ESCAPES)
 
 
-def say(*lines, file=None):
+def say(*lines: object, file: TextIO | None = None) -> None:
     """Print lines, each as `printable` has it."""
     print("\n".join(map(printable, lines)), file=file, flush=True)
 
 
-def json_text(value, indent=None):
+def json_text(value: object, indent: int | None = None) -> str:
     """Return ``value`` as JSON that can be shown: letters as they are, what steers escaped."""
     import json  # not needed to start a command
 

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from typing import TextIO
 
 from nanodet.text.printable import printable, say
 
@@ -18,7 +19,9 @@ class Progress:
         label: what is done with it, for runs that have more than one display.
     """
 
-    def __init__(self, total=None, unit="frame", shown=True, label=""):
+    def __init__(
+        self, total: int | None = None, unit: str = "frame", shown: bool = True, label: str = ""
+    ) -> None:
         self.done, self._total, self._unit, self._bar = 0, total, unit, None
         self._start, self._told, self._shown = time.monotonic(), 0, shown
         self._label = f"{label}: " if label else ""
@@ -30,7 +33,7 @@ class Progress:
                 return
             self._bar = tqdm(total=total, desc=label or None, unit=f" {unit}", dynamic_ncols=True)
 
-    def step(self):
+    def step(self) -> None:
         """Count one."""
         self.done += 1
         if self._bar is not None:
@@ -39,21 +42,21 @@ class Progress:
             self._tell()
             self._next = time.monotonic() + EVERY_S
 
-    def line(self, text, file=None):
+    def line(self, text: object, file: TextIO | None = None) -> None:
         """Print a line without tearing the bar; stdout unless ``file`` is given."""
         if self._bar is not None:
             self._bar.write(printable(text), file=file or sys.stdout)
         else:
             say(text, file=file)
 
-    def close(self):
+    def close(self) -> None:
         """End the bar, or a log that has begun with its last number."""
         if self._bar is not None:
             self._bar.close()
         elif 0 < self._told < self.done:
             self._tell()
 
-    def _tell(self):
+    def _tell(self) -> None:
         of = f" of {self._total}" if self._total and self.done <= self._total else ""
         rate = self.done / max(time.monotonic() - self._start, 1e-9)
         say(f"{self._label}{self.done}{of} {self._unit}s, {rate:.1f} a second", file=sys.stderr)

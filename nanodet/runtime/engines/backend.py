@@ -1,11 +1,12 @@
 """What every loaded model gives, and whether it is what its spec says."""
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.spec import Spec, fits, format_shape
+from nanodet.runtime.spec import Shape, Spec, fits, format_shape
 
 
 class Backend(Protocol):
@@ -34,7 +35,20 @@ class Backend(Protocol):
         ...
 
 
-def check_form(spec, file, inputs, outputs):
+class BoxesBackend(Backend, Protocol):
+    """A loaded model of the form ``boxes``, which takes thresholds; None takes the model's."""
+
+    def run(
+        self, tensor: np.ndarray, score: float | None = None, nms_iou: float | None = None
+    ) -> np.ndarray: ...
+
+
+def check_form(
+    spec: Spec,
+    file: object,
+    inputs: Mapping[str, Shape | None],
+    outputs: Mapping[str, Shape | None],
+) -> None:
     """Raise `NanodetError` unless inputs and outputs of a model are those that its spec says.
 
     Args:
@@ -54,26 +68,29 @@ def check_form(spec, file, inputs, outputs):
         )
     width, height = spec.input_size
     shape = inputs[spec.input_name]
-    expected = (spec.batch, 3, height, width)
+    expected: Shape = (spec.batch, 3, height, width)
     if shape is not None and not fits(shape, expected):
         raise NanodetError(
             f"{file}: its input is {format_shape(shape)}, but its spec says {format_shape(expected)}"
         )
     if spec.form == "boxes":
         for name, expected in zip(wanted, ((None, 4), (None,), (None,)), strict=True):
-            if outputs[name] is not None and not fits(outputs[name], expected):
+            shape = outputs[name]
+            if shape is not None and not fits(shape, expected):
                 raise NanodetError(
-                    f"{file}: its output {name} is {format_shape(outputs[name])}, but boxes are "
+                    f"{file}: its output {name} is {format_shape(shape)}, but boxes are "
                     "any x 4, their scores and labels any"
                 )
-    elif outputs[spec.output_name] is not None:
-        batch, *shape = outputs[spec.output_name] or (None,)  # one number has no batch
+        return
+    shape = outputs[spec.output_name]
+    if shape is not None:
+        batch, *sides = shape or (None,)  # one number has no batch
         if batch not in (spec.batch, None):
             raise NanodetError(f"{file}: its output has a batch of {batch}, not {spec.batch}")
-        spec.check_output_shape(tuple(shape), spec.input_size, file)
+        spec.check_output_shape(tuple(sides), spec.input_size, file)
 
 
-def check_rank(path, name, value, rank):
+def check_rank(path: object, name: str, value: Any, rank: int) -> None:
     """Raise `NanodetError` unless an output is an array of ``rank`` dimensions.
 
     What a file says of the shapes of its outputs need not be so, nor need it say anything.

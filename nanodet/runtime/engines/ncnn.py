@@ -1,14 +1,17 @@
 """Runs an exported ncnn model."""
 
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.files.files import sha256, text_name
 from nanodet.files.incoming import is_file, published, read_steadily
 from nanodet.files.inputs import PARAM, WEIGHTS, open_input
-from nanodet.ncnn_files.graph import Graph
+from nanodet.ncnn_files.graph import Graph, Layer
 from nanodet.ncnn_files.shapes import blob_shapes
 from nanodet.ncnn_files.weights import load_weights
 from nanodet.runtime.engines import PRECISIONS, Request, files_of, spec_file
@@ -31,12 +34,12 @@ def load(path: str | Path, request: Request) -> Backend:
     return NcnnBackend(path, request.threads, request.precision, request.strict)
 
 
-def describe(backend):
+def describe(backend: Any) -> tuple[str, dict[str, Any]]:
     """See `nanodet.runtime.engines`."""
     return describe_net(backend.net)
 
 
-def describe_net(net):
+def describe_net(net: Any) -> tuple[str, dict[str, Any]]:
     """Return ncnn's name and version, and the options of an ``ncnn.Net``."""
     import ncnn
 
@@ -60,7 +63,13 @@ class NcnnBackend:
         net: the loaded ``ncnn.Net``.
     """
 
-    def __init__(self, path, threads=None, precision="fp32", strict=True):
+    def __init__(
+        self,
+        path: StrPath,
+        threads: int | None = None,
+        precision: str = "fp32",
+        strict: bool = True,
+    ) -> None:
         self.path = str(path)
         import_ncnn(path)
         read_steadily(path, lambda: self._load(Path(path), threads, precision, strict))
@@ -86,7 +95,7 @@ class NcnnBackend:
         self._input_mat = import_ncnn(path).Mat if is_convolution(taker) else own_mat
         self.net = load_net(self.graph, path, weights, threads, precision)
 
-    def _check_size(self, size):
+    def _check_size(self, size: tuple[int, int]) -> None:
         """Work out whether the graph takes a (width, height): ncnn does not, and crashes."""
         if size in self._known_sizes:
             return
@@ -99,7 +108,7 @@ class NcnnBackend:
         check_form(self.spec.at_size(size), self.path, inputs, outputs)
         self._known_sizes.add(size)
 
-    def run(self, tensor):
+    def run(self, tensor: np.ndarray) -> np.ndarray:
         self._check_size(tensor.shape[:1:-1])
         extractor = self.net.create_extractor()
         # ncnn's Mat refers to this memory: it must live until extract is done
@@ -111,12 +120,12 @@ class NcnnBackend:
         return np.array(output, np.float32)
 
 
-def is_convolution(layer):
+def is_convolution(layer: Layer | None) -> bool:
     """Tell whether a layer, or None, makes memory of its own for what it gives."""
     return layer is not None and layer.kind in ("Convolution", "ConvolutionDepthWise")
 
 
-def own_mat(picture):
+def own_mat(picture: np.ndarray) -> Any:
     """Return a float32 (C, H, W) as an ``ncnn.Mat`` with memory of its own.
 
     ncnn's layers that work in place end the process where they are given other memory.
@@ -126,7 +135,7 @@ def own_mat(picture):
     return ncnn.Mat(np.ascontiguousarray(picture, np.float32)).clone()
 
 
-def import_ncnn(path):
+def import_ncnn(path: object) -> ModuleType:
     """Return the module ``ncnn``; raise `NanodetError` that names ``path`` where there is none."""
     try:
         import ncnn
@@ -135,7 +144,7 @@ def import_ncnn(path):
     return ncnn
 
 
-def check_model(param, weights):
+def check_model(param: StrPath, weights: StrPath) -> tuple[Graph, dict[str, Any]]:
     """Read both files of a model before ncnn does, which ends the process on many damaged ones.
 
     Returns:
@@ -148,7 +157,7 @@ def check_model(param, weights):
     return graph, load_weights(weights, graph, param)
 
 
-def check_graph(param, weights):
+def check_graph(param: StrPath, weights: StrPath) -> Graph:
     """Return the `Graph` of a ``.param`` that ncnn can run; see `check_model`."""
     ncnn = import_ncnn(param)
     graph = Graph.load(param)
@@ -161,7 +170,13 @@ def check_graph(param, weights):
     return graph
 
 
-def load_net(graph, param, weights, threads=None, precision="fp32"):
+def load_net(
+    graph: Graph,
+    param: StrPath,
+    weights: StrPath,
+    threads: int | None = None,
+    precision: str = "fp32",
+) -> Any:
     """Load two checked files into an ``ncnn.Net``; ``graph`` is what was read from ``param``."""
     ncnn = import_ncnn(param)
     net = ncnn.Net()
@@ -173,7 +188,7 @@ def load_net(graph, param, weights, threads=None, precision="fp32"):
     return net
 
 
-def set_options(net, threads=None, precision="fp32"):
+def set_options(net: Any, threads: int | None = None, precision: str = "fp32") -> None:
     """Set threads and precision of an ``ncnn.Net`` that has no model yet.
 
     Raises:
@@ -192,14 +207,14 @@ def set_options(net, threads=None, precision="fp32"):
     net.opt.use_bf16_storage = net.opt.use_bf16_packed = precision == "bf16"
 
 
-def has_fp16_arithmetic():
+def has_fp16_arithmetic() -> bool:
     """Tell whether ncnn can calculate in 16-bit floating point on this CPU (ARM from v8.2 on)."""
     import ncnn
 
     return bool(ncnn.cpu_support_arm_asimdhp())
 
 
-def check_files(param, weights, spec, spec_file):
+def check_files(param: Path, weights: Path, spec: Spec, spec_file: StrPath) -> None:
     """Raise `NanodetError` unless both files are those that ``spec`` describes, by SHA-256."""
     for file, kind in ((param, PARAM), (weights, WEIGHTS)):
         expected = spec.files.get(file.name)

@@ -1,17 +1,20 @@
 """Runs an exported ONNX model in ONNX Runtime."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.files.files import text_name
 from nanodet.files.incoming import is_file, published, read_steadily
 from nanodet.runtime.engines import Request, spec_file
 from nanodet.runtime.engines.backend import Backend, check_form, check_rank
 from nanodet.runtime.engines.onnx_check import check_onnx
 from nanodet.runtime.forks import keep_in_children
-from nanodet.runtime.spec import ONNX_METADATA_KEY, Spec
+from nanodet.runtime.spec import ONNX_METADATA_KEY, Shape, Spec
 
 # inputs that a model of the form ``boxes`` may have, float32 (), their defaults inside
 SCORE_INPUT, IOU_INPUT = "score_threshold", "iou_threshold"
@@ -22,7 +25,7 @@ def load(path: str | Path, request: Request) -> Backend:
     return OnnxBackend(path, request.threads, request.strict)
 
 
-def describe(backend):
+def describe(backend: Any) -> tuple[str, dict[str, Any]]:
     """See `nanodet.runtime.engines`."""
     import onnxruntime
 
@@ -39,7 +42,7 @@ class OnnxBackend:
         strict: whether to refuse an output that is not what the spec says.
     """
 
-    def __init__(self, path, threads=None, strict=True):
+    def __init__(self, path: StrPath, threads: int | None = None, strict: bool = True) -> None:
         try:
             import onnxruntime
         except ImportError:
@@ -78,7 +81,9 @@ class OnnxBackend:
         made = _shapes(outputs)
         check_form(self.spec, path, _shapes(inputs), made if strict else dict.fromkeys(made))
 
-    def run(self, tensor, score=None, nms_iou=None):
+    def run(
+        self, tensor: np.ndarray, score: float | None = None, nms_iou: float | None = None
+    ) -> np.ndarray:
         """See `nanodet.runtime.engines.backend.Backend`.
 
         Args:
@@ -96,7 +101,7 @@ class OnnxBackend:
         (output,) = self._run([spec.output_name], inputs)
         return np.ascontiguousarray(output[0])
 
-    def run_slots(self, tensor):
+    def run_slots(self, tensor: np.ndarray) -> np.ndarray:
         """Run a picture in every place of the batch, its mirror image beside it.
 
         Returns:
@@ -129,7 +134,7 @@ class OnnxBackend:
         return {name: np.array(value, np.float32) for name, value in changed.items()}
 
 
-def _shapes(nodes):
+def _shapes(nodes: Iterable[Any]) -> dict[str, Shape | None]:
     """Return name to shape; ONNX Runtime gives texts for sides that are not fixed."""
     return {
         node.name: tuple(side if isinstance(side, int) else None for side in node.shape) or None
@@ -137,5 +142,5 @@ def _shapes(nodes):
     }
 
 
-def _first_line(error):
+def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__

@@ -6,7 +6,11 @@ open whatever a stranger has named. The form of the file is Protocol Buffers':
 https://protobuf.dev/programming-guides/encoding, the numbers of the fields are those of onnx.proto3.
 """
 
+from collections.abc import Iterator
+from typing import Any
+
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.files.inputs import ONNX, read_bytes
 from nanodet.text.brief import LONGEST, brief
 
@@ -29,7 +33,7 @@ _MODEL = {
 }
 
 
-def check_onnx(path):
+def check_onnx(path: StrPath) -> None:
     """Raise `NanodetError` unless an ONNX file is one list of operations, with all its tensors.
 
     It takes milliseconds. Whether the operations are right is for the engine to say.
@@ -48,10 +52,10 @@ def check_onnx(path):
 class _Check:
     """Walks through the bytes of one file."""
 
-    def __init__(self, data, path):
+    def __init__(self, data: bytes, path: StrPath) -> None:
         self._data, self._path, self._left = data, path, _MOST_FIELDS
 
-    def check(self, at, end, message, node=""):
+    def check(self, at: int, end: int, message: dict[int, Any], node: str = "") -> None:
         """Look at the fields of a message that lies at ``at`` to ``end``."""
         if message is _NODE:
             node = f"operation {brief(self._op_type(at, end))} "
@@ -64,14 +68,14 @@ class _Check:
             elif inside is not None and kind == _BYTES:
                 self.check(begin, stop, inside, node)
 
-    def _op_type(self, at, end):
+    def _op_type(self, at: int, end: int) -> str:
         found = b""
         for number, kind, begin, stop in self._fields(at, end):
             if number == _OP_TYPE and kind == _BYTES:
                 found = self._data[begin : min(stop, begin + LONGEST)]
         return found.decode("utf-8", "replace")
 
-    def _fields(self, at, end):
+    def _fields(self, at: int, end: int) -> Iterator[tuple[int, int, int, int]]:
         """Yield (number, kind, begin, end) of the fields between two places."""
         while at < end:
             self._left -= 1
@@ -94,7 +98,7 @@ class _Check:
                 raise ValueError("a field is longer than what it lies in")
             yield key >> 3, kind, begin, at
 
-    def _varint(self, at, end):
+    def _varint(self, at: int, end: int) -> tuple[int, int]:
         """Return a number of 7 bits a byte, and where it ends."""
         value = 0
         for shift in range(0, 70, 7):

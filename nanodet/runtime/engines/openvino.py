@@ -1,16 +1,18 @@
 """Runs an exported ONNX model in OpenVINO, on the CPU."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.files.incoming import is_file, published, read_steadily
 from nanodet.runtime.engines import Request, spec_file
 from nanodet.runtime.engines.backend import Backend, check_form, check_rank
 from nanodet.runtime.engines.onnx_check import check_onnx
 from nanodet.runtime.forks import is_inherited, keep_in_children, refuse_fork
-from nanodet.runtime.spec import ONNX_METADATA_KEY, Spec
+from nanodet.runtime.spec import ONNX_METADATA_KEY, Shape, Spec
 
 
 def load(path: str | Path, request: Request) -> Backend:
@@ -18,7 +20,7 @@ def load(path: str | Path, request: Request) -> Backend:
     return OpenvinoBackend(path, request.threads, request.strict)
 
 
-def describe(backend):
+def describe(backend: Any) -> tuple[str, dict[str, Any]]:
     """See `nanodet.runtime.engines`."""
     import openvino
 
@@ -34,7 +36,7 @@ class OpenvinoBackend:
         strict: whether to refuse an output that is not what the spec says.
     """
 
-    def __init__(self, path, threads=None, strict=True):
+    def __init__(self, path: StrPath, threads: int | None = None, strict: bool = True) -> None:
         if is_inherited("openvino"):  # it may wait for ever, if the parent was just running it
             refuse_fork(f"{path}: OpenVINO cannot run")
         try:
@@ -44,10 +46,13 @@ class OpenvinoBackend:
         keep_in_children(self)
         self.path, self._core, self._strict = str(path), openvino.Core(), strict
         # by itself OpenVINO calculates in bfloat16 where the CPU has it: other numbers elsewhere
-        self.options = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+        self.options: dict[str, Any] = {
+            "INFERENCE_PRECISION_HINT": "f32",
+            "PERFORMANCE_HINT": "LATENCY",
+        }
         if threads:
             self.options["INFERENCE_NUM_THREADS"] = threads
-        self._compiled = {}
+        self._compiled: dict[tuple[int, ...], Any] = {}
         read_steadily(path, lambda: self._load(path))
         self._check_form(self.spec.input_size)
         self._request(self.spec.input_size)
@@ -102,7 +107,7 @@ class OpenvinoBackend:
             self._compiled[size] = compiled
         return self._compiled[size].create_infer_request()
 
-    def run(self, tensor):
+    def run(self, tensor: np.ndarray) -> np.ndarray:
         request = self._request(tensor.shape[:1:-1])
         try:
             output = request.infer({self.spec.input_name: np.ascontiguousarray(tensor, np.float32)})
@@ -113,12 +118,12 @@ class OpenvinoBackend:
         return np.array(made[0], np.float32)
 
 
-def _shape(partial):
+def _shape(partial: Any) -> Shape | None:
     if partial.rank.is_dynamic:
         return None
     return tuple(None if side.is_dynamic else side.get_length() for side in partial)
 
 
-def _line(error):
+def _line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1][:200] if lines else type(error).__name__
