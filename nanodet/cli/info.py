@@ -89,6 +89,7 @@ def _of_network(network, config, size, path):
     from nanodet.runtime.spec import check_input_size
 
     spec = spec_of(network, config)
+    spec.check_takes(size or spec.input_size, "--size")
     spec = spec.at_size(size or spec.input_size)
     check_input_size(spec.input_size, "--size" if size else f"{path}: data.val.input_size")
     lines = [

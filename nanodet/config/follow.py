@@ -1,5 +1,7 @@
 """What follows from other keys: filled in where a file leaves it out, refused where it differs."""
 
+from nanodet.config.fixed_size import follow_size
+
 # torch's
 WEIGHT_DECAY = {"SGD": 0.0, "Adam": 0.0, "AdamW": 0.01}
 
@@ -20,6 +22,7 @@ def fill(config, fail):
             fail,
         )  # fmt: skip
     check_section(config.model.arch, "model.arch", fail)
+    follow_size(config, fail)
     decay, optimizer = config.schedule.lr_schedule, config.schedule.optimizer
     if decay.name == "CosineAnnealingLR" and decay.T_max is None:
         decay.T_max = config.schedule.total_epochs

@@ -137,6 +137,11 @@ def export_spec(reference, size=None, fit=None, class_agnostic_nms=None):
     spec, checkpoint = reference.spec, reference.checkpoint
     if fit is not None and fit not in FITS:
         raise NanodetError(f"--fit: must be one of {', '.join(FITS)}, not {fit!r}")
+    if fit == "own" and not spec.any_size:
+        raise NanodetError(
+            "--fit: own gives images of many sizes, and this network takes one alone"
+        )
+    spec.check_takes(size or spec.input_size, "--size")
     source = {
         "checkpoint": Path(checkpoint.path).name,
         "sha256": sha256(checkpoint.path),
@@ -158,6 +163,5 @@ def export_spec(reference, size=None, fit=None, class_agnostic_nms=None):
         spec,
         input_size=tuple(size or spec.input_size),
         fit=fit or usual,
-        any_size=True,
         source=source,
     )

@@ -22,11 +22,16 @@ _LONGEST_SIDE = 16384  # pixels, as in the spec
 def write_raw(network, spec, path):
     """Write what torch's exporter makes of a network, batch 1, height and width left open.
 
+    They are those of the spec where the network takes no others.
+
     Args:
         network: a detector (`nanodet.model.detectors`) in eval mode.
         spec: names input and output.
         path: the ONNX file to write, weights inside.
     """
+    if not spec.any_size:
+        width, height = spec.input_size
+        return _export(network, spec, path, torch.zeros(1, 3, height, width), None)
     unit = torch.export.Dim("height", min=1, max=_LONGEST_SIDE // ALIGNMENT)
     other = torch.export.Dim("width", min=1, max=_LONGEST_SIDE // ALIGNMENT)
     # any small size will do, but a side of one unit would be taken for a constant
@@ -64,8 +69,9 @@ def _export(network, spec, path, example, sides):
 def simplify(source, path, spec):
     """Write the simplified form of the ONNX file ``source`` to ``path``, with the spec inside."""
     model = _simplified(source)
-    _name_sides(model.graph.input[0], ("1", "3", "height", "width"))
-    _name_sides(model.graph.output[0], ("1", "points", str(spec.channels)))
+    if spec.any_size:
+        _name_sides(model.graph.input[0], ("1", "3", "height", "width"))
+        _name_sides(model.graph.output[0], ("1", "points", str(spec.channels)))
     onnx.save(model, path)
     write_spec(path, spec)
 

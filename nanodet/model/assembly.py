@@ -6,6 +6,7 @@ from typing import Any
 from torch import nn
 
 from nanodet.config.follow import agree, check_section
+from nanodet.errors import NanodetError
 from nanodet.model.backbones import BACKBONES
 from nanodet.model.heads import HEADS
 from nanodet.model.necks import NECKS
@@ -51,7 +52,10 @@ def follow_parts(arch: Any, fail: Fail) -> nn.Module:
     given = list(backbone.channels)
     agree(arch.fpn, "in_channels", given, "fpn", f"the backbone gives {given}", fail)
     check_section(arch.fpn, "fpn", fail)
-    neck = on_meta(build_neck, arch.fpn, backbone)
+    try:
+        neck = on_meta(build_neck, arch.fpn, backbone)
+    except NanodetError as error:  # maps that this neck cannot join
+        fail("fpn", str(error))
     count = len(neck.strides)
     agree(arch.fpn, "num_outs", count, "fpn", f"{count} maps come out", fail)
     follow_head(arch.head, "head", neck.channels, neck.strides, fail)

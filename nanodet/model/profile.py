@@ -1,9 +1,9 @@
 """What a network costs: parameters and multiply-adds per stage.
 
-Counted in two ways. *Multiply-adds* are those of the convolutions alone: what the literature and
-torch's own counter (`torch.utils.flop_counter`) count; *FLOPs* are twice that. *With small layers*
-adds operations, per value that comes out: 2 for batch norm, 1 for an activation or a sum, 9 for the
-3 x 3 max pooling, 4 for bilinear interpolation. Each counts as a multiply-add, which is how the
+Counted in two ways. *Multiply-adds* are those of convolutions and matrix products alone: what the
+literature and torch's own counter (`torch.utils.flop_counter`) count; *FLOPs* are twice that. *With small
+layers* adds operations, per value that comes out: 2 for a norm, 1 for an activation, a sum or a product, 9
+for the 3 x 3 max pooling, 4 for bilinear interpolation. Each counts as a multiply-add, which is how the
 literature's 0.72 GFLOPs for NanoDet-m at 320 x 320 come about. Copies and shuffles cost nothing.
 """
 
@@ -15,8 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from nanodet.model.network import used_parameters
 
 CONVENTION = (
-    "Counted: multiply-adds of the convolutions; FLOPs = 2 x multiply-adds. "
-    '"With small layers" adds batch norm, activations, pooling, interpolation and sums, '
+    "Counted: multiply-adds of convolutions and matrix products; FLOPs = 2 x multiply-adds. "
+    '"With small layers" adds norms, activations, pooling, interpolation and sums, '
     "each operation as a multiply-add. Weights that a shipped model does not have are left out."
 )
 
@@ -36,7 +36,8 @@ def _per_value(operations):
 
 _ACTIVATIONS = (
     _aten.leaky_relu, _aten.leaky_relu_, _aten.relu, _aten.relu_, _aten.hardtanh, _aten.hardtanh_,
-    _aten.silu, _aten.silu_, _aten.hardswish, _aten.hardswish_,
+    _aten.silu, _aten.silu_, _aten.hardswish, _aten.hardswish_, _aten.gelu, _aten.elu, _aten.elu_,
+    _aten.sigmoid, _aten.hardsigmoid, _aten._softmax,
 )  # fmt: skip
 _SMALL = {
     _aten.native_batch_norm: _per_value(2),
@@ -44,7 +45,10 @@ _SMALL = {
     _aten._native_batch_norm_legit: _per_value(2),
     _aten.max_pool2d_with_indices: _per_value(9),
     _aten.upsample_bilinear2d: _per_value(4),
+    _aten.native_group_norm: _per_value(2),
+    _aten.native_layer_norm: _per_value(2),
     _aten.add: _per_value(1),
+    _aten.mul: _per_value(1),
     **dict.fromkeys(_ACTIVATIONS, _per_value(1)),
 }
 
@@ -56,7 +60,7 @@ class StageCost:
     Attributes:
         name: of the part.
         parameters: learnt values in use.
-        multiply_adds: of its convolutions.
+        multiply_adds: of its convolutions and matrix products.
         small: operations of everything else, one multiply-add each.
     """
 
@@ -92,9 +96,9 @@ def profile(network, input_size):
     stages = []
     for path, module in stage_modules(network):
         counted = counts.get(f"{type(network).__name__}.{path}", {})
-        convolved = counted.get(_aten.convolution, 0) // 2  # the counter counts two each
-        small = sum(n for op, n in counted.items() if op is not _aten.convolution)
-        stages.append(StageCost(path, parameter_count(module, network), convolved, small))
+        small = sum(n for op, n in counted.items() if op in _SMALL)
+        products = (sum(counted.values()) - small) // 2  # the counter counts two each
+        stages.append(StageCost(path, parameter_count(module, network), products, small))
     total = [
         sum(getattr(s, key) for s in stages) for key in ("parameters", "multiply_adds", "small")
     ]

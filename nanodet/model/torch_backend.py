@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from nanodet.config.fixed_size import fixed_size
 from nanodet.model.checkpoint import load_network
 from nanodet.runtime.engines import Request
 from nanodet.runtime.engines.backend import Backend
@@ -77,6 +78,6 @@ def spec_of(network, config):
         strides=tuple(head.strides),
         reg_max=head.code.reg_max,
         point_offset=head.point_offset,
-        any_size=True,
+        any_size=fixed_size(config.model.arch) is None,
         **asdict(Thresholds.of(config.evaluator, score=Thresholds.score)),
     )

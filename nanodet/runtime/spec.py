@@ -89,6 +89,16 @@ class Spec(Thresholds):
         """Return the number of points over all levels for an input of (width, height)."""
         return sum(columns * rows for columns, rows in self.level_sizes(input_size))
 
+    def check_takes(self, size: Size, key: str) -> None:
+        """Raise `NanodetError` where a model of one size alone is to take another (width, height).
+
+        Args:
+            key: what asks for it, for messages.
+        """
+        if not self.any_size and tuple(size) != tuple(self.input_size):
+            width, height = self.input_size
+            raise NanodetError(f"{key}: the model takes {width}x{height} alone")
+
     def check_output_shape(self, shape: Shape, input_size: Size, file: object) -> None:
         """Raise `NanodetError` unless ``shape`` is that of the output this spec describes.
 

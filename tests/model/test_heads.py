@@ -1,5 +1,7 @@
 """The heads: order of what they give, their first scores, and what each output row is."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -105,6 +107,19 @@ def test_all_parameters_learn_but_the_unused(name, settings):
 def test_a_head_is_built_without_memory(name, settings):
     head = on_meta(lambda: build(name, **settings))
     assert all(tensor.is_meta for tensor in head.state_dict().values())
+
+
+def test_the_factors_of_levels_are_folded_into_convolutions():
+    head = build("GFLHead", **GROUPS).eval()
+    given = maps()
+    with torch.no_grad():
+        for i, scale in enumerate(head.scales):
+            scale.scale.fill_(0.5 + i)
+        before = head(given)
+        folded = copy.deepcopy(head).deployed()
+        torch.testing.assert_close(folded(given), before)
+        assert (head(given) == before).all()
+    assert all(isinstance(layer, nn.Conv2d) for layer in folded.scales)
 
 
 def test_points_sit_where_the_original_puts_them():

@@ -1,5 +1,6 @@
 """The auxiliary head of NanoDet-Plus: two towers and outputs that all levels share."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -80,6 +81,16 @@ class SimpleConvHead(PointHead):
         for conv in self.reg_convs:
             edges = conv(edges)
         return torch.cat((self.gfl_cls(classes), self.scales[i](self.gfl_reg(edges))), dim=1)
+
+    def deployed(self) -> "SimpleConvHead":
+        """Return the head, changed: each level has a convolution of its own that holds its factor."""
+        scaled = nn.ModuleList(copy.deepcopy(self.gfl_reg) for _ in self.scales)
+        with torch.no_grad():
+            for conv, factor in zip(scaled, self.scales, strict=True):
+                conv.weight *= factor.scale
+                conv.bias *= factor.scale
+        self.gfl_reg, self.scales = nn.Identity(), scaled
+        return self
 
 
 def build(section: SimpleConvHeadSection, channels: int, strides: Sequence[int]) -> SimpleConvHead:

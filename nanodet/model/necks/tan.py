@@ -22,8 +22,8 @@ class TanSection(NeckSection):
     out_channels: int = key(128, "channels of the maps that come out", 1, 4096)
     feature_hw: list[int] = key(
         lambda: [20, 20],
-        "height and width of the middle map: the network takes images of this times the map's stride "
-        "alone, [20, 20] is 320 x 320",
+        "height and width of the middle map, even: the network takes images of this times the map's "
+        "stride alone, [20, 20] is 320 x 320",
         1, 1024,
     )  # fmt: skip
     num_heads: int = key(8, "attention heads", 1, 1024)
@@ -36,9 +36,19 @@ class TanSection(NeckSection):
 
     def check(self, fail: Fail) -> None:
         if len(self.feature_hw) != 2:
-            fail("feature_hw", f"{self.feature_hw}: must be [height, width]")
+            fail("feature_hw", f"must be [height, width], not {self.feature_hw}")
+        if any(side % 2 for side in self.feature_hw):
+            fail(
+                "feature_hw",
+                f"must be even, not {self.feature_hw}: the coarsest map is half as large",
+            )
         if self.out_channels % self.num_heads:
             fail("num_heads", f"{self.num_heads} do not divide out_channels, {self.out_channels}")
+
+    def input_size(self, strides: Sequence[int]) -> tuple[int, int]:
+        """Return the (width, height) of the only images that the network takes."""
+        height, width = self.feature_hw
+        return width * strides[1], height * strides[1]
 
 
 class Attention(nn.Module):
