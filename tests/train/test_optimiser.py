@@ -1,5 +1,7 @@
 """Learning rates and parameter groups."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -95,3 +97,17 @@ def test_the_average_follows_the_weights():
     torch.testing.assert_close(average.backbone[1].running_mean, torch.full((4,), 0.2))
     assert average.backbone[1].num_batches_tracked == 7
     assert not any(p.requires_grad for p in average.parameters())
+
+
+def test_the_average_is_that_of_the_originals_recipe():
+    """Its ExpMovingAverager takes decay exp(-(1 + i) / 2000) + 1 - decay of the new weights."""
+    network = Net().double()
+    average = averaged_copy(network)
+    expected = average.head.weight.clone()
+    for i in range(5):
+        with torch.no_grad():
+            network.head.weight += torch.randn_like(network.head.weight)
+        new = 0.9998 * math.exp(-(1 + i) / 2000) + (1 - 0.9998)
+        expected = expected * (1 - new) + network.head.weight.detach() * new
+        update_average(average, network, step=i + 1, decay=0.9998)
+    torch.testing.assert_close(average.head.weight, expected, rtol=1e-12, atol=1e-12)
