@@ -84,7 +84,7 @@ class Turns(pl.Callback):
         optimiser = trainer.optimizers[0]
         start = time.perf_counter()
         for _ in range(self.steps):
-            outputs = module.training_outputs(images)
+            outputs = module.model.training_outputs(images, module.current_epoch)
             loss = sum(module.objective(outputs, ground_truths(batch), size).values())
             optimiser.zero_grad()
             loss.backward()

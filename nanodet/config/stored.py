@@ -9,8 +9,9 @@ from nanodet.config.schema import Config
 FORMAT = 2  # 1: norm_cfg, and the neck's activation, were accepted and had no effect
 # what made a network, and neither shapes nor evaluates it
 _PAST = (
-    "data.train", "device", "grad_clip", "log", "model.arch.head.ignore_iof_thr",
-    "model.weight_averager", "schedule", "seed",
+    "data.train", "device", "grad_clip", "log", "model.arch.head.assigner_cfg",
+    "model.arch.head.ignore_iof_thr", "model.arch.head.loss", "model.weight_averager", "schedule",
+    "seed",
 )  # fmt: skip
 
 
@@ -26,8 +27,11 @@ def config_of_checkpoint(mapping, version, file):
     Raises:
         NanodetError: no config, or one of a network that cannot be built.
     """
-    if version is None and isinstance(mapping, dict):
-        mapping = _as_followed(mapping)
+    if isinstance(mapping, dict):
+        mapping = copy.deepcopy(mapping)
+        if version is None:
+            _leave_unfollowed(mapping)
+        _leave_strangers(mapping)
     fail = failing(file)
 
     def fail_unless_past(key, why):
@@ -39,15 +43,33 @@ def config_of_checkpoint(mapping, version, file):
     return config
 
 
-def _as_followed(mapping):
-    mapping = copy.deepcopy(mapping)
+def _leave_unfollowed(mapping):
+    """Drop the keys that the first format did not follow."""
     for part in ("fpn", "head"):
-        section = mapping
-        for name in ("model", "arch", part):
-            section = section.get(name) if isinstance(section, dict) else None
-        if not isinstance(section, dict):
-            continue
+        section = _section(mapping, "model", "arch", part)
         section.pop("norm_cfg", None)
         if part == "fpn":
             section.pop("activation", None)
-    return mapping
+
+
+def _leave_strangers(mapping):
+    """Drop an assigner and losses that are not built in: the script of the training had its own."""
+    from nanodet.learn.assigners import ASSIGNERS  # needs torch
+    from nanodet.learn.losses import BOX_LOSSES, EDGE_LOSSES, SCORE_LOSSES
+
+    head = _section(mapping, "model", "arch", "head")
+    loss = _section(head, "loss")
+    for section, key, table in (
+        (head, "assigner_cfg", ASSIGNERS), (loss, "loss_qfl", SCORE_LOSSES),
+        (loss, "loss_dfl", EDGE_LOSSES), (loss, "loss_bbox", BOX_LOSSES),
+    ):  # fmt: skip
+        name = _section(section, key).get("name")
+        if isinstance(name, str) and name not in table:
+            del section[key]
+
+
+def _section(mapping, *names):
+    """Return the mapping below ``names``, or an empty one."""
+    for name in names:
+        mapping = mapping.get(name) if isinstance(mapping, dict) else None
+    return mapping if isinstance(mapping, dict) else {}

@@ -150,7 +150,7 @@ def explain(module, batch, losses, records):
         )
     if not not_finite(module.model.state_dict()):
         size = (images.shape[3], images.shape[2])
-        outputs = module.training_outputs(images)
+        outputs = module.model.training_outputs(images, module.current_epoch)
         if not not_finite(outputs):
             for i, truth in enumerate(ground_truths(batch)):
                 one = {name: output[i : i + 1] for name, output in outputs.items()}

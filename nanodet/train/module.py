@@ -8,7 +8,7 @@ from torch import distributed
 
 from nanodet.data.loader import normalise_batch
 from nanodet.evaluate.coco_metrics import evaluate_detections
-from nanodet.learn.objective import MAIN, build_objective
+from nanodet.learn.objective import build_objective
 from nanodet.learn.targets import GroundTruth
 from nanodet.model.checkpoint import KEY, carried
 from nanodet.model.torch_backend import scores_and_bins, spec_of
@@ -80,13 +80,8 @@ class TrainingModule(pl.LightningModule):
         section = self.config.data.train
         images = normalise_batch(batch.images, batch.contents, *section.pipeline.normalize)
         size = (images.shape[3], images.shape[2])
-        return self.objective(self.training_outputs(images), ground_truths(batch), size, alone)
-
-    def training_outputs(self, images):
-        """Return what the network gives to learn from, name to logits."""
-        if hasattr(self.model, "training_outputs"):
-            return self.model.training_outputs(images, self.current_epoch)
-        return {MAIN: self.model(images)}
+        outputs = self.model.training_outputs(images, self.current_epoch)
+        return self.objective(outputs, ground_truths(batch), size, alone)
 
     def optimizer_step(self, *args, **kwargs):
         super().optimizer_step(*args, **kwargs)

@@ -19,7 +19,7 @@ INSIDE = 0.01  # pixels from the edges of a box that still count as outside
 
 @dataclass
 class Section:
-    name: str = key("ATSS", "the assigner", ours=True)
+    name: str = key("ATSS", "positives by geometry", ours=True)
     topk: int = key(TOPK, "candidates of a box on each level", 1, 1000)
     octave_base_scale: int = key(CELL, "side of a point's cell in strides", 1, 1024, ours=True)
     ignore_iof_thr: float = key(IGNORE, f"a point whose cell {THRESHOLD_TEXT}", -1, 1)

@@ -21,7 +21,7 @@ EPS = 1e-7  # added to the IoU before its logarithm
 
 @dataclass
 class Section:
-    name: str = key("DSLA", "the assigner", ours=True)
+    name: str = key("DSLA", "positives by how well predictions fit", ours=True)
     topk: int = key(TOPK, "predictions of a box whose IoUs sum to its number of points", 1, 1000)
     iou_factor: float = key(
         IOU_FACTOR, "weight of -log IoU in the cost, beside the class's", 0, MUCH

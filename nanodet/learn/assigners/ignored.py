@@ -6,8 +6,8 @@ from nanodet.learn.iou import pairwise_iou
 from nanodet.learn.points import inside
 
 THRESHOLD_TEXT = (
-    "that lies in an ignored region (crowd, difficult) by more than this part teaches nothing; -1: "
-    "such regions are background, the original's default"
+    "lies in an ignored region (crowd, difficult) by more than this part teaches nothing; -1: such "
+    "regions are background, the original's default"
 )
 
 

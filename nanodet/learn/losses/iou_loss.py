@@ -11,7 +11,7 @@ from nanodet.model.part import Part
 
 @dataclass
 class Section:
-    name: str = key("IoULoss", "the loss of the boxes")
+    name: str = key("IoULoss", "the loss of the boxes: -ln IoU")
     loss_weight: float = key(2.0, "its factor in the sum of the losses", 0, MUCH)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nanodet.config.follow import check_section
-from nanodet.config.keys import REQUIRED, default_of, key, part
+from nanodet.config.keys import REQUIRED, default_of, key, part, sections
 from nanodet.model.blocks import ACTIVATIONS, CONVOLUTIONS, convolutions
 from nanodet.model.box_codes.general import General
 from nanodet.model.norms import Norm, check_norm
@@ -51,11 +51,17 @@ class HeadSection:
         depthwise = getattr(self, "conv_type", None) == "DWConv" and given is not None
         channels = (self.feat_channels, given) if depthwise else (self.feat_channels,)
         check_norm(self.norm_cfg, fail, *channels)
+        for below, _, value in sections(self):
+            check_section(value, below, fail)
 
     def refuse_without_effect(self, fail: Fail) -> None:
         for name in ("activation", "norm_cfg") if self.stacked_convs == 0 else ():
-            if getattr(self, name) != default_of(type(self).__dataclass_fields__[name]):
+            if self.differs(name):
                 fail(name, "belongs to convolutions, and stacked_convs is 0: remove it")
+
+    def differs(self, name: str) -> bool:
+        """Return whether the key ``name`` has another value than its default."""
+        return getattr(self, name) != default_of(type(self).__dataclass_fields__[name])
 
 
 @dataclass
@@ -86,14 +92,17 @@ class AtssSection(HeadSection):
         -1, 1,
     )  # fmt: skip
     assigner_cfg: Any = part(
-        ASSIGNERS, None, "what chooses the positives; ATSS with the keys above where left out"
+        ASSIGNERS,
+        None,
+        "what chooses the positives; ATSS with octave_base_scale and ignore_iof_thr where left out",
     )
     loss: Losses = key(Losses, "the losses")
 
-    def check(self, fail: Fail) -> None:
-        super().check(fail)
-        if self.assigner_cfg is not None:
-            check_section(self.assigner_cfg, "assigner_cfg", fail)
+    def refuse_without_effect(self, fail: Fail) -> None:
+        super().refuse_without_effect(fail)
+        for name in ("octave_base_scale", "ignore_iof_thr") if self.assigner_cfg else ():
+            if self.differs(name):
+                fail(name, "assigner_cfg chooses the positives and does not read it: remove it")
 
 
 class PointHead(nn.Module):
