@@ -76,7 +76,7 @@ class ConvNorm(nn.Sequential):
         stride: int = 1,
     ):
         conv = nn.Conv2d(channels_in, channels_out, kernel, stride, kernel // 2, bias=norm is None)
-        layers = OrderedDict(conv=conv)
+        layers: OrderedDict[str, nn.Module] = OrderedDict(conv=conv)
         if norm is not None:
             layers[norm.type.lower()] = normalisation(channels_out, norm)
         if act is not None:

@@ -49,7 +49,7 @@ def normalisation(channels: int, section: Any) -> nn.Module:
     if section is None:
         return nn.Identity()
     if section.type == "BN":
-        norm = nn.BatchNorm2d(channels, section.eps, section.momentum)
+        norm: nn.Module = nn.BatchNorm2d(channels, section.eps, section.momentum)
     else:
         norm = nn.GroupNorm(section.groups, channels, section.eps)
     return norm.requires_grad_(section.requires_grad)

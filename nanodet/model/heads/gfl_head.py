@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nanodet.config.keys import key, unread
-from nanodet.model.heads.points import AtssSection, BinValues
+from nanodet.model.heads.points import AtssSection, BinValues, filled
 from nanodet.model.heads.simple_conv_head import SimpleConvHead
 from nanodet.model.norms import Norm
 from nanodet.model.part import Part
@@ -37,7 +37,7 @@ class GFLHead(SimpleConvHead):
 
 def build(section: GflHeadSection, channels: int, strides: Sequence[int]) -> GFLHead:
     return GFLHead(
-        section.num_classes,
+        filled(section.num_classes),
         channels,
         strides,
         section.feat_channels,

@@ -9,7 +9,14 @@ from torch import Tensor, nn
 
 from nanodet.config.keys import key, unread
 from nanodet.model.blocks import CONVOLUTIONS
-from nanodet.model.heads.points import AtssSection, BinValues, PointHead, start_outputs, tower
+from nanodet.model.heads.points import (
+    AtssSection,
+    BinValues,
+    PointHead,
+    filled,
+    start_outputs,
+    tower,
+)
 from nanodet.model.norms import Norm
 from nanodet.model.part import Part
 
@@ -57,13 +64,13 @@ class NanoDetHead(PointHead):
         share_cls_reg: bool,
         reg_max: int,
         conv_type: str,
-        norm: Norm,
+        norm: Norm | None,
         act: str,
     ):
         super().__init__(num_classes, strides, reg_max)
         self.share_cls_reg = share_cls_reg
 
-        def towers():
+        def towers() -> nn.ModuleList:
             return nn.ModuleList(
                 tower(conv_type, stacked_convs, channels_in, channels, 3, norm, act)
                 for _ in strides
@@ -92,20 +99,15 @@ class NanoDetHead(PointHead):
             }
 
     def level(self, i: int, x: Tensor) -> Tensor:
-        classes = x
-        for conv in self.cls_convs[i]:
-            classes = conv(classes)
+        classes = self.gfl_cls[i](self.cls_convs[i](x))
         if self.share_cls_reg:
-            return self.gfl_cls[i](classes)
-        edges = x
-        for conv in self.reg_convs[i]:
-            edges = conv(edges)
-        return torch.cat((self.gfl_cls[i](classes), self.gfl_reg[i](edges)), dim=1)
+            return classes  # and edges
+        return torch.cat((classes, self.gfl_reg[i](self.reg_convs[i](x))), dim=1)
 
 
 def build(section: NanoDetHeadSection, channels: int, strides: Sequence[int]) -> NanoDetHead:
     return NanoDetHead(
-        section.num_classes,
+        filled(section.num_classes),
         channels,
         strides,
         section.feat_channels,

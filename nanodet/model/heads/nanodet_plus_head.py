@@ -14,8 +14,9 @@ from nanodet.model.heads.points import (
     HeadSection,
     Losses,
     PointHead,
+    filled,
+    start,
     start_outputs,
-    start_towers,
     tower,
 )
 from nanodet.model.norms import Norm
@@ -28,6 +29,7 @@ class NanoDetPlusHeadSection(HeadSection):
         "NanoDetPlusHead", "a tower and outputs of its own for each level",
         known=("NanoDetPlusHead",),
     )  # fmt: skip
+    reg_max: int = key(7, "edges are distributions over 0 to this many strides", 1, 256)
     kernel_size: int = key(5, "side of the towers' kernels", 1, 31)
     conv_type: str = key(
         "DWConv", "plain or depthwise separable convolutions", known=tuple(CONVOLUTIONS)
@@ -65,7 +67,7 @@ class NanoDetPlusHead(PointHead):
         kernel: int,
         reg_max: int,
         conv_type: str,
-        norm: Norm,
+        norm: Norm | None,
         act: str,
     ):
         super().__init__(num_classes, strides, reg_max)
@@ -79,20 +81,18 @@ class NanoDetPlusHead(PointHead):
         self.output_layers = {
             f"gfl_cls.{i}": ("classes", "edges") for i in range(len(self.strides))
         }
-        start_towers(self.cls_convs)
+        start(self.cls_convs)
         start_outputs(self.gfl_cls, num_classes)
 
     def level(self, i: int, x: Tensor) -> Tensor:
-        for conv in self.cls_convs[i]:
-            x = conv(x)
-        return self.gfl_cls[i](x)
+        return self.gfl_cls[i](self.cls_convs[i](x))
 
 
 def build(
     section: NanoDetPlusHeadSection, channels: int, strides: Sequence[int]
 ) -> NanoDetPlusHead:
     return NanoDetPlusHead(
-        section.num_classes,
+        filled(section.num_classes),
         channels,
         strides,
         section.feat_channels,

@@ -36,7 +36,6 @@ class HeadSection:
     strides: list[int] | None = key(
         None, "pixels between points, a level each; follows from the neck where left out"
     )
-    reg_max: int = key(7, "edges are distributions over 0 to this many strides", 1, 256)
     norm_cfg: Norm | None = key(lambda: Norm(type="BN"), "norm of the towers")
     activation: str = key(
         "LeakyReLU", "behind the convolutions of the towers", known=tuple(ACTIVATIONS)
@@ -146,26 +145,39 @@ class BinValues(nn.Module):
 
 
 def tower(
-    conv_type: str, count: int, channels_in: int, channels: int, kernel: int, norm: Any, act: str
-) -> nn.ModuleList:
+    conv_type: str,
+    count: int,
+    channels_in: int,
+    channels: int,
+    kernel: int,
+    norm: Norm | None,
+    act: str,
+) -> nn.Sequential:
     """Return ``count`` convolutions in a row, of the kind that ``conv_type`` names."""
     kind = CONVOLUTIONS[conv_type]
-    return nn.ModuleList(
-        kind(channels if i else channels_in, channels, kernel, norm, act) for i in range(count)
+    return nn.Sequential(
+        *(kind(channels if i else channels_in, channels, kernel, norm, act) for i in range(count))
     )
 
 
-def start_outputs(convs: Sequence[nn.Conv2d], num_classes: int = 0):
-    """Initialise output convolutions: the first ``num_classes`` rows at `PRIOR`, the edges uniform."""
-    for conv in convs:
-        nn.init.normal_(conv.weight, std=0.01)
-        nn.init.zeros_(conv.bias)
-        nn.init.constant_(conv.bias[:num_classes], -math.log((1 - PRIOR) / PRIOR))
-
-
-def start_towers(*modules: nn.Module):
-    """Initialise the convolutions of towers as NanoDet-Plus's and GFL's recipes do."""
+def start(*modules: nn.Module) -> None:
+    """Initialise the convolutions inside modules as the original does: near zero."""
     for conv in convolutions(modules):
         nn.init.normal_(conv.weight, std=0.01)
         if conv.bias is not None:
             nn.init.zeros_(conv.bias)
+
+
+def start_outputs(module: nn.Module, num_classes: int = 0) -> None:
+    """Initialise output convolutions: the first ``num_classes`` rows at `PRIOR`, the edges uniform."""
+    start(module)
+    for conv in convolutions([module]):
+        if conv.bias is not None:
+            nn.init.constant_(conv.bias[:num_classes], -math.log((1 - PRIOR) / PRIOR))
+
+
+def filled(value: int | None) -> int:
+    """Return the value of a key that a config fills in where it is left out."""
+    if value is None:
+        raise ValueError("a key that follows from another is not filled in")
+    return value

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nanodet.config.keys import key, unread
-from nanodet.model.heads.points import HeadSection, PointHead, start_outputs, start_towers, tower
+from nanodet.model.heads.points import HeadSection, PointHead, filled, start, start_outputs, tower
 from nanodet.model.norms import Norm
 from nanodet.model.part import Part
 
@@ -32,7 +32,7 @@ class SimpleConvHeadSection(HeadSection):
 class Scale(nn.Module):
     """A factor that is learned."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.scale = nn.Parameter(torch.tensor(1.0))
 
@@ -61,46 +61,42 @@ class SimpleConvHead(PointHead):
         channels: int,
         stacked_convs: int,
         reg_max: int,
-        norm: Norm,
+        norm: Norm | None,
         act: str,
     ):
         super().__init__(num_classes, strides, reg_max)
         self.cls_convs = tower("Conv", stacked_convs, channels_in, channels, 3, norm, act)
         self.reg_convs = tower("Conv", stacked_convs, channels_in, channels, 3, norm, act)
         self.gfl_cls = nn.Conv2d(channels, num_classes, 3, padding=1)
-        self.gfl_reg = nn.Conv2d(channels, self.code.channels, 3, padding=1)
+        self.gfl_reg: nn.Module = nn.Conv2d(channels, self.code.channels, 3, padding=1)
         self.scales = nn.ModuleList(Scale() for _ in strides)
-        start_towers(self.cls_convs, self.reg_convs)
-        start_outputs([self.gfl_cls], num_classes)
-        start_outputs([self.gfl_reg])
+        start(self.cls_convs, self.reg_convs)
+        start_outputs(self.gfl_cls, num_classes)
+        start_outputs(self.gfl_reg)
 
     def level(self, i: int, x: Tensor) -> Tensor:
-        classes = edges = x
-        for conv in self.cls_convs:
-            classes = conv(classes)
-        for conv in self.reg_convs:
-            edges = conv(edges)
-        return torch.cat((self.gfl_cls(classes), self.scales[i](self.gfl_reg(edges))), dim=1)
+        edges = self.scales[i](self.gfl_reg(self.reg_convs(x)))
+        return torch.cat((self.gfl_cls(self.cls_convs(x)), edges), dim=1)
 
     def deployed(self) -> "SimpleConvHead":
         """Return the head, changed: each level has a convolution of its own that holds its factor."""
         scaled = nn.ModuleList(copy.deepcopy(self.gfl_reg) for _ in self.scales)
         with torch.no_grad():
-            for conv, factor in zip(scaled, self.scales, strict=True):
-                conv.weight *= factor.scale
-                conv.bias *= factor.scale
+            for conv, factor in zip(scaled, self.scales.parameters(), strict=True):
+                for parameter in conv.parameters():
+                    parameter.mul_(factor)
         self.gfl_reg, self.scales = nn.Identity(), scaled
         return self
 
 
 def build(section: SimpleConvHeadSection, channels: int, strides: Sequence[int]) -> SimpleConvHead:
     return SimpleConvHead(
-        section.num_classes,
+        filled(section.num_classes),
         channels,
         strides,
         section.feat_channels,
         section.stacked_convs,
-        section.reg_max,
+        filled(section.reg_max),
         section.norm_cfg,
         section.activation,
     )

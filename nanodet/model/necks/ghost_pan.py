@@ -128,13 +128,13 @@ class GhostPAN(nn.Module):
         self.strides = (*strides, *(strides[-1] * 2**i for i in range(1, extra_levels + 1)))
         kind = CONVOLUTIONS["DWConv" if depthwise else "Conv"]
 
-        def joints():
+        def joints() -> nn.ModuleList:
             return nn.ModuleList(
                 GhostBlocks(2 * out_channels, out_channels, expand, kernel, count, residual, act)
                 for _ in in_channels[1:]
             )
 
-        def halving(number):
+        def halving(number: int) -> nn.ModuleList:
             return nn.ModuleList(
                 kind(out_channels, out_channels, kernel, norm, act, stride=2) for _ in range(number)
             )

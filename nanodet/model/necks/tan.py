@@ -135,7 +135,7 @@ class Transformer(nn.Module):
         return self.encoders(points).transpose(1, 2).reshape(x.shape)
 
 
-def _check_size(x: Tensor, feature_hw: tuple[int, int], input_size: tuple[int, int]):
+def _check_size(x: Tensor, feature_hw: tuple[int, int], input_size: tuple[int, int]) -> None:
     """Refuse images whose middle map has other sides than the positions that the neck has learned."""
     if tuple(x.shape[2:]) != feature_hw:
         width, height = input_size
@@ -183,7 +183,8 @@ class TAN(nn.Module):
             raise NanodetError(f"TAN joins three maps, and the backbone gives {len(in_channels)}")
         check_doubling("TAN", strides)
         self.channels, self.strides = out_channels, tuple(strides)
-        self.feature_hw = height, width = tuple(feature_hw)
+        height, width = feature_hw
+        self.feature_hw = (height, width)
         self.input_size = (width * strides[1], height * strides[1])
         self.lateral_convs = nn.ModuleList(
             ConvNorm(channels, out_channels, 1, Norm(type="BN"), act) for channels in in_channels
