@@ -51,7 +51,7 @@ def trainable(model, config, file, report):
     if path.is_dir():
         raise NanodetError(f"{path}: is a folder; give one model file in it")
     if str(model) not in CATALOGUE:
-        known = ", ".join(one.name for one in CATALOGUE.values() if one.arch)
+        known = ", ".join(CATALOGUE)
         hint = meant(model) or f"; published, and fetched by name: {known}"
         raise NanodetError(absence(model, f"there is no such checkpoint{hint}"))
     path = published_checkpoint(str(model))
@@ -78,14 +78,9 @@ def published_checkpoint(name):
     ones, or a damaged one, is made anew.
 
     Raises:
-        NanodetError: it cannot be fetched or written, or its network cannot be trained here.
+        NanodetError: it cannot be fetched or written.
     """
     published = CATALOGUE[name]
-    if published.arch is None:
-        known = ", ".join(one.name for one in CATALOGUE.values() if one.arch)
-        raise NanodetError(
-            f"{name}: runs here, but its network cannot be trained yet, nor exported; can be: {known}"
-        )
     param = fetch_model(name)
     path = param.with_suffix(CHECKPOINT.suffixes[0])
     if not _is_of(path, Spec.load(spec_file(param)).files):

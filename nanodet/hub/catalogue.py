@@ -38,7 +38,7 @@ class Published:
         folder: address below which the files lie.
         param, weights: the files as published.
         spec: what the graph takes and gives, which the files themselves do not say.
-        arch: ``model.arch`` of the config that trains this network; None where none here does.
+        arch: ``model.arch`` of the config that trains this network.
         ap: measured AP at the spec's input and fit on 500 pictures of COCO val2017.
         licence: of the weights, as far as it is known.
     """
@@ -49,7 +49,7 @@ class Published:
     param: File
     weights: File
     spec: Spec
-    arch: dict | None
+    arch: dict
     ap: float
     licence: str
 
@@ -89,7 +89,7 @@ _ALL = (
     ),
     Published(
         name="nanodet-plus-m_320",
-        about="NanoDet-Plus-m, COCO, 320 x 320, fp16 storage; runs, but cannot be trained here",
+        about="NanoDet-Plus-m, COCO, 320 x 320, fp16 storage",
         folder="https://raw.githubusercontent.com/Deepdive543443/ncnn-android-nanodet/"
         "4dfacc84c280252f090b38a6e255cac3b4c88638/app/src/main/assets",
         param=File(
@@ -104,7 +104,19 @@ _ALL = (
             class_names=COCO_NAMES, strides=(8, 16, 32, 64), reg_max=7, point_offset=0.0,
             model="nanodet-plus-m", any_size=True,
         ),
-        arch=None,
+        arch={
+            "name": "NanoDetPlus",
+            "detach_epoch": 10,
+            "backbone": {"name": "ShuffleNetV2", "model_size": "1.0x"},
+            "fpn": {
+                "name": "GhostPAN", "out_channels": 96, "kernel_size": 5, "num_extra_level": 1,
+                "use_depthwise": True, "activation": "LeakyReLU",
+            },
+            "head": {"name": "NanoDetPlusHead", "feat_channels": 96, "activation": "LeakyReLU"},
+            "aux_head": {
+                "name": "SimpleConvHead", "feat_channels": 192, "activation": "LeakyReLU",
+            },
+        },
         ap=22.98,
         licence=_LICENCE,
     ),
