@@ -14,6 +14,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import fuzz_layers
 import hostile_models
 import numpy as np
 from detect_worker import Worker
@@ -23,8 +24,9 @@ from probe import Probe, ProbeError
 
 from nanodet.errors import NanodetError
 from nanodet.ncnn_files.graph import Graph, Layer
-from nanodet.ncnn_files.shapes import ELEMENTWISE, blob_shapes
-from nanodet.ncnn_files.weights import Stored, layout, weights_to_bytes
+from nanodet.ncnn_files.shapes import blob_shapes
+from nanodet.ncnn_files.weight_parts import QUANTISED, layout
+from nanodet.ncnn_files.weights import Stored, weights_to_bytes
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
 ODD = (
@@ -49,95 +51,8 @@ ODD = (
 _MOST_WEIGHTS = 2_000_000
 
 
-def convolution(shape, rng):
-    """A convolution of some form that keeps the shape."""
-    channels = shape[0]
-    kernel, dilation = rng.choice((1, 2, 3, 5, 7)), rng.choice((1, 1, 2, 3))
-    reach = dilation * (kernel - 1)
-    values = {0: channels, 1: kernel, 2: dilation, 4: reach // 2, 5: rng.randrange(2)}
-    values |= {15: reach - reach // 2, 16: reach - reach // 2}
-    if rng.random() < 0.2:
-        values = {k: v for k, v in values.items() if k not in (15, 16)} | {
-            4: rng.choice((-233, -234))
-        }
-    if rng.random() < 0.3:
-        values |= {11: 1, 14: 0, 16: 0}
-        if values[4] < 0:
-            values |= {14: values[4], 16: values[4]}
-    groups = rng.choice([n for n in range(1, channels + 1) if channels % n == 0])
-    depthwise = rng.random() < 0.5
-    values[6] = channels * (channels // groups if depthwise else channels)
-    values[6] *= kernel * values.get(11, kernel)
-    if depthwise:
-        values[7] = groups
-    activation = rng.randrange(7)
-    values |= {9: activation}
-    if activation in (2, 3, 6):
-        numbers = [f"{rng.uniform(-2, 2):.3f}" for _ in range(1 if activation == 2 else 2)]
-        values[-23310] = ",".join([str(len(numbers)), *numbers])
-    if rng.random() < 0.3:
-        values[8] = rng.choice((1, 1, 2, 101, 102))
-    if rng.random() < 0.2:
-        values[18] = f"{rng.uniform(-9, 9):.2f}"
-    return "ConvolutionDepthWise" if depthwise else "Convolution", values
-
-
-def pooling(shape, rng):
-    kernel = rng.choice((1, 2, 3, 5))
-    values = {
-        0: rng.randrange(2),
-        1: kernel,
-        2: 1,
-        3: kernel // 2,
-        5: rng.randrange(4),
-        6: rng.randrange(2),
-    }
-    if kernel % 2 == 0:
-        values |= {5: rng.choice((2, 3))}
-    return "Pooling", values
-
-
-def reshape(shape, rng):
-    sides = [shape[2], shape[1], shape[0]]
-    if rng.random() < 0.5:
-        sides[rng.randrange(3)] = -1
-    return "Reshape", dict(enumerate(sides))
-
-
-def shuffle(shape, rng):
-    fitting = [n for n in range(1, shape[0] + 1) if shape[0] % n == 0]
-    return "ShuffleChannel", {0: rng.choice(fitting), 1: rng.randrange(2)}
-
-
-def interp(shape, rng):
-    return "Interp", {0: rng.choice((1, 2)), 1: "1.0", 2: "1.0", 6: rng.randrange(2)}
-
-
-def scalar(shape, rng):
-    return "BinaryOp", {0: rng.randrange(12), 1: 1, 2: f"{rng.uniform(0.1, 2):.3f}"}
-
-
-def crop(shape, rng):
-    axis = rng.randrange(3)
-    return "Crop", {-23309: "1,0", -23310: f"1,{shape[axis]}", -23311: f"1,{axis}"}
-
-
-def elementwise(shape, rng):
-    return rng.choice([*ELEMENTWISE, "Noop", "Split"]), {}
-
-
-def permute(shape, rng):
-    return "Permute", {0: 0 if rng.random() < 0.7 else rng.randrange(6)}
-
-
-LAYERS = (
-    convolution, convolution, convolution, pooling, reshape, shuffle, interp, scalar, crop,
-    elementwise, permute,
-)  # fmt: skip
-
-
 def grow(graph, shapes, rng):
-    """Put a layer, or a Slice and a Concat, between two others."""
+    """Put a layer, a brick of several, or a Slice and a Concat, between two others."""
     blob = rng.choice([name for name, shape in shapes.items() if len(shape) == 3])
     at = next(n for n, layer in enumerate(graph.layers) if blob in layer.outputs)
     taker = next((layer for layer in graph.layers if blob in layer.inputs), None)
@@ -154,8 +69,12 @@ def grow(graph, shapes, rng):
             Layer("Slice", f"s{mark}", [blob], parts, {-23300: cut, 1: str(axis)}),
             Layer("Concat", f"c{mark}", parts, [new], {0: str(axis - rng.choice((0, 3)))}),
         ]
+    elif rng.random() < 0.4:
+        made = list(
+            fuzz_layers.lay(rng.choice(fuzz_layers.BRICKS)(shape, rng), blob, new, f"b{mark}")
+        )
     else:
-        kind, values = rng.choice(LAYERS)(shape, rng)
+        kind, values = rng.choice(fuzz_layers.LAYERS)(shape, rng)
         values = {key: str(value) for key, value in values.items()}
         made = [Layer(kind, f"x{mark}", [blob], [new], values)]
     graph.layers[at + 1 : at + 1] = made
@@ -196,7 +115,7 @@ def weights_for(graph, rng):
     """Return the bytes of a ``.bin`` that fits, its arrays stored in all ways."""
     weights, numbers, total = {}, np.random.default_rng(rng.randrange(1 << 30)), 0
     for layer in graph.layers:
-        quantised = "Convolution" in layer.kind and layer.whole(8)
+        quantised = layer.kind in QUANTISED and layer.whole(8)
         for part, count, tagged in layout(layer, "m"):
             total += count
             if total > _MOST_WEIGHTS:

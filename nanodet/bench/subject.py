@@ -8,7 +8,7 @@ import numpy as np
 from nanodet.errors import NanodetError
 from nanodet.images.image_file import read_picture
 from nanodet.ncnn_files.graph import SHAPE_HINT, Graph
-from nanodet.ncnn_files.parameters import KINDS
+from nanodet.ncnn_files.parameters import KINDS, NotKnown
 from nanodet.ncnn_files.shapes import blob_shapes
 from nanodet.runtime.detector import Detector
 from nanodet.runtime.engines import describe
@@ -103,9 +103,12 @@ class GraphSubject:
             if ncnn.layer_to_index(layer.kind) < 0:
                 raise NanodetError(f"{path}: layer {layer.name}: ncnn has no layer {layer.kind}")
         channels = fit_graph(graph, self._size, path)
-        if all(layer.kind in KINDS for layer in graph.layers):  # else none but ncnn can tell
-            blob_shapes(graph, (channels, *self._size[::-1]), path)
-            graph = graph.without_shape_hints()
+        try:
+            if all(layer.kind in KINDS for layer in graph.layers):  # else none but ncnn can tell
+                blob_shapes(graph, (channels, *self._size[::-1]), path)
+                graph = graph.without_shape_hints()
+        except NotKnown:
+            pass
         self._left_out = [layer.name for layer in graph.layers if _makes_boxes(layer)]
         graph.layers = [layer for layer in graph.layers if not _makes_boxes(layer)]
         self._net = ncnn.Net()

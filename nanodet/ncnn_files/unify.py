@@ -11,10 +11,13 @@ from pathlib import Path
 
 from nanodet.errors import NanodetError
 from nanodet.ncnn_files.graph import Graph, Layer
-from nanodet.ncnn_files.shapes import ELEMENTWISE, blob_shapes
+from nanodet.ncnn_files.rules import ELEMENTWISE
+from nanodet.ncnn_files.shapes import blob_shapes
 
 # two sizes tell which axis of an output is its channels: the one that stays
 _SIZES = (96, 160), (160, 288)  # height, width
+# kinds that other detectors end in; where a graph is no NanoDet, they say so best
+_FOREIGN = ("Softmax", "Flatten", "InnerProduct", "MemoryData")
 _STRIDES = (4, 8, 16, 32, 64, 128)
 
 
@@ -50,9 +53,24 @@ def unify(graph, file, input_name="data", output_name="output"):
     Raises:
         NanodetError: not a NanoDet; one line that says why.
     """
+    try:
+        return _unify(graph, file, input_name, output_name)
+    except NanodetError:
+        for layer in graph.layers:
+            if layer.kind in _FOREIGN:
+                raise NanodetError(
+                    f"{file}: layer {layer.name}: {layer.kind} is not known in a NanoDet"
+                ) from None
+        raise
+
+
+def _unify(graph, file, input_name, output_name):
     graph = Graph(copy.deepcopy(graph.layers))
     graph.layers = [layer for layer in graph.layers if not _only_gathers(layer, graph)]
     free_sizes(graph)
+    for layer in graph.layers:
+        if layer.kind == "Interp" and (layer.whole(3) or layer.whole(4)):
+            raise NanodetError(f"{file}: layer {layer.name}: is made for one input size alone")
     if len(graph.inputs()) != 1:
         raise _no_nanodet(file, f"{len(graph.inputs())} inputs")
     shapes = [blob_shapes(graph, (3, *size), file) for size in _SIZES]

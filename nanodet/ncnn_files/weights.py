@@ -7,27 +7,17 @@ and scales are plain float32.
 
 import struct
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 
 from nanodet.errors import NanodetError
 from nanodet.files.inputs import WEIGHTS, read_bytes
+from nanodet.ncnn_files.parameters import KINDS
+from nanodet.ncnn_files.weight_parts import QUANTISED, layout
 
 _FP16, _INT8, _FP32 = 0x01306B47, 0x000D4B38, 0x0002C056
 _TABLE = 0x00000001  # any other tag than 0 and these: 256 float32 values, then one byte per weight
-
-_CONVOLUTIONS = (
-    "Convolution", "ConvolutionDepthWise", "InnerProduct", "Deconvolution",
-    "DeconvolutionDepthWise", "Convolution1D", "ConvolutionDepthWise1D",
-)  # fmt: skip
-_QUANTISED = ("Convolution", "ConvolutionDepthWise", "InnerProduct")
-# kinds whose weights this module cannot lay out
-_OTHERS = (
-    "Convolution3D", "ConvolutionDepthWise3D", "Deconvolution1D", "Deconvolution3D",
-    "DeconvolutionDepthWise1D", "DeconvolutionDepthWise3D", "DeformableConv2D", "Dequantize",
-    "Embed", "Gemm", "GRU", "LSTM", "RNN", "MultiHeadAttention", "Normalize", "Quantize",
-    "Requantize", "RMSNorm", "SDPA",
-)  # fmt: skip
 
 
 @dataclass
@@ -61,70 +51,34 @@ class Stored:
         return 4 + _aligned(width * len(self.data)) + (1024 if self.storage == "table" else 0)
 
 
-def layout(layer, file):
-    """Return what a layer keeps in the ``.bin``, in order.
-
-    Args:
-        layer: a `nanodet.ncnn_files.graph.Layer`.
-        file: names the graph in messages.
-
-    Returns:
-        list of (part, count, tagged): ``weight``, ``bias``, ``weight_scales``, ``input_scale``,
-        ``output_scale`` and others; ``tagged`` arrays say in the file how they are stored.
-
-    Raises:
-        NanodetError: counts that cannot be, or a kind of layer this version cannot lay out.
-    """
-    where = f"{file}: layer {layer.name}"
-    parts = []
-    if layer.kind in _CONVOLUTIONS:
-        if layer.whole(19 if layer.kind != "Deconvolution" else 28):
-            return []  # weights are inputs of the layer
-        inner = layer.kind == "InnerProduct"
-        outputs, bias, count = (layer.whole(k) for k in ((0, 1, 2) if inner else (0, 5, 6)))
-        if not 0 < outputs <= count or count % outputs:
-            raise NanodetError(f"{where}: {count} weights cannot make {outputs} outputs")
-        parts = [("weight", count, True)]
-        if bias:
-            parts.append(("bias", outputs, False))
-        term = layer.whole(8) if layer.kind in _QUANTISED else 0
-        if term:
-            scales = outputs
-            if layer.kind == "ConvolutionDepthWise":
-                scales = layer.whole(7, 1) if term % 100 == 1 else 1
-            parts += [("weight_scales", scales, False), ("input_scale", 1, False)]
-            if term > 100 and not inner:
-                parts.append(("output_scale", 1, False))
-    elif layer.kind == "BatchNorm":
-        parts = [(part, layer.whole(0), False) for part in ("slope", "mean", "variance", "bias")]
-    elif layer.kind == "Scale" and layer.whole(0) != -233:
-        parts = [("scale", layer.whole(0), False)]
-        parts += [("bias", layer.whole(0), False)] if layer.whole(1) else []
-    elif layer.kind in ("PReLU", "Bias"):
-        parts = [("slope" if layer.kind == "PReLU" else "bias", layer.whole(0), False)]
-    elif layer.kind == "Padding" and layer.whole(6):
-        parts = [("value", layer.whole(6), False)]
-    elif layer.kind in ("LayerNorm", "GroupNorm", "InstanceNorm"):
-        affine = layer.whole(2 if layer.kind != "GroupNorm" else 3, 1)
-        count = layer.whole(1 if layer.kind == "GroupNorm" else 0)
-        parts = [("gamma", count, False), ("beta", count, False)] if affine else []
-    elif layer.kind == "MemoryData":
-        count = int(np.prod([side for side in map(layer.whole, (0, 1, 11, 2)) if side]))
-        parts = [("weight", count, layer.whole(21, 1) == 0)]
-    elif layer.kind in _OTHERS:
-        raise NanodetError(f"{where}: {layer.kind}: weights of this kind cannot be read here")
-    for part, count, _ in parts:
-        if not 0 < count < 1 << 31:
-            raise NanodetError(f"{where}: {count} values of {part} cannot be")
-    return parts
-
-
 def load_weights(path, graph, param):
     """Read the ``.bin`` at ``path`` as ``graph`` lays it out; see `parse_weights`."""
     # most that is stored so: a tag, a table and 32 bits for each value
-    most = sum(1028 + 4 * count for layer in graph.layers for _, count, _ in layout(layer, param))
+    most = sum(1028 + 4 * part.count for layer in graph.layers for part in layout(layer, param))
     kind = WEIGHTS._replace(most=min(most, WEIGHTS.most))
     return parse_weights(read_bytes(path, kind), graph, str(path), str(param))
+
+
+def check_weights(path, graph, param):
+    """Check the ``.bin`` at ``path`` as `load_weights` does, up to the first layer not known here.
+
+    What such a layer keeps, and where that ends, ncnn alone can tell.
+    """
+    first = list(takewhile(lambda layer: layer.kind in KINDS, graph.layers))
+    if len(first) == len(graph.layers):
+        load_weights(path, graph, param)
+        return
+    data = read_bytes(path, WEIGHTS)
+    known = [layer for layer in graph.layers if layer.kind in KINDS]
+    # a weight takes a byte at least, what is not tagged four
+    parts = [part for layer in known for part in layout(layer, param)]
+    least = sum(4 + part.count if part.tagged else 4 * part.count for part in parts)
+    if least > len(data):
+        raise NanodetError(
+            f"{path}: is {len(data)} bytes long, but {param} has weights for {least} at least: these "
+            "two files do not belong together"
+        )
+    _parse(data, first, str(path), str(param))
 
 
 def parse_weights(data, graph, file, param):
@@ -141,23 +95,29 @@ def parse_weights(data, graph, file, param):
     Raises:
         NanodetError: too short, too long, or values that are not finite.
     """
+    weights, end = _parse(data, graph.layers, file, param)
+    if end != len(data):
+        raise NanodetError(
+            f"{file}: is {len(data)} bytes long, but {param} has weights for {end}: these two files "
+            "do not belong together"
+        )
+    return weights
+
+
+def _parse(data, layers, file, param):
+    """Return the weights of some layers, as `parse_weights` does, and where they end."""
     weights, at = {}, 0
-    for layer in graph.layers:
+    for layer in layers:
         for part, count, tagged in layout(layer, param):
             where = f"{file}: layer {layer.name}: {part}"
             stored, at = _read(data, at, count, tagged, where)
-            if stored.storage == "int8" and not (layer.kind in _QUANTISED and layer.whole(8)):
+            if stored.storage == "int8" and not (layer.kind in QUANTISED and layer.whole(8)):
                 # ncnn would take the bytes for floats
                 raise NanodetError(f"{where}: int8, but {param} has no scales for it")
             if not np.isfinite(stored.values).all():
                 raise NanodetError(f"{where}: holds values that are not finite numbers")
             weights.setdefault(layer.name, {})[part] = stored
-    if at != len(data):
-        raise NanodetError(
-            f"{file}: is {len(data)} bytes long, but {param} has weights for {at}: these two files "
-            "do not belong together"
-        )
-    return weights
+    return weights, at
 
 
 def weights_to_bytes(graph, weights):

@@ -17,7 +17,7 @@ from nanodet import Detector, NanodetError
 from nanodet.export.stages import FP32
 from nanodet.ncnn_files.graph import Graph
 from nanodet.ncnn_files.shapes import blob_shapes
-from nanodet.ncnn_files.weights import layout
+from nanodet.ncnn_files.weight_parts import layout
 from nanodet.runtime.spec import ONNX_METADATA_KEY, Spec
 
 SIZE = (160, 96)

@@ -1,51 +1,45 @@
 /// Runs a ``.param`` and ``.bin`` in ncnn.
-#include <datareader.h>
 #include <layer.h>
 #include <net.h>
 #include <platform.h>
 
 #include <algorithm>
-#include <cstring>
+#include <set>
 
 #include "backends.h"
 #include "nanodet/error.h"
 #include "ncnn_model.h"
 #include "ncnn_options.h"
+#include "ncnn_parameters.h"
+#include "ncnn_trial.h"
+#include "text_reader.h"
 
 namespace nanodet {
 
 namespace {
 
-/// Gives the bytes of a text one after the other. ncnn copies them, so that the text need not stay.
-class TextReader : public ncnn::DataReader {
-public:
-    explicit TextReader(const std::string& text) : text_(text) {}
-
-    std::size_t read(void* buffer, std::size_t size) const override {
-        size = std::min(size, text_.size() - at_);
-        std::memcpy(buffer, text_.data() + at_, size);
-        at_ += size;
-        return size;
-    }
-
-private:
-    const std::string& text_;
-    mutable std::size_t at_ = 0;
-};
+/// Tells whether this build of ncnn has a kind of layer.
+bool has_layer(const std::string& kind) {
+    return ncnn::layer_to_index(kind.c_str()) >= 0;
+}
 
 class NcnnBackend : public Backend {
 public:
     NcnnBackend(const std::string& path, const BackendOptions& options)
-        : model_(NcnnModel::load(path)) {
+        : model_(NcnnModel::load(path, has_layer)) {
         for (const NcnnLayer& layer : model_.graph.layers)
-            if (ncnn::layer_to_index(layer.kind.c_str()) < 0)
+            if (!has_layer(layer.kind))
                 throw Error(path + ": layer " + layer.name + ": ncnn has no layer " + layer.kind);
         set_options(net_.opt, options);
+        try_size(model_.spec.input_size);
         // the files as they were checked: they may be others by now
         if (net_.load_param_mem(model_.graph.to_text().c_str()) != 0 ||
             net_.load_model(TextReader(model_.weights)) != 0)
             throw Error(path + ": ncnn cannot load this model");
-        std::string().swap(model_.weights);
+        const bool sure = std::all_of(
+            model_.graph.layers.begin(), model_.graph.layers.end(),
+            [](const NcnnLayer& layer) { return is_known(layer.kind); });
+        if (sure) std::string().swap(model_.weights);  // else trials of other sizes need them
         input_ = find(net_.input_names(), net_.input_indexes(), model_.spec.input_name);
         output_ = find(net_.output_names(), net_.output_indexes(), model_.spec.output_name);
         const auto taker = std::find_if(
@@ -65,7 +59,7 @@ public:
     }
 
     Output run(const float* tensor, Size size) override {
-        model_.check_size(size);
+        try_size(size);
         // three planes of a multiple of 1024 floats each: ncnn's own layout has no gaps either,
         // and it does not write to its input
         const ncnn::Mat planes(size.width, size.height, 3, const_cast<float*>(tensor), 4U);
@@ -90,7 +84,15 @@ private:
         return indexes.at(std::size_t(found - names.begin()));
     }
 
+    /// Checks a size, and tries it out first where that leaves something open.
+    void try_size(Size size) {
+        if (model_.check_size(size) || tried_.count({size.width, size.height})) return;
+        try_in_child(model_, size, net_.opt);
+        tried_.insert({size.width, size.height});
+    }
+
     NcnnModel model_;
+    std::set<std::pair<int, int>> tried_;
     ncnn::Net net_;
     int input_ = 0, output_ = 0;
     // ncnn's layers that work in place write to memory that is not its own, and count its users;

@@ -6,7 +6,6 @@
 #include "files.h"
 #include "nanodet/error.h"
 #include "nanodet/sha256.h"
-#include "ncnn_shapes.h"
 #include "ncnn_weights.h"
 #include "published.h"
 #include "split.h"
@@ -29,9 +28,10 @@ void check_digest(const Spec& spec, const std::string& spec_file, const std::str
 
 }  // namespace
 
-NcnnModel NcnnModel::load(const std::string& path) {
+NcnnModel NcnnModel::load(const std::string& path, const HasLayer& others) {
     const std::string weights = with_suffix(path, ".bin"), spec_file = with_suffix(path, ".json");
     NcnnModel model;
+    model.others_ = others;
     std::string text;
     read_steadily(path, [&] {
         if (!is_published(spec_file))
@@ -53,9 +53,10 @@ NcnnModel NcnnModel::load(const std::string& path) {
     return model;
 }
 
-void NcnnModel::check_size(Size size) {
-    if (known_sizes_.count({size.width, size.height})) return;
-    const auto shapes = blob_shapes(graph, {3, size.height, size.width}, path);
+bool NcnnModel::check_size(Size size) {
+    const auto known = known_sizes_.find({size.width, size.height});
+    if (known != known_sizes_.end()) return known->second;
+    const auto shapes = blob_shapes(graph, {3, size.height, size.width}, path, others_);
     const auto inputs = graph.inputs(), outputs = graph.outputs();
     const bool has_output =
         std::find(outputs.begin(), outputs.end(), spec.output_name) != outputs.end();
@@ -65,13 +66,15 @@ void NcnnModel::check_size(Size size) {
                     join(outputs, ", "));
     const Shape expected = {std::int64_t(spec.point_count(size)), std::int64_t(spec.channels())};
     const Shape& found = shapes.at(spec.output_name);
-    if (found != expected)
+    if (!found.empty() && found != expected)
         throw Error(path + ": its output is " + text_of(found) + ", but its spec says " +
                     std::to_string(expected[0]) + " points x " + std::to_string(expected[1]) +
                     " (" + std::to_string(spec.class_names.size()) + " classes + 4 x " +
                     std::to_string(spec.reg_max + 1) + ") at " + std::to_string(size.width) +
                     " x " + std::to_string(size.height));
-    known_sizes_.insert({size.width, size.height});
+    const bool sure = std::none_of(shapes.begin(), shapes.end(),
+                                   [](const auto& blob) { return blob.second.empty(); });
+    return known_sizes_[{size.width, size.height}] = sure;
 }
 
 }  // namespace nanodet

@@ -1,11 +1,12 @@
 #include "ncnn_weights.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <utility>
-#include <vector>
 
 #include "nanodet/error.h"
+#include "ncnn_parameters.h"
+#include "ncnn_weight_parts.h"
 
 namespace nanodet {
 
@@ -15,36 +16,6 @@ namespace {
 constexpr std::uint32_t fp16 = 0x01306B47, int8 = 0x000D4B38, fp32 = 0x0002C056, plain = 0,
                         table = 1;
 constexpr std::size_t table_bytes = 1024;
-
-/// Values of one array in the file.
-struct Part {
-    std::string name;
-    int count;
-    bool tagged;  ///< whether it says how it is stored
-};
-
-/// Returns what a layer keeps in the ``.bin``, in order. Of the layers that a NanoDet has, only
-/// convolutions keep something.
-std::vector<Part> layout(const NcnnLayer& layer, const std::string& where) {
-    if (layer.kind.rfind("Convolution", 0) != 0) return {};
-    const int outputs = layer.whole(0), count = layer.whole(6), term = layer.whole(8);
-    if (outputs < 1 || count < outputs || count % outputs)
-        throw Error(where + ": " + std::to_string(count) + " weights cannot make " +
-                    std::to_string(outputs) + " outputs");
-    std::vector<Part> parts = {{"weight", count, true}};
-    if (layer.whole(5)) parts.push_back({"bias", outputs, false});
-    if (term) {
-        const bool depthwise = layer.kind == "ConvolutionDepthWise";
-        const int scales = !depthwise ? outputs : term % 100 == 1 ? layer.whole(7, 1) : 1;
-        if (scales < 1)
-            throw Error(where + ": " + std::to_string(scales) +
-                        " values of weight_scales cannot be");
-        parts.push_back({"weight_scales", scales, false});
-        parts.push_back({"input_scale", 1, false});
-        if (term > 100) parts.push_back({"output_scale", 1, false});
-    }
-    return parts;
-}
 
 /// Takes the bytes of a ``.bin`` one after the other.
 class Reader {
@@ -129,22 +100,46 @@ bool read_tagged(Reader& reader, std::size_t count, bool has_scales, const std::
     }
 }
 
+/// Tells whether a layer may keep its weights in int8.
+bool has_scales(const NcnnLayer& layer) {
+    const bool may = layer.kind == "Convolution" || layer.kind == "ConvolutionDepthWise" ||
+                     layer.kind == "InnerProduct";
+    return may && layer.whole(8) != 0;
+}
+
+/// Checks that a file holds what the layers that are known keep at least.
+void check_least(const std::string& bytes, const NcnnGraph& graph, const std::string& file,
+                 const std::string& param) {
+    std::int64_t least = 0;
+    for (const NcnnLayer& layer : graph.layers)
+        for (const NcnnPart& part : layout(layer, param + ": layer " + layer.name))
+            least += part.least_bytes();
+    if (least > std::int64_t(bytes.size()))
+        throw Error(file + ": is " + std::to_string(bytes.size()) + " bytes long, but " + param +
+                    " has weights for " + std::to_string(least) +
+                    " at least: these two files do not belong together");
+}
+
 }  // namespace
 
 void check_weights(const std::string& bytes, const NcnnGraph& graph, const std::string& file,
                    const std::string& param) {
+    const auto unknown = std::find_if(
+        graph.layers.begin(), graph.layers.end(),
+        [](const NcnnLayer& layer) { return !is_known(layer.kind); });
+    if (unknown != graph.layers.end()) check_least(bytes, graph, file, param);
     Reader reader(bytes);
-    for (const NcnnLayer& layer : graph.layers) {
-        for (const Part& part : layout(layer, param + ": layer " + layer.name)) {
-            const std::string where = file + ": layer " + layer.name + ": " + part.name;
+    for (auto layer = graph.layers.begin(); layer != unknown; ++layer) {
+        for (const NcnnPart& part : layout(*layer, param + ": layer " + layer->name)) {
+            const std::string where = file + ": layer " + layer->name + ": " + part.name;
             const auto count = std::size_t(part.count);
             const bool fine = part.tagged
-                                  ? read_tagged(reader, count, layer.whole(8) != 0, where, param)
+                                  ? read_tagged(reader, count, has_scales(*layer), where, param)
                                   : finite_floats(reader.take(4 * count, where), count);
             if (!fine) throw Error(where + ": holds values that are not finite numbers");
         }
     }
-    if (reader.at() != bytes.size())
+    if (unknown == graph.layers.end() && reader.at() != bytes.size())
         throw Error(file + ": is " + std::to_string(bytes.size()) + " bytes long, but " + param +
                     " has weights for " + std::to_string(reader.at()) +
                     ": these two files do not belong together");

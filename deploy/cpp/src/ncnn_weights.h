@@ -11,7 +11,8 @@
 
 namespace nanodet {
 
-/// Checks the bytes of a ``.bin``.
+/// Checks the bytes of a ``.bin``, up to the first layer that is not known here: what such a layer
+/// keeps, and where that ends, ncnn alone can tell.
 ///
 /// @param graph        they belong to; its parameters and shapes have been checked
 /// @param file, param  name both files in messages

@@ -13,9 +13,10 @@ from nanodet.files.incoming import is_file, published, read_steadily
 from nanodet.files.inputs import PARAM, WEIGHTS, open_input
 from nanodet.ncnn_files.graph import Graph, Layer
 from nanodet.ncnn_files.shapes import blob_shapes
-from nanodet.ncnn_files.weights import load_weights
+from nanodet.ncnn_files.weights import check_weights, load_weights
 from nanodet.runtime.engines import PRECISIONS, Request, files_of, spec_file
 from nanodet.runtime.engines.backend import Backend, check_form
+from nanodet.runtime.engines.ncnn_trial import try_out
 from nanodet.runtime.forks import is_inherited, keep_in_children
 from nanodet.runtime.options import check_choice
 from nanodet.runtime.spec import Spec, check_input_size
@@ -85,11 +86,18 @@ class NcnnBackend:
         self.spec = Spec.load(beside)
         check_input_size(self.spec.input_size, f"{beside}: input.width, input.height")
         self.graph = check_graph(path, weights)
-        if strict:
+        vouched = True
+        try:
             check_files(path, weights, self.spec, beside)
-        self._strict, self._known_sizes = strict, set()
-        self._check_size(self.spec.input_size)
-        load_weights(weights, self.graph, path)
+        except NanodetError:
+            if strict:
+                raise
+            vouched = False
+        self._strict, self._vouched, self._known_sizes = strict, vouched, set()
+        self._weights, self._precision = text_name(published(weights)), precision
+        sure = self._check_shapes(self.spec.input_size)
+        check_weights(weights, self.graph, path)
+        self._know(self.spec.input_size, sure)
         taker = self.graph.consumers().get(self.spec.input_name)
         # convolutions, with which a detector begins, can do with memory that is not ncnn's own
         self._input_mat = import_ncnn(path).Mat if is_convolution(taker) else own_mat
@@ -97,15 +105,28 @@ class NcnnBackend:
 
     def _check_size(self, size: tuple[int, int]) -> None:
         """Work out whether the graph takes a (width, height): ncnn does not, and crashes."""
-        if size in self._known_sizes:
-            return
+        if size not in self._known_sizes:
+            self._know(size, self._check_shapes(size))
+
+    def _check_shapes(self, size: tuple[int, int]) -> bool:
+        """Check the shapes of the graph at a size; return whether all of them are known."""
         width, height = size
-        shapes = blob_shapes(self.graph, (3, height, width), self.path)
+        # that ncnn has all layers has been checked
+        others = (lambda kind: True) if self._vouched else None
+        shapes = blob_shapes(self.graph, (3, height, width), self.path, others)
         inputs = dict.fromkeys(self.graph.inputs(), (1, 3, height, width))
         outputs = {
-            blob: (1, *shapes[blob]) if self._strict else None for blob in self.graph.outputs()
+            blob: (1, *shapes[blob]) if self._strict and shapes[blob] else None
+            for blob in self.graph.outputs()
         }
         check_form(self.spec.at_size(size), self.path, inputs, outputs)
+        return None not in shapes.values()
+
+    def _know(self, size: tuple[int, int], sure: bool) -> None:
+        """Remember that a size can be run; try it out first unless that is sure."""
+        if not sure:
+            names = self.spec.input_name, self.spec.output_name
+            try_out(self.path, self.graph, self._weights, size, names, self._precision)
         self._known_sizes.add(size)
 
     def run(self, tensor: np.ndarray) -> np.ndarray:

@@ -38,9 +38,12 @@ public:
                 throw Error(path_ + ": layer " + layer.name + ": ncnn has no layer " + layer.kind);
         const int channels = fit_graph(graph, size_, path_);
         const auto known = [](const NcnnLayer& layer) { return is_known(layer.kind); };
-        if (std::all_of(graph.layers.begin(), graph.layers.end(), known)) {  // else none but ncnn can tell
-            blob_shapes(graph, {channels, size_.height, size_.width}, path_);
-            graph.drop_shape_hints();
+        try {
+            if (std::all_of(graph.layers.begin(), graph.layers.end(), known)) {  // else none but ncnn can tell
+                blob_shapes(graph, {channels, size_.height, size_.width}, path_);
+                graph.drop_shape_hints();
+            }
+        } catch (const NotKnown&) {
         }
         left_out_ = leave_out_boxes(graph);
         BackendOptions options;

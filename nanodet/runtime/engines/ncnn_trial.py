@@ -1,0 +1,92 @@
+"""A first run of an ncnn model in a process of its own, which may end by it, or take all its memory.
+
+For graphs with layers that are not known here: of those nothing can be worked out beforehand.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+from nanodet.errors import NanodetError
+
+TIME_LIMIT_S = 120
+_MOST_MEMORY = 4 << 30  # bytes that a trial may take beside what a process with ncnn has anyway
+_REFUSED = 3  # exit status: ncnn said no
+
+
+def try_out(path, graph, weights, size, names, precision):
+    """Load and run a model once in a child process.
+
+    Args:
+        path: the ``.param``, named in messages.
+        graph: the checked `nanodet.ncnn_files.graph.Graph` that ncnn gets.
+        weights: the ``.bin``.
+        size: (width, height) of the input.
+        names: of the input and of the output.
+        precision: as `nanodet.runtime.engines.ncnn.set_options` takes it.
+
+    Raises:
+        NanodetError: ncnn cannot load or run it, ended the process, or was not done in time.
+    """
+    question = {
+        "graph": graph.without_shape_hints().to_text(), "weights": str(weights), "size": size,
+        "names": names, "precision": precision,
+    }  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    try:
+        status = subprocess.run(
+            [sys.executable, "-m", __name__], input=json.dumps(question).encode(), check=False,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment,
+            timeout=TIME_LIMIT_S,
+        ).returncode  # fmt: skip
+    except subprocess.TimeoutExpired:
+        status = None
+    except OSError as error:
+        raise NanodetError(f"{path}: cannot be tried out ({error.strerror})") from None
+    if status:
+        how = "cannot run it" if status == _REFUSED else "ended the process that tried it out"
+        raise NanodetError(f"{path}: ncnn {how} at {size[0]} x {size[1]}")
+    if status is None:
+        raise NanodetError(f"{path}: ncnn did not run it within {TIME_LIMIT_S} s")
+
+
+def _main():
+    import ncnn
+    import numpy as np
+
+    from nanodet.runtime.engines.ncnn import own_mat, set_options
+
+    _limit_memory()
+    question = json.load(sys.stdin)
+    net = ncnn.Net()
+    set_options(net, 1, question["precision"])
+    if net.load_param_mem(question["graph"]) or net.load_model(question["weights"]):
+        sys.exit(_REFUSED)
+    extractor = net.create_extractor()
+    width, height = question["size"]
+    given, wanted = question["names"]
+    extractor.input(given, own_mat(np.zeros((3, height, width), np.float32)))
+    status, _ = extractor.extract(wanted)
+    sys.stdout.flush()
+    os._exit(_REFUSED if status else 0)
+
+
+def _limit_memory():
+    """Let this process have so much more memory and no more, where the system says what it has."""
+    try:
+        import resource
+
+        with open("/proc/self/statm", encoding="ascii") as file:
+            pages = int(file.read().split()[0])
+    except (ImportError, OSError):
+        return
+    most = pages * resource.getpagesize() + _MOST_MEMORY
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    if hard == resource.RLIM_INFINITY or most < hard:
+        resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+if __name__ == "__main__":
+    _main()
