@@ -93,6 +93,14 @@ def others(model):
     return sets
 
 
+def other_kinds(model):
+    """Return (`Model`, what is said of it or None) for models with layers that only ncnn knows."""
+    return [
+        (replace(model, graph=tables.first(line)(model.graph)), words)
+        for line, words in tables.OTHER_KINDS.items()
+    ]
+
+
 def with_setting(model, layer, key, value):
     """Return the model with another value of a layer's parameter, None for none, and weights to fit."""
 

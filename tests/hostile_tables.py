@@ -318,7 +318,7 @@ _KEEPING = (
 )  # fmt: skip
 
 
-def _first(layer):
+def first(layer):
     """Put a layer between the picture and the first convolution."""
 
     def change(graph):
@@ -364,7 +364,7 @@ SAME_GRAPHS = {
     "a Dropout in between": lambda graph: graph.replace(b"143 166", b"144 167").replace(
         b"1 1 161 163", b"1 1 161 soft\nDropout d 1 1 soft 163"
     ),
-    **{f"a {layer.split()[0]} on the picture itself": _first(layer) for layer in _KEEPING},
+    **{f"a {layer.split()[0]} on the picture itself": first(layer) for layer in _KEEPING},
     "an output more": lambda graph: graph.replace(
         b"143 166", b"144 168"
     ).replace(b"1 1 164 output", b"1 1 one output").replace(
@@ -389,4 +389,16 @@ BAD_INT8 = {
     "int8 by a large term": ({"convrelu_1": 1001}, None, None),
     "int8 with a scale that is NaN": (_HANDED, "weight_scales", math.nan),
     "int8 with an infinite scale": (_HANDED, "input_scale", math.inf),
+}
+
+# a layer of a kind that only ncnn knows, in front; and what is said of the model, None where it runs
+OTHER_KINDS = {
+    "DeepCopy d 1 1 data first": None,
+    "Tile d 1 1 data first 0=0 1=1": None,
+    "Proposal d 1 1 data first": "ncnn ended the process that tried it out at 160 x 96",
+    "Embed d 1 1 data first": "ncnn cannot run it at 160 x 96 (not known here: Embed)",
+    "GRU d 1 1 data first 0=64 1=2000000000": "at 160 x 96 (not known here: GRU)",
+    "Tile d 1 1 data first 0=0 1=2000000": "at 160 x 96 (not known here: Tile)",
+    "DeepCopy d 0 1 first": "DeepCopy cannot work on 0 inputs",
+    "DeepCopi d 1 1 data first": "DeepCopi",
 }

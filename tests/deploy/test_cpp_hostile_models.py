@@ -99,3 +99,17 @@ def test_detect(request, exported_small, worker, picture, tmp_path, engine, coun
         done = subprocess.run(words, capture_output=True, text=True, timeout=300)
         expected = worker.detect(model, picture, None if engine == "ncnn" else engine)
         check_agree(name, expected, answer_of(done))
+
+
+def test_layers_that_only_ncnn_knows(
+    ncnn_option, sanitized_detect, model, worker, picture, tmp_path
+):
+    for one, words in hostile_models.other_kinds(model):
+        param = one.write(tmp_path / "m.param")
+        command = [sanitized_detect, param, picture, "--jsonl", "-", "--threads", "1"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        answer = answer_of(done)
+        check_agree(words, worker.detect(param, picture), answer)
+        assert ("error" in answer) == (words is not None) and (words or "") in answer.get(
+            "error", ""
+        )

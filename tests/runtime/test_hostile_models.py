@@ -1,5 +1,7 @@
 """A stranger's ncnn model: refused in one line, or run; the process never ends by a signal."""
 
+from dataclasses import replace
+
 import cv2
 import hostile_models
 import hostile_onnx
@@ -8,8 +10,9 @@ import pytest
 from detect_worker import Worker as DetectWorker
 from ncnn_worker import Worker
 
-from nanodet import Detector
+from nanodet import Detector, NanodetError
 from nanodet.export.stages import FP32, SIMPLIFIED
+from nanodet.runtime.engines.ncnn import NcnnBackend
 
 SIZE = (160, 96)
 
@@ -53,6 +56,36 @@ def test_unusual_models_are_run(model, ask, tmp_path, step):
     expected = found["as exported"]
     for name, output in found.items():
         assert np.array_equal(output, expected), name
+
+
+def test_layers_that_only_ncnn_knows(model, ask):
+    for one, words in hostile_models.other_kinds(model):
+        answer = ask(one)
+        if words is None:
+            assert answer == "ran"
+        else:
+            assert "m.param: " in answer and words in answer and answer.isprintable()
+
+
+def test_they_need_a_spec_that_vouches_for_them(model, tmp_path):
+    """`nanodet verify` opens such files too, and says that they are not those of the spec."""
+    one, _ = hostile_models.other_kinds(model)[0]
+    param = one.write(tmp_path / "m.param")
+    assert NcnnBackend(param, strict=False).graph.layers[1].kind == "DeepCopy"
+    param.write_bytes(param.read_bytes() + b"\n")
+    with pytest.raises(NanodetError, match="layer d: DeepCopy is not known in a NanoDet"):
+        NcnnBackend(param, strict=False)
+
+
+def test_weights_before_and_behind_them(model, ask):
+    one, _ = hostile_models.other_kinds(model)[0]
+    for length in (0, 1000):  # less than the least that its layers may keep
+        answer = ask(replace(one, weights=one.weights[:length]))
+        assert "m.bin: is " in answer and " at least" in answer
+    for length in (len(one.weights) // 2, len(one.weights) - 4):
+        assert "m.param: ncnn cannot run it" in ask(replace(one, weights=one.weights[:length]))
+    # behind them, only ncnn can tell where weights end
+    assert ask(replace(one, weights=one.weights + b"more")) == "ran"
 
 
 @pytest.mark.parametrize("step", [24, pytest.param(1, marks=pytest.mark.slow)])

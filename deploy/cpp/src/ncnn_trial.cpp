@@ -14,7 +14,10 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <set>
 
+#include "ncnn_parameters.h"
+#include "split.h"
 #include "text_reader.h"
 
 namespace nanodet {
@@ -65,6 +68,14 @@ void limit_memory() {
     _exit(status == 0 ? 0 : refused);
 }
 
+/// Returns the kinds of layers that are not known here.
+std::string others_of(const NcnnGraph& graph) {
+    std::set<std::string> others;
+    for (const NcnnLayer& layer : graph.layers)
+        if (!is_known(layer.kind)) others.insert(layer.kind);
+    return join({others.begin(), others.end()}, ", ");
+}
+
 }  // namespace
 
 void try_in_child(const NcnnModel& model, Size size, const ncnn::Option& option) {
@@ -74,15 +85,13 @@ void try_in_child(const NcnnModel& model, Size size, const ncnn::Option& option)
     if (child == 0) run_in_child(model, size, option);
     int status = 0;
     while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
+    std::string how = "ended the process that tried it out";
+    if (WIFEXITED(status) && WEXITSTATUS(status) == refused) how = "cannot run it";
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
-        throw Error(model.path + ": ncnn did not run it within " + std::to_string(time_limit_s) +
-                    " s");
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-        const bool said_no = WIFEXITED(status) && WEXITSTATUS(status) == refused;
-        throw Error(model.path + ": ncnn " +
-                    (said_no ? "cannot run it" : "ended the process that tried it out") + " at " +
-                    std::to_string(size.width) + " x " + std::to_string(size.height));
-    }
+        how = "did not run it within " + std::to_string(time_limit_s) + " s";
+    throw Error(model.path + ": ncnn " + how + " at " + std::to_string(size.width) + " x " +
+                std::to_string(size.height) + " (not known here: " + others_of(model.graph) + ")");
 }
 
 }  // namespace nanodet

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 from nanodet.errors import NanodetError
+from nanodet.ncnn_files.parameters import KINDS
 
 TIME_LIMIT_S = 120
 _MOST_MEMORY = 4 << 30  # bytes that a trial may take beside what a process with ncnn has anyway
@@ -44,11 +45,13 @@ def try_out(path, graph, weights, size, names, precision):
         status = None
     except OSError as error:
         raise NanodetError(f"{path}: cannot be tried out ({error.strerror})") from None
-    if status:
-        how = "cannot run it" if status == _REFUSED else "ended the process that tried it out"
-        raise NanodetError(f"{path}: ncnn {how} at {size[0]} x {size[1]}")
-    if status is None:
-        raise NanodetError(f"{path}: ncnn did not run it within {TIME_LIMIT_S} s")
+    if status == 0:
+        return
+    how = {_REFUSED: "cannot run it", None: f"did not run it within {TIME_LIMIT_S} s"}.get(
+        status, "ended the process that tried it out"
+    )
+    others = ", ".join(sorted({layer.kind for layer in graph.layers} - KINDS))
+    raise NanodetError(f"{path}: ncnn {how} at {size[0]} x {size[1]} (not known here: {others})")
 
 
 def _main():
