@@ -115,9 +115,9 @@ class NcnnBackend:
         others = (lambda kind: True) if self._vouched else None
         shapes = blob_shapes(self.graph, (3, height, width), self.path, others)
         inputs = dict.fromkeys(self.graph.inputs(), (1, 3, height, width))
+        made = ((blob, shapes[blob]) for blob in self.graph.outputs())
         outputs = {
-            blob: (1, *shapes[blob]) if self._strict and shapes[blob] else None
-            for blob in self.graph.outputs()
+            blob: (1, *shape) if self._strict and shape is not None else None for blob, shape in made
         }
         check_form(self.spec.at_size(size), self.path, inputs, outputs)
         return None not in shapes.values()
