@@ -64,9 +64,9 @@ def refuse_without_effect(config, fail):
     _check_validation(config.data, fail)
     pretrain = getattr(arch.backbone, "pretrain", None)
     if isinstance(pretrain, str) and config.schedule.load_model:
-        fail(
-            "model.arch.backbone.pretrain", "schedule.load_model brings the backbone: leave one out"
-        )
+        name = getattr(arch.backbone, "pretrain_key", "pretrain")
+        why = "schedule.load_model brings the backbone: leave one out"
+        fail(f"model.arch.backbone.{name}", why)
 
 
 def _below(section, fail):

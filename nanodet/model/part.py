@@ -40,7 +40,12 @@ class Part(NamedTuple):
 
 
 class Backbone(Protocol):
-    """Images (B, 3, H, W) to one map (B, channels[i], H / strides[i], W / strides[i]) a level."""
+    """Images (B, 3, H, W) to one map (B, channels[i], H / strides[i], W / strides[i]) a level.
+
+    It may have ``load_published(state)``, where a library knows its weights: takes those of a file, or
+    fetches them where ``state`` is None; ``not_pretrained``: names that published weights may lack; and
+    ``unused_layers``, as a `Head` has.
+    """
 
     channels: tuple[int, ...]
     strides: tuple[int, ...]

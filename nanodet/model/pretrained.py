@@ -29,24 +29,38 @@ def load_pretrained(backbone: nn.Module, section: Any, file: str = "config") -> 
     Raises:
         NanodetError: no network and no cached file, a wrong hash, weights that do not fit.
     """
-    key = f"{file}: model.arch.backbone.pretrain"
+    key = f"{file}: model.arch.backbone.{getattr(section, 'pretrain_key', 'pretrain')}"
     wanted = getattr(section, "pretrain", False)
     find = BACKBONES[section.name].pretrained
     published = find(section) if find else None
+    library = getattr(backbone, "load_published", None)
     if wanted is False:
         return "backbone: random weights"
-    if wanted is True and published is None:
+    if wanted is not True:
+        path = Path(wanted)
+    elif published is not None:
+        path = _cached(published, key)
+    elif library is not None:
+        path = None
+    else:
         return f"backbone: random weights (nobody publishes any for this {section.name})"
-    path = _cached(published, key) if wanted is True else Path(wanted)
     try:
-        state = load_plain(path)
+        state = _read(path) if path else None
+        if library is not None:
+            library(state)
+            return f"backbone: weights of {path or f'{section.name}, which its library fetched'}"
     except NanodetError as error:
         raise NanodetError(f"{key}: {error}") from None
-    state = state.get("state_dict", state) if isinstance(state, dict) else {}
     rename = published.rename if published else str
-    state = {rename(str(name).removeprefix("module.")): value for name, value in state.items()}
+    state = {rename(name.removeprefix("module.")): value for name, value in state.items()}
     _fill(backbone, state, key, path)
     return f"backbone: ImageNet weights of {path}"
+
+
+def _read(path):
+    state = load_plain(path)
+    state = state.get("state_dict", state) if isinstance(state, dict) else {}
+    return {str(name): value for name, value in state.items()}
 
 
 def _fill(backbone, state, key, path):

@@ -12,7 +12,7 @@ from nanodet.train.divergence import not_finite, optimizer_tensors
 
 # what a checkpoint's weights, averages and optimiser state were made with
 _FIXED = ("seed", "class_names", "model", "schedule.optimizer")
-_FREE = ("model.arch.backbone.pretrain",)
+_FREE = tuple(f"model.arch.backbone.{key}" for key in ("pretrain", "pretrained", "checkpoint_path"))
 
 
 def check_same_run(path, config, file):

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 from named_weights import fill
 from torch import nn
 
+from nanodet.errors import NanodetError
 from nanodet.model.backbones import BACKBONES, repvgg
 from nanodet.model.backbones.efficientnet_lite import MBConv
 from nanodet.model.backbones.repvgg import RepVGGBlock
 from nanodet.model.blocks import ACTIVATIONS
 from nanodet.model.norms import Norm
 from nanodet.model.part import on_meta
+from nanodet.model.pretrained import load_pretrained
 
 CSP = [
     ["Conv", 3, 8, 3, 2], ["MaxPool", 3, 2], ["CspBlock", 8, 1, 3, 1], ["CspBlock", 16, 2, 3, 2],
@@ -335,6 +337,40 @@ class TestTimm:
             (1, c, 64 // s, 96 // s) for c, s in zip(channels, strides, strict=True)
         ]
         assert all(name.startswith("timm.") for name in backbone.state_dict())
+
+    @pytest.mark.parametrize("model_name", ["convnext_atto", "mobilenetv3_small_050", "resnet10t"])
+    def test_weights_of_the_whole_model_are_taken_from_a_file(self, timm, model_name, tmp_path):
+        whole = timm.create_model(model_name, pretrained=False)
+        path = tmp_path / "weights.pth"
+        torch.save(whole.state_dict(), path)
+        section = section_of(
+            "TIMMWrapper", model_name=model_name, out_indices=[0, 1], checkpoint_path=str(path)
+        )
+        backbone = BACKBONES["TIMMWrapper"].build(section)
+        assert load_pretrained(backbone, section) == f"backbone: weights of {path}"
+        theirs = {tuple(v.shape): v for v in whole.state_dict().values() if v.ndim == 4}
+        ours = [v for v in backbone.state_dict().values() if v.ndim == 4]
+        assert any(torch.equal(theirs[tuple(v.shape)], v) for v in ours)
+        torch.save({"conv.weight": torch.zeros(1)}, path)
+        with pytest.raises(
+            NanodetError, match=r"my\.yml: model\.arch\.backbone\.checkpoint_path: .* miss"
+        ):
+            load_pretrained(backbone, section, "my.yml")
+
+    def test_weights_that_cannot_be_fetched_are_one_line(self, timm, tmp_path, monkeypatch):
+        for name in ("HF_HOME", "TORCH_HOME"):
+            monkeypatch.setenv(name, str(tmp_path))
+        monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nothing listens there
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+        section = section_of("TIMMWrapper", model_name="resnet10t", out_indices=[1, 2])
+        backbone = BACKBONES["TIMMWrapper"].build(section)
+        with pytest.raises(NanodetError) as caught:
+            load_pretrained(backbone, section, "my.yml")
+        line = str(caught.value)
+        assert line.startswith(
+            "my.yml: model.arch.backbone.pretrained: timm cannot load the weights: "
+        )
+        assert "\n" not in line
 
     @pytest.mark.parametrize(
         ("keys", "expected"),

@@ -98,6 +98,8 @@ class ShuffleNetV2(StagedBackbone):
         with_last_conv: whether stage 4 ends in the 1 x 1 ``conv5`` of the ImageNet network.
     """
 
+    not_pretrained = ("stage4.conv5.",)  # weight files of networks without it may lack it
+
     def __init__(
         self,
         model_size: str = "1.0x",

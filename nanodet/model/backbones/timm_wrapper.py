@@ -1,7 +1,8 @@
 """Any backbone of timm (PyTorch Image Models), an optional package."""
 
 import difflib
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -27,7 +28,7 @@ class Section:
         "fetched, where `schedule.load_model` is given",
         alike=("pretrain",),
     )
-    checkpoint_path: str = keys.key("", "start from the weights of this file")
+    checkpoint_path: str = keys.key("", "start from the weights of the whole model in this file")
     in_channels: int = keys.key(3, "channels of the images", known=(3,))
     out_indices: list[int] | None = keys.key(
         None, "feature maps that the neck gets, counted from 0; all where left out", 0, 64,
@@ -42,6 +43,11 @@ class Section:
     def pretrain(self) -> bool | str:
         """As the other backbones have it: true, false or a file."""
         return self.checkpoint_path or self.pretrained
+
+    @property
+    def pretrain_key(self) -> str:
+        """The key that says so."""
+        return "checkpoint_path" if self.checkpoint_path else "pretrained"
 
     def check(self, fail: Fail) -> None:
         try:
@@ -59,8 +65,8 @@ class Section:
             backbone = on_meta(build, self).eval()
             maps = backbone(torch.empty(1, 3, height, width, device="meta"))
         except Exception as error:  # of any class: timm's models check in their own ways
-            why = str(error).strip().split("\n")[0][:200] or type(error).__name__
-            fail("model_name", f"not a backbone for images of {width} x {height} pixels: {why}")
+            why = f"not a backbone for images of {width} x {height} pixels: {_first_line(error)}"
+            fail("model_name", why)
         strides = backbone.strides
         shapes = [
             (channels, -(-height // stride), -(-width // stride))
@@ -107,10 +113,33 @@ class TIMMWrapper(nn.Module):
         maps = self.timm(images)
         return tuple(x.permute(0, 3, 1, 2) for x in maps) if self._last else tuple(maps)
 
-    def fetch_pretrained(self) -> None:
-        """Take the weights that timm publishes for the model; it fetches and keeps them itself."""
-        model = _timm().create_model(**self._options, pretrained=True)
-        self.timm.load_state_dict(model.state_dict())
+    def load_published(self, state: Mapping[str, Tensor] | None = None) -> None:
+        """Take the weights that timm publishes for the model, which it fetches and keeps itself.
+
+        Args:
+            state: what to take instead: the weights of the whole model, as timm names them.
+
+        Raises:
+            NanodetError: they cannot be fetched, or do not fit.
+        """
+        if state is None:
+            try:
+                model = _timm().create_model(**self._options, pretrained=True)
+            except Exception as error:  # of any class: the network's, the server's, timm's
+                raise NanodetError(f"timm cannot load the weights: {_first_line(error)}") from None
+            state = model.state_dict()
+        found = {}
+        for name, own in self.timm.state_dict().items():
+            # the parts of a list are children of their own, where single maps are taken from it
+            value = state.get(name, state.get(re.sub(r"^(\w+)_(\d+)\.", r"\1.\2.", name)))
+            if not isinstance(value, Tensor) or value.shape != own.shape:
+                raise NanodetError(f"{name} is missing there, or of another shape")
+            found[name] = value
+        self.timm.load_state_dict(found)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0][:200] or type(error).__name__
 
 
 def _timm() -> ModuleType:
