@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, distributed, nn
@@ -13,7 +13,7 @@ from nanodet.learn.iou import overlap
 from nanodet.learn.losses import BOX_LOSSES, EDGE_LOSSES, SCORE_LOSSES
 from nanodet.learn.points import Points, boxes_around, edge_distances, level_points
 from nanodet.learn.targets import GroundTruth, Targets, batch_targets
-from nanodet.model.part import BoxCode, Part
+from nanodet.model.part import BoxCode, Head, Part
 
 MAIN, AUXILIARY = "main", "aux"  # training outputs
 BELOW_LAST_BIN = 0.1  # strides, so that the bin to the right of a distance exists
@@ -143,9 +143,9 @@ class Objective:
         self, sums: Mapping[str, _Sums], counts: Sequence[int], alone: bool
     ) -> dict[str, Tensor]:
         each = self.assigner.at_least_one == "image"
-        count = sum(max(n, 1) for n in counts) if each else sum(counts)
-        weights = [one.weights for one in sums.values()]
-        numbers = torch.stack([weights[0].new_tensor(count), *weights])
+        positives = sum(max(n, 1) for n in counts) if each else sum(counts)
+        sums_of_weights = [one.weights for one in sums.values()]
+        numbers = torch.stack([sums_of_weights[0].new_tensor(positives), *sums_of_weights])
         if not alone and distributed.is_available() and distributed.is_initialized():
             distributed.all_reduce(numbers)
             numbers = numbers / distributed.get_world_size()
@@ -165,7 +165,7 @@ def build_objective(network: nn.Module, arch: Any) -> Objective:
     Strides, points and box code are those of ``network.head``; the section of the head says the
     losses and the assigner.
     """
-    head, section = network.head, arch.head
+    head, section = cast(Head, network.head), arch.head
     loss = section.loss
     assigner = section.assigner_cfg or atss.Section(
         octave_base_scale=section.octave_base_scale, ignore_iof_thr=section.ignore_iof_thr

@@ -68,6 +68,20 @@ def test_averaged_weights_are_preferred(network, tmp_path):
     torch.testing.assert_close(found.weights[name], network.state_dict()[name] + 1)
 
 
+def test_the_average_of_an_original_nanodet_plus_is_loaded_with_its_auxiliary_parts(root, tmp_path):
+    file, path = root / "config" / "nanodet-plus-m_320.yml", tmp_path / "plus.ckpt"
+    state = build_network(load_config(file).model.arch).state_dict()
+    average = {name: value + value.is_floating_point() for name, value in state.items()}
+    both = {f"model.{name}": value for name, value in state.items()}
+    both |= {f"avg_model.{name}": value for name, value in average.items()}
+    torch.save({"state_dict": both, "epoch": 1, "pytorch-lightning_version": "1.9.0"}, path)
+    network, _, checkpoint = load_network(path, file)
+    assert checkpoint.averaged
+    found = network.state_dict()
+    assert found.keys() == average.keys() and any(name.startswith("aux_") for name in found)
+    assert all(torch.equal(found[name], average[name]) for name in average)
+
+
 def test_an_original_checkpoint_asks_for_its_config(shared):
     with pytest.raises(NanodetError, match="--config"):
         load_network(shared / "weights" / "nanodet-m_320.ckpt")

@@ -63,6 +63,7 @@ class Dsla(Assigner):
         boxes: Tensor | None = None,
     ) -> Assignment:
         """Return the `Assignment` of one image, from the predictions that guide it."""
+        assert logits is not None and boxes is not None  # see needs_predictions
         positions = points.positions
         matched = positions.new_full((len(positions),), NEGATIVE, dtype=torch.int64)
         quality = torch.zeros_like(points.strides)
