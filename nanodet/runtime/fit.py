@@ -15,6 +15,7 @@ Size = tuple[int, int]  # width and height in pixels
 
 FITS = ("own", "letterbox", "stretch")
 ALIGNMENT = 32  # the largest stride: inputs are whole multiples of it
+FILL = 0  # grey level of what lies outside of the picture, before normalisation
 
 
 @dataclass(frozen=True)
@@ -98,13 +99,12 @@ def round_up(size: Sequence[float], multiple: int = ALIGNMENT) -> Size:
 
 
 def warp(picture: np.ndarray, matrix: np.ndarray, size: Size) -> np.ndarray:
-    """Resample ``picture`` bilinearly through ``matrix`` (2 x 3 or 3 x 3), black outside.
+    """Resample ``picture`` bilinearly through ``matrix`` (2 x 3 or 3 x 3), `FILL` outside.
 
     Args:
         picture: uint8 (H, W, 3) BGR.
         matrix: picture pixels to result pixels.
         size: (width, height) of the result.
     """
-    if len(matrix) == 2:
-        return cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_LINEAR)
-    return cv2.warpPerspective(picture, matrix, size, flags=cv2.INTER_LINEAR)
+    warped = cv2.warpAffine if len(matrix) == 2 else cv2.warpPerspective
+    return warped(picture, matrix, size, flags=cv2.INTER_LINEAR, borderValue=(FILL, FILL, FILL))

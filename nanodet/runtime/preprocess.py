@@ -62,7 +62,7 @@ def preprocess(
 
     Returns:
         tensor float32 (1, 3, H, W) and the `Placement` that maps boxes back. With fit ``own``
-        the padding is zero after normalisation, with ``letterbox`` black before it.
+        the padding is zero after normalisation, with ``letterbox`` `nanodet.runtime.fit.FILL` before it.
     """
     height, width = picture.shape[:2]
     placement = place(fit, (width, height), input_size)

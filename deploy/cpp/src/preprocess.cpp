@@ -76,7 +76,7 @@ void Preprocessor::prepare(const Picture& picture) {
     fill_taps(rows_, placement_.content.height, size.height, placement_.ratio_y, placement_.shift_y,
               picture.stride);
     for (auto& line : lines_) line.resize(3 * std::size_t(width));
-    black_.assign(3 * std::size_t(width), 0.0F);
+    outside_.assign(3 * std::size_t(width), fill_level);
     // also the padding of Fit::own, which nothing else writes
     tensor_.assign(3 * std::size_t(placement_.canvas.width) *
                        std::size_t(placement_.canvas.height), 0.0F);
@@ -98,7 +98,7 @@ void Preprocessor::fill_taps(std::vector<Tap>& taps, int count, int length, doub
     const auto start = static_cast<float>(-shift / ratio);
     for (int i = 0; i < count; ++i) {
         const float at = float(i) * inverse + start;
-        // beyond the pixels on both sides all is black, however far
+        // beyond the pixels on both sides all is filled, however far
         const float before = std::clamp(std::floor(at), -2.0F, float(length) + 1);
         const auto first = static_cast<std::ptrdiff_t>(before);
         const auto offset = [&](std::ptrdiff_t pixel) {
@@ -115,7 +115,7 @@ void Preprocessor::fill_taps(std::vector<Tap>& taps, int count, int length, doub
 /// @param offset  bytes from the picture's first row to it
 /// @param slot    which of the two lines to overwrite if neither holds it
 const float* Preprocessor::row_of(const Picture& picture, std::ptrdiff_t offset, int slot) {
-    if (offset == outside) return black_.data();
+    if (offset == outside) return outside_.data();
     for (std::size_t i = 0; i < 2; ++i)
         if (line_offsets_[i] == offset) return lines_[i].data();
     std::array<int, 3> channels = channels_of(picture.format);
@@ -125,14 +125,16 @@ const float* Preprocessor::row_of(const Picture& picture, std::ptrdiff_t offset,
     float* line = lines_[std::size_t(slot)].data();
     for (std::size_t x = 0; x < width; ++x) {
         const Tap& tap = columns_[x];
-        // a pixel outside is black: read any other and multiply it by 0
+        // for a pixel outside, read any other and multiply it by 0
         const float first_inside = tap.first == outside ? 0.0F : 1.0F;
         const float second_inside = tap.second == outside ? 0.0F : 1.0F;
+        const float first_fill = fill_level * (1 - first_inside);
+        const float second_fill = fill_level * (1 - second_inside);
         const std::uint8_t* first = tap.first == outside ? row : row + tap.first;
         const std::uint8_t* second = tap.second == outside ? row : row + tap.second;
         for (std::size_t c = 0; c < 3; ++c) {
-            const float left = float(first[channels[c]]) * first_inside;
-            const float right = float(second[channels[c]]) * second_inside;
+            const float left = float(first[channels[c]]) * first_inside + first_fill;
+            const float right = float(second[channels[c]]) * second_inside + second_fill;
             line[c * width + x] = left + tap.part * (right - left);
         }
     }

@@ -6,10 +6,11 @@
 namespace nanodet {
 
 /// ``own``: scaled to fit, size rounded down, padded with zeros right and bottom to multiples of 32.
-/// ``letterbox``: scaled to fit, centred, black outside. ``stretch``: each axis scaled.
+/// ``letterbox``: scaled to fit, centred, `fill_level` outside. ``stretch``: each axis scaled.
 enum class Fit { own, letterbox, stretch };
 
 constexpr int alignment = 32;  ///< inputs are whole multiples of the largest stride
+constexpr float fill_level = 0;  ///< of what lies outside of the picture, before normalisation
 
 /// Width and height in pixels.
 struct Size {

@@ -17,7 +17,7 @@ public:
     /// @param fit, size  how pictures are fitted, and into what
     Preprocessor(const Spec& spec, Fit fit, Size size);
 
-    /// Bilinear at ``x_picture = (x_network - shift) / ratio``, black outside, to whole grey levels,
+    /// Bilinear at ``x_picture = (x_network - shift) / ratio``, `fill_level` outside, to whole grey levels,
     /// then ``(value - mean) / std``. With Fit::own the padding is zero after that.
     ///
     /// @returns where the picture lies; `tensor` holds 3 x canvas.height x canvas.width floats
@@ -49,7 +49,7 @@ private:
     std::vector<Tap> columns_, rows_;
     std::array<std::vector<float>, 2> lines_;            // two resampled rows of the picture
     std::array<std::ptrdiff_t, 2> line_offsets_{};  // and which they are
-    std::vector<float> black_;                      // a row outside of the picture
+    std::vector<float> outside_;                    // a row outside of the picture
     std::vector<float> tensor_;
 };
 
