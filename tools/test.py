@@ -31,13 +31,13 @@ def run(args):
     with needed_packages():
         from nanodet.config import load_config
         from nanodet.data.reading import Reading
+        from nanodet.evaluate.ground_truth import Source
         from nanodet.evaluate.run import (
             detect_all,
             evaluate_model,
             evaluation_detector,
             format_table,
         )
-        from nanodet.evaluate.truth import read_truth
         from nanodet.files.files import check_writable, write_text
         from nanodet.text.printable import say
 
@@ -49,10 +49,8 @@ def run(args):
         check_writable(results)
     detector = evaluation_detector(args.model, config.evaluator, config=args.config)
     place = "data.test." if testing and config.data.test else "data.val."
-    annotations = read_truth(
-        detector.spec, detector.backend.path, section.img_path, section.ann_path,
-        Reading.of_section(section, place), annotated=not testing,
-    )  # fmt: skip
+    source = Source(section.img_path, section.ann_path, Reading.of_section(section, place))
+    annotations = source.read(detector.spec, detector.backend.path, annotated=not testing)
     if testing:
         detections = detect_all(detector, annotations)
         write_text(results, json.dumps(coco_results(annotations, detections)))

@@ -29,11 +29,14 @@ def picture_tensors(spec, images=None, count=COUNT):
     Raises:
         NanodetError: the folder holds no picture, or one that cannot be read.
     """
-    if images is None:
-        pictures = [generated_picture(seed) for seed in range(count)]
-    else:
-        pictures = [read_picture(path) for path in picture_paths(images)[:count]]
-    return [network_input(picture, spec)[0] for picture in pictures]
+    if images is not None:
+        return tensors_of(picture_paths(images)[:count], spec)
+    return [network_input(generated_picture(seed), spec)[0] for seed in range(count)]
+
+
+def tensors_of(paths, spec):
+    """Return the network inputs of picture files, float32 (1, 3, H, W) each."""
+    return [network_input(read_picture(path), spec)[0] for path in paths]
 
 
 def generated_picture(seed, width=480, height=360):

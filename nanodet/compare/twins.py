@@ -33,6 +33,17 @@ def count_twins(ours, theirs):
     return twins, counted
 
 
+def share_of_twins(ours, theirs):
+    """Return which part of the detections has a twin, 0..1; None without any detection.
+
+    Args:
+        ours, theirs: a `Detections` for each picture, in the same order.
+    """
+    counts = [count_twins(*pair) for pair in zip(ours, theirs, strict=True)]
+    counted = sum(of for _, of in counts)
+    return sum(twins for twins, _ in counts) / counted if counted else None
+
+
 def iou_of_distances(a, b):
     """Return the IoU (N,) of boxes around the same points, given by their distances (N, 4)."""
     area_a, area_b = ((s[:, 0] + s[:, 2]) * (s[:, 1] + s[:, 3]) for s in (a, b))

@@ -4,9 +4,8 @@ import sys
 
 from nanodet.errors import NanodetError
 from nanodet.evaluate.coco_metrics import check_pycocotools
+from nanodet.evaluate.ground_truth import data_of, given, of_config
 from nanodet.evaluate.run import evaluate_model, evaluation_detector
-from nanodet.evaluate.source import data_of, given, of_config
-from nanodet.evaluate.truth import read_truth
 from nanodet.files.files import check_writable, write_text
 from nanodet.text.printable import say
 
@@ -24,7 +23,7 @@ def evaluate(
         reading: the `nanodet.data.reading.Reading`; None for the defaults.
         json_path: file to write the AP values to; None for none.
         config: config file of a checkpoint that carries none; for an exported model, the one whose
-            ``data.val`` is taken, see `nanodet.evaluate.source.data_for`.
+            ``data.val`` is taken, see `nanodet.evaluate.ground_truth.data_for`.
         show: called with the `Metrics`, before ``json_path`` is written: should it fail, they are told.
         options: further arguments of `nanodet.runtime.detector.Detector`.
 
@@ -44,9 +43,7 @@ def evaluate(
     if source is None:
         source = of_config(*data_of(detector, config), "val", reading)
         say(source, file=sys.stderr)
-    found = read_truth(
-        detector.spec, detector.backend.path, source.images, source.annotations, source.reading
-    )
+    found = source.read(detector.spec, detector.backend.path)
     metrics, _ = evaluate_model(detector, found)
     if show is not None:
         show(metrics)

@@ -4,12 +4,12 @@ import dataclasses
 import os
 import shutil
 
+from nanodet.compare.boxes import compare_boxes
 from nanodet.compare.outputs import HALF, compare_stages, format_table
 from nanodet.compare.tensors import picture_tensors
 from nanodet.config.beside import INTERMEDIATE
 from nanodet.errors import NanodetError
 from nanodet.export import ncnn_file, onnx_file, onnx_nms, quiet
-from nanodet.export.compare_boxes import compare_boxes
 from nanodet.export.specs import spec_with_files
 from nanodet.export.stages import (
     BOXES,

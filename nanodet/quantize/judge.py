@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from nanodet.compare.twins import NEEDED, count_twins
+from nanodet.compare.twins import NEEDED, share_of_twins
 from nanodet.errors import NanodetError
 from nanodet.evaluate.run import evaluate_model, evaluation_detector
 from nanodet.images.image_file import read_picture
@@ -85,7 +85,7 @@ class TwinJudge:
         """Return (whether the model is good enough, what was found in words)."""
         name = "measuring" if finally_ else "calibration"
         self.looks += finally_
-        share = self.share(self._detect(model, name), self.reference[name])
+        share = share_of_twins(self._detect(model, name), self.reference[name])
         if share is None:
             raise NanodetError(
                 f"--images: nothing scores above 0.3 in the {name} pictures, so nothing can be "
@@ -93,13 +93,6 @@ class TwinJudge:
             )
         self.twins = share
         return share >= NEEDED, f"{100 * share:.1f} % twins on the {name} pictures"
-
-    @staticmethod
-    def share(ours, theirs):
-        """Return the part, 0..1, of detections with a twin; None without any detection."""
-        counts = [count_twins(*pair) for pair in zip(ours, theirs, strict=True)]
-        counted = sum(of for _, of in counts)
-        return sum(twins for twins, _ in counts) / counted if counted else None
 
     def measured(self):
         """Return the pictures that calibrate nothing."""

@@ -80,6 +80,11 @@ def observe(net, spec, layers, tensors, step=lambda: None):
     return {name: found[blob] for name, blob in blobs.items()}
 
 
+def running(net, spec):
+    """Return a function from the tensor of a picture to a net's output; see `extract`."""
+    return lambda tensor: next(extract(net, spec.input_name, tensor, [spec.output_name]))[1]
+
+
 def extract(net, input_name, tensor, blobs):
     """Yield (name, float32 (C, H, W)) of blobs of one run.
 

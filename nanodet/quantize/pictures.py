@@ -6,8 +6,7 @@ import numpy as np
 
 from nanodet.compare.tensors import picture_paths
 from nanodet.errors import NanodetError
-from nanodet.images.image_file import picture_size, read_picture
-from nanodet.runtime.preprocess import network_input
+from nanodet.images.image_file import picture_size
 
 
 def split(pictures, limit, seed, where):
@@ -50,8 +49,3 @@ def list_pictures(folder, reading=None):
     for path in paths:
         picture_size(path)  # an unreadable one is told now, not minutes later
     return paths
-
-
-def tensors_of(paths, spec):
-    """Return the network inputs of picture files, float32 (1, 3, H, W) each."""
-    return [network_input(read_picture(path), spec)[0] for path in paths]

@@ -4,22 +4,22 @@ import dataclasses
 import os
 from pathlib import Path
 
+from nanodet.compare.distortion import Distortion
+from nanodet.compare.tensors import tensors_of
 from nanodet.errors import NanodetError
-from nanodet.evaluate.source import data_for, given, of_config
+from nanodet.evaluate.ground_truth import data_for, given, of_config
 from nanodet.files.files import sha256, text_name
 from nanodet.files.incoming import published, read_steadily
 from nanodet.files.publish import check_publishable, publish, publishing, working_folder
 from nanodet.ncnn_files.weights import load_weights, weights_to_bytes
 from nanodet.quantize import choose
-from nanodet.quantize.distortion import Distortion
 from nanodet.quantize.judge import ApJudge, TwinJudge
-from nanodet.quantize.observe import observe
+from nanodet.quantize.observe import observe, running
 from nanodet.quantize.pictures import (
     draw,
     list_pictures,
     split,
     split_annotations,
-    tensors_of,
 )
 from nanodet.quantize.report import Quantised, layer_table, summary
 from nanodet.quantize.rewrite import CONVOLUTIONS, INT8, rewrite
@@ -62,7 +62,7 @@ def quantize(
         layers: ``fast`` or ``all``, see `nanodet.quantize.choose.start`.
         report: called with each line of text.
         reading: of the annotations, a `nanodet.data.reading.Reading`; None for the defaults.
-        config: the model's config, see `nanodet.evaluate.source.data_for`.
+        config: the model's config, see `nanodet.evaluate.ground_truth.data_for`.
 
     Returns:
         `Quantised`.
@@ -104,7 +104,7 @@ def quantize(
     report(f"measure {len(convolutions)} convolutions, each alone in int8")
     progress = Progress(2 * len(tensors) + len(convolutions), "step")
     observed = observe(source.net, spec, convolutions, tensors, progress.step)
-    distortion = Distortion(source.net, spec, tensors[:SENSITIVITY_PICTURES])
+    distortion = Distortion(running(source.net, spec), spec, tensors[:SENSITIVITY_PICTURES])
     reports = measure_layers(
         source.graph, weights, convolutions, observed, distortion, method, progress.step
     )
@@ -164,25 +164,20 @@ def _judge(model, source, spec, limit, seed, max_drop):
     if source.annotations is None:
         calibration, measuring = split(list_pictures(images, source.reading), limit, seed, images)
         return TwinJudge(calibration, measuring), calibration
-    # pycocotools is needed for these alone
-    from nanodet.evaluate.truth import read_truth
-
-    found = read_truth(spec, model, images, source.annotations, source.reading)
+    found = source.read(spec, model)
     calibration, measuring = split_annotations(found, limit, seed, images)
     return _ap_judge(calibration, measuring, max_drop)
 
 
 def _configured_judge(model, config, spec, limit, seed, max_drop, reading, report):
     """Return what `_judge` returns, of the two sets of the model's config."""
-    from nanodet.evaluate.truth import read_truth
-
     data, file = data_for(model, config)
     if reading is not None and reading.list_path is not None:
         raise NanodetError("--list: needs --images, the folder of the listed pictures")
     sets = {}
     for part, most in (("train", limit), ("val", MEASURED)):
         source = of_config(data, file, part, reading)
-        found = read_truth(spec, model, source.images, source.annotations, source.reading)
+        found = source.read(spec, model)
         taken = {str(picture.path) for one in sets.values() for picture in one.pictures}
         left = [picture for picture in found.pictures if str(picture.path) not in taken]
         if not left:

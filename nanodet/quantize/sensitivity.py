@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from nanodet.quantize.observe import running
 from nanodet.quantize.rewrite import INT8, rewrite
 from nanodet.quantize.thresholds import METHODS
 from nanodet.quantize.timing import layer_times, load
@@ -20,7 +21,7 @@ class LayerReport:
         method: that chose the threshold, see `nanodet.quantize.thresholds`.
         threshold: of the input's magnitude; the scale is 127 / threshold.
         sensitivity: distortion of the output with this layer alone in int8, see
-            `nanodet.quantize.distortion`.
+            `nanodet.compare.distortion`.
         float_us, int8_us: median microseconds of the layer alone, one thread, side by side.
         precision: ``int8``, or ``fp16`` or ``table`` (storage of a floating-point layer).
         reason: why it is not int8; empty for int8.
@@ -51,7 +52,7 @@ def measure_layers(graph, weights, layers, observed, distortion, method, step=la
         graph, weights: the floating-point model.
         layers: the convolutions to measure.
         observed: name to `nanodet.quantize.observe.Observed`.
-        distortion: a `nanodet.quantize.distortion.Distortion`.
+        distortion: a `nanodet.compare.distortion.Distortion`.
         method: a name out of `METHODS`, or ``best`` for the one that distorts least.
         step: called after each layer.
 
@@ -69,7 +70,7 @@ def measure_layers(graph, weights, layers, observed, distortion, method, step=la
                 continue
             tried.append(threshold)
             made = rewrite(graph, weights, {layer.name: INT8}, {layer.name: threshold}, observed)
-            cost = distortion.of(load(*made))
+            cost = distortion.of(running(load(*made), distortion.spec))
             if found is None or cost < found[0]:
                 found = (cost, name, threshold, made)
         cost, name, threshold, (changed, parts) = found

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from nanodet.compare.ap import ap_of, spread_of_change
 from nanodet.compare.outputs import failed
-from nanodet.evaluate.spread import spread_of_change
 from nanodet.verify.diagnose import ALL_AGREE
 from nanodet.verify.judge import Row, judge_ap, judge_twins, needed_twins, note_ties
 from nanodet.verify.specs import chosen_at_export, differing_beside, differing_thresholds
@@ -123,12 +123,3 @@ def _tensors_differ(most):
 def _boxes_differ(most):
     to = f"up to {most:.3g} px away" if np.isfinite(most) else "that are others"
     return f"it decodes the reference's output to boxes {to}"
-
-
-def ap_of(truth, detections):
-    """Return AP in percent, None without annotations or where pictures have no detections."""
-    if truth is None or len(detections) != len(truth.pictures):
-        return None
-    from nanodet.evaluate.coco_metrics import evaluate_detections
-
-    return evaluate_detections(truth, detections, per_class=False).AP

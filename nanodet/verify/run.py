@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from nanodet.compare.boxes import box_difference
 from nanodet.compare.outputs import Errors, run_checked
 from nanodet.compare.twins import count_twins
 from nanodet.errors import NanodetError
@@ -13,7 +14,6 @@ from nanodet.runtime.thresholds import Thresholds
 from nanodet.verify.specs import (
     DECODING,
     PREPROCESSING,
-    box_difference,
     differing_keys,
     expected_spec,
 )

@@ -2,15 +2,12 @@
 
 import dataclasses
 
-import numpy as np
-
 from nanodet.errors import NanodetError
 from nanodet.files.incoming import is_file
-from nanodet.runtime.decode import decode
 from nanodet.runtime.engines import spec_file
 from nanodet.runtime.fit import ALIGNMENT
 from nanodet.runtime.spec import Spec
-from nanodet.runtime.thresholds import NAMES, Thresholds
+from nanodet.runtime.thresholds import NAMES
 from nanodet.text.brief import brief
 
 PREPROCESSING = {
@@ -32,7 +29,6 @@ LAYOUT = {
     "output.name": lambda spec: spec.output_name,
     "output.form": lambda spec: spec.form,
 }
-LOWEST_SCORE = 0.05  # boxes of less are not compared
 
 
 def expected_spec(reference, spec, is_checkpoint):
@@ -115,25 +111,6 @@ def differing_thresholds(spec, expected):
     """Return sentences about default thresholds that differ, which is anyone's right."""
     pairs = ((key, getattr(spec, key), getattr(expected, key)) for key in NAMES)
     return [f"thresholds.{key}: {_shown(a)}, not {_shown(b)}" for key, a, b in pairs if a != b]
-
-
-def box_difference(output, spec, expected, input_size):
-    """Decode one output with two specs.
-
-    Returns:
-        the largest difference of a box's side in network pixels; nan where they give other
-        boxes, or the output cannot be decoded with ``spec`` at all.
-    """
-    spec = dataclasses.replace(spec, form="distributions")
-    try:
-        spec.check_output(output, input_size, "output")
-    except NanodetError:
-        return float("nan")
-    limits = Thresholds.of(expected, score=LOWEST_SCORE)
-    boxes = [decode(output, one, input_size, limits).xyxy for one in (spec, expected)]
-    if len(boxes[0]) != len(boxes[1]):
-        return float("nan")
-    return float(np.abs(boxes[0] - boxes[1]).max(initial=0))
 
 
 def _equal(given, wanted):

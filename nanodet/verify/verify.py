@@ -4,10 +4,11 @@ import contextlib
 import time
 from pathlib import Path
 
+from nanodet.compare.ap import ap_of
 from nanodet.compare.tensors import COUNT, generated_picture, picture_paths, spread
 from nanodet.config.schema import Evaluator
 from nanodet.errors import NanodetError
-from nanodet.evaluate.source import data_of, given, of_config
+from nanodet.evaluate.ground_truth import data_of, given, of_config
 from nanodet.files.files import check_writable, write_text
 from nanodet.images.image_file import read_picture
 from nanodet.ncnn_files.weights import load_weights
@@ -21,7 +22,7 @@ from nanodet.verify.artefacts import find_models, open_stages, storage_of
 from nanodet.verify.diagnose import Diagnosis
 from nanodet.verify.judge import coarser, network_tolerance, steady_twins
 from nanodet.verify.report import Report
-from nanodet.verify.rows import ap_of, measured_row, unmeasured_row
+from nanodet.verify.rows import measured_row, unmeasured_row
 
 CONFIGURED = 500  # pictures that nobody asked for; what the limits of AP are for
 
@@ -131,11 +132,8 @@ def _pictures(detector, source, limit, words):
         paths = picture_paths(source.images, source.reading)[:limit]
         return None, (read_picture(path) for path in paths), len(paths), f"{len(paths)} pictures"
     from nanodet.evaluate.run import read_ahead
-    from nanodet.evaluate.truth import read_truth
 
-    truth = read_truth(
-        detector.spec, detector.backend.path, source.images, source.annotations, source.reading
-    )
+    truth = source.read(detector.spec, detector.backend.path)
     found = truth.pictures
     truth.pictures = found[:limit] if limit or source.name is None else spread(found, CONFIGURED)
     count = len(truth.pictures)

@@ -5,7 +5,7 @@ from refusals import fails
 
 from nanodet.data.read import read_annotations
 from nanodet.errors import NanodetError
-from nanodet.evaluate.truth import guess_format
+from nanodet.evaluate.ground_truth import guess_format
 
 OBJECT = """<object><name>{name}</name><difficult>{difficult}</difficult><bndbox>
 <xmin>{0}</xmin><ymin>{1}</ymin><xmax>{2}</xmax><ymax>{3}</ymax></bndbox></object>"""

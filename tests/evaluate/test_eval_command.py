@@ -13,8 +13,8 @@ from nanodet.compare.tensors import generated_picture
 from nanodet.config import load_config, save_config
 from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
+from nanodet.evaluate.ground_truth import guess_format
 from nanodet.evaluate.run import evaluation_detector
-from nanodet.evaluate.truth import guess_format
 from nanodet.files.files import write_text
 from nanodet.runtime.spec import Spec
 

@@ -11,9 +11,9 @@ from onnx import numpy_helper
 from specs import NANODET_M
 
 from nanodet import Detector, NanodetError
+from nanodet.compare.boxes import compare_boxes
 from nanodet.compare.tensors import generated_picture, picture_tensors
 from nanodet.export import onnx_nms
-from nanodet.export.compare_boxes import compare_boxes
 from nanodet.export.export import export
 from nanodet.export.stages import SIMPLIFIED
 from nanodet.images.image_file import read_picture

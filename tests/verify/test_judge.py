@@ -10,12 +10,12 @@ import pytest
 from faults import edit_weights
 from specs import NANODET_M
 
+from nanodet.compare.ap import spread_of_change
 from nanodet.compare.outputs import HALF, Errors, compare_stages
 from nanodet.compare.tensors import picture_tensors
 from nanodet.compare.twins import NEEDED
 from nanodet.data.records import Annotations, Picture
 from nanodet.evaluate.coco_metrics import evaluate_detections
-from nanodet.evaluate.spread import spread_of_change
 from nanodet.export.stages import FP16, FP32
 from nanodet.runtime.detections import Detections
 from nanodet.runtime.engines.ncnn import NcnnBackend

@@ -1,4 +1,4 @@
-"""How far chance moves the difference between two models' AP on so many pictures."""
+"""Two models' AP on the same pictures, and how far chance moves the difference."""
 
 import dataclasses
 
@@ -7,6 +7,18 @@ import numpy as np
 from nanodet.evaluate.coco_metrics import evaluate_detections
 
 GROUPS = 10
+
+
+def ap_of(truth, detections):
+    """Return AP in percent, None without annotations or where pictures have no detections.
+
+    Args:
+        truth: an `nanodet.data.records.Annotations`, or None.
+        detections: a `Detections` for each of ``truth.pictures``, or for fewer.
+    """
+    if truth is None or len(detections) != len(truth.pictures):
+        return None
+    return evaluate_detections(truth, detections, per_class=False).AP
 
 
 def spread_of_change(truth, ours, theirs):

@@ -1,14 +1,25 @@
-"""Where the annotated pictures of a command lie: as it was told, or as a config says."""
+"""The annotated pictures that a model is measured on: where they lie, and opened as its classes."""
 
+import dataclasses
+import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from nanodet.config import load_data
 from nanodet.config.beside import config_beside
+from nanodet.data.read import read_annotations
 from nanodet.data.reading import Reading
+from nanodet.data.records import Annotations
+from nanodet.data.summary import check_objects, describe, summarise, warnings_of
+from nanodet.data.tell import tell_reading
 from nanodet.errors import NanodetError
+from nanodet.evaluate.coco_metrics import check_pycocotools
 from nanodet.files.incoming import is_file
+from nanodet.files.inputs import absence
 from nanodet.runtime.engines import CHECKPOINT, kind_of
+from nanodet.runtime.spec import Spec
+from nanodet.text.printable import say
 
 GIVE = "give --images and --annotations"
 
@@ -34,6 +45,36 @@ class Source:
     def __str__(self):
         listed = f", listed in {self.reading.list_path}" if self.reading.list_path else ""
         return f"{self.name}: {self.images}, {self.annotations}{listed}"
+
+    def read(self, spec: Spec, model: str, annotated: bool = True) -> Annotations:
+        """Read the annotations as the classes of a model, and tell on stderr what is wrong with them.
+
+        Args:
+            spec: the model's.
+            model: its file, for messages.
+            annotated: see `nanodet.data.read.read_annotations`; nothing is told without.
+
+        Raises:
+            NanodetError: the annotations are wrong, or not of the model's classes.
+        """
+        check_pycocotools()
+        reading = dataclasses.replace(self.reading, names_of=str(model), training=False)
+        kind = reading.format or guess_format(self.annotations)
+        found = read_annotations(
+            kind, self.images, self.annotations, reading.list_path, list(spec.class_names),
+            annotated, reading,
+        )  # fmt: skip
+        tell = partial(say, file=sys.stderr)
+        tell_reading(found, tell)
+        if not annotated:
+            return found
+        summary = summarise(found)
+        check_objects(summary, self.annotations, "measure")
+        if not summary.flawless:
+            tell(f"{self.annotations}: {describe(summary)}")
+        for line in warnings_of(summary, self.annotations):
+            tell(line)
+        return found
 
 
 def given(images, annotations, reading=None):
@@ -112,3 +153,26 @@ def data_for(model, config=None):
                 "config or checkpoint it was trained with"
             )
     return load_data(config), str(config)
+
+
+def guess_format(path):
+    """Return ``coco``, ``voc`` or ``yolo`` by what lies at ``path``.
+
+    Raises:
+        NanodetError: it is none of them, or not there.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise NanodetError(absence(path, "there are no such annotations"))
+    if path.suffix.lower() == ".json" and not path.is_dir():
+        return "coco"
+    if path.is_dir():
+        for pattern in ("*", "**/*"):
+            suffixes = {file.suffix.lower() for file in path.glob(pattern)}
+            for suffix, kind in ((".xml", "voc"), (".txt", "yolo")):
+                if suffix in suffixes:
+                    return kind
+    raise NanodetError(
+        f"{path}: cannot tell the format of these annotations (a .json file is coco, a folder of "
+        ".xml voc, of .txt yolo); name it with --format"
+    )

@@ -1,9 +1,10 @@
-"""Boxes that an ONNX file makes by itself beside those that decoding makes of the same raw output.
+"""Boxes of one raw output, made in two ways: in the graph and by decoding, or decoded with two specs.
 
 NMS keeps the box that scores highest. Where boxes score alike, as a barely trained model's do, the last
 digit of float32 decides which one that is, and two runtimes may choose differently without a fault.
 """
 
+import dataclasses
 from functools import partial
 
 import numpy as np
@@ -12,7 +13,7 @@ from nanodet.errors import NanodetError
 from nanodet.runtime.decode import decode
 from nanodet.runtime.thresholds import Thresholds
 
-LOW_SCORE = 0.05  # compared at too, through the threshold's input, so that there is much to compare
+LOW_SCORE = 0.05  # compared at too, so that there is much to compare
 BOX_TOLERANCE = 0.05  # network pixels
 SCORE_TOLERANCE = 1e-4  # 0..1
 DIFFERING_MAX = 0.05  # of the boxes of both sides: beyond that it is no accident of a few ties
@@ -51,6 +52,25 @@ def compare_boxes(backend, reference, tensors):
                     raise NanodetError(f"boxes in the graph: {problem} (score {score})")
             count += len(found)
     return count
+
+
+def box_difference(output, spec, expected, input_size):
+    """Decode one output with two specs.
+
+    Returns:
+        the largest difference of a box's side in network pixels; nan where they give other
+        boxes, or the output cannot be decoded with ``spec`` at all.
+    """
+    spec = dataclasses.replace(spec, form="distributions")
+    try:
+        spec.check_output(output, input_size, "output")
+    except NanodetError:
+        return float("nan")
+    limits = Thresholds.of(expected, score=LOW_SCORE)
+    boxes = [decode(output, one, input_size, limits).xyxy for one in (spec, expected)]
+    if len(boxes[0]) != len(boxes[1]):
+        return float("nan")
+    return float(np.abs(boxes[0] - boxes[1]).max(initial=0))
 
 
 def _decoded(output, spec, size, score):

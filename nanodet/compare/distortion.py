@@ -5,11 +5,15 @@ score, plus 1 - IoU of the two boxes. Both are IoUs (a class score of this detec
 one), so they add up in one unit.
 """
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
 from nanodet.compare.twins import iou_of_distances
-from nanodet.quantize.observe import extract
 from nanodet.runtime.decode import edge_distances
+from nanodet.runtime.spec import Spec
+
+Run = Callable[[np.ndarray], np.ndarray]
 
 READ = 0.05  # what evaluation looks at
 
@@ -18,31 +22,22 @@ class Distortion:
     """Measures models against the floating-point one on the same pictures.
 
     Args:
-        net: the floating-point ``ncnn.Net``.
-        spec: the model's `nanodet.runtime.spec.Spec`.
-        tensors: float32 (1, 3, H, W) each.
+        run: of the floating-point model: float32 (1, 3, H, W) to its output, as
+            `nanodet.runtime.engines.backend.Backend.run`.
+        spec: the model's `Spec`.
+        tensors: what both models are given.
     """
 
-    def __init__(self, net, spec, tensors):
+    def __init__(self, run: Run, spec: Spec, tensors: Sequence[np.ndarray]) -> None:
         self.spec, self.tensors = spec, tensors
-        self.expected = [self._run(net, tensor) for tensor in tensors]
+        self.expected = [run(tensor) for tensor in tensors]
 
-    def of(self, net):
+    def of(self, run: Run) -> float:
         """Return the mean over the pictures of the distortion per point that is read."""
-        return float(
-            np.mean(
-                [
-                    self._one(wanted, self._run(net, tensor))
-                    for wanted, tensor in zip(self.expected, self.tensors, strict=True)
-                ]
-            )
-        )
+        pairs = zip(self.expected, self.tensors, strict=True)
+        return float(np.mean([self._one(wanted, run(tensor)) for wanted, tensor in pairs]))
 
-    def _run(self, net, tensor):
-        blobs = extract(net, self.spec.input_name, tensor, [self.spec.output_name])
-        return next(iter(blobs))[1]
-
-    def _one(self, wanted, given):
+    def _one(self, wanted: np.ndarray, given: np.ndarray) -> float:
         classes = len(self.spec.class_names)
         scores, other = wanted[:, :classes], given[:, :classes]
         read = np.maximum(scores.max(axis=1), other.max(axis=1)) > READ
