@@ -72,6 +72,8 @@ def measure(network, names, tensors):
         for hook in hooks:
             hook.remove()
     for name, norm in norms.items():
+        if counts[name] == 0:
+            continue  # of an auxiliary part, which only a training runs
         mean, square = sums[name] / counts[name]
         _set_statistics(norm, mean, (square - mean.square()).clamp(min=0))
 

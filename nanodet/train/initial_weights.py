@@ -36,12 +36,14 @@ def initial_weights(network, config, file, training_set, say):
         raise NanodetError(f"{file}: schedule.load_model: {error}") from None
     for line in take_matching(network, checkpoint, config.class_names):
         say(line)
-    unmeasured = checkpoint.raw.get(KEY, {}).get("norms_measured") is False
-    if unmeasured and not config.schedule.freeze_norm:
+    measured = checkpoint.raw.get(KEY, {}).get("norms_measured")
+    if measured is False and not config.schedule.freeze_norm:
         paths = [picture.path for picture in training_set.pictures]
         names = _norms_of(network, checkpoint)
         count = measure_on(network.eval(), names, paths, spec_of(network, config))
         say(f"batch norm: measured on {count} training pictures, which ncnn files know nothing of")
+    if measured is not None:
+        network.start_auxiliary()
 
 
 def _norms_of(network, checkpoint):

@@ -116,3 +116,14 @@ def test_a_detector_of_one_output_has_no_auxiliary_part(detector, images):
         (output,) = plain.training_outputs(images, 5).values()
         assert (output == detector.eval()(images)).all()
     assert plain.auxiliary == ()
+
+
+def test_an_auxiliary_neck_can_start_from_the_neck_that_was_loaded(detector):
+    with torch.no_grad():
+        for parameter in detector.fpn.parameters():
+            parameter.add_(1)
+    detector.start_auxiliary()
+    for one, other in zip(
+        detector.fpn.state_dict().values(), detector.aux_fpn.state_dict().values(), strict=True
+    ):
+        assert torch.equal(one, other)

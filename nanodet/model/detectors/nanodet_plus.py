@@ -49,6 +49,9 @@ class NanoDetPlus(OneStageDetector):
         aux = self.aux_head(tuple(torch.cat(pair, dim=1) for pair in both))
         return {"main": main, "aux": aux}
 
+    def start_auxiliary(self) -> None:
+        self.aux_fpn.load_state_dict(self.fpn.state_dict())
+
 
 @dataclass
 class NanoDetPlusSection:

@@ -41,6 +41,9 @@ class OneStageDetector(nn.Module):
         """
         return {"main": self(images)}
 
+    def start_auxiliary(self) -> None:
+        """Give auxiliary parts weights to begin with: a deployed model, which was imported, has none."""
+
 
 @dataclass
 class OneStageSection:
