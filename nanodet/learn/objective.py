@@ -146,10 +146,12 @@ class Objective:
         positives = sum(max(n, 1) for n in counts) if each else sum(counts)
         sums_of_weights = [one.weights for one in sums.values()]
         numbers = torch.stack([sums_of_weights[0].new_tensor(positives), *sums_of_weights])
+        least = 1e-6 if each else 1.0  # of all processes together
         if not alone and distributed.is_available() and distributed.is_initialized():
             distributed.all_reduce(numbers)
+            least /= distributed.get_world_size()
             numbers = numbers / distributed.get_world_size()
-        count, *weights = numbers.clamp(min=1e-6 if each else 1).unbind()
+        count, *weights = numbers.clamp(min=least).unbind()
         losses = {}
         for (name, one), weight in zip(sums.items(), weights, strict=True):
             prefix = "" if name == MAIN else f"{name}_"

@@ -36,9 +36,25 @@ def first_step_order(count, seed):
     return [index for _, index, _ in next(iter(sampler))]
 
 
-@pytest.mark.parametrize("one_side_empty", [pytest.param(False, marks=pytest.mark.slow), True])
+PLUS = {
+    "name": "NanoDetPlus",
+    "backbone": {"model_size": "0.5x", "pretrain": False},
+    "fpn": {"out_channels": 32},
+    "head": {"feat_channels": 32},
+    "aux_head": {"feat_channels": 32, "stacked_convs": 1},
+}
+
+
+@pytest.mark.parametrize(
+    ("one_side_empty", "changes"),
+    [
+        pytest.param(False, {}, marks=pytest.mark.slow),
+        (True, {}),
+        pytest.param(True, {"model.arch": PLUS}, marks=pytest.mark.slow),
+    ],
+)
 def test_averaged_gradients_are_those_of_the_union(
-    root, shapes, small_config, tmp_path, one_side_empty
+    root, shapes, small_config, tmp_path, one_side_empty, changes
 ):
     _, annotations = shapes[0]
     content = json.loads(Path(annotations).read_text())
@@ -58,6 +74,7 @@ def test_averaged_gradients_are_those_of_the_union(
             "schedule.total_epochs": 1,
             "schedule.val_intervals": 5,
             "grad_clip": None,
+            **changes,
         }
     )
     one = run(root, 1, config, tmp_path / "one.pt", "device.batchsize_per_gpu=8")
