@@ -99,19 +99,17 @@ class Objective:
         size: tuple[int, int],
     ) -> Targets:
         """Assign every image of a batch; the arguments are those of a call."""
-        guide = outputs.get(AUXILIARY, outputs[MAIN]).detach()
-        points = level_points(size, self.strides, self.point_offset, guide.device)
-        if not self.assigner.needs_predictions:
-            return batch_targets([self.assigner.assign(points, t) for t in truths], truths)
+        assign, guide = self.assigner.assign, outputs.get(AUXILIARY, outputs[MAIN]).detach()
         with torch.autocast(guide.device.type, enabled=False):
+            points = level_points(size, self.strides, self.point_offset, guide.device)
+            if not self.assigner.needs_predictions:
+                return batch_targets([assign(points, truth) for truth in truths], truths)
             logits, raw = guide.float().split([self.num_classes, self.code.channels], dim=-1)
-            return batch_targets(
-                [
-                    self.assigner.assign(points, t, c, points.boxes(self.code.distances(r)))
-                    for t, c, r in zip(truths, logits, raw, strict=True)
-                ],
-                truths,
-            )
+            assignments = [
+                assign(points, truth, of_classes, points.boxes(self.code.distances(of_edges)))
+                for truth, of_classes, of_edges in zip(truths, logits, raw, strict=True)
+            ]
+            return batch_targets(assignments, truths)
 
     def _sums(self, output: Tensor, targets: Targets, points: Points) -> _Sums:
         logits, raw = output.split([self.num_classes, self.code.channels], dim=-1)

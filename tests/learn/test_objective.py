@@ -5,33 +5,40 @@ import pytest
 import torch
 from objectives import NONE, SIZE, objective, random_outputs, truth
 
+from nanodet.config import load_config
 from nanodet.learn.assigners.atss import Atss
+from nanodet.learn.objective import build_objective
 from nanodet.learn.points import level_points
 from nanodet.learn.targets import LEFT_OUT, NEGATIVE, GroundTruth
+from nanodet.model.network import build_network
 
 KINDS = ["m", "plus"]
 LOSSES = ("loss_qfl", "loss_bbox", "loss_dfl")
-FILES = {"m": "nanodet-m_320_losses.npz", "plus": "zoo/nanodet-plus-m_320_losses.npz"}
+FILES = {
+    "m": ("nanodet-m_320_losses.npz", "nanodet-m.yml", ["model.arch.head.ignore_iof_thr=-1"]),
+    "plus": ("zoo/nanodet-plus-m_320_losses.npz", "nanodet-plus-m_320.yml", []),
+}
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def reference(request, shared):
-    """What the original does: "m" or "plus", and its arrays."""
-    return request.param, np.load(shared / "reference" / FILES[request.param])
+def reference(request, shared, root):
+    """What the original does: "m" or "plus", its arrays, and the objective of our config."""
+    file, config, overrides = FILES[request.param]
+    arch = load_config(root / "config" / config, overrides).model.arch
+    learns = build_objective(build_network(arch), arch)
+    return request.param, np.load(shared / "reference" / file), learns
 
 
 @pytest.mark.parametrize("batch", ["a", "b"])
 def test_assignment_losses_and_gradients_equal_the_originals(reference, batch):
-    kind, arrays = reference
+    kind, arrays, learns = reference
 
     def per_image(name):
         return [torch.from_numpy(arrays[f"{batch}_{name}{i}"]) for i in range(3)]
 
     if kind == "m":
-        learns = objective(kind, 80, Atss(ignore_iof_thr=-1))
         names = {"main": ("preds", "grad_positive", "grad_norm")}
     else:
-        learns = objective(kind, 80)
         names = {
             one: (f"{batch}_{one}", f"grad_{one}_positive", f"grad_{one}_norm")
             for one in ("main", "aux")
