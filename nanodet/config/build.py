@@ -66,9 +66,11 @@ def build_part(entry, value, file, key):
         raise NanodetError(f"{file}: {key}.name: this key is missing; known: {', '.join(table)}")
     if not isinstance(name, str) or name not in table:
         given = repr(name) if isinstance(name, str) and len(name) < 60 else brief(name)
+        # what old files name that is not built: they can go on with another model
+        other = "" if ".head." in key else " (model.arch left out is NanoDet-m)"
         raise NanodetError(
-            f"{file}: {key}.name: {given} is not built into this version; known: {', '.join(table)} "
-            "(model.arch left out is NanoDet-m)"
+            f"{file}: {key}.name: {given} is not built into this version; known: {', '.join(table)}"
+            f"{other}"
         )
     return build(table[name].section, {**value, "name": name}, file, key, table)
 

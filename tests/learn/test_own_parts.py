@@ -153,3 +153,4 @@ def test_their_sections_are_checked_as_the_others_are(configured, name, head, li
     with pytest.raises(NanodetError) as caught:
         configured(head, name)
     assert str(caught.value).startswith("toy.yml: model.arch.head.") and line in str(caught.value)
+    assert "NanoDet-m" not in str(caught.value)  # another model is no remedy

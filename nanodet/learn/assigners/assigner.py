@@ -9,7 +9,7 @@ from nanodet.learn.targets import Assignment, GroundTruth
 
 
 class Assigner(Protocol):
-    """Chooses the points of one image that learn its boxes.
+    """Chooses the points of one image that learn its boxes; a base class that has the attributes.
 
     Attributes:
         needs_predictions: whether `assign` looks at what the network says.
