@@ -40,7 +40,7 @@ PUBLIC = {
         "nanodet.verify.verify:verify",
         "nanodet.quantize.quantize:quantize",
         "nanodet.bench.bench:bench",
-        "nanodet.export.import_ncnn:import_model",
+        "nanodet.export.import_model:import_model",
         "nanodet.runtime.spec:Spec",
     ),
 }

@@ -5,6 +5,7 @@ import textwrap
 
 from nanodet import __version__
 from nanodet.cli import (
+    adopt,
     bench,
     detect,
     download,
@@ -34,7 +35,8 @@ VERBS = {
     "export": (export, "convert a checkpoint to ONNX and ncnn, and compare"),
     "verify": (verify, "compare exported models with their checkpoint, layer by layer if need be"),
     "quantize": (quantize, "convert an ncnn model to int8, and measure what it loses and gains"),
-    "import": (import_model, "turn an ncnn model back into a checkpoint that trains"),
+    "adopt": (adopt, "take in an ncnn or ONNX file made elsewhere, so that every command runs it"),
+    "import": (import_model, "turn an ncnn or ONNX model back into a checkpoint that trains"),
     "bench": (bench, "time models on this machine or a device, side by side"),
     "info": (info, "show input, classes, parameters and multiply-adds of a model"),
 }

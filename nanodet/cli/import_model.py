@@ -1,19 +1,30 @@
-"""``nanodet import``: a trained ncnn NanoDet back into a checkpoint that trains."""
+"""``nanodet import``: a trained NanoDet file, ncnn or ONNX, back into a checkpoint that trains."""
 
 from nanodet.cli.arguments import add_list_arguments, positive_int, reading
 from nanodet.cli.packages import needed_packages
 from nanodet.text.printable import say
 
-EXAMPLES = ("nanodet import my.param --config my.yml --images DIR --out my.ckpt",)
+EXAMPLES = (
+    "nanodet import nanodet_m.param --out nanodet_m.ckpt",
+    "nanodet import my.onnx --config my.yml --images DIR --out my.ckpt",
+)
 
 
 def add_arguments(parser):
     """Add the command's arguments to an `argparse` parser."""
-    parser.add_argument("model", metavar="MODEL.param", help="ncnn model, its .bin beside it")
+    parser.add_argument(
+        "model", metavar="MODEL", help="ncnn model (.param, its .bin beside it) or .onnx file"
+    )
     parser.add_argument("--out", required=True, metavar="FILE.ckpt", help="checkpoint to write")
     parser.add_argument(
-        "--config", required=True, metavar="CONFIG", help="config of the model's architecture"
-    )
+        "--config", metavar="CONFIG",
+        help="config of the model's architecture (default: the one of config/ that fits)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--classes", nargs="+", metavar="FILE_OR_NAMES",
+        help="file with one class name a line, or data.yaml; or the names themselves (default: those of "
+        "the model's spec, or of the config)",
+    )  # fmt: skip
     parser.add_argument(
         "--images", metavar="DIR",
         help="measure the batch norms on pictures of this folder, so that training can go on",
@@ -28,8 +39,9 @@ def add_arguments(parser):
 def run(args):
     """Import, and print what was written."""
     with needed_packages():
-        from nanodet.export.import_ncnn import import_model
+        from nanodet.export.import_model import import_model
     imported = import_model(
-        args.model, args.config, args.out, args.images, args.limit, reading=reading(args)
-    )
+        args.model, args.config, args.out, args.images, args.limit, reading=reading(args),
+        classes=None if args.classes is None else tuple(args.classes),
+    )  # fmt: skip
     say(imported.path)

@@ -94,7 +94,7 @@ def _other_name_files(folder):
     found = []
     for file in sorted(file for pattern in _OTHER_NAME_FILES for file in folder.glob(pattern)):
         try:
-            if file.is_file() and _names_in(file):
+            if file.is_file() and names_in(file):
                 found.append(file)
         except NanodetError:
             continue  # not ours
@@ -106,7 +106,7 @@ def _lists(files):
     found = {}
     for file in files:
         try:
-            names = _names_in(file)
+            names = names_in(file)
         except NanodetError:
             if not found:
                 raise
@@ -127,8 +127,8 @@ def _tell_others(chosen, names, lists, notes):
             return
 
 
-def _names_in(file):
-    """Return the names in a file, None where it has none."""
+def names_in(file):
+    """Return the names in a file (``data.yaml``, or one a line), None where it has none."""
     if file.suffix not in _YAML:
         text = read_text(file, CLASS_NAMES)
         names = [line.strip() for line in text.splitlines() if line.strip()]

@@ -20,6 +20,7 @@ from nanodet.export.stages import (
     batch_stage,
     file_name,
 )
+from nanodet.onnx_files.metadata import write_spec
 from nanodet.runtime.engines import files_of, kind_of, load, spec_file
 from nanodet.runtime.engines.onnx import OnnxBackend
 
@@ -66,7 +67,7 @@ class StageBuilder:
         self.report("torch to ONNX")
         with quiet.stage("torch to ONNX"):
             onnx_file.write_raw(self.reference.network, self.spec, raw)
-            onnx_file.write_spec(raw, self.spec)
+            write_spec(raw, self.spec)
         self.report("simplify and check the ONNX")
         with quiet.stage("simplify the ONNX"):
             onnx_file.simplify(raw, simplified, self.spec)

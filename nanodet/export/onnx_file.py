@@ -1,7 +1,5 @@
 """From a network to a simplified, checked ONNX file that carries its spec."""
 
-import json
-
 import numpy as np
 import onnx
 import onnxruntime
@@ -11,8 +9,8 @@ import torch
 from nanodet.errors import NanodetError
 from nanodet.export.graph import ExportGraph
 from nanodet.model.network import used_parameters
+from nanodet.onnx_files.metadata import write_spec
 from nanodet.runtime.fit import ALIGNMENT
-from nanodet.runtime.spec import ONNX_METADATA_KEY
 from nanodet.stopping import held_back
 
 OPSET = 18
@@ -83,20 +81,6 @@ def _simplified(path):
     return model
 
 
-def write_spec(path, spec):
-    """Put the spec into the metadata of an ONNX file, in place of one that is there.
-
-    The file cannot hold its own SHA-256, so ``files`` is empty in that copy. Every file passes here,
-    and leaves in the lowest form that holds it, for the sake of older runtimes.
-    """
-    model = onnx.load(path)
-    _lower(model)
-    text = json.dumps({**spec.to_dict(), "files": {}}, ensure_ascii=False)
-    kept = {entry.key: entry.value for entry in model.metadata_props}
-    onnx.helper.set_model_props(model, {**kept, ONNX_METADATA_KEY: text})
-    onnx.save(model, path)
-
-
 def check(path, spec, network):
     """Check an ONNX file: well-formed, runs in ONNX Runtime, names and shapes as in the spec.
 
@@ -117,19 +101,6 @@ def check(path, spec, network):
     if output.shape[0] != spec.batch:
         raise NanodetError(f"its output has a batch of {output.shape[0]}, not {spec.batch}")
     spec.check_output(output[0], spec.input_size, path)
-
-
-def _lower(model):
-    """Give a model the lowest IR version that its operators allow.
-
-    What only later versions have are notes on single nodes: the exporter's own stack traces, with
-    the paths of this machine.
-    """
-    graph = model.graph
-    values = (*graph.value_info, *graph.input, *graph.output)
-    for one in (graph, *graph.node, *values, *graph.initializer):
-        one.ClearField("metadata_props")
-    model.ir_version = onnx.helper.find_min_ir_version_for(model.opset_import)
 
 
 def _name_sides(value, names):

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from nanodet.export.onnx_file import write_spec
+from nanodet.onnx_files.metadata import write_spec
 from nanodet.runtime.engines.onnx import IOU_INPUT, SCORE_INPUT
 
 

@@ -3,10 +3,10 @@
 import dataclasses
 
 from nanodet.export.earlier import same_model
-from nanodet.export.onnx_file import write_spec
 from nanodet.export.onnx_nms import boxes_spec
 from nanodet.export.stages import BOXES, FP16, FP32, RAW, SIMPLIFIED
 from nanodet.files.files import sha256
+from nanodet.onnx_files.metadata import write_spec
 from nanodet.runtime.engines import files_of, kind_of, spec_file
 from nanodet.runtime.engines.onnx import OnnxBackend
 

@@ -5,18 +5,17 @@ import dataclasses
 import zipfile
 from pathlib import Path
 
+from nanodet.adopt.source import open_source
 from nanodet.config import config_from_dict
 from nanodet.errors import NanodetError
-from nanodet.export.import_ncnn import class_names_of, import_model
+from nanodet.export.find_config import take_form
+from nanodet.export.import_model import MODELS, SUFFIXES, import_model
 from nanodet.files.incoming import is_file
 from nanodet.files.inputs import absence
 from nanodet.files.temporary import temporary_folder
 from nanodet.hub.catalogue import CATALOGUE
 from nanodet.hub.models import fetch_model, meant
 from nanodet.model.checkpoint import KEY, read_checkpoint
-from nanodet.ncnn_files.graph import Graph
-from nanodet.ncnn_files.unify import unify
-from nanodet.runtime.engines import CHECKPOINT, NCNN, ONNX, kind_of, spec_file
 from nanodet.runtime.spec import Spec
 
 
@@ -24,9 +23,9 @@ def trainable(model, config, file, report):
     """Return the `Checkpoint` of a model to train on from.
 
     Args:
-        model: path of a ``.ckpt``, ``.pth`` or ncnn ``.param``, or a published name. A file of that
+        model: path of a ``.ckpt``, ``.pth``, ``.param`` or ``.onnx``, or a published name. A file of that
             name comes first.
-        config: the `Config` of the training, whose architecture a ``.param`` must have.
+        config: the `Config` of the training, whose architecture a model file must have.
         file: names it in messages.
         report: called with a line that says what was taken, where that is not a checkpoint.
 
@@ -39,15 +38,8 @@ def trainable(model, config, file, report):
         )
     path = Path(model)
     if is_file(path):
-        kind = kind_of(path)
-        if kind is NCNN:
-            return _imported(path, config, file, report)
-        if kind is ONNX:
-            raise NanodetError(
-                f"{path}: an ONNX file cannot be trained on: give the checkpoint it was exported "
-                f"from, or its ncnn files ({path.with_suffix(NCNN.suffixes[0]).name})"
-            )
-        return read_checkpoint(path)
+        suffix = path.suffix.lower()
+        return _imported(path, config, file, report) if suffix in MODELS else read_checkpoint(path)
     if path.is_dir():
         raise NanodetError(f"{path}: is a folder; give one model file in it")
     if str(model) not in CATALOGUE:
@@ -115,18 +107,18 @@ def _config_of(published):
     return config_from_dict(mapping, published.name)
 
 
-def _imported(param, config, file, report):
-    """Return the `Checkpoint` of an ncnn model that has the architecture of ``config``."""
-    _, form = unify(Graph.load(param), param)
+def _imported(model, config, file, report):
+    """Return the `Checkpoint` of a model file that has the architecture of ``config``."""
+    source = open_source(model, strict=False)
     own = copy.deepcopy(config)
-    own.model.arch.head.num_classes = form.classes
-    own.class_names = class_names_of(param, form.classes)
+    own.class_names = None  # the training's need not be the model's
+    take_form(own, source.form, source.class_names())
     with temporary_folder() as folder:
-        out = Path(folder) / f"{param.stem}{CHECKPOINT.suffixes[0]}"
-        import_model(param, own, out, report=_nowhere, file=file)
+        out = Path(folder) / f"{model.stem}{SUFFIXES[0]}"
+        import_model(model, own, out, report=_nowhere, file=file)
         checkpoint = read_checkpoint(out)
-    report(f"{param}: imported, {form.classes} classes")
-    return dataclasses.replace(checkpoint, path=str(param))
+    report(f"{model}: imported, {source.form.classes} classes")
+    return dataclasses.replace(checkpoint, path=str(model))
 
 
 def _nowhere(line):

@@ -1,51 +1,43 @@
 """ncnn graphs of NanoDet as they are found: brought into the one form that this project runs.
 
-Converters of different years leave one output per level and kind, flat or as maps. What is asked
-here is one input, and one output of points x (classes + 4 (reg_max + 1)). Only layers without
-weights are added and names changed, so the ``.bin`` stays as it is.
+Converters of different years leave outputs of many kinds, see `nanodet.ncnn_files.layout`, and
+resizing for one input size alone. What is asked here is one input, and one output of points x
+(classes + 4 (reg_max + 1)) with scores after sigmoid. Only layers without weights are added and names
+and sizes changed, so the ``.bin`` stays as it is.
 """
 
 import copy
-from dataclasses import dataclass
+import dataclasses
+from fractions import Fraction
 from pathlib import Path
 
 from nanodet.errors import NanodetError
 from nanodet.ncnn_files.graph import Graph, Layer
+from nanodet.ncnn_files.layout import Form, Output, form_of, part_of
 from nanodet.ncnn_files.rules import ELEMENTWISE
 from nanodet.ncnn_files.shapes import blob_shapes
 
+__all__ = ["Form", "free_sizes", "unify"]
+
 # two sizes tell which axis of an output is its channels: the one that stays
 _SIZES = (96, 160), (160, 288)  # height, width
+_SIGMOID = 4  # ncnn's activation type within a convolution
 # kinds that other detectors end in; where a graph is no NanoDet, they say so best
 _FOREIGN = ("Softmax", "Flatten", "InnerProduct", "MemoryData")
-_STRIDES = (4, 8, 16, 32, 64, 128)
+_CONVOLUTIONS = ("Convolution", "ConvolutionDepthWise")
+_FACTORS = Fraction(2), Fraction(1, 2), Fraction(4), Fraction(1, 4)  # that a neck may resize by
 
 
-@dataclass(frozen=True)
-class Form:
-    """What an ncnn NanoDet gives.
-
-    Attributes:
-        classes: number of classes.
-        reg_max: edges are distributions over 0..reg_max.
-        strides: of the levels, ascending.
-    """
-
-    classes: int
-    reg_max: int
-    strides: tuple
-
-
-def unify(graph, file, input_name="data", output_name="output"):
+def unify(graph, file, input_name="data", output_name="output", classes=None, strict=True):
     """Bring the graph of a NanoDet into the form with one output.
 
     Args:
-        graph: a `nanodet.ncnn_files.graph.Graph`; it is not changed. Its output is already of
-            that form, or it has two outputs per level (class scores after sigmoid,
-            distributions), each points x channels, channels x points, or a map with its channels
-            first or last.
+        graph: a `nanodet.ncnn_files.graph.Graph`; it is not changed. For its outputs see
+            `nanodet.ncnn_files.layout`.
         file: names the graph in messages.
         input_name, output_name: names to give.
+        classes: how many classes it has, where the user knows: not every graph tells.
+        strict: whether another number than the file tells is refused; else the file's counts.
 
     Returns:
         the new `Graph`, whose ``.bin`` is that of the old one, and its `Form`.
@@ -54,7 +46,7 @@ def unify(graph, file, input_name="data", output_name="output"):
         NanodetError: not a NanoDet; one line that says why.
     """
     try:
-        return _unify(graph, file, input_name, output_name)
+        return _unify(graph, Path(file), input_name, output_name, classes, strict)
     except NanodetError:
         for layer in graph.layers:
             if layer.kind in _FOREIGN:
@@ -64,24 +56,20 @@ def unify(graph, file, input_name="data", output_name="output"):
         raise
 
 
-def _unify(graph, file, input_name, output_name):
+def _unify(graph, file, input_name, output_name, classes, strict):
     graph = Graph(copy.deepcopy(graph.layers))
     graph.layers = [layer for layer in graph.layers if not _only_gathers(layer, graph)]
     free_sizes(graph)
-    for layer in graph.layers:
-        if layer.kind == "Interp" and (layer.whole(3) or layer.whole(4)):
-            raise NanodetError(f"{file}: layer {layer.name}: is made for one input size alone")
     if len(graph.inputs()) != 1:
-        raise _no_nanodet(file, f"{len(graph.inputs())} inputs")
-    shapes = [blob_shapes(graph, (3, *size), file) for size in _SIZES]
+        raise NanodetError(f"{file}: not a NanoDet: it has {len(graph.inputs())} inputs, not one")
+    size, shapes = _free_resizing(graph, file)
+    outputs = [
+        Output(blob, tuple(found[blob] for found in shapes), _scores(blob, graph, shapes))
+        for blob in graph.outputs()
+    ]
+    form = dataclasses.replace(form_of(outputs, _SIZES, file, classes, strict), size=size)
     _rename(graph, graph.inputs()[0], input_name)
-    outputs = graph.outputs()
-    if len(outputs) == 1:
-        form = _form_of_one(graph, outputs[0], shapes, file)
-    else:
-        joined, form = _join(graph, outputs, shapes, file)
-        outputs = [joined]
-    _rename(graph, outputs[0], output_name)
+    _rename(graph, _join(graph, form), output_name)
     graph.check(file)
     return graph, form
 
@@ -99,13 +87,71 @@ def free_sizes(graph):
             layer.values[0] = "-1"
 
 
+def _free_resizing(graph, file):
+    """Replace fixed sizes of ``Interp`` layers by factors, in place.
+
+    Returns:
+        the (width, height) of the input that the sizes were written for, None where there were none;
+        and the shapes of all blobs at `_SIZES`.
+    """
+    failure = None
+    for factor in _FACTORS:
+        trial = Graph(copy.deepcopy(graph.layers))
+        size = _with_factors(trial, factor)
+        try:
+            shapes = [blob_shapes(trial, (3, *size), file) for size in _SIZES]
+        except NanodetError as error:
+            failure = failure or error
+            if size is None:
+                break
+            continue
+        graph.layers[:] = trial.layers
+        return size, shapes
+    raise failure
+
+
+def _with_factors(graph, factor):
+    """Give every ``Interp`` of a fixed size its factor, in place.
+
+    Args:
+        factor: of the first of them; the others follow from the size of the input that it makes.
+
+    Returns:
+        that size (width, height), None where there is no such layer.
+    """
+    steps, size = {}, None  # input pixels per column and row of each blob
+    for layer in graph.layers:
+        step = steps[layer.inputs[0]] if layer.inputs else (Fraction(1), Fraction(1))
+        if layer.kind in _CONVOLUTIONS:
+            by = layer.whole(3, 1), layer.whole(13, layer.whole(3, 1))
+        elif layer.kind == "Pooling":
+            by = layer.whole(2, 1), layer.whole(12, layer.whole(2, 1))
+        elif layer.kind == "Interp" and layer.whole(3) > 0 < layer.whole(4):
+            fixed = layer.whole(4), layer.whole(3)
+            size = size or tuple(int(n * s / factor) for n, s in zip(fixed, step, strict=True))
+            by = [n / (f * s) for n, s, f in zip(size, step, fixed, strict=True)]
+            layer.values |= {2: _decimal(1 / by[0]), 1: _decimal(1 / by[1]), 3: "0", 4: "0"}
+        elif layer.kind == "Interp":
+            # a factor of 0 is refused later
+            by = [1 / (Fraction(layer.number(key, 1)) or 1) for key in (2, 1)]
+        else:
+            by = 1, 1
+        step = tuple(s * b for s, b in zip(step, by, strict=True))
+        steps.update(dict.fromkeys(layer.outputs, step))
+    return size
+
+
+def _decimal(factor):
+    return f"{float(factor):g}" if factor.denominator != 1 else f"{factor}.0"
+
+
 def _channels(graph):
     """Return the channels of each map as far as convolutions before it tell."""
     known = {}
     for layer in graph.layers:
         given = [known.get(blob) for blob in layer.inputs]
         made = [None]
-        if layer.kind in ("Convolution", "ConvolutionDepthWise"):
+        if layer.kind in _CONVOLUTIONS:
             made = [layer.whole(0)]
         elif layer.kind in ("Split", *ELEMENTWISE):
             made = given[:1] * len(layer.outputs)
@@ -119,119 +165,65 @@ def _channels(graph):
     return known
 
 
-def _form_of_one(graph, output, shapes, file):
-    """Return the form of a graph with a single output, points x channels."""
-    axis, channels, counts = _channels_of(output, shapes, file)
-    strides = _strides_of(counts, file)
-    if axis != 1 or len(shapes[0][output]) != 2 or not strides:
-        raise _no_nanodet(file, f"an output {_text(shapes[0][output])}")
-    found = {_classes(layer, shapes) for layer in graph.layers if layer.kind == "Sigmoid"}
-    classes = found.pop() if len(found) == 1 else None
-    if classes is None:
-        raise _no_nanodet(file, f"no class scores after sigmoid in its output {output}")
-    return Form(classes, _reg_max(channels - classes, file), strides)
+def _scores(blob, graph, shapes):
+    """Return how many channels of an output are behind a sigmoid."""
+    producers, counts = graph.producers(), set()
+    waiting = [blob]
+    while waiting:
+        found = waiting.pop()
+        layer = producers[found]
+        if layer.kind in ("Reshape", "Permute", "Split", "Concat"):
+            waiting += layer.inputs
+        elif layer.kind == "Sigmoid" or (
+            layer.kind in _CONVOLUTIONS and layer.whole(9) == _SIGMOID
+        ):
+            readings = part_of(Output(found, tuple(one[found] for one in shapes)), _SIZES)
+            counts |= {part.channels for part in readings}
+    return counts.pop() if len(counts) == 1 else 0
 
 
-def _classes(layer, shapes):
-    """Return the side of a sigmoid's output that is the same at both sizes, None without one."""
-    here, there = (found[layer.outputs[0]] for found in shapes)
-    same = [a for a, b in zip(here, there, strict=True) if a == b]
-    return same[0] if len(same) == 1 else None
-
-
-def _strides_of(counts, file):
-    """Return the strides whose points, summed up, are ``counts`` at both sizes."""
-    for first in range(len(_STRIDES)):
-        for last in range(first + 1, len(_STRIDES) + 1):
-            strides = _STRIDES[first:last]
-            if all(
-                sum(_rows(h, s) * _rows(w, s) for s in strides) == count
-                for (h, w), count in zip(_SIZES, counts, strict=True)
-            ):
-                return strides
-    return ()
-
-
-def _join(graph, outputs, shapes, file):
-    """Append what joins two outputs per level; return the joined blob and the `Form`."""
-    producers = graph.producers()
-    levels = {}
-    for output in outputs:
-        axis, channels, counts = _channels_of(output, shapes, file)
-        strides = _strides_of(counts, file)
-        part = "scores" if _after_sigmoid(output, producers) else "edges"
-        if len(strides) != 1 or part in levels.get(strides[0], {}):
-            raise _no_nanodet(file, f"an output {output} of {_text(shapes[0][output])}")
-        levels.setdefault(strides[0], {})[part] = (output, axis, channels)
-    strides = tuple(sorted(levels))
-    kinds = {part: {level[part][2] for level in levels.values() if part in level}
-             for part in ("scores", "edges")}  # fmt: skip
-    whole = all(len(level) == 2 for level in levels.values())
-    if not whole or any(len(channels) != 1 for channels in kinds.values()):
-        raise _no_nanodet(file, f"outputs {', '.join(outputs)}")
-    reg_max = _reg_max(kinds["edges"].pop(), file)
+def _join(graph, form):
+    """Append what makes one output of points x channels; return its blob."""
     add = _Appender(graph)
     rows = []
-    for stride in strides:
-        parts = []
-        for part in ("scores", "edges"):
-            blob, axis, channels = levels[stride][part]
-            parts.append(_as_rows(add, blob, axis, channels, len(shapes[0][blob])))
-        rows.append(add("Concat", parts, {0: "1"}))
-    joined = add("Concat", rows, {0: "0"}) if len(rows) > 1 else rows[0]
-    return joined, Form(kinds["scores"].pop(), reg_max, strides)
+    for group in form.groups:
+        parts = [_as_rows(add, part) for part in group]
+        if not form.sigmoid and len(parts) == 1:
+            parts = add("Slice", parts, {-23300: f"2,{form.classes},-233", 1: "1"}, 2)
+        if not form.sigmoid:
+            parts[0] = add("Sigmoid", parts[:1], {})[0]
+        rows += parts if len(parts) == 1 else add("Concat", parts, {0: "1"})
+    return rows[0] if len(rows) == 1 else add("Concat", rows, {0: "0"})[0]
 
 
-def _as_rows(add, blob, axis, channels, dimensions):
-    """Append what makes ``blob`` points x channels."""
-    if dimensions == 3 and axis == 0:
-        return add("Permute", [add("Reshape", [blob], {0: "-1", 1: str(channels)})], {0: "1"})
-    if dimensions == 3:
-        return add("Reshape", [blob], {0: str(channels), 1: "-1"})
-    return blob if axis == 1 else add("Permute", [blob], {0: "1"})
+def _as_rows(add, part):
+    """Append what makes an output points x channels."""
+    if part.rank == 3 and part.axis == 0:
+        (flat,) = add("Reshape", [part.name], {0: "-1", 1: str(part.channels)})
+        return add("Permute", [flat], {0: "1"})[0]
+    if part.rank == 3:
+        return add("Reshape", [part.name], {0: str(part.channels), 1: "-1"})[0]
+    return part.name if part.axis == 1 else add("Permute", [part.name], {0: "1"})[0]
 
 
 class _Appender:
-    """Appends layers with one output under names that are free."""
+    """Appends layers under names that are free; returns the names of what they give."""
 
     def __init__(self, graph):
         self.graph = graph
         self.taken = {layer.name for layer in graph.layers} | set(graph.blobs())
+        self.number = 0
 
-    def __call__(self, kind, inputs, values):
-        number = 0
-        while (name := f"joined_{number}") in self.taken:
-            number += 1
+    def __call__(self, kind, inputs, values, count=1):
+        names = [self._free() for _ in range(count)]
+        self.graph.layers.append(Layer(kind, names[0], list(inputs), list(names), values))
+        return names
+
+    def _free(self):
+        while (name := f"joined_{self.number}") in self.taken:
+            self.number += 1
         self.taken.add(name)
-        self.graph.layers.append(Layer(kind, name, list(inputs), [name], values))
         return name
-
-
-def _channels_of(output, shapes, file):
-    """Return the axis of an output's channels, how many they are, and its points at both sizes."""
-    here, there = (found[output] for found in shapes)
-    same = [i for i, pair in enumerate(zip(here, there, strict=True)) if pair[0] == pair[1]]
-    if len(same) != 1 or not 2 <= len(here) <= 3 or (len(here) == 3 and same[0] == 1):
-        raise _no_nanodet(file, f"an output {output} of {_text(here)}")
-    channels = here[same[0]]
-    counts = []
-    for shape in (here, there):
-        sides = shape[: same[0]] + shape[same[0] + 1 :]
-        counts.append(sides[0] * (sides[1] if len(sides) == 2 else 1))
-    return same[0], channels, counts
-
-
-def _after_sigmoid(blob, producers):
-    layer = producers[blob]
-    while layer.kind in ("Reshape", "Permute", "Split"):
-        layer = producers[layer.inputs[0]]
-    return layer.kind == "Sigmoid"
-
-
-def _reg_max(channels, file):
-    if channels < 8 or channels % 4:
-        raise _no_nanodet(file, f"{channels} channels for four distributions")
-    return channels // 4 - 1
 
 
 def _only_gathers(layer, graph):
@@ -247,20 +239,3 @@ def _rename(graph, old, new):
     for layer in graph.layers:
         layer.inputs = [new if blob == old else blob for blob in layer.inputs]
         layer.outputs = [new if blob == old else blob for blob in layer.outputs]
-
-
-def _rows(side, stride):
-    return -(-side // stride)
-
-
-def _text(shape):
-    return " x ".join(map(str, shape))
-
-
-def _no_nanodet(file, found):
-    height, width = _SIZES[0]
-    return NanodetError(
-        f"{Path(file)}: not a NanoDet: for {width}x{height} it has {found}; expected is one output "
-        "of points x (classes + 4 (reg_max + 1)), or two per level: class scores after sigmoid, and "
-        "distributions"
-    )

@@ -12,7 +12,7 @@ from nanodet import Detector
 from nanodet.cli.main import main
 from nanodet.compare.tensors import generated_picture
 from nanodet.export.export import export
-from nanodet.export.import_ncnn import import_model
+from nanodet.export.import_model import import_model
 from nanodet.export.stages import FP32
 from nanodet.files.files import sha256
 from nanodet.hub.models import fetch_model

@@ -43,29 +43,15 @@ class OnnxBackend:
     """
 
     def __init__(self, path: StrPath, threads: int | None = None, strict: bool = True) -> None:
-        try:
-            import onnxruntime
-        except ImportError:
-            raise NanodetError(f"{path}: needs onnxruntime: pip install onnxruntime") from None
+        _import_onnxruntime(path)
         keep_in_children(self)
         self.path = str(path)
-        read_steadily(path, lambda: self._load(onnxruntime, path, threads, strict))
+        read_steadily(path, lambda: self._load(path, threads, strict))
 
-    def _load(self, onnxruntime, path, threads, strict):
+    def _load(self, path, threads, strict):
         file = text_name(published(path))
         check_onnx(path)
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4  # its errors are raised as well
-        # waiting threads that spin take the cores from whatever runs between two pictures
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        if threads:
-            options.intra_op_num_threads = threads
-        try:
-            self.session = onnxruntime.InferenceSession(
-                file, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # the engine raises classes of its own, without a common base
-            raise NanodetError(f"{path}: not a usable ONNX model ({_first_line(error)})") from None
+        self.session = open_session(file, path, threads)
         text = self.session.get_modelmeta().custom_metadata_map.get(ONNX_METADATA_KEY)
         beside = spec_file(path)
         if text is not None:
@@ -132,6 +118,38 @@ class OnnxBackend:
         for name in changed.keys() - can:
             raise NanodetError(f"{self.path}: its {name} is fixed at {inside[name]:g}")
         return {name: np.array(value, np.float32) for name, value in changed.items()}
+
+
+def open_session(model: str | bytes, path: StrPath, threads: int | None = None) -> Any:
+    """Return an ``onnxruntime.InferenceSession`` of a file, or of the bytes of one.
+
+    Args:
+        model: path or bytes, checked by `nanodet.runtime.engines.onnx_check`.
+        path: names the model in messages.
+        threads: CPU threads; None lets ONNX Runtime choose.
+
+    Raises:
+        NanodetError: the engine cannot use it.
+    """
+    onnxruntime = _import_onnxruntime(path)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # its errors are raised as well
+    # waiting threads that spin take the cores from whatever runs between two pictures
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if threads:
+        options.intra_op_num_threads = threads
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the engine raises classes of its own, without a common base
+        raise NanodetError(f"{path}: not a usable ONNX model ({_first_line(error)})") from None
+
+
+def _import_onnxruntime(path: StrPath) -> Any:
+    try:
+        import onnxruntime
+    except ImportError:
+        raise NanodetError(f"{path}: needs onnxruntime: pip install onnxruntime") from None
+    return onnxruntime
 
 
 def _shapes(nodes: Iterable[Any]) -> dict[str, Shape | None]:

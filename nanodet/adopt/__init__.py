@@ -1,0 +1,1 @@
+"""Files made elsewhere: what they are, and how every command comes to run them."""

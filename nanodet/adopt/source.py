@@ -1,0 +1,191 @@
+"""A model file made elsewhere, of either engine, behind one interface."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from nanodet.errors import NanodetError
+from nanodet.files.files import sha256, write_text
+from nanodet.ncnn_files.convolutions import convolutions
+from nanodet.ncnn_files.graph import Graph
+from nanodet.ncnn_files.unify import unify as unify_ncnn
+from nanodet.ncnn_files.weights import load_weights
+from nanodet.runtime.engines.ncnn import NcnnBackend, check_graph, load_net, own_mat
+from nanodet.runtime.engines.onnx import OnnxBackend
+from nanodet.runtime.spec import Spec
+
+
+def open_source(path, classes=None, strict=True):
+    """Read a model file and tell what it is.
+
+    Args:
+        path: of a ``.param`` (its ``.bin`` beside it) or ``.onnx``.
+        classes: how many classes it has, where the user knows.
+        strict: whether another number than the file tells is refused; else the file's counts.
+
+    Returns:
+        `NcnnSource` or `OnnxSource`.
+
+    Raises:
+        NanodetError: damaged, or not a NanoDet.
+    """
+    kinds = {".param": NcnnSource, ".onnx": OnnxSource}
+    suffix = Path(path).suffix.lower()
+    if suffix not in kinds:
+        raise NanodetError(f"{path}: only .param and .onnx files can be taken in, not this")
+    return kinds[suffix](Path(path), classes, strict)
+
+
+class NcnnSource:
+    """An ncnn model as it was found.
+
+    Attributes:
+        path: of the ``.param``.
+        files: its files.
+        form: its `nanodet.ncnn_files.layout.Form`.
+        graph: in the form that runs here; weights: as they are.
+        any_size: whether it takes every size.
+        engine: what runs it, in words.
+    """
+
+    any_size, engine = True, "ncnn"
+
+    def __init__(self, path, classes=None, strict=True):
+        self.path, self.files = path, (path, path.with_suffix(".bin"))
+        self._given = check_graph(*self.files)
+        self.graph, self.form = unify_ncnn(self._given, path, classes=classes, strict=strict)
+        self.weights = load_weights(self.files[1], self.graph, path)
+
+    def write(self, folder, stem, spec):
+        """Write the model in the form that runs, and its spec; return the path."""
+        param = folder / f"{stem}.param"
+        write_text(param, self.graph.to_text())
+        shutil.copyfile(self.files[1], param.with_suffix(".bin"))
+        _save_spec(spec, param, param.with_suffix(".bin"))
+        return param
+
+    def open(self, path):
+        """Return the backend of what `write` wrote."""
+        return NcnnBackend(path)
+
+    def run_as_found(self, tensor):
+        """Return what the file as it was found gives: name of the output to array."""
+        graph = Graph([layer for layer in self._given.layers if layer.kind != "Noop"])
+        net = load_net(graph, *self.files)
+        extractor = net.create_extractor()
+        extractor.set_light_mode(False)
+        extractor.input(graph.inputs()[0], own_mat(tensor[0]))
+        names = [part.name for group in self.form.groups for part in group]
+        return {name: np.array(extractor.extract(name)[1]) for name in names}
+
+    def class_names(self):
+        """Return the class names in the spec beside it, None without one of as many classes."""
+        return _names_beside(self.path, self.form)
+
+    def convolutions(self):
+        """Return its `nanodet.ncnn_files.flow.Convolution`s in order."""
+        return convolutions(self.graph)
+
+    def convolution_weights(self):
+        """Return their weights: name to (weight, bias or None), float32 arrays.
+
+        Raises:
+            NanodetError: they are int8.
+        """
+        for name, parts in self.weights.items():
+            stored = parts.get("weight")
+            if stored is not None and (stored.storage == "int8" or "weight_scales" in parts):
+                raise NanodetError(
+                    f"{self.path}: layer {name}: is int8, too coarse to train on: import the fp32 or "
+                    "fp16 files of this model"
+                )
+        return {
+            name: tuple(parts[key].values if key in parts else None for key in ("weight", "bias"))
+            for name, parts in self.weights.items()
+            if "weight" in parts
+        }
+
+    def maps(self, backend, tensor, names):
+        """Return what some blobs of the form that runs are for a tensor, without batch."""
+        extractor = backend.net.create_extractor()
+        extractor.set_light_mode(False)
+        extractor.input(backend.spec.input_name, own_mat(tensor[0]))
+        return [np.array(extractor.extract(name)[1]) for name in names]
+
+
+class OnnxSource:
+    """An ONNX model as it was found; see `NcnnSource`.
+
+    Attributes:
+        model: an ``onnx.ModelProto`` in the form that runs here.
+    """
+
+    engine = "ONNX Runtime"
+
+    def __init__(self, path, classes=None, strict=True):
+        from nanodet.onnx_files.graph import load_onnx
+        from nanodet.onnx_files.unify import unify
+
+        self.path, self.files = path, (path,)
+        self._given = load_onnx(path)
+        self.model, self.form = unify(self._given, path, classes, strict)
+        self.any_size = self.form.size is None
+
+    def write(self, folder, stem, spec):
+        import onnx
+
+        from nanodet.onnx_files.metadata import write_spec
+
+        path = folder / f"{stem}.onnx"
+        onnx.save(self.model, path)
+        write_spec(path, spec)
+        _save_spec(spec, path)
+        return path
+
+    def open(self, path):
+        return OnnxBackend(path)
+
+    def run_as_found(self, tensor):
+        from nanodet.onnx_files.graph import run
+
+        names = [part.name for group in self.form.groups for part in group]
+        found = run(self._given, self.path, tensor, names)
+        return dict(zip(names, found, strict=True))
+
+    def class_names(self):
+        from nanodet.onnx_files.metadata import read_spec
+
+        spec = read_spec(self._given, self.path)
+        if spec is not None and len(spec.class_names) == self.form.classes:
+            return list(spec.class_names)
+        return _names_beside(self.path, self.form)
+
+    def convolutions(self):
+        from nanodet.onnx_files.convolutions import convolutions
+
+        return convolutions(self.model)
+
+    def convolution_weights(self):
+        from nanodet.onnx_files.convolutions import weights_of
+
+        return weights_of(self.model, self.path)
+
+    def maps(self, backend, tensor, names):
+        from nanodet.onnx_files.graph import run
+
+        return [array[0] for array in run(self.model, self.path, tensor, names)]
+
+
+def _names_beside(path, form):
+    try:
+        names = Spec.load(path.with_suffix(".json")).class_names
+    except NanodetError:
+        return None
+    return list(names) if len(names) == form.classes else None
+
+
+def _save_spec(spec, *files):
+    hashes = {file.name: sha256(file) for file in files}
+    dataclasses.replace(spec, files=hashes).save(files[0].with_suffix(".json"))

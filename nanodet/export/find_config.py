@@ -1,0 +1,67 @@
+"""The config of ours that has the architecture of a model file."""
+
+from pathlib import Path
+
+import torch
+
+import nanodet
+from nanodet.config import load_config
+from nanodet.errors import NanodetError
+from nanodet.export.match import fits
+from nanodet.model.network import build_network
+
+CONFIGS = Path(nanodet.__file__).parents[1] / "config"  # of the checkout
+
+
+def find_config(convolutions, form, names, file):
+    """Return the `Config` whose network has the convolutions of a model file, and its path.
+
+    Its classes are the file's, and its input size too where the file was made for one.
+
+    Args:
+        convolutions: the file's `nanodet.ncnn_files.flow.Convolution`s in order.
+        form: its `nanodet.ncnn_files.layout.Form`.
+        names: of its classes, None where they are not known.
+        file: names it in messages.
+
+    Raises:
+        NanodetError: there is none.
+    """
+    candidates = []
+    for path in sorted(CONFIGS.rglob("*.yml")):
+        try:
+            config = load_config(path)
+        except NanodetError:  # it needs a package that is not installed
+            continue
+        candidates.append((tuple(config.data.val.input_size) != form.size, path, config))
+    for _, path, config in sorted(candidates, key=lambda one: one[:2]):
+        take_form(config, form, names)
+        with torch.device("meta"):
+            network = build_network(config.model.arch, str(path))
+        if fits(network, convolutions, form):
+            if form.size is not None:
+                config.data.val.input_size = list(form.size)
+            return config, str(path)
+    raise NanodetError(
+        f"{file}: is {form}, but no config of {CONFIGS} has its {len(convolutions)} convolutions: "
+        "--config CONFIG, the one it was trained with"
+    )
+
+
+def take_form(config, form, names):
+    """Give a config the classes and the bins of a model file, in place.
+
+    Args:
+        config: a `Config`; it keeps its class names where ``names`` are None and it has as many.
+        form, names: see `find_config`.
+    """
+    arch = config.model.arch
+    for head in (arch.head, getattr(arch, "aux_head", None)):
+        if head is not None and hasattr(head, "num_classes"):
+            head.num_classes = form.classes
+            if hasattr(head, "reg_max"):
+                head.reg_max = form.reg_max
+    if names is not None:
+        config.class_names = list(names)
+    elif len(config.class_names or ()) != form.classes:
+        config.class_names = None

@@ -1,0 +1,219 @@
+"""A trained NanoDet file, of ncnn or ONNX, back into a checkpoint that trains, and the proof of it."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from nanodet.adopt.facts import Facts
+from nanodet.adopt.source import open_source
+from nanodet.compare.tensors import picture_paths, picture_tensors
+from nanodet.config import Config, load_config
+from nanodet.config.follow import take_classes
+from nanodet.errors import NanodetError
+from nanodet.export import batch_norm
+from nanodet.export.batch_norm import LIMIT, with_fixed_fit
+from nanodet.export.find_config import find_config
+from nanodet.export.match import match
+from nanodet.files.files import check_writable, replacing, sha256
+from nanodet.files.temporary import temporary_folder
+from nanodet.model.checkpoint import KEY, carried
+from nanodet.model.class_rows import check_class_order
+from nanodet.model.network import build_network
+from nanodet.model.save_plain import save_plain
+from nanodet.model.torch_backend import TorchBackend, spec_of
+from nanodet.runtime.detector import find_model
+from nanodet.text.printable import say
+
+TOLERANCE = 1e-4  # of scores and logits, relative where they are above 1
+SUFFIXES = (".ckpt", ".pth")
+MODELS = (".param", ".onnx")
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import made.
+
+    Attributes:
+        path: of the checkpoint.
+        difference: the largest one between the file and torch, of scores and logits.
+        pictures: how many the statistics of the batch norms were measured on, 0 for none.
+    """
+
+    path: Path
+    difference: float
+    pictures: int
+
+
+def import_model(
+    param, config, out, images=None, limit=LIMIT, report=say, file=None, reading=None, classes=None
+):
+    """Write a checkpoint that computes what a model file computes.
+
+    Args:
+        param: the ``.param`` file of a NanoDet, its ``.bin`` beside it, or an ``.onnx`` file; weights
+            in 32 or 16 bits.
+        config: config file of its architecture, or a `Config`; it goes into the checkpoint. None
+            takes the one of ``config/`` that fits.
+        out: the ``.ckpt`` to write, after the file and torch agreed.
+        images: folder of pictures to measure the batch norms on; None leaves mean 0, variance 1.
+        limit: at most so many pictures, evenly spread over the folder.
+        report: called with each line of progress.
+        file: names a `Config` in messages.
+        reading: a `nanodet.data.reading.Reading`, which may list the pictures; None for all.
+        classes: its class names or a file of them, as `nanodet.adopt.facts.Facts` takes them; None
+            takes those of its spec or config.
+
+    Returns:
+        `Imported`.
+
+    Raises:
+        NanodetError: the model is damaged, of another architecture or quantised, or torch and the
+            file differ.
+    """
+    if images is None and reading is not None and reading.list_path is not None:
+        raise NanodetError("--list: needs --images, the folder of the listed pictures")
+    model, out = Path(find_model(param)), Path(out)
+    if model.suffix.lower() not in MODELS:
+        raise NanodetError(f"{model}: only an ncnn (.param) or ONNX model can be imported")
+    if out.suffix.lower() not in SUFFIXES:
+        raise NanodetError(f"{out}: --out: a checkpoint ends in {' or '.join(SUFFIXES)}")
+    check_writable(out)
+    if config is not None and not isinstance(config, Config):
+        config, file = load_config(config), str(config)
+    paths = [] if images is None else picture_paths(images, reading)
+    given = Facts(classes).class_names()
+    known = given or (config.class_names if config is not None else None)
+    source = open_source(model, None if known is None else len(known), strict=False)
+    names = given or source.class_names()
+    weights, convolutions = source.convolution_weights(), source.convolutions()
+    if config is None:
+        config, file = find_config(convolutions, source.form, names, model)
+        report(f"{model}: {source.form}; its architecture is that of {file}")
+    take_classes(config, names)
+    check_class_order(config.class_names, names, file, model)
+    network = fresh_network(config, file)
+    pairs = match(network, convolutions, source.form, model, config.model.arch, file)
+    fill(network, pairs, weights)
+    report(f"{model}: {len(pairs)} convolutions, {source.form.classes} classes")
+    spec = dataclasses.replace(spec_of(network, config), source={}, files={})
+    norms = [pair.norm for pair in pairs if pair.norm]
+    measured = batch_norm.measure_on(network, norms, paths, spec, limit) if paths else 0
+    if measured:
+        report(f"batch norm: measured on {measured} pictures of {images}")
+    else:
+        report(
+            "batch norm: not measured: right for evaluation and export; a training measures it on "
+            "its own pictures first"
+        )
+    origin = {path.name: sha256(path) for path in source.files}
+    state = {f"model.{name}": value for name, value in network.state_dict().items()}
+    with replacing(out) as temporary:
+        own = carried(config, imported=origin, norms_measured=bool(measured))
+        save_plain({"state_dict": state, KEY: own}, temporary)
+        with temporary_folder() as folder:
+            theirs = _backend(source, spec, Path(folder))
+            difference = compare(TorchBackend(temporary), source, theirs, pairs, images)
+    engine = source.engine
+    report(f"torch and {engine} differ by at most {difference:.1e} (allowed: {TOLERANCE:g})")
+    return Imported(out, difference, measured)
+
+
+def fresh_network(config, file):
+    """Return the network of a config in eval mode; what an import leaves is always the same."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return build_network(config.model.arch, str(file)).eval()
+
+
+def fill(network, pairs, weights):
+    """Put the weights of a model file into the network, its batch norms adding the biases.
+
+    Args:
+        network: a detector, changed in place.
+        pairs: as `nanodet.export.match.match` gives them.
+        weights: name of a convolution of the file to its weight and bias, or None, as arrays.
+    """
+    for pair in pairs:
+        conv, (weight, bias) = network.get_submodule(pair.conv), weights[pair.theirs.name]
+        weight = torch.from_numpy(weight.copy()).reshape(conv.weight.shape)
+        bias = torch.zeros(conv.out_channels) if bias is None else torch.from_numpy(bias.copy())
+        with torch.no_grad():
+            conv.weight.copy_(weight)
+            if pair.norm is None:
+                conv.bias.copy_(bias)
+            else:
+                batch_norm.fold_in(network.get_submodule(pair.norm), bias)
+
+
+def compare(ours, source, theirs, pairs, images):
+    """Return the largest difference of two backends on noise and on pictures, at two sizes.
+
+    A file that is made for one size is compared at that.
+
+    Args:
+        ours: the `TorchBackend`.
+        source: the file, as `nanodet.adopt.source.open_source` gives it; theirs: its backend.
+        pairs: as `nanodet.export.match.match` gives them.
+        images: folder of pictures, None for generated ones.
+
+    Raises:
+        NanodetError: it is above `TOLERANCE`; names the first layer where they part.
+    """
+    width, height = theirs.spec.input_size
+    sizes = [(width, height)]
+    if theirs.spec.any_size:
+        sizes.append((width + 64, height + 32))
+    rng = np.random.default_rng(0)
+    tensors = []
+    for size in sizes:
+        tensors += [rng.standard_normal((1, 3, *size[::-1]), np.float32)]
+        tensors += picture_tensors(with_fixed_fit(ours.spec).at_size(size), images, 2)
+    largest = 0.0
+    for tensor in tensors:
+        difference = _difference(theirs.run(tensor), ours.run(tensor))
+        if not difference <= TOLERANCE:
+            raise NanodetError(
+                f"{source.path}: torch and {source.engine} differ by {difference:.1e} in the output, "
+                f"{_first_layer(ours.network, source, theirs, pairs, tensor)}"
+            )
+        largest = max(largest, difference)
+    return largest
+
+
+def _first_layer(network, source, theirs, pairs, tensor):
+    """Say before which convolution the maps of both networks begin to differ."""
+    maps = {}
+
+    def keep(name):
+        return lambda conv, inputs: maps.update({name: inputs[0][0].clone().numpy()})
+
+    hooks = [
+        network.get_submodule(pair.conv).register_forward_pre_hook(keep(pair.conv))
+        for pair in pairs
+    ]
+    with torch.inference_mode():
+        network(torch.from_numpy(tensor))
+    for hook in hooks:
+        hook.remove()
+    found = source.maps(theirs, tensor, [pair.theirs.source for pair in pairs])
+    for pair, given in zip(pairs, found, strict=True):
+        wanted = maps[pair.conv]
+        if not _difference(given.reshape(wanted.shape), wanted) <= TOLERANCE:
+            return f"and first in what layer {pair.theirs.name} ({pair.conv}) is given"
+    return "and not before its last layers"
+
+
+def _difference(given, wanted):
+    if given.shape != wanted.shape:
+        return float("inf")
+    return float((np.abs(given - wanted) / np.maximum(1, np.abs(wanted))).max())
+
+
+def _backend(source, spec, folder):
+    """Return the backend of the file in the form that runs here."""
+    size = spec.input_size if source.any_size else source.form.size
+    spec = dataclasses.replace(with_fixed_fit(spec), any_size=source.any_size, input_size=size)
+    return source.open(source.write(folder, "model", spec))

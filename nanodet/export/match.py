@@ -1,0 +1,170 @@
+"""Which convolution of a model file is which of the network: told by the order of the data flow.
+
+Both graphs are walked as `nanodet.ncnn_files.flow` says, so it does not matter what wrote the file.
+"""
+
+import dataclasses
+import operator
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from nanodet.errors import NanodetError
+from nanodet.ncnn_files.flow import NO_ACTIVATION, in_flow_order, shape_text
+
+_MODULES = {
+    nn.ReLU: "ReLU", nn.LeakyReLU: "LeakyReLU", nn.ReLU6: "ReLU6", nn.Hardswish: "HardSwish",
+    nn.SiLU: "SiLU",
+}  # fmt: skip
+_SUMS = (operator.add, operator.iadd, operator.mul, operator.imul, torch.add, torch.mul)
+_JOINS = (torch.cat, torch.concat, torch.stack)
+# keys of a part's section that its channels come from, whichever of them it has
+_WIDTHS = {
+    "backbone.": ("model_size", "width_mult", "arch", "depth", "model_name", "net_cfg"),
+    "fpn.": ("out_channels",),
+    "head.cls_convs.": ("feat_channels",),
+    "head.reg_convs.": ("feat_channels",),
+    "head.": ("share_cls_reg", "feat_channels"),
+}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One convolution in both graphs.
+
+    Attributes:
+        conv: name of the network's module.
+        norm: name of the batch norm behind it, None where there is none.
+        theirs: the file's `nanodet.ncnn_files.flow.Convolution`.
+    """
+
+    conv: str
+    norm: str | None
+    theirs: object
+
+
+def match(network, theirs, form, file, arch, config_file):
+    """Pair the convolutions of a network with those of a model file.
+
+    Args:
+        network: as `nanodet.model.network.build_network` builds it.
+        theirs: the file's `nanodet.ncnn_files.flow.Convolution`s in order.
+        form: its `nanodet.ncnn_files.layout.Form`.
+        arch: ``model.arch`` of the network's config.
+        file, config_file: name file and config in messages.
+
+    Returns:
+        `Pair`s in the order of the data flow; module names are unique.
+
+    Raises:
+        NanodetError: the architectures differ; names the layer and the config's key.
+    """
+    for key, given, wanted in _head_values(network, form):
+        if given != wanted:
+            raise NanodetError(
+                f"{file}: is {form}: has {key} {given}, but model.arch.head.{key} of {config_file} is "
+                f"{wanted}"
+            )
+    ours = network_convolutions(network)
+    if len(ours) != len(theirs):
+        raise NanodetError(
+            f"{file}: has {len(theirs)} convolutions, but the model of {config_file} has {len(ours)}: "
+            "another backbone, fpn or head, or another number of layers in one of them"
+        )
+    pairs = []
+    for (conv, norm, activation), layer in zip(ours, theirs, strict=True):
+        where, wanted = f"{file}: layer {layer.name}", module_shape(network.get_submodule(conv))
+        if layer.shape != wanted:
+            raise NanodetError(
+                f"{where}: is a convolution {layer.shape}, but {conv} is {wanted} by "
+                f"{_key(conv, arch)} of {config_file}"
+            )
+        if activation != layer.activation and None not in (activation, layer.activation):
+            part = "backbone" if conv.startswith("backbone.") else "head"
+            raise NanodetError(
+                f"{where}: has {layer.activation} behind it, but {conv} has {activation} by "
+                f"model.arch.{part}.activation of {config_file}"
+            )
+        pairs.append(Pair(conv, norm, layer))
+    return pairs
+
+
+def fits(network, theirs, form):
+    """Tell whether a network has the convolutions of a model file, in their order."""
+    if any(given != wanted for _, given, wanted in _head_values(network, form)):
+        return False
+    ours = network_convolutions(network)
+    return len(ours) == len(theirs) and all(
+        layer.shape == module_shape(network.get_submodule(conv))
+        and (activation == layer.activation or None in (activation, layer.activation))
+        for (conv, _, activation), layer in zip(ours, theirs, strict=True)
+    )
+
+
+def network_convolutions(network):
+    """Return (convolution, batch norm or None, activation or None) in the order of the data flow."""
+    graph = torch.fx.symbolic_trace(network).graph
+    end = next(node for node in graph.nodes if node.op == "output")
+
+    def mark(node):
+        module = _module(network, node)
+        return module_shape(module) if isinstance(module, nn.Conv2d) else None
+
+    found = []
+    for node in in_flow_order([end], _inputs_of, mark, lambda node: node.target in _SUMS):
+        if mark(node) is None:
+            continue
+        norm, after = None, next(iter(node.users))
+        if isinstance(_module(network, after), nn.BatchNorm2d):
+            norm, after = after.target, next(iter(after.users))
+        found.append((node.target, norm, _activation(network, after)))
+    return found
+
+
+def _activation(network, node):
+    module = _module(network, node)
+    if module is None:
+        name = getattr(node.target, "__name__", str(node.target))
+        return None if hasattr(nn.functional, name) and "interpolate" not in name else NO_ACTIVATION
+    known = type(module).__module__ == nn.ReLU.__module__  # where torch has its activations
+    return _MODULES.get(type(module), None if known else NO_ACTIVATION)
+
+
+def module_shape(conv):
+    """Return the shape of an ``nn.Conv2d`` in words."""
+    return shape_text(
+        conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.groups
+    )
+
+
+def _head_values(network, form):
+    head = network.head
+    code = getattr(head, "code", head)
+    return (
+        ("num_classes", form.classes, head.num_classes),
+        ("reg_max", form.reg_max, code.reg_max),
+        ("strides", list(form.strides), list(head.strides)),
+    )
+
+
+def _inputs_of(node):
+    """Return the maps that a node is made of: of most the first, sizes and the like are none."""
+    if node.op == "output" or node.target in (*_SUMS, *_JOINS):
+        return node.all_input_nodes
+    return node.all_input_nodes[:1]
+
+
+def _module(network, node):
+    return network.get_submodule(node.target) if node.op == "call_module" else None
+
+
+def _key(conv, arch):
+    """Return the config's key that the channels of a convolution come from."""
+    start = next((start for start in _WIDTHS if conv.startswith(start)), None)
+    if start is None:
+        return "model.arch"
+    section = start.split(".", 1)[0]
+    known = {field.name for field in dataclasses.fields(getattr(arch, section))}
+    name = next((name for name in _WIDTHS[start] if name in known), None)
+    return f"model.arch.{section}" + (f".{name}" if name else "")

@@ -1,0 +1,1 @@
+"""ONNX files as data: read, asked for shapes, rewritten. Needs the package onnx."""

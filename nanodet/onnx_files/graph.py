@@ -1,0 +1,120 @@
+"""An ONNX file as data: what makes each tensor, and what its tensors are at a size."""
+
+import numpy as np
+
+from nanodet.errors import NanodetError
+from nanodet.runtime.engines.onnx import open_session
+from nanodet.runtime.engines.onnx_check import check_onnx
+
+# what moves values to other places, or puts several side by side, without changing them
+MOVES = (
+    "Reshape", "Transpose", "Concat", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Cast",
+)  # fmt: skip
+_FLOAT = 1  # onnx.TensorProto.FLOAT
+
+
+def load_onnx(path):
+    """Read an ONNX file that holds one list of operations, see `nanodet.runtime.engines.onnx_check`.
+
+    Returns:
+        an ``onnx.ModelProto`` whose weights are no inputs.
+
+    Raises:
+        NanodetError: the package onnx is missing, or the file is no such model.
+    """
+    onnx = import_onnx(path)
+    check_onnx(path)
+    try:
+        model = onnx.load(path)
+    except Exception as error:  # protobuf raises classes of its own
+        raise NanodetError(f"{path}: not a usable ONNX model ({error})") from None
+    weights = {weight.name for weight in model.graph.initializer}
+    kept = [value for value in model.graph.input if value.name not in weights]
+    del model.graph.input[:]
+    model.graph.input.extend(kept)
+    return model
+
+
+def import_onnx(path):
+    """Return the module ``onnx``; raise `NanodetError` that names ``path`` where there is none."""
+    try:
+        import onnx
+    except ImportError:
+        raise NanodetError(f"{path}: needs the package onnx: pip install onnx") from None
+    return onnx
+
+
+def input_of(model, file):
+    """Return the one input of a model that takes pictures, as its name and (height, width).
+
+    A side that is not fixed is None.
+
+    Raises:
+        NanodetError: several inputs, or one that takes no picture float32 (1, 3, H, W).
+    """
+    inputs = model.graph.input
+    if len(inputs) != 1:
+        raise NanodetError(f"{file}: not a NanoDet: it has {len(inputs)} inputs, not one")
+    tensor = inputs[0].type.tensor_type
+    sides = [
+        side.dim_value if side.WhichOneof("value") == "dim_value" else None
+        for side in tensor.shape.dim
+    ]
+    if tensor.elem_type != _FLOAT:
+        raise NanodetError(f"{file}: its input {inputs[0].name} is not float32")
+    if len(sides) != 4 or sides[0] not in (1, None) or sides[1] not in (3, None):
+        shape = " x ".join("any" if side is None else str(side) for side in sides)
+        raise NanodetError(f"{file}: its input {inputs[0].name} is {shape}, not 1 x 3 x H x W")
+    return inputs[0].name, tuple(sides[2:])
+
+
+def producers(model):
+    """Return the node that makes each tensor: name of the tensor to node."""
+    return {name: node for node in model.graph.node for name in node.output if name}
+
+
+def constants(model):
+    """Return the tensors with fixed values, weights and constants: name to ``TensorProto``."""
+    found = {weight.name: weight for weight in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "Constant":
+            values = [one.t for one in node.attribute if one.name == "value"]
+            found.update(zip(node.output, values, strict=False))
+    return found
+
+
+def attributes(node):
+    """Return the attributes of a node: name to value."""
+    import onnx
+
+    return {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
+
+
+def run(model, file, tensor, names):
+    """Run a model in ONNX Runtime.
+
+    Args:
+        model: an ``onnx.ModelProto``.
+        file: names it in messages.
+        tensor: float32 (1, 3, H, W), for its one input.
+        names: of the tensors to return, outputs or not.
+
+    Returns:
+        list of arrays.
+
+    Raises:
+        NanodetError: the engine cannot run it at this size.
+    """
+    onnx = import_onnx(file)
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    known = {value.name for value in copy.graph.output}
+    copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in set(names) - known)
+    session = open_session(copy.SerializeToString(), file)
+    try:
+        return session.run(names, {copy.graph.input[0].name: np.asarray(tensor, np.float32)})
+    except Exception as error:  # the engine raises classes of its own, without a common base
+        line = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise NanodetError(
+            f"{file}: the network failed at {tensor.shape[3]}x{tensor.shape[2]} ({line})"
+        ) from None

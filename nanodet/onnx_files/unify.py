@@ -1,0 +1,204 @@
+"""ONNX files of NanoDet as they are found: brought into the one form that this project runs.
+
+As `nanodet.ncnn_files.unify` does for ncnn. What an old exporter put behind the distributions to
+make distances of them (softmax, and the product with 0..reg_max) is cut off: decoding does that.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from nanodet.errors import NanodetError
+from nanodet.ncnn_files.layout import Output, form_of, part_of
+from nanodet.onnx_files.graph import MOVES, import_onnx, input_of, producers, run
+
+# two sizes tell which axis of an output is its channels: the one that stays
+_SIZES = (96, 160), (160, 288)  # height, width; for files that take any
+_DECODING = (*MOVES, "MatMul", "Mul", "ReduceSum", "Gemm", "Conv")
+
+
+def unify(model, file, classes=None, strict=True, input_name="data", output_name="output"):
+    """Bring the ONNX file of a NanoDet into the form with one output.
+
+    Args:
+        model: an ``onnx.ModelProto`` as `nanodet.onnx_files.graph.load_onnx` gives it; not changed.
+        file: names it in messages.
+        classes: how many classes it has, where the user knows: not every graph tells.
+        strict: whether another number than the file tells is refused; else the file's counts.
+        input_name, output_name: names to give.
+
+    Returns:
+        the new model, and its `nanodet.ncnn_files.layout.Form`, whose ``size`` is None where the
+        file takes any.
+
+    Raises:
+        NanodetError: not a NanoDet; one line that says why.
+    """
+    onnx = import_onnx(file)
+    given, model = model, onnx.ModelProto()
+    model.CopyFrom(given)
+    _, sides = input_of(model, file)
+    sizes = _SIZES if None in sides else (sides,)
+    makers = producers(model)
+    names = [value.name for value in model.graph.output]
+    cut = {name: found for name in names if (found := _before_softmax(name, makers))}
+    behind = {name: _sigmoids(name, makers) for name in names}
+    wanted = {*names, *cut.values(), *(found for one in behind.values() for found in one)}
+    shapes = _shapes(model, file, sizes, sorted(wanted))
+
+    outputs, bins = [], {}
+    for name in names:
+        source = cut.get(name, name)
+        found = [_without_batch(shape) for shape in shapes[source]]
+        if name in cut:
+            bins[source] = 4 * found[0][-1]
+            found = [(int(np.prod(shape)) // bins[source], bins[source]) for shape in found]
+        outputs.append(Output(source, tuple(found), _scores(behind[name], shapes, sizes)))
+    form = form_of(outputs, sizes, file, classes, strict)
+    joined = _join(model, form, bins, onnx)
+    _rename(model, joined, output_name)
+    _rename(model, model.graph.input[0].name, input_name)
+    count = (
+        None if None in sides else sum(-(-sides[0] // s) * -(-sides[1] // s) for s in form.strides)
+    )
+    channels = form.classes + 4 * (form.reg_max + 1)
+    _finish(model, onnx, input_name, sides, output_name, (count, channels))
+    return model, dataclasses.replace(form, size=None if None in sides else sides[::-1])
+
+
+def _before_softmax(name, makers):
+    """Return the tensor of distributions that an output of distances is made of, None without one."""
+    node = makers.get(name)
+    while node is not None and node.op_type in _DECODING:
+        node = makers.get(node.input[0])
+    return node.input[0] if node is not None and node.op_type == "Softmax" else None
+
+
+def _sigmoids(name, makers):
+    """Return the tensors behind a sigmoid that an output is put together of."""
+    found, waiting = [], [name]
+    while waiting:
+        node = makers.get(waiting.pop())
+        if node is None:
+            continue
+        if node.op_type == "Sigmoid":
+            found.append(node.output[0])
+        elif node.op_type == "Concat":
+            waiting += node.input
+        elif node.op_type in MOVES:
+            waiting.append(node.input[0])
+    return found
+
+
+def _shapes(model, file, sizes, names):
+    """Return the shapes of tensors at each size: name to a list of tuples."""
+    found = {name: [] for name in names}
+    for height, width in sizes:
+        if min(height, width) < 1 or height * width > 1 << 24:
+            raise NanodetError(f"{file}: its input is {width} x {height}: no size for pictures")
+        made = run(model, file, np.zeros((1, 3, height, width), np.float32), names)
+        for name, value in zip(names, made, strict=True):
+            found[name].append(tuple(getattr(value, "shape", ())))
+    return found
+
+
+def _without_batch(shape):
+    return shape[1:] if len(shape) > 1 and shape[0] == 1 else shape
+
+
+def _scores(tensors, shapes, sizes):
+    """Return how many channels of an output the ``tensors`` behind a sigmoid are."""
+    counts = set()
+    for name in tensors:
+        output = Output(name, tuple(_without_batch(shape) for shape in shapes[name]))
+        counts |= {part.channels for part in part_of(output, sizes)}
+    return counts.pop() if len(counts) == 1 else 0
+
+
+def _join(model, form, bins, onnx):
+    """Append what makes one output of 1 x points x channels; return its name."""
+    add = _Appender(model, onnx)
+    rows = []
+    for group in form.groups:
+        parts = [_as_rows(add, part, bins) for part in group]
+        if not form.sigmoid:
+            if len(parts) == 1:
+                channels = np.arange(group[0].channels)
+                split = channels[: form.classes], channels[form.classes :]
+                parts = [add("Gather", parts[0], add.constant(one), axis=2) for one in split]
+            parts[0] = add("Sigmoid", parts[0])
+        rows.append(parts[0] if len(parts) == 1 else add("Concat", *parts, axis=2))
+    return rows[0] if len(rows) == 1 else add("Concat", *rows, axis=1)
+
+
+def _as_rows(add, part, bins):
+    """Append what makes an output 1 x points x channels."""
+    if part.name in bins or part.axis:
+        return add("Reshape", part.name, add.constant([1, -1, part.channels]))
+    flat = add("Reshape", part.name, add.constant([1, part.channels, -1]))
+    return add("Transpose", flat, perm=[0, 2, 1])
+
+
+class _Appender:
+    """Appends nodes with one output under names that are free; returns the name."""
+
+    def __init__(self, model, onnx):
+        self.graph, self.onnx = model.graph, onnx
+        self.taken = {name for node in self.graph.node for name in (*node.input, *node.output)}
+        self.number = 0
+
+    def __call__(self, kind, *inputs, **attributes):
+        name = self._free()
+        self.graph.node.append(
+            self.onnx.helper.make_node(kind, inputs, [name], name=name, **attributes)
+        )
+        return name
+
+    def constant(self, values):
+        name = self._free()
+        self.graph.initializer.append(
+            self.onnx.numpy_helper.from_array(np.array(values, np.int64), name)
+        )
+        return name
+
+    def _free(self):
+        while (name := f"joined_{self.number}") in self.taken:
+            self.number += 1
+        self.taken.add(name)
+        return name
+
+
+def _rename(model, old, new):
+    graph = model.graph
+    taken = {name for node in graph.node for name in (*node.input, *node.output)}
+    if old != new and new in taken:
+        _rename(model, new, f"{new}_inner")
+    for node in graph.node:
+        for names in (node.input, node.output):
+            names[:] = [new if name == old else name for name in names]
+    for value in (*graph.input, *graph.initializer):
+        value.name = new if value.name == old else value.name
+
+
+def _finish(model, onnx, input_name, sides, output_name, shape):
+    """Leave what the one output needs: nodes and weights; say the shapes of input and output."""
+    graph, helper = model.graph, onnx.helper
+    makers = producers(model)
+    needed, waiting = set(), [output_name]
+    while waiting:
+        name = waiting.pop()
+        if name not in needed:
+            needed.add(name)
+            waiting += makers[name].input if name in makers else ()
+    nodes = [node for node in graph.node if needed & set(node.output)]
+    weights = [weight for weight in graph.initializer if weight.name in needed]
+    for kept, field in ((nodes, graph.node), (weights, graph.initializer)):
+        kept = [type(one).FromString(one.SerializeToString()) for one in kept]
+        del field[:]
+        field.extend(kept)
+    del graph.value_info[:], graph.input[:], graph.output[:]
+    names = [side or word for side, word in zip(sides, ("height", "width"), strict=True)]
+    kind = onnx.TensorProto.FLOAT
+    graph.input.append(helper.make_tensor_value_info(input_name, kind, [1, 3, *names]))
+    points = [1, shape[0] or "points", shape[1]]
+    graph.output.append(helper.make_tensor_value_info(output_name, kind, points))

@@ -1,0 +1,239 @@
+"""`nanodet adopt`: files of other converters in the form that every command runs."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from foreign_files import SIZE, STYLES, write_ncnn, write_onnx, write_onnx_maps
+
+from nanodet import Detector, NanodetError
+from nanodet.adopt.adopt import adopt
+from nanodet.adopt.facts import Facts
+from nanodet.cli.main import main
+from nanodet.compare.tensors import picture_tensors
+from nanodet.export.batch_norm import with_fixed_fit
+from nanodet.files.files import sha256
+from nanodet.model.torch_backend import TorchBackend
+from nanodet.runtime.spec import Spec
+
+NAMES = ("disc", "square", "Dreieck ü")
+
+
+def silent(line):
+    pass
+
+
+@pytest.fixture(scope="module")
+def network(small_checkpoint):
+    return TorchBackend(small_checkpoint)
+
+
+@pytest.fixture(scope="module")
+def param(exported_small):
+    return exported_small.files["ncnn fp32"]
+
+
+@pytest.fixture(scope="module")
+def maps(network, tmp_path_factory):
+    return write_onnx_maps(network.network, tmp_path_factory.mktemp("maps") / "maps.onnx")
+
+
+def differs(path, network, size=SIZE):
+    """How far a model is from the network that it was made of, on a picture."""
+    detector = Detector(path)
+    tensor = picture_tensors(with_fixed_fit(network.spec).at_size(size), count=1)[0]
+    return np.abs(detector.run(tensor) - network.run(tensor)).max()
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_ncnn_styles(param, network, tmp_path, style):
+    made = write_ncnn(param, tmp_path, style, fixed=style in ("six", "maps"))
+    done = adopt(made, tmp_path / "out", Facts(NAMES), report=silent)
+    assert (done.form.classes, done.form.reg_max, done.form.strides) == (3, 7, (8, 16, 32))
+    assert done.difference < 1e-6
+    spec = Spec.load(done.path.with_suffix(".json"))
+    assert spec.class_names == NAMES and spec.any_size and spec.point_offset == 0.5
+    assert spec.input_size == (SIZE if style in ("six", "maps") else (320, 320))
+    assert spec.files == {p.name: sha256(p) for p in (done.path, done.path.with_suffix(".bin"))}
+    assert spec.source["adopted_from"] == made.name
+    assert spec.source[made.name] == sha256(made)
+    for size in (SIZE, (224, 64)):  # sizes that were fixed are factors now
+        assert differs(done.path, network, size) < 1e-4
+
+
+@pytest.mark.parametrize("style", [*STYLES, "distances"])
+def test_onnx_styles(maps, network, tmp_path, style):
+    made = write_onnx(maps, tmp_path, style)
+    done = adopt(made, tmp_path / "out", Facts(NAMES), report=silent)
+    assert done.difference < 1e-6
+    spec = Spec.load(done.path.with_suffix(".json"))
+    assert (spec.input_size, spec.any_size) == (SIZE, False)
+    assert spec.files == {done.path.name: sha256(done.path)}
+    assert differs(done.path, network) < 1e-4
+    done.path.with_suffix(".json").unlink()  # it is inside, too
+    assert Detector(done.path).spec.class_names == NAMES
+
+
+def test_onnx_of_any_size(exported_small, network, tmp_path):
+    import onnx
+
+    made = tmp_path / "any.onnx"
+    model = onnx.load(exported_small.files["onnx simplified"])
+    del model.metadata_props[:]
+    onnx.save(model, made)
+    done = adopt(made, tmp_path / "out", Facts(NAMES, size=SIZE), report=silent)
+    assert Detector(done.path).spec.any_size
+    assert differs(done.path, network, (224, 64)) < 1e-4
+
+
+class TestFacts:
+    @pytest.fixture(scope="class")
+    def made(self, param, tmp_path_factory):
+        return write_ncnn(param, tmp_path_factory.mktemp("made"), "six")
+
+    def test_given(self, made, tmp_path):
+        (tmp_path / "names.txt").write_text("0: a\n1: b\n2: c\n")
+        facts = Facts(
+            (str(tmp_path / "names.txt"),), fit="stretch", size=(96, 64), mean=(1, 2, 3),
+            std=(4, 5, 6), colour_order="rgb", point_offset=0.25,
+        )  # fmt: skip
+        lines = []
+        spec = Detector(adopt(made, tmp_path / "out", facts, "mine", lines.append).path).spec
+        assert spec.class_names == ("a", "b", "c")
+        assert (spec.fit, spec.input_size, spec.colour_order) == ("stretch", (96, 64), "rgb")
+        assert (spec.mean, spec.std, spec.point_offset) == ((1, 2, 3), (4, 5, 6), 0.25)
+        assert not any("taken for granted" in line for line in lines)
+        assert {p.name for p in (tmp_path / "out").iterdir()} == {
+            "mine.param", "mine.bin", "mine.json"
+        }  # fmt: skip
+
+    def test_of_a_config(self, made, small_checkpoint, tmp_path):
+        from nanodet.config import save_config
+
+        save_config(TorchBackend(small_checkpoint).config, tmp_path / "small.yml")
+        done = adopt(
+            made, tmp_path / "out", Facts(config=str(tmp_path / "small.yml")), report=silent
+        )
+        spec = Detector(done.path).spec
+        assert (spec.class_names, spec.input_size, spec.fit) == (NAMES, SIZE, "letterbox")
+
+    @pytest.mark.parametrize(
+        ("facts", "words"),
+        [
+            (
+                Facts(),
+                r"is a NanoDet with strides 8 to 32, 3 classes and reg_max 7; what its classes",
+            ),
+            (Facts(("a", "b")), "has 3 classes, but 2 were named"),
+            (Facts(("no/such.txt",)), "no/such.txt: cannot read this file of class names"),
+            (
+                Facts(NAMES, size=(100, 64)),
+                "--size: 100x64: width and height must be multiples of 32",
+            ),
+            (Facts(NAMES, std=(0, 1, 1)), r"input\.std: must have three values"),
+        ],
+    )
+    def test_refused(self, made, tmp_path, facts, words):
+        with pytest.raises(NanodetError, match=words) as caught:
+            adopt(made, tmp_path / "out", facts, report=silent)
+        assert "\n" not in str(caught.value)
+        assert not (tmp_path / "out").exists()
+
+    def test_replaces_no_other_model(self, made, exported_small, tmp_path):
+        with pytest.raises(NanodetError, match="would replace the file itself"):
+            adopt(made, made.parent, Facts(NAMES), report=silent)
+        shutil.copy(exported_small.files["onnx simplified"].with_suffix(".json"), tmp_path)
+        with pytest.raises(NanodetError, match=r"small\.json: is the spec of small\.onnx; give"):
+            adopt(made, tmp_path, Facts(NAMES), "small", report=silent)
+
+
+class TestOthers:
+    """What is no NanoDet, or none that can be taken in: one line that says what it is."""
+
+    @pytest.mark.parametrize(
+        ("name", "words"),
+        [
+            ("picodet_s_320.onnx", "strides 8 to 64, 80 classes .*--point-offset 0.5"),
+            ("yolov4-tiny.param", "its weights .* are not there"),
+        ],
+    )
+    def test_peers(self, shared, tmp_path, name, words):
+        with pytest.raises(NanodetError, match=words):
+            adopt(shared / "peers" / name, tmp_path / "out", report=silent)
+
+    @pytest.mark.parametrize(
+        ("shape", "words"),
+        [
+            ((1, 1000), r"has an output y \(1000\) \(one row of values, as a classifier has\)"),
+            ((1, 6300, 85), r"y \(6300 x 85\) \(three boxes a point, as a YOLO with anchors has\)"),
+            ((1, 3, 320, 320), "not a NanoDet: for 320x320 it has an output"),
+            ((), "not a NanoDet"),
+        ],
+    )
+    def test_made_up_onnx(self, tmp_path, shape, words):
+        path = write_constant(tmp_path / "other.onnx", shape)
+        with pytest.raises(NanodetError, match=words) as caught:
+            adopt(path, tmp_path / "out", report=silent)
+        assert "\n" not in str(caught.value) and str(caught.value).startswith(str(path))
+
+    @pytest.mark.parametrize(
+        ("parts", "words"),
+        [
+            (["boxes", "scores"], "has 80 classes and 4 values for the edges .* as a YOLO's are"),
+            (["bins", "scores"], "the first 80 channels of its output are not its scores"),
+        ],
+    )
+    def test_scores_behind(self, tmp_path, parts, words):
+        path = write_constant(tmp_path / "other.onnx", (1, 112, 2100), parts)
+        with pytest.raises(NanodetError, match=words):
+            adopt(path, tmp_path / "out", Facts(point_offset=0), report=silent)
+
+    def test_command(self, tmp_path, capsys, param):
+        made = write_ncnn(param, tmp_path, "three", fixed=True)
+        arguments = ["adopt", str(made), "--classes", *NAMES, "--out", str(tmp_path / "out")]
+        assert main(arguments) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0] == f"{made}: a NanoDet with strides 8 to 32, 3 classes and reg_max 7"
+        assert lines[1].startswith("taken for granted, as the file does not say it: fit letterbox")
+        assert lines[-1] == str(tmp_path / "out" / "three-fixed.param")
+        assert json.loads((tmp_path / "out" / "three-fixed.json").read_text())[
+            "class_names"
+        ] == list(NAMES)
+        for bad in (["--mean", "1,2"], ["--point-offset", "x"], ["--fit", "own"]):
+            with pytest.raises(SystemExit):
+                main([*arguments, *bad])
+
+
+def write_constant(path, shape, parts=()):
+    """An ONNX file that takes pictures and gives noise of one shape.
+
+    Args:
+        parts: of its channels: ``boxes`` the first 4, ``bins`` the first 32, ``scores`` the last
+            80 behind a sigmoid.
+    """
+    import onnx
+    from onnx import helper
+
+    kind = onnx.TensorProto.FLOAT
+    values = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    weights = [onnx.numpy_helper.from_array(values, "values")]
+    nodes = [
+        helper.make_node("ReduceMean", ["image"], ["mean"], keepdims=0),
+        helper.make_node("Add", ["values", "mean"], ["all" if parts else "y"]),
+    ]
+    for name, first, last in (("boxes", 0, 4), ("bins", 0, 32), ("logits", 32, 112)):
+        index = np.arange(first, last)
+        weights.append(onnx.numpy_helper.from_array(index, f"{name}_index"))
+        nodes.append(helper.make_node("Gather", ["all", f"{name}_index"], [name], axis=1))
+    nodes.append(helper.make_node("Sigmoid", ["logits"], ["scores"]))
+    nodes.append(helper.make_node("Concat", list(parts), ["y"], axis=1))
+    graph = helper.make_graph(
+        nodes if parts else nodes[:2], "g",
+        [helper.make_tensor_value_info("image", kind, [1, 3, 320, 320])],
+        [onnx.ValueInfoProto(name="y")], weights,
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)])
+    model.ir_version = 7
+    onnx.save(model, path)
+    return path
