@@ -16,3 +16,19 @@ class NanodetError(Exception):
             half = LONGEST // 2
             message = f"{message[:half]} ... {message[-half:]}"
         super().__init__(message)
+
+
+class MissingSpecError(NanodetError):
+    """An exported model has no spec.
+
+    Attributes:
+        missing: the message without the way on.
+        model: path of the model.
+    """
+
+    def __init__(self, missing, model=""):
+        super().__init__(f"{missing}; nanodet adopt makes one for a NanoDet made elsewhere")
+        self.missing, self.model = missing, str(model)
+
+    def __reduce__(self):
+        return type(self), (self.missing, self.model)

@@ -12,6 +12,7 @@ from nanodet.files.files import real_path, sha256, text_name
 from nanodet.files.incoming import is_file
 from nanodet.files.publish import check_publishable, publish, publishing, working_folder
 from nanodet.runtime.detector import find_model
+from nanodet.runtime.engines import files_of, load, spec_file
 from nanodet.runtime.spec import Spec
 from nanodet.text.names import shortened
 from nanodet.text.printable import say
@@ -68,7 +69,7 @@ def adopt(model, out, facts=NOTHING, name=None, report=say):
     spec = dataclasses.replace(spec, any_size=source.any_size, source=origin, files={})
     with working_folder(out) as work:
         written = source.write(work, stem, spec)
-        difference = check_same(source, source.open(written))
+        difference = check_same(source, load(written))
         report(f"gives what the file gave: outputs differ by at most {difference:.1e}")
         with publishing(out):
             publish(work, out)
@@ -77,9 +78,9 @@ def adopt(model, out, facts=NOTHING, name=None, report=say):
 
 def _refuse_other(made):
     """Raise `NanodetError` where the spec to write is that of another model, which would lose it."""
-    beside = made.with_suffix(".json")
+    beside = spec_file(made)
     if is_file(beside):
-        others = set(Spec.load(beside).files) - {made.name, made.with_suffix(".bin").name}
+        others = set(Spec.load(beside).files) - {path.name for path in files_of(made)}
         if others:
             raise NanodetError(
                 f"{beside}: is the spec of {shortened(sorted(others))}; give another --name or --out"

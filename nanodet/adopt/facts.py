@@ -84,7 +84,12 @@ def spec_for(form, facts, file, activations, report):
     """
     config, taken = facts.of_config(), []
     names = _class_names(form, facts, config, file, taken)
-    usual = config or Spec(class_names=names)
+    read = {
+        "class_names": names, "strides": form.strides, "reg_max": form.reg_max,
+        "point_offset": _point_offset(form, facts, config, file, activations),
+        "model": "nanodet-plus" if len(form.strides) == 4 else "nanodet",
+    }  # fmt: skip
+    usual = Spec(**read) if config is None else dataclasses.replace(config, **read)
     if config is None and facts.fit is None:
         taken.append(f"fit {usual.fit}")
     if config is None and facts.mean is None and facts.std is None:
@@ -93,18 +98,15 @@ def spec_for(form, facts, file, activations, report):
     if facts.size is None and config is None and form.size is None:
         taken.append(f"input {size[0]}x{size[1]}")
     check_input_size(size, f"{file}: input size" if facts.size is None else "--size")
-    _check_config(form, config, facts, file)
+    if config is not None:
+        _check_config(form, config, facts, file)
     if form.guessed:
         taken.append(form.guessed)
     if taken:
         report(f"taken for granted, as the file does not say it: {', '.join(taken)}")
     chosen = ("fit", "mean", "std", "colour_order")
     given = {key: getattr(facts, key) for key in chosen if getattr(facts, key) is not None}
-    spec = dataclasses.replace(
-        usual, class_names=names, input_size=tuple(size), strides=form.strides,
-        reg_max=form.reg_max, model="nanodet-plus" if len(form.strides) == 4 else "nanodet",
-        point_offset=_point_offset(form, facts, config, file, activations), **given,
-    )  # fmt: skip
+    spec = dataclasses.replace(usual, input_size=tuple(size), **given)
     if spec.fit == "own":  # of one size, as exported files are
         spec = dataclasses.replace(spec, fit="letterbox")
     spec.check(file)
@@ -131,7 +133,7 @@ def _class_names(form, facts, config, file, taken):
 
 
 def _check_config(form, config, facts, file):
-    for key in ("strides", "reg_max") if config is not None else ():
+    for key in ("strides", "reg_max"):
         given, wanted = getattr(form, key), getattr(config, key)
         if given != wanted:
             raise NanodetError(f"{file}: is {form}, but {key} of {facts.config} is {wanted}")

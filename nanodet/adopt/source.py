@@ -12,8 +12,8 @@ from nanodet.ncnn_files.convolutions import convolutions
 from nanodet.ncnn_files.graph import Graph
 from nanodet.ncnn_files.unify import unify as unify_ncnn
 from nanodet.ncnn_files.weights import load_weights
-from nanodet.runtime.engines.ncnn import NcnnBackend, check_graph, load_net, own_mat
-from nanodet.runtime.engines.onnx import OnnxBackend
+from nanodet.runtime.engines import NCNN, ONNX, files_of, kind_of, spec_file
+from nanodet.runtime.engines.ncnn import check_graph, load_net, own_mat
 from nanodet.runtime.spec import Spec
 
 
@@ -31,11 +31,20 @@ def open_source(path, classes=None, strict=True):
     Raises:
         NanodetError: damaged, or not a NanoDet.
     """
-    kinds = {".param": NcnnSource, ".onnx": OnnxSource}
-    suffix = Path(path).suffix.lower()
-    if suffix not in kinds:
-        raise NanodetError(f"{path}: only .param and .onnx files can be taken in, not this")
-    return kinds[suffix](Path(path), classes, strict)
+    kind = kind_of(path)
+    if kind not in _SOURCES:
+        known = ", ".join(suffix for one in _SOURCES for suffix in one.suffixes)
+        raise NanodetError(f"{path}: is no model file that could be read here; known: {known}")
+    return _SOURCES[kind](Path(path), classes, strict)
+
+
+def way_on(path):
+    """Return in words how a model file without a spec comes to run, or why it never will."""
+    try:
+        form = open_source(path, strict=False).form
+    except NanodetError as error:
+        return f"nor can one be made: {str(error).removeprefix(f'{path}: ')}"
+    return f"it is {form}: nanodet adopt {path} --out DIR makes one"
 
 
 class NcnnSource:
@@ -53,7 +62,7 @@ class NcnnSource:
     any_size, engine = True, "ncnn"
 
     def __init__(self, path, classes=None, strict=True):
-        self.path, self.files = path, (path, path.with_suffix(".bin"))
+        self.path, self.files = path, tuple(files_of(path))
         self._given = check_graph(*self.files)
         self.graph, self.form = unify_ncnn(self._given, path, classes=classes, strict=strict)
         self.weights = load_weights(self.files[1], self.graph, path)
@@ -65,10 +74,6 @@ class NcnnSource:
         shutil.copyfile(self.files[1], param.with_suffix(".bin"))
         _save_spec(spec, param, param.with_suffix(".bin"))
         return param
-
-    def open(self, path):
-        """Return the backend of what `write` wrote."""
-        return NcnnBackend(path)
 
     def run_as_found(self, tensor):
         """Return what the file as it was found gives: name of the output to array."""
@@ -144,9 +149,6 @@ class OnnxSource:
         _save_spec(spec, path)
         return path
 
-    def open(self, path):
-        return OnnxBackend(path)
-
     def run_as_found(self, tensor):
         from nanodet.onnx_files.graph import run
 
@@ -180,7 +182,7 @@ class OnnxSource:
 
 def _names_beside(path, form):
     try:
-        names = Spec.load(path.with_suffix(".json")).class_names
+        names = Spec.load(spec_file(path)).class_names
     except NanodetError:
         return None
     return list(names) if len(names) == form.classes else None
@@ -188,4 +190,7 @@ def _names_beside(path, form):
 
 def _save_spec(spec, *files):
     hashes = {file.name: sha256(file) for file in files}
-    dataclasses.replace(spec, files=hashes).save(files[0].with_suffix(".json"))
+    dataclasses.replace(spec, files=hashes).save(spec_file(files[0]))
+
+
+_SOURCES = {NCNN: NcnnSource, ONNX: OnnxSource}

@@ -3,7 +3,7 @@
 import signal
 import sys
 
-from nanodet.errors import NanodetError
+from nanodet.errors import MissingSpecError, NanodetError
 from nanodet.stopping import Stopped, Stopping, end_on_signals
 
 
@@ -51,6 +51,10 @@ def _status_and_line(error):
     if isinstance(error, KeyboardInterrupt):
         number = getattr(error, "number", signal.SIGINT)  # Python's own has none, and no words
         return 128 + number, str(error) or "stopped"
+    if isinstance(error, MissingSpecError):
+        from nanodet.adopt.source import way_on
+
+        return 1, f"error: {error.missing}; {way_on(error.model)}"
     if isinstance(error, NanodetError):
         return 1, f"error: {error}"
     if isinstance(error, UnicodeEncodeError):

@@ -25,11 +25,10 @@ from nanodet.model.network import build_network
 from nanodet.model.save_plain import save_plain
 from nanodet.model.torch_backend import TorchBackend, spec_of
 from nanodet.runtime.detector import find_model
+from nanodet.runtime.engines import CHECKPOINT, kind_of, load
 from nanodet.text.printable import say
 
 TOLERANCE = 1e-4  # of scores and logits, relative where they are above 1
-SUFFIXES = (".ckpt", ".pth")
-MODELS = (".param", ".onnx")
 
 
 @dataclass(frozen=True)
@@ -76,10 +75,8 @@ def import_model(
     if images is None and reading is not None and reading.list_path is not None:
         raise NanodetError("--list: needs --images, the folder of the listed pictures")
     model, out = Path(find_model(param)), Path(out)
-    if model.suffix.lower() not in MODELS:
-        raise NanodetError(f"{model}: only an ncnn (.param) or ONNX model can be imported")
-    if out.suffix.lower() not in SUFFIXES:
-        raise NanodetError(f"{out}: --out: a checkpoint ends in {' or '.join(SUFFIXES)}")
+    if kind_of(out) is not CHECKPOINT:
+        raise NanodetError(f"{out}: --out: a checkpoint ends in {' or '.join(CHECKPOINT.suffixes)}")
     check_writable(out)
     if config is not None and not isinstance(config, Config):
         config, file = load_config(config), str(config)
@@ -216,4 +213,4 @@ def _backend(source, spec, folder):
     """Return the backend of the file in the form that runs here."""
     size = spec.input_size if source.any_size else source.form.size
     spec = dataclasses.replace(with_fixed_fit(spec), any_size=source.any_size, input_size=size)
-    return source.open(source.write(folder, "model", spec))
+    return load(source.write(folder, "model", spec))

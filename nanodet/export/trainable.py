@@ -9,13 +9,14 @@ from nanodet.adopt.source import open_source
 from nanodet.config import config_from_dict
 from nanodet.errors import NanodetError
 from nanodet.export.find_config import take_form
-from nanodet.export.import_model import MODELS, SUFFIXES, import_model
+from nanodet.export.import_model import import_model
 from nanodet.files.incoming import is_file
 from nanodet.files.inputs import absence
 from nanodet.files.temporary import temporary_folder
 from nanodet.hub.catalogue import CATALOGUE
 from nanodet.hub.models import fetch_model, meant
 from nanodet.model.checkpoint import KEY, read_checkpoint
+from nanodet.runtime.engines import CHECKPOINT, kind_of, spec_file
 from nanodet.runtime.spec import Spec
 
 
@@ -38,8 +39,10 @@ def trainable(model, config, file, report):
         )
     path = Path(model)
     if is_file(path):
-        suffix = path.suffix.lower()
-        return _imported(path, config, file, report) if suffix in MODELS else read_checkpoint(path)
+        kind = kind_of(path)
+        if kind is not None and kind.exported:
+            return _imported(path, config, file, report)
+        return read_checkpoint(path)
     if path.is_dir():
         raise NanodetError(f"{path}: is a folder; give one model file in it")
     if str(model) not in CATALOGUE:
@@ -114,7 +117,7 @@ def _imported(model, config, file, report):
     own.class_names = None  # the training's need not be the model's
     take_form(own, source.form, source.class_names())
     with temporary_folder() as folder:
-        out = Path(folder) / f"{model.stem}{SUFFIXES[0]}"
+        out = Path(folder) / f"{model.stem}{CHECKPOINT.suffixes[0]}"
         import_model(model, own, out, report=_nowhere, file=file)
         checkpoint = read_checkpoint(out)
     report(f"{model}: imported, {source.form.classes} classes")

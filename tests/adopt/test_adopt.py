@@ -189,6 +189,22 @@ class TestOthers:
         with pytest.raises(NanodetError, match=words):
             adopt(path, tmp_path / "out", Facts(point_offset=0), report=silent)
 
+    @pytest.mark.parametrize("suffix", [".param", ".onnx"])
+    def test_no_spec_says_the_way_on(self, suffix, param, maps, tmp_path, capsys):
+        """What has none says what it is, and leads to this command where that takes it."""
+        made = write_ncnn(param, tmp_path, "six")
+        made = made if suffix == ".param" else write_onnx(maps, tmp_path, "six")
+        assert main(["info", str(made)]) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.endswith(
+            "it is a NanoDet with strides 8 to 32, 3 classes and reg_max 7: nanodet adopt "
+            f"{made} --out DIR makes one"
+        )
+        other = write_constant(tmp_path / "other.onnx", (1, 1000))
+        assert main(["info", str(other)]) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "nor can one be made: not a NanoDet: " in line and "as a classifier has" in line
+
     def test_command(self, tmp_path, capsys, param):
         made = write_ncnn(param, tmp_path, "three", fixed=True)
         arguments = ["adopt", str(made), "--classes", *NAMES, "--out", str(tmp_path / "out")]

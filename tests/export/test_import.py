@@ -182,7 +182,8 @@ class TestOldFile:
         assert len(TorchBackend(done.path).spec.class_names) == 80
 
     def test_plus_is_another_architecture(self, shared, root, tmp_path):
-        with pytest.raises(NanodetError, match=r"is a NanoDet-Plus .* has strides \[8, 16, 32, 64\], but model\.arch"):
+        words = r"is a NanoDet-Plus .* has strides \[8, 16, 32, 64\], but model\.arch"
+        with pytest.raises(NanodetError, match=words):
             import_model(
                 shared / "weights" / "nanodet-plus-m_320.param",
                 root / "config" / "nanodet-m.yml", tmp_path / "m.ckpt", report=silent,

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nanodet.errors import NanodetError
+from nanodet.errors import MissingSpecError, NanodetError
 from nanodet.files import StrPath
 from nanodet.files.files import sha256, text_name
 from nanodet.files.incoming import is_file, published, read_steadily
@@ -79,10 +79,7 @@ class NcnnBackend:
     def _load(self, path, threads, precision, strict):
         (_, weights), beside = files_of(path), spec_file(path)
         if not is_file(beside):
-            raise NanodetError(
-                f"{path}: its spec {beside} is not there: copy it along; for an ncnn file from elsewhere "
-                "nanodet import and nanodet export make one"
-            )
+            raise MissingSpecError(f"{path}: its spec {beside} is not there: copy it along", path)
         self.spec = Spec.load(beside)
         check_input_size(self.spec.input_size, f"{beside}: input.width, input.height")
         self.graph = check_graph(path, weights)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nanodet.errors import NanodetError
+from nanodet.errors import MissingSpecError, NanodetError
 from nanodet.files import StrPath
 from nanodet.files.files import text_name
 from nanodet.files.incoming import is_file, published, read_steadily
@@ -59,7 +59,7 @@ class OnnxBackend:
         elif is_file(beside):
             self.spec = Spec.load(beside)
         else:
-            raise NanodetError(f"{path}: carries no spec, and {beside} is not there")
+            raise MissingSpecError(f"{path}: carries no spec, and {beside} is not there", path)
         inputs, outputs = self.session.get_inputs(), self.session.get_outputs()
         for node in inputs:
             if node.type != "tensor(float)":

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from nanodet.errors import NanodetError
+from nanodet.errors import MissingSpecError, NanodetError
 from nanodet.files import StrPath
 from nanodet.files.incoming import is_file, published, read_steadily
 from nanodet.runtime.engines import Request, spec_file
@@ -78,7 +78,7 @@ class OpenvinoBackend:
             return Spec.from_json(text, f"{path} (its own spec)")
         beside = spec_file(path)
         if not is_file(beside):
-            raise NanodetError(f"{path}: carries no spec, and {beside} is not there")
+            raise MissingSpecError(f"{path}: carries no spec, and {beside} is not there", path)
         return Spec.load(beside)
 
     def _check_form(self, size):
