@@ -59,14 +59,21 @@ class Facts:
             raise NanodetError(f"{path}: --classes: holds no class names, one a line")
         return tuple(map(str, names))
 
-    def of_config(self):
-        """Return the `Spec` of the config, None without one."""
+    def of_config(self, form):
+        """Return the `Spec` of the config's network, None without a config."""
         if self.config is None:
             return None
+        import torch
+
         from nanodet.config import load_config
+        from nanodet.model.network import build_network
         from nanodet.model.torch_backend import spec_of
 
-        return spec_of(load_config(self.config))
+        config = load_config(self.config)
+        head = config.model.arch.head
+        head.num_classes = head.num_classes or form.classes
+        with torch.device("meta"):  # it is asked, and never run
+            return spec_of(build_network(config.model.arch, self.config), config)
 
 
 def spec_for(form, facts, file, activations, report):
@@ -82,7 +89,7 @@ def spec_for(form, facts, file, activations, report):
     Raises:
         NanodetError: what must be known was not given, or does not fit the file.
     """
-    config, taken = facts.of_config(), []
+    config, taken = facts.of_config(form), []
     names = _class_names(form, facts, config, file, taken)
     read = {
         "class_names": names, "strides": form.strides, "reg_max": form.reg_max,

@@ -67,6 +67,11 @@ def match(network, theirs, form, file, arch, config_file):
                 f"{wanted}"
             )
     ours = network_convolutions(network)
+    if ours is None:
+        raise NanodetError(
+            f"{file}: cannot be imported into the model of {config_file}: its data flow depends on the "
+            "size of the image, and is not followed here"
+        )
     if len(ours) != len(theirs):
         raise NanodetError(
             f"{file}: has {len(theirs)} convolutions, but the model of {config_file} has {len(ours)}: "
@@ -95,16 +100,26 @@ def fits(network, theirs, form):
     if any(given != wanted for _, given, wanted in _head_values(network, form)):
         return False
     ours = network_convolutions(network)
-    return len(ours) == len(theirs) and all(
-        layer.shape == module_shape(network.get_submodule(conv))
-        and (activation == layer.activation or None in (activation, layer.activation))
-        for (conv, _, activation), layer in zip(ours, theirs, strict=True)
+    return (
+        ours is not None
+        and len(ours) == len(theirs)
+        and all(
+            layer.shape == module_shape(network.get_submodule(conv))
+            and (activation == layer.activation or None in (activation, layer.activation))
+            for (conv, _, activation), layer in zip(ours, theirs, strict=True)
+        )
     )
 
 
 def network_convolutions(network):
-    """Return (convolution, batch norm or None, activation or None) in the order of the data flow."""
-    graph = torch.fx.symbolic_trace(network).graph
+    """Return (convolution, batch norm or None, activation or None) in the order of the data flow.
+
+    None for a network whose data flow depends on values, as an attention's does.
+    """
+    try:
+        graph = torch.fx.symbolic_trace(network).graph
+    except (RuntimeError, TypeError, torch.fx.proxy.TraceError):
+        return None
     end = next(node for node in graph.nodes if node.op == "output")
 
     def mark(node):
