@@ -63,8 +63,7 @@ def adopt(model, out, facts=NOTHING, name=None, report=say):
     names = facts.class_names()
     source = open_source(path, None if names is None else len(names))
     report(f"{path}: {source.form}")
-    activations = [one.activation for one in source.convolutions()]
-    spec = spec_for(source.form, facts, path, activations, report)
+    spec = spec_for(source.form, facts, path, report)
     origin = {"adopted_from": path.name} | {file.name: sha256(file) for file in source.files}
     spec = dataclasses.replace(spec, any_size=source.any_size, source=origin, files={})
     with working_folder(out) as work:

@@ -1,22 +1,17 @@
 """What a file does not tell of itself: asked for, taken from a config, or NanoDet's usual."""
 
 import dataclasses
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from nanodet.data.yolo_names import names_in
 from nanodet.errors import NanodetError
 from nanodet.hub.catalogue import COCO_NAMES
-from nanodet.ncnn_files.flow import NO_ACTIVATION
 from nanodet.runtime.spec import Spec, check_input_size
 from nanodet.text.names import shortened
 
 # a grid of points without offset came with NanoDet-Plus and its fourth level
 _OFFSETS = {(8, 16, 32): 0.5, (8, 16, 32, 64): 0.0}
-# one of these is behind most convolutions of every detector of the original; PicoDet, whose levels are
-# those of NanoDet-Plus and whose points are not, has others
-_ACTIVATIONS = ("LeakyReLU", "ReLU6", "ReLU", "SiLU")
 _NAME_FILES = (".txt", ".names", ".yaml", ".yml")
 
 
@@ -76,14 +71,13 @@ class Facts:
             return spec_of(build_network(config.model.arch, self.config), config)
 
 
-def spec_for(form, facts, file, activations, report):
+def spec_for(form, facts, file, report):
     """Return the `Spec` of a file, its ``files`` and ``source`` still empty.
 
     Args:
         form: its `nanodet.ncnn_files.layout.Form`.
         facts: `Facts`.
         file: names it in messages.
-        activations: those of its convolutions, as `nanodet.ncnn_files.flow.Convolution` has them.
         report: called with a line on what was taken for granted.
 
     Raises:
@@ -93,7 +87,7 @@ def spec_for(form, facts, file, activations, report):
     names = _class_names(form, facts, config, file, taken)
     read = {
         "class_names": names, "strides": form.strides, "reg_max": form.reg_max,
-        "point_offset": _point_offset(form, facts, config, file, activations),
+        "point_offset": _point_offset(form, facts, config, file),
         "model": "nanodet-plus" if len(form.strides) == 4 else "nanodet",
     }  # fmt: skip
     usual = Spec(**read) if config is None else dataclasses.replace(config, **read)
@@ -146,16 +140,14 @@ def _check_config(form, config, facts, file):
             raise NanodetError(f"{file}: is {form}, but {key} of {facts.config} is {wanted}")
 
 
-def _point_offset(form, facts, config, file, activations):
+def _point_offset(form, facts, config, file):
     if facts.point_offset is not None:
         return facts.point_offset
     if config is not None:
         return config.point_offset
-    counts = Counter(one for one in activations if one != NO_ACTIVATION)
-    commonest = counts.most_common(1)[0][0] if counts else None
-    if form.strides not in _OFFSETS or commonest not in _ACTIVATIONS:
+    if form.strides not in _OFFSETS or not form.usual:
         raise NanodetError(
-            f"{file}: is {form}, but no detector of the original: where its points are is not told: "
+            f"{file}: is {form}, but none of the original's: where its points are is not told: "
             "--point-offset 0.5 (the middle of a cell) or 0 (its corner)"
         )
     return _OFFSETS[form.strides]

@@ -9,6 +9,7 @@ import numpy as np
 from nanodet.errors import NanodetError
 from nanodet.files.files import sha256, write_text
 from nanodet.ncnn_files.convolutions import convolutions
+from nanodet.ncnn_files.flow import is_usual
 from nanodet.ncnn_files.graph import Graph
 from nanodet.ncnn_files.unify import unify as unify_ncnn
 from nanodet.ncnn_files.weights import load_weights
@@ -66,6 +67,7 @@ class NcnnSource:
         self._given = check_graph(*self.files)
         self.graph, self.form = unify_ncnn(self._given, path, classes=classes, strict=strict)
         self.weights = load_weights(self.files[1], self.graph, path)
+        self.form = dataclasses.replace(self.form, usual=is_usual(self.convolutions()))
 
     def write(self, folder, stem, spec):
         """Write the model in the form that runs, and its spec; return the path."""
@@ -137,6 +139,7 @@ class OnnxSource:
         self._given = load_onnx(path)
         self.model, self.form = unify(self._given, path, classes, strict)
         self.any_size = self.form.size is None
+        self.form = dataclasses.replace(self.form, usual=is_usual(self.convolutions()))
 
     def write(self, folder, stem, spec):
         import onnx

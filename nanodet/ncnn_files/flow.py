@@ -6,9 +6,13 @@ products), so two graphs of one architecture give their convolutions in the same
 names and the order of their layers.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 
 NO_ACTIVATION = "no activation"
+# one of these is behind most convolutions of every detector of the original; PicoDet, whose levels are
+# those of NanoDet-Plus and whose points are not, has others
+_USUAL = ("LeakyReLU", "ReLU6", "ReLU", "SiLU")
 LEAKY = 0.1  # the slope that LeakyReLU has in a NanoDet
 
 
@@ -27,6 +31,12 @@ class Convolution:
     shape: str
     activation: str | None
     source: str
+
+
+def is_usual(convolutions):
+    """Tell whether most activations of a file are such as the original's detectors have."""
+    counts = Counter(one.activation for one in convolutions if one.activation != NO_ACTIVATION)
+    return bool(counts) and counts.most_common(1)[0][0] in _USUAL
 
 
 def in_flow_order(ends, inputs_of, mark_of, commutes):

@@ -63,6 +63,7 @@ class Form:
         sigmoid: whether the scores are behind a sigmoid in the file.
         guessed: what was taken for granted as the file does not tell, in words; else empty.
         size: (width, height) that the file was made for, None where it does not say.
+        usual: whether it has activations as the original's detectors have them.
     """
 
     classes: int
@@ -72,9 +73,11 @@ class Form:
     sigmoid: bool = field(default=True, compare=False)
     guessed: str = field(default="", compare=False)
     size: tuple | None = field(default=None, compare=False)
+    usual: bool = field(default=True, compare=False)
 
     def __str__(self):
         name = "NanoDet-Plus" if self.strides == (8, 16, 32, 64) else "NanoDet"
+        name = name if self.usual else "detector like NanoDet"
         return (
             f"a {name} with strides {self.strides[0]} to {self.strides[-1]}, {self.classes} "
             f"class{'es' * (self.classes > 1)} and reg_max {self.reg_max}"

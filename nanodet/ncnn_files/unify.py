@@ -174,6 +174,8 @@ def _scores(blob, graph, shapes):
         layer = producers[found]
         if layer.kind in ("Reshape", "Permute", "Split", "Concat"):
             waiting += layer.inputs
+        elif layer.kind == "Softmax":
+            raise NanodetError(f"layer {layer.name}: a NanoDet does not end in it")
         elif layer.kind == "Sigmoid" or (
             layer.kind in _CONVOLUTIONS and layer.whole(9) == _SIGMOID
         ):

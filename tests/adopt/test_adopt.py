@@ -154,7 +154,10 @@ class TestOthers:
     @pytest.mark.parametrize(
         ("name", "words"),
         [
-            ("picodet_s_320.onnx", "strides 8 to 64, 80 classes .*--point-offset 0.5"),
+            (
+                "picodet_s_320.onnx",
+                "is a detector like NanoDet with strides 8 to 64, 80 classes .*--point-offset 0.5",
+            ),
             ("yolov4-tiny.param", "its weights .* are not there"),
         ],
     )
