@@ -7,12 +7,13 @@ for the 3 x 3 max pooling, 4 for bilinear interpolation. Each counts as a multip
 literature's 0.72 GFLOPs for NanoDet-m at 320 x 320 come about. Copies and shuffles cost nothing.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from nanodet.model.network import used_parameters
+from nanodet.model.network import deployed, used_parameters
 
 CONVENTION = (
     "Counted: multiply-adds of convolutions and matrix products; FLOPs = 2 x multiply-adds. "
@@ -79,7 +80,7 @@ class StageCost:
 
 
 def profile(network, input_size):
-    """Measure a network by running it once on zeros.
+    """Measure a network, in the form in which it is shipped, by running it once on zeros.
 
     Args:
         network: a detector (`nanodet.model.detectors`) in eval mode.
@@ -89,13 +90,14 @@ def profile(network, input_size):
         one `StageCost` per stage, then their sum, named ``total``.
     """
     width, height = input_size
+    network = deployed(network)
     device = next(network.parameters()).device
     with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=_SMALL) as counter:
         network(torch.zeros(1, 3, height, width, device=device))
     counts = counter.get_flop_counts()
     stages = []
     for path, module in stage_modules(network):
-        counted = counts.get(f"{type(network).__name__}.{path}", {})
+        counted = _counted(counts, f"{type(network).__name__}.{path}", module)
         small = sum(n for op, n in counted.items() if op in _SMALL)
         products = (sum(counted.values()) - small) // 2  # the counter counts two each
         stages.append(StageCost(path, parameter_count(module, network), products, small))
@@ -103,6 +105,16 @@ def profile(network, input_size):
         sum(getattr(s, key) for s in stages) for key in ("parameters", "multiply_adds", "small")
     ]
     return [*stages, StageCost("total", *total)]
+
+
+def _counted(counts, path, module):
+    """Return the count of each operation; of a module that only holds others, those of its children."""
+    if path in counts:
+        return counts[path]
+    total = Counter()
+    for name, child in module.named_children():
+        total.update(_counted(counts, f"{path}.{name}", child))
+    return total
 
 
 def stage_modules(network):

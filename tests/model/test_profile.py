@@ -5,9 +5,11 @@ import subprocess
 import sys
 
 import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from nanodet.config import load_config
-from nanodet.model.network import build_network
+from nanodet.model.network import build_network, deployed, used_parameters
 from nanodet.model.profile import profile
 
 
@@ -51,6 +53,37 @@ def test_cost_grows_with_the_area(nanodet_m):
     small, large = (profile(nanodet_m, size)[-1] for size in ((160, 96), (320, 192)))
     assert large.multiply_adds == 4 * small.multiply_adds
     assert large.parameters == small.parameters
+
+
+@pytest.mark.parametrize(
+    "backbone",
+    [
+        "{name: EfficientNetLite, model_name: efficientnet_lite0}",
+        "{name: GhostNet, width_mult: 0.5}",
+        "{name: RepVGG, arch: A0, out_stages: [2, 3, 4]}",
+        "{name: CustomCspNet, net_cfg: [[Conv, 3, 8, 3, 2], [CspBlock, 8, 1, 3, 2]], out_stages: [1]}",
+    ],
+)
+def test_no_operation_is_left_out(root, backbone):
+    overrides = (f"model.arch.backbone={backbone}", "model.arch.fpn.in_channels=null")
+    arch = load_config(root / "config" / "nanodet-m.yml", overrides).model.arch
+    network = deployed(build_network(arch)).eval()
+    *stages, total = profile(network, (64, 96))
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(torch.zeros(1, 3, 96, 64))
+    assert total.flops == counter.get_total_flops()
+    assert total.parameters == sum(p.numel() for p in used_parameters(network).values())
+    assert sum(stage.multiply_adds for stage in stages if stage.name.startswith("backbone.")) > 0
+
+
+def test_repvgg_counts_as_it_is_shipped(root):
+    section = "model.arch.backbone={name: RepVGG, arch: A0, out_stages: [4], deploy: %s}"
+    totals = []
+    for deploy in ("false", "true"):
+        overrides = (section % deploy, "model.arch.fpn.in_channels=null")
+        arch = load_config(root / "config" / "nanodet-m.yml", overrides).model.arch
+        totals.append(profile(build_network(arch).eval(), (64, 64))[-1])
+    assert totals[0] == totals[1]
 
 
 class TestInfo:
