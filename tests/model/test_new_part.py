@@ -13,6 +13,8 @@ from nanodet.config.model_sections import Model
 from nanodet.errors import NanodetError
 from nanodet.model.backbones import BACKBONES
 from nanodet.model.blocks import activation
+from nanodet.model.heads import HEADS
+from nanodet.model.heads.points import AtssSection, PointHead
 from nanodet.model.network import build_network
 from nanodet.model.part import Part
 from nanodet.quickstart.config import quickstart_config
@@ -55,20 +57,46 @@ class Section:
             fail("width", f"must be a multiple of 4, not {self.width}")
 
 
+class ToyHead(PointHead):
+    """One convolution a level, and points at a quarter of their cells."""
+
+    point_offset = 0.25
+    output_layers = {f"out.{i}": ("classes", "edges") for i in range(3)}  # noqa: RUF012
+
+    def __init__(self, num_classes: int, channels: int, strides, reg_max: int) -> None:
+        super().__init__(num_classes, strides, reg_max)
+        outputs = num_classes + self.code.channels
+        self.out = nn.ModuleList(nn.Conv2d(channels, outputs, 1) for _ in strides)
+
+    def level(self, i, x):
+        return self.out[i](x)
+
+
+@dataclass
+class HeadSection(AtssSection):
+    name: str = key("ToyHead", "one convolution a level")
+    reg_max: int = key(5, "edges are distributions over 0 to this many strides", 1, 256)
+
+
 @pytest.fixture()
 def toy(monkeypatch):
     monkeypatch.setitem(
         BACKBONES, "Toy", Part(Section, lambda section: Toy(section.width, section.activation))
     )
 
+    def build_head(section, channels, strides):
+        return ToyHead(section.num_classes, channels, strides, section.reg_max)
+
+    monkeypatch.setitem(HEADS, "ToyHead", Part(HeadSection, build_head))
+
 
 @pytest.fixture()
 def config(toy, tmp_path):
-    """A config of a detector with the toy backbone, and a set of six pictures."""
+    """A config of a detector with the toy parts, and a set of six pictures."""
     sets = draw_set(tmp_path / "train", 4, 0), draw_set(tmp_path / "val", 2, 1)
     mapping = config_to_dict(quickstart_config(tmp_path / "run", *sets, seed=0, epochs=1))
     mapping["model"]["arch"] = {
-        "backbone": {"name": "Toy", "width": 8}, "fpn": {"out_channels": 32}, "head": {"feat_channels": 32},
+        "backbone": {"name": "Toy", "width": 8}, "fpn": {"out_channels": 32}, "head": {"name": "ToyHead"},
     }  # fmt: skip
     for part in ("train", "val"):
         mapping["data"][part]["input_size"] = [96, 96]
@@ -76,7 +104,7 @@ def config(toy, tmp_path):
     return config_from_dict(mapping, "toy.yml")
 
 
-def test_a_backbone_of_ones_own_is_trained_exported_and_verified(config, tmp_path):
+def test_parts_of_ones_own_are_trained_exported_and_verified(config, tmp_path):
     pytest.importorskip("pnnx")
     from nanodet.export.export import export
     from nanodet.verify.verify import verify
@@ -85,6 +113,7 @@ def test_a_backbone_of_ones_own_is_trained_exported_and_verified(config, tmp_pat
     checkpoint = tmp_path / "run" / "model_best" / "model_best.ckpt"
     exported = export(checkpoint, tmp_path / "exported", report=lambda line: None)
     assert not exported.left_out
+    assert (exported.spec.point_offset, exported.spec.reg_max) == (0.25, 5)
     report = verify(checkpoint, tmp_path / "exported", limit=2)
     assert {"ncnn", "onnx"} <= {row.name.split()[0] for row in report.rows}
     assert report.agrees
