@@ -109,10 +109,24 @@ def _of_network(network, config, size, path):
         f"{giga[1]:.2f} GFLOPs; with small layers {giga[1] / 2 + (giga[2] - giga[1]) / 2:.2f} G "
         f"and {giga[2]:.2f} GFLOPs.",
         CONVENTION,
+        *_published(config.model.arch, spec.input_size),
         "",
         *_levels(spec),
     ]
     return lines
+
+
+def _published(arch, size):
+    """Return a line on what was published of the model that a config describes, if anything was."""
+    from nanodet.model.published_figures import published_figures
+
+    found = published_figures(arch, size)
+    if found is None:
+        return []
+    return [
+        f"Published: {found.name}, {found.parameters:g} M parameters, {found.flops:g} GFLOPs, AP "
+        f"{found.ap:g} on COCO val2017 (the original's README; how it counts is not said there)."
+    ]
 
 
 def _of_exported(path, size):

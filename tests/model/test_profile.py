@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from nanodet.config import load_config
 from nanodet.model.network import build_network, deployed, used_parameters
 from nanodet.model.profile import profile
+from nanodet.model.published_figures import published_figures
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +130,27 @@ class TestInfo:
         assert done.stderr.count("\n") == 1
         assert words in done.stderr
         assert done.stdout == ""
+
+
+def configs(root):
+    """Name to config of every shipped one that describes a published model."""
+    for path in sorted((root / "config").glob("*.yml")):
+        if "convnext" in path.name:  # needs timm
+            continue
+        config = load_config(path)
+        found = published_figures(config.model.arch, tuple(config.data.val.input_size))
+        if found is not None:
+            yield found, config
+
+
+def test_costs_are_near_the_published_ones(root):
+    """Ours with small layers: the original counts so, but for attention and interpolation."""
+    seen = {}
+    for found, config in configs(root):
+        total = profile(build_network(config.model.arch).eval(), config.data.val.input_size)[-1]
+        assert total.parameters / 1e6 == pytest.approx(found.parameters, rel=0.04), found.name
+        flops = total.multiply_adds + total.small
+        near = [2 * flops / 1e9, 2 * total.multiply_adds / 1e9]
+        assert any(one == pytest.approx(found.flops, rel=0.13) for one in near), found.name
+        seen[found.name] = config
+    assert len(seen) == 15
