@@ -1,11 +1,12 @@
 """What a part of a detector is: a config section, how it is built, and where its weights are published."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+AnyModule = TypeVar("AnyModule", bound=nn.Module)
 Fail = Callable[[str, str], None]  # called with key and reason, see `nanodet.config.check.failing`
 
 
@@ -100,7 +101,7 @@ class Head(Protocol):
     def __call__(self, maps: tuple[Tensor, ...]) -> Tensor: ...
 
 
-def on_meta(build: Callable[..., nn.Module], *arguments: Any) -> nn.Module:
+def on_meta(build: Callable[..., AnyModule], *arguments: Any) -> AnyModule:
     """Build a module without memory for its weights, to ask what it gives."""
     with torch.device("meta"):
         return build(*arguments)

@@ -146,11 +146,13 @@ class CustomCspNet(StagedBackbone):
         channels, stages = 3, []
         for number, (stage, stride) in enumerate(zip(net_cfg, _strides(net_cfg), strict=True)):
             name, *values = stage
+            layer: nn.Module
             if name == "Conv":
                 channels_in, channels_out, kernel, step = values
                 layer = ConvNorm(channels_in, channels_out, kernel, norm, act, step)
             elif name == "CspBlock":
-                layer = CspBlock(*values, norm, act)
+                channels_in, blocks, kernel, step = values
+                layer = CspBlock(channels_in, blocks, kernel, step, norm, act)
             else:
                 kernel, step = values
                 layer = nn.MaxPool2d(kernel, step, (kernel - 1) // 2)

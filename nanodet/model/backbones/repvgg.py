@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -74,6 +75,7 @@ class RepVGGBlock(nn.Module):
     ) -> None:
         super().__init__()
         self.act = activation(act)
+        self._shape = channels_in, channels_out, stride, groups
         if deploy:
             self.rbr_reparam = nn.Conv2d(
                 channels_in, channels_out, 3, stride, padding=1, groups=groups
@@ -98,18 +100,8 @@ class RepVGGBlock(nn.Module):
         """
         if hasattr(self, "rbr_reparam"):
             return self
-        dense = self.rbr_dense[0]
-        block = RepVGGBlock(
-            dense.in_channels,
-            dense.out_channels,
-            dense.stride[0],
-            dense.groups,
-            "ReLU",
-            deploy=True,
-        ).to(dense.weight)
-        block.act = self.act  # which may have weights
         # in double precision: the branches may cancel each other
-        kernel, bias = _folded(dense.weight, self.rbr_dense[1])
+        kernel, bias = _folded(self.rbr_dense[0].weight, self.rbr_dense[1])
         point, shift = _folded(self.rbr_1x1[0].weight, self.rbr_1x1[1])
         if self.rbr_identity is not None:
             ones = torch.zeros_like(point)
@@ -118,14 +110,15 @@ class RepVGGBlock(nn.Module):
             same, same_shift = _folded(ones, self.rbr_identity)
             point, shift = point + same, shift + same_shift
         kernel[:, :, 1:2, 1:2] += point
-        with torch.no_grad():
-            block.rbr_reparam.weight.copy_(kernel)
-            block.rbr_reparam.bias.copy_(bias + shift)
+        with kernel.device:
+            block = RepVGGBlock(*self._shape, "ReLU", deploy=True)
+        block.rbr_reparam.load_state_dict({"weight": kernel, "bias": bias + shift})
+        block.act = self.act  # which may have weights
         return block.train(self.training)
 
 
 @torch.no_grad()
-def _folded(weight: Tensor, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+def _folded(weight: Any, norm: Any) -> tuple[Tensor, Tensor]:
     """Return kernel and bias, float64, of a convolution that a batch norm follows."""
     mean, bias = norm.running_mean.double(), norm.bias.double()
     factor = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()

@@ -97,8 +97,9 @@ class ResNet(StagedBackbone):
             for i in range(blocks):
                 stride = 2 if number > 1 and i == 0 else 1
                 width = 32 * 2**number
-                layer.append(Residual(channels, width, stride, depth in _BOTTLENECKS, act))
-                channels = layer[-1].channels
+                block = Residual(channels, width, stride, depth in _BOTTLENECKS, act)
+                layer.append(block)
+                channels = block.channels
             self.add_module(f"layer{number}", layer)
             stages.append(Stage(number, f"layer{number}", channels, STRIDES[number]))
         initialise(self)

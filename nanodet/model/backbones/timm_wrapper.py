@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -100,7 +101,7 @@ class TIMMWrapper(nn.Module):
         output_stride: int | None = None,
     ) -> None:
         super().__init__()
-        given = {"out_indices": out_indices, "output_stride": output_stride}
+        given: dict[str, Any] = {"out_indices": out_indices, "output_stride": output_stride}
         self._options = {name: value for name, value in given.items() if value is not None}
         self._options |= {"model_name": model_name, "features_only": True}
         self.timm = _timm().create_model(**self._options, pretrained=False)
