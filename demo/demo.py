@@ -61,7 +61,7 @@ def run(args):
     if args.demo == "image" and Path(source).is_dir():
         source = str(Path(glob.escape(source)) / "**" / "*")  # sub-folders too
     out = save_folder(args.config) if args.save_result else None
-    detect(args.model, source, args.config, out, instead="--save_result")
+    detect(args.model, source, config=args.config, out=out, instead="--save_result")
 
 
 if __name__ == "__main__":

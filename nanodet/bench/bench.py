@@ -23,7 +23,7 @@ _OPENMP = ("OMP_", "GOMP_", "KMP_")  # variables that change how threads wait fo
 
 
 def bench(
-    models, graphs=(), threads=(1,), precisions=("fp32",), effort=STANDARD, cores="big",
+    models, graphs=(), *, threads=(1,), precisions=("fp32",), effort=STANDARD, cores="big",
     image=None, config=None, json_path=None, plot_path=None, command="",
 ):  # fmt: skip
     """Time models and graphs side by side, and print and write the result.

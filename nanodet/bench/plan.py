@@ -117,7 +117,14 @@ def plan_entries(models, graphs=(), threads=(1,), precisions=("fp32",), here=Tru
     for path, size, graph in wanted:
         own = precisions if _has_precisions(path) else PRECISIONS[:1]
         entries += [
-            Entry(path, graph, size, count, precision, names[path])
+            Entry(
+                path=path,
+                graph=graph,
+                size=size,
+                threads=count,
+                precision=precision,
+                name=names[path],
+            )
             for count in threads
             for precision in own
         ]

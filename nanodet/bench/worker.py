@@ -85,7 +85,14 @@ def _load(order):
     if order["graph"]:
         subject = GraphSubject(path, size, threads, order["precision"])
     else:
-        subject = ModelSubject(path, picture, size, threads, order["precision"], order["config"])
+        subject = ModelSubject(
+            path,
+            picture,
+            size=size,
+            threads=threads,
+            precision=order["precision"],
+            config=order["config"],
+        )
     return subject, {"load_s": time.perf_counter() - start, "before_bytes": before}
 
 

@@ -105,10 +105,18 @@ def run(args):
         from nanodet.bench.bench import bench
         from nanodet.bench.plan import effort_of
     bench(
-        args.models, graphs, args.threads, args.precision,
-        effort_of(args.strict, args.runs, args.seconds), args.cores, args.image, args.config,
-        args.json, args.plot, command,
-    )  # fmt: skip
+        args.models,
+        graphs=graphs,
+        threads=args.threads,
+        precisions=args.precision,
+        effort=effort_of(args.strict, args.runs, args.seconds),
+        cores=args.cores,
+        image=args.image,
+        config=args.config,
+        json_path=args.json,
+        plot_path=args.plot,
+        command=command,
+    )
 
 
 def _run_there(args, graphs, command):
@@ -119,10 +127,21 @@ def _run_there(args, graphs, command):
         from nanodet.bench.target.remote_bench import open_device, remote_bench
     remote_bench(
         open_device(args.target, args.ssh_option or ()),
-        args.models, graphs, args.threads, args.precision,
-        effort_of(args.strict, args.runs, args.seconds), args.cores, args.image,
-        args.program, args.target_dir, args.governor, args.cool_down, args.json, args.plot, command,
-    )  # fmt: skip
+        models=args.models,
+        graphs=graphs,
+        threads=args.threads,
+        precisions=args.precision,
+        effort=effort_of(args.strict, args.runs, args.seconds),
+        cores=args.cores,
+        image=args.image,
+        program=args.program,
+        folder=args.target_dir,
+        governor=args.governor,
+        cool_to=args.cool_down,
+        json_path=args.json,
+        plot_path=args.plot,
+        command=command,
+    )
 
 
 def _counts(text):

@@ -47,7 +47,15 @@ def run(args):
     with needed_packages():
         from nanodet.detect.detect import detect
     detect(
-        args.model, args.source, args.config, args.out, args.score, args.fit, args.size,
-        args.threads, args.engine, class_agnostic_nms=args.class_agnostic_nms,
+        args.model,
+        args.source,
+        config=args.config,
+        out=args.out,
+        score=args.score,
+        fit=args.fit,
+        size=args.size,
+        threads=args.threads,
+        engine=args.engine,
+        class_agnostic_nms=args.class_agnostic_nms,
         reconnect_s=args.reconnect,
-    )  # fmt: skip
+    )

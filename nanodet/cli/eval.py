@@ -28,7 +28,15 @@ def run(args):
         from nanodet.evaluate.evaluate import evaluate
         from nanodet.evaluate.run import format_table
     evaluate(
-        args.model, args.images, args.annotations, reading(args), args.json, args.config,
+        args.model,
+        args.images,
+        args.annotations,
+        reading=reading(args),
+        json_path=args.json,
+        config=args.config,
         show=lambda metrics: say(*format_table(metrics).split("\n")),
-        fit=args.fit, size=args.size, threads=args.threads, engine=args.engine,
-    )  # fmt: skip
+        fit=args.fit,
+        size=args.size,
+        threads=args.threads,
+        engine=args.engine,
+    )

@@ -70,10 +70,19 @@ def run(args):
         from nanodet.export.export import export
     formats = tuple(part.strip() for part in args.formats.split(",") if part.strip())
     exported = export(
-        args.checkpoint, args.out, args.config, formats, args.size, args.fit, args.images,
-        args.name, nms=args.nms, class_agnostic_nms=args.class_agnostic_nms, static=args.static,
+        args.checkpoint,
+        args.out,
+        config=args.config,
+        formats=formats,
+        size=args.size,
+        fit=args.fit,
+        images=args.images,
+        name=args.name,
+        nms=args.nms,
+        class_agnostic_nms=args.class_agnostic_nms,
+        static=args.static,
         batch=args.batch,
-    )  # fmt: skip
+    )
     print_files(exported)
     say(f"{exported.seconds:.1f} s")
     return status(exported)

@@ -54,10 +54,19 @@ def run(args):
     with needed_packages():
         from nanodet.quantize.quantize import quantize
     result = quantize(
-        args.model, args.images, args.out, args.annotations, args.limit, args.seed, args.max_drop,
-        args.method, args.layers, report=say,
-        reading=reading(args), config=args.config,
-    )  # fmt: skip
+        args.model,
+        args.images,
+        args.out,
+        annotations=args.annotations,
+        limit=args.limit,
+        seed=args.seed,
+        max_drop=args.max_drop,
+        method=args.method,
+        layers=args.layers,
+        report=say,
+        reading=reading(args),
+        config=args.config,
+    )
     for path in result.files:
         say(path)
 

@@ -44,10 +44,17 @@ def run(args):
         from nanodet.verify.report import format_report
         from nanodet.verify.verify import verify
     report = verify(
-        args.reference, args.models, args.config, args.images, args.annotations, args.json,
-        args.limit, args.threads, reading(args),
+        args.reference,
+        args.models,
+        config=args.config,
+        images=args.images,
+        annotations=args.annotations,
+        json_path=args.json,
+        limit=args.limit,
+        threads=args.threads,
+        reading=reading(args),
         show=lambda report: say(*format_report(report).split("\n")),
-    )  # fmt: skip
+    )
     if not report.agrees:
         raise NanodetError(f"verify: {report.summary()}")
     say(report.summary())

@@ -167,10 +167,19 @@ class Errors:
             float(np.quantile(errors, MOST, method="lower")) for errors in (scores, edges)
         )
         return StageResult(
-            name, self._score_max, score_most, self._score_sum / self._scores, float(edges.max()),
-            self._steady, edge_most, float(edges.mean()),
-            float(np.concatenate(self._matched).mean()), self.pictures, len(scores), self.tolerance,
-        )  # fmt: skip
+            name,
+            score_max=self._score_max,
+            score_most=score_most,
+            score_mean=self._score_sum / self._scores,
+            edge_max=float(edges.max()),
+            edge_steady=self._steady,
+            edge_most=edge_most,
+            edge_mean=float(edges.mean()),
+            matched=float(np.concatenate(self._matched).mean()),
+            pictures=self.pictures,
+            points=len(scores),
+            tolerance=self.tolerance,
+        )
 
 
 def compare_stages(reference, stages, tensors, tolerances=None):

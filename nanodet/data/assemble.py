@@ -49,7 +49,7 @@ def complaint(box, sound):
     return f"box ({text}) reaches outside the picture: clipped"
 
 
-def make_picture(path, image_id, size, turned, boxes, labels, difficult, names, found):
+def make_picture(path, image_id, *, size, turned, boxes, labels, difficult, names, found):
     """Build a `Picture` from the objects of one annotation file.
 
     Args:
@@ -70,9 +70,12 @@ def make_picture(path, image_id, size, turned, boxes, labels, difficult, names, 
     difficult = np.asarray(difficult, bool)
     areas = (clipped[:, 2:] - clipped[:, :2]).prod(axis=1)
     taught, ignored = sound & ~difficult, sound & difficult
+    width, height = size
     return Picture(
-        path, image_id, *size, clipped[taught], labels[taught], areas[taught],
-        clipped[ignored], labels[ignored], areas[ignored], np.zeros(ignored.sum(), bool), turned,
+        path, image_id, width, height,
+        boxes=clipped[taught], labels=labels[taught], areas=areas[taught],
+        ignored=clipped[ignored], ignored_labels=labels[ignored],
+        ignored_areas=areas[ignored], ignored_crowd=np.zeros(ignored.sum(), bool), turned=turned,
     )  # fmt: skip
 
 

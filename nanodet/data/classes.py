@@ -76,7 +76,14 @@ def match_classes(given, objects, wanted, file, reading, listed=True, groups=(),
         return _by_position(given, wanted, empty_groups, file, reading, listed)
     if extra and reading.unknown_classes != "skip":
         raise _unknown(
-            given, objects, extra, wanted, absent if listed else [], file, reading, first
+            given,
+            objects,
+            extra,
+            wanted=wanted,
+            absent=absent if listed else [],
+            file=file,
+            reading=reading,
+            first=first,
         )
     whose = reading.names_of
     notes = []

@@ -270,5 +270,5 @@ def _fill(found, images, paths, table, ids, ann_path, reading):
     objects = parts(taught, boxes, labels, areas)
     regions = parts(left_out, boxes, labels, areas, crowd)
     for n, (path, size) in enumerate(zip(paths, sizes.tolist(), strict=True)):
-        picture = Picture(path, images[n]["id"], *size, *objects(n), *regions(n), turned[n])
+        picture = Picture(path, images[n]["id"], *size, *objects(n), *regions(n), turned=turned[n])
         found.pictures.append(picture)

@@ -102,7 +102,16 @@ class DetectionSet(Dataset):
             boxes, labels = boxes[kept], record.labels[kept]
             ignored, inside = map_boxes(record.ignored, matrix, placement.content)
             ignored = ignored[inside > 0]
-        return Sample(image, boxes, labels, ignored, index, record.image_id, placement, size)
+        return Sample(
+            image=image,
+            boxes=boxes,
+            labels=labels,
+            ignored=ignored,
+            index=index,
+            image_id=record.image_id,
+            placement=placement,
+            picture_size=size,
+        )
 
     def __getitems__(self, keys):
         """Return the samples of a batch, or the first `NanodetError` as a value.

@@ -81,15 +81,15 @@ def collate(samples):
     for image, sample, (w, h) in zip(images.numpy(), samples, contents, strict=True):
         image[:h, :w] = sample.image
     return Batch(
-        images,
-        contents,
-        [torch.from_numpy(s.boxes) for s in samples],
-        [torch.from_numpy(s.labels) for s in samples],
-        [torch.from_numpy(s.ignored) for s in samples],
-        [s.index for s in samples],
-        [s.image_id for s in samples],
-        [s.placement for s in samples],
-        [s.picture_size for s in samples],
+        images=images,
+        contents=contents,
+        boxes=[torch.from_numpy(s.boxes) for s in samples],
+        labels=[torch.from_numpy(s.labels) for s in samples],
+        ignored=[torch.from_numpy(s.ignored) for s in samples],
+        indices=[s.index for s in samples],
+        image_ids=[s.image_id for s in samples],
+        placements=[s.placement for s in samples],
+        picture_sizes=[s.picture_size for s in samples],
     )
 
 
@@ -127,8 +127,9 @@ class EpochSampler(Sampler):
     """
 
     def __init__(
-        self, length, batch_size, training, seed, input_size, multi_scale=None, rank=0, world_size=1
-    ):
+        self, length, batch_size, training, seed, input_size, *,
+        multi_scale=None, rank=0, world_size=1,
+    ):  # fmt: skip
         self.length, self.batch_size, self.training = length, batch_size, training
         self.seed, self.input_size, self.multi_scale = seed, tuple(input_size), multi_scale
         self.rank, self.world_size = rank, world_size
@@ -220,6 +221,7 @@ def build_loader(
     training,
     seed,
     input_size,
+    *,
     multi_scale=None,
     rank=0,
     world_size=1,
@@ -244,7 +246,14 @@ def build_loader(
     The loader's ``batch_sampler`` is the `EpochSampler`.
     """
     sampler = EpochSampler(
-        len(dataset), batch_size, training, seed, input_size, multi_scale, rank, world_size
+        len(dataset),
+        batch_size,
+        training=training,
+        seed=seed,
+        input_size=input_size,
+        multi_scale=multi_scale,
+        rank=rank,
+        world_size=world_size,
     )
     return Loader(
         dataset,

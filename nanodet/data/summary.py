@@ -77,17 +77,17 @@ def summarise(annotations, section=None):
     owner = np.repeat(np.arange(len(pictures)), numbers)
     per_class = np.bincount(labels, minlength=len(annotations.class_names)).tolist()
     return Summary(
-        len(pictures),
-        int(((numbers == 0) & (ignored == 0)).sum()),
-        tuple(zip(annotations.class_names, per_class, strict=True)),
-        int(ignored.sum()),
-        None if section is None else _too_small(pictures, boxes, owner, section),
-        None if section is None else tuple(section.input_size),
-        _repeated(np.column_stack([owner, labels, boxes])),
-        len(pictures) - len({p.path for p in pictures}),
-        sum(annotations.skipped.values()),
-        annotations.counts,
-        next((line for line in annotations.problems if ": box (" in line), ""),
+        images=len(pictures),
+        without_objects=int(((numbers == 0) & (ignored == 0)).sum()),
+        boxes=tuple(zip(annotations.class_names, per_class, strict=True)),
+        ignored=int(ignored.sum()),
+        too_small=None if section is None else _too_small(pictures, boxes, owner, section),
+        input_size=None if section is None else tuple(section.input_size),
+        same_boxes=_repeated(np.column_stack([owner, labels, boxes])),
+        same_images=len(pictures) - len({p.path for p in pictures}),
+        skipped=sum(annotations.skipped.values()),
+        counts=annotations.counts,
+        example=next((line for line in annotations.problems if ": box (" in line), ""),
     )
 
 

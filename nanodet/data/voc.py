@@ -53,7 +53,9 @@ def read_voc(img_path, ann_path, list_path, class_names, reading):
     """
     check_folder(ann_path, "annotations")
     check_folder(img_path, "pictures")
-    files = sorted(path for path in files_below(ann_path, pipes=True) if path.suffix.lower() == ".xml")
+    files = sorted(
+        path for path in files_below(ann_path, pipes=True) if path.suffix.lower() == ".xml"
+    )
     if not files:
         raise NanodetError(f"{ann_path}: has no XML files")
     notes, taken = [], {}
@@ -68,7 +70,7 @@ def read_voc(img_path, ann_path, list_path, class_names, reading):
         for file, filename, *_ in parsed
     ]
     said = [f"{brief(name)} of {file}" for name, (file, *_) in zip(wanted, parsed, strict=True)]
-    paths, kept = keep_found(img_path, wanted, ann_path, reading, notes, known, said)
+    paths, kept = keep_found(img_path, wanted, ann_path, reading, notes, known=known, said=said)
     objects, first = Counter(), {}
     for n in kept:
         for entry in parsed[n][3]:
@@ -109,13 +111,13 @@ def read_voc(img_path, ann_path, list_path, class_names, reading):
         picture = make_picture(
             path,
             n + 1,
-            tuple(sizes[n].tolist()),
-            turned[n],
-            [entry["box"] for _, entry in numbered],
-            [label_of[entry["name"]] for _, entry in numbered],
-            [entry["difficult"] for _, entry in numbered],
-            [where for where, _ in numbered],
-            found,
+            size=tuple(sizes[n].tolist()),
+            turned=turned[n],
+            boxes=[entry["box"] for _, entry in numbered],
+            labels=[label_of[entry["name"]] for _, entry in numbered],
+            difficult=[entry["difficult"] for _, entry in numbered],
+            names=[where for where, _ in numbered],
+            found=found,
         )
         found.pictures.append(picture)
     return found

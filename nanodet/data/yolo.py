@@ -89,7 +89,17 @@ def read_yolo(img_path, ann_path, list_path, class_names, reading):
             scaled = boxes[own] * np.tile(size, 2)
         difficult, where = np.zeros(len(own), bool), [lines[line].where for line in own]
         found.pictures.append(
-            make_picture(path, n + 1, size, turned[n], scaled, labels[own], difficult, where, found)
+            make_picture(
+                path,
+                n + 1,
+                size=size,
+                turned=turned[n],
+                boxes=scaled,
+                labels=labels[own],
+                difficult=difficult,
+                names=where,
+                found=found,
+            )
         )
     return found
 

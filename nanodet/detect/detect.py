@@ -20,8 +20,8 @@ FEW = 20  # so many pictures get a line each
 
 
 def detect(
-    model, source, config=None, out=None, score=None, fit=None, size=None, threads=None, engine=None,
-    instead="--out DIR", class_agnostic_nms=None, reconnect_s=None,
+    model, source, *, config=None, out=None, score=None, fit=None, size=None, threads=None,
+    engine=None, instead="--out DIR", class_agnostic_nms=None, reconnect_s=None,
 ):  # fmt: skip
     """Detect in everything that ``source`` gives, into a folder or a window.
 

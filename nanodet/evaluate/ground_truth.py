@@ -61,9 +61,14 @@ class Source:
         reading = dataclasses.replace(self.reading, names_of=str(model), training=False)
         kind = reading.format or guess_format(self.annotations)
         found = read_annotations(
-            kind, self.images, self.annotations, reading.list_path, list(spec.class_names),
-            annotated, reading,
-        )  # fmt: skip
+            kind,
+            self.images,
+            self.annotations,
+            list_path=reading.list_path,
+            class_names=list(spec.class_names),
+            annotated=annotated,
+            reading=reading,
+        )
         tell = partial(say, file=sys.stderr)
         tell_reading(found, tell)
         if not annotated:

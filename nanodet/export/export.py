@@ -49,8 +49,8 @@ class Exported:
 
 
 def export(
-    checkpoint, out, config=None, formats=BOTH, size=None, fit=None, images=None, name=None,
-    report=say, nms=False, class_agnostic_nms=None, static=False, batch=None,
+    checkpoint, out, config=None, formats=BOTH, size=None, *, fit=None, images=None,
+    name=None, report=say, nms=False, class_agnostic_nms=None, static=False, batch=None,
 ):  # fmt: skip
     """Export a checkpoint and prove that every stage computes what torch computes.
 

@@ -40,8 +40,8 @@ MEASURED = 500  # at most so many that nobody asked for
 
 
 def quantize(
-    model, images, out, annotations=None, limit=LIMIT, seed=0, max_drop=MAX_DROP, method=BEST,
-    layers=choose.FAST, report=say, reading=None, config=None,
+    model, images, out, annotations=None, *, limit=LIMIT, seed=0, max_drop=MAX_DROP,
+    method=BEST, layers=choose.FAST, report=say, reading=None, config=None,
 ):  # fmt: skip
     """Quantise an ncnn model.
 
@@ -88,10 +88,17 @@ def quantize(
     given_source = given(images, annotations, reading)
     if given_source is None:
         judge, paths = _configured_judge(
-            model, config, spec, limit, seed, max_drop, reading, report
+            model,
+            config,
+            spec,
+            limit=limit,
+            seed=seed,
+            max_drop=max_drop,
+            reading=reading,
+            report=report,
         )
     else:
-        judge, paths = _judge(model, given_source, spec, limit, seed, max_drop)
+        judge, paths = _judge(model, given_source, spec, limit=limit, seed=seed, max_drop=max_drop)
     few = len(judge.measured())
     if few < ENOUGH:
         report(
@@ -106,7 +113,13 @@ def quantize(
     observed = observe(source.net, spec, convolutions, tensors, progress.step)
     distortion = Distortion(running(source.net, spec), spec, tensors[:SENSITIVITY_PICTURES])
     reports = measure_layers(
-        source.graph, weights, convolutions, observed, distortion, method, progress.step
+        source.graph,
+        weights,
+        convolutions,
+        observed,
+        distortion=distortion,
+        method=method,
+        step=progress.step,
     )
     progress.close()
     choose.start(reports, layers)
@@ -126,11 +139,16 @@ def quantize(
 
         pair = _search(write, made, reports, judge, layers, report)
         result = Quantised(
-            [], reports, len(paths), len(judge.measured()), judge.accuracy(), judge.twins,
-            {"before": _size(model), "after": _size(made)},
-            _times((source.graph, weights), pair, spec, tensors[0]),
-            {"max_drop": max_drop, "seed": seed, "method": method, "layers_tried": layers},
-        )  # fmt: skip
+            files=[],
+            layers=reports,
+            calibration=len(paths),
+            measured=len(judge.measured()),
+            accuracy=judge.accuracy(),
+            twins=judge.twins,
+            bytes={"before": _size(model), "after": _size(made)},
+            seconds=_times((source.graph, weights), pair, spec, tensors[0]),
+            settings={"max_drop": max_drop, "seed": seed, "method": method, "layers_tried": layers},
+        )
         for line in summary(result, layers):
             report(line)
         _write_spec(made, spec, model, result)

@@ -80,9 +80,16 @@ def measure_layers(graph, weights, layers, observed, distortion, method, step=la
         )
         reports.append(
             LayerReport(
-                layer.name, layer.kind, layer.whole(6), seen.shape, name, threshold, cost,
-                *(1e6 * seconds),
+                layer.name,
+                layer.kind,
+                weights=layer.whole(6),
+                shape=seen.shape,
+                method=name,
+                threshold=threshold,
+                sensitivity=cost,
+                float_us=1e6 * seconds[0],
+                int8_us=1e6 * seconds[1],
             )
-        )  # fmt: skip
+        )
         step()
     return reports

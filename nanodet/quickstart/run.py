@@ -72,7 +72,16 @@ def quickstart(out, seed=0, epochs=EPOCHS, pictures=PICTURES):
     lap("evaluate")
     times = time_models(models)
     lap("time")
-    report = write_report(out, config, annotations, found, rows, exported.results, times, seconds)
+    report = write_report(
+        out,
+        config,
+        annotations=annotations,
+        detections=found,
+        rows=rows,
+        results=exported.results,
+        times=times,
+        seconds=seconds,
+    )
     say(f"AP {rows[0][2].AP:.1f}, AP50 {rows[0][2].AP50:.1f} on {VAL_PICTURES} pictures")
     say(f"report: {report}  ({sum(seconds.values()):.0f} s)")
     return report

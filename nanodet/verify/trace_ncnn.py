@@ -1,6 +1,5 @@
 """The layers of an ncnn model; see `nanodet.verify.trace`."""
 
-
 import numpy as np
 
 from nanodet.errors import NanodetError
@@ -46,9 +45,16 @@ def convolutions(backend):
         )
         found.append(
             Convolution(
-                layer.name, source, layer.outputs[0], weight, bias, rounding, clipped, settings
+                layer.name,
+                source=source,
+                output=layer.outputs[0],
+                weight=weight,
+                bias=bias,
+                rounding=rounding,
+                clipped=clipped,
+                settings=settings,
             )
-        )  # fmt: skip
+        )
     return found
 
 

@@ -30,10 +30,15 @@ def convolutions(backend):
         rounding = np.abs(weight) * 2.0**-11 if weight.dtype == np.float16 else 0.0
         found.append(
             Convolution(
-                _name(node), node.input[0], node.output[0], weight.astype(np.float32),
-                bias.astype(np.float32), rounding, settings=settings,
+                _name(node),
+                source=node.input[0],
+                output=node.output[0],
+                weight=weight.astype(np.float32),
+                bias=bias.astype(np.float32),
+                rounding=rounding,
+                settings=settings,
             )
-        )  # fmt: skip
+        )
     return found
 
 

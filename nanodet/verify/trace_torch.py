@@ -18,10 +18,14 @@ def convolutions(backend):
             settings = {key: getattr(module, key) for key in ("stride", "padding", "dilation")}
             found.append(
                 Convolution(
-                    _name(node), node.args[0].name, node.name, _array(module.weight), bias,
+                    _name(node),
+                    source=node.args[0].name,
+                    output=node.name,
+                    weight=_array(module.weight),
+                    bias=bias,
                     settings=settings | {"groups": module.groups},
                 )
-            )  # fmt: skip
+            )
     return found
 
 

@@ -28,8 +28,8 @@ CONFIGURED = 500  # pictures that nobody asked for; what the limits of AP are fo
 
 
 def verify(
-    reference, models, config=None, images=None, annotations=None, json_path=None, limit=None,
-    threads=1, reading=None, show=None,
+    reference, models, config=None, images=None, annotations=None, *, json_path=None,
+    limit=None, threads=1, reading=None, show=None,
 ):  # fmt: skip
     """Compare exported models with what they came from, on the same pictures.
 
@@ -97,10 +97,13 @@ def verify(
             )  # fmt: skip
     ordered = [rows.get(stage.name) or unmeasured_row(stage, diagnosis) for stage in stages]
     report = Report(
-        str(reference), "torch" if is_checkpoint else f"reference, {kind}",
-        [(group.words, ap) for group, ap in zip(groups, aps, strict=True)],
-        ordered, words, time.perf_counter() - started,
-    )  # fmt: skip
+        str(reference),
+        reference_name="torch" if is_checkpoint else f"reference, {kind}",
+        groups=[(group.words, ap) for group, ap in zip(groups, aps, strict=True)],
+        rows=ordered,
+        pictures=words,
+        seconds=time.perf_counter() - started,
+    )
     if show is not None:
         show(report)
     if json_path is not None:

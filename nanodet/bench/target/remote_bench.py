@@ -46,8 +46,8 @@ def open_device(target, ssh_options=(), start=subprocess.Popen, root="/"):
 
 
 def remote_bench(
-    device, models, graphs=(), threads=(1,), precisions=("fp32",), effort=STANDARD, cores="big",
-    image=None, program=None, folder=None, governor=None, cool_to=None,
+    device, models, graphs=(), *, threads=(1,), precisions=("fp32",), effort=STANDARD,
+    cores="big", image=None, program=None, folder=None, governor=None, cool_to=None,
     json_path=None, plot_path=None, command="",
 ):  # fmt: skip
     """Time models and graphs side by side on a device, and print and write the result here.
@@ -75,7 +75,15 @@ def remote_bench(
         raise NanodetError(f"--cores {cores}: must be big, little, all, or numbers such as 0,2")
     program = find_program(program)
     with temporary_folder() as here:
-        parcel = Parcel(models, graphs, threads, precisions, program, image, here)
+        parcel = Parcel(
+            models,
+            graphs,
+            threads=threads,
+            precisions=precisions,
+            program=program,
+            image=image,
+            folder=here,
+        )
         with device, Guard(device, folder) as guard:
             check_machine(program, guard.machine)
             words = parcel.words(guard.folder, effort, threads, precisions, cores)
