@@ -114,7 +114,8 @@ class NcnnBackend:
         inputs = dict.fromkeys(self.graph.inputs(), (1, 3, height, width))
         made = ((blob, shapes[blob]) for blob in self.graph.outputs())
         outputs = {
-            blob: (1, *shape) if self._strict and shape is not None else None for blob, shape in made
+            blob: (1, *shape) if self._strict and shape is not None else None
+            for blob, shape in made
         }
         check_form(self.spec.at_size(size), self.path, inputs, outputs)
         return None not in shapes.values()
