@@ -160,3 +160,13 @@ def small_batch(small_checkpoint, exported_small, tmp_path_factory):
     spec = dataclasses.replace(exported_small.spec, any_size=False, batch=3)
     write_fixed(TorchBackend(small_checkpoint).network, spec, path)
     return path
+
+
+@pytest.fixture(scope="session")
+def layered_model(tmp_path_factory):
+    """An ncnn model that pnnx made of layers that a NanoDet-m has not, and torch's output of it."""
+    pytest.importorskip("onnx")
+    import torch_layers
+
+    param = tmp_path_factory.mktemp("layered") / "layered.param"
+    return param, torch_layers.to_ncnn(torch_layers.network(), param)

@@ -1,11 +1,15 @@
 """C++ works out the same shapes of every kind of layer as Python, and refuses the same in its words."""
 
 import json
+import subprocess
 
 import ncnn_layers
 from ncnn_check import both
+from strangers import check_agree
 
+from nanodet import Detector
 from nanodet.export.stages import FP32
+from nanodet.images.image_file import read_picture
 
 
 def test_layers(probe, exported_small, tmp_path):
@@ -22,3 +26,15 @@ def test_layers(probe, exported_small, tmp_path):
         param.write_text(ncnn_layers.text_of(form, lines))
         found, expected = both(probe, param, ncnn_layers.SIZE)
         assert found == expected and words in found, lines
+
+
+def test_what_pnnx_made_of_torch(ncnn_option, sanitized_detect, layered_model, picture):
+    param, _ = layered_model
+    command = [sanitized_detect, param, picture, "--jsonl", "-", "--threads", "1", "--score", "0.3"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    image = read_picture(picture)
+    expected = Detector(param, threads=1, score=0.3)(image)
+    height, width = image.shape[:2]
+    assert len(expected)
+    check_agree("layers", json.loads(expected.to_json("p", width, height)), json.loads(done.stdout))
