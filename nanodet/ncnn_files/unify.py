@@ -14,6 +14,7 @@ from pathlib import Path
 from nanodet.errors import NanodetError
 from nanodet.ncnn_files.graph import Graph, Layer
 from nanodet.ncnn_files.layout import Form, Output, form_of, part_of
+from nanodet.ncnn_files.parameters import NotKnown
 from nanodet.ncnn_files.rules import ELEMENTWISE
 from nanodet.ncnn_files.shapes import blob_shapes
 
@@ -23,7 +24,7 @@ __all__ = ["Form", "free_sizes", "unify"]
 _SIZES = (96, 160), (160, 288)  # height, width
 _SIGMOID = 4  # ncnn's activation type within a convolution
 # kinds that other detectors end in; where a graph is no NanoDet, they say so best
-_FOREIGN = ("Softmax", "Flatten", "InnerProduct", "MemoryData")
+_FOREIGN = ("Softmax", "Flatten")
 _CONVOLUTIONS = ("Convolution", "ConvolutionDepthWise")
 _FACTORS = Fraction(2), Fraction(1, 2), Fraction(4), Fraction(1, 4)  # that a neck may resize by
 
@@ -47,7 +48,7 @@ def unify(graph, file, input_name="data", output_name="output", classes=None, st
     """
     try:
         return _unify(graph, Path(file), input_name, output_name, classes, strict)
-    except NanodetError:
+    except NotKnown:
         for layer in graph.layers:
             if layer.kind in _FOREIGN:
                 raise NanodetError(
@@ -175,7 +176,7 @@ def _scores(blob, graph, shapes):
         if layer.kind in ("Reshape", "Permute", "Split", "Concat"):
             waiting += layer.inputs
         elif layer.kind == "Softmax":
-            raise NanodetError(f"layer {layer.name}: a NanoDet does not end in it")
+            raise NotKnown(f"layer {layer.name}: a NanoDet does not end in it")
         elif layer.kind == "Sigmoid" or (
             layer.kind in _CONVOLUTIONS and layer.whole(9) == _SIGMOID
         ):
