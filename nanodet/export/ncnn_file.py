@@ -99,8 +99,17 @@ def finish_graph(text, spec):
 
     Returns:
         the new text, and whether nothing in it depends on the input size any more.
+
+    Raises:
+        NanodetError: the network has an operator that ncnn has no layer for; the line names it.
     """
     magic, counts, *layers = text.rstrip("\n").split("\n")
+    # pnnx leaves what it cannot convert under the names of torch, such as torch.unbind or F.fold
+    foreign = sorted(
+        {kind for kind in (layer.split()[0] for layer in layers) if not kind.isalnum()}
+    )
+    if foreign:
+        raise NanodetError(f"ncnn has no layer for {', '.join(foreign)} of this network")
     names = {"in0": spec.input_name, "out0": spec.output_name}
     used = {blob for layer in layers for blob in _blobs(layer)}
     if not set(names) <= used or set(names.values()) & used:

@@ -219,6 +219,16 @@ class TestFinishGraph:
         with pytest.raises(NanodetError, match="unexpected blob names"):
             finish_graph(self.text("Input x 0 1 in7", "Permute p 1 1 in7 out0 0=1"), SPEC)
 
+    def test_operators_without_a_layer_are_named(self):
+        layers = (
+            "Input x 0 1 in0", "Tensor.reshape r 1 1 in0 a shape=(1,24,3,4,42)",
+            "torch.unbind u 1 2 a b c dim=0", "torch.unbind v 1 2 b d out0 dim=0",
+        )  # fmt: skip
+        with pytest.raises(
+            NanodetError, match=r"no layer for Tensor\.reshape, torch\.unbind of this"
+        ):
+            finish_graph(self.text(*layers), SPEC)
+
 
 class TestQuiet:
     def test_noise_is_swallowed_and_errors_are_named(self, capfd):

@@ -133,7 +133,7 @@ def test_it_has_as_many_parameters_as_published(name, keys, millions):
 
 
 @OWN
-@settings(max_examples=6)
+@settings(max_examples=4)
 @given(data=st.data())
 def test_maps_are_as_the_backbone_says(name, data):
     small, sizes, strides = KINDS[name]
