@@ -14,7 +14,7 @@ from nanodet.export.quiet import decisive_line
 from nanodet.files.files import check_space
 from nanodet.files.temporary import temporary_folder
 from nanodet.ncnn_files.graph import Graph
-from nanodet.ncnn_files.weights import load_weights
+from nanodet.ncnn_files.weights import load_known_weights
 from nanodet.runtime.engines import files_of
 
 TIME_LIMIT_S = 300
@@ -75,7 +75,7 @@ def check_half(full, half):
     ours, theirs = Graph.load(full), Graph.load(half)
     if ours.to_text() != theirs.to_text():
         raise NanodetError("its graph is not that of the 32-bit form")
-    found = [load_weights(files_of(path)[1], ours, path) for path in (full, half)]
+    found = [load_known_weights(files_of(path)[1], ours, path) for path in (full, half)]
     for layer, parts in found[0].items():
         for part, stored in parts.items():
             wanted, given = stored.values, found[1][layer][part].values

@@ -59,15 +59,14 @@ def load_weights(path, graph, param):
     return parse_weights(read_bytes(path, kind), graph, str(path), str(param))
 
 
-def check_weights(path, graph, param):
-    """Check the ``.bin`` at ``path`` as `load_weights` does, up to the first layer not known here.
+def load_known_weights(path, graph, param):
+    """Read the ``.bin`` at ``path`` as `load_weights` does, up to the first layer not known here.
 
     What such a layer keeps, and where that ends, ncnn alone can tell.
     """
     first = list(takewhile(lambda layer: layer.kind in KINDS, graph.layers))
     if len(first) == len(graph.layers):
-        load_weights(path, graph, param)
-        return
+        return load_weights(path, graph, param)
     data = read_bytes(path, WEIGHTS)
     known = [layer for layer in graph.layers if layer.kind in KINDS]
     # a weight takes a byte at least, what is not tagged four
@@ -78,7 +77,7 @@ def check_weights(path, graph, param):
             f"{path}: is {len(data)} bytes long, but {param} has weights for {least} at least: these "
             "two files do not belong together"
         )
-    _parse(data, first, str(path), str(param))
+    return _parse(data, first, str(path), str(param))[0]
 
 
 def parse_weights(data, graph, file, param):

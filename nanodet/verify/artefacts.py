@@ -14,7 +14,7 @@ from nanodet.files.incoming import files_in, is_file, read_steadily
 from nanodet.files.inputs import absence
 from nanodet.hub.models import model_file
 from nanodet.ncnn_files.parameters import check_parameters
-from nanodet.ncnn_files.weights import load_weights
+from nanodet.ncnn_files.weights import load_known_weights
 from nanodet.runtime.engines import (
     ENGINES,
     NCNN,
@@ -177,7 +177,7 @@ def _name(stage):
     path, backend = stage.path, stage.backend
     if kind_of(path) is NCNN:
         if backend is not None:
-            weights = load_weights(files_of(path)[1], backend.graph, path)
+            weights = load_known_weights(files_of(path)[1], backend.graph, path)
             stage.kind = storage_of(backend.graph, weights)
         stage.name = {"fp16": "ncnn fp16 storage"}.get(stage.kind, f"ncnn {stage.kind}")
         if stage.failure:

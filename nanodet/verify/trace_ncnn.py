@@ -3,7 +3,7 @@
 import numpy as np
 
 from nanodet.errors import NanodetError
-from nanodet.ncnn_files.weights import load_weights
+from nanodet.ncnn_files.weights import load_known_weights
 from nanodet.runtime.engines import files_of
 from nanodet.runtime.engines.ncnn import own_mat
 from nanodet.verify.trace import Convolution, Value
@@ -105,7 +105,7 @@ def changed_scales(backend):
 
 
 def _weights(backend):
-    return load_weights(files_of(backend.path)[1], backend.graph, backend.path)
+    return load_known_weights(files_of(backend.path)[1], backend.graph, backend.path)
 
 
 def _without_splits(graph):

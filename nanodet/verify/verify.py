@@ -11,7 +11,7 @@ from nanodet.errors import NanodetError
 from nanodet.evaluate.ground_truth import data_of, given, of_config
 from nanodet.files.files import check_writable, write_text
 from nanodet.images.image_file import read_picture
-from nanodet.ncnn_files.weights import load_weights
+from nanodet.ncnn_files.weights import load_known_weights
 from nanodet.runtime.detector import Detector
 from nanodet.runtime.engines import CHECKPOINT, files_of, kind_of
 from nanodet.runtime.thresholds import Thresholds
@@ -150,4 +150,4 @@ def _kind(backend):
     graph = getattr(backend, "graph", None)
     if graph is None:
         return "fp32"
-    return storage_of(graph, load_weights(files_of(backend.path)[1], graph, backend.path))
+    return storage_of(graph, load_known_weights(files_of(backend.path)[1], graph, backend.path))

@@ -3,9 +3,11 @@
 import re
 import shutil
 
+import hostile_models
 import pytest
 
 from nanodet.cli.main import main
+from nanodet.export.ncnn_file import check_half
 
 
 @pytest.mark.parametrize("key", ["1=0", "11=-1", "3=0", "7=0", "0=0", "2=0", "1=5", "6=7"])
@@ -23,3 +25,15 @@ def test_verify_says_so(small_checkpoint, exported_small, tmp_path, capfd, key):
     out, err = capfd.readouterr()
     assert "Traceback" not in out + err and err.count("\n") <= 1
     assert "m.param" in out + err
+
+
+def test_layers_that_only_ncnn_knows(small_checkpoint, exported_small, tmp_path, capfd):
+    files = {}
+    for stage in ("ncnn fp32", "ncnn fp16"):
+        model = hostile_models.Model.load(exported_small.files[stage])
+        one, _ = hostile_models.other_kinds(model)[0]
+        files[stage] = one.write(tmp_path / f"{stage[-4:]}.param")
+    check_half(*files.values())
+    assert main(["verify", str(small_checkpoint), str(tmp_path)]) == 0
+    out, err = capfd.readouterr()
+    assert "ncnn fp32" in out and "ncnn fp16" in out and "DeepCopy" not in out + err

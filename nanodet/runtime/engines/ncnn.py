@@ -13,7 +13,7 @@ from nanodet.files.incoming import is_file, published, read_steadily
 from nanodet.files.inputs import PARAM, WEIGHTS, open_input
 from nanodet.ncnn_files.graph import Graph, Layer
 from nanodet.ncnn_files.shapes import blob_shapes
-from nanodet.ncnn_files.weights import check_weights, load_weights
+from nanodet.ncnn_files.weights import load_known_weights, load_weights
 from nanodet.runtime.engines import PRECISIONS, Request, files_of, spec_file
 from nanodet.runtime.engines.backend import Backend, check_form
 from nanodet.runtime.engines.ncnn_trial import try_out
@@ -93,7 +93,7 @@ class NcnnBackend:
         self._strict, self._vouched, self._known_sizes = strict, vouched, set()
         self._weights, self._precision = text_name(published(weights)), precision
         sure = self._check_shapes(self.spec.input_size)
-        check_weights(weights, self.graph, path)
+        load_known_weights(weights, self.graph, path)
         self._know(self.spec.input_size, sure)
         taker = self.graph.consumers().get(self.spec.input_name)
         # convolutions, with which a detector begins, can do with memory that is not ncnn's own
