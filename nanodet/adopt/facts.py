@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
-from nanodet.data.yolo_names import names_in
+from nanodet.data.formats.yolo_names import names_in
 from nanodet.errors import NanodetError
 from nanodet.hub.catalogue import COCO_NAMES
 from nanodet.runtime.spec import Spec, check_input_size

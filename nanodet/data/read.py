@@ -3,21 +3,9 @@
 import dataclasses
 
 from nanodet.data.check_images import BadPictures
-from nanodet.data.coco import read_coco
+from nanodet.data.formats import FORMATS
 from nanodet.data.reading import Reading
-from nanodet.data.voc import read_voc
-from nanodet.data.yolo import read_yolo
 from nanodet.errors import NanodetError
-
-READERS = {
-    "CocoDataset": read_coco,
-    "coco": read_coco,
-    "XMLDataset": read_voc,
-    "xml_dataset": read_voc,
-    "voc": read_voc,
-    "YoloDataset": read_yolo,
-    "yolo": read_yolo,
-}
 
 
 def read_annotations(
@@ -43,15 +31,15 @@ def read_annotations(
         BadPictures: pictures that cannot be read or have not the annotated size.
         NanodetError: anything else that is wrong with the files, in one line.
     """
-    reader = {known.lower(): reader for known, reader in READERS.items()}.get(str(name).lower())
-    if reader is None:
-        raise NanodetError(f"unknown data set format {name!r}; known are {', '.join(READERS)}")
+    names = {name: one for full, one in FORMATS.items() for name in (full, *one.short)}
+    found = {name.lower(): one for name, one in names.items()}.get(str(name).lower())
+    if found is None:
+        raise NanodetError(f"unknown data set format {name!r}; known are {', '.join(names)}")
     reading = reading or Reading()
     if reading.unknown_classes is None:
-        choice = "skip" if reader is read_voc else "error"
-        reading = dataclasses.replace(reading, unknown_classes=choice)
-    more = {} if annotated or reader is not read_coco else {"annotated": False}
-    annotations = reader(img_path, ann_path, list_path, class_names, reading, **more)
+        reading = dataclasses.replace(reading, unknown_classes=found.unknown_classes)
+    read = found.read if annotated else found.read_unannotated or found.read
+    annotations = read(img_path, ann_path, list_path, class_names, reading)
     if not annotations.pictures:
         raise NanodetError(f"{ann_path}: has no pictures")
     if annotations.bad_pictures:

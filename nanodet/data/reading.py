@@ -24,7 +24,7 @@ class Reading:
             ``auto`` (the default): as the annotations tell, see `nanodet.data.orientation`.
         yolo_labels: what lines of more than five values mean in YOLO's files: ``boxes``,
             ``polygons``, or ``auto`` (the default): as all of them tell, see
-            `nanodet.data.yolo_lines`.
+            `nanodet.data.formats.yolo_lines`.
         training: whether the set is trained on: then each class must be among the file's.
         names_of: what the class names belong to, for messages.
         place: of the keys, for messages: ``data.train.``, ``--`` on the command line.

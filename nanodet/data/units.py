@@ -58,7 +58,7 @@ def check_parts(lines, boxes, file, notes):
     """Raise `NanodetError` where YOLO's values are not parts of the image, or have another form.
 
     Args:
-        lines: `nanodet.data.yolo_lines.Line` list; boxes: (N, 4) xyxy that they mean.
+        lines: `nanodet.data.formats.yolo_lines.Line` list; boxes: (N, 4) xyxy that they mean.
         file: names the annotations in the message.
         notes: gets a line where they may have another form.
     """

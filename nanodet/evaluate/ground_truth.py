@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nanodet.config import load_data
 from nanodet.config.beside import config_beside
+from nanodet.data.formats import FORMATS
 from nanodet.data.read import read_annotations
 from nanodet.data.reading import Reading
 from nanodet.data.records import Annotations
@@ -161,7 +162,7 @@ def data_for(model, config=None):
 
 
 def guess_format(path):
-    """Return ``coco``, ``voc`` or ``yolo`` by what lies at ``path``.
+    """Return the short name of the format of what lies at ``path``.
 
     Raises:
         NanodetError: it is none of them, or not there.
@@ -169,14 +170,12 @@ def guess_format(path):
     path = Path(path)
     if not path.exists():
         raise NanodetError(absence(path, "there are no such annotations"))
-    if path.suffix.lower() == ".json" and not path.is_dir():
-        return "coco"
-    if path.is_dir():
-        for pattern in ("*", "**/*"):
-            suffixes = {file.suffix.lower() for file in path.glob(pattern)}
-            for suffix, kind in ((".xml", "voc"), (".txt", "yolo")):
-                if suffix in suffixes:
-                    return kind
+    for pattern in ("*", "**/*") if path.is_dir() else ("",):
+        files = path.glob(pattern) if path.is_dir() else (path,)
+        suffixes = {file.suffix.lower() for file in files}
+        for one in FORMATS.values():
+            if one.folder == path.is_dir() and one.suffix in suffixes:
+                return one.short[0]
     raise NanodetError(
         f"{path}: cannot tell the format of these annotations (a .json file is coco, a folder of "
         ".xml voc, of .txt yolo); name it with --format"

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from nanodet.data.formats.yolo_lines import Line
+from nanodet.data.formats.yolo_lines import boxes_of_lines as read_lines
 from nanodet.data.reading import Reading
-from nanodet.data.yolo_lines import Line
-from nanodet.data.yolo_lines import boxes_of_lines as read_lines
 from nanodet.errors import NanodetError
 
 WANTED = np.array([[0.1, 0.2, 0.4, 0.6]])

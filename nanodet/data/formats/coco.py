@@ -1,5 +1,6 @@
 """Reader of COCO's JSON."""
 
+import functools
 import math
 from collections import Counter
 
@@ -17,6 +18,7 @@ from nanodet.data.assemble import (
     whole_number,
 )
 from nanodet.data.classes import match_classes
+from nanodet.data.formats.format import Format
 from nanodet.data.images import look_at_images
 from nanodet.data.locate import keep_found
 from nanodet.data.records import Annotations, Picture
@@ -272,3 +274,9 @@ def _fill(found, images, paths, table, ids, ann_path, reading):
     for n, (path, size) in enumerate(zip(paths, sizes.tolist(), strict=True)):
         picture = Picture(path, images[n]["id"], *size, *objects(n), *regions(n), turned=turned[n])
         found.pictures.append(picture)
+
+
+FORMAT = Format(
+    read_coco, ("coco",), ".json", folder=False,
+    read_unannotated=functools.partial(read_coco, annotated=False),
+)  # fmt: skip

@@ -2,7 +2,7 @@
 
 import unicodedata
 
-from nanodet.data.yolo_names import NAME_FILES
+from nanodet.data.formats.yolo_names import NAME_FILES
 from nanodet.errors import NanodetError
 from nanodet.files.folders import files_below
 from nanodet.images.image_file import is_picture_name

@@ -15,6 +15,7 @@ from nanodet.data.assemble import (
     whole_number,
 )
 from nanodet.data.classes import match_classes
+from nanodet.data.formats.format import Format
 from nanodet.data.images import look_at_images
 from nanodet.data.locate import keep_found
 from nanodet.data.records import Annotations
@@ -230,3 +231,6 @@ def _number(element):
     except (AttributeError, TypeError, ValueError):
         return None
     return value if math.isfinite(value) else None
+
+
+FORMAT = Format(read_voc, ("voc", "xml_dataset"), ".xml", unknown_classes="skip")

@@ -13,12 +13,13 @@ from nanodet.data.assemble import (
     whole_number,
 )
 from nanodet.data.classes import match_classes
+from nanodet.data.formats.format import Format
+from nanodet.data.formats.yolo_files import pair_files
+from nanodet.data.formats.yolo_lines import Line, boxes_of_lines
+from nanodet.data.formats.yolo_names import find_class_names, find_keypoint_shape
 from nanodet.data.images import look_at_images
 from nanodet.data.records import Annotations
 from nanodet.data.units import check_parts
-from nanodet.data.yolo_files import pair_files
-from nanodet.data.yolo_lines import Line, boxes_of_lines
-from nanodet.data.yolo_names import find_class_names, find_keypoint_shape
 from nanodet.errors import NanodetError
 from nanodet.files.inputs import ANNOTATION
 from nanodet.text.brief import brief, brief_text
@@ -30,7 +31,7 @@ def read_yolo(img_path, ann_path, list_path, class_names, reading):
 
     A line is ``class cx cy w h``, in parts of the picture's width and height, or the same with
     keypoints behind it; or a polygon ``class x1 y1 x2 y2 x3 y3 ...``, of which the bounding box
-    counts: see `nanodet.data.yolo_lines`. Pictures without a text file have no boxes.
+    counts: see `nanodet.data.formats.yolo_lines`. Pictures without a text file have no boxes.
 
     Args:
         img_path: folder of pictures, with folders inside it; in alphabetical order.
@@ -147,3 +148,6 @@ def _parse(file):
             )
         parsed.append(Line(file, number, int(label), values))
     return parsed
+
+
+FORMAT = Format(read_yolo, ("yolo",), ".txt")

@@ -1,0 +1,28 @@
+"""What an annotation format is."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from nanodet.data.records import Annotations
+
+
+class Format(NamedTuple):
+    """One entry of `nanodet.data.formats.FORMATS`.
+
+    Attributes:
+        read: called with the folder of images, the annotations, the list of images to use or None, the
+            class names or None, and a `nanodet.data.reading.Reading`; see `nanodet.data.read`.
+        short: other names of the format.
+        suffix: of the annotation files.
+        folder: whether the annotations are a folder of such files, else one file.
+        unknown_classes: "error" or "skip": what is done about objects of classes that are not asked for,
+            unless the user says.
+        read_unannotated: as ``read``, for files that list images alone; None where there are none.
+    """
+
+    read: Callable[..., Annotations]
+    short: tuple[str, ...]
+    suffix: str
+    folder: bool = True
+    unknown_classes: str = "error"
+    read_unannotated: Callable[..., Annotations] | None = None
