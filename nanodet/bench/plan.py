@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nanodet.errors import NanodetError
 from nanodet.ncnn_files.graph import Graph
+from nanodet.ncnn_files.unify import made_for
 from nanodet.runtime.detector import find_model
 from nanodet.runtime.engines import PRECISIONS, engine_of, engines_of, kind_of
 from nanodet.runtime.spec import check_input_size
@@ -144,7 +145,12 @@ def split_size(text):
 
 def _check_file(path, size, graph):
     if graph:
-        Graph.load(path)
+        wanted = made_for(Graph.load(path), path)
+        if wanted not in (None, size):
+            raise NanodetError(
+                f"{path}: was made for {wanted[0]}x{wanted[1]} alone, as what it resizes to says, not for "
+                f"{size[0]}x{size[1]}"
+            )
         return
     engine_of(path)
     if size is not None:

@@ -18,7 +18,7 @@ from nanodet.ncnn_files.parameters import NotKnown
 from nanodet.ncnn_files.rules import ELEMENTWISE
 from nanodet.ncnn_files.shapes import blob_shapes
 
-__all__ = ["Form", "free_sizes", "unify"]
+__all__ = ["Form", "free_sizes", "made_for", "unify"]
 
 # two sizes tell which axis of an output is its channels: the one that stays
 _SIZES = (96, 160), (160, 288)  # height, width
@@ -75,6 +75,20 @@ def _unify(graph, file, input_name, output_name, classes, strict):
     return graph, form
 
 
+def made_for(graph, file):
+    """Return the (width, height) that the fixed sizes of a graph's ``Interp`` layers are for.
+
+    None for a graph without such, and for one whose sizes fit no input.
+    """
+    graph = Graph(copy.deepcopy(graph.layers))
+    if not any(_is_fixed(layer) for layer in graph.layers):
+        return None
+    try:
+        return _free_resizing(graph, file)[0]
+    except NanodetError:
+        return None
+
+
 def free_sizes(graph):
     """Let the ``Reshape`` layers behind the head take any number of points, in place.
 
@@ -127,7 +141,7 @@ def _with_factors(graph, factor):
             by = layer.whole(3, 1), layer.whole(13, layer.whole(3, 1))
         elif layer.kind == "Pooling":
             by = layer.whole(2, 1), layer.whole(12, layer.whole(2, 1))
-        elif layer.kind == "Interp" and layer.whole(3) > 0 < layer.whole(4):
+        elif _is_fixed(layer):
             fixed = layer.whole(4), layer.whole(3)
             size = size or tuple(int(n * s / factor) for n, s in zip(fixed, step, strict=True))
             by = [n / (f * s) for n, s, f in zip(size, step, fixed, strict=True)]
@@ -140,6 +154,10 @@ def _with_factors(graph, factor):
         step = tuple(s * b for s, b in zip(step, by, strict=True))
         steps.update(dict.fromkeys(layer.outputs, step))
     return size
+
+
+def _is_fixed(layer):
+    return layer.kind == "Interp" and layer.whole(3) > 0 < layer.whole(4)
 
 
 def _decimal(factor):

@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from foreign_files import write_ncnn
 
 from nanodet.cli.main import main
 
@@ -171,6 +172,9 @@ def test_refusals_come_before_the_run(exported_small, graph, tmp_path, capsys):
 
     assert "no.param: there is no such model file" in refused("no.param")
     assert "1 graphs and 0 sizes" in refused("--graph", graph)
+    fixed = write_ncnn(param, tmp_path, "six", fixed=True)
+    line = refused("--graph", fixed, "--size", "192x96")
+    assert line.endswith("was made for 160x96 alone, as what it resizes to says, not for 192x96")
     assert "precision: must be one of" in refused(param, "--precision", "fp32,int4")
     assert "no core 999" in refused(param, "--cores", "999")
     assert "is a folder" in refused(param, "--json", tmp_path)

@@ -1,5 +1,6 @@
 """`nanodet import`: ncnn files back into a checkpoint that computes the same and trains."""
 
+import copy
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from foreign_files import write_ncnn, write_onnx, write_onnx_maps
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from specs import NANODET_M
@@ -27,6 +29,8 @@ from nanodet.model.torch_backend import TorchBackend
 from nanodet.ncnn_files.graph import Graph
 from nanodet.ncnn_files.weights import Stored, load_weights, weights_to_bytes
 from nanodet.runtime.spec import Spec
+
+NAMES = ("disc", "square", "Dreieck ü")
 
 
 def silent(line):
@@ -188,6 +192,78 @@ class TestOldFile:
                 shared / "weights" / "nanodet-plus-m_320.param",
                 root / "config" / "nanodet-m.yml", tmp_path / "m.ckpt", report=silent,
             )  # fmt: skip
+
+
+class TestOtherConverters:
+    """Files that are not of our export, without a config: one of ours is found."""
+
+    @pytest.mark.parametrize("style", ["six", "columns"])
+    def test_ncnn(self, exported_small, small_checkpoint, tmp_path, style):
+        made = write_ncnn(exported_small.files[FP32], tmp_path, style, fixed=True)
+        lines = []
+        done = import_model(made, None, tmp_path / "a.ckpt", report=lines.append, classes=NAMES)
+        assert done.difference < TOLERANCE
+        assert "a NanoDet with strides 8 to 32, 3 classes and reg_max 7; its archi" in lines[0]
+        assert lines[0].endswith("nanodet-m-0.5x_320.yml")
+        ours, before = TorchBackend(done.path), TorchBackend(small_checkpoint)
+        assert (ours.spec.class_names, ours.spec.input_size) == (NAMES, (160, 96))
+        tensor = np.random.default_rng(1).standard_normal((1, 3, 64, 224), np.float32)
+        assert np.abs(ours.run(tensor) - before.run(tensor)).max() < 1e-4
+
+    @pytest.mark.parametrize("style", ["logits", "distances"])
+    def test_onnx(self, small_checkpoint, config, tmp_path, style):
+        before = TorchBackend(small_checkpoint)
+        maps = write_onnx_maps(before.network, tmp_path / "maps.onnx", 13)
+        made = write_onnx(maps, tmp_path, style)
+        done = import_model(made, config, tmp_path / "a.ckpt", report=silent)
+        assert done.difference < TOLERANCE
+        tensor = np.random.default_rng(1).standard_normal((1, 3, 64, 224), np.float32)
+        assert np.abs(TorchBackend(done.path).run(tensor) - before.run(tensor)).max() < 1e-4
+
+    def test_our_own_onnx(self, exported_small, small_checkpoint, tmp_path):
+        done = import_model(
+            exported_small.files["onnx simplified"], None, tmp_path / "a.ckpt", report=silent
+        )
+        ours, before = TorchBackend(done.path), TorchBackend(small_checkpoint)
+        assert ours.spec.class_names == NAMES  # of the spec inside
+        tensor = np.random.default_rng(1).standard_normal((1, 3, 64, 224), np.float32)
+        assert np.abs(ours.run(tensor) - before.run(tensor)).max() < 1e-4
+
+    def test_none_of_ours(self, exported_small, tmp_path):
+        graph = Graph.load(exported_small.files[FP32])
+        extra = next(layer for layer in graph.layers if layer.kind == "Convolution")
+        at = graph.layers.index(extra) + 1
+        blob, extra = extra.outputs[0], copy.deepcopy(extra)
+        extra.name, extra.inputs, extra.outputs = "more", ["more"], [blob]
+        extra.values |= {3: "1", 13: "1", 6: str(24 * 24 * 9)}
+        graph.layers[at - 1].outputs = ["more"]
+        graph.layers.insert(at, extra)
+        param = tmp_path / "more.param"
+        param.write_text(graph.to_text())
+        weights = load_weights(
+            exported_small.files[FP32].with_suffix(".bin"),
+            Graph.load(exported_small.files[FP32]),
+            "x",
+        )
+        weights["more"] = {
+            "weight": Stored("fp32", np.zeros(24 * 24 * 9, np.float32)),
+            "bias": Stored("plain", np.zeros(24, np.float32)),
+        }
+        param.with_suffix(".bin").write_bytes(weights_to_bytes(graph, weights))
+        with pytest.raises(
+            NanodetError, match=r"no config of \S+ has its 74 convolutions: --config"
+        ):
+            import_model(param, None, tmp_path / "a.ckpt", report=silent)
+
+    def test_plus(self, shared, tmp_path):
+        """The published NanoDet-Plus: torch computes what ncnn does."""
+        param = shared / "weights" / "nanodet-plus-m_320.param"
+        lines = []
+        done = import_model(param, None, tmp_path / "plus.ckpt", report=lines.append)
+        assert "a NanoDet-Plus with strides 8 to 64, 80 classes" in lines[0]
+        assert lines[0].endswith("nanodet-plus-m_320.yml") and done.difference < TOLERANCE
+        spec = TorchBackend(done.path).spec
+        assert (spec.point_offset, spec.strides) == (0, (8, 16, 32, 64))
 
 
 class TestRefusals:
