@@ -52,7 +52,9 @@ def adopt(model, out, facts=NOTHING, name=None, report=say):
         NanodetError: not a NanoDet, damaged, or something must be known that was not given.
     """
     path, out = Path(find_model(model)), Path(text_name(out))
-    stem = name or path.stem
+    stem = path.stem if name is None else name
+    if stem in ("", "..") or "\0" in stem or Path(stem).name != stem:
+        raise NanodetError(f"--name: {stem!r} is no name of a file")
     made = out / f"{stem}{path.suffix.lower()}"
     if real_path(made) == real_path(path):
         raise NanodetError(
@@ -63,7 +65,7 @@ def adopt(model, out, facts=NOTHING, name=None, report=say):
     names = facts.class_names()
     source = open_source(path, None if names is None else len(names))
     report(f"{path}: {source.form}")
-    spec = spec_for(source.form, facts, path, report)
+    spec = spec_for(source, facts, report)
     origin = {"adopted_from": path.name} | {file.name: sha256(file) for file in source.files}
     spec = dataclasses.replace(spec, any_size=source.any_size, source=origin, files={})
     with working_folder(out) as work:

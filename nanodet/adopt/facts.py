@@ -71,20 +71,20 @@ class Facts:
             return spec_of(build_network(config.model.arch, self.config), config)
 
 
-def spec_for(form, facts, file, report):
+def spec_for(source, facts, report):
     """Return the `Spec` of a file, its ``files`` and ``source`` still empty.
 
     Args:
-        form: its `nanodet.ncnn_files.layout.Form`.
+        source: the file, as `nanodet.adopt.source.open_source` gives it.
         facts: `Facts`.
-        file: names it in messages.
         report: called with a line on what was taken for granted.
 
     Raises:
         NanodetError: what must be known was not given, or does not fit the file.
     """
+    file, form = source.path, source.form
     config, taken = facts.of_config(form), []
-    names = _class_names(form, facts, config, file, taken)
+    names = _class_names(source, facts, config, taken)
     read = {
         "class_names": names, "strides": form.strides, "reg_max": form.reg_max,
         "point_offset": _point_offset(form, facts, config, file),
@@ -96,6 +96,10 @@ def spec_for(form, facts, file, report):
     if config is None and facts.mean is None and facts.std is None:
         taken.append("NanoDet's mean and std in BGR")
     size = facts.size or form.size or usual.input_size
+    if not source.any_size and tuple(size) != form.size:
+        raise NanodetError(
+            f"{file}: takes {form.size[0]}x{form.size[1]} alone, not {size[0]}x{size[1]} (--size)"
+        )
     if facts.size is None and config is None and form.size is None:
         taken.append(f"input {size[0]}x{size[1]}")
     check_input_size(size, f"{file}: input size" if facts.size is None else "--size")
@@ -114,10 +118,13 @@ def spec_for(form, facts, file, report):
     return spec
 
 
-def _class_names(form, facts, config, file, taken):
-    names, source = facts.class_names(), "--classes"
+def _class_names(source, facts, config, taken):
+    file, form = source.path, source.form
+    names, given = facts.class_names(), "--classes"
     if names is None and config is not None:
-        names, source = config.class_names, facts.config
+        names, given = config.class_names, facts.config
+    if names is None and (names := source.class_names()) is not None:
+        return tuple(names)  # it has a spec, of another version perhaps
     if names is None and form.classes == len(COCO_NAMES):
         taken.append("the 80 class names of COCO")
         return COCO_NAMES
@@ -127,9 +134,7 @@ def _class_names(form, facts, config, file, taken):
             "line, in order) or --config CONFIG"
         )
     if len(names) != form.classes:
-        raise NanodetError(
-            f"{file}: is {form}, but {source} names {len(names)}: {shortened(names)}"
-        )
+        raise NanodetError(f"{file}: is {form}, but {given} names {len(names)}: {shortened(names)}")
     return names
 
 

@@ -33,11 +33,13 @@ def find_config(convolutions, form, names, file):
             config = load_config(path)
         except NanodetError:  # it needs a package that is not installed
             continue
+        if list(config.model.arch.head.strides) != list(form.strides):
+            continue
         candidates.append((tuple(config.data.val.input_size) != form.size, path, config))
     for _, path, config in sorted(candidates, key=lambda one: one[:2]):
         take_form(config, form, names)
         with torch.device("meta"):
-            network = build_network(config.model.arch, str(path))
+            network = build_network(config.model.arch, str(path)).eval()
         if fits(network, convolutions, form):
             if form.size is not None:
                 config.data.val.input_size = list(form.size)
@@ -49,7 +51,7 @@ def find_config(convolutions, form, names, file):
 
 
 def take_form(config, form, names):
-    """Give a config the classes and the bins of a model file, in place.
+    """Give a config the classes, the bins and the folded branches of a model file, in place.
 
     Args:
         config: a `Config`; it keeps its class names where ``names`` are None and it has as many.
@@ -61,6 +63,8 @@ def take_form(config, form, names):
             head.num_classes = form.classes
             if hasattr(head, "reg_max"):
                 head.reg_max = form.reg_max
+    if hasattr(arch.backbone, "deploy"):
+        arch.backbone.deploy = True  # what is shipped has its branches folded
     if names is not None:
         config.class_names = list(names)
     elif len(config.class_names or ()) != form.classes:

@@ -89,6 +89,8 @@ def import_model(
     if config is None:
         config, file = find_config(convolutions, source.form, names, model)
         report(f"{model}: {source.form}; its architecture is that of {file}")
+    elif hasattr(config.model.arch.backbone, "deploy"):
+        config.model.arch.backbone.deploy = True  # a shipped file has its branches folded
     take_classes(config, names)
     check_class_order(config.class_names, names, file, model)
     network = fresh_network(config, file)

@@ -17,6 +17,7 @@ _MODULES = {
     nn.ReLU: "ReLU", nn.LeakyReLU: "LeakyReLU", nn.ReLU6: "ReLU6", nn.Hardswish: "HardSwish",
     nn.SiLU: "SiLU",
 }  # fmt: skip
+_WEIGHTED = (nn.Conv2d, nn.BatchNorm2d)
 _SUMS = (operator.add, operator.iadd, operator.mul, operator.imul, torch.add, torch.mul)
 _JOINS = (torch.cat, torch.concat, torch.stack)
 # keys of a part's section that its channels come from, whichever of them it has
@@ -69,8 +70,8 @@ def match(network, theirs, form, file, arch, config_file):
     ours = network_convolutions(network)
     if ours is None:
         raise NanodetError(
-            f"{file}: cannot be imported into the model of {config_file}: its data flow depends on the "
-            "size of the image, and is not followed here"
+            f"{file}: cannot be imported: the model of {config_file} has other layers with weights than "
+            "convolutions"
         )
     if len(ours) != len(theirs):
         raise NanodetError(
@@ -114,12 +115,19 @@ def fits(network, theirs, form):
 def network_convolutions(network):
     """Return (convolution, batch norm or None, activation or None) in the order of the data flow.
 
-    None for a network whose data flow depends on values, as an attention's does.
+    None for a network whose data flow depends on values, or with other layers that have weights, as an
+    attention has.
+
+    Args:
+        network: in eval mode.
     """
     try:
         graph = torch.fx.symbolic_trace(network).graph
     except (RuntimeError, TypeError, torch.fx.proxy.TraceError):
         return None
+    for module in filter(None, (_module(network, node) for node in graph.nodes)):
+        if not isinstance(module, _WEIGHTED) and any(True for _ in module.parameters()):
+            return None
     end = next(node for node in graph.nodes if node.op == "output")
 
     def mark(node):

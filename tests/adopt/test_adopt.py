@@ -140,6 +140,16 @@ class TestFacts:
         assert "\n" not in str(caught.value)
         assert not (tmp_path / "out").exists()
 
+    def test_a_fixed_size_is_the_size(self, maps, tmp_path):
+        made = write_onnx(maps, tmp_path, "two")
+        with pytest.raises(NanodetError, match=r"takes 160x96 alone, not 320x320 \(--size\)"):
+            adopt(made, tmp_path / "out", Facts(NAMES, size=(320, 320)), report=silent)
+
+    @pytest.mark.parametrize("name", ["", "a/b", "../a", "."])
+    def test_names_of_no_file(self, made, tmp_path, name):
+        with pytest.raises(NanodetError, match=r"--name: .* is no name of a file"):
+            adopt(made, tmp_path / "out", Facts(NAMES), name, report=silent)
+
     def test_replaces_no_other_model(self, made, exported_small, tmp_path):
         with pytest.raises(NanodetError, match="would replace the file itself"):
             adopt(made, made.parent, Facts(NAMES), report=silent)
