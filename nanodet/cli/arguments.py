@@ -3,8 +3,6 @@
 import argparse
 import re
 
-from nanodet.runtime.engines import choices
-
 
 def size_wxh(text):
     """Read ``320x256`` as (width, height) = (320, 256)."""
@@ -59,6 +57,15 @@ def override(text):
     """Read a ``key=value`` that changes a config; the value is looked at when the config is."""
     if not is_override(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form key=value")
+    return text
+
+
+def engine_name(text):
+    """Read the name of an engine, see `nanodet.runtime.engines.ENGINES`."""
+    from nanodet.runtime.engines import choices
+
+    if text not in choices():
+        raise argparse.ArgumentTypeError(f"{text!r} is not one of {', '.join(choices())}")
     return text
 
 
@@ -154,6 +161,6 @@ def add_model_arguments(parser, config=""):
     )
     parser.add_argument("--threads", type=thread_count, metavar="N", help="CPU threads to use")
     parser.add_argument(
-        "--engine", choices=choices(),
+        "--engine", type=engine_name, metavar="{onnxruntime,openvino}",
         help="what runs an .onnx file (default: onnxruntime)",
     )  # fmt: skip

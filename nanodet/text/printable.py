@@ -1,6 +1,8 @@
 """Text of strangers on a terminal: names, server and device texts may hold what steers it."""
 
-from typing import TextIO
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # not needed to start a command
+    from typing import TextIO
 
 _STEERING = (
     *(chr(code) for code in (*range(0x20), *range(0x7F, 0xA0))),  # C0, DEL, C1: ESC among them
@@ -21,7 +23,7 @@ def printable(text: object) -> str:
     return str(text).translate(_ESCAPES)
 
 
-def say(*lines: object, file: TextIO | None = None) -> None:
+def say(*lines: object, file: "TextIO | None" = None) -> None:
     """Print lines, each as `printable` has it."""
     print("\n".join(map(printable, lines)), file=file, flush=True)
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nanodet.errors import NanodetError
-from nanodet.files.files import text_name
 
 if TYPE_CHECKING:
     from nanodet.runtime.engines.backend import Backend
@@ -154,6 +153,8 @@ def load(path: str | Path, request: Request = USUAL, name: str | None = None) ->
         NanodetError: the file is missing, damaged or does not fit its spec, or the engine does not
             run it so.
     """
+    from nanodet.files.files import text_name  # --help names the engines and needs no more
+
     kind = kind_of(text_name(path))
     if name is not None and ENGINES[name].kind is not kind:
         runs = ", ".join(ENGINES[name].kind.suffixes)
