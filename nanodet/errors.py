@@ -10,7 +10,7 @@ class NanodetError(Exception):
     `LONGEST` characters, its middle is left out.
     """
 
-    def __init__(self, message):
+    def __init__(self, message: object) -> None:
         message = " ".join(str(message).split())
         if len(message) > LONGEST:
             half = LONGEST // 2

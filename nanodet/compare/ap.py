@@ -1,15 +1,18 @@
 """Two models' AP on the same pictures, and how far chance moves the difference."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
+from nanodet.data.records import Annotations
 from nanodet.evaluate.coco_metrics import evaluate_detections
+from nanodet.runtime.detections import Detections
 
 GROUPS = 10
 
 
-def ap_of(truth, detections):
+def ap_of(truth: Annotations | None, detections: Sequence[Detections]) -> float | None:
     """Return AP in percent, None without annotations or where pictures have no detections.
 
     Args:
@@ -21,7 +24,9 @@ def ap_of(truth, detections):
     return evaluate_detections(truth, detections, per_class=False).AP
 
 
-def spread_of_change(truth, ours, theirs):
+def spread_of_change(
+    truth: Annotations, ours: Sequence[Detections], theirs: Sequence[Detections]
+) -> float:
     """Return the standard error of the difference between two models' AP on the same pictures.
 
     The pictures are dealt into `GROUPS`, and AP is measured without each (the jackknife): a

@@ -5,12 +5,16 @@ digit of float32 decides which one that is, and two runtimes may choose differen
 """
 
 import dataclasses
+from collections.abc import Iterable
 from functools import partial
 
 import numpy as np
 
 from nanodet.errors import NanodetError
 from nanodet.runtime.decode import decode
+from nanodet.runtime.engines.backend import Backend, BoxesBackend
+from nanodet.runtime.fit import Size
+from nanodet.runtime.spec import Spec
 from nanodet.runtime.thresholds import Thresholds
 
 LOW_SCORE = 0.05  # compared at too, so that there is much to compare
@@ -22,7 +26,7 @@ NOISE_DRAWS = 3  # the worst of them counts: a single one may meet no tie
 NOISE_MARGIN = 2  # times the worst: two runtimes differ by one more draw, which may exceed it
 
 
-def compare_boxes(backend, reference, tensors):
+def compare_boxes(backend: BoxesBackend, reference: Backend, tensors: Iterable[np.ndarray]) -> int:
     """Compare boxes made in the graph with those of `decode` on the same tensors.
 
     A few boxes may differ, as far as noise in the last digits of the scores makes decoding differ from
@@ -54,7 +58,7 @@ def compare_boxes(backend, reference, tensors):
     return count
 
 
-def box_difference(output, spec, expected, input_size):
+def box_difference(output: np.ndarray, spec: Spec, expected: Spec, input_size: Size) -> float:
     """Decode one output with two specs.
 
     Returns:

@@ -12,13 +12,18 @@ Points are matched before NMS. NMS chooses among overlapping boxes, and where th
 the smallest error chooses another: no fault, but no twin either.
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import numpy as np
 
 from nanodet.compare.twins import IOU, SCORE_OFF, iou_of_distances
 from nanodet.errors import NanodetError
 from nanodet.runtime.decode import edge_distances
+from nanodet.runtime.engines.backend import Backend
+from nanodet.runtime.fit import Size
+from nanodet.runtime.spec import Spec
 from nanodet.text.printable import printable
 
 EDGE_SCORE, EDGE_POINTS = 0.05, 100
@@ -84,12 +89,12 @@ class StageResult:
     failure: str = ""
 
     @property
-    def agrees(self):
+    def agrees(self) -> bool:
         """Whether the stage is within its tolerance."""
         return not self.problem
 
     @property
-    def problem(self):
+    def problem(self) -> str:
         """What is wrong with the stage in one sentence, an empty text where nothing is."""
         if self.failure:
             return self.failure
@@ -107,7 +112,7 @@ class StageResult:
             text = f"{text}; {lost}" if text else lost
         return text
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, for a spec's ``measured``."""
         figures = asdict(self)
         del figures["name"], figures["failure"]
@@ -124,13 +129,16 @@ class Errors:
         worst: position of the picture with the largest error, in parts of the tolerance.
     """
 
-    def __init__(self, spec, tolerance=FULL):
+    def __init__(self, spec: Spec, tolerance: Tolerance = FULL) -> None:
         self.spec, self.tolerance = spec, tolerance
         self.pictures, self.worst, self._worst_parts = 0, 0, -1.0
-        self._score_max = self._score_sum = self._scores = self._steady = 0
-        self._point_scores, self._edges, self._matched = [], [], []
+        self._score_max = self._score_sum = self._steady = 0.0
+        self._scores = 0
+        self._point_scores: list[np.ndarray] = []
+        self._edges: list[np.ndarray] = []
+        self._matched: list[np.ndarray] = []
 
-    def add(self, wanted, given, input_size):
+    def add(self, wanted: np.ndarray, given: np.ndarray, input_size: Size) -> None:
         """Compare one output with the reference's, as `Backend.run` gives them.
 
         Args:
@@ -160,7 +168,7 @@ class Errors:
         self._point_scores.append(point_scores)
         self._matched.append((point_scores <= SCORE_OFF) & same_box)
 
-    def result(self, name):
+    def result(self, name: str) -> StageResult:
         """Return the `StageResult` over all pictures added, at least one."""
         edges, scores = np.concatenate(self._edges), np.concatenate(self._point_scores)
         score_most, edge_most = (
@@ -182,7 +190,12 @@ class Errors:
         )
 
 
-def compare_stages(reference, stages, tensors, tolerances=None):
+def compare_stages(
+    reference: Backend,
+    stages: Mapping[str, Any],
+    tensors: Sequence[np.ndarray],
+    tolerances: Mapping[str, Tolerance] | None = None,
+) -> list[StageResult]:
     """Run every stage and the reference on the same tensors.
 
     Args:
@@ -209,13 +222,16 @@ def compare_stages(reference, stages, tensors, tolerances=None):
     return results
 
 
-def failed(name, tolerance, why):
+def failed(name: str, tolerance: Tolerance, why: str) -> StageResult:
     """Return the `StageResult` of a stage that could not be compared."""
-    nothing = float("nan")
-    return StageResult(name, *[nothing] * 8, 0, 0, tolerance, why)
+    figures = (field.name for field in fields(StageResult) if field.type is float)
+    nothing: dict[str, Any] = dict.fromkeys(figures, float("nan"))
+    return StageResult(name, pictures=0, points=0, tolerance=tolerance, failure=why, **nothing)
 
 
-def run_checked(backend, spec, tensor, wanted=None):
+def run_checked(
+    backend: Any, spec: Spec, tensor: np.ndarray, wanted: np.ndarray | None = None
+) -> np.ndarray:
     """Return a backend's output; raise `NanodetError` unless it has the shape ``spec`` says.
 
     Args:
@@ -235,7 +251,7 @@ def run_checked(backend, spec, tensor, wanted=None):
     return max(outputs, key=lambda output: np.abs(output - wanted).max())
 
 
-def format_table(results):
+def format_table(results: Iterable[StageResult]) -> str:
     """Return the results as lines of text, one per stage."""
     lines = [f"{'stage':<20}{HEAD}"]
     for result in results:
@@ -247,7 +263,7 @@ def format_table(results):
     return "\n".join(map(printable, lines))
 
 
-def percent(part):
+def percent(part: float) -> str:
     """Return a part of 1 in percent, rounded down: 100 % is all of them."""
     return f"{np.floor(1000 * part + 1e-6) / 10:g} %"
 
@@ -258,7 +274,7 @@ HEAD = (
 )
 
 
-def format_figures(result):
+def format_figures(result: StageResult) -> str:
     """Return the figures of a `StageResult` in the columns of `HEAD`; edges in network pixels."""
     limit = result.tolerance
     allowed = f"{limit.score:g}, {limit.edge:g} px" if np.isfinite(limit.edge) else "-"

@@ -1,23 +1,30 @@
 """Network inputs to compare stages on: real pictures, or generated ones that are not mere noise."""
 
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from nanodet.data.assemble import select
+from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.files.folders import files_below
 from nanodet.files.inputs import absence
 from nanodet.images.image_file import SUFFIXES, is_picture_name, read_picture
 from nanodet.runtime.preprocess import network_input
+from nanodet.runtime.spec import Spec
 from nanodet.text.printable import say
 
 COUNT = 8
 
 
-def picture_tensors(spec, images=None, count=COUNT):
+def picture_tensors(
+    spec: Spec, images: StrPath | None = None, count: int = COUNT
+) -> list[np.ndarray]:
     """Return tensors float32 (1, 3, H, W) at the spec's size and fit.
 
     Args:
@@ -34,12 +41,12 @@ def picture_tensors(spec, images=None, count=COUNT):
     return [network_input(generated_picture(seed), spec)[0] for seed in range(count)]
 
 
-def tensors_of(paths, spec):
+def tensors_of(paths: Iterable[StrPath], spec: Spec) -> list[np.ndarray]:
     """Return the network inputs of picture files, float32 (1, 3, H, W) each."""
     return [network_input(read_picture(path), spec)[0] for path in paths]
 
 
-def generated_picture(seed, width=480, height=360):
+def generated_picture(seed: int, width: int = 480, height: int = 360) -> np.ndarray:
     """Return a picture uint8 (H, W, 3): clouds of colour with shapes on them, made from ``seed``."""
     rng = np.random.default_rng(seed)
     cells = rng.integers(0, 256, (6, 8, 3), np.uint8)
@@ -59,7 +66,7 @@ def generated_picture(seed, width=480, height=360):
     return picture
 
 
-def picture_paths(folder, reading=None):
+def picture_paths(folder: StrPath, reading: Reading | None = None) -> list[Path]:
     """Return the paths of the pictures in a folder and below, by name, or as a list has them.
 
     Args:
@@ -77,7 +84,7 @@ def picture_paths(folder, reading=None):
     if not paths:
         raise NanodetError(f"{folder}: --images: holds no picture ({', '.join(SUFFIXES)})")
     if reading is not None and reading.list_path is not None:
-        notes = []
+        notes: list[str] = []
         names = [str(path.relative_to(folder)) for path in paths]
         chosen = select(names, reading.list_path, reading, notes)
         paths = [paths[index] for index in chosen]
@@ -86,7 +93,7 @@ def picture_paths(folder, reading=None):
     return paths
 
 
-def spread(items, most):
+def spread(items: Sequence[Any], most: int | None) -> Sequence[Any]:
     """Return at most ``most`` of a list, evenly spread over it, in its order."""
     if most is None or len(items) <= most:
         return items

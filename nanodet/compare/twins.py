@@ -1,14 +1,17 @@
 """Whether two models find the same: detections of one that have a twin among the other's."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from nanodet.evaluate.confusion import box_iou
+from nanodet.runtime.detections import Detections
 
 SCORE, IOU, SCORE_OFF = 0.3, 0.9, 0.1
 NEEDED = 0.9  # of the detections, where a rounded model is judged by them alone
 
 
-def count_twins(ours, theirs):
+def count_twins(ours: Detections, theirs: Detections) -> tuple[int, int]:
     """Count the detections above `SCORE` of both sides, and those with a twin on the other side.
 
     A twin has the same class, an IoU above `IOU` and a confidence within `SCORE_OFF`; it may itself
@@ -33,7 +36,7 @@ def count_twins(ours, theirs):
     return twins, counted
 
 
-def share_of_twins(ours, theirs):
+def share_of_twins(ours: Iterable[Detections], theirs: Iterable[Detections]) -> float | None:
     """Return which part of the detections has a twin, 0..1; None without any detection.
 
     Args:
@@ -44,7 +47,7 @@ def share_of_twins(ours, theirs):
     return sum(twins for twins, _ in counts) / counted if counted else None
 
 
-def iou_of_distances(a, b):
+def iou_of_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return the IoU (N,) of boxes around the same points, given by their distances (N, 4)."""
     area_a, area_b = ((s[:, 0] + s[:, 2]) * (s[:, 1] + s[:, 3]) for s in (a, b))
     both = np.minimum(a, b)

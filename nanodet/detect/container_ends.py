@@ -5,19 +5,20 @@ certainly lacks its end: where it stops inside of a part that says how long it i
 """
 
 import struct
+from typing import BinaryIO
 
 PARTS = 2_000_000  # of one file that are looked at; one of more is not judged
 _SEGMENT, _CLUSTER, _BLOCKS = 0x18538067, 0x1F43B675, (0xA0, 0xA3)
 _ASF_HEADER, _ASF_DATA = b"\x30\x26\xb2\x75", b"\x36\x26\xb2\x75"
 
 
-def read_at(file, place, count):
+def read_at(file: BinaryIO, place: int, count: int) -> bytes:
     """Return up to ``count`` bytes from ``place`` on."""
     file.seek(place)
     return file.read(count)
 
 
-def matroska(file, size):
+def matroska(file: BinaryIO, size: int) -> bool:
     """Matroska and WebM: elements in a segment, clusters of frames among them."""
     at, stop, known, clusters = 0, size, False, 0
     for _ in range(PARTS):
@@ -44,7 +45,7 @@ def matroska(file, size):
     return False
 
 
-def flash(file, size):
+def flash(file: BinaryIO, size: int) -> bool:
     """FLV: tags of sound and frames."""
     at = 13
     for _ in range(PARTS):
@@ -59,7 +60,7 @@ def flash(file, size):
     return False
 
 
-def program_stream(file, size):
+def program_stream(file: BinaryIO, size: int) -> bool:
     """MPEG program stream: packs of packets that say how long they are; looks at the last pack."""
     tail = read_at(file, max(0, size - (1 << 18)), 1 << 18)
     at = tail.rfind(b"\0\0\1\xba")
@@ -76,7 +77,7 @@ def program_stream(file, size):
     return at > len(tail)
 
 
-def ogg(file, size):
+def ogg(file: BinaryIO, size: int) -> bool:
     """Ogg: pages of at most 65,307 bytes; looks at the last one."""
     tail = read_at(file, max(0, size - (1 << 17)), 1 << 17)
     page = tail[max(0, tail.rfind(b"OggS")) :]
@@ -85,7 +86,7 @@ def ogg(file, size):
     return len(page) < 27 + page[26] + sum(page[27 : 27 + page[26]])
 
 
-def windows_media(file, size):
+def windows_media(file: BinaryIO, size: int) -> bool:
     """ASF (WMV): objects, one of them all frames."""
     at = 0
     for _ in range(PARTS):
@@ -100,7 +101,7 @@ def windows_media(file, size):
     return False
 
 
-def transport_stream(file, size):
+def transport_stream(file: BinaryIO, size: int) -> bool:
     """MPEG transport stream: packets of one length, also with 4 bytes in front or 16 behind each."""
     start = read_at(file, 0, 1024)
     for length in (188, 192, 204):

@@ -12,6 +12,7 @@ import numpy as np
 
 from nanodet.detect import container_ends as ends
 from nanodet.detect.container_ends import PARTS, read_at
+from nanodet.files import StrPath
 from nanodet.images.iso_boxes import boxes, find_box
 
 INDEX = 1 << 26  # bytes of an AVI's index that are read
@@ -31,7 +32,7 @@ class Extent:
     seconds: float = 0.0
     cut_off: bool = False
 
-    def lacks(self, read, time_s):
+    def lacks(self, read: int, time_s: float) -> bool:
         """Tell whether there were more frames than the ``read`` ones, of which the last is at ``time_s``."""
         if self.frames is None or read >= self.frames or self.cut_off:
             return self.cut_off and (self.frames is None or read < self.frames)
@@ -40,7 +41,7 @@ class Extent:
         return few and time_s + max(1, 3 * self.seconds / self.frames) < self.seconds
 
 
-def extent_of(path):
+def extent_of(path: StrPath) -> Extent:
     """Return the `Extent` of a video file; of containers that are not known here it says nothing."""
     if not os.path.isfile(path):
         return Extent()  # a pipe: what was read of it does not come again

@@ -4,13 +4,18 @@ import contextlib
 import sys
 import time
 from collections import Counter
+from typing import Any
 
-from nanodet.detect.frame import print_warning
+import numpy as np
+
+from nanodet.detect.frame import Frame, Source, print_warning
 from nanodet.detect.results import Results
 from nanodet.detect.sources import open_source
 from nanodet.detect.window import Window, check_display
 from nanodet.drawing.draw import draw
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
+from nanodet.runtime.detections import Detections
 from nanodet.runtime.detector import Detector
 from nanodet.stopping import Stopped, Stopping
 from nanodet.text.printable import say
@@ -20,9 +25,20 @@ FEW = 20  # so many pictures get a line each
 
 
 def detect(
-    model, source, *, config=None, out=None, score=None, fit=None, size=None, threads=None,
-    engine=None, instead="--out DIR", class_agnostic_nms=None, reconnect_s=None,
-):  # fmt: skip
+    model: StrPath,
+    source: str,
+    *,
+    config: Any = None,
+    out: StrPath | None = None,
+    score: float | None = None,
+    fit: str | None = None,
+    size: tuple[int, int] | None = None,
+    threads: int | None = None,
+    engine: str | None = None,
+    instead: str = "--out DIR",
+    class_agnostic_nms: bool | None = None,
+    reconnect_s: float | None = None,
+) -> int:
     """Detect in everything that ``source`` gives, into a folder or a window.
 
     Args:
@@ -46,9 +62,9 @@ def detect(
     """
     if out is None:
         check_display(instead)
-    progress = None
+    progress: Progress | None = None
 
-    def warn(line):
+    def warn(line: str) -> None:
         if progress is None:  # nothing is shown yet that a line could break
             print_warning(line)
         else:
@@ -66,9 +82,9 @@ def detect(
         )  # fmt: skip
         # from here on, and while the results are finished, Ctrl-C ends the source and nothing else
         stopping = open_things.enter_context(Stopping(frames.stop))
-        sink = results or contextlib.closing(Show(Window("nanodet"), frames))
-        sink = open_things.enter_context(sink)
-        few = frames.kind in ("picture", "pictures") and frames.total <= FEW
+        made: Any = results or contextlib.closing(Show(Window("nanodet"), frames))
+        sink = open_things.enter_context(made)
+        few = frames.kind in ("picture", "pictures") and (frames.total or 0) <= FEW
         unit = "picture" if frames.kind in ("picture", "pictures") else "frame"
         progress = Progress(frames.total, unit, shown=not few)
         open_things.callback(progress.close)
@@ -109,27 +125,28 @@ class Show:
         source: the `Source` whose frames will come; it is stopped when the user closes the window.
     """
 
-    def __init__(self, window, source):
+    def __init__(self, window: Window, source: Source) -> None:
         self._window, self._source = window, source
         self._single = source.kind in ("picture", "pictures")
-        self._time_s = self._shown_s = None
+        self._time_s: float | None = None
+        self._shown_s = 0.0
 
-    def write(self, frame, detections, drawn):
+    def write(self, frame: Frame, detections: Detections, drawn: np.ndarray) -> None:
         going = True
         if self._time_s is not None and not self._source.live:
             # the last frame stays until this one's time
-            left_s = frame.time_s - self._time_s - (time.monotonic() - self._shown_s)
+            left_s = (frame.time_s or 0.0) - self._time_s - (time.monotonic() - self._shown_s)
             going = left_s <= 0 or self._window.wait(left_s, lambda: self._source.stopped)
         self._time_s, self._shown_s = frame.time_s, time.monotonic()
         wait_s = None if self._single else 0.0
         if not going or not self._window.show(drawn, wait_s, lambda: self._source.stopped):
             self._source.stop()
 
-    def close(self):
+    def close(self) -> None:
         self._window.close()
 
 
-def summary(detections):
+def summary(detections: Detections) -> str:
     """Return what was found in words, such as ``4 person, 1 bus``."""
     counts = Counter(detections.name_of(class_id) for class_id in detections.class_id)
     return ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "nothing"

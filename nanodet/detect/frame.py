@@ -39,10 +39,12 @@ class Source:
         problem: after the iteration, one line if not everything could be read, else ``None``.
     """
 
-    total = fps = problem = None
+    total: int | None = None
+    fps: float | None = None
+    problem: str | None = None
     stopped = False
 
-    def __init__(self, kind, name):
+    def __init__(self, kind: str, name: str) -> None:
         self.kind, self.name, self._forks = kind, name, fork_count()
         keep_in_children(self)
 
@@ -51,37 +53,37 @@ class Source:
         """Whether a parent of this process opened it: FFmpeg would wait for threads that are lost."""
         return self._forks != fork_count()
 
-    def check_process(self):
+    def check_process(self) -> None:
         """Raise `NanodetError` unless this process opened it."""
         if self._is_inherited:
             refuse_fork(f"{self.name}: was opened earlier, and cannot be read")
 
     @property
-    def live(self):
+    def live(self) -> bool:
         """Whether frames come by the clock and those that nobody takes are lost."""
         return self.kind in ("camera", "stream")
 
-    def stop(self):
+    def stop(self) -> None:
         """End the iteration after the current frame; safe in a signal handler."""
         self.stopped = True
 
-    def close(self):
+    def close(self) -> None:
         """Let go of files and devices."""
         self.stop()
 
 
-def print_warning(line):
+def print_warning(line: object) -> None:
     """Write one line to stderr."""
     say(f"nanodet: warning: {line}", file=sys.stderr)
 
 
-def fps_of(capture):
+def fps_of(capture: cv2.VideoCapture) -> float | None:
     """Return the frames per second of a `cv2.VideoCapture`, ``None`` where it tells nothing sensible."""
     fps = capture.get(cv2.CAP_PROP_FPS)
     return fps if math.isfinite(fps) and 0.1 <= fps <= 1000 else None
 
 
-def frame_count(capture):
+def frame_count(capture: cv2.VideoCapture) -> int | None:
     """Return how many frames a `cv2.VideoCapture` says it has, ``None`` where it does not."""
     count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
     return int(count) if math.isfinite(count) and 1 <= count < 1e9 else None

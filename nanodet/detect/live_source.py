@@ -2,6 +2,9 @@
 
 import threading
 import time
+from collections.abc import Callable, Iterator
+
+import cv2
 
 from nanodet.detect.frame import Frame, Source, fps_of, print_warning
 
@@ -21,12 +24,22 @@ class LiveSource(Source):
         warn: called with a line when it is tried.
     """
 
-    def __init__(self, kind, name, open_capture, capture, reconnect_s=None, warn=print_warning):
+    def __init__(
+        self,
+        kind: str,
+        name: str,
+        open_capture: Callable[[], cv2.VideoCapture],
+        capture: cv2.VideoCapture,
+        reconnect_s: float | None = None,
+        warn: Callable[[str], None] = print_warning,
+    ) -> None:
         super().__init__(kind, name)
         self._capture, self.fps = capture, fps_of(capture)
         self._open, self._reconnect_s, self._warn = open_capture, reconnect_s, warn
         self._fresh = threading.Condition()
-        self._newest, self._ended, self._lost_s = None, False, None
+        self._newest: Frame | None = None
+        self._lost_s: float | None = None
+        self._ended = False
         self._thread = threading.Thread(target=self._read, daemon=True)
 
     def _read(self):
@@ -63,7 +76,7 @@ class LiveSource(Source):
         while not self.stopped and (left_s := end - time.monotonic()) > 0:
             time.sleep(min(left_s, 0.1))
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Frame]:
         self.check_process()
         self._thread.start()
         while not self.stopped:
@@ -82,7 +95,7 @@ class LiveSource(Source):
                     )
                 return
 
-    def close(self):
+    def close(self) -> None:
         super().close()
         if self._is_inherited:
             return

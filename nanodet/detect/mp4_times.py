@@ -7,7 +7,9 @@ file's index, its last part, says how long each frame is shown; only that is wri
 import itertools
 import os
 import struct
+from collections.abc import Sequence
 
+from nanodet.files import StrPath
 from nanodet.images.iso_boxes import boxes
 
 PARENTS = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts")
@@ -15,7 +17,7 @@ PARENTS = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts")
 LENGTHS = {b"mdhd": (16, 24), b"mvhd": (16, 24), b"tkhd": (20, 28), b"elst": (8, 8)}
 
 
-def set_frame_times(path, times):
+def set_frame_times(path: StrPath, times: Sequence[float]) -> None:
     """Let the frames of a video begin at ``times``.
 
     Args:

@@ -3,14 +3,19 @@
 import contextlib
 import re
 from pathlib import Path
+from typing import TextIO
 
 import cv2
+import numpy as np
 
-from nanodet.detect.sources import URL
+from nanodet.detect.frame import Frame, Source
+from nanodet.detect.sources import URL, PictureSource
 from nanodet.detect.video_writer import VideoWriter
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.files.files import check_folder_writable, real_path, replacing
 from nanodet.images.image_file import write_picture
+from nanodet.runtime.detections import Detections
 
 JSON_LINES = "detections.jsonl"
 
@@ -29,10 +34,11 @@ class Results:
         NanodetError: the folder cannot be written, or a result would replace a source.
     """
 
-    def __init__(self, folder, source):
+    def __init__(self, folder: StrPath, source: Source) -> None:
         self.folder, self._source = Path(folder), source
-        self._targets = self._video = None
-        if source.kind in ("picture", "pictures"):
+        self._targets: list[Path] | None = None
+        self._video: VideoWriter | None = None
+        if isinstance(source, PictureSource):
             self._targets = picture_targets(self.folder, source)
         else:
             target = self.folder / f"{_stem(source)}.mp4"
@@ -40,12 +46,13 @@ class Results:
                 raise NanodetError(f"{target}: would replace the source; choose another --out")
             self._video = VideoWriter(target, source.fps)
         check_folder_writable(self.folder)
-        self._files, self._lines = contextlib.ExitStack(), None
+        self._files = contextlib.ExitStack()
+        self._lines: TextIO | None = None
 
-    def __enter__(self):
+    def __enter__(self) -> "Results":
         return self
 
-    def write(self, frame, detections, drawn):
+    def write(self, frame: Frame, detections: Detections, drawn: np.ndarray) -> None:
         """Write one frame.
 
         Args:
@@ -54,7 +61,7 @@ class Results:
         """
         if self._targets is not None:
             write_picture(self._targets[frame.index], drawn)
-        else:
+        elif self._video is not None:
             self._video.write(drawn, frame.time_s)
         if self._lines is None:
             path = self._files.enter_context(replacing(self.folder / JSON_LINES))
@@ -71,7 +78,7 @@ class Results:
                 f"{self.folder / JSON_LINES}: cannot be written ({error.strerror})"
             ) from None
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         try:
             if self._video is not None:
                 self._video.close()
@@ -79,7 +86,7 @@ class Results:
             self._files.close()  # not told of the exception: what was written is kept
 
 
-def picture_targets(folder, source):
+def picture_targets(folder: Path, source: PictureSource) -> list[Path]:
     """Return the file to write for each of the source's files, all different.
 
     Names are kept, with the sub-folders below ``source.folder``; ``.png`` is added to a name that
@@ -91,7 +98,8 @@ def picture_targets(folder, source):
     originals = {real_path(file) for file in source.files}
     if real_path(folder) in {file.parent for file in originals}:
         raise NanodetError(f"{folder}: holds the source pictures; choose another --out")
-    targets, taken = [], set()
+    targets: list[Path] = []
+    taken: set[str] = set()
     for file in source.files:
         target = folder / file.relative_to(source.folder)
         if not _writable(target):

@@ -4,11 +4,13 @@ import glob
 import itertools
 import os
 import re
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
+import numpy as np
 
-from nanodet.detect.containers import extent_of
+from nanodet.detect.containers import Extent, extent_of
 from nanodet.detect.frame import Frame, Source, fps_of, frame_count, print_warning
 from nanodet.detect.live_source import TIMEOUT_S, LiveSource
 from nanodet.errors import NanodetError
@@ -22,7 +24,9 @@ URL = re.compile(r"(rtsps?|rtmps?|https?|udp|tcp|srt)://", re.IGNORECASE)
 LOOK = 5000  # entries of folders inside a folder that are looked at: it may be a whole disk
 
 
-def open_source(text, warn=print_warning, reconnect_s=None):
+def open_source(
+    text: str, warn: Callable[[str], None] = print_warning, reconnect_s: float | None = None
+) -> Source:
     """Open whatever ``text`` names.
 
     Args:
@@ -87,11 +91,18 @@ class PictureSource(Source):
         folder: all files lie in it or below.
     """
 
-    def __init__(self, kind, name, files, folder, warn=print_warning):
+    def __init__(
+        self,
+        kind: str,
+        name: str,
+        files: Sequence[Path],
+        folder: Path,
+        warn: Callable[[str], None] = print_warning,
+    ) -> None:
         super().__init__(kind, name)
         self.files, self.folder, self.total, self._warn = files, folder, len(files), warn
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Frame]:
         unread = 0
         for index, file in enumerate(self.files):
             if self.stopped:
@@ -119,12 +130,19 @@ class VideoSource(Source):
         warn: called with a line where the end came early by that estimate.
     """
 
-    def __init__(self, name, capture, first, extent=None, warn=print_warning):
+    def __init__(
+        self,
+        name: str,
+        capture: cv2.VideoCapture,
+        first: np.ndarray,
+        extent: Extent | None = None,
+        warn: Callable[[str], None] = print_warning,
+    ) -> None:
         super().__init__("video", name)
         self._capture, self._first, self._extent, self._warn = capture, first, extent, warn
         self.fps, self.total = fps_of(capture), extent.frames if extent else None
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Frame]:
         self.check_process()
         picture, index, time_s = self._first, 0, 0.0
         while picture is not None and not self.stopped:
@@ -161,13 +179,13 @@ class VideoSource(Source):
             return round(time_s, 4)
         return max(round(index / self.fps, 4), before) if self.fps else before
 
-    def close(self):
+    def close(self) -> None:
         super().close()
         if not self._is_inherited:
             self._capture.release()
 
 
-def without_password(url):
+def without_password(url: str) -> str:
     """Return ``url`` without the user and password that streams often carry."""
     return re.sub(r"^(\w+://)[^/@]*@", r"\1", url)
 

@@ -5,9 +5,11 @@ import itertools
 from array import array
 
 import cv2
+import numpy as np
 
 from nanodet.detect.mp4_times import set_frame_times
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.files.files import check_space, replacing, text_name
 from nanodet.images.opencv_log import quiet
 
@@ -29,44 +31,44 @@ class VideoWriter:
         NanodetError: the folder or the video cannot be written.
     """
 
-    def __init__(self, path, fps=None):
+    def __init__(self, path: StrPath, fps: float | None = None) -> None:
         self.path, self.frames = text_name(path), 0
         # more is what containers say whose frames come unevenly; OpenCV's bit rate goes by it
         self._fps = fps if fps and fps <= MAX_FPS else DEFAULT_FPS
         self._times = array("d")
         self._files = contextlib.ExitStack()
-        self._writer = self._size = None
+        self._writer: cv2.VideoWriter | None = None
+        self._size: tuple[int, int] | None = None
 
-    def write(self, picture, time_s=None):
+    def write(self, picture: np.ndarray, time_s: float | None = None) -> None:
         """Append a frame, uint8 (H, W, 3) BGR.
 
         Args:
             time_s: when it begins; ``None`` for one frame's length after the last.
         """
-        if self._writer is None:
-            self._open(picture)
+        writer = self._writer or self._open(picture)
         if (picture.shape[1], picture.shape[0]) != self._size:
             # a stream that changes its size: the file cannot, and OpenCV would drop the frame
             picture = cv2.resize(picture, self._size)
-        self._writer.write(picture)
+        writer.write(picture)
         self.frames += 1
         if time_s is None:
             time_s = self._times[-1] + 1 / self._fps if self._times else 0.0
         self._times.append(time_s)
 
-    def _open(self, picture):
+    def _open(self, picture: np.ndarray) -> cv2.VideoWriter:
         self._size = (picture.shape[1], picture.shape[0])
         self._temporary = self._files.enter_context(replacing(self.path))
         # from the root on, or FFmpeg takes what precedes a colon for a protocol
         self._temporary = self._temporary.absolute()
         with quiet():
-            self._writer = cv2.VideoWriter(
-                str(self._temporary), cv2.VideoWriter_fourcc(*"mp4v"), self._fps, self._size
-            )
+            code = cv2.VideoWriter.fourcc(*"mp4v")
+            self._writer = cv2.VideoWriter(str(self._temporary), code, self._fps, self._size)
         if not self._writer.isOpened():
             self._fail("OpenCV has no writer for this size and frame rate")
+        return self._writer
 
-    def close(self):
+    def close(self) -> None:
         """Finish the file and give it its name."""
         if self._writer is None:
             return

@@ -10,6 +10,9 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+
+import numpy as np
 
 from nanodet.errors import NanodetError
 
@@ -21,7 +24,7 @@ WINDOW_PACKAGES = "libgl1 libglib2.0-0 libsm6 libxext6"
 ESCAPE = 27
 
 
-def import_problem(error):
+def import_problem(error: ImportError) -> str | None:
     """Return one line for an `ImportError` that a system library or ``cv2`` causes, else ``None``.
 
     Args:
@@ -39,7 +42,7 @@ def import_problem(error):
     return f"{line}; on Debian and Ubuntu: apt install {wanted}" if wanted else line
 
 
-def check_display(instead="--out DIR"):
+def check_display(instead: str = "--out DIR") -> None:
     """Raise `NanodetError` unless a window can be opened.
 
     OpenCV's window toolkit ends the whole process where it finds no display, so a second process
@@ -69,15 +72,19 @@ def check_display(instead="--out DIR"):
 class Window:
     """One window; ``q``, Escape or its close button end the show."""
 
-    def __init__(self, title):
-        # Qt warns at every start that OpenCV's wheel brings no fonts; nothing here writes any
+    def __init__(self, title: str) -> None:
         os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")
         import cv2
 
         self._cv2, self._title, self._sized = cv2, title, False
         cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
 
-    def show(self, picture, wait_s=0.0, stopped=lambda: False):
+    def show(
+        self,
+        picture: np.ndarray,
+        wait_s: float | None = 0.0,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> bool:
         """Show ``picture``.
 
         Args:
@@ -96,7 +103,7 @@ class Window:
         self._cv2.imshow(self._title, picture)
         return self.wait(wait_s, stopped)
 
-    def wait(self, wait_s=0.0, stopped=lambda: False):
+    def wait(self, wait_s: float | None = 0.0, stopped: Callable[[], bool] = lambda: False) -> bool:
         """Leave the picture as it is and wait; arguments and result are those of `show`."""
         end = math.inf if wait_s is None else time.monotonic() + wait_s
         while True:
@@ -110,5 +117,5 @@ class Window:
     def _closed(self):
         return self._cv2.getWindowProperty(self._title, self._cv2.WND_PROP_VISIBLE) < 1
 
-    def close(self):
+    def close(self) -> None:
         self._cv2.destroyAllWindows()

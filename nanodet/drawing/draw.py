@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from nanodet.drawing.lettering import put_text, readable_names, text_width
+from nanodet.runtime.detections import Detections
 from nanodet.runtime.options import check_picture
 
 GOLDEN = 0.61803398875
@@ -14,7 +15,7 @@ MOST_LABELS = 500  # each looks for a place beside all others
 
 
 @lru_cache(maxsize=4096)
-def class_colour(class_id):
+def class_colour(class_id: int) -> tuple[int, int, int]:
     """Return the (blue, green, red) of a class; neighbouring numbers lie far apart.
 
     Hues advance by the golden ratio, so that any number of classes spreads evenly; brightness
@@ -27,7 +28,13 @@ def class_colour(class_id):
     return round(255 * blue), round(255 * green), round(255 * red)
 
 
-def draw(picture, detections, style="solid", labels=True, scores=True):
+def draw(
+    picture: np.ndarray,
+    detections: Detections,
+    style: str = "solid",
+    labels: bool = True,
+    scores: bool = True,
+) -> np.ndarray:
     """Draw boxes and their labels.
 
     Args:
@@ -67,7 +74,7 @@ def _labels(canvas, detections, corners, order, line, scores):
     """Write the labels over all boxes; the best detection chooses its place first."""
     height, width = canvas.shape[:2]
     letters = float(np.clip(min(width, height) / 34, 11, 48))  # height of a capital with its margin
-    plates = []
+    plates: list[tuple[int, ...]] = []
     names = readable_names(tuple(detections.class_names))
     for i in order[::-1][:MOST_LABELS]:
         class_id = int(detections.class_id[i])
@@ -134,10 +141,10 @@ def _ink(colour):
 def _dashed(canvas, box, colour, line):
     x0, y0, x1, y1 = box.tolist()
     dash = 4 * line + 2
-    for start, end in (
+    for first, last in (
         ((x0, y0), (x1, y0)), ((x1, y0), (x1, y1)), ((x1, y1), (x0, y1)), ((x0, y1), (x0, y0)),
     ):  # fmt: skip
-        start, end = np.array(start), np.array(end)
+        start, end = np.array(first), np.array(last)
         length = int(np.abs(end - start).max())
         step = np.sign(end - start)
         for at in range(0, length, 2 * dash):

@@ -11,6 +11,7 @@ import unicodedata
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,7 +21,7 @@ NEEDED = {b"cmap", b"glyf", b"head", b"hhea", b"hmtx", b"loca", b"maxp"}
 
 
 @lru_cache(maxsize=4096)
-def font_for(text):
+def font_for(text: str) -> Any:
     """Return a `cv2.FontFace` that has all letters of ``text``, ``None`` where there is none."""
     if text.isascii():
         return face(OWN)
@@ -35,7 +36,7 @@ def font_for(text):
 
 
 @lru_cache(maxsize=64)
-def face(name):
+def face(name: str) -> Any:
     """Return the `cv2.FontFace` of a name of OpenCV's or the path of a file."""
     return cv2.FontFace(name)
 
@@ -67,7 +68,9 @@ def _installed():
         places += [Path("/usr/local/share/fonts"), Path("/usr/share/fonts")]
     matplotlib = find_spec("matplotlib")  # it brings fonts along
     if matplotlib is not None:
-        places += [Path(p) / "mpl-data" / "fonts" for p in matplotlib.submodule_search_locations]
+        places += [
+            Path(p) / "mpl-data" / "fonts" for p in matplotlib.submodule_search_locations or ()
+        ]
     files = [
         str(Path(folder) / name)
         for place in places

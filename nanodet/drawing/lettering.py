@@ -2,9 +2,11 @@
 
 import logging
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 
 import cv2
+import numpy as np
 
 from nanodet.drawing.fonts import OWN, face, font_for
 from nanodet.drawing.writing import in_drawing_order
@@ -17,7 +19,7 @@ UNDRAWABLE = ("Cc", "Cs", "Zl", "Zp")
 
 
 @lru_cache(maxsize=256)
-def readable_names(names):
+def readable_names(names: Sequence[str]) -> tuple[str, ...]:
     """Return class names as they can be drawn here.
 
     A name with letters that no font has becomes its number, with the letters that there are.
@@ -37,7 +39,7 @@ def readable_names(names):
     return tuple(text for text, _ in shown)
 
 
-def plot_label(text):
+def plot_label(text: str) -> str:
     """Return ``text`` so that matplotlib shows it as it is.
 
     A text between dollars would be read as a formula, and one that begins with ``_`` is left out.
@@ -67,14 +69,21 @@ def _prepared(text):
     return drawn, font
 
 
-def text_width(text, size, weight=WEIGHT):
+def text_width(text: str, size: int, weight: int = WEIGHT) -> int:
     """Return how many pixels wide `put_text` draws ``text``."""
     drawn, font = _prepared(text)
     x, _, width, _ = cv2.getTextSize((0, 0), drawn, (0, 0), font or face(OWN), size, weight)
     return x + width
 
 
-def put_text(canvas, text, origin, colour, size, weight=WEIGHT):
+def put_text(
+    canvas: np.ndarray,
+    text: str,
+    origin: tuple[int, int],
+    colour: tuple[int, ...],
+    size: int,
+    weight: int = WEIGHT,
+) -> None:
     """Draw one line of text onto uint8 (H, W) or (H, W, 3).
 
     Args:

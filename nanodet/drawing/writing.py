@@ -13,7 +13,7 @@ MIRRORED = str.maketrans("()[]{}<>", ")(][}{><")
 LAM, TATWEEL = "\u0644", "\u0640"  # the latter is only a longer joint
 
 
-def in_drawing_order(text, joined=True):
+def in_drawing_order(text: str, joined: bool = True) -> str:
     """Return ``text`` as it is drawn from left to right.
 
     Args:
@@ -27,17 +27,17 @@ def in_drawing_order(text, joined=True):
     pairs = zip(_directions(letters), letters, strict=True)
     runs = []
     for direction, run in itertools.groupby(pairs, lambda pair: pair[0]):
-        run = [letter for _, letter in run]
+        together = [letter for _, letter in run]
         if direction == "R":
-            run = [letter.translate(MIRRORED) for letter in reversed(run)]
-        runs.append("".join(run))
+            together = [letter.translate(MIRRORED) for letter in reversed(together)]
+        runs.append("".join(together))
     first = next(d for d in map(_direction, text) if d)
     return "".join(reversed(runs) if first == "R" else runs)
 
 
 def _letters(text):
     """Return the letters of a text, each with the marks that are set above or below it."""
-    letters = []
+    letters: list[str] = []
     for char in text:
         if letters and unicodedata.category(char) in ("Mn", "Me"):
             letters[-1] += char
@@ -56,7 +56,8 @@ def _directions(letters):
     """Return the direction of each letter; blanks and the like have their neighbours' or the line's."""
     own = [_direction(letter[0]) for letter in letters]
     line = next(direction for direction in own if direction)
-    found, opened = [], []
+    found: list[str] = []
+    opened: list[tuple[str, str]] = []
     for i, (letter, direction) in enumerate(zip(letters, own, strict=True)):
         if opened and letter == opened[-1][0]:
             direction = opened.pop()[1]  # a closing bracket goes with the one that opened it
@@ -73,7 +74,7 @@ def _directions(letters):
 @lru_cache(maxsize=1)
 def _forms():
     """Return {letter or pair: {form: letter of that form}} of Arabic and its relatives."""
-    forms = {}
+    forms: dict[str, dict[str, str]] = {}
     for code in (*range(0xFB50, 0xFDFC), *range(0xFE80, 0xFEFD)):
         kind, *plain = unicodedata.decomposition(chr(code)).split()[:3] or [""]
         text = "".join(chr(int(one, 16)) for one in plain)
@@ -88,7 +89,8 @@ def _forms():
 def _join(text):
     """Return an Arabic text with the forms that its letters have beside their neighbours."""
     forms = _forms()
-    plain, marks = [], []
+    plain: list[str] = []
+    marks: list[str] = []
     for char in text:
         if plain and unicodedata.category(char) == "Mn":
             marks[-1] += char

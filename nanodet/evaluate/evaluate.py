@@ -1,19 +1,29 @@
 """The AP of a model file on annotated pictures: what ``nanodet eval`` does."""
 
 import sys
+from collections.abc import Callable
+from typing import Any
 
+from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
-from nanodet.evaluate.coco_metrics import check_pycocotools
+from nanodet.evaluate.coco_metrics import Metrics, check_pycocotools
 from nanodet.evaluate.ground_truth import data_of, given, of_config
 from nanodet.evaluate.run import evaluate_model, evaluation_detector
+from nanodet.files import StrPath
 from nanodet.files.files import check_writable, write_text
 from nanodet.text.printable import say
 
 
 def evaluate(
-    model, images=None, annotations=None, reading=None, json_path=None, config=None, show=None,
-    **options,
-):  # fmt: skip
+    model: StrPath,
+    images: StrPath | None = None,
+    annotations: StrPath | None = None,
+    reading: Reading | None = None,
+    json_path: StrPath | None = None,
+    config: StrPath | None = None,
+    show: Callable[[Metrics], None] | None = None,
+    **options: Any,
+) -> Metrics:
     """Evaluate a model at the thresholds of its config's ``evaluator``.
 
     Args:
@@ -41,7 +51,8 @@ def evaluate(
         raise NanodetError("--images: needs --annotations, to measure AP by")
     detector = evaluation_detector(model, config=config, **options)
     if source is None:
-        source = of_config(*data_of(detector, config), "val", reading)
+        data, file = data_of(detector, config)
+        source = of_config(data, file, "val", reading)
         say(source, file=sys.stderr)
     found = source.read(detector.spec, detector.backend.path)
     metrics, _ = evaluate_model(detector, found)

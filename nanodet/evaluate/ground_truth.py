@@ -16,6 +16,7 @@ from nanodet.data.summary import check_objects, describe, summarise, warnings_of
 from nanodet.data.tell import tell_reading
 from nanodet.errors import NanodetError
 from nanodet.evaluate.coco_metrics import check_pycocotools
+from nanodet.files import StrPath
 from nanodet.files.incoming import is_file
 from nanodet.files.inputs import absence
 from nanodet.runtime.engines import CHECKPOINT, kind_of
@@ -38,12 +39,12 @@ class Source:
             them and needs not be told.
     """
 
-    images: str
-    annotations: str | None
+    images: StrPath
+    annotations: StrPath | None
     reading: Reading
     name: str | None = None
 
-    def __str__(self):
+    def __str__(self) -> str:
         listed = f", listed in {self.reading.list_path}" if self.reading.list_path else ""
         return f"{self.name}: {self.images}, {self.annotations}{listed}"
 
@@ -60,6 +61,7 @@ class Source:
         """
         check_pycocotools()
         reading = dataclasses.replace(self.reading, names_of=str(model), training=False)
+        assert self.annotations is not None, "pictures alone"
         kind = reading.format or guess_format(self.annotations)
         found = read_annotations(
             kind,
@@ -83,7 +85,9 @@ class Source:
         return found
 
 
-def given(images, annotations, reading=None):
+def given(
+    images: StrPath | None, annotations: StrPath | None, reading: Reading | None = None
+) -> Source | None:
     """Return the `Source` that a command was told; None where it was told none.
 
     Raises:
@@ -161,7 +165,7 @@ def data_for(model, config=None):
     return load_data(config), str(config)
 
 
-def guess_format(path):
+def guess_format(path: StrPath) -> str:
     """Return the short name of the format of what lies at ``path``.
 
     Raises:

@@ -3,12 +3,19 @@
 import contextlib
 import shutil
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
 
 from nanodet.config.schema import Evaluator
 from nanodet.data.picture import load_picture
-from nanodet.evaluate.coco_metrics import SUMMARY, check_pycocotools, evaluate_detections
+from nanodet.data.records import Annotations, Picture
+from nanodet.evaluate.coco_metrics import SUMMARY, Metrics, check_pycocotools, evaluate_detections
 from nanodet.evaluate.plots import percent
+from nanodet.files import StrPath
+from nanodet.runtime.detections import Detections
 from nanodet.runtime.detector import Detector
 from nanodet.runtime.thresholds import Thresholds
 from nanodet.text.printable import printable
@@ -18,7 +25,7 @@ AHEAD = 8  # pictures decoded while the network is busy
 READERS = 2
 
 
-def evaluation_detector(path, section=None, **arguments):
+def evaluation_detector(path: StrPath, section: Any = None, **arguments: Any) -> Detector:
     """Return a `Detector` with the thresholds to evaluate at.
 
     Args:
@@ -36,7 +43,9 @@ def evaluation_detector(path, section=None, **arguments):
     return detector
 
 
-def evaluate_model(detector, annotations, progress=True):
+def evaluate_model(
+    detector: Detector, annotations: Annotations, progress: bool = True
+) -> tuple[Metrics, list[Detections]]:
     """Run a detector over the annotated pictures and compare.
 
     Args:
@@ -55,7 +64,9 @@ def evaluate_model(detector, annotations, progress=True):
     return evaluate_detections(annotations, detections), detections
 
 
-def detect_all(detector, annotations, progress=True):
+def detect_all(
+    detector: Detector, annotations: Annotations, progress: bool = True
+) -> list[Detections]:
     """Return the `Detections` of each annotated picture; arguments as in `evaluate_model`."""
     detections = []
     shown = Progress(len(annotations.pictures), "picture", shown=progress)
@@ -66,14 +77,14 @@ def detect_all(detector, annotations, progress=True):
     return detections
 
 
-def read_ahead(records):
+def read_ahead(records: Iterable[Picture]) -> Iterator[np.ndarray]:
     """Yield the pictures of ``records`` in order, decoding the next ones in the background.
 
     Raises:
         NanodetError: a picture cannot be read or has not the annotated size, when its turn comes.
     """
     pool = ThreadPoolExecutor(READERS)
-    waiting = deque()
+    waiting: deque[Future[np.ndarray]] = deque()
     try:
         for record in records:
             waiting.append(pool.submit(load_picture, record))
@@ -85,7 +96,9 @@ def read_ahead(records):
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def format_table(metrics, class_names=None, width=None):
+def format_table(
+    metrics: Metrics, class_names: Sequence[str] | None = None, width: int | None = None
+) -> str:
     """Return the metrics as text for a terminal: the summary, then AP per class.
 
     Args:

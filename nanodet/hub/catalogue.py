@@ -54,7 +54,7 @@ class Published:
     licence: str
 
     @property
-    def size(self):
+    def size(self) -> int:
         """Bytes to fetch."""
         return self.param.size + self.weights.size
 

@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 import urllib.request
+from typing import Any
 
 
 class Deadline:
@@ -20,15 +21,15 @@ class Deadline:
         seconds: that a step may take.
     """
 
-    def __init__(self, seconds):
+    def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.restart()
 
-    def restart(self):
+    def restart(self) -> None:
         """Begin a step."""
         self._end = time.monotonic() + self.seconds
 
-    def left(self):
+    def left(self) -> float:
         """Return how many seconds are left, above 0.
 
         Raises:
@@ -40,7 +41,7 @@ class Deadline:
         return left
 
 
-def opener(deadline):
+def opener(deadline: Deadline) -> urllib.request.OpenerDirector:
     """Return a `urllib.request.OpenerDirector` for http and https whose reads keep a `Deadline`.
 
     So do finding the server's address and connecting. Redirects to other protocols are refused.
@@ -93,7 +94,7 @@ def _connection(kind, deadline, host, timeout=None, **settings):
 def _connect(deadline, address, timeout=None, source_address=None):
     """Do what `socket.create_connection` does, in the time that is left."""
     problem = None
-    for family, kind, protocol, _, place in _addresses(*address, deadline):
+    for family, kind, protocol, _, place in _addresses(address[0], address[1], deadline):
         connected = socket.socket(family, kind, protocol)
         try:
             connected.settimeout(deadline.left())
@@ -107,7 +108,7 @@ def _connect(deadline, address, timeout=None, source_address=None):
 
 def _addresses(host, port, deadline):
     """Return what `socket.getaddrinfo` does, which knows no timeout."""
-    answers = queue.SimpleQueue()
+    answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def ask():
         try:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from nanodet import __version__
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.files.files import make_folder, replacing, sha256
 from nanodet.files.locks import hold, is_at
 from nanodet.hub.connection import Deadline, opener
@@ -25,12 +26,12 @@ CHUNK = 1 << 16
 LIMIT = 1 << 30  # bytes, of a file whose size is not known
 
 
-def cache_folder():
+def cache_folder() -> Path:
     """Return the folder for downloads: ``NANODET_HOME``, or ``~/.cache/nanodet``."""
     return Path(os.environ.get("NANODET_HOME") or Path.home() / ".cache" / "nanodet")
 
 
-def address(place, url):
+def address(place: str, url: str) -> str:
     """Return where to fetch a file: ``url``, or ``place`` below ``NANODET_MIRROR``.
 
     Args:
@@ -41,7 +42,14 @@ def address(place, url):
     return f"{mirror.rstrip('/')}/{place}" if mirror else url
 
 
-def download(url, path, digits, size=None, timeout=TIMEOUT_S, label=None):
+def download(
+    url: str,
+    path: StrPath,
+    digits: str,
+    size: int | None = None,
+    timeout: float = TIMEOUT_S,
+    label: str | None = None,
+) -> None:
     """Fetch ``url`` to ``path``, which comes into being whole and with the right hash, or not at all.
 
     An interrupted download leaves ``<path>.part``, and the next one goes on from there. No ETag is
@@ -208,6 +216,7 @@ def _request_from(url, start, size, deadline):
 @contextlib.contextmanager
 def _network_errors(url, timeout):
     """Turn what a request may raise into `_Broken`, or `NanodetError` where trying again is no use."""
+    problem: object
     try:
         yield
     except urllib.error.HTTPError as error:

@@ -7,17 +7,18 @@ import shutil
 from pathlib import Path
 
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.files.files import sha256, write_text
 from nanodet.files.incoming import is_file, read_steadily
 from nanodet.files.publish import finish_publishing, publish, publishing, working_folder
-from nanodet.hub.catalogue import CATALOGUE
+from nanodet.hub.catalogue import CATALOGUE, Published
 from nanodet.hub.download import TIMEOUT_S, address, cache_folder, download
 from nanodet.ncnn_files.graph import Graph
 from nanodet.ncnn_files.unify import unify
 from nanodet.runtime.spec import Spec
 
 
-def model_file(text):
+def model_file(text: StrPath) -> str:
     """Return the path of a model that is given by its path or its published name.
 
     A published model that is not in the cache is fetched. What is neither a file nor such a name
@@ -31,7 +32,7 @@ def model_file(text):
     return str(fetch_model(str(text)))
 
 
-def fetch_model(name, timeout=TIMEOUT_S):
+def fetch_model(name: str, timeout: float = TIMEOUT_S) -> Path:
     """Return the ``.param`` of a published model in the cache, where its spec and weights are too.
 
     Nothing is fetched that is there already, and nothing written where all is in its place.
@@ -56,7 +57,7 @@ def fetch_model(name, timeout=TIMEOUT_S):
     return _path(model, ".param")
 
 
-def is_cached(model):
+def is_cached(model: Published) -> bool:
     """Tell whether a `Published` lies in the cache, whole and in the form that this version writes."""
 
     def load():
@@ -73,7 +74,7 @@ def is_cached(model):
     }
 
 
-def meant(text):
+def meant(text: StrPath) -> str:
     """Return ``; did you mean NAME?`` where a published name is like ``text``, else nothing."""
     near = difflib.get_close_matches(Path(text).name, CATALOGUE, n=1)
     return f"; did you mean the published {near[0]}?" if near else ""

@@ -2,11 +2,12 @@
 
 import os
 import struct
+from typing import BinaryIO
 
 from nanodet.images.iso_boxes import find_box
 
 
-def avif_size_and_orientation(file):
+def avif_size_and_orientation(file: BinaryIO) -> tuple[int, int, int]:
     """Return width, height and orientation (1 to 8, as in EXIF) of a binary file.
 
     Raises:

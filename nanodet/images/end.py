@@ -4,6 +4,7 @@ OpenCV fills what is missing of a JPEG or PNG with grey and says nothing.
 """
 
 import os
+from typing import BinaryIO
 
 from nanodet.images.header import JPEG, PNG, pixels_of_jpeg
 from nanodet.images.iso_boxes import boxes
@@ -12,7 +13,7 @@ TAIL = 1 << 12  # bytes; where nearly all files have their end
 END_OF_JPEG, END_OF_PNG = b"\xff\xd9", b"IEND"
 
 
-def is_cut_off(file):
+def is_cut_off(file: BinaryIO) -> bool | None:
     """Tell whether ``file``, a binary file that can seek, lacks its end.
 
     None where only decoding tells: for all but JPEG, PNG, WebP and AVIF, which have a mark there or

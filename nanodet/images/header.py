@@ -7,6 +7,7 @@ turn and mirror in AVIF (where EXIF's orientation does not count). Nothing is de
 import re
 import struct
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from nanodet.images.avif_boxes import avif_size_and_orientation
 from nanodet.images.tiff_tags import (
@@ -43,13 +44,13 @@ class PictureHeader:
     white: int | None = 255
 
     @property
-    def shown_size(self):
+    def shown_size(self) -> tuple[int, int]:
         """(width, height) of the picture when it is turned."""
         sides = (self.width, self.height)
         return sides[::-1] if self.orientation >= 5 else sides
 
 
-def read_header(file):
+def read_header(file: BinaryIO) -> PictureHeader:
     """Return the `PictureHeader` of ``file``, a binary file that can seek; never fails."""
     file.seek(0)
     start = file.read(32)
@@ -73,7 +74,7 @@ def read_header(file):
     return PictureHeader()
 
 
-def pixels_of_jpeg(file):
+def pixels_of_jpeg(file: BinaryIO) -> int:
     """Return where the coded pixels of a JPEG begin, behind all headers and their thumbnails."""
     at = 2
     for marker, body, length in _jpeg_segments(file):
@@ -118,7 +119,8 @@ def _jpeg(file):
 
 def _png(file):
     width = height = 0
-    orientation, white, at = 1, 255, 8
+    orientation, at = 1, 8
+    white: int | None = 255
     while True:
         file.seek(at)
         head = file.read(8)
@@ -137,13 +139,13 @@ def _png(file):
 
 
 def _webp(file):
-    size = (0, 0)
+    size: tuple[int, ...] = (0, 0)
     orientation, at = 1, 12
     while True:
         file.seek(at)
         head = file.read(8)
         if len(head) < 8 or not head[:4].strip().isalnum():
-            return PictureHeader(*size, orientation)
+            return PictureHeader(size[0], size[1], orientation)
         kind, length = struct.unpack("<4sI", head)
         if kind == b"VP8X":
             body = file.read(10)
@@ -163,7 +165,7 @@ def _webp(file):
 def _tiff(file):
     tags = tiff_tags(file)
     orientation, bits = tags.get(ORIENTATION, 1), tags.get(BITS, 1)
-    white = 255 if bits <= 8 else 65535  # OpenCV scales 10, 12 and 14 packed bits to 16
+    white: int | None = 255 if bits <= 8 else 65535  # OpenCV scales 10, 12 and 14 packed bits to 16
     if bits == 16:
         told = tags.get(S_MAX_SAMPLE) or tags.get(MAX_SAMPLE)  # this picture's maximum, or of all
         white = (1 << int(told).bit_length()) - 1 if told and 1 <= told <= 65535 else None
@@ -178,7 +180,7 @@ def _pnm(file):
         told = dict(re.findall(rb"(WIDTH|HEIGHT|MAXVAL)\s+(\d{1,9})\s", start))
         numbers = [told[key] for key in (b"WIDTH", b"HEIGHT", b"MAXVAL")]
     else:
-        numbers = re.match(rb"P\d\s+(\d{1,9})\s+(\d{1,9})\s+(\d{1,9})\s", start).groups()
+        (numbers,) = re.findall(rb"\AP\d\s+(\d{1,9})\s+(\d{1,9})\s+(\d{1,9})\s", start)
     width, height, white = map(int, numbers)
     if white < 255 and start[:2] in (b"P2", b"P3"):
         white = 255  # OpenCV scales these itself

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.files.files import replacing
 from nanodet.files.inputs import PICTURE, open_input
 from nanodet.images.end import is_cut_off
@@ -26,11 +27,11 @@ SUFFIXES = (
     ".pbm", ".pnm", ".pam", ".ras", ".sr", ".hdr", ".pic",
 )  # fmt: skip
 log = logging.getLogger(__name__)
-_told = set()
+_told: set[int] = set()
 UNDO = {**{n: n for n in range(1, 8)}, 6: 8, 8: 6}  # the orientation that turns one back
 
 
-def read_picture(path, orient=True):
+def read_picture(path: StrPath, orient: bool = True) -> np.ndarray:
     """Return the picture at ``path`` as uint8 (H, W, 3) BGR, whatever its depth and channels.
 
     Args:
@@ -59,7 +60,7 @@ def read_picture(path, orient=True):
         picture = None
     if picture is None or picture.dtype not in (np.uint8, np.uint16):
         raise NanodetError(f"{path}: not a picture that OpenCV can read")
-    check_pixels(*picture.shape[1::-1], path)
+    check_pixels(picture.shape[1], picture.shape[0], path)
     if header.white != 255:
         picture = _in_8_bits(path, picture, header.white)
     # OpenCV itself turns no AVIF, not every WebP, and a TIFF even if it is told not to
@@ -92,7 +93,7 @@ def _levels(white):
     return levels.astype(np.uint8)
 
 
-def turn(picture, orientation):
+def turn(picture: np.ndarray, orientation: int) -> np.ndarray:
     """Return a stored picture (H, W, ...) as an ``orientation`` of 1 to 8 (EXIF) shows it."""
     if orientation in (5, 7):
         picture = cv2.transpose(picture)
@@ -105,12 +106,12 @@ def turn(picture, orientation):
     return turned() if turned else picture
 
 
-def is_picture_name(path):
+def is_picture_name(path: Path) -> bool:
     """Tell whether a `Path` has a picture's suffix."""
     return path.suffix.lower() in SUFFIXES
 
 
-def write_picture(path, picture):
+def write_picture(path: StrPath, picture: np.ndarray) -> None:
     """Write uint8 (H, W, 3) BGR to ``path`` in the format of its suffix, whole or not at all.
 
     Raises:
@@ -124,10 +125,10 @@ def write_picture(path, picture):
     if not found:
         raise NanodetError(f"{path}: this picture cannot be encoded")
     with replacing(path) as temporary:
-        temporary.write_bytes(data)
+        temporary.write_bytes(data.tobytes())
 
 
-def picture_size(path):
+def picture_size(path: StrPath) -> tuple[int, int]:
     """Return (width, height) as `read_picture` would give them.
 
     Raises:
@@ -136,7 +137,7 @@ def picture_size(path):
     return picture_header(path).shown_size
 
 
-def picture_header(path):
+def picture_header(path: StrPath) -> PictureHeader:
     """Return the `PictureHeader` of a file: its size as stored, and its orientation.
 
     Most formats tell both in their header, which is some hundred times faster than decoding; the
@@ -150,7 +151,7 @@ def picture_header(path):
     return header if header.width and header.height else _decoded_header(path, header)
 
 
-def check_picture(path):
+def check_picture(path: StrPath) -> PictureHeader:
     """Return the `PictureHeader` of a file of which header and end are there.
 
     Reads a few kilobytes of JPEG, PNG, WebP and AVIF; the others are decoded.

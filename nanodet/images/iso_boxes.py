@@ -1,7 +1,8 @@
 """The boxes of MP4, QuickTime and AVIF files: a size, four letters, and what they hold."""
 
 import struct
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
 
 LIMIT = 1_000_000  # boxes side by side; more are left out
 
@@ -15,7 +16,7 @@ class Box(NamedTuple):
     stop: int
 
 
-def boxes(file, start, stop):
+def boxes(file: BinaryIO, start: int, stop: int) -> Iterator[Box]:
     """Yield each `Box` between two places of a binary file; the last may end behind ``stop``."""
     at = start
     for _ in range(LIMIT):
@@ -38,7 +39,7 @@ def boxes(file, start, stop):
         at += size
 
 
-def find_box(file, start, stop, *kinds):
+def find_box(file: BinaryIO, start: int, stop: int, *kinds: bytes) -> Box | None:
     """Return the first `Box` of ``kinds[0]``, in it the first of ``kinds[1]``, ...; else None."""
     for box in boxes(file, start, stop):
         if box.kind == kinds[0]:

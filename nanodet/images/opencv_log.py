@@ -3,15 +3,17 @@
 import contextlib
 import os
 import threading
+from collections.abc import Iterator
+from typing import Any
 
 import cv2
 
 _lock = threading.Lock()
-_inside = []  # an entry per thread inside a block; the first is the level to return to
+_inside: list[Any] = []  # an entry per thread inside a block; the first is the level to return to
 
 
 @contextlib.contextmanager
-def quiet():
+def quiet() -> Iterator[None]:
     """Silence OpenCV's log inside the block, and FFmpeg's for files opened from now on.
 
     FFmpeg's level is read by OpenCV when it opens the first file; one that the user set stays.

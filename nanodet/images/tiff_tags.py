@@ -2,13 +2,14 @@
 
 import struct
 from io import BytesIO
+from typing import Any, BinaryIO
 
 # the tags that tell of a picture
 ORIENTATION, WIDTH, HEIGHT, BITS, MAX_SAMPLE, S_MAX_SAMPLE = 274, 256, 257, 258, 281, 341
 _NUMBERS = {1: "B", 3: "H", 4: "I", 11: "f", 12: "d", 16: "Q"}  # kinds of values
 
 
-def exif_orientation(block):
+def exif_orientation(block: bytes) -> int:
     """Return the orientation out of an EXIF block, 1 where it has none.
 
     Some writers keep JPEG's mark in front of the block in other formats too.
@@ -20,7 +21,7 @@ def exif_orientation(block):
     return orientation if 1 <= orientation <= 8 else 1
 
 
-def tiff_tags(file):
+def tiff_tags(file: BinaryIO) -> dict[int, Any]:
     """Return {tag: its first value} of a TIFF's first directory; EXIF has the same form."""
     file.seek(0)
     start = file.read(16)
@@ -35,13 +36,13 @@ def tiff_tags(file):
     (count,) = struct.unpack(order + count_form, file.read(struct.calcsize(count_form)))
     tags = {}
     entries = file.read(min(count, 4096) * entry_size)
-    for start in range(0, len(entries) - entry_size + 1, entry_size):
-        tag, kind = struct.unpack_from(order + "HH", entries, start)
-        (values,) = struct.unpack_from(order + offset_form, entries, start + 4)
+    for begin in range(0, len(entries) - entry_size + 1, entry_size):
+        tag, kind = struct.unpack_from(order + "HH", entries, begin)
+        (values,) = struct.unpack_from(order + offset_form, entries, begin + 4)
         if kind not in _NUMBERS:
             continue
         size = struct.calcsize(_NUMBERS[kind])
-        value = entries[start + value_at :]
+        value = entries[begin + value_at :]
         if values * size > entry_size - value_at:  # they do not fit in here
             file.seek(*struct.unpack_from(order + offset_form, value))
             value = file.read(size)
