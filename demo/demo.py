@@ -1,6 +1,6 @@
-"""Show a model on pictures, a video or a camera, with the arguments of the original NanoDet.
+"""Show a model on images, a video or a camera, with the arguments of the original NanoDet.
 
-    python demo/demo.py image --config CONFIG --model MODEL --path PICTURE_OR_FOLDER
+    python demo/demo.py image --config CONFIG --model MODEL --path IMAGE_OR_FOLDER
     python demo/demo.py video --config CONFIG --model MODEL --path VIDEO --save_result
     python demo/demo.py webcam --config CONFIG --model MODEL --camid 0
 
@@ -33,7 +33,7 @@ def read_arguments(arguments=None):
     parser.add_argument("demo", choices=("image", "video", "webcam"))
     parser.add_argument("--config", help="config file; an exported model does not need it")
     parser.add_argument("--model", required=True, help=".ckpt, .pth, .onnx or .param file")
-    parser.add_argument("--path", default="./demo", help="picture, folder of pictures, or video")
+    parser.add_argument("--path", default="./demo", help="image, folder of images, or video")
     parser.add_argument("--camid", type=int, default=0, help="number of the camera")
     parser.add_argument(
         "--save_result", action="store_true",

@@ -1,10 +1,10 @@
-"""NanoDet: a detector small enough for a phone, from pictures to a verified file on a board."""
+"""NanoDet: a detector small enough for a phone, from images to a verified file on a board."""
 
 import os
 
 # OpenMP reads it when an engine is loaded. Threads that spin while they wait for each other take
 # the cores from whatever else runs: on a busy machine of two cores ncnn then needed seconds for a
-# picture instead of milliseconds. What the user has set stays
+# image instead of milliseconds. What the user has set stays
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __version__ = "2.0.0"

@@ -10,7 +10,7 @@ from specs import NANODET_M
 from nanodet.runtime.spec import ONNX_METADATA_KEY, Spec
 
 SIZE = (64, 64)
-BOX = (12 / 64, 12 / 64, 44 / 64, 44 / 64)  # of the picture's width and height, fit stretch
+BOX = (12 / 64, 12 / 64, 44 / 64, 44 / 64)  # of the image's width and height, fit stretch
 POINT, BIN = 27, 2  # row 3, column 3 of stride 8; every edge two strides away
 
 

@@ -32,17 +32,17 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 @pytest.fixture(scope="session")
 def shared():
-    """The folder of real pictures, weights and reference outputs that lies beside the checkout."""
+    """The folder of real images, weights and reference outputs that lies beside the checkout."""
     if not SHARED.is_dir():
         pytest.skip(
-            "the folder ../shared (pictures, weights, references) is not beside the checkout"
+            "the folder ../shared (images, weights, references) is not beside the checkout"
         )
     return SHARED
 
 
 @pytest.fixture(scope="session")
 def coco_mini(shared):
-    """500 COCO val2017 pictures with boxes."""
+    """500 COCO val2017 images with boxes."""
     return shared / "data" / "coco-val-mini"
 
 
@@ -128,7 +128,7 @@ def small_checkpoint(root, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def exported_real(root, coco_mini, tmp_path_factory):
-    """`nanodet.export.export.Exported` of the original's NanoDet-m, compared on 20 pictures."""
+    """`nanodet.export.export.Exported` of the original's NanoDet-m, compared on 20 images."""
     pytest.importorskip("onnx")
     from nanodet.export.export import export
 
@@ -150,7 +150,7 @@ def exported_small(small_checkpoint, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def small_batch(small_checkpoint, exported_small, tmp_path_factory):
-    """The ONNX file of `small_checkpoint` that takes three pictures at once."""
+    """The ONNX file of `small_checkpoint` that takes three images at once."""
     import dataclasses
 
     from nanodet.export.onnx_file import write_fixed

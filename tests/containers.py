@@ -78,5 +78,5 @@ def cut_videos(folder):
         **dict.fromkeys(("cut.ts", "cut.mkv", "cut.ismv", "cut.flv", "cut.mpg"), stops),
         "cut.avi": of_all,
         "front.mp4": of_all,
-        "behind.mp4": r": neither a picture nor a video that can be read \(its end is missing\)",
+        "behind.mp4": r": neither an image nor a video that can be read \(its end is missing\)",
     }

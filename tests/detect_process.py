@@ -39,7 +39,7 @@ def names(folder):
 
 
 def picture(path, level=150):
-    """Write a grey picture and return its path."""
+    """Write a grey image and return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     assert cv2.imwrite(str(path), grey(level))
     return path

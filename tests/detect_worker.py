@@ -16,7 +16,7 @@ class Worker:
         self.process = None
 
     def detect(self, model, picture, engine=None):
-        """Load a model and find the boxes of a picture file.
+        """Load a model and find the boxes of an image file.
 
         Returns:
             ``{"detections": [...]}`` as in JSON lines, ``{"error": LINE}`` of a `NanodetError`, or

@@ -319,7 +319,7 @@ _KEEPING = (
 
 
 def first(layer):
-    """Put a layer between the picture and the first convolution."""
+    """Put a layer between the image and the first convolution."""
 
     def change(graph):
         head, tail = graph.split(b" data\n", 1)
@@ -364,7 +364,7 @@ SAME_GRAPHS = {
     "a Dropout in between": lambda graph: graph.replace(b"143 166", b"144 167").replace(
         b"1 1 161 163", b"1 1 161 soft\nDropout d 1 1 soft 163"
     ),
-    **{f"a {layer.split()[0]} on the picture itself": first(layer) for layer in _KEEPING},
+    **{f"a {layer.split()[0]} on the image itself": first(layer) for layer in _KEEPING},
     "an output more": lambda graph: graph.replace(
         b"143 166", b"144 168"
     ).replace(b"1 1 164 output", b"1 1 one output").replace(

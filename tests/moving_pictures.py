@@ -11,7 +11,7 @@ import numpy as np
 
 
 def grey(level, size=(128, 96)):
-    """Return a uniform BGR picture."""
+    """Return a uniform BGR image."""
     return np.full((size[1], size[0], 3), level, np.uint8)
 
 

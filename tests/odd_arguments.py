@@ -2,7 +2,7 @@
 
 Reads a seed a line, makes one call from it, and answers with one line: what was called, and how it
 ended. Run as ``python odd_arguments.py FOLDER``; the folder holds small.param, small.onnx and their
-like, a picture a.png and a video v.avi.
+like, an image a.png and a video v.avi.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Pictures that EXIF turns, with one object, and their annotations in every format."""
+"""Images that EXIF turns, with one object, and their annotations in every format."""
 
 import json
 import struct
@@ -8,7 +8,7 @@ import numpy as np
 
 from nanodet.images.image_file import read_picture
 
-BOX = (8, 6, 30, 18)  # of the object in the picture as stored; no turn of it is itself
+BOX = (8, 6, 30, 18)  # of the object in the image as stored; no turn of it is itself
 COLOUR = (0, 0, 255)
 
 
@@ -23,7 +23,7 @@ def write_turned(path, orientation, size=(64, 48)):
 
 
 def labelled(path, turned):
-    """Return (width, height) and xyxy of the object, of the picture as turned or as stored."""
+    """Return (width, height) and xyxy of the object, of the image as turned or as stored."""
     picture = read_picture(path, orient=turned)
     ys, xs = np.nonzero(picture[..., 2].astype(int) - picture[..., 0] > 120)
     box = (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)
@@ -31,13 +31,13 @@ def labelled(path, turned):
 
 
 def annotate(folder, kind, turned, sizes=True):
-    """Annotate the pictures of ``folder/images`` and return the annotations' path.
+    """Annotate the images of ``folder/images`` and return the annotations' path.
 
     Args:
         folder: gets the annotations.
         kind: ``coco``, ``voc`` or ``yolo``.
-        turned: by file name, whether the labels are of the picture as turned; None: no labels.
-        sizes: whether the annotations have the pictures' sizes (COCO and VOC).
+        turned: by file name, whether the labels are of the image as turned; None: no labels.
+        sizes: whether the annotations have the images' sizes (COCO and VOC).
     """
     images, boxes = [], []
     target = folder / {"coco": "coco.json", "voc": "xml", "yolo": "labels"}[kind]

@@ -4,7 +4,7 @@
 
 In one process, in turns: some steps of the product (reading, augmenting, batching, normalising,
 EMA, logging) and as many of a bare loop over the same model, loss and optimiser on tensors that
-are ready. Prints pictures per second of both, their ratio per round, and the product's shares.
+are ready. Prints images per second of both, their ratio per round, and the product's shares.
 """
 
 import argparse
@@ -100,7 +100,7 @@ def main(argv=None):
     parser.add_argument("--annotations", required=True, help="COCO JSON")
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--cache", action="store_true", help="keep decoded pictures in memory")
+    parser.add_argument("--cache", action="store_true", help="keep decoded images in memory")
     parser.add_argument("--steps", type=int, default=8, help="steps per turn")
     parser.add_argument("--rounds", type=int, default=6)
     return run_command(measure, parser.parse_args(argv))
@@ -124,8 +124,8 @@ def measure(args):
         train(config, str(args.config), say=lambda line: None, callbacks=[turns])
     product, bare = np.array(turns.product), np.array(turns.bare)
     print(
-        f"\nproduct {np.median(args.batch / product):.1f} pictures/s, bare loop "
-        f"{np.median(args.batch / bare):.1f} pictures/s"
+        f"\nproduct {np.median(args.batch / product):.1f} images/s, bare loop "
+        f"{np.median(args.batch / bare):.1f} images/s"
     )
     ratio = bare / product
     print(f"ratio per round: {' '.join(f'{r:.3f}' for r in ratio)}; median {np.median(ratio):.3f}")

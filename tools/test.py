@@ -1,7 +1,7 @@
 """``python tools/test.py --task val|test --config C --model M``, as in the original NanoDet.
 
 ``val`` measures AP on the config's ``data.val``; with ``--save_result`` it goes to ``eval_results.txt``
-in ``save_dir`` too. ``test`` only writes what was found in the pictures
+in ``save_dir`` too. ``test`` only writes what was found in the images
 of ``data.test`` (or ``data.val``), in COCO's result format, to ``results_test.json`` in ``save_dir``.
 """
 

@@ -11,7 +11,7 @@ TOLERANCE = 1e-5  # of scores and logits, relative where they are above 1: nothi
 def check_same(source, backend):
     """Compare the outputs of a file as it was found with those of what was written.
 
-    Both run on noise and on a generated picture, at the size of the spec.
+    Both run on noise and on a generated image, at the size of the spec.
 
     Args:
         source: as `nanodet.adopt.source.open_source` gives it.

@@ -32,7 +32,7 @@ def bench(
         models, graphs, threads, precisions: see `nanodet.bench.plan.plan_entries`.
         effort: a `nanodet.bench.plan.Effort`.
         cores: see `nanodet.bench.machine.choose_cores`.
-        image: picture for the models; None takes a generated one of 640 x 480.
+        image: image for the models; None takes a generated one of 640 x 480.
         config: config file of checkpoints that carry none.
         json_path, plot_path: files to write.
         command: the command line, for the report.

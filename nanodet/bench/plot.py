@@ -1,4 +1,4 @@
-"""The times as a picture."""
+"""The times as an image."""
 
 from nanodet.bench.plan import count_threads
 from nanodet.drawing.lettering import plot_label
@@ -15,7 +15,7 @@ STAGES = {
 def plot(report, path):
     """Draw the median time of every entry, its stages one behind the other.
 
-    A thin line goes from the fastest run to the 90th percentile, as far as the picture does.
+    A thin line goes from the fastest run to the 90th percentile, as far as the image does.
 
     Args:
         report: the JSON form, see docs/bench.md; entries without times are left out.

@@ -168,7 +168,7 @@ def _notes(report):
         "ratio       network time over the first line's, median over the rounds",
     ]
     if any(r["weights"] == "file" for r in results):
-        lines.append(f"picture     {report['picture']}")
+        lines.append(f"image       {report['picture']}")
     for name, where in {r["name"]: r["left_out"] for r in results if r["left_out"]}.items():
         lines.append(
             f"left out    {name}: {', '.join(where)} (all boxes of empty weights pass its threshold)"

@@ -20,7 +20,7 @@ _MOST_CHANNELS = 4096  # of a graph's input
 
 
 def bench_picture(path=None):
-    """Return the picture at ``path``, or smooth noise, uint8 (480, 640, 3), always the same."""
+    """Return the image at ``path``, or smooth noise, uint8 (480, 640, 3), always the same."""
     if path is not None:
         return read_picture(path)
     coarse = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8)
@@ -35,7 +35,7 @@ class ModelSubject:
         picture: uint8 (H, W, 3) BGR.
 
     Raises:
-        NanodetError: as `Detector` does; the model takes several pictures at once.
+        NanodetError: as `Detector` does; the model takes several images at once.
     """
 
     stages = ("preprocess", "network", "decode")
@@ -46,11 +46,11 @@ class ModelSubject:
         batch = self._detector.spec.batch
         if batch > 1:
             raise NanodetError(
-                f"{path}: takes {batch} pictures at once, and what is timed is one: export without "
+                f"{path}: takes {batch} images at once, and what is timed is one: export without "
                 "--batch"
             )
         if self._detector.fit == "own":
-            # a checkpoint's own fit gives every picture another size; exported models letterbox
+            # a checkpoint's own fit gives every image another size; exported models letterbox
             check_input_size(self._detector.size, str(path))
             self._detector.fit = "letterbox"
         self._picture = picture

@@ -132,7 +132,7 @@ def measure(entries, effort, cores=None, picture=None, config=None, after_turn=l
         entries: `nanodet.bench.plan.Entry` list.
         effort: the `nanodet.bench.plan.Effort` of each.
         cores: numbers of the CPU cores to run on; None leaves that to the system.
-        picture: path of a picture; None takes a generated one.
+        picture: path of an image; None takes a generated one.
         config: config file of checkpoints that carry none.
         after_turn: is called after every turn.
 

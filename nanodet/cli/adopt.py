@@ -30,7 +30,7 @@ def add_arguments(parser):
     )  # fmt: skip
     group.add_argument(
         "--fit", choices=("letterbox", "stretch"),
-        help="how pictures are fitted into the network's input (default: letterbox)",
+        help="how images are fitted into the network's input (default: letterbox)",
     )  # fmt: skip
     group.add_argument(
         "--size", type=size_wxh, metavar="WxH",

@@ -78,7 +78,7 @@ def fit_name(text):
     return text
 
 
-def add_data_arguments(parser, images, annotations="annotations of the pictures"):
+def add_data_arguments(parser, images, annotations="annotations of the images"):
     """Add ``--images``, ``--annotations`` and what says how they are read; see `reading`.
 
     They are a group of their own in the help.
@@ -86,7 +86,7 @@ def add_data_arguments(parser, images, annotations="annotations of the pictures"
     Args:
         images, annotations: what they are for, in words.
     """
-    parser = parser.add_argument_group("pictures and annotations")
+    parser = parser.add_argument_group("images and annotations")
     parser.add_argument("--images", metavar="DIR", help=images)
     parser.add_argument(
         "--annotations", metavar="FILE_OR_DIR",
@@ -103,7 +103,7 @@ def add_data_arguments(parser, images, annotations="annotations of the pictures"
     )  # fmt: skip
     parser.add_argument(
         "--orientation", choices=("auto", "turned", "stored"),
-        help="what pictures that EXIF turns were labelled as (default: as the annotations tell)",
+        help="what images that EXIF turns were labelled as (default: as the annotations tell)",
     )  # fmt: skip
     parser.add_argument(
         "--yolo-labels", choices=("auto", "boxes", "polygons"),
@@ -116,11 +116,11 @@ def add_list_arguments(parser):
     """Add ``--list`` and ``--missing-images``."""
     parser.add_argument(
         "--list", dest="list_path", metavar="FILE",
-        help="text file with one picture name a line: take only these",
+        help="text file with one image name a line: take only these",
     )  # fmt: skip
     parser.add_argument(
         "--missing-images", choices=("error", "skip"),
-        help="listed or annotated pictures that are not there (default: error)",
+        help="listed or annotated images that are not there (default: error)",
     )  # fmt: skip
 
 
@@ -154,7 +154,7 @@ def add_model_arguments(parser, config=""):
     )
     parser.add_argument(
         "--fit", type=fit_name, metavar="{own,letterbox,stretch}",
-        help="how pictures are fitted into the network's input (default: the model's)",
+        help="how images are fitted into the network's input (default: the model's)",
     )  # fmt: skip
     parser.add_argument(
         "--size", type=size_wxh, metavar="WxH", help="network input (default: the model's)"

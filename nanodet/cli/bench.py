@@ -42,7 +42,7 @@ def add_arguments(parser):
         "--cores", default="big", metavar="big|little|all|0,2",
         help="CPU cores to run on (default: the big ones, which is all where they are alike)",
     )  # fmt: skip
-    parser.add_argument("--image", metavar="PICTURE", help="picture (default: a generated 640x480)")
+    parser.add_argument("--image", metavar="IMAGE", help="image (default: a generated 640x480)")
     parser.add_argument("--config", metavar="CONFIG", help="config of a .ckpt that carries none")
     parser.add_argument(
         "--strict", action="store_true", help="1024 runs and 60 s each instead of 100 and 10 s"

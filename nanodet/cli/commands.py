@@ -26,12 +26,12 @@ from nanodet.text.printable import printable
 VERBS = {
     "quickstart": (
         quickstart,
-        "train, export and compare on drawn pictures: a first try without data",
+        "train, export and compare on drawn images: a first try without data",
     ),
-    "detect": (detect, "find objects in pictures, videos and cameras"),
+    "detect": (detect, "find objects in images, videos and cameras"),
     "download": (download, "list published models, or fetch one into the cache"),
     "train": (train, "train a detector from a config file"),
-    "eval": (evaluation, "measure AP of a model on annotated pictures"),
+    "eval": (evaluation, "measure AP of a model on annotated images"),
     "export": (export, "convert a checkpoint to ONNX and ncnn, and compare"),
     "verify": (verify, "compare exported models with their checkpoint, layer by layer if need be"),
     "quantize": (quantize, "convert an ncnn model to int8, and measure what it loses and gains"),

@@ -22,12 +22,12 @@ def add_arguments(parser):
     add_model_arguments(parser)
     parser.add_argument(
         "source", metavar="SOURCE",
-        help="picture, folder, 'pattern' (** goes into sub-folders), video, camera (its number or "
+        help="image, folder, 'pattern' (** goes into sub-folders), video, camera (its number or "
         "/dev/video0), or URL (RTSP, RTMP, HTTP)",
     )  # fmt: skip
     parser.add_argument(
         "--out", metavar="DIR",
-        help="write pictures or a video with boxes and detections.jsonl there; without it a "
+        help="write images or a video with boxes and detections.jsonl there; without it a "
         "window shows them (q or Escape ends)",
     )  # fmt: skip
     parser.add_argument(

@@ -44,5 +44,5 @@ def _listing():
         yield f"{model.name:<{longest}}  {size:>6}  {model.ap:5.2f}  {there:<8}  {model.about}"
         yield f"{'':<{longest}}  from {model.folder}"
         yield f"{'':<{longest}}  licence: {model.licence}"
-    yield "AP: on 500 pictures of COCO val2017 rich in people; not comparable with published figures"
+    yield "AP: on 500 images of COCO val2017 rich in people; not comparable with published figures"
     yield f"cache folder (NANODET_HOME): {cache_folder()}"

@@ -1,4 +1,4 @@
-"""``nanodet eval``: AP of a model on annotated pictures."""
+"""``nanodet eval``: AP of a model on annotated images."""
 
 from nanodet.cli.arguments import add_data_arguments, add_model_arguments, reading
 from nanodet.cli.packages import needed_packages
@@ -17,7 +17,7 @@ def add_arguments(parser):
     )
     add_data_arguments(
         parser,
-        "folder of the pictures (default: data.val of the model's config, with its annotations)",
+        "folder of the images (default: data.val of the model's config, with its annotations)",
     )
     parser.add_argument("--json", metavar="OUT", help="write the AP values to this file")
 

@@ -37,11 +37,11 @@ def add_arguments(parser):
     )  # fmt: skip
     parser.add_argument(
         "--fit", choices=("letterbox", "stretch"),
-        help="how pictures are to be fitted into it (default: by the config's keep_ratio)",
+        help="how images are to be fitted into it (default: by the config's keep_ratio)",
     )  # fmt: skip
     parser.add_argument(
         "--images", metavar="DIR",
-        help="compare the stages on the first 8 pictures of this folder (default: generated ones)",
+        help="compare the stages on the first 8 images of this folder (default: generated ones)",
     )  # fmt: skip
     parser.add_argument(
         "--name", metavar="STEM",
@@ -58,7 +58,7 @@ def add_arguments(parser):
     )  # fmt: skip
     parser.add_argument(
         "--batch", type=positive_int, metavar="N",
-        help="write STEM-batchN.onnx too, with fixed shapes, for N pictures at once (2 or more)",
+        help="write STEM-batchN.onnx too, with fixed shapes, for N images at once (2 or more)",
     )  # fmt: skip
     add_class_agnostic_argument(parser, "the config's")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the files")

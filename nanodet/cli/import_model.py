@@ -27,12 +27,12 @@ def add_arguments(parser):
     )  # fmt: skip
     parser.add_argument(
         "--images", metavar="DIR",
-        help="measure the batch norms on pictures of this folder, so that training can go on",
+        help="measure the batch norms on images of this folder, so that training can go on",
     )  # fmt: skip
     add_list_arguments(parser)
     parser.add_argument(
         "--limit", type=positive_int, default=200, metavar="N",
-        help="at most so many pictures, evenly spread over the folder (default: 200)",
+        help="at most so many images, evenly spread over the folder (default: 200)",
     )  # fmt: skip
 
 

@@ -25,13 +25,13 @@ def add_arguments(parser):
     )  # fmt: skip
     add_data_arguments(
         parser,
-        "pictures like those the model will see (200 or more): some calibrate, the others measure "
+        "images like those the model will see (200 or more): some calibrate, the others measure "
         "(default: those of the config)",
-        "annotations of the pictures, to judge by AP (without: by detections that both models have)",
+        "annotations of the images, to judge by AP (without: by detections that both models have)",
     )
     parser.add_argument(
         "--limit", type=positive_int, default=200, metavar="N",
-        help="at most so many pictures calibrate, and at most half of --images (default: 200)",
+        help="at most so many images calibrate, and at most half of --images (default: 200)",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="draws them (default: 0)")
     parser.add_argument(

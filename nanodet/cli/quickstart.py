@@ -19,15 +19,15 @@ def add_arguments(parser):
     )  # fmt: skip
     parser.add_argument(
         "--epochs", type=positive_int, default=EPOCHS, metavar="N",
-        help=f"passes over the pictures (default: {EPOCHS})",
+        help=f"passes over the images (default: {EPOCHS})",
     )  # fmt: skip
     parser.add_argument(
         "--pictures", type=positive_int, default=PICTURES, metavar="N",
-        help=f"pictures to train on (default: {PICTURES})",
+        help=f"images to train on (default: {PICTURES})",
     )  # fmt: skip
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N",
-        help="draws the pictures, their order and the first weights (default: 0)",
+        help="draws the images, their order and the first weights (default: 0)",
     )  # fmt: skip
 
 

@@ -26,11 +26,11 @@ def add_arguments(parser):
     )
     add_data_arguments(
         parser,
-        "compare on these pictures (default: up to 500 of data.val of the checkpoint's config, with "
+        "compare on these images (default: up to 500 of data.val of the checkpoint's config, with "
         "its annotations, else 8 generated ones)",
-        "annotations of the pictures, for each stage's AP",
+        "annotations of the images, for each stage's AP",
     )
-    parser.add_argument("--limit", type=positive_int, metavar="N", help="the first N pictures only")
+    parser.add_argument("--limit", type=positive_int, metavar="N", help="the first N images only")
     parser.add_argument(
         "--threads", type=thread_count, default=1, metavar="N",
         help="CPU threads of each engine (default: 1, as they take turns)",

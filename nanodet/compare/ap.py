@@ -1,4 +1,4 @@
-"""Two models' AP on the same pictures, and how far chance moves the difference."""
+"""Two models' AP on the same images, and how far chance moves the difference."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ GROUPS = 10
 
 
 def ap_of(truth: Annotations | None, detections: Sequence[Detections]) -> float | None:
-    """Return AP in percent, None without annotations or where pictures have no detections.
+    """Return AP in percent, None without annotations or where images have no detections.
 
     Args:
         truth: an `nanodet.data.records.Annotations`, or None.
@@ -27,18 +27,18 @@ def ap_of(truth: Annotations | None, detections: Sequence[Detections]) -> float 
 def spread_of_change(
     truth: Annotations, ours: Sequence[Detections], theirs: Sequence[Detections]
 ) -> float:
-    """Return the standard error of the difference between two models' AP on the same pictures.
+    """Return the standard error of the difference between two models' AP on the same images.
 
-    The pictures are dealt into `GROUPS`, and AP is measured without each (the jackknife): a
-    difference that a few pictures make goes where they are left out, a real one stays.
+    The images are dealt into `GROUPS`, and AP is measured without each (the jackknife): a
+    difference that a few images make goes where they are left out, a real one stays.
 
     Args:
         truth: an `nanodet.data.records.Annotations`.
         ours, theirs: a `Detections` for each of ``truth.pictures``, in their order.
 
     Returns:
-        points of AP; infinite where it cannot be told: of one picture, or if all objects of the
-        pictures are in one group.
+        points of AP; infinite where it cannot be told: of one image, or if all objects of the
+        images are in one group.
     """
     count = len(truth.pictures)
     changes = []

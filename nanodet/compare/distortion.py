@@ -19,7 +19,7 @@ READ = 0.05  # what evaluation looks at
 
 
 class Distortion:
-    """Measures models against the floating-point one on the same pictures.
+    """Measures models against the floating-point one on the same images.
 
     Args:
         run: of the floating-point model: float32 (1, 3, H, W) to its output, as
@@ -33,7 +33,7 @@ class Distortion:
         self.expected = [run(tensor) for tensor in tensors]
 
     def of(self, run: Run) -> float:
-        """Return the mean over the pictures of the distortion per point that is read."""
+        """Return the mean over the images of the distortion per point that is read."""
         pairs = zip(self.expected, self.tensors, strict=True)
         return float(np.mean([self._one(wanted, run(tensor)) for wanted, tensor in pairs]))
 

@@ -4,7 +4,7 @@ Three things are compared. *Scores*: every class score of every point. *Edges*: 
 each edge's distribution, in network pixels, because that is what becomes a box. *Matches*: the part
 of the points that a user would call the same in both: each class score within 0.1, and boxes with an
 IoU above 0.9 or no edge farther than half a pixel. Edges and matches count only at points whose best
-score in the reference is above 0.05 (what evaluation looks at) or, where a picture has fewer than 100
+score in the reference is above 0.05 (what evaluation looks at) or, where an image has fewer than 100
 of those, at its 100 best points: elsewhere nobody was ever taught what the edges should be, and nobody
 reads them.
 
@@ -120,13 +120,13 @@ class StageResult:
 
 
 class Errors:
-    """Adds up, picture by picture, how far the outputs of a stage are from the reference's.
+    """Adds up, image by image, how far the outputs of a stage are from the reference's.
 
     Args:
         spec: of the reference.
 
     Attributes:
-        worst: position of the picture with the largest error, in parts of the tolerance.
+        worst: position of the image with the largest error, in parts of the tolerance.
     """
 
     def __init__(self, spec: Spec, tolerance: Tolerance = FULL) -> None:
@@ -169,7 +169,7 @@ class Errors:
         self._matched.append((point_scores <= SCORE_OFF) & same_box)
 
     def result(self, name: str) -> StageResult:
-        """Return the `StageResult` over all pictures added, at least one."""
+        """Return the `StageResult` over all images added, at least one."""
         edges, scores = np.concatenate(self._edges), np.concatenate(self._point_scores)
         score_most, edge_most = (
             float(np.quantile(errors, MOST, method="lower")) for errors in (scores, edges)
@@ -235,7 +235,7 @@ def run_checked(
     """Return a backend's output; raise `NanodetError` unless it has the shape ``spec`` says.
 
     Args:
-        backend: the Backend; of one that takes several pictures at once every place is tried.
+        backend: the Backend; of one that takes several images at once every place is tried.
         spec: of the reference.
         tensor: float32 (1, 3, H, W).
         wanted: the reference's output: of the places the one farthest from it counts.

@@ -1,4 +1,4 @@
-"""Network inputs to compare stages on: real pictures, or generated ones that are not mere noise."""
+"""Network inputs to compare stages on: real images, or generated ones that are not mere noise."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -29,12 +29,12 @@ def picture_tensors(
 
     Args:
         spec: a `nanodet.runtime.spec.Spec`.
-        images: folder whose first ``count`` pictures are used, see `picture_paths`; None generates
+        images: folder whose first ``count`` images are used, see `picture_paths`; None generates
             them.
         count: how many.
 
     Raises:
-        NanodetError: the folder holds no picture, or one that cannot be read.
+        NanodetError: the folder holds no image, or one that cannot be read.
     """
     if images is not None:
         return tensors_of(picture_paths(images)[:count], spec)
@@ -42,12 +42,12 @@ def picture_tensors(
 
 
 def tensors_of(paths: Iterable[StrPath], spec: Spec) -> list[np.ndarray]:
-    """Return the network inputs of picture files, float32 (1, 3, H, W) each."""
+    """Return the network inputs of image files, float32 (1, 3, H, W) each."""
     return [network_input(read_picture(path), spec)[0] for path in paths]
 
 
 def generated_picture(seed: int, width: int = 480, height: int = 360) -> np.ndarray:
-    """Return a picture uint8 (H, W, 3): clouds of colour with shapes on them, made from ``seed``."""
+    """Return an image uint8 (H, W, 3): clouds of colour with shapes on them, made from ``seed``."""
     rng = np.random.default_rng(seed)
     cells = rng.integers(0, 256, (6, 8, 3), np.uint8)
     picture = cv2.resize(cells, (width, height), interpolation=cv2.INTER_CUBIC)
@@ -67,22 +67,22 @@ def generated_picture(seed: int, width: int = 480, height: int = 360) -> np.ndar
 
 
 def picture_paths(folder: StrPath, reading: Reading | None = None) -> list[Path]:
-    """Return the paths of the pictures in a folder and below, by name, or as a list has them.
+    """Return the paths of the images in a folder and below, by name, or as a list has them.
 
     Args:
-        folder: of the pictures.
+        folder: of the images.
         reading: a `nanodet.data.reading.Reading`, whose ``list_path`` and ``missing_images`` count
-            here; None for all pictures.
+            here; None for all images.
 
     Raises:
-        NanodetError: there is no such folder, no picture in it, or a listed one is not there.
+        NanodetError: there is no such folder, no image in it, or a listed one is not there.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise NanodetError(absence(folder, "--images: there is no such folder"))
     paths = sorted(filter(is_picture_name, files_below(folder)))
     if not paths:
-        raise NanodetError(f"{folder}: --images: holds no picture ({', '.join(SUFFIXES)})")
+        raise NanodetError(f"{folder}: --images: holds no image ({', '.join(SUFFIXES)})")
     if reading is not None and reading.list_path is not None:
         notes: list[str] = []
         names = [str(path.relative_to(folder)) for path in paths]

@@ -18,7 +18,7 @@ def count_twins(ours: Detections, theirs: Detections) -> tuple[int, int]:
     lie below `SCORE`, so both sides should hold detections down to `SCORE` - `SCORE_OFF`.
 
     Args:
-        ours, theirs: `nanodet.runtime.detections.Detections` of one picture.
+        ours, theirs: `nanodet.runtime.detections.Detections` of one image.
 
     Returns:
         (with a twin, counted), of both sides together.
@@ -40,7 +40,7 @@ def share_of_twins(ours: Iterable[Detections], theirs: Iterable[Detections]) -> 
     """Return which part of the detections has a twin, 0..1; None without any detection.
 
     Args:
-        ours, theirs: a `Detections` for each picture, in the same order.
+        ours, theirs: a `Detections` for each image, in the same order.
     """
     counts = [count_twins(*pair) for pair in zip(ours, theirs, strict=True)]
     counted = sum(of for _, of in counts)

@@ -42,10 +42,10 @@ class Dataset:
     name: str = key(
         REQUIRED, "the format: `CocoDataset`, `XMLDataset` (Pascal VOC) or `YoloDataset`"
     )
-    img_path: str = key(REQUIRED, "folder of the pictures")
+    img_path: str = key(REQUIRED, "folder of the images")
     ann_path: str = key(REQUIRED, "COCO's JSON file, or the folder of the XML or text files")
     list_path: str | None = key(
-        None, "text file with one picture name a line: only these", ours=True
+        None, "text file with one image name a line: only these", ours=True
     )
     class_names: list[str] | None = key(
         None, "the classes of this set; `class_names` where left out"
@@ -57,12 +57,12 @@ class Dataset:
         known=DATASET_CHOICES["unknown_classes"], ours=True,
     )  # fmt: skip
     missing_images: str = key(
-        "error", "annotated pictures that are not there: an error, or left out with a count",
+        "error", "annotated images that are not there: an error, or left out with a count",
         known=DATASET_CHOICES["missing_images"], ours=True,
     )  # fmt: skip
     orientation: str = key(
         "auto",
-        "what pictures that EXIF turns were labelled as: turned, as viewers show them, or stored; auto: "
+        "what images that EXIF turns were labelled as: turned, as viewers show them, or stored; auto: "
         "as the annotated sizes tell, and an error where they do not",
         known=DATASET_CHOICES["orientation"], ours=True,
     )  # fmt: skip
@@ -76,18 +76,18 @@ class Dataset:
     input_size: list[int] = key(REQUIRED, "`[width, height]` of the network's input", 1, 65536)
     keep_ratio: bool | None = key(
         None,
-        "fit pictures with their aspect ratio (`fit` own), which is the default, or stretch them",
+        "fit images with their aspect ratio (`fit` own), which is the default, or stretch them",
     )
     fit: str | None = key(
         None,
-        "how a picture is fitted into the input, see [spec](spec.md); follows from `keep_ratio` where "
+        "how an image is fitted into the input, see [spec](spec.md); follows from `keep_ratio` where "
         "left out",
         known=FITS, ours=True,
     )  # fmt: skip
     multi_scale: Range | None = key(
         None, "`[low, high]`: a factor of the input size for each batch; training only"
     )
-    cache: bool = key(False, "keep decoded pictures in memory", ours=True)
+    cache: bool = key(False, "keep decoded images in memory", ours=True)
     pipeline: Pipeline = key(Pipeline, "augmentation (training only) and normalisation")
     use_instance_mask: bool | None = key(None, "masks are not learnt", known=(False,))
     use_seg_mask: bool | None = key(None, "masks are not learnt", known=(False,))

@@ -85,7 +85,7 @@ def _check_validation(data, fail):
         fail("data.val.multi_scale", "for training only: remove it")
     for key, _, value in sections(data.val.pipeline):
         if key != "normalize" and value and value != _IDENTITY.get(key):
-            fail(f"data.val.pipeline.{key}", "validation pictures are not augmented: remove it")
+            fail(f"data.val.pipeline.{key}", "validation images are not augmented: remove it")
     if data.train.pipeline.normalize != data.val.pipeline.normalize:
         fail(
             "data.val.pipeline.normalize",

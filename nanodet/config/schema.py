@@ -21,9 +21,9 @@ class Device:
         "CUDA devices such as `[0, 1]`; -1: the CPU; `auto`: all GPUs there are, else the CPU",
     )
     workers_per_gpu: int = key(
-        2, "processes that read pictures, at most one a core; 0: none but the main one", 0, 4096
+        2, "processes that read images, at most one a core; 0: none but the main one", 0, 4096
     )
-    batchsize_per_gpu: int = key(16, "pictures in a batch of one process", 1, MUCH)
+    batchsize_per_gpu: int = key(16, "images in a batch of one process", 1, MUCH)
     precision: int | str = key(32, "32, 16 (mixed, GPUs only) or bf16 (mixed)")
     accelerator: str = key(
         "auto", "the kind of device", known=("auto", "cpu", "gpu", "cuda", "mps"), ours=True
@@ -45,7 +45,7 @@ class Evaluator:
         0.6, "of two boxes of a class with a higher IoU only the better stays", 0, 1, ours=True
     )
     per_level: int = key(1000, "best boxes of each level before NMS", 1, MUCH, ours=True)
-    per_picture: int = key(100, "best boxes of a picture; AP counts as many", 1, MUCH, ours=True)
+    per_picture: int = key(100, "best boxes of an image; AP counts as many", 1, MUCH, ours=True)
     class_agnostic_nms: bool = key(False, "one box an object, whatever the classes", ours=True)
 
 
@@ -65,7 +65,7 @@ class Config:
         None, "of order, augmentation and first weights; 0 where left out", 0, MUCH, ours=True
     )
     model: Model = key(Model, "the model; NanoDet-m where left out")
-    data: Data = key(REQUIRED, "the pictures")
+    data: Data = key(REQUIRED, "the images")
     device: Device = key(Device, "what computes")
     schedule: Schedule = key(REQUIRED, "how long and how fast it learns")
     grad_clip: float | None = key(None, "longest gradient; none where left out, or 0", 0, MUCH)

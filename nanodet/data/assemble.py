@@ -16,15 +16,15 @@ from nanodet.text.names import ITEMS_SHOWN, LONGEST, TWICE, first_few, is_short,
 
 MOST_CLASSES = 65536  # as in a spec
 LONGEST_SIDE = 1 << 24  # pixels; float32 holds all whole numbers up to here
-TOLERANCE = 1.0  # pixels outside the picture that are rounding, not worth a line
+TOLERANCE = 1.0  # pixels outside the image that are rounding, not worth a line
 
 
 def clip_boxes(boxes, widths, heights):
-    """Clip boxes to their pictures.
+    """Clip boxes to their images.
 
     Args:
         boxes: (N, 4) xyxy in pixels.
-        widths, heights: of the picture, scalars or (N,).
+        widths, heights: of the image, scalars or (N,).
 
     Returns:
         float32 (N, 4) clipped boxes; bool (N,) true for boxes that have an area left; bool (N,)
@@ -45,15 +45,15 @@ def complaint(box, sound):
     """Return what is wrong with a box that `clip_boxes` mended or left out."""
     text = ", ".join(f"{value:g}" for value in box)
     if not sound:
-        return f"box ({text}) has no area inside the picture: left out"
-    return f"box ({text}) reaches outside the picture: clipped"
+        return f"box ({text}) has no area inside the image: left out"
+    return f"box ({text}) reaches outside the image: clipped"
 
 
 def make_picture(path, image_id, *, size, turned, boxes, labels, difficult, names, found):
     """Build a `Picture` from the objects of one annotation file.
 
     Args:
-        path: the picture's file.
+        path: the image's file.
         size: (width, height) in pixels; turned: see `Picture`.
         boxes: xyxy in pixels, not yet clipped.
         labels: class index of each box.
@@ -159,7 +159,7 @@ def check_folder(path, what):
 
 
 def bare_name(name):
-    """Return a picture's or annotation's name without folder and suffix.
+    """Return an image's or annotation's name without folder and suffix.
 
     Only suffixes that we know are taken off, because names such as ``street.12`` have dots.
     """
@@ -169,14 +169,14 @@ def bare_name(name):
     return stem if known else name
 
 
-def select(names, list_path, reading, notes, what="picture"):
+def select(names, list_path, reading, notes, what="image"):
     """Return the indices into ``names`` that a list file asks for, in its order.
 
     Args:
         names: relative paths of what there is.
         list_path: one name a line, with or without folder and suffix; repeated names count
             once. A second column of -1, 0 or 1 (the class lists of Pascal VOC) is skipped: it
-            says whether a class occurs in the picture, not whether the picture belongs.
+            says whether a class occurs in the image, not whether the image belongs.
         reading: the `nanodet.data.reading.Reading`; its ``missing_images`` says whether names of
             nothing are left out.
         notes: gets a line about those.
@@ -215,7 +215,7 @@ def select(names, list_path, reading, notes, what="picture"):
             raise NanodetError(f"{line}; {skip} goes on without" if chosen else line)
         notes.append(f"{line}: left out")
     if not chosen:
-        raise NanodetError(f"{list_path}: this list names no picture")
+        raise NanodetError(f"{list_path}: this list names no image")
     return list(chosen)
 
 

@@ -15,9 +15,9 @@ GREY = (0.114, 0.587, 0.299)  # luma of blue, green, red (BT.601)
 
 
 def draw_geometry(pipeline, picture_size, rng):
-    """Draw a random transform of a picture onto itself.
+    """Draw a random transform of an image onto itself.
 
-    About the picture's centre and in this order: perspective, scale, stretch, rotation, shear,
+    About the image's centre and in this order: perspective, scale, stretch, rotation, shear,
     flip; then the centre moves. All steps draw on every call, so that one step's setting does
     not change another step's numbers.
 
@@ -31,8 +31,8 @@ def draw_geometry(pipeline, picture_size, rng):
         rng: a ``numpy.random.Generator``.
 
     Returns:
-        float64 (3, 3) from points of the picture to points of the changed picture, where a
-        picture covers 0..width, 0..height. The identity when all steps are off.
+        float64 (3, 3) from points of the image to points of the changed image, where a
+        image covers 0..width, 0..height. The identity when all steps are off.
     """
     width, height = picture_size
     unit = rng.random(10)
@@ -80,7 +80,7 @@ def pixel_matrix(geometry, placement):
 
 
 def box_matrix(geometry, placement):
-    """Return the (3, 3) matrix from points of the picture to points of the network's input."""
+    """Return the (3, 3) matrix from points of the image to points of the network's input."""
     return _matrix(placement.matrix) @ geometry
 
 
@@ -127,7 +127,7 @@ def change_colours(picture, pipeline, rng):
     """Change brightness, contrast and saturation, each with probability one half.
 
     Brightness adds -b..b of the full range, contrast multiplies, saturation blends with the
-    grey picture. All three are linear in a pixel's colours, so that they come to one matrix and
+    grey image. All three are linear in a pixel's colours, so that they come to one matrix and
     one pass, with one rounding and clipping to 0..255 at the end.
 
     Args:

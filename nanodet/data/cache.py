@@ -1,4 +1,4 @@
-"""Decoded pictures kept in memory, once for all worker processes."""
+"""Decoded images kept in memory, once for all worker processes."""
 
 import logging
 import os
@@ -13,7 +13,7 @@ SHARE = 0.5  # of the free memory; the rest is for the model, its batches and ot
 
 
 class PictureCache:
-    """All pictures of a data set, decoded, in one block of memory.
+    """All images of a data set, decoded, in one block of memory.
 
     The block is a torch tensor: forked workers inherit it, and started ones get it through
     torch's shared memory, so that it is never copied per worker.
@@ -33,7 +33,7 @@ class PictureCache:
                 pass
 
     def __getitem__(self, index):
-        """Return picture ``index`` as uint8 (H, W, 3), a view that must not be written to."""
+        """Return image ``index`` as uint8 (H, W, 3), a view that must not be written to."""
         part = self._block[self._starts[index] : self._starts[index + 1]]
         return part.numpy().reshape(self._shapes[index])
 
@@ -44,7 +44,7 @@ def cache_pictures(pictures, load):
     free = free_memory()
     if needed > SHARE * free:
         log.warning(
-            "cache: %d pictures need %.1f GB, more than half of the %.1f GB of free memory: "
+            "cache: %d images need %.1f GB, more than half of the %.1f GB of free memory: "
             "training without the cache", len(pictures), needed / 1e9, free / 1e9,
         )  # fmt: skip
         return None

@@ -1,4 +1,4 @@
-"""The header and the end of every picture of a data set, read before the first one is needed."""
+"""The header and the end of every image of a data set, read before the first one is needed."""
 
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
@@ -9,15 +9,15 @@ from nanodet.text.names import first_few
 from nanodet.text.progress import Progress
 
 THREADS = 16  # what a disk or a network serves at once; the work itself is next to nothing
-CHUNK = 64  # pictures
+CHUNK = 64  # images
 
 
 class BadPictures(NanodetError):
-    """Pictures that cannot be trained on: ``lines`` has one for each, naming the file."""
+    """Images that cannot be trained on: ``lines`` has one for each, naming the file."""
 
     def __init__(self, lines):
         self.lines = lines = list(dict.fromkeys(lines))  # one image may be listed twice
-        count = f"{len(lines)} pictures cannot be used: " if len(lines) > 1 else ""
+        count = f"{len(lines)} images cannot be used: " if len(lines) > 1 else ""
         remedy = (
             "; replace such files, correct their annotations (size and boxes), or take them out"
         )
@@ -25,20 +25,20 @@ class BadPictures(NanodetError):
 
 
 def read_headers(paths, progress=True):
-    """Read what pictures tell of themselves, and see whether they have their ends.
+    """Read what images tell of themselves, and see whether they have their ends.
 
     Args:
-        paths: of the pictures.
+        paths: of the images.
         progress: whether to show on stderr how far it is.
 
     Returns:
-        for each path a `nanodet.images.header.PictureHeader` or, where the picture is
+        for each path a `nanodet.images.header.PictureHeader` or, where the image is
         missing, broken or truncated, the `NanodetError` that says so.
     """
     paths = list(paths)
     chunks = [paths[n : n + CHUNK] for n in range(0, len(paths), CHUNK)]
     headers = []
-    shown = Progress(len(paths), "picture", progress, "checking pictures")
+    shown = Progress(len(paths), "image", progress, "checking images")
     with contextlib.closing(shown), ThreadPoolExecutor(THREADS) as pool:
         for part in pool.map(_read_chunk, chunks):
             headers += part

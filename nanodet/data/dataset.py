@@ -1,4 +1,4 @@
-"""Annotated pictures as the network takes them."""
+"""Annotated images as the network takes them."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ from nanodet.runtime.fit import Placement, place, warp
 
 @dataclass
 class Sample:
-    """One picture, fitted.
+    """One image, fitted.
 
     Attributes:
         image: uint8 (h, w, 3) BGR, the placement's content, without padding.
@@ -29,7 +29,7 @@ class Sample:
         ignored: float32 (M, 4) xyxy in network pixels.
         index: position in ``Annotations.pictures``.
         image_id: the annotation's id.
-        placement: how the fit placed the picture; maps boxes back where nothing was augmented.
+        placement: how the fit placed the image; maps boxes back where nothing was augmented.
         picture_size: (width, height) of the original.
     """
 
@@ -75,7 +75,7 @@ class DetectionSet(Dataset):
         """Return the `Sample` of a key.
 
         Raises:
-            NanodetError: the picture is missing, broken, or not of the annotated size.
+            NanodetError: the image is missing, broken, or not of the annotated size.
         """
         epoch, index, input_size = key
         record = self.annotations.pictures[index]

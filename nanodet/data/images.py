@@ -1,4 +1,4 @@
-"""The picture files of a data set beside its annotations: their sizes, and which way up."""
+"""The image files of a data set beside its annotations: their sizes, and which way up."""
 
 import numpy as np
 
@@ -7,23 +7,23 @@ from nanodet.data.orientation import decide_turned
 from nanodet.data.picture import other_size
 from nanodet.errors import NanodetError
 
-UNKNOWN = (1, 1)  # the size of a picture that cannot be read and whose annotation has none
+UNKNOWN = (1, 1)  # the size of an image that cannot be read and whose annotation has none
 
 
 def look_at_images(found, paths, sizes, reaches, file, reading):
-    """Read the headers of a set's pictures, once, and settle what depends on them.
+    """Read the headers of a set's images, once, and settle what depends on them.
 
     Args:
         found: the `Annotations` whose ``bad_pictures`` and ``counts`` are filled.
-        paths: of the pictures.
+        paths: of the images.
         sizes: (width, height) of each as annotated, zeros where the annotation does not say.
-        reaches: float64 (N, 2), right and bottom of each picture's boxes in pixels; zeros where
-            boxes are parts of the picture, NaN where there are none.
+        reaches: float64 (N, 2), right and bottom of each image's boxes in pixels; zeros where
+            boxes are parts of the image, NaN where there are none.
         file: names the annotations in messages.
         reading: the `nanodet.data.reading.Reading`.
 
     Returns:
-        int64 (N, 2) width and height of each picture as its boxes need it; list of bool, whether
+        int64 (N, 2) width and height of each image as its boxes need it; list of bool, whether
         it is to be turned for that.
     """
     headers = read_headers(paths)

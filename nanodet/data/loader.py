@@ -1,4 +1,4 @@
-"""Batches: which pictures, in what order and size, and how they come together."""
+"""Batches: which images, in what order and size, and how they come together."""
 
 import dataclasses
 import functools
@@ -24,14 +24,14 @@ ORDER_STREAM, SIZE_STREAM = 1, 2
 
 @dataclass
 class Batch:
-    """Pictures of one step, on one canvas size.
+    """Images of one step, on one canvas size.
 
     Attributes:
         images: uint8 (B, H, W, 3) BGR, H and W multiples of 32, content at the top left.
-        contents: (width, height) of each picture's content.
-        boxes: per picture float32 (N, 4) xyxy in network pixels; labels: int64 (N,);
+        contents: (width, height) of each image's content.
+        boxes: per image float32 (N, 4) xyxy in network pixels; labels: int64 (N,);
             ignored: float32 (M, 4).
-        indices: position of each picture in the annotations; image_ids: their ids.
+        indices: position of each image in the annotations; image_ids: their ids.
         placements: a `nanodet.runtime.fit.Placement` each.
         picture_sizes: (width, height) of each original.
     """
@@ -94,13 +94,13 @@ def collate(samples):
 
 
 def normalise_batch(images, contents, mean, std, channels_last=True):
-    """Return ``(images - mean) / std`` with zeros outside each picture's content.
+    """Return ``(images - mean) / std`` with zeros outside each image's content.
 
     Done on whole batches, on the device that trains: the loader then moves bytes, not floats.
 
     Args:
         images: uint8 (B, H, W, 3).
-        contents: (width, height) of each picture.
+        contents: (width, height) of each image.
         mean, std: three values each in the channels' order, in grey levels.
         channels_last: the memory format of the result.
 
@@ -120,9 +120,9 @@ class EpochSampler(Sampler):
     """Yields batches of keys ``(epoch, index, input_size)``.
 
     In training the order is a permutation that follows from (seed, epoch), dealt out to the
-    ranks in turn; it is filled up from its beginning so that all ranks have as many pictures.
-    The last batch may be smaller, but a single picture in it is left out where there are other
-    batches, because batch norm learns nothing from one. Without training: the pictures in
+    ranks in turn; it is filled up from its beginning so that all ranks have as many images.
+    The last batch may be smaller, but a single image in it is left out where there are other
+    batches, because batch norm learns nothing from one. Without training: the images in
     order, each exactly once over all ranks.
     """
 
@@ -232,11 +232,11 @@ def build_loader(
 
     Args:
         dataset: a `nanodet.data.dataset.DetectionSet`.
-        batch_size: pictures per batch and process.
+        batch_size: images per batch and process.
         workers: worker processes; 0 loads in this one.
         training: shuffled, see `EpochSampler`.
         seed: whole number from 0, the same on all ranks.
-        input_size: (width, height) that pictures are fitted to.
+        input_size: (width, height) that images are fitted to.
         multi_scale: (low, high) factors of which every batch draws one, in multiples of 32.
         rank, world_size: this process among those that train together.
         pin_memory: page-locked batches; None where there is CUDA.

@@ -1,4 +1,4 @@
-"""Finding the picture files that annotations name, also after a move from another machine."""
+"""Finding the image files that annotations name, also after a move from another machine."""
 
 import os
 import re
@@ -15,14 +15,14 @@ LONGEST = 4096  # characters of a path: what systems take
 
 
 def find_pictures(folder, names, known=None):
-    """Find pictures by the names that annotations give them.
+    """Find images by the names that annotations give them.
 
     A name is a path below ``folder``. Where there is none such: ``\\`` counts as ``/``, then the
     path's end is looked for in ``folder``, then its last part anywhere below, which must be unique.
 
     Args:
-        folder: the folder of pictures.
-        names: one name a picture.
+        folder: the folder of images.
+        names: one name an image.
         known: paths that are known already, None for those to find; None for none known.
 
     Returns:
@@ -45,7 +45,7 @@ def find_pictures(folder, names, known=None):
                 doubts[n] = f"may be {' or '.join(str(path) for path in found[:2])}"
     guessed = 0
     for path, claims in guesses.items():
-        if len({names[n] for n in claims}) > 1:  # two pictures of one name, of which one is here
+        if len({names[n] for n in claims}) > 1:  # two images of one name, of which one is here
             doubts |= dict.fromkeys(claims, f"may be {path}, as others of this name")
             continue
         guessed += len(claims)
@@ -55,25 +55,25 @@ def find_pictures(folder, names, known=None):
 
 
 def keep_found(folder, names, file, reading, notes, known=None, said=None):
-    """Find pictures, and say which are missing.
+    """Find images, and say which are missing.
 
     Args:
         folder, names, known: as for `find_pictures`.
         file: names the annotations in messages.
         reading: a `nanodet.data.reading.Reading`.
         notes: gets lines for the user.
-        said: what to call each picture in messages; None for its name.
+        said: what to call each image in messages; None for its name.
 
     Returns:
         (paths, kept): as `find_pictures`, and the indices of those that are there.
 
     Raises:
-        NanodetError: a picture is missing, and ``reading`` does not skip such; or all are.
+        NanodetError: an image is missing, and ``reading`` does not skip such; or all are.
     """
     paths, guessed, doubts = find_pictures(folder, names, known)
     kept = [n for n, path in enumerate(paths) if path is not None]
     if guessed:
-        notes.append(f"{file}: {guessed} of {len(names)} pictures found by the end of their name")
+        notes.append(f"{file}: {guessed} of {len(names)} images found by the end of their name")
     if len(kept) == len(names):
         return paths, kept
     lost = [n for n, path in enumerate(paths) if path is None]
@@ -81,11 +81,11 @@ def keep_found(folder, names, file, reading, notes, known=None, said=None):
         [f"{(said or names)[n]}" + (f" ({doubts[n]})" if n in doubts else "") for n in lost]
     )
     if not kept:
-        count = f"its {len(names)} pictures are" if len(names) > 1 else "its only picture is"
+        count = f"its {len(names)} images are" if len(names) > 1 else "its only image is"
         raise NanodetError(
             f"{file}: {count} missing in {folder}: {shown}; is that the right folder?"
         )
-    count = f"{len(lost)} of {len(names)} pictures {'is' if len(lost) == 1 else 'are'} missing"
+    count = f"{len(lost)} of {len(names)} images {'is' if len(lost) == 1 else 'are'} missing"
     line = f"{file}: {count} in {folder}: {shown}"
     if reading.missing_images != "skip":
         raise NanodetError(
@@ -130,7 +130,7 @@ class _Search:
         return [path for path, count in zip(found, shared, strict=True) if count == max(shared)]
 
     def _named(self, name):
-        """Return the pictures anywhere below of this name; else of another spelling of it.
+        """Return the images anywhere below of this name; else of another spelling of it.
 
         Spellings differ in case, in blanks around them, in a missing suffix, in ``%20`` of URLs, and
         in how Unicode composes an accent (macOS).

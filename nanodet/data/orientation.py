@@ -1,6 +1,6 @@
-"""Pictures that EXIF turns: whether a data set was labelled on them as turned or as stored.
+"""Images that EXIF turns: whether a data set was labelled on them as turned or as stored.
 
-Tools differ, and labels do not say. The annotated sizes of pictures whose sides swap tell for the
+Tools differ, and labels do not say. The annotated sizes of images whose sides swap tell for the
 whole set, also for those that are only mirrored or upside down.
 """
 
@@ -8,27 +8,27 @@ import numpy as np
 
 from nanodet.errors import NanodetError
 
-CONTRADICTED = 0.1  # of the pictures of which size and boxes tell, that may disagree
-TOLERANCE = 1.5  # pixels outside the picture that are rounding
+CONTRADICTED = 0.1  # of the images of which size and boxes tell, that may disagree
+TOLERANCE = 1.5  # pixels outside the image that are rounding
 
 
 def decide_turned(headers, sizes, reaches, file, reading):
-    """Decide for each picture whether its labels belong to it as turned or as stored.
+    """Decide for each image whether its labels belong to it as turned or as stored.
 
     Args:
-        headers: a `PictureHeader` of each picture, None where the file cannot be read.
+        headers: a `PictureHeader` of each image, None where the file cannot be read.
         sizes: (width, height) of each as annotated, zeros where the annotation does not say.
-        reaches: float64 (N, 2), right and bottom of each picture's boxes in pixels; zeros where
-            boxes are parts of the picture, NaN where there are none.
+        reaches: float64 (N, 2), right and bottom of each image's boxes in pixels; zeros where
+            boxes are parts of the image, NaN where there are none.
         file: names the annotations in messages.
-        reading: the `nanodet.data.reading.Reading`; its ``orientation`` holds for every picture,
+        reading: the `nanodet.data.reading.Reading`; its ``orientation`` holds for every image,
             unless it is None or ``auto``.
 
     Returns:
-        list of bool, true for turned (and for pictures that nothing turns).
+        list of bool, true for turned (and for images that nothing turns).
 
     Raises:
-        NanodetError: ``auto``, and pictures with boxes of which nothing tells.
+        NanodetError: ``auto``, and images with boxes of which nothing tells.
     """
     turned = [True] * len(headers)
     changed = [n for n, h in enumerate(headers) if h is not None and h.orientation != 1]
@@ -45,7 +45,7 @@ def decide_turned(headers, sizes, reaches, file, reading):
             contradicted += boxes != size
     if contradicted > CONTRADICTED * (confirmed + contradicted):
         raise NanodetError(
-            f"{file}: {contradicted} pictures turned by EXIF have the annotated size of one "
+            f"{file}: {contradicted} images turned by EXIF have the annotated size of one "
             f"orientation, but boxes that fit the other only; {_remedy(reading)}"
         )
     votes = {way for way in told.values() if way is not None}
@@ -58,9 +58,9 @@ def decide_turned(headers, sizes, reaches, file, reading):
         elif not all(sizes[n]) or _fits(headers[n], sizes[n]):  # else its size is an error anyway
             undecided += not np.isnan(reaches[n]).any()  # without boxes, either will do
     if undecided:
-        why = "the other pictures differ in" if votes else "nothing in the annotations tells"
+        why = "the other images differ in" if votes else "nothing in the annotations tells"
         raise NanodetError(
-            f"{file}: {undecided} labelled pictures are turned by EXIF, and {why} whether they were "
+            f"{file}: {undecided} labelled images are turned by EXIF, and {why} whether they were "
             f"labelled so: {_remedy(reading)}"
         )
     return turned

@@ -1,11 +1,11 @@
-"""Reading the picture of an annotation; needs no torch."""
+"""Reading the image of an annotation; needs no torch."""
 
 from nanodet.errors import NanodetError
 from nanodet.images.image_file import read_picture
 
 
 def load_picture(record):
-    """Read the picture of a record, turned by EXIF or as stored, as its labels need it.
+    """Read the image of a record, turned by EXIF or as stored, as its labels need it.
 
     Returns:
         uint8 (H, W, 3) BGR.
@@ -21,5 +21,5 @@ def load_picture(record):
 
 
 def other_size(size, said):
-    """Return what is wrong with a picture of another size than its annotation says."""
-    return "the picture has {} x {} pixels, its annotation says {} x {}".format(*size, *said)
+    """Return what is wrong with an image of another size than its annotation says."""
+    return "the image has {} x {} pixels, its annotation says {} x {}".format(*size, *said)

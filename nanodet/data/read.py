@@ -16,19 +16,19 @@ def read_annotations(
     Args:
         name: the format, as a config's ``data.train.name`` or short: ``coco``, ``voc``,
             ``yolo``; upper and lower case alike.
-        img_path: folder of pictures.
+        img_path: folder of images.
         ann_path: the JSON file of COCO, the folder of XML or text files of VOC and YOLO.
-        list_path: a text file with one picture name a line; None for all pictures.
+        list_path: a text file with one image name a line; None for all images.
         class_names: names of the classes, matched with those of the data as
             `nanodet.data.classes.match_classes` says; None to take them from the data.
         annotated: False takes a COCO file without annotations, see `read_coco`.
         reading: the `Reading`, which says what to do about what is doubtful; None for the defaults.
 
     Returns:
-        `nanodet.data.records.Annotations` with at least one picture.
+        `nanodet.data.records.Annotations` with at least one image.
 
     Raises:
-        BadPictures: pictures that cannot be read or have not the annotated size.
+        BadPictures: images that cannot be read or have not the annotated size.
         NanodetError: anything else that is wrong with the files, in one line.
     """
     names = {name: one for full, one in FORMATS.items() for name in (full, *one.short)}
@@ -41,7 +41,7 @@ def read_annotations(
     read = found.read if annotated else found.read_unannotated or found.read
     annotations = read(img_path, ann_path, list_path, class_names, reading)
     if not annotations.pictures:
-        raise NanodetError(f"{ann_path}: has no pictures")
+        raise NanodetError(f"{ann_path}: has no images")
     if annotations.bad_pictures:
         raise BadPictures(annotations.bad_pictures)
     return annotations

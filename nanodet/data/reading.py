@@ -16,11 +16,11 @@ class Reading:
     Attributes:
         format: as a config's ``data.train.name``, or ``coco``, ``voc`` or ``yolo``; None lets the
             files tell.
-        list_path: a text file with one picture name a line; None for all pictures.
+        list_path: a text file with one image name a line; None for all images.
         unknown_classes: objects of a class that the class names lack: ``error``, or ``skip`` for
             leaving them out with a line; None takes the format's default, which is ``skip`` for VOC.
-        missing_images: annotated pictures that are not there: ``error`` (the default), or ``skip``.
-        orientation: what pictures that EXIF turns were labelled as: ``turned``, ``stored``, or
+        missing_images: annotated images that are not there: ``error`` (the default), or ``skip``.
+        orientation: what images that EXIF turns were labelled as: ``turned``, ``stored``, or
             ``auto`` (the default): as the annotations tell, see `nanodet.data.orientation`.
         yolo_labels: what lines of more than five values mean in YOLO's files: ``boxes``,
             ``polygons``, or ``auto`` (the default): as all of them tell, see

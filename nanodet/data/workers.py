@@ -18,7 +18,7 @@ from torch.multiprocessing.reductions import reduce_tensor
 SHARED_MEMORY = Path("/dev/shm")
 PREFETCH = 2  # batches that each process has ready, torch's default
 # through the pipe: a tensor in shared memory costs a file descriptor on both sides, and of boxes
-# and labels there are two a picture; a process may have no more than 1024
+# and labels there are two an image; a process may have no more than 1024
 SMALL = 1 << 16
 
 GROUP_S = 0.5  # between the first and the last process of a group that is told to end

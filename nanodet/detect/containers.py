@@ -36,7 +36,7 @@ class Extent:
         """Tell whether there were more frames than the ``read`` ones, of which the last is at ``time_s``."""
         if self.frames is None or read >= self.frames or self.cut_off:
             return self.cut_off and (self.frames is None or read < self.frames)
-        # some count what is no picture: half pictures, repeated ones; those do not end too early
+        # some count what is no image: half images, repeated ones; those do not end too early
         few = read < self.frames - max(2, self.frames // 100)
         return few and time_s + max(1, 3 * self.seconds / self.frames) < self.seconds
 

@@ -1,4 +1,4 @@
-"""A model over pictures, a video, a camera or a stream: what ``nanodet detect`` does."""
+"""A model over images, a video, a camera or a stream: what ``nanodet detect`` does."""
 
 import contextlib
 import sys
@@ -21,7 +21,7 @@ from nanodet.stopping import Stopped, Stopping
 from nanodet.text.printable import say
 from nanodet.text.progress import Progress
 
-FEW = 20  # so many pictures get a line each
+FEW = 20  # so many images get a line each
 
 
 def detect(
@@ -85,7 +85,7 @@ def detect(
         made: Any = results or contextlib.closing(Show(Window("nanodet"), frames))
         sink = open_things.enter_context(made)
         few = frames.kind in ("picture", "pictures") and (frames.total or 0) <= FEW
-        unit = "picture" if frames.kind in ("picture", "pictures") else "frame"
+        unit = "image" if frames.kind in ("picture", "pictures") else "frame"
         progress = Progress(frames.total, unit, shown=not few)
         open_things.callback(progress.close)
         boxes, seconds = _go_through(frames, detector, sink, progress, few)

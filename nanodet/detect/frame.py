@@ -13,13 +13,13 @@ from nanodet.text.printable import say
 
 @dataclass
 class Frame:
-    """One picture of a source.
+    """One image of a source.
 
     Attributes:
         picture: uint8 (H, W, 3) BGR.
         name: the file, camera or URL it came from.
         index: number from 0; of a live source it also counts the frames that were skipped.
-        time_s: seconds from the start of the video or stream, ``None`` for picture files.
+        time_s: seconds from the start of the video or stream, ``None`` for image files.
     """
 
     picture: np.ndarray
@@ -35,7 +35,7 @@ class Source:
         kind: ``picture``, ``pictures``, ``video``, ``camera`` or ``stream``.
         name: how messages and results call it.
         total: the number of frames, ``None`` when unknown.
-        fps: frames per second, ``None`` when unknown or for picture files.
+        fps: frames per second, ``None`` when unknown or for image files.
         problem: after the iteration, one line if not everything could be read, else ``None``.
     """
 

@@ -1,4 +1,4 @@
-"""A folder of results: drawn pictures or a drawn video, and detections.jsonl."""
+"""A folder of results: drawn images or a drawn video, and detections.jsonl."""
 
 import contextlib
 import re
@@ -57,7 +57,7 @@ class Results:
 
         Args:
             frame: the `Frame`; its detections in pixels of ``frame.picture``.
-            drawn: uint8 (H, W, 3) BGR, the picture with its boxes.
+            drawn: uint8 (H, W, 3) BGR, the image with its boxes.
         """
         if self._targets is not None:
             write_picture(self._targets[frame.index], drawn)
@@ -93,11 +93,11 @@ def picture_targets(folder: Path, source: PictureSource) -> list[Path]:
     OpenCV cannot write.
 
     Raises:
-        NanodetError: ``folder`` is a folder of source pictures, or a result would replace one.
+        NanodetError: ``folder`` is a folder of source images, or a result would replace one.
     """
     originals = {real_path(file) for file in source.files}
     if real_path(folder) in {file.parent for file in originals}:
-        raise NanodetError(f"{folder}: holds the source pictures; choose another --out")
+        raise NanodetError(f"{folder}: holds the source images; choose another --out")
     targets: list[Path] = []
     taken: set[str] = set()
     for file in source.files:
@@ -111,13 +111,13 @@ def picture_targets(folder: Path, source: PictureSource) -> list[Path]:
             number += 1
         taken.add(str(target).casefold())
         if real_path(target) in originals:
-            raise NanodetError(f"{target}: would replace a source picture; choose another --out")
+            raise NanodetError(f"{target}: would replace a source image; choose another --out")
         targets.append(target)
     return targets
 
 
 def _writable(path):
-    """Tell whether OpenCV can write a colour picture to ``path``."""
+    """Tell whether OpenCV can write a colour image to ``path``."""
     suffix = path.suffix.lower()
     # .pgm and .pbm hold grey and bits, .gif few colours
     if suffix in ("", ".pgm", ".pbm", ".gif") or not suffix.isascii():

@@ -1,4 +1,4 @@
-"""Where pictures come from: files, folders, patterns, videos, cameras and streams."""
+"""Where images come from: files, folders, patterns, videos, cameras and streams."""
 
 import glob
 import itertools
@@ -30,10 +30,10 @@ def open_source(
     """Open whatever ``text`` names.
 
     Args:
-        text: a picture, a folder of pictures, a pattern such as ``shots/**/*.jpg``, a video, the
+        text: an image, a folder of images, a pattern such as ``shots/**/*.jpg``, a video, the
             number of a camera or the path of its device (``/dev/video0``), or a URL (RTSP, RTMP,
             HTTP).
-        warn: called with a line for each picture of several that cannot be read, and when a
+        warn: called with a line for each image of several that cannot be read, and when a
             connection is lost.
         reconnect_s: for cameras and streams, see `LiveSource`.
 
@@ -52,29 +52,29 @@ def open_source(
         deeper = _has_pictures_deeper(path)
         hint = f"'{glob.escape(str(path))}/**' takes those of the folders inside it, too"
         if not files:
-            line = f"{path}: no pictures in this folder (.jpg, .png, ...)"
+            line = f"{path}: no images in this folder (.jpg, .png, ...)"
             raise NanodetError(f"{line}; {hint}" if deeper else line)
         if deeper:
-            warn(f"{path}: the pictures of folders inside it are left out; {hint}")
+            warn(f"{path}: the images of folders inside it are left out; {hint}")
         return PictureSource("pictures", text, files, path, warn)
     if os.path.exists(path):
         if path.is_char_device():
             return _open_camera(text, reconnect_s, warn)
         if not path.is_file():
-            raise NanodetError(f"{path}: is a device or a pipe, not a picture or a video")
+            raise NanodetError(f"{path}: is a device or a pipe, not an image or a video")
         return _open_file(path)
     if glob.has_magic(text):
         folder = _fixed_folder(path)
         check_readable(folder, deeper="**" in path.parts)  # a pattern skips what it may not read
         files = sorted(filter(_is_picture, map(Path, glob.glob(text, recursive=True))))
         if not files:
-            raise NanodetError(f"{text}: no pictures match this pattern")
+            raise NanodetError(f"{text}: no images match this pattern")
         return PictureSource("pictures", text, files, folder, warn)
     raise NanodetError(absence(path, "there is no such file, folder, camera or stream"))
 
 
 def _has_pictures_deeper(folder):
-    """Whether there are pictures in folders inside a folder, as far as a quick look tells."""
+    """Whether there are images in folders inside a folder, as far as a quick look tells."""
     found = glob.iglob(os.path.join(glob.escape(str(folder)), "*", "**"), recursive=True)
     return any(map(_is_picture, map(Path, itertools.islice(found, LOOK))))
 
@@ -84,7 +84,7 @@ def _is_picture(path):
 
 
 class PictureSource(Source):
-    """Picture files.
+    """Image files.
 
     Attributes:
         files: the paths in the order of reading.
@@ -117,7 +117,7 @@ class PictureSource(Source):
             else:
                 yield Frame(picture, str(file), index)
         if unread:
-            self.problem = f"{self.name}: {unread} of {self.total} pictures could not be read"
+            self.problem = f"{self.name}: {unread} of {self.total} images could not be read"
 
 
 class VideoSource(Source):
@@ -125,7 +125,7 @@ class VideoSource(Source):
 
     Args:
         name: as in `Source`.
-        capture: a `cv2.VideoCapture` of which the picture ``first`` was read.
+        capture: a `cv2.VideoCapture` of which the image ``first`` was read.
         extent: the `Extent` of its file; None where only OpenCV's estimate is known.
         warn: called with a line where the end came early by that estimate.
     """
@@ -191,7 +191,7 @@ def without_password(url: str) -> str:
 
 
 def _open_file(path):
-    """Open a picture or a video: by content, then by suffix."""
+    """Open an image or a video: by content, then by suffix."""
     picture = PictureSource("picture", str(path), [path], path.parent)
     try:
         name = text_name(path)
@@ -200,7 +200,7 @@ def _open_file(path):
             return picture  # of which OpenCV sees the content alone
         raise
     with quiet():
-        # an animated gif is a film, though OpenCV also reads its first picture
+        # an animated gif is a film, though OpenCV also reads its first image
         looks = cv2.haveImageReader(name) and path.suffix.lower() != ".gif"
         if looks:
             return picture
@@ -215,7 +215,7 @@ def _open_file(path):
         return picture  # reading it will say what is wrong with it
     if not path.stat().st_size:
         raise NanodetError(f"{path}: this file is empty")
-    what = "neither a picture nor a video that can be read"
+    what = "neither an image nor a video that can be read"
     raise NanodetError(
         f"{path}: {what}" + (" (its end is missing)" if extent_of(path).cut_off else "")
     )

@@ -1,4 +1,4 @@
-"""A window for pictures with boxes, and one clear line where there can be none.
+"""A window for images with boxes, and one clear line where there can be none.
 
 This module imports OpenCV only when a window is opened, so that it can also explain why OpenCV's
 own import failed.
@@ -95,7 +95,7 @@ class Window:
         Returns:
             whether to go on: false after q, Escape or a click on the close button.
         """
-        if not self._sized:  # the first picture gives the size; the user may change it then
+        if not self._sized:  # the first image gives the size; the user may change it then
             scale = min(1.0, 1280 / picture.shape[1], 720 / picture.shape[0])
             size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
             self._cv2.resizeWindow(self._title, *(max(side, 1) for side in size))
@@ -104,7 +104,7 @@ class Window:
         return self.wait(wait_s, stopped)
 
     def wait(self, wait_s: float | None = 0.0, stopped: Callable[[], bool] = lambda: False) -> bool:
-        """Leave the picture as it is and wait; arguments and result are those of `show`."""
+        """Leave the image as it is and wait; arguments and result are those of `show`."""
         end = math.inf if wait_s is None else time.monotonic() + wait_s
         while True:
             left_ms = 1000 * (end - time.monotonic())

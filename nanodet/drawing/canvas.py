@@ -1,4 +1,4 @@
-"""matplotlib's canvas with text in any script: what its font lacks is drawn as on pictures."""
+"""matplotlib's canvas with text in any script: what its font lacks is drawn as on images."""
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg

@@ -1,4 +1,4 @@
-"""Boxes with class names on a picture: the one drawing function of all rooms."""
+"""Boxes with class names on an image: the one drawing function of all rooms."""
 
 import colorsys
 from functools import lru_cache
@@ -39,14 +39,14 @@ def draw(
 
     Args:
         picture: uint8 (H, W, 3) BGR; it is not changed.
-        detections: `Detections` in pixels of this picture; the better ones come on top.
+        detections: `Detections` in pixels of this image; the better ones come on top.
         style: ``solid``, ``dashed`` (thinner: for ground truth beside detections) or ``none``
             (only the labels).
         labels: whether to write the class name at each box, of the best `MOST_LABELS`.
         scores: whether the label gives the confidence too.
 
     Returns:
-        a copy with the boxes. Line width and letters follow the size of the picture, and labels
+        a copy with the boxes. Line width and letters follow the size of the image, and labels
         stay inside it.
     """
     check_picture(picture)
@@ -122,7 +122,7 @@ def _free_place(box, size, line, canvas_size, plates):
         first = first or plate
         if not any(_overlap(plate, other) for other in plates):
             return plate
-    if first is None:  # the picture is lower than two labels
+    if first is None:  # the image is lower than two labels
         x, y = max(min(x0, canvas_size[0] - w), 0), max(min(y0, canvas_size[1] - h), 0)
         first = (x, y, x + w, y + h)
     return first

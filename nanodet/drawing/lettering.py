@@ -1,4 +1,4 @@
-"""Text on pictures, in any script."""
+"""Text on images, in any script."""
 
 import logging
 import unicodedata

@@ -10,7 +10,7 @@ import numpy as np
 
 from nanodet.errors import NanodetError
 
-MAX_DETECTIONS = 100  # of a picture and class that COCO's AP counts; more only where more are given
+MAX_DETECTIONS = 100  # of an image and class that COCO's AP counts; more only where more are given
 AREAS = {"APs": (0, 32**2), "APm": (32**2, 96**2), "APl": (96**2, np.inf)}  # square pixels
 SUMMARY = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 
@@ -32,7 +32,7 @@ class Metrics:
         AP: mean over classes and over IoU 0.50 to 0.95, in percent; None without any object.
         AP50, AP75: at IoU 0.5 and 0.75.
         APs, APm, APl: AP of objects up to 32 x 32, up to 96 x 96 and larger, by their area.
-        images: how many pictures were evaluated.
+        images: how many images were evaluated.
         ap_per_class: one `ClassAP` per class, in order of the class index.
         precision: float64 (10 IoU thresholds, 101 recalls, classes), 0..1, and -1 for classes
             without objects.
@@ -76,13 +76,13 @@ def evaluate_detections(annotations, detections, per_class=True):
 
     Raises:
         NanodetError: pycocotools is not installed.
-        ValueError: the number of detections differs from the number of pictures.
+        ValueError: the number of detections differs from the number of images.
     """
     pictures = annotations.pictures
     if len(pictures) != len(detections):
-        raise ValueError(f"{len(pictures)} pictures, but detections for {len(detections)}")
+        raise ValueError(f"{len(pictures)} images, but detections for {len(detections)}")
     classes = len(annotations.class_names)
-    # Equal scores are ranked by the order of pictures: pycocotools orders them by id.
+    # Equal scores are ranked by the order of images: pycocotools orders them by id.
     order = sorted(range(len(pictures)), key=lambda i: pictures[i].image_id)
     evaluation = _evaluator([pictures[i] for i in order], [detections[i] for i in order], classes)
     if pictures and classes:
@@ -146,7 +146,7 @@ def _percent(precision):
 
 
 def _evaluator(pictures, detections, classes):
-    """Return a COCOeval that holds the records; a picture's id there is its position."""
+    """Return a COCOeval that holds the records; an image's id there is its position."""
     check_pycocotools()
     from pycocotools.cocoeval import COCOeval
 

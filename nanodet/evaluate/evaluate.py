@@ -1,4 +1,4 @@
-"""The AP of a model file on annotated pictures: what ``nanodet eval`` does."""
+"""The AP of a model file on annotated images: what ``nanodet eval`` does."""
 
 import sys
 from collections.abc import Callable
@@ -28,7 +28,7 @@ def evaluate(
 
     Args:
         model: ``.ckpt``, ``.pth``, ``.onnx`` or ``.param`` file.
-        images: folder of the pictures; None takes ``data.val`` of the model's config.
+        images: folder of the images; None takes ``data.val`` of the model's config.
         annotations: COCO's JSON file, or a folder of VOC's XML or YOLO's text files.
         reading: the `nanodet.data.reading.Reading`; None for the defaults.
         json_path: file to write the AP values to; None for none.

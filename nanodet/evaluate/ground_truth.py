@@ -1,4 +1,4 @@
-"""The annotated pictures that a model is measured on: where they lie, and opened as its classes."""
+"""The annotated images that a model is measured on: where they lie, and opened as its classes."""
 
 import dataclasses
 import sys
@@ -28,12 +28,12 @@ GIVE = "give --images and --annotations"
 
 @dataclass(frozen=True)
 class Source:
-    """Annotated pictures, not yet read.
+    """Annotated images, not yet read.
 
     Attributes:
-        images: folder of the pictures.
+        images: folder of the images.
         annotations: COCO's JSON file, or a folder of VOC's XML or YOLO's text files; None for
-            pictures alone.
+            images alone.
         reading: how they are to be read.
         name: what they are called, such as ``data.val of best.ckpt``; None where the user named
             them and needs not be told.
@@ -61,7 +61,7 @@ class Source:
         """
         check_pycocotools()
         reading = dataclasses.replace(self.reading, names_of=str(model), training=False)
-        assert self.annotations is not None, "pictures alone"
+        assert self.annotations is not None, "images alone"
         kind = reading.format or guess_format(self.annotations)
         found = read_annotations(
             kind,
@@ -91,13 +91,13 @@ def given(
     """Return the `Source` that a command was told; None where it was told none.
 
     Raises:
-        NanodetError: annotations without pictures, or choices that have nothing to choose in.
+        NanodetError: annotations without images, or choices that have nothing to choose in.
     """
     reading = reading or Reading()
     if images is None:
         if annotations is not None:
             raise NanodetError(
-                "--annotations: needs --images, the folder of the annotated pictures"
+                "--annotations: needs --images, the folder of the annotated images"
             )
         return None
     if annotations is None:

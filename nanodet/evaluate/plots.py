@@ -51,7 +51,7 @@ def plot_precision_recall(metrics, path):
     else:
         axes.text(0.5, 0.5, "no objects in the annotations", ha="center", transform=axes.transAxes)
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
-    axes.set_title(f"Precision and recall, {metrics.images} pictures" + _more(len(present), few))
+    axes.set_title(f"Precision and recall, {metrics.images} images" + _more(len(present), few))
     axes.grid(alpha=0.3)
     _save(figure, path)
 

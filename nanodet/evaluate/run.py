@@ -21,7 +21,7 @@ from nanodet.runtime.thresholds import Thresholds
 from nanodet.text.printable import printable
 from nanodet.text.progress import Progress
 
-AHEAD = 8  # pictures decoded while the network is busy
+AHEAD = 8  # images decoded while the network is busy
 READERS = 2
 
 
@@ -32,7 +32,7 @@ def evaluation_detector(path: StrPath, section: Any = None, **arguments: Any) ->
         path: model file.
         section: a config's ``evaluator``. None takes that of the checkpoint's config. Exported
             models have none: theirs are the limits of their spec, except its score, which is for
-            looking at pictures and too high to measure AP; the default of the config's is taken.
+            looking at images and too high to measure AP; the default of the config's is taken.
         arguments: further arguments of `Detector`.
     """
     detector = Detector(path, **arguments)
@@ -46,7 +46,7 @@ def evaluation_detector(path: StrPath, section: Any = None, **arguments: Any) ->
 def evaluate_model(
     detector: Detector, annotations: Annotations, progress: bool = True
 ) -> tuple[Metrics, list[Detections]]:
-    """Run a detector over the annotated pictures and compare.
+    """Run a detector over the annotated images and compare.
 
     Args:
         detector: a `nanodet.runtime.detector.Detector` with the thresholds to evaluate at.
@@ -54,10 +54,10 @@ def evaluate_model(
         progress: whether to show on stderr how far it is.
 
     Returns:
-        `Metrics`, and the list of `Detections`, one per picture.
+        `Metrics`, and the list of `Detections`, one per image.
 
     Raises:
-        NanodetError: a picture cannot be read, or pycocotools is not installed.
+        NanodetError: an image cannot be read, or pycocotools is not installed.
     """
     check_pycocotools()  # before the long run
     detections = detect_all(detector, annotations, progress)
@@ -67,9 +67,9 @@ def evaluate_model(
 def detect_all(
     detector: Detector, annotations: Annotations, progress: bool = True
 ) -> list[Detections]:
-    """Return the `Detections` of each annotated picture; arguments as in `evaluate_model`."""
+    """Return the `Detections` of each annotated image; arguments as in `evaluate_model`."""
     detections = []
-    shown = Progress(len(annotations.pictures), "picture", shown=progress)
+    shown = Progress(len(annotations.pictures), "image", shown=progress)
     with contextlib.closing(shown):
         for picture in read_ahead(annotations.pictures):
             detections.append(detector(picture))
@@ -78,10 +78,10 @@ def detect_all(
 
 
 def read_ahead(records: Iterable[Picture]) -> Iterator[np.ndarray]:
-    """Yield the pictures of ``records`` in order, decoding the next ones in the background.
+    """Yield the images of ``records`` in order, decoding the next ones in the background.
 
     Raises:
-        NanodetError: a picture cannot be read or has not the annotated size, when its turn comes.
+        NanodetError: an image cannot be read or has not the annotated size, when its turn comes.
     """
     pool = ThreadPoolExecutor(READERS)
     waiting: deque[Future[np.ndarray]] = deque()

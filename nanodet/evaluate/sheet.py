@@ -1,4 +1,4 @@
-"""Many pictures on one: what a model found beside what is there."""
+"""Many images on one: what a model found beside what is there."""
 
 import cv2
 import numpy as np
@@ -14,12 +14,12 @@ GAP = 4
 
 
 def contact_sheet(pictures, columns=4, cell=(400, 300)):
-    """Put pictures into the cells of a table.
+    """Put images into the cells of a table.
 
     Args:
         pictures: list of uint8 (H, W, 3) BGR of any size.
         columns: cells in a row.
-        cell: (width, height) of a cell in pixels; pictures are scaled to fit and centred.
+        cell: (width, height) of a cell in pixels; images are scaled to fit and centred.
 
     Returns:
         uint8 (H, W, 3) BGR; one empty cell for an empty list.
@@ -42,13 +42,13 @@ def validation_sheet(
     annotations, detections, read=load_picture, count=12, score=Thresholds.score, columns=3,
     cell=(480, 360),
 ):  # fmt: skip
-    """Show annotated boxes (dashed) and detections (solid, labelled) of some pictures.
+    """Show annotated boxes (dashed) and detections (solid, labelled) of some images.
 
     Args:
         annotations: an `nanodet.data.records.Annotations`.
-        detections: a `Detections` for each of its pictures, in their order.
-        read: a function from a picture's record to uint8 (H, W, 3) BGR.
-        count: how many pictures, spread evenly over the data set.
+        detections: a `Detections` for each of its images, in their order.
+        read: a function from an image's record to uint8 (H, W, 3) BGR.
+        count: how many images, spread evenly over the data set.
         score: detections below it are left out.
         columns, cell: as in `contact_sheet`.
 
@@ -77,7 +77,7 @@ def validation_sheet(
 
 
 def _fit(picture, cell):
-    """Return the picture scaled into (width, height), and what its boxes (x, y, x, y) scale by."""
+    """Return the image scaled into (width, height), and what its boxes (x, y, x, y) scale by."""
     height, width = picture.shape[:2]
     scale = min(cell[0] / width, cell[1] / height)
     size = max(1, round(width * scale)), max(1, round(height * scale))

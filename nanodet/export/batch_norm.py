@@ -3,7 +3,7 @@
 In eval mode a batch norm computes (x - mean) / sqrt(var + eps) * weight + bias with its running
 mean and variance; in training mode with those of the batch. With weight = sqrt(var + eps) and
 bias = mean + b it gives x + b in eval mode whatever mean and variance are, so these are free to be
-what they would have been: those of x over pictures. Then a batch in training mode finds nearly the
+what they would have been: those of x over images. Then a batch in training mode finds nearly the
 same function. With mean 0 and variance 1 it would find quite another one.
 """
 
@@ -17,7 +17,7 @@ from nanodet.images.image_file import read_picture
 from nanodet.runtime.preprocess import network_input
 from nanodet.text.progress import Progress
 
-LIMIT = 200  # pictures
+LIMIT = 200  # images
 BATCH = 8
 
 
@@ -79,19 +79,19 @@ def measure(network, names, tensors):
 
 
 def measure_on(network, names, paths, spec, limit=LIMIT):
-    """`measure` on pictures, fitted to one size as training will see them.
+    """`measure` on images, fitted to one size as training will see them.
 
     Args:
         network, names: see `measure`.
-        paths: of the pictures, at least one; of more than ``limit`` some, evenly spread, are taken.
+        paths: of the images, at least one; of more than ``limit`` some, evenly spread, are taken.
         spec: the network's `nanodet.runtime.spec.Spec`.
-        limit: at most so many pictures.
+        limit: at most so many images.
 
     Returns:
-        how many pictures were measured.
+        how many images were measured.
 
     Raises:
-        NanodetError: a picture cannot be read.
+        NanodetError: an image cannot be read.
     """
     paths = spread(paths, limit)
     measure(network, names, _batches(paths, with_fixed_fit(spec)))
@@ -99,13 +99,13 @@ def measure_on(network, names, paths, spec, limit=LIMIT):
 
 
 def with_fixed_fit(spec):
-    """Return the spec with a fit that gives all pictures one size."""
+    """Return the spec with a fit that gives all images one size."""
     return dataclasses.replace(spec, fit="stretch" if spec.fit == "stretch" else "letterbox")
 
 
 def _batches(paths, spec):
-    """Yield the pictures as float32 (B, 3, H, W), B up to `BATCH`."""
-    progress = Progress(len(paths), "picture")
+    """Yield the images as float32 (B, 3, H, W), B up to `BATCH`."""
+    progress = Progress(len(paths), "image")
     for start in range(0, len(paths), BATCH):
         tensors = []
         for path in paths[start : start + BATCH]:

@@ -89,7 +89,7 @@ class StageBuilder:
         for stage in tuple(self.files):
             self._attempt(stage, load, stage)
         tolerances = {FP16: HALF}
-        kind = f"{len(tensors)} {'generated' if images is None else 'real'} pictures"
+        kind = f"{len(tensors)} {'generated' if images is None else 'real'} images"
         width, height = self.spec.input_size
         self.report(f"compare with torch on {kind} at {width}x{height}")
         self.results = compare_stages(self.reference, stages, tensors, tolerances)
@@ -169,7 +169,7 @@ class StageBuilder:
         backends = OnnxBackend(path), OnnxBackend(self.files[SIMPLIFIED])
         count = compare_boxes(*backends, tensors)
         self.files[BOXES] = path
-        return f"{BOXES}: the same {count} boxes as decoding gives, on the same pictures"
+        return f"{BOXES}: the same {count} boxes as decoding gives, on the same images"
 
     def _fixed(self, stage, batch, tensors):
         """Write an ONNX file of fixed shapes, and compare it with torch."""

@@ -65,14 +65,14 @@ def export(
         formats: of `nanodet.export.stages.FORMATS`.
         size: (width, height), multiples of 32; None: the config's ``data.val.input_size``.
         fit: ``letterbox`` or ``stretch``; None: stretch for the config's stretch, else letterbox.
-        images: folder of pictures to compare on; None generates some.
+        images: folder of images to compare on; None generates some.
         name: stem of the files; None: see `default_name`.
         report: called with each line of progress and the table.
         nms: write ``<stem>-nms.onnx`` too, which ends in boxes.
         class_agnostic_nms: what the files' specs say of NMS; None: the config's
             ``evaluator.class_agnostic_nms``.
         static: write ``<stem>-static.onnx`` too, whose shapes are all fixed.
-        batch: 2 or more: write ``<stem>-batch<N>.onnx`` too, with fixed shapes and so many pictures,
+        batch: 2 or more: write ``<stem>-batch<N>.onnx`` too, with fixed shapes and so many images,
             of `nanodet.runtime.options.MOST_INPUT` bytes in all.
 
     Returns:

@@ -57,11 +57,11 @@ def import_model(
         config: config file of its architecture, or a `Config`; it goes into the checkpoint. None
             takes the one of ``config/`` that fits.
         out: the ``.ckpt`` to write, after the file and torch agreed.
-        images: folder of pictures to measure the batch norms on; None leaves mean 0, variance 1.
-        limit: at most so many pictures, evenly spread over the folder.
+        images: folder of images to measure the batch norms on; None leaves mean 0, variance 1.
+        limit: at most so many images, evenly spread over the folder.
         report: called with each line of progress.
         file: names a `Config` in messages.
-        reading: a `nanodet.data.reading.Reading`, which may list the pictures; None for all.
+        reading: a `nanodet.data.reading.Reading`, which may list the images; None for all.
         classes: its class names or a file of them, as `nanodet.adopt.facts.Facts` takes them; None
             takes those of its spec or config.
 
@@ -73,7 +73,7 @@ def import_model(
             file differ.
     """
     if images is None and reading is not None and reading.list_path is not None:
-        raise NanodetError("--list: needs --images, the folder of the listed pictures")
+        raise NanodetError("--list: needs --images, the folder of the listed images")
     model, out = Path(find_model(param)), Path(out)
     if kind_of(out) is not CHECKPOINT:
         raise NanodetError(f"{out}: --out: a checkpoint ends in {' or '.join(CHECKPOINT.suffixes)}")
@@ -101,11 +101,11 @@ def import_model(
     norms = [pair.norm for pair in pairs if pair.norm]
     measured = batch_norm.measure_on(network, norms, paths, spec, limit) if paths else 0
     if measured:
-        report(f"batch norm: measured on {measured} pictures of {images}")
+        report(f"batch norm: measured on {measured} images of {images}")
     else:
         report(
             "batch norm: not measured: right for evaluation and export; a training measures it on "
-            "its own pictures first"
+            "its own images first"
         )
     origin = {path.name: sha256(path) for path in source.files}
     state = {f"model.{name}": value for name, value in network.state_dict().items()}
@@ -148,7 +148,7 @@ def fill(network, pairs, weights):
 
 
 def compare(ours, source, theirs, pairs, images):
-    """Return the largest difference of two backends on noise and on pictures, at two sizes.
+    """Return the largest difference of two backends on noise and on images, at two sizes.
 
     A file that is made for one size is compared at that.
 
@@ -156,7 +156,7 @@ def compare(ours, source, theirs, pairs, images):
         ours: the `TorchBackend`.
         source: the file, as `nanodet.adopt.source.open_source` gives it; theirs: its backend.
         pairs: as `nanodet.export.match.match` gives them.
-        images: folder of pictures, None for generated ones.
+        images: folder of images, None for generated ones.
 
     Raises:
         NanodetError: it is above `TOLERANCE`; names the first layer where they part.

@@ -2,7 +2,7 @@
 
 The nodes are standard ONNX operators and do what `nanodet.runtime.decode.decode` does: the best
 pairs of point and class of each level, edges as expectations, NMS within each class or over all, the
-best boxes of the picture. Levels are laid out for the size of the input, so every size works that the
+best boxes of the image. Levels are laid out for the size of the input, so every size works that the
 network takes.
 """
 

@@ -10,7 +10,7 @@ BOTH = ("onnx", "ncnn")
 
 
 def batch_stage(count):
-    """Return the name of the stage that takes ``count`` pictures at once."""
+    """Return the name of the stage that takes ``count`` images at once."""
     return f"onnx batch {count}"
 
 
@@ -34,7 +34,7 @@ def chosen_stages(formats, nms=False, static=False, batch=None):
         if given and "onnx" not in formats:
             raise NanodetError(f"{option}: is for ONNX files, but --formats has no onnx")
     if batch is not None and batch < 2:
-        raise NanodetError(f"--batch: must be 2 or more, not {batch}; --static is for one picture")
+        raise NanodetError(f"--batch: must be 2 or more, not {batch}; --static is for one image")
     found = {one for name in formats for one in FORMATS[name]}
     stages = [one for one in (SIMPLIFIED, FP32, FP16) if one in found]
     return stages + [BOXES] * nms + [STATIC] * static + [batch_stage(batch)] * (batch is not None)

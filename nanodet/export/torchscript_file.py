@@ -78,7 +78,7 @@ def export_torchscript(checkpoint, out, config=None, size=None, report=say):
             backend = TorchScriptBackend(temporary)
         other = spec.at_size((width + 64, height + 32))
         tensors = [*picture_tensors(spec), *picture_tensors(other, count=2)]
-        report(f"compare with torch on {len(tensors)} generated pictures at two sizes")
+        report(f"compare with torch on {len(tensors)} generated images at two sizes")
         (result,) = compare_stages(reference, {STAGE: backend}, tensors)
         for line in format_table([result]).split("\n"):
             report(line)

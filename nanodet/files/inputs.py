@@ -41,9 +41,9 @@ PARAM = Kind("this model", 64 << 20, published=True)
 WEIGHTS = Kind("these weights", 1 << 30, published=True)
 ONNX = Kind("this model", 2 << 30, published=True)  # protobuf's own limit
 CHECKPOINT = Kind("this checkpoint", 16 << 30)
-PICTURE = Kind("this picture", 1 << 30)
+PICTURE = Kind("this image", 1 << 30)
 ANNOTATIONS = Kind("this annotation file", 16 << 30)  # of a whole set: Objects365 has 6 GB
-ANNOTATION = Kind("this annotation", 8 << 20)  # of one picture
+ANNOTATION = Kind("this annotation", 8 << 20)  # of one image
 LIST = Kind("this list", 1 << 30, piped=True)
 CLASS_NAMES = Kind("this file of class names", 2 << 20)
 METRICS = Kind("these metrics", 1 << 30)

@@ -93,7 +93,7 @@ def _make_file(path: Path) -> None:
 def _held(folder: StrPath, make: Callable[[Path], None], suffix: str = "") -> Iterator[Path]:
     """Yield the path of what ``make`` makes in ``folder`` at a path it is given, held."""
     folder = os.path.abspath(folder)
-    if folder not in _cleared:  # once: there may be 20,000 pictures to write
+    if folder not in _cleared:  # once: there may be 20,000 images to write
         _cleared.add(folder)
         remove_abandoned(folder)
     while True:

@@ -39,7 +39,7 @@ class Published:
         param, weights: the files as published.
         spec: what the graph takes and gives, which the files themselves do not say.
         arch: ``model.arch`` of the config that trains this network.
-        ap: measured AP at the spec's input and fit on 500 pictures of COCO val2017.
+        ap: measured AP at the spec's input and fit on 500 images of COCO val2017.
         licence: of the weights, as far as it is known.
     """
 

@@ -1,4 +1,4 @@
-"""The boxes of an AVIF's first picture: its size, and how to turn and mirror it."""
+"""The boxes of an AVIF's first image: its size, and how to turn and mirror it."""
 
 import os
 import struct

@@ -1,4 +1,4 @@
-"""Whether a picture file ends before its picture does, without decoding it.
+"""Whether an image file ends before its image does, without decoding it.
 
 OpenCV fills what is missing of a JPEG or PNG with grey and says nothing.
 """

@@ -1,4 +1,4 @@
-"""What the header of a picture file tells: the size as stored, how to turn it, which value is white.
+"""What the header of an image file tells: the size as stored, how to turn it, which value is white.
 
 Formats differ in where they keep it: EXIF in JPEG, PNG and WebP, a tag of TIFF's own, boxes that
 turn and mirror in AVIF (where EXIF's orientation does not count). Nothing is decoded here.
@@ -32,7 +32,7 @@ class PictureHeader:
 
     Attributes:
         width, height: in pixels, as stored; 0 where the header does not tell.
-        orientation: 1 to 8 as in EXIF; what to do with the stored picture to show it. From 5 on
+        orientation: 1 to 8 as in EXIF; what to do with the stored image to show it. From 5 on
             the sides are swapped.
         white: the largest value that a sample can have; ``None`` where it has 16 bits and the file
             does not tell how many of them are used.
@@ -45,7 +45,7 @@ class PictureHeader:
 
     @property
     def shown_size(self) -> tuple[int, int]:
-        """(width, height) of the picture when it is turned."""
+        """(width, height) of the image when it is turned."""
         sides = (self.width, self.height)
         return sides[::-1] if self.orientation >= 5 else sides
 
@@ -167,7 +167,7 @@ def _tiff(file):
     orientation, bits = tags.get(ORIENTATION, 1), tags.get(BITS, 1)
     white: int | None = 255 if bits <= 8 else 65535  # OpenCV scales 10, 12 and 14 packed bits to 16
     if bits == 16:
-        told = tags.get(S_MAX_SAMPLE) or tags.get(MAX_SAMPLE)  # this picture's maximum, or of all
+        told = tags.get(S_MAX_SAMPLE) or tags.get(MAX_SAMPLE)  # this image's maximum, or of all
         white = (1 << int(told).bit_length()) - 1 if told and 1 <= told <= 65535 else None
     size = (tags.get(WIDTH, 0), tags.get(HEIGHT, 0))
     return PictureHeader(*size, orientation if 1 <= orientation <= 8 else 1, white)

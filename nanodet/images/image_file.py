@@ -1,4 +1,4 @@
-"""Picture files: pixels, the size without decoding, and writing."""
+"""Image files: pixels, the size without decoding, and writing."""
 
 import contextlib
 import logging
@@ -32,22 +32,22 @@ UNDO = {**{n: n for n in range(1, 8)}, 6: 8, 8: 6}  # the orientation that turns
 
 
 def read_picture(path: StrPath, orient: bool = True) -> np.ndarray:
-    """Return the picture at ``path`` as uint8 (H, W, 3) BGR, whatever its depth and channels.
+    """Return the image at ``path`` as uint8 (H, W, 3) BGR, whatever its depth and channels.
 
     Args:
         path: a file of any format OpenCV reads; transparency is dropped, more than 8 bits become
             8. 16 bits of which only 8, 10 or 12 are used, as many cameras write them, are read as
             so many: the file tells it (PNG's sBIT, TIFF's MaxSampleValue, PNM's maxval), or else
             its largest value.
-        orient: turn the picture as the file says (EXIF, or the format's own way); false gives the
+        orient: turn the image as the file says (EXIF, or the format's own way); false gives the
             pixels as they are stored.
 
     Raises:
-        NanodetError: missing, empty, truncated or not a picture; names the file.
+        NanodetError: missing, empty, truncated or not an image; names the file.
     """
     data = _read(path)
     if is_cut_off(BytesIO(data)):
-        raise NanodetError(f"{path}: this picture is truncated")
+        raise NanodetError(f"{path}: this image is truncated")
     header = read_header(BytesIO(data))
     check_pixels(header.width or 0, header.height or 0, path)
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
@@ -59,7 +59,7 @@ def read_picture(path: StrPath, orient: bool = True) -> np.ndarray:
     except cv2.error:
         picture = None
     if picture is None or picture.dtype not in (np.uint8, np.uint16):
-        raise NanodetError(f"{path}: not a picture that OpenCV can read")
+        raise NanodetError(f"{path}: not an image that OpenCV can read")
     check_pixels(picture.shape[1], picture.shape[0], path)
     if header.white != 255:
         picture = _in_8_bits(path, picture, header.white)
@@ -73,7 +73,7 @@ def _in_8_bits(path, picture, white):
     """Return uint8 or uint16 values as uint8; see `PictureHeader.white`."""
     largest = int(picture.max())
     if white is None or largest > white:
-        # a picture of 16 bits that keeps below a sixteenth of white would be black
+        # an image of 16 bits that keeps below a sixteenth of white would be black
         bits = next((bits for bits in (8, 10, 12) if largest < 1 << bits), 16)
         white = (1 << bits) - 1
         if bits < 16 and largest and bits not in _told:
@@ -94,7 +94,7 @@ def _levels(white):
 
 
 def turn(picture: np.ndarray, orientation: int) -> np.ndarray:
-    """Return a stored picture (H, W, ...) as an ``orientation`` of 1 to 8 (EXIF) shows it."""
+    """Return a stored image (H, W, ...) as an ``orientation`` of 1 to 8 (EXIF) shows it."""
     if orientation in (5, 7):
         picture = cv2.transpose(picture)
     turned = {
@@ -107,7 +107,7 @@ def turn(picture: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def is_picture_name(path: Path) -> bool:
-    """Tell whether a `Path` has a picture's suffix."""
+    """Tell whether a `Path` has an image's suffix."""
     return path.suffix.lower() in SUFFIXES
 
 
@@ -115,7 +115,7 @@ def write_picture(path: StrPath, picture: np.ndarray) -> None:
     """Write uint8 (H, W, 3) BGR to ``path`` in the format of its suffix, whole or not at all.
 
     Raises:
-        NanodetError: the folder cannot be written, or the format not hold this picture.
+        NanodetError: the folder cannot be written, or the format not hold this image.
     """
     path = Path(path)
     try:
@@ -123,7 +123,7 @@ def write_picture(path: StrPath, picture: np.ndarray) -> None:
     except cv2.error:
         found = False
     if not found:
-        raise NanodetError(f"{path}: this picture cannot be encoded")
+        raise NanodetError(f"{path}: this image cannot be encoded")
     with replacing(path) as temporary:
         temporary.write_bytes(data.tobytes())
 
@@ -163,13 +163,13 @@ def check_picture(path: StrPath) -> PictureHeader:
         header = read_header(file)
         cut_off = is_cut_off(file)
     if cut_off:
-        raise NanodetError(f"{path}: this picture is truncated")
+        raise NanodetError(f"{path}: this image is truncated")
     known = header.width and header.height and cut_off is not None
     return header if known else _decoded_header(path, header)
 
 
 def _decoded_header(path, header):
-    """Return ``header`` with the size of the decoded picture."""
+    """Return ``header`` with the size of the decoded image."""
     height, width = read_picture(path, orient=False).shape[:2]
     return PictureHeader(width, height, header.orientation)
 
@@ -180,12 +180,12 @@ def _opened(path):
         with open_input(path, PICTURE) as file:
             yield file
     except OSError as error:
-        raise NanodetError(f"{path}: cannot read this picture ({error.strerror})") from None
+        raise NanodetError(f"{path}: cannot read this image ({error.strerror})") from None
 
 
 def _read(path):
     with _opened(path) as file:
         data = file.read()
     if not data:
-        raise NanodetError(f"{path}: this picture is an empty file")
+        raise NanodetError(f"{path}: this image is an empty file")
     return data

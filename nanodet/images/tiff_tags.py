@@ -4,7 +4,7 @@ import struct
 from io import BytesIO
 from typing import Any, BinaryIO
 
-# the tags that tell of a picture
+# the tags that tell of an image
 ORIENTATION, WIDTH, HEIGHT, BITS, MAX_SAMPLE, S_MAX_SAMPLE = 274, 256, 257, 258, 281, 341
 _NUMBERS = {1: "B", 3: "H", 4: "I", 11: "f", 12: "d", 16: "Q"}  # kinds of values
 

@@ -56,7 +56,7 @@ _SMALL = {
 
 @dataclass(frozen=True)
 class StageCost:
-    """The cost of one part of a network for one picture.
+    """The cost of one part of a network for one image.
 
     Attributes:
         name: of the part.

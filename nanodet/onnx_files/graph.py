@@ -45,12 +45,12 @@ def import_onnx(path):
 
 
 def input_of(model, file):
-    """Return the one input of a model that takes pictures, as its name and (height, width).
+    """Return the one input of a model that takes images, as its name and (height, width).
 
     A side that is not fixed is None.
 
     Raises:
-        NanodetError: several inputs, or one that takes no picture float32 (1, 3, H, W).
+        NanodetError: several inputs, or one that takes no image float32 (1, 3, H, W).
     """
     inputs = model.graph.input
     if len(inputs) != 1:

@@ -99,7 +99,7 @@ def _shapes(model, file, sizes, names):
     found = {name: [] for name in names}
     for height, width in sizes:
         if min(height, width) < 1 or height * width > 1 << 24:
-            raise NanodetError(f"{file}: its input is {width} x {height}: no size for pictures")
+            raise NanodetError(f"{file}: its input is {width} x {height}: no size for images")
         made = run(model, file, np.zeros((1, 3, height, width), np.float32), names)
         for name, value in zip(names, made, strict=True):
             found[name].append(tuple(getattr(value, "shape", ())))

@@ -20,7 +20,7 @@ LOWEST = 0.05  # score from which `inference` lists boxes, as in the original
 
 
 class Predictor:
-    """Finds objects in pictures.
+    """Finds objects in images.
 
     The model may also come first, and alone where it carries its config: ``Predictor("m.param")``,
     ``Predictor("m.ckpt", "config.yml")``.
@@ -57,17 +57,17 @@ class Predictor:
         self.device = self._move(str(device or "cpu"))
 
     def predict(self, picture):
-        """Return the `Detections` of a picture: a path, or uint8 (H, W, 3) BGR."""
+        """Return the `Detections` of an image: a path, or uint8 (H, W, 3) BGR."""
         return self.detector(_read(picture))
 
     def inference(self, img):
-        """Find objects in a picture: a path, or uint8 (H, W, 3) BGR.
+        """Find objects in an image: a path, or uint8 (H, W, 3) BGR.
 
         Returns:
             ``meta``: a mapping with ``img_info`` (lists of one ``id``, ``file_name``, ``height``
-            and ``width``), ``raw_img`` (a list of the picture) and ``img``, the network's input,
+            and ``width``), ``raw_img`` (a list of the image) and ``img``, the network's input,
             float32 (1, 3, H, W); and ``results``: ``{0: {class_id: [[left, top, right, bottom,
-            score], ...]}}`` in pixels of the picture, every class, best first.
+            score], ...]}}`` in pixels of the image, every class, best first.
         """
         picture = _read(img)
         tensor, placement = self._lowest.preprocess(picture)
@@ -83,7 +83,7 @@ class Predictor:
         return {"img_info": info, "raw_img": [picture], "img": tensor}, {0: by_class}
 
     def visualize(self, dets, meta, class_names, score_thres, wait=0):
-        """Show one picture's ``results`` in a window, where there is a display, and return it drawn.
+        """Show one image's ``results`` in a window, where there is a display, and return it drawn.
 
         Args:
             dets: ``results[0]`` of `inference`.
@@ -108,7 +108,7 @@ class Predictor:
 
     @functools.cached_property
     def _window(self):
-        """The window that pictures are shown in; None without a display."""
+        """The window that images are shown in; None without a display."""
         try:
             check_display("what visualize returns")
         except NanodetError as error:

@@ -14,13 +14,13 @@ TWIN_PICTURES = 200  # at most so many, where there are no annotations
 class ApJudge:
     """Compares AP with the floating-point model's.
 
-    While layers are chosen it looks at the calibration pictures (`drop`), and at the others only
+    While layers are chosen it looks at the calibration images (`drop`), and at the others only
     when those are content (`final_drop`).
 
     Attributes:
         calibration, measuring: two disjoint `nanodet.data.records.Annotations`.
         max_drop: AP that may be lost.
-        looks: how often the measuring pictures were looked at.
+        looks: how often the measuring images were looked at.
     """
 
     calibration: object
@@ -36,7 +36,7 @@ class ApJudge:
             self.reference[name] = self._ap(model, name)
             if self.reference[name] is None:
                 raise NanodetError(
-                    f"annotations: the {name} pictures have no objects to measure AP on"
+                    f"annotations: the {name} images have no objects to measure AP on"
                 )
 
     def content(self, model, finally_):
@@ -45,12 +45,12 @@ class ApJudge:
         self.looks += finally_
         self.last = self._ap(model, name)
         drop = self.reference[name] - self.last
-        return drop <= self.max_drop, f"AP {self.last:.2f} on the {name} pictures ({-drop:+.2f})"
+        return drop <= self.max_drop, f"AP {self.last:.2f} on the {name} images ({-drop:+.2f})"
 
     twins = None
 
     def measured(self):
-        """Return the pictures that calibrate nothing."""
+        """Return the images that calibrate nothing."""
         return self.measuring.pictures
 
     def accuracy(self):
@@ -65,11 +65,11 @@ class ApJudge:
 
 @dataclass
 class TwinJudge:
-    """Counts the detections above 0.3 that both models have, on pictures without annotations.
+    """Counts the detections above 0.3 that both models have, on images without annotations.
 
     Attributes:
-        calibration, measuring: two disjoint lists of picture files.
-        looks: how often the measuring pictures were looked at.
+        calibration, measuring: two disjoint lists of image files.
+        looks: how often the measuring images were looked at.
     """
 
     calibration: list
@@ -88,14 +88,14 @@ class TwinJudge:
         share = share_of_twins(self._detect(model, name), self.reference[name])
         if share is None:
             raise NanodetError(
-                f"--images: nothing scores above 0.3 in the {name} pictures, so nothing can be "
-                "compared: give pictures of what the model detects, or --annotations"
+                f"--images: nothing scores above 0.3 in the {name} images, so nothing can be "
+                "compared: give images of what the model detects, or --annotations"
             )
         self.twins = share
-        return share >= NEEDED, f"{100 * share:.1f} % twins on the {name} pictures"
+        return share >= NEEDED, f"{100 * share:.1f} % twins on the {name} images"
 
     def measured(self):
-        """Return the pictures that calibrate nothing."""
+        """Return the images that calibrate nothing."""
         return self.measuring[:TWIN_PICTURES]
 
     def accuracy(self):

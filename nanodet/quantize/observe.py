@@ -1,4 +1,4 @@
-"""What flows into each layer while calibration pictures pass through the floating-point model."""
+"""What flows into each layer while calibration images pass through the floating-point model."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from nanodet.runtime.engines.ncnn import own_mat
 
 @dataclass
 class Observed:
-    """The input of one layer over all calibration pictures.
+    """The input of one layer over all calibration images.
 
     Attributes:
         shape: (channels, height, width).
@@ -26,14 +26,14 @@ class Observed:
 
 
 def observe(net, spec, layers, tensors, step=lambda: None):
-    """Run the model twice over the pictures: for the ranges, then for the histograms.
+    """Run the model twice over the images: for the ranges, then for the histograms.
 
     Args:
         net: a loaded ``ncnn.Net`` in floating point.
         spec: names the input.
         layers: the `nanodet.ncnn_files.graph.Layer` to look at, with one input each.
         tensors: float32 (1, 3, H, W) each, at one size.
-        step: called after each picture of each pass.
+        step: called after each image of each pass.
 
     Returns:
         name of the layer to `Observed`.
@@ -54,7 +54,7 @@ def observe(net, spec, layers, tensors, step=lambda: None):
     for name, blob in blobs.items():
         if not 0 < largest[blob] < np.inf:
             raise NanodetError(
-                f"layer {name}: its input over the calibration pictures is "
+                f"layer {name}: its input over the calibration images is "
                 f"{'always 0' if largest[blob] == 0 else 'not finite'}; it cannot be calibrated"
             )
     counts = {blob: np.zeros(BINS, np.int64) for blob in wanted}
@@ -81,7 +81,7 @@ def observe(net, spec, layers, tensors, step=lambda: None):
 
 
 def running(net, spec):
-    """Return a function from the tensor of a picture to a net's output; see `extract`."""
+    """Return a function from the tensor of an image to a net's output; see `extract`."""
     return lambda tensor: next(extract(net, spec.input_name, tensor, [spec.output_name]))[1]
 
 
@@ -90,7 +90,7 @@ def extract(net, input_name, tensor, blobs):
 
     Args:
         net: a loaded ``ncnn.Net``.
-        input_name: the blob that takes the picture.
+        input_name: the blob that takes the image.
         tensor: float32 (1, 3, H, W).
         blobs: names, in any order.
     """

@@ -1,4 +1,4 @@
-"""Which pictures calibrate and which measure: two parts, drawn once by the seed."""
+"""Which images calibrate and which measure: two parts, drawn once by the seed."""
 
 import dataclasses
 
@@ -19,7 +19,7 @@ def split(pictures, limit, seed, where):
         where: names the folder in the message.
     """
     if len(pictures) < 2:
-        raise NanodetError(f"{where}: --images: needs at least 2 pictures, one to measure on")
+        raise NanodetError(f"{where}: --images: needs at least 2 images, one to measure on")
     chosen = _drawn(len(pictures), min(limit, len(pictures) // 2), seed)
     parts = [], []
     for index, picture in enumerate(pictures):
@@ -44,7 +44,7 @@ def split_annotations(annotations, limit, seed, where):
 
 
 def list_pictures(folder, reading=None):
-    """Return the paths of the pictures in a folder; arguments as `picture_paths` takes them."""
+    """Return the paths of the images in a folder; arguments as `picture_paths` takes them."""
     paths = picture_paths(folder, reading)
     for path in paths:
         picture_size(path)  # an unreadable one is told now, not minutes later

@@ -35,7 +35,7 @@ from nanodet.text.progress import Progress
 BEST = "best"
 LIMIT, MAX_DROP = 200, 0.5
 SENSITIVITY_PICTURES = 16
-ENOUGH = 100  # pictures to measure on
+ENOUGH = 100  # images to measure on
 MEASURED = 500  # at most so many that nobody asked for
 
 
@@ -48,14 +48,14 @@ def quantize(
     Args:
         model: ``.param`` file with floating-point weights, its ``.bin`` and spec beside it, or the
             name of a published model.
-        images: folder of pictures; some calibrate, the others measure. None: pictures of
+        images: folder of images; some calibrate, the others measure. None: images of
             ``data.train`` of the model's config calibrate, and at most `MEASURED` of its ``data.val``
             measure, with their annotations.
         out: folder for ``<stem>-int8.param``, ``.bin`` and ``.json``, and ``<stem>-int8-layers.txt``,
             a table of the layers; they appear there together.
-        annotations: of the pictures, see `nanodet.evaluate.evaluate.evaluate`; None: accuracy is
+        annotations: of the images, see `nanodet.evaluate.evaluate.evaluate`; None: accuracy is
             judged by detections that both models have instead of by AP.
-        limit: at most so many pictures calibrate, and of ``images`` at most half of all.
+        limit: at most so many images calibrate, and of ``images`` at most half of all.
         seed: draws them.
         max_drop: AP that may be lost; layers go back to floating point until it holds.
         method: for the thresholds, of `METHODS`, or ``best`` of them per layer.
@@ -102,10 +102,10 @@ def quantize(
     few = len(judge.measured())
     if few < ENOUGH:
         report(
-            f"only {few} pictures measure: by chance layers may go back to floating point, or a loss "
+            f"only {few} images measure: by chance layers may go back to floating point, or a loss "
             f"be missed; {ENOUGH} or more are better"
         )
-    report(f"calibrate on {len(paths)} pictures; accuracy of the model as it is")
+    report(f"calibrate on {len(paths)} images; accuracy of the model as it is")
     judge.start(model)
     tensors = tensors_of(paths, spec)
     report(f"measure {len(convolutions)} convolutions, each alone in int8")
@@ -177,7 +177,7 @@ def _eligible(graph, weights, model):
 
 
 def _judge(model, source, spec, limit, seed, max_drop):
-    """Return the judge, and the paths of the calibration pictures, of a `Source` of both."""
+    """Return the judge, and the paths of the calibration images, of a `Source` of both."""
     images = source.images
     if source.annotations is None:
         calibration, measuring = split(list_pictures(images, source.reading), limit, seed, images)
@@ -191,7 +191,7 @@ def _configured_judge(model, config, spec, limit, seed, max_drop, reading, repor
     """Return what `_judge` returns, of the two sets of the model's config."""
     data, file = data_for(model, config)
     if reading is not None and reading.list_path is not None:
-        raise NanodetError("--list: needs --images, the folder of the listed pictures")
+        raise NanodetError("--list: needs --images, the folder of the listed images")
     sets = {}
     for part, most in (("train", limit), ("val", MEASURED)):
         source = of_config(data, file, part, reading)
@@ -199,10 +199,10 @@ def _configured_judge(model, config, spec, limit, seed, max_drop, reading, repor
         taken = {str(picture.path) for one in sets.values() for picture in one.pictures}
         left = [picture for picture in found.pictures if str(picture.path) not in taken]
         if not left:
-            raise NanodetError(f"{file}: data.{part}: has no picture besides those that calibrate")
+            raise NanodetError(f"{file}: data.{part}: has no image besides those that calibrate")
         sets[part] = dataclasses.replace(found, pictures=draw(left, most, seed), problems=[])
         verb = "calibrate" if part == "train" else "measure"
-        report(f"{len(sets[part].pictures)} of {len(found.pictures)} pictures {verb}, {source}")
+        report(f"{len(sets[part].pictures)} of {len(found.pictures)} images {verb}, {source}")
     return _ap_judge(*sets.values(), max_drop)
 
 

@@ -16,12 +16,12 @@ class Quantised:
         files: the paths of the model's three files.
         table: the path of the table of its layers.
         layers: list of `nanodet.quantize.sensitivity.LayerReport`.
-        calibration: how many pictures calibrated; measured: how many measured.
-        accuracy: ``fp32``, ``int8`` and ``drop`` in AP on the measuring pictures (None without
+        calibration: how many images calibrated; measured: how many measured.
+        accuracy: ``fp32``, ``int8`` and ``drop`` in AP on the measuring images (None without
             annotations); ``looks``: how often they were looked at.
         twins: part, 0..1, of the detections above 0.3 that both models have.
         bytes: of ``.param`` and ``.bin`` together, before and after.
-        seconds: of the network for one picture, one thread, side by side: name to median.
+        seconds: of the network for one image, one thread, side by side: name to median.
     """
 
     files: list
@@ -98,7 +98,7 @@ def summary(result, layers):
     if accuracy:
         lines.append(
             f"AP          {accuracy['fp32']:.2f} fp32, {accuracy['int8']:.2f} int8 on "
-            f"{result.measured} pictures that calibrated nothing (drop {accuracy['drop']:.2f})"
+            f"{result.measured} images that calibrated nothing (drop {accuracy['drop']:.2f})"
         )
     if result.twins is not None:
         lines.append(f"detections  {100 * result.twins:.1f} % of those above 0.3 have a twin")

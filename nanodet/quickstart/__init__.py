@@ -1,3 +1,3 @@
-"""A whole project in minutes: drawn pictures, training, export, comparison, report."""
+"""A whole project in minutes: drawn images, training, export, comparison, report."""
 
 PICTURES, EPOCHS = 480, 32  # to train on, and how often

@@ -11,7 +11,7 @@ def quickstart_config(out, train_set, val_set, seed, epochs):
 
     Args:
         out: the run folder.
-        train_set, val_set: (folder of pictures, annotation file).
+        train_set, val_set: (folder of images, annotation file).
         seed: order, augmentation and initial weights.
         epochs: passes over the training set.
     """

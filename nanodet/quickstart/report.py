@@ -1,4 +1,4 @@
-"""The quickstart's report: Markdown with pictures and tables."""
+"""The quickstart's report: Markdown with images and tables."""
 
 import os
 import platform
@@ -14,12 +14,12 @@ from nanodet.text.printable import printable
 
 
 def write_report(out, config, annotations, detections, rows, results, times, seconds):
-    """Write ``out/report.md`` and its picture.
+    """Write ``out/report.md`` and its image.
 
     Args:
         out: the quickstart's folder, a `Path`.
         config: the `Config` it trained with.
-        annotations: the validation set; detections: torch's, one `Detections` a picture.
+        annotations: the validation set; detections: torch's, one `Detections` an image.
         rows: (stage, model file, `Metrics`) each.
         results: `nanodet.compare.outputs.StageResult` of the stages.
         times: stage to median milliseconds of the network and of everything, see `time_models`.
@@ -35,19 +35,19 @@ def write_report(out, config, annotations, detections, rows, results, times, sec
         "# Quickstart",
         "",
         f"A ShuffleNetV2 {config.model.arch.backbone.model_size} NanoDet at {width} x {height}, trained "
-        f"for {config.schedule.total_epochs} epochs on drawn pictures, measured on "
+        f"for {config.schedule.total_epochs} epochs on drawn images, measured on "
         f"{len(annotations.pictures)} others; nanodet {__version__}, {os.cpu_count()} cores, "
         f"{platform.machine()}.",
         "",
-        "![validation pictures with boxes](validation.jpg)",
+        "![validation images with boxes](validation.jpg)",
         "",
         "## Is the shipped model still the trained one?",
         "",
         "Errors are the largest found against torch on the same inputs; times are medians on "
         "one thread, all models in turns, as `nanodet bench` takes them; the last one includes preparing "
-        "a picture of 640 x 480 and decoding the boxes.",
+        "an image of 640 x 480 and decoding the boxes.",
         "",
-        "| stage | file | size | AP | AP50 | score error | edge error | network | picture to boxes |",
+        "| stage | file | size | AP | AP50 | score error | edge error | network | image to boxes |",
         "|---|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for stage, path, metrics in rows:

@@ -31,7 +31,7 @@ def quickstart(out, seed=0, epochs=EPOCHS, pictures=PICTURES):
 
     Args:
         out: folder for everything.
-        seed: of the pictures, their order and the weights; 0 or above.
+        seed: of the images, their order and the weights; 0 or above.
         epochs: passes over the training set.
         pictures: how many to train on.
 
@@ -50,7 +50,7 @@ def quickstart(out, seed=0, epochs=EPOCHS, pictures=PICTURES):
         now = time.perf_counter()
         seconds[what], started = now - started, now
 
-    say(f"drawing {pictures + VAL_PICTURES} pictures")
+    say(f"drawing {pictures + VAL_PICTURES} images")
     train_set = draw_set(out / "data" / "train", pictures, seed)
     val_set = draw_set(out / "data" / "val", VAL_PICTURES, seed + 10**6)
     lap("draw")
@@ -82,7 +82,7 @@ def quickstart(out, seed=0, epochs=EPOCHS, pictures=PICTURES):
         times=times,
         seconds=seconds,
     )
-    say(f"AP {rows[0][2].AP:.1f}, AP50 {rows[0][2].AP50:.1f} on {VAL_PICTURES} pictures")
+    say(f"AP {rows[0][2].AP:.1f}, AP50 {rows[0][2].AP50:.1f} on {VAL_PICTURES} images")
     say(f"report: {report}  ({sum(seconds.values()):.0f} s)")
     return report
 
@@ -94,7 +94,7 @@ def time_models(models):
         models: stage to model file.
 
     Returns:
-        stage to median milliseconds of the network, and of everything from the picture to its
+        stage to median milliseconds of the network, and of everything from the image to its
         boxes; None for a model that could not be run.
     """
     entries = plan_entries([str(path) for path in models.values()])

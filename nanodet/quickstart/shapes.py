@@ -9,17 +9,17 @@ import numpy as np
 from nanodet.files.files import make_folder, write_text
 
 CLASSES = ("circle", "square", "triangle", "star")
-SIZES = ((240, 180), (180, 240), (200, 200))  # (width, height) of pictures
+SIZES = ((240, 180), (180, 240), (200, 200))  # (width, height) of images
 _SHIFT = 4  # OpenCV draws at 1/16 pixel
 
 
 def draw_set(folder, count, seed):
-    """Write ``count`` pictures and their ``annotations.json`` into ``folder``.
+    """Write ``count`` images and their ``annotations.json`` into ``folder``.
 
     The same seed draws the same set.
 
     Returns:
-        the folder of pictures and the annotation file.
+        the folder of images and the annotation file.
     """
     folder = Path(folder)
     make_folder(folder / "images")
@@ -43,7 +43,7 @@ def draw_set(folder, count, seed):
 
 
 def draw_picture(rng):
-    """Draw one picture.
+    """Draw one image.
 
     Returns:
         uint8 (H, W, 3) BGR; boxes, a list of (x1, y1, x2, y2) in pixels; labels, a list of int.

@@ -11,7 +11,7 @@ from nanodet.runtime.fit import Placement, Size
 from nanodet.runtime.spec import Spec
 from nanodet.runtime.thresholds import Thresholds
 
-# of a picture's pairs so many go into NMS, whose time grows with their square
+# of an image's pairs so many go into NMS, whose time grows with their square
 MOST_CANDIDATES = 10_000
 THINNEST = 1e-3  # pixels; what NMS takes a box without width or height for
 
@@ -88,18 +88,18 @@ def detections_of(
     picture_size: Size,
     thresholds: Thresholds | None = None,
 ) -> Detections:
-    """Turn what a model gives for a picture, in either form, into boxes in the picture.
+    """Turn what a model gives for an image, in either form, into boxes in the image.
 
     Args:
         output: of `nanodet.runtime.engines.backend.Backend.run`.
         spec: the model's `Spec`.
-        placement: the `Placement` of the picture; its canvas is the size of the model's input.
-        picture_size: (width, height) of the picture in pixels.
+        placement: the `Placement` of the image; its canvas is the size of the model's input.
+        picture_size: (width, height) of the image in pixels.
         thresholds: a `Thresholds`; None takes the spec's. A model that ends in boxes has applied
             its own; of these, ``per_picture`` can still be lower.
 
     Returns:
-        `Detections`, best first, ``xyxy`` in pixels of the picture and clipped to it.
+        `Detections`, best first, ``xyxy`` in pixels of the image and clipped to it.
     """
     limits = spec if thresholds is None else thresholds
     if spec.form == "boxes":

@@ -1,4 +1,4 @@
-"""The one result type: what was found in a picture."""
+"""The one result type: what was found in an image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,13 +11,13 @@ from nanodet.text.printable import json_text
 
 @dataclass
 class Detections:
-    """Boxes found in one picture, best first.
+    """Boxes found in one image, best first.
 
     Field names are those of the ``supervision`` library, so that results pass to it as
     ``sv.Detections(d.xyxy, confidence=d.confidence, class_id=d.class_id)``.
 
     Attributes:
-        xyxy: float32 (N, 4), left, top, right, bottom in pixels of the original picture.
+        xyxy: float32 (N, 4), left, top, right, bottom in pixels of the original image.
         confidence: float32 (N,), 0..1.
         class_id: int64 (N,), index into ``class_names``.
         class_names: what ``class_id`` counts through; empty when unknown.
@@ -71,13 +71,13 @@ class Detections:
         frame: int | None = None,
         time_s: float | None = None,
     ) -> str:
-        """Return one line of JSON for a picture (or a frame of a video).
+        """Return one line of JSON for an image (or a frame of a video).
 
         Args:
-            source: the file, camera or stream that the picture came from.
-            width, height: size of the original picture in pixels.
-            frame: number of the frame from 0, ``None`` for a picture.
-            time_s: seconds from the start of the video, ``None`` for a picture.
+            source: the file, camera or stream that the image came from.
+            width, height: size of the original image in pixels.
+            frame: number of the frame from 0, ``None`` for an image.
+            time_s: seconds from the start of the video, ``None`` for an image.
         """
         found = [
             {

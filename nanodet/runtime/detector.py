@@ -1,4 +1,4 @@
-"""`Detector`: a model file in, a function from pictures to detections out."""
+"""`Detector`: a model file in, a function from images to detections out."""
 
 import os
 from typing import Any, cast
@@ -28,7 +28,7 @@ from nanodet.text.brief import brief
 
 
 class Detector:
-    """A trained model that finds objects in pictures.
+    """A trained model that finds objects in images.
 
     In a forked process it works as before, an ncnn model or a checkpoint with one thread if the
     parent had loaded its library; OpenVINO cannot. It can be pickled, to reach a spawned one.
@@ -118,13 +118,13 @@ class Detector:
         return self.spec.class_names
 
     def __call__(self, picture: np.ndarray) -> Detections:
-        """Find objects in one picture.
+        """Find objects in one image.
 
         Args:
             picture: uint8 (H, W, 3) BGR, as OpenCV reads it.
 
         Returns:
-            `Detections`, best first, in pixels of the picture.
+            `Detections`, best first, in pixels of the image.
         """
         tensor, placement = self.preprocess(picture)
         return self.decode(self.run(tensor), placement, picture.shape)
@@ -159,14 +159,14 @@ class Detector:
         self._reload()
 
     def preprocess(self, picture: np.ndarray) -> tuple[np.ndarray, Placement]:
-        """Return the tensor (1, 3, H, W) and the `Placement` of a picture."""
+        """Return the tensor (1, 3, H, W) and the `Placement` of an image."""
         check_picture(picture)
         return network_input(picture, self.spec, self.fit, self.size)
 
     def decode(
         self, output: np.ndarray, placement: Placement, picture_shape: tuple[int, ...]
     ) -> Detections:
-        """Return the `Detections` of a raw output in pixels of the picture."""
+        """Return the `Detections` of a raw output in pixels of the image."""
         self.spec.check_output(output, placement.canvas, self.backend.path)
         if self.spec.form == "boxes":
             self._check_fixed()

@@ -1,4 +1,4 @@
-"""Fitting a picture into the network's input, and boxes back into the picture.
+"""Fitting an image into the network's input, and boxes back into the image.
 
 Every fit is ``x_network = ratio * x_picture + shift`` per axis. Resampling is bilinear at
 ``x_picture = (x_network - shift) / ratio``, pixel centres at whole numbers ("corner-aligned"),
@@ -15,16 +15,16 @@ Size = tuple[int, int]  # width and height in pixels
 
 FITS = ("own", "letterbox", "stretch")
 ALIGNMENT = 32  # the largest stride: inputs are whole multiples of it
-FILL = 0  # grey level of what lies outside of the picture, before normalisation
+FILL = 0  # grey level of what lies outside of the image, before normalisation
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a picture lies in the network's input.
+    """Where an image lies in the network's input.
 
     Attributes:
-        ratio: (x, y) network pixels per picture pixel.
-        shift: (x, y) position of the picture's origin in network pixels.
+        ratio: (x, y) network pixels per image pixel.
+        shift: (x, y) position of the image's origin in network pixels.
         content: (width, height) that the warp fills, in network pixels.
         canvas: (width, height) of the network's input, multiples of 32 for fit ``own``.
     """
@@ -36,32 +36,32 @@ class Placement:
 
     @property
     def matrix(self) -> np.ndarray:
-        """The 2 x 3 affine matrix from picture to network pixels."""
+        """The 2 x 3 affine matrix from image to network pixels."""
         (rx, ry), (tx, ty) = self.ratio, self.shift
         return np.array([[rx, 0, tx], [0, ry, ty]], np.float64)
 
     def to_network(self, xyxy: np.ndarray) -> np.ndarray:
-        """Map boxes (N, 4) from picture pixels to network pixels."""
+        """Map boxes (N, 4) from image pixels to network pixels."""
         return xyxy * np.array(2 * self.ratio) + np.array(2 * self.shift)
 
     def to_picture(self, xyxy: np.ndarray, picture_size: Size) -> np.ndarray:
-        """Map boxes (N, 4) from network pixels to picture pixels, clipped to the picture.
+        """Map boxes (N, 4) from network pixels to image pixels, clipped to the image.
 
         Args:
-            picture_size: (width, height) of the original picture.
+            picture_size: (width, height) of the original image.
         """
         boxes = (xyxy - np.array(2 * self.shift)) / np.array(2 * self.ratio)
         return np.clip(boxes, 0, np.array(2 * tuple(picture_size))).astype(np.float32)
 
 
 def place(fit: str, picture_size: Size, input_size: Size) -> Placement:
-    """Return the `Placement` of a picture.
+    """Return the `Placement` of an image.
 
     Args:
         fit: ``own`` (scaled to fit, padded right and bottom to multiples of 32),
             ``letterbox`` (scaled to fit, centred in the fixed input) or
             ``stretch`` (each axis scaled to the fixed input, padded to multiples of 32).
-        picture_size: (width, height) of the picture in pixels.
+        picture_size: (width, height) of the image in pixels.
         input_size: (width, height) that the network was configured for.
     """
     (w, h), (input_w, input_h) = picture_size, input_size
@@ -74,13 +74,13 @@ def place(fit: str, picture_size: Size, input_size: Size) -> Placement:
     if fit == "own":
         r = min(input_w / w, input_h / h)
         content = (max(int(r * w), 1), max(int(r * h), 1))
-        # rounding the size down makes the picture fit into it a little smaller than r
+        # rounding the size down makes the image fit into it a little smaller than r
         return Placement(*_centred(picture_size, content), content, round_up(content))
     raise ValueError(f"fit must be one of {', '.join(FITS)}, not {fit!r}")
 
 
 def _centred(picture_size: Size, box_size: Size) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Return ratio and shift that put a picture as large as it fits into the middle of a box."""
+    """Return ratio and shift that put an image as large as it fits into the middle of a box."""
     (w, h), (box_w, box_h) = picture_size, box_size
     r = min(box_w / w, box_h / h)
     return (r, r), ((box_w - r * w) / 2, (box_h - r * h) / 2)
@@ -103,7 +103,7 @@ def warp(picture: np.ndarray, matrix: np.ndarray, size: Size) -> np.ndarray:
 
     Args:
         picture: uint8 (H, W, 3) BGR.
-        matrix: picture pixels to result pixels.
+        matrix: image pixels to result pixels.
         size: (width, height) of the result.
     """
     warped = cv2.warpAffine if len(matrix) == 2 else cv2.warpPerspective

@@ -17,9 +17,9 @@ from nanodet.text.brief import brief
 
 MOST_THREADS = 1024
 LARGEST_SIDE = 16384  # of a network's input in pixels
-MOST_BATCH = 65536  # pictures that a network takes at once
+MOST_BATCH = 65536  # images that a network takes at once
 MOST_INPUT = 1 << 30  # bytes, of all of them
-MOST_BYTES = (1 << 31) - 1  # of a picture: OpenCV counts them in 32 bits
+MOST_BYTES = (1 << 31) - 1  # of an image: OpenCV counts them in 32 bits
 
 
 def check_whole(name: str, value: Any, low: int, high: int) -> int:
@@ -99,16 +99,16 @@ def check_size(size: Any) -> tuple[int, int]:
 
 
 def check_batch(count: int, size: tuple[int, int], name: str) -> None:
-    """Raise `NanodetError` unless a network of input (width, height) may take ``count`` pictures at once."""
+    """Raise `NanodetError` unless a network of input (width, height) may take ``count`` images at once."""
     most = min(MOST_BATCH, MOST_INPUT // (3 * 4 * size[0] * size[1]))
     if count > most:
         raise NanodetError(
-            f"{name}: must be at most {most} for pictures of {size[0]}x{size[1]}, not {count}"
+            f"{name}: must be at most {most} for images of {size[0]}x{size[1]}, not {count}"
         )
 
 
 def check_pixels(width: int, height: int, name: object) -> None:
-    """Raise `NanodetError` unless a picture of 3 bytes a pixel is one that OpenCV can work on."""
+    """Raise `NanodetError` unless an image of 3 bytes a pixel is one that OpenCV can work on."""
     if 3 * width * height > MOST_BYTES:
         most = math.isqrt(MOST_BYTES // 3)
         raise NanodetError(

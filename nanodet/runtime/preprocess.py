@@ -1,4 +1,4 @@
-"""From a picture to the tensor that the network takes."""
+"""From an image to the tensor that the network takes."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -35,7 +35,7 @@ def _tables(mean: tuple[float, ...], std: tuple[float, ...]) -> np.ndarray:
 def network_input(
     picture: np.ndarray, spec: Spec, fit: str | None = None, input_size: Size | None = None
 ) -> tuple[np.ndarray, Placement]:
-    """Fit and normalise one picture as a `Spec` says, or with another fit and size.
+    """Fit and normalise one image as a `Spec` says, or with another fit and size.
 
     Args, returns: as `preprocess`.
     """
@@ -51,7 +51,7 @@ def preprocess(
     std: Sequence[float],
     colour_order: str = "bgr",
 ) -> tuple[np.ndarray, Placement]:
-    """Fit and normalise one picture.
+    """Fit and normalise one image.
 
     Args:
         picture: uint8 (H, W, 3) BGR.

@@ -35,7 +35,7 @@ class Spec(Thresholds):
     Attributes:
         class_names: the name of each class.
         input_size: (width, height) the model was exported for, in pixels.
-        fit: how pictures are fitted into it, see `nanodet.runtime.fit.place`.
+        fit: how images are fitted into it, see `nanodet.runtime.fit.place`.
         mean, std: per channel in grey levels, in ``colour_order``.
         strides: network pixels per point of each level, ascending.
         reg_max: edges are distributions over 0..reg_max, in units of the stride.
@@ -47,7 +47,7 @@ class Spec(Thresholds):
             boxes float32 (N, 4), ``xyxy`` in network pixels, scores float32 (N,) and class indices
             int64 (N,), best first).
         output_name: the output, or its boxes; scores_name, labels_name: for ``boxes``, the others.
-        batch: pictures that the network takes at once; its own runtime gives it one, and repeats it.
+        batch: images that the network takes at once; its own runtime gives it one, and repeats it.
         any_size: whether the file also takes other sizes that are multiples of 32.
         files: file name to SHA-256.
         source: where the model came from.

@@ -19,7 +19,7 @@ def initial_weights(network, config, file, training_set, say):
         config: a `Config`.
         file: names the config in messages.
         training_set: the `Annotations` to train on; an imported model's batch norms are measured on
-            its pictures.
+            its images.
         say: gets lines for the user.
 
     Raises:
@@ -41,7 +41,7 @@ def initial_weights(network, config, file, training_set, say):
         paths = [picture.path for picture in training_set.pictures]
         names = _norms_of(network, checkpoint)
         count = measure_on(network.eval(), names, paths, spec_of(network, config))
-        say(f"batch norm: measured on {count} training pictures, which ncnn files know nothing of")
+        say(f"batch norm: measured on {count} training images, which ncnn files know nothing of")
     if measured is not None:
         network.start_auxiliary()
 

@@ -29,7 +29,7 @@ class Loaders(pl.LightningDataModule):
         return self._loader("train", self.config.device.batchsize_per_gpu)
 
     def val_dataloader(self):
-        # fit own is defined for one picture at a time: a batch would pad it differently
+        # fit own is defined for one image at a time: a batch would pad it differently
         alone = self.config.data.val.effective_fit == "own"
         return self._loader("val", 1 if alone else self.config.device.batchsize_per_gpu)
 

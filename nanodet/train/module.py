@@ -40,7 +40,7 @@ class TrainingModule(pl.LightningModule):
         self.losses = {}  # of the last step, detached
         self.metrics = None  # of the last validation, made after metrics_epoch epochs
         self.metrics_epoch = None
-        self._found = {}  # picture index to Detections, of the running validation
+        self._found = {}  # image index to Detections, of the running validation
 
     @property
     def evaluated(self):
@@ -100,7 +100,7 @@ class TrainingModule(pl.LightningModule):
         size = (images.shape[3], images.shape[2])
         output = scores_and_bins(self.evaluated(images).float(), len(self.spec.class_names))
         for i, scores in enumerate(output.cpu().numpy()):
-            # the input of a batch is as large as its largest picture needs
+            # the input of a batch is as large as its largest image needs
             placement = dataclasses.replace(batch.placements[i], canvas=size)
             self._found[batch.indices[i]] = detections_of(
                 scores, self.spec, placement, batch.picture_sizes[i], limits

@@ -16,7 +16,7 @@ from nanodet.train.divergence import not_finite
 from nanodet.train.metrics_csv import ROW_BYTES
 from nanodet.train.run_folder import OUTPUTS, TENSORBOARD
 
-REPORT_BYTES = 20 << 20  # plots, tables and the sheet of pictures, with much to spare
+REPORT_BYTES = 20 << 20  # plots, tables and the sheet of images, with much to spare
 LARGE_VALUE = 25  # usual ones are below 3
 # tensors that an optimiser keeps of every parameter
 _STATES = {"SGD": 1, "Adam": 2, "AdamW": 2}
@@ -55,8 +55,8 @@ def check_run(config, module, sets, processes, resume, file, say):
     training_set, validation_set = sets
     if len(validation_set.pictures) < processes:
         raise NanodetError(
-            f"{file}: data.val: has {len(validation_set.pictures)} pictures for {processes} "
-            f"processes: name fewer device.gpu_ids, or validate on more pictures"
+            f"{file}: data.val: has {len(validation_set.pictures)} images for {processes} "
+            f"processes: name fewer device.gpu_ids, or validate on more images"
         )
     check_batch_norm(config, training_set, processes, file)
     bad = not_finite(module.model.state_dict()) if resume is None else []
@@ -117,7 +117,7 @@ def check_batch_norm(config, training_set, processes, file):
     """Raise `NanodetError` if a batch can leave a batch norm a single value per channel."""
     pictures = -(-len(training_set.pictures) // processes)
     if min(config.device.batchsize_per_gpu, pictures) > 1 or config.schedule.freeze_norm:
-        return  # a single picture at an epoch's end is left out, see EpochSampler
+        return  # a single image at an epoch's end is left out, see EpochSampler
     section = config.data.train
     size = _scaled(section, min)
     records = training_set.pictures if section.effective_fit == "own" else training_set.pictures[:1]
@@ -129,7 +129,7 @@ def check_batch_norm(config, training_set, processes, file):
         why = (
             f"device.batchsize_per_gpu: {config.device.batchsize_per_gpu}"
             if config.device.batchsize_per_gpu == 1
-            else f"data.train: {len(training_set.pictures)} pictures for {processes} processes"
+            else f"data.train: {len(training_set.pictures)} images for {processes} processes"
         )
         raise NanodetError(
             f"{file}: {why}: a batch of one image of {content[0]} x {content[1]} pixels "

@@ -1,4 +1,4 @@
-"""What a finished run leaves behind for people: tables, curves and pictures."""
+"""What a finished run leaves behind for people: tables, curves and images."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def write_report(folder, annotations, detections, metrics):
 
     Args:
         folder: the run folder; holds metrics.csv already.
-        annotations: the validation set; detections: one `Detections` a picture.
+        annotations: the validation set; detections: one `Detections` an image.
         metrics: its `Metrics`.
     """
     folder = Path(folder)

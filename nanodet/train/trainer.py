@@ -121,7 +121,7 @@ def _train(config, file, say, callbacks, way_on):
     shared_memory = check_run(config, module, sets, trainer.world_size, resume, file, say)
     make_folder(folder)
     counts = len(training_set.pictures), len(validation_set.pictures)
-    say(f"training in {folder}: {counts[0]} pictures, {counts[1]} to validate")
+    say(f"training in {folder}: {counts[0]} images, {counts[1]} to validate")
     loaders = Loaders(config, *sets, seed, shared_memory)
     _fit(trainer, module, loaders, resume, restored, way_on)
     if not trainer.is_global_zero:

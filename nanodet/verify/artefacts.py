@@ -66,7 +66,7 @@ class Stage:
 
     @property
     def takes_batch(self):
-        """Whether the model takes several pictures at once."""
+        """Whether the model takes several images at once."""
         return self.backend is not None and self.backend.spec.batch > 1
 
 

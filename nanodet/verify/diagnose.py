@@ -8,7 +8,7 @@ from nanodet.errors import NanodetError
 from nanodet.verify import trace, weights
 from nanodet.verify.diverge import both_names, first_parting
 
-ALL_AGREE = "every layer agrees on the picture where the outputs differ most"
+ALL_AGREE = "every layer agrees on the image where the outputs differ most"
 
 
 class Diagnosis:

@@ -86,8 +86,8 @@ def ap_limit(kind, spec):
 def judge_ap(row, spec, kind, ap, reference_ap, spread):
     """Enter AP into a `Row`, and a fault where it is too far from the reference's.
 
-    On few pictures chance moves AP too: where NMS keeps another of two boxes that score alike, it
-    is that of one picture among few.
+    On few images chance moves AP too: where NMS keeps another of two boxes that score alike, it
+    is that of one image among few.
 
     Args:
         row: the `Row`.
@@ -111,7 +111,7 @@ def judge_ap(row, spec, kind, ap, reference_ap, spread):
         return True
     chance = CERTAIN * spread()
     if off <= limit + chance:
-        row.notes.append(f"AP {row.ap_change:+.2f}: on so few pictures it may be chance")
+        row.notes.append(f"AP {row.ap_change:+.2f}: on so few images it may be chance")
         return False
     text = f"{ap:.2f}, but the reference has {reference_ap:.2f} (allowed {limit:g}"
     row.faults.append(("AP", f"{text}, and {chance:.2g} by chance)"))
@@ -168,7 +168,7 @@ def judge_twins(row, needed, unsure="", remedy="give --images"):
         row.verdict = "not judged"
         row.notes.append(
             f"is judged by its detections, of which {percent(row.twins)} have a twin, but so many boxes "
-            f"score alike in these pictures that this tells nothing: {remedy}"
+            f"score alike in these images that this tells nothing: {remedy}"
         )
     elif unsure and TWINS_UNSURE <= row.twins < needed:
         row.verdict = "not judged"

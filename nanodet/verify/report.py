@@ -17,9 +17,9 @@ class Report:
         reference: file that everything was compared with.
         reference_name: what the table calls it.
         groups: (fit and size in words, AP or None) of the reference, one for each way in which
-            the stages fit pictures.
+            the stages fit images.
         rows: list of `nanodet.verify.judge.Row`.
-        pictures: which pictures, in words.
+        pictures: which images, in words.
         seconds: how long it took.
     """
 

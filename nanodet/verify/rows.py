@@ -17,9 +17,9 @@ def measured_row(measured, kind, diagnosis, truth, reference, generated, steady)
         measured: the `nanodet.verify.run.Measured` of the stage.
         kind: as which it is judged, one of `nanodet.verify.judge.ORDER`.
         diagnosis: of the reference.
-        truth: annotated pictures, or None.
+        truth: annotated images, or None.
         reference: (AP, list of `Detections`) of the reference.
-        generated: whether the pictures are drawn.
+        generated: whether the images are drawn.
         steady: see `nanodet.verify.judge.steady_twins`.
     """
     stage = measured.stage
@@ -46,9 +46,9 @@ def measured_row(measured, kind, diagnosis, truth, reference, generated, steady)
             spread=lambda: spread_of_change(truth, found, wanted),
         )  # fmt: skip
         if by_detections and not told:
-            judge_twins(row, needed, "and AP tells nothing on so few pictures", "give more")
+            judge_twins(row, needed, "and AP tells nothing on so few images", "give more")
     elif by_detections:
-        unsure = "in drawn pictures, which it was not calibrated on"
+        unsure = "in drawn images, which it was not calibrated on"
         judge_twins(row, needed, unsure if generated and kind == "int8" else "")
     row.faults += [("network", line) for line in changed_scales(stage.backend)]
     _explain(row, stage, measured.tensor, diagnosis)
@@ -117,7 +117,7 @@ def unmeasured_row(stage, diagnosis):
 
 def _tensors_differ(most):
     by = f"by up to {most:.3g}" if np.isfinite(most) else "in size"
-    return f"its tensors of the same pictures differ {by} (normalised values)"
+    return f"its tensors of the same images differ {by} (normalised values)"
 
 
 def _boxes_differ(most):

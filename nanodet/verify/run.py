@@ -1,4 +1,4 @@
-"""One pass over the pictures: every stage beside the reference, on the same tensors."""
+"""One pass over the images: every stage beside the reference, on the same tensors."""
 
 from dataclasses import dataclass, field
 
@@ -27,7 +27,7 @@ class Group:
         spec: what the stages' specs ought to be.
         size: (width, height) of the tensors.
         stages: list of `Measured`.
-        detections: the reference's `Detections`, one per picture.
+        detections: the reference's `Detections`, one per image.
     """
 
     spec: object
@@ -61,8 +61,8 @@ class Measured:
         tensor_max: largest difference of its own tensors from the reference's, normalised units.
         box_max: largest difference of the reference's boxes decoded by its spec, network pixels.
         twins, twins_of: detections of both sides with a twin, and all of them.
-        detections: its own `Detections`, one per picture.
-        tensor: the picture with the largest error, or with the failure.
+        detections: its own `Detections`, one per image.
+        tensor: the image with the largest error, or with the failure.
     """
 
     stage: object
@@ -129,7 +129,7 @@ def run(reference, groups, pictures, limits, step):
         groups: from `group_stages`.
         pictures: iterable of uint8 (H, W, 3) BGR.
         limits: the `Thresholds` to detect with; each model's spec says which NMS.
-        step: called after each picture.
+        step: called after each image.
     """
     for picture in pictures:
         for group in groups:

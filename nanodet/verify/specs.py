@@ -34,7 +34,7 @@ LAYOUT = {
 def expected_spec(reference, spec, is_checkpoint):
     """Return the spec that a model made of the reference ought to have.
 
-    An export fits pictures into a fixed size, where a checkpoint is evaluated with fit ``own``;
+    An export fits images into a fixed size, where a checkpoint is evaluated with fit ``own``;
     and it may have been told another fit or size, which it keeps in ``source``.
 
     Args:

@@ -24,25 +24,25 @@ from nanodet.verify.judge import coarser, network_tolerance, steady_twins
 from nanodet.verify.report import Report
 from nanodet.verify.rows import measured_row, unmeasured_row
 
-CONFIGURED = 500  # pictures that nobody asked for; what the limits of AP are for
+CONFIGURED = 500  # images that nobody asked for; what the limits of AP are for
 
 
 def verify(
     reference, models, config=None, images=None, annotations=None, *, json_path=None,
     limit=None, threads=1, reading=None, show=None,
 ):  # fmt: skip
-    """Compare exported models with what they came from, on the same pictures.
+    """Compare exported models with what they came from, on the same images.
 
     Args:
         reference: ``.ckpt`` or ``.pth`` (needs torch); or an exported ``.param`` or ``.onnx``.
         models: exported models and folders of them, several or one.
         config: config file of a checkpoint that carries none.
-        images: folder of pictures; None takes at most `CONFIGURED` of ``data.val`` of the checkpoint's
+        images: folder of images; None takes at most `CONFIGURED` of ``data.val`` of the checkpoint's
             config, with its annotations, and generates some where there is none on this machine.
-        annotations: of these pictures, as `nanodet.evaluate.evaluate.evaluate` takes them: gives
-            AP. Only annotated pictures are used then.
+        annotations: of these images, as `nanodet.evaluate.evaluate.evaluate` takes them: gives
+            AP. Only annotated images are used then.
         json_path: file to write the report to; None for none.
-        limit: the most pictures, the first ones; None for all.
+        limit: the most images, the first ones; None for all.
         threads: CPU threads of each engine. They take turns here, and the waiting threads of some
             take the cores from the next, so one is fastest unless the CPU has cores to spare.
         reading: of the annotations, a `nanodet.data.reading.Reading`; None for the defaults.
@@ -68,7 +68,7 @@ def verify(
     if not models:
         raise NanodetError(f"nothing to compare: no model but the reference itself ({reference})")
     stages = open_stages(models, reference, threads)
-    words = "generated pictures"
+    words = "generated images"
     if source is None:
         source, words = _configured(detector, config, reading, words)
     truth, pictures, count, words = _pictures(detector, source, limit, words)
@@ -80,7 +80,7 @@ def verify(
     groups = run.group_stages(detector.backend, stages, is_checkpoint, who, tolerances)
     section = Evaluator() if detector.config is None else detector.config.evaluator
     limits = Thresholds.of(section)
-    shown = Progress(count, "picture")
+    shown = Progress(count, "image")
     with contextlib.closing(shown), contextlib.closing(pictures):
         run.run(detector.backend, groups, pictures, limits, shown.step)
 
@@ -126,21 +126,21 @@ def _configured(detector, config, reading, words):
 
 
 def _pictures(detector, source, limit, words):
-    """Return the annotations or None, a generator of pictures, their number, and words for them."""
+    """Return the annotations or None, a generator of images, their number, and words for them."""
     if source is None:
         count = min(COUNT, limit or COUNT)
         made = (generated_picture(seed) for seed in range(count))
         return None, made, count, f"{count} {words}"
     if source.annotations is None:
         paths = picture_paths(source.images, source.reading)[:limit]
-        return None, (read_picture(path) for path in paths), len(paths), f"{len(paths)} pictures"
+        return None, (read_picture(path) for path in paths), len(paths), f"{len(paths)} images"
     from nanodet.evaluate.run import read_ahead
 
     truth = source.read(detector.spec, detector.backend.path)
     found = truth.pictures
     truth.pictures = found[:limit] if limit or source.name is None else spread(found, CONFIGURED)
     count = len(truth.pictures)
-    words = f"{count} annotated pictures"
+    words = f"{count} annotated images"
     if source.name is not None:
         words = f"{words}{f' of {len(found)}' if count < len(found) else ''}, {source}"
     return truth, read_ahead(truth.pictures), count, words

@@ -40,7 +40,7 @@ def maps(network, tmp_path_factory):
 
 
 def differs(path, network, size=SIZE):
-    """How far a model is from the network that it was made of, on a picture."""
+    """How far a model is from the network that it was made of, on an image."""
     detector = Detector(path)
     tensor = picture_tensors(with_fixed_fit(network.spec).at_size(size), count=1)[0]
     return np.abs(detector.run(tensor) - network.run(tensor)).max()
@@ -235,7 +235,7 @@ class TestOthers:
 
 
 def write_constant(path, shape, parts=()):
-    """An ONNX file that takes pictures and gives noise of one shape.
+    """An ONNX file that takes images and gives noise of one shape.
 
     Args:
         parts: of its channels: ``boxes`` the first 4, ``bins`` the first 32, ``scores`` the last

@@ -58,7 +58,7 @@ def environment(root, without_extras):
 
 @pytest.fixture(scope="module")
 def graph(tmp_path_factory):
-    """A small graph that was written for 64 x 32 pictures, with a layer that makes boxes."""
+    """A small graph that was written for 64 x 32 images, with a layer that makes boxes."""
     path = tmp_path_factory.mktemp("graph") / "bare.param"
     path.write_text(
         "7767517\n4 4\n"
@@ -179,7 +179,7 @@ def test_refusals_come_before_the_run(exported_small, graph, tmp_path, capsys):
     assert "no core 999" in refused(param, "--cores", "999")
     assert "is a folder" in refused(param, "--json", tmp_path)
     assert "cannot make this folder" in refused(param, "--plot", graph / "x.png")
-    assert "cannot read this picture" in refused(param, "--image", "no.jpg")
+    assert "cannot read this image" in refused(param, "--image", "no.jpg")
     for option, value in (("--threads", "0"), ("--threads", "1,x"), ("--seconds", "nan")):
         with pytest.raises(SystemExit, match="2"):
             main(["bench", param, option, value])
@@ -215,7 +215,7 @@ def test_a_damaged_model_is_one_line_and_nothing_is_written(exported_small, tmp_
 
 def test_a_model_that_takes_several_pictures_is_not_timed_as_one(small_batch):
     assert refusal(small_batch, *QUICK) == (
-        f"{small_batch}: takes 3 pictures at once, and what is timed is one: export without --batch"
+        f"{small_batch}: takes 3 images at once, and what is timed is one: export without --batch"
     )
 
 

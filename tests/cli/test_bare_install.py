@@ -111,7 +111,7 @@ def bare(request):
 
 @pytest.fixture(scope="session")
 def street(tmp_path_factory):
-    """A picture file."""
+    """An image file."""
     path = tmp_path_factory.mktemp("pictures") / "street.png"
     assert cv2.imwrite(str(path), generated_picture(3))
     return path

@@ -30,7 +30,7 @@ def disk(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def box(tmp_path_factory):
-    """A model, three pictures of it, and a video."""
+    """A model, three images of it, and a video."""
     folder = tmp_path_factory.mktemp("box")
     write_box_model(folder / "m.onnx", NAMES)
     (folder / "in").mkdir()
@@ -45,7 +45,7 @@ def test_detect(disk, box, capfd):
     out = disk / "d"
     for source in ("in", "v.avi"):
         words = ["detect", str(box / "m.onnx"), str(box / source), "--out", str(out)]
-        # what was found before the disk was full is kept, so that the pictures are written anew
+        # what was found before the disk was full is kept, so that the images are written anew
         assert attacked(disk, out, 4096, lambda words=words: main(words), capfd, 1) >= 1
 
 

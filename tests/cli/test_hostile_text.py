@@ -31,7 +31,7 @@ from nanodet.text.printable import json_text, printable
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Models, pictures, annotations and configs whose every name is hostile."""
+    """Models, images, annotations and configs whose every name is hostile."""
     folder = tmp_path_factory.mktemp("hostile") / NAME
     (folder / "in").mkdir(parents=True)
     write_box_model(folder / f"{NAME}.onnx", (f"dark{LINES}", LINES))
@@ -71,7 +71,7 @@ def commands(folder, out):
         "detect, no size": ["detect", model, pictures, "--out", out, "--size", LINES],
         "eval": [*data, folder / "coco.json"],
         "eval, other classes": [*data, folder / "other.json"],
-        "eval, other pictures": [*data, folder / "gone.json"],
+        "eval, other images": [*data, folder / "gone.json"],
         "eval, no annotations": [*data, pictures / f"{NAME}.png"],
         "info": ["info", model],
         "info, no model": ["info", broken],

@@ -35,7 +35,7 @@ def run(root, terminal, *words, script=None):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """A model, three pictures (one with a name that is no text), a video, a COCO file."""
+    """A model, three images (one with a name that is no text), a video, a COCO file."""
     folder = tmp_path_factory.mktemp("data") / "数据"
     (folder / "in").mkdir(parents=True)
     write_box_model(folder / "灯.onnx", NAMES)

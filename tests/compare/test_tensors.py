@@ -1,4 +1,4 @@
-"""Pictures that stages are compared and calibrated on."""
+"""Images that stages are compared and calibrated on."""
 
 import cv2
 import pytest
@@ -15,7 +15,7 @@ def folder(tmp_path):
     for seed, name in enumerate(NAMES):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(tmp_path / name), generated_picture(seed, 32, 24))
-    (tmp_path / "b" / "notes.txt").write_text("no picture")
+    (tmp_path / "b" / "notes.txt").write_text("no image")
     (tmp_path / "b" / "._one.png").write_bytes(b"what macOS leaves beside each file")
     return tmp_path
 

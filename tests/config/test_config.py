@@ -47,7 +47,7 @@ data:
   train:
     name: XMLDataset
     class_names: &names [a, b]
-    img_path: pictures
+    img_path: images
     ann_path: annotations
     input_size: [320,320] #[w,h]
     keep_ratio: True
@@ -66,7 +66,7 @@ data:
       normalize: [[103.53, 116.28, 123.675], [57.375, 57.12, 58.395]]
   val:
     name: YoloDataset
-    img_path: pictures
+    img_path: images
     ann_path: annotations
     class_names: *names
     input_size: [320,320]

@@ -1,4 +1,4 @@
-"""The short config for own pictures trains as it is, given paths."""
+"""The short config for own images trains as it is, given paths."""
 
 from pathlib import Path
 

@@ -61,7 +61,7 @@ def sets(config):
 
 
 def sample(part):
-    """The pictures of a set, as the trainer's loader gets them."""
+    """The images of a set, as the trainer's loader gets them."""
 
     def observe(config):
         annotations = read_sets(config, "c.yml", print)[part == "val"]
@@ -74,7 +74,7 @@ def sample(part):
 
 
 def without_its_file(part):
-    """Whether a picture can be had when its file is gone: it can from the cache."""
+    """Whether an image can be had when its file is gone: it can from the cache."""
 
     def observe(config):
         annotations = read_sets(config, "c.yml", print)[part == "val"]

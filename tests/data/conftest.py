@@ -1,4 +1,4 @@
-"""Pictures for annotations."""
+"""Images for annotations."""
 
 import cv2
 import numpy as np

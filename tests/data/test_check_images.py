@@ -1,4 +1,4 @@
-"""All pictures of a set are looked at before the first is needed; bad ones are named together."""
+"""All images of a set are looked at before the first is needed; bad ones are named together."""
 
 import cv2
 import numpy as np
@@ -51,7 +51,7 @@ def test_the_end_of_a_thumbnail_is_not_that_of_the_picture(tmp_path):
 @pytest.mark.parametrize("suffix", [".jpg", ".png"])
 def test_what_follows_the_end_does_no_harm(tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
-    path.write_bytes(encoded(suffix) + bytes(100_000))  # a phone's video behind its picture
+    path.write_bytes(encoded(suffix) + bytes(100_000))  # a phone's video behind its image
     check_picture(path)
 
 
@@ -60,7 +60,7 @@ def test_headers_come_in_order_and_errors_as_values(tmp_path):
     for n in range(300):
         paths.append(tmp_path / f"{n}.png")
         cv2.imwrite(str(paths[-1]), np.zeros((3, n + 1, 3), np.uint8))
-    paths[100].write_text("no picture")
+    paths[100].write_text("no image")
     headers = read_headers(paths)
     assert isinstance(headers[100], NanodetError)
     widths = [h.width for n, h in enumerate(headers) if n != 100]
@@ -80,18 +80,18 @@ def test_bad_pictures_are_listed_together(tmp_path, kind):
     with pytest.raises(BadPictures) as caught:
         read_annotations(kind, tmp_path / "images", ann, class_names=["box"])
     text = str(caught.value)
-    words = ["0.jpg", "empty", "2.jpg", "not a picture", "4.jpg", "6.jpg", "truncated"]
-    if kind != "yolo":  # whose boxes are parts of the picture, of whatever size
+    words = ["0.jpg", "empty", "2.jpg", "not an image", "4.jpg", "6.jpg", "truncated"]
+    if kind != "yolo":  # whose boxes are parts of the image, of whatever size
         words += ["7.jpg", "32 x 24 pixels, its annotation says 64 x 48"]
     for word in words:
         assert word in text
     assert "\n" not in text
-    assert text.startswith(f"{4 if kind == 'yolo' else 5} pictures cannot be used")
+    assert text.startswith(f"{4 if kind == 'yolo' else 5} images cannot be used")
     assert "1.jpg" not in text
 
 
 def test_many_bad_pictures_are_counted():
-    error = BadPictures([f"{n}.jpg: this picture is truncated" for n in range(12)])
-    assert str(error).startswith("12 pictures cannot be used: 0.jpg: ")
+    error = BadPictures([f"{n}.jpg: this image is truncated" for n in range(12)])
+    assert str(error).startswith("12 images cannot be used: 0.jpg: ")
     assert "4.jpg" in str(error) and "5.jpg" not in str(error)
     assert "; and 7 more; replace such files, correct" in str(error)

@@ -32,10 +32,10 @@ def cases(shared, monkeypatch):
         ("base/val/images", "base/val/robo.json", "left out: shapes"),
         ("base/val/images", "base/val/zh.json", "翘头剪 is square, 止血钳 is disc"),
         ("base/val", "base/val/path_bs.json", ""),
-        ("base/val/images", "base/val/path_bs.json", "24 of 24 pictures found by the end"),
+        ("base/val/images", "base/val/path_bs.json", "24 of 24 images found by the end"),
         ("base/val/images", "base/val/xml", ""),
-        ("base/val/images", "badval/path_proj.json", "24 of 24 pictures found by the end"),
-        ("base/val/images", "badval/path_up.json", "24 of 24 pictures found by the end"),
+        ("base/val/images", "badval/path_proj.json", "24 of 24 images found by the end"),
+        ("base/val/images", "badval/path_up.json", "24 of 24 images found by the end"),
     ],
 )
 def test_the_right_ap(cases, capsys, images, annotations, said):
@@ -54,7 +54,7 @@ def test_what_is_left_out_on_the_command_line(cases, tmp_path, capsys):
     command = ["eval", "base/m.ckpt", "--images", "base/val/images", "--annotations"]
     command.append(str(tmp_path / "a.json"))
     for options, word in (
-        ([], "1 of 25 pictures is missing in base/val/images: gone.png; --missing-images skip"),
+        ([], "1 of 25 images is missing in base/val/images: gone.png; --missing-images skip"),
         (["--missing-images", "skip"], "base/m.ckpt: 'star' (1 object); --unknown-classes skip"),
         (["--unknown-classes", "skip"], "--missing-images skip goes on"),
     ):

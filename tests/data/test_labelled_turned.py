@@ -1,4 +1,4 @@
-"""Data sets with pictures that EXIF turns: labelled as turned or as stored, in every format."""
+"""Data sets with images that EXIF turns: labelled as turned or as stored, in every format."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def images(tmp_path):
 
 
 def check_boxes(data):
-    """Every box must show what it names, in the picture that training and evaluation see."""
+    """Every box must show what it names, in the image that training and evaluation see."""
     for record in data.pictures:
         picture = load_picture(record)
         assert picture.shape[:2] == (record.height, record.width)
@@ -37,7 +37,7 @@ def test_all_orientations_labelled_either_way(tmp_path, images, kind, turned):
     ann = annotate(tmp_path, kind, {f"{n}.jpg": turned for n in range(1, 9)})
     word = "turned" if turned else "stored"
     if kind == "yolo":
-        with pytest.raises(NanodetError, match=r"7 labelled pictures .* orientation"):
+        with pytest.raises(NanodetError, match=r"7 labelled images .* orientation"):
             read_annotations(kind, images, ann, class_names=["box"])
     else:
         check_boxes(read_annotations(kind, images, ann))
@@ -68,7 +68,7 @@ def test_sizes_that_do_not_tell_ask_for_the_key(tmp_path, images, kind, orientat
     write_turned(images / "plain.jpg", 1)
     ways = {"a.jpg": False, "b.jpg": False, "empty.jpg": None, "plain.jpg": True}
     ann = annotate(tmp_path, kind, ways)
-    with pytest.raises(NanodetError, match=r"2 labelled pictures are turned by EXIF.*orientation"):
+    with pytest.raises(NanodetError, match=r"2 labelled images are turned by EXIF.*orientation"):
         read_annotations(kind, images, ann)
     check_boxes(read_annotations(kind, images, ann, reading=Reading(orientation="stored")))
 
@@ -87,18 +87,18 @@ def test_pictures_that_differ_are_read_each_by_its_size(tmp_path, images):
     ann = annotate(tmp_path, "coco", {"a.jpg": True, "b.jpg": False})
     check_boxes(read_annotations("coco", images, ann))
     ann = annotate(tmp_path, "coco", {"a.jpg": True, "b.jpg": False, "c.jpg": False})
-    with pytest.raises(NanodetError, match=r"1 labelled pictures .* the other pictures differ in"):
+    with pytest.raises(NanodetError, match=r"1 labelled images .* the other images differ in"):
         read_annotations("coco", images, ann)
 
 
 def test_boxes_tell_where_there_are_no_sizes(tmp_path, images):
-    write_turned(images / "a.jpg", 8)  # as turned, the box reaches lower than the stored picture
+    write_turned(images / "a.jpg", 8)  # as turned, the box reaches lower than the stored image
     ann = annotate(tmp_path, "coco", {"a.jpg": True}, sizes=False)
     check_boxes(read_annotations("coco", images, ann))
 
 
 def test_sizes_as_stored_and_boxes_as_turned(tmp_path, images):
-    for n in range(20):  # of one alone the box does not fit the picture as stored
+    for n in range(20):  # of one alone the box does not fit the image as stored
         write_turned(images / f"{n}.jpg", 8 if n == 9 else 6)
     ann = annotate(tmp_path, "coco", {f"{n}.jpg": True for n in range(20)})
     text = ann.read_text().replace('"width": 48, "height": 64', '"width": 64, "height": 48')

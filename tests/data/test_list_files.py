@@ -1,4 +1,4 @@
-"""Lists of the pictures to use."""
+"""Lists of the images to use."""
 
 import pytest
 from coco_files import coco
@@ -15,7 +15,7 @@ def test_list_names(tmp_path, images, text):
 
 
 def test_list_errors(tmp_path, images):
-    for text, words in (("a\nc\n", ["line 2", "'c'"]), ("", ["no picture"])):
+    for text, words in (("a\nc\n", ["line 2", "'c'"]), ("", ["no image"])):
         (tmp_path / "list.txt").write_text(text)
         ann = coco(tmp_path)
         fails("list.txt", *words, name="coco", img=images, ann=ann, list_path=tmp_path / "list.txt")

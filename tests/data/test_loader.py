@@ -32,7 +32,7 @@ PIPELINE = Pipeline(
 
 @pytest.fixture
 def annotations(tmp_path):
-    """Seven pictures of different sizes, the last without boxes."""
+    """Seven images of different sizes, the last without boxes."""
     rng = np.random.default_rng(0)
     pictures = []
     for n in range(7):
@@ -208,7 +208,7 @@ def test_smaller_than_a_batch(annotations):
     assert [b[4] for b in epoch_of(loader(annotations, batch_size=16), 0)] == [[0]]
 
 
-# broken pictures
+# broken images
 
 
 def cut(path):
@@ -228,7 +228,7 @@ def resize(path):
         (cut, "truncated"),
         (resize, "50 x 50 pixels, its annotation says 60 x 90"),
         (lambda path: path.write_bytes(b""), "empty"),
-        (lambda path: path.write_text("no picture"), "not a picture"),
+        (lambda path: path.write_text("no image"), "not an image"),
     ],
 )
 def test_broken_picture_is_one_line(annotations, workers, damage, word):

@@ -1,4 +1,4 @@
-"""Pictures are found by the paths of other machines, and missing ones told all at once."""
+"""Images are found by the paths of other machines, and missing ones told all at once."""
 
 import json
 import os
@@ -17,7 +17,7 @@ PNG = cv2.imencode(".png", np.zeros((30, 40, 3), np.uint8))[1].tobytes()
 
 
 def make(folder, *names):
-    """Put pictures of 40 x 30 pixels into a folder, and return it."""
+    """Put images of 40 x 30 pixels into a folder, and return it."""
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(PNG)
@@ -59,7 +59,7 @@ FORMATS = {"coco": write_coco, "voc": write_voc}
 
 @pytest.fixture(params=FORMATS)
 def read(request, tmp_path):
-    """A function: names as a file gives them to `Annotations`, of pictures in ``images``."""
+    """A function: names as a file gives them to `Annotations`, of images in ``images``."""
 
     def call(*names, reading=None, list_path=None):
         path = FORMATS[request.param](tmp_path, names)
@@ -71,7 +71,7 @@ def read(request, tmp_path):
 
 
 def found(annotations, folder):
-    """Return the pictures' paths below ``folder``; checks that each has its own box."""
+    """Return the images' paths below ``folder``; checks that each has its own box."""
     for picture in annotations.pictures:
         assert picture.boxes[0, 0] == picture.image_id
     return [p.path.relative_to(folder).as_posix() for p in annotations.pictures]
@@ -96,7 +96,7 @@ def test_a_picture_found_by_its_end_is_told(read, tmp_path):
     assert read("a.png").notes == []
     data = read("a.png", "old/b.png")
     assert found(data, images) == ["a.png", "sub/b.png"]
-    assert any("1 of 2 pictures found by the end of their name" in note for note in data.notes)
+    assert any("1 of 2 images found by the end of their name" in note for note in data.notes)
 
 
 @pytest.mark.parametrize(
@@ -126,14 +126,14 @@ def test_an_ambiguous_name_is_missing(read, tmp_path):
     with pytest.raises(NanodetError) as caught:
         read("a.png", "b.png")
     text = str(caught.value)
-    assert "1 of 2 pictures is missing" in text
+    assert "1 of 2 images is missing" in text
     assert os.path.join("1", "a.png") in text and os.path.join("2", "a.png") in text
 
 
 def test_two_names_never_become_one_picture(tmp_path):
     images = make(tmp_path / "images", "a.png")
     path = write_coco(tmp_path, ["cam1/a.png", "cam2/a.png"])
-    with pytest.raises(NanodetError, match=r"2 pictures are missing .*cam1/a\.png \(may be"):
+    with pytest.raises(NanodetError, match=r"2 images are missing .*cam1/a\.png \(may be"):
         read_annotations("coco", images, path)
     path = write_coco(tmp_path, ["a.png", "cam2/a.png"])
     data = read_annotations("coco", images, path, reading=SKIP)
@@ -146,7 +146,7 @@ def test_missing_pictures_are_told_all_at_once(read, tmp_path):
     with pytest.raises(NanodetError) as caught:
         read(*names, "here.png", reading=Reading(place="data.train."))
     text = str(caught.value)
-    assert "12 of 13 pictures are missing" in text and str(tmp_path / "images") in text
+    assert "12 of 13 images are missing" in text and str(tmp_path / "images") in text
     assert all(name in text for name in names[:5]) and "5.png" not in text
     assert "and 7 more" in text and "data.train.missing_images: skip" in text
     with pytest.raises(NanodetError, match="--missing-images skip goes on"):
@@ -159,13 +159,13 @@ def test_missing_pictures_are_left_out_when_asked(read, tmp_path):
     assert [p.path.relative_to(images).as_posix() for p in data.pictures] == ["a.png", "b.png"]
     assert [picture.boxes[0, 0] for picture in data.pictures] == [2, 4]
     (note,) = data.notes
-    assert "2 of 4 pictures are missing" in note and note.endswith("left out")
+    assert "2 of 4 images are missing" in note and note.endswith("left out")
 
 
 @pytest.mark.parametrize("reading", [None, SKIP])
 def test_if_all_are_missing_the_folder_is_the_wrong_one(read, tmp_path, reading):
     make(tmp_path / "images", "other.png")
-    with pytest.raises(NanodetError, match=r"2 pictures are missing .*is that the right folder"):
+    with pytest.raises(NanodetError, match=r"2 images are missing .*is that the right folder"):
         read("a.png", "b.png", reading=reading)
 
 

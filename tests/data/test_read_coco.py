@@ -74,7 +74,7 @@ def test_coco_crowd_ignore_and_mended_boxes(tmp_path, images):
         ({"images": []}, ["annotation 1", "image_id 7"]),
         ({"images": [{"id": 7}]}, ["image 7", "file_name"]),
         ({"images": [{"file_name": "a.jpg"}]}, ["images[0]", "id"]),
-        ({"images": [], "annotations": []}, ["no pictures"]),
+        ({"images": [], "annotations": []}, ["no images"]),
         ({"categories": []}, ["no categories"]),
     ],
 )

@@ -95,7 +95,7 @@ def test_voc_other_errors(voc, images, tmp_path):
 
 
 def test_voc_in_folders(voc, images, tmp_path):
-    """XML files and pictures in folders: same names in several, upper-case suffixes, flat pictures."""
+    """XML files and images in folders: same names in several, upper-case suffixes, flat images."""
     picture = (images / "a.jpg").read_bytes()
     folder = voc(thing(1, 1, 5, 5))
     for n, inside in enumerate(("mon", "tue", "flat"), 2):

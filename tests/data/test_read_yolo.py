@@ -98,4 +98,4 @@ def test_yolo_wrong_folder(yolo, images, tmp_path):
     words = "no label file", f"a.jpg would have {ann / 'a.txt'}"
     fails(*words, name="yolo", img=images, ann=ann, class_names=["x"])
     (tmp_path / "none").mkdir()
-    fails("no pictures", name="yolo", img=tmp_path / "none", ann=yolo(""), class_names=["x"])
+    fails("no images", name="yolo", img=tmp_path / "none", ann=yolo(""), class_names=["x"])

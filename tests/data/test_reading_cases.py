@@ -41,7 +41,7 @@ def test_keypoints_taken_for_polygons_on_demand(cases, capsys):
     ap, said = ap_of(
         capsys, "yolo_pose43/images", "yolo_pose43/labels", "--yolo-labels", "polygons"
     )
-    assert ap is None  # visibilities of 2 are no place in the picture
+    assert ap is None  # visibilities of 2 are no place in the image
     assert "39 of 39 boxes lie far outside 0..1" in said
 
 
@@ -58,11 +58,11 @@ def test_labelled_on_the_stored_pixels(cases, capsys, annotations, options):
 @pytest.mark.parametrize(
     ("kind", "images", "annotations", "words"),
     [
-        ("yolo", "exif/o6/images", "exif/o6/labels", "12 labelled pictures are turned by EXIF"),
+        ("yolo", "exif/o6/images", "exif/o6/labels", "12 labelled images are turned by EXIF"),
         ("yolo", "yolo_px/images", "yolo_px/labels", "39 of 39 boxes lie far outside 0..1"),
         ("coco", "base/train/images", "base/train/norm.json", "all 101 boxes lie in 0..1"),
         ("coco", "base/train/images", "base/train/xyxy.json", "look like x1 y1 x2 y2"),
-        ("coco", "badval/images", "badval/coco.json", "005.jpg: this picture is truncated; bad"),
+        ("coco", "badval/images", "badval/coco.json", "005.jpg: this image is truncated; bad"),
         ("coco", "badval/images", "badval/coco.json", "has 320 x 240 pixels, its annotation says"),
     ],
 )

@@ -14,7 +14,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 
 def sound(seed, number=40):
-    """Sound xyxy boxes in parts of the picture; some reach a little outside."""
+    """Sound xyxy boxes in parts of the image; some reach a little outside."""
     rng = np.random.default_rng(seed)
     sides = rng.uniform(0.05, 1, (number, 2))
     start = rng.uniform(0, 1 - sides)

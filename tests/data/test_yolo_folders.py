@@ -20,7 +20,7 @@ def put(path, content=PNG):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Three pictures, of class 0, 1 and 1."""
+    """Three images, of class 0, 1 and 1."""
     for n, name in enumerate(("a", "b", "c")):
         put(tmp_path / "images" / f"{name}.png")
         put(tmp_path / "labels" / f"{name}.txt", f"{min(n, 1)} 0.5 0.5 0.2 0.2\n")

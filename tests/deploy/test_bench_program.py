@@ -31,7 +31,7 @@ def onnx(exported_small):
 
 @pytest.fixture(scope="module")
 def measured(run_bench, onnx, tmp_path_factory):
-    """One run's (stdout, report): one model at two sizes, a picture, a made-up hot machine."""
+    """One run's (stdout, report): one model at two sizes, an image, a made-up hot machine."""
     folder = tmp_path_factory.mktemp("bench")
     root = write_tree(folder / "root", BOARDS["a phone"])
     picture, out = folder / "p.ppm", folder / "out.json"
@@ -230,9 +230,9 @@ def test_json_to_standard_output(run_bench, onnx):
         (["MODEL", "--json", "."], ".: is a folder, not a file to write"),
         (["MODEL", "--json", "none/out.json"], "none/out.json: cannot be written (No such file"),
         (["MODEL", "--json", "/dev/null"], "/dev/null: is no file that can be replaced"),
-        (["MODEL", "--image", "none.ppm"], "none.ppm: cannot read this picture (No such file"),
-        (["MODEL", "--image", "broken.onnx"], "broken.onnx: not a binary PPM picture (P6)"),
-        (["MODEL", "--image", "p.ppm"], "p.ppm: this picture is truncated"),
+        (["MODEL", "--image", "none.ppm"], "none.ppm: cannot read this image (No such file"),
+        (["MODEL", "--image", "broken.onnx"], "broken.onnx: not a binary PPM image (P6)"),
+        (["MODEL", "--image", "p.ppm"], "p.ppm: this image is truncated"),
     ],
 )
 def test_bad_input_gets_one_line(arguments, words, run_bench, onnx, tmp_path, monkeypatch):

@@ -99,7 +99,7 @@ def test_peaked_distributions(probe):
 @pytest.mark.parametrize("fit", FITS)
 @pytest.mark.parametrize("picture", [(640, 480), (100, 700), (1, 1), (8000, 1)])
 def test_boxes_go_back_into_the_picture(probe, fit, picture):
-    """The large logits put boxes over every edge of the picture: they are clipped to it."""
+    """The large logits put boxes over every edge of the image: they are clipped to it."""
     spec = spec_of(fit=fit, input_size=(320, 192), any_size=True)
     placement = place(fit, picture, spec.input_size)
     output = random_output(spec, placement.canvas, seed=6)
@@ -110,7 +110,7 @@ def test_boxes_go_back_into_the_picture(probe, fit, picture):
     assert len(found) == len(expected)
     if placement.canvas == spec.input_size:
         found, _ = probe.decode(output, spec, spec.input_size, picture)
-        # the unit of the comparison is the network's pixel: a picture pixel may be much larger
+        # the unit of the comparison is the network's pixel: an image pixel may be much larger
         unit = np.array(2 * placement.ratio)
         np.testing.assert_allclose(found[:, :4] * unit, boxes * unit, rtol=0, atol=PIXELS)
         assert found[:, :4].min() >= 0

@@ -42,7 +42,7 @@ def count_differing(expected, found):
 
 
 def compare(program, model, folder, tmp_path):
-    """Return (detections of Python, how many of them C++ has not) over a folder of pictures."""
+    """Return (detections of Python, how many of them C++ has not) over a folder of images."""
     run(program, model, folder, "--jsonl", tmp_path / "found.jsonl", "--threads", 1)
     engine = "openvino" if Path(model).suffix == ".onnx" else None
     detector = Detector(model, threads=1, engine=engine)
@@ -155,7 +155,7 @@ def test_pictures_are_read_as_in_python(cpp_programs, small, tmp_path):
     said, warned = run(cpp_programs.detect, small, folder, "--jsonl", "-", "--score", 0.1)
     assert warned == (
         f"nanodet-detect: warning: {folder}/d.png: 16 bits, but no value above 4080: "
-        "such pictures are read as 12 bits\n"
+        "such images are read as 12 bits\n"
     )
     detector = Detector(small, threads=1, engine="openvino", score=0.1)
     found = [json.loads(line) for line in said.splitlines()]

@@ -1,4 +1,4 @@
-"""Bad arguments, models and pictures end nanodet-detect in one line, and in no report of a sanitizer."""
+"""Bad arguments, models and images end nanodet-detect in one line, and in no report of a sanitizer."""
 
 import json
 import os
@@ -45,7 +45,7 @@ def test_bad_arguments(cpp_programs, small, picture, words, message):
 def test_a_model_that_takes_several_pictures_at_once(cpp_programs, small_batch, picture):
     line = fails(cpp_programs.detect, small_batch, picture, "--jsonl", "-")
     assert line == (
-        f"{small_batch} (its own spec): input.batch: the model takes 3 pictures at once, this "
+        f"{small_batch} (its own spec): input.batch: the model takes 3 images at once, this "
         "library one: export without --batch"
     )
 
@@ -70,16 +70,16 @@ def test_a_pipe_is_no_source(cpp_programs, small, tmp_path, kind, suffix):
     path = tmp_path / f"x{suffix}"
     make_special(kind, path)
     line = fails(cpp_programs.detect, small, path, "--jsonl", "-")
-    assert line == f"{path}: is a device or a pipe, not a picture or a video"
+    assert line == f"{path}: is a device or a pipe, not an image or a video"
     line = fails(cpp_programs.detect, small, tmp_path, "--jsonl", "-")
-    assert line == f"{tmp_path}: no pictures in this folder"
+    assert line == f"{tmp_path}: no images in this folder"
 
 
 @pytest.mark.parametrize("kind", ["pipe", "/dev/zero"])
 def test_special_files_in_place_of_those_of_a_model(
     cpp_programs, exported_small, picture, tmp_path, kind
 ):
-    """With ncnn each file of a model; the picture of nanodet-bench too."""
+    """With ncnn each file of a model; the image of nanodet-bench too."""
     suffixes = [".onnx"]
     if os.environ.get("ncnn_DIR"):
         suffixes += [".param", ".bin", ".json"]
@@ -138,9 +138,9 @@ def test_truncated_pictures(detect, small, tmp_path, suffix):
         (folder / f"{n}{suffix}").write_bytes(data[:length])
     said, warned = run(detect, small, folder, "--jsonl", "-", status=1)
     (line,) = said.splitlines()
-    assert json.loads(line)["source"] == f"{folder}/5{suffix}", "the sound picture is done"
+    assert json.loads(line)["source"] == f"{folder}/5{suffix}", "the sound image is done"
     *warnings, last = warned.splitlines()
-    assert last.endswith("5 of 6 pictures could not be read")
+    assert last.endswith("5 of 6 images could not be read")
     for n, warning in enumerate(warnings):
         assert warning.startswith(f"nanodet-detect: warning: {folder}/{n}{suffix}: ")
     assert fails(detect, small, folder / f"3{suffix}", "--jsonl", "-").endswith("truncated")

@@ -84,7 +84,7 @@ def test_a_folder_of_links_to_sources(cpp_programs, small, picture, tmp_path):
     (links / "a b.png").symlink_to(picture)
     for out in (links, picture.parent, picture.parent / ".." / "in"):
         line = fails(cpp_programs.detect, small, links, "--out", out)
-        assert "holds the source pictures" in line
+        assert "holds the source images" in line
 
 
 def test_json_lines_into_a_pipe_and_behind_a_link(cpp_programs, small, picture, tmp_path):

@@ -124,7 +124,7 @@ def small(exported_small):
 
 
 def drawn(width, height):
-    """A picture with edges and colours."""
+    """An image with edges and colours."""
     random = np.random.default_rng(width)
     picture = cv2.resize(random.integers(0, 256, (6, 8, 3), np.uint8), (width, height))
     cv2.circle(picture, (width // 3, height // 2), height // 4, (20, 200, 90), -1)

@@ -1,4 +1,4 @@
-"""A day's work in one go: 20,000 pictures through both programs, memory and descriptors watched."""
+"""A day's work in one go: 20,000 images through both programs, memory and descriptors watched."""
 
 import os
 import statistics
@@ -23,7 +23,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
-    """A folder of 20,000 links to 200 pictures of many sizes and formats; some are damaged."""
+    """A folder of 20,000 links to 200 images of many sizes and formats; some are damaged."""
     folder = tmp_path_factory.mktemp("pictures")
     rng = np.random.default_rng(0)
     kinds = tmp_path_factory.mktemp("kinds")
@@ -69,7 +69,7 @@ def _descriptors(pid):
 
 
 def is_flat(seen):
-    """Compare the second quarter of the time with the last: 10,000 pictures lie between them."""
+    """Compare the second quarter of the time with the last: 10,000 images lie between them."""
     quarter = len(seen) // 4
     early, late = seen[quarter : 2 * quarter], seen[-quarter:]
     memory, descriptors = zip(
@@ -87,7 +87,7 @@ def test_python(engine, exported_small, many, tmp_path):
     status, seen = watch(
         [sys.executable, "-m", "nanodet", "detect", model, many, "--out", out, "--threads", "1"]
     )
-    assert status == 1  # some pictures are damaged
+    assert status == 1  # some images are damaged
     assert len(list(out.glob("*"))) > PICTURES * 0.9
     assert is_flat(seen)
 

@@ -172,7 +172,7 @@ def test_one_command_times_there_and_reports_here(cpp_programs, model, at, sshd,
     assert {r["name"] for r in results} == {str(model), str(other)}  # they have one name
     assert all(r["engine"].lower().startswith("openvino") and not r["error"] for r in results)
     assert "nanodet-" not in json.dumps([r["path"] for r in results])
-    for line in ("network, ms ", "end to end, median us", f"picture     {picture}, 90 x 70"):
+    for line in ("network, ms ", "end to end, median us", f"image       {picture}, 90 x 70"):
         assert line in text
     assert text.count("160x96") == 12  # four in each of three tables
 
@@ -254,7 +254,7 @@ def test_nothing_is_asked_of_a_device_that_is_not_needed(model, at, tmp_path, ca
     assert "is not a Linux program" in refused(model, *target, "--program", model)
     assert "no such model" in refused("no.onnx", *target, *program)
     assert "is a folder" in refused(model, *target, *program, "--json", tmp_path)
-    assert "cannot read this picture" in refused(model, *target, *program, "--image", "no.jpg")
+    assert "cannot read this image" in refused(model, *target, *program, "--image", "no.jpg")
     checkpoint = tmp_path / "x.ckpt"
     checkpoint.write_bytes(b"x")
     assert "only .param and .onnx run on a device" in refused(checkpoint, *target, *program)

@@ -51,7 +51,7 @@ def test_cut_videos_are_told(video, share, tmp_path):
     cut.write_bytes(video.read_bytes()[:size])
     frames, line = told_of(cut)
     if video.suffix[1:] in INDEX_BEHIND:
-        assert line == f"{cut}: neither a picture nor a video that can be read (its end is missing)"
+        assert line == f"{cut}: neither an image nor a video that can be read (its end is missing)"
     else:
         assert f"the video stops at frame {frames} " in line
 

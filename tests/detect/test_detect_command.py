@@ -48,7 +48,7 @@ def test_folders_inside_and_hidden_files_are_left_out(model, tmp_path):
     (tmp_path / "in" / "._a.jpg").write_bytes(b"what macOS leaves beside each file")
     code, _, err = detect(model, tmp_path / "in", "--out", tmp_path / "out")
     (line,) = err.splitlines()
-    assert code == 0 and "the pictures of folders inside it are left out" in line
+    assert code == 0 and "the images of folders inside it are left out" in line
     assert names(tmp_path / "out") == ["a.jpg", "detections.jsonl"]
 
 
@@ -60,7 +60,7 @@ def test_broken_pictures_are_left_out_and_counted(model, tmp_path):
     assert code == 1 and "2.jpg: 1 lamp" in text
     warning, error = err.splitlines()
     assert warning.startswith("nanodet: warning: ") and "1.jpg" in warning
-    assert error.endswith("1 of 3 pictures could not be read")
+    assert error.endswith("1 of 3 images could not be read")
     assert names(tmp_path / "out") == ["0.jpg", "2.jpg", "detections.jsonl"]
     assert len(json_lines(tmp_path / "out")) == 2
 

@@ -30,7 +30,7 @@ def write(path, level=120, size=(40, 30)):
 def test_folder_is_sorted_and_goes_on_past_broken_pictures(tmp_path):
     for name in ("b.png", "a b ü.jpg", "日本.PNG"):
         write(tmp_path / name)
-    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "notes.txt").write_text("no image")
     (tmp_path / "empty.jpg").touch()
     truncate(write(tmp_path / "cut.jpg", size=(400, 300)), 0.5)
     (tmp_path / "folder.jpg").mkdir()
@@ -49,7 +49,7 @@ def test_folder_is_sorted_and_goes_on_past_broken_pictures(tmp_path):
         1,
         1,
     ]
-    assert source.problem == f"{tmp_path}: 2 of 5 pictures could not be read"
+    assert source.problem == f"{tmp_path}: 2 of 5 images could not be read"
 
 
 def test_pattern_goes_into_sub_folders(tmp_path):
@@ -102,11 +102,11 @@ def test_content_counts_where_the_suffix_is_wrong(tmp_path):
     ("name", "content", "message"),
     [
         ("missing.jpg", None, "no such file"),
-        ("missing*.jpg", None, "no pictures match"),
+        ("missing*.jpg", None, "no images match"),
         ("empty.mp4", b"", "empty"),
-        ("text.mp4", b"words " * 100, "neither a picture nor a video"),
+        ("text.mp4", b"words " * 100, "neither an image nor a video"),
         ("98", None, "no such camera"),
-        ("folder", "folder", "no pictures in this folder"),
+        ("folder", "folder", "no images in this folder"),
         ("junk.jpg", b"\xff\xd8" + b"junk" * 50, "picture"),
         ("empty.png", b"", "empty"),
     ],
@@ -127,7 +127,7 @@ def test_pictures_in_folders_inside_a_folder_are_told(tmp_path):
     outer, lines = tmp_path / "o [1]", []
     (outer / "in").mkdir(parents=True)
     write(outer / "in" / "p.jpg")
-    with pytest.raises(NanodetError, match=r"no pictures in this folder.*o \[\[\]1\]/\*\*' takes"):
+    with pytest.raises(NanodetError, match=r"no images in this folder.*o \[\[\]1\]/\*\*' takes"):
         open_source(outer)
     write(outer / "q.jpg")
     assert open_source(outer, lines.append).total == 1
@@ -139,7 +139,7 @@ def test_pictures_in_folders_inside_a_folder_are_told(tmp_path):
 
 def test_mp4_without_its_index_cannot_be_opened(tmp_path, capfd):
     path = truncate(write_video(tmp_path / "v.mp4", codec="mp4v"), 0.6)
-    with pytest.raises(NanodetError, match="neither a picture nor a video"):
+    with pytest.raises(NanodetError, match="neither an image nor a video"):
         open_source(path)
     assert capfd.readouterr().err == ""
 
@@ -301,9 +301,9 @@ def test_a_pipe_is_no_source(tmp_path, kind, suffix):
     else:
         with socket.socket(socket.AF_UNIX) as made:
             made.bind(str(path))
-    with pytest.raises(NanodetError, match=": is a device or a pipe, not a picture or a video"):
+    with pytest.raises(NanodetError, match=": is a device or a pipe, not an image or a video"):
         open_source(path)
-    with pytest.raises(NanodetError, match="no pictures in this folder"):
+    with pytest.raises(NanodetError, match="no images in this folder"):
         open_source(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Boxes and labels on pictures of any size."""
+"""Boxes and labels on images of any size."""
 
 import numpy as np
 import pytest

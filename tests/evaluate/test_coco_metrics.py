@@ -38,7 +38,7 @@ def xyxy(entries):
 
 
 def records(truth, results, count):
-    """Build the records of the first ``count`` pictures by id from COCO mappings."""
+    """Build the records of the first ``count`` images by id from COCO mappings."""
     index = {c["id"]: i for i, c in enumerate(sorted(truth["categories"], key=lambda c: c["id"]))}
     pictures, found = [], []
     images = sorted(truth["images"], key=lambda image: image["id"])[:count]
@@ -137,7 +137,7 @@ def test_nothing_found_nothing_there_nothing_at_all():
         assert evaluate_detections(bare, [found]).AP is None
     none = evaluate_detections(Annotations(("a",), (1,), []), [])
     assert none.AP is None and none.images == 0
-    with pytest.raises(ValueError, match="1 pictures"):
+    with pytest.raises(ValueError, match="1 images"):
         evaluate_detections(bare, [])
 
 

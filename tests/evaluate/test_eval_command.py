@@ -91,7 +91,7 @@ def test_the_output_is_tried_before_anything_is_read(tmp_path):
 
 @pytest.fixture
 def trained(small_checkpoint, tmp_path, monkeypatch):
-    """A checkpoint whose config names two annotated pictures, by paths relative to where it ran."""
+    """A checkpoint whose config names two annotated images, by paths relative to where it ran."""
     import torch
 
     from nanodet.images.image_file import write_picture
@@ -166,19 +166,19 @@ def test_verify_takes_them_too(trained, exported_small, tmp_path, monkeypatch):
     model = exported_small.files["onnx simplified"]
     report = verify(trained, [model])
     assert (
-        report.pictures == "2 annotated pictures, data.val of trained.ckpt: val/images, val/labels"
+        report.pictures == "2 annotated images, data.val of trained.ckpt: val/images, val/labels"
     )
     assert all(ap is not None for _, ap in report.groups) and report.agrees
     listed = Reading(list_path="one.txt", place="--")
     write_text(tmp_path / "one.txt", "1.png\n")
-    assert verify(trained, [model], reading=listed).pictures.startswith("1 annotated pictures, ")
+    assert verify(trained, [model], reading=listed).pictures.startswith("1 annotated images, ")
     images = {"images": "val/images", "reading": listed}
-    assert verify(trained, [model], **images).pictures == "1 pictures"
+    assert verify(trained, [model], **images).pictures == "1 images"
     # on another machine: as ever, and said
     monkeypatch.chdir("/")
     words = verify(tmp_path / trained, [model]).pictures
     assert (
-        words.startswith("8 generated pictures (") and "img_path: val/images is not there" in words
+        words.startswith("8 generated images (") and "img_path: val/images is not there" in words
     )
     with pytest.raises(NanodetError, match="val/images is not there"):
         verify(tmp_path / trained, [model], reading=listed)

@@ -21,7 +21,7 @@ pytest.importorskip("pycocotools")
 
 
 def data(classes, seed=0):
-    """Return records and noisy detections of six pictures."""
+    """Return records and noisy detections of six images."""
     rng = np.random.default_rng(seed)
     pictures, found = [], []
     for number in range(1, 7):

@@ -1,4 +1,4 @@
-"""The AP of the original's checkpoint on all 500 pictures, through the command: minutes."""
+"""The AP of the original's checkpoint on all 500 images, through the command: minutes."""
 
 import json
 

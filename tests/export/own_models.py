@@ -23,15 +23,15 @@ class OwnModel:
     """One model.
 
     Attributes:
-        seed: of weights and pictures.
+        seed: of weights and images.
         classes, size, backbone: number of classes, (width, height), ``model_size``.
-        steps: of training on drawn pictures; 0 leaves the weights random.
+        steps: of training on drawn images; 0 leaves the weights random.
         gain: a factor of a random one's last layer.
         peaks: added to both ends of every distribution, so that little decides between them.
         sharp: a factor of the distributions' logits, as long training has it.
-        images: whether to compare on drawn pictures instead of the generated ones; with 4 classes
+        images: whether to compare on drawn images instead of the generated ones; with 4 classes
             they are annotated.
-        fit: how pictures are fitted.
+        fit: how images are fitted.
     """
 
     seed: int
@@ -56,10 +56,10 @@ class OwnModel:
         return "-".join([*words, f"s{self.seed}"])
 
     def write(self, folder):
-        """Write the checkpoint, and pictures.
+        """Write the checkpoint, and images.
 
         Returns:
-            the checkpoint; the folder of pictures and their annotations, each or None.
+            the checkpoint; the folder of images and their annotations, each or None.
         """
         config = self._config()
         with torch.random.fork_rng():
@@ -97,7 +97,7 @@ class OwnModel:
 
 
 def _train(network, config, seed, steps, batch=4):
-    """Train a few steps on drawn pictures, with all the noise of a beginning."""
+    """Train a few steps on drawn images, with all the noise of a beginning."""
     head, section = config.model.arch.head, config.data.val
     objective = build_objective(network, config.model.arch)
     optimiser = torch.optim.AdamW(network.parameters(), 3e-3)

@@ -71,7 +71,7 @@ class TestFiles:
             assert (spec.input_size, spec.fit, spec.any_size) == ((160, 96), "letterbox", True)
             assert spec.source["sha256"] == sha256(small_checkpoint)
             assert (spec.source["averaged"], spec.source["epoch"]) == (True, 3)
-            assert spec.measured["compared_on"] == "8 generated pictures"
+            assert spec.measured["compared_on"] == "8 generated images"
             assert all(f["score_max"] < 0.02 for f in spec.measured["against_torch"].values())
 
     def test_onnx_carries_the_spec(self, exported_small):
@@ -222,7 +222,7 @@ class TestRefusals:
 
     def test_folder_without_pictures(self, small_checkpoint, out, tmp_path):
         (tmp_path / "readme.txt").write_text("none here")
-        with pytest.raises(NanodetError, match="holds no picture"):
+        with pytest.raises(NanodetError, match="holds no image"):
             export(small_checkpoint, out, images=tmp_path, report=silent)
 
     @pytest.mark.slow

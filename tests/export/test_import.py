@@ -47,7 +47,7 @@ def config(small_checkpoint, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    """A folder with 24 pictures."""
+    """A folder with 24 images."""
     folder = tmp_path_factory.mktemp("pictures")
     for seed in range(24):
         cv2.imwrite(str(folder / f"{seed:02}.png"), generated_picture(seed))
@@ -123,7 +123,7 @@ class TestBatchNorm:
     def test_training_mode_finds_the_same_function(
         self, imported, exported_small, config, pictures, tmp_path
     ):
-        """On the pictures measured, all in one batch, training mode is eval mode."""
+        """On the images measured, all in one batch, training mode is eval mode."""
         plain = import_model(
             exported_small.files[FP32], config, tmp_path / "plain.ckpt", report=silent
         )
@@ -401,7 +401,7 @@ class TestRefusals:
         folder = tmp_path / "damaged"
         shutil.copytree(pictures, folder)
         (folder / "07.png").write_bytes(b"")
-        with pytest.raises(NanodetError, match=r"07\.png: this picture is an empty file"):
+        with pytest.raises(NanodetError, match=r"07\.png: this image is an empty file"):
             import_model(model, config, out, folder, report=silent)
 
 
@@ -420,11 +420,11 @@ def test_command(root, exported_small, config, pictures, tmp_path):
                  "--limit", 5, "--out", out]  # fmt: skip
     done = run(*arguments)
     assert done.returncode == 1 and not out.exists()
-    assert "list.txt: line 4: no picture 'none.png'; --missing-images skip goes on" in done.stderr
+    assert "list.txt: line 4: no image 'none.png'; --missing-images skip goes on" in done.stderr
     done = run(*arguments, "--missing-images", "skip")
     assert done.returncode == 0, done.stderr
-    assert done.stderr == f"{tmp_path / 'list.txt'}: line 4: no picture 'none.png': left out\n"
-    assert "batch norm: measured on 3 pictures" in done.stdout
+    assert done.stderr == f"{tmp_path / 'list.txt'}: line 4: no image 'none.png': left out\n"
+    assert "batch norm: measured on 3 images" in done.stdout
     assert done.stdout.splitlines()[-1] == str(out)
     done = run(param, "--config", root / "config" / "nanodet-m.yml", "--out", tmp_path / "d.ckpt")
     assert done.returncode == 1

@@ -40,7 +40,7 @@ def test_ap_is_that_of_the_ncnn_file(param, root, coco_mini, tmp_path):
 def test_an_epoch_on_other_data(param, shared, root, tmp_path):
     """Training goes on where eval mode is: no jump, and far ahead of random weights.
 
-    What an import did not measure, the training measures on its own pictures first.
+    What an import did not measure, the training measures on its own images first.
     """
     data, config = shared / "data" / "bccd", root / "config" / "nanodet-m.yml"
     training = tmp_path / "training"

@@ -161,7 +161,7 @@ class TestFixedShapes:
     def test_openvino_refuses_a_batch(self, left_out):
         pytest.importorskip("openvino")
         with pytest.raises(
-            NanodetError, match="takes 3 pictures at once, which needs ONNX Runtime"
+            NanodetError, match="takes 3 images at once, which needs ONNX Runtime"
         ):
             Detector(left_out[0] / "small-batch3.onnx", engine="openvino")
 
@@ -215,8 +215,8 @@ def test_choices_that_cannot_be(options, words):
 @pytest.mark.parametrize(
     ("size", "batch", "most"),
     [
-        (None, 999_999_999, "5825 for pictures of 160x96"),
-        ((32, 32), 87_382, "65536 for pictures of"),
+        (None, 999_999_999, "5825 for images of 160x96"),
+        ((32, 32), 87_382, "65536 for images of"),
     ],
 )
 def test_pictures_that_no_memory_holds_are_refused_at_once(

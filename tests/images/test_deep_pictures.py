@@ -1,4 +1,4 @@
-"""Pictures of more than 8 bits: what white is comes from the file, or else from its values."""
+"""Images of more than 8 bits: what white is comes from the file, or else from its values."""
 
 import struct
 import subprocess
@@ -150,7 +150,7 @@ def test_white_of_netpbm_files(tmp_path, white, kind):
 
 def test_floats_are_one_line(tmp_path):
     (tmp_path / "p.tif").write_bytes(cv2.imencode(".tif", np.float32(LEVELS / 255))[1].tobytes())
-    with pytest.raises(NanodetError, match=r"p\.tif: not a picture"):
+    with pytest.raises(NanodetError, match=r"p\.tif: not an image"):
         read_picture(tmp_path / "p.tif")
 
 

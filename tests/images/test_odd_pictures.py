@@ -1,4 +1,4 @@
-"""Pictures of every depth, channel count and size: a right answer or one clear line."""
+"""Images of every depth, channel count and size: a right answer or one clear line."""
 
 import json
 import time
@@ -28,7 +28,7 @@ PICTURE = generated_picture(3)
 GREY = cv2.cvtColor(PICTURE, cv2.COLOR_BGR2GRAY)
 ALPHA = np.random.default_rng(0).integers(0, 256, GREY.shape, np.uint8)
 
-# name of the file: what is written, and the BGR picture that it stands for
+# name of the file: what is written, and the BGR image that it stands for
 KINDS = {
     "bgr.png": (PICTURE, PICTURE),
     "grey.png": (GREY, cv2.merge([GREY] * 3)),

@@ -1,4 +1,4 @@
-"""Pictures that their files turn: every format and all eight orientations, against Pillow."""
+"""Images that their files turn: every format and all eight orientations, against Pillow."""
 
 import io
 import struct
@@ -87,7 +87,7 @@ FILES = {
 
 
 def same(picture, other):
-    """Whether two pictures show the same, but for what coding changes."""
+    """Whether two images show the same, but for what coding changes."""
     return picture.shape == other.shape and np.abs(picture.astype(int) - other).mean() < 6
 
 

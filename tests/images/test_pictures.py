@@ -1,4 +1,4 @@
-"""Reading picture files of every depth, and broken ones."""
+"""Reading image files of every depth, and broken ones."""
 
 import io
 import re
@@ -127,7 +127,7 @@ def test_opencv_adds_nothing_to_the_line(tmp_path, capfd, suffix):
 def test_not_pictures(tmp_path):
     (tmp_path / "empty.jpg").write_bytes(b"")
     (tmp_path / "text.jpg").write_text("hello")
-    for name, word in (("empty.jpg", "empty"), ("text.jpg", "not a pic"), ("gone.jpg", "No such")):
+    for name, word in (("empty.jpg", "empty"), ("text.jpg", "not an im"), ("gone.jpg", "No such")):
         for function in (read_picture, picture_size):
             with pytest.raises(NanodetError, match=f"{name}.*{word}"):
                 function(tmp_path / name)

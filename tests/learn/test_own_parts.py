@@ -65,7 +65,7 @@ def toys(monkeypatch):
 
 @pytest.fixture(scope="module")
 def sets(tmp_path_factory):
-    """Drawn pictures to train and to validate with."""
+    """Drawn images to train and to validate with."""
     folder = tmp_path_factory.mktemp("sets")
     return draw_set(folder / "train", 4, 0), draw_set(folder / "val", 2, 1)
 

@@ -92,7 +92,7 @@ def toy(monkeypatch):
 
 @pytest.fixture()
 def config(toy, tmp_path):
-    """A config of a detector with the toy parts, and a set of six pictures."""
+    """A config of a detector with the toy parts, and a set of six images."""
     sets = draw_set(tmp_path / "train", 4, 0), draw_set(tmp_path / "val", 2, 1)
     mapping = config_to_dict(quickstart_config(tmp_path / "run", *sets, seed=0, epochs=1))
     mapping["model"]["arch"] = {

@@ -19,7 +19,7 @@ INPUT = (3, *ncnn_layers.SIZE)
 _RUN = """
 import json, sys
 import ncnn, numpy as np
-picture = np.random.default_rng(0).normal(0, 1, (3, 32, 32)).astype(np.float32)
+image = np.random.default_rng(0).normal(0, 1, (3, 32, 32)).astype(np.float32)
 for line in sys.stdin:
     param, blobs, half = json.loads(line)
     net = ncnn.Net()
@@ -29,7 +29,7 @@ for line in sys.stdin:
     if net.load_param(param) == 0 and net.load_model(param.replace(".param", ".bin")) == 0:
         for blob in blobs:
             extractor = net.create_extractor()
-            extractor.input("data", ncnn.Mat(picture).clone())
+            extractor.input("data", ncnn.Mat(image).clone())
             status, output = extractor.extract(blob)
             shapes[blob] = list(np.array(output).shape) if status == 0 else f"status {status}"
     print(json.dumps(shapes), flush=True)

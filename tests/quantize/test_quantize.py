@@ -32,7 +32,7 @@ def model(exported_small):
 
 @pytest.fixture(scope="module")
 def data(model, tmp_path_factory):
-    """Pictures, and annotations that are what the floating-point model finds in them."""
+    """Images, and annotations that are what the floating-point model finds in them."""
     folder = tmp_path_factory.mktemp("data")
     detector = Detector(model, score=0.3, per_picture=5)
     images, annotations = [], []
@@ -171,7 +171,7 @@ def test_without_annotations_detections_are_compared(root, exported_small, data,
         "--out", tmp_path / "o",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "calibrate on 4 pictures" in done.stdout
+    assert "calibrate on 4 images" in done.stdout
     assert "have a twin" in done.stdout
     assert sorted(p.name for p in (tmp_path / "o").iterdir()) == [
         "small-int8-layers.txt", "small-int8.bin", "small-int8.json", "small-int8.param",
@@ -214,10 +214,10 @@ class TestConfig:
             tmp_path / "small.param", None, tmp_path / "out", limit=5, max_drop=50, layers="all",
             method="max", report=lines.append,
         )  # fmt: skip
-        assert lines[0].startswith(f"5 of 6 pictures calibrate, data.train of {config}: ")
+        assert lines[0].startswith(f"5 of 6 images calibrate, data.train of {config}: ")
         # of the two in both lists, those that calibrate do not measure
         both = int(lines[1][0])
-        assert lines[1] == f"{both} of 6 pictures measure, {lines[1].partition(', ')[2]}"
+        assert lines[1] == f"{both} of 6 images measure, {lines[1].partition(', ')[2]}"
         assert 4 <= both <= 5 and f"data.val of {config}: " in lines[1]
         assert (result.calibration, result.measured) == (5, both)
         assert result.accuracy["fp32"] > 50
@@ -234,7 +234,7 @@ class TestConfig:
         ):
             quantize(alone, None, tmp_path / "o", config=config, **options)
         same = write(tmp_path / "c.yml", list_path=str(tmp_path / "train.txt"))
-        with pytest.raises(NanodetError, match=r"data\.val: has no picture besides those that cal"):
+        with pytest.raises(NanodetError, match=r"data\.val: has no image besides those that cal"):
             quantize(alone, None, tmp_path / "o", config=same, **options)
         with pytest.raises(NanodetError, match="--list: needs --images"):
             quantize(alone, None, tmp_path / "o", config=same, reading=Reading(list_path="l"),
@@ -255,10 +255,10 @@ class TestRefusals:
     def test_no_pictures(self, model, data, tmp_path):
         self.refused(tmp_path, "--images: there is no such folder", model, tmp_path / "none")
         (tmp_path / "empty").mkdir()
-        self.refused(tmp_path, "--images: holds no picture", model, tmp_path / "empty")
+        self.refused(tmp_path, "--images: holds no image", model, tmp_path / "empty")
         (tmp_path / "one").mkdir()
         shutil.copy(data / "images" / "0.png", tmp_path / "one")
-        self.refused(tmp_path, "needs at least 2 pictures", model, tmp_path / "one")
+        self.refused(tmp_path, "needs at least 2 images", model, tmp_path / "one")
 
     def test_what_is_no_ncnn_model(self, model, data, tmp_path):
         self.refused(tmp_path, "is a folder", model.parent, data / "images")
@@ -283,7 +283,7 @@ class TestRefusals:
         shutil.copytree(data / "images", tmp_path / "images")
         for path in (tmp_path / "images").iterdir():
             path.write_bytes(path.read_bytes()[:500])
-        self.refused(tmp_path, "png: this picture is truncated", model, tmp_path / "images")
+        self.refused(tmp_path, "png: this image is truncated", model, tmp_path / "images")
 
     def test_annotations_without_objects(self, model, data, tmp_path):
         text = json.loads((data / "annotations.json").read_text())

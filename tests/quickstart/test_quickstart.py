@@ -1,4 +1,4 @@
-"""The quickstart: its pictures, and the whole of it."""
+"""The quickstart: its images, and the whole of it."""
 
 import json
 import os

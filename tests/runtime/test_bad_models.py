@@ -169,7 +169,7 @@ def test_a_model_that_does_not_fit_its_spec_is_refused_when_loaded(copy, suffix,
     with_metadata(copy.with_suffix(".onnx"), json.dumps(mapping))
     with pytest.raises(NanodetError) as caught:
         detector = Detector(path)
-        # the ONNX leaves the number of points open, so the first picture tells
+        # the ONNX leaves the number of points open, so the first image tells
         assert suffix == ".onnx" and key == "strides"
         detector(np.zeros((96, 160, 3), np.uint8))
     assert said in str(caught.value) and str(caught.value).startswith(str(path))

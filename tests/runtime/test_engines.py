@@ -22,7 +22,7 @@ SPEC = Spec(("disc", "square"), (64, 64), fit="stretch", any_size=True, **NANODE
 
 
 class Toy:
-    """Finds one disc of two strides to each side at the first point, whatever the picture."""
+    """Finds one disc of two strides to each side at the first point, whatever the image."""
 
     def __init__(self, path, request):
         self.path, self.threads = str(path), request.threads
@@ -52,7 +52,7 @@ def toy(monkeypatch, tmp_path):
 def test_another_engine_is_one_module_and_one_line(toy):
     found = Detector(toy, threads=1)(np.zeros((64, 64, 3), np.uint8))
     assert found.class_id.tolist() == [0] and found.confidence.tolist() == [0.75]
-    assert found.xyxy.tolist() == [[0, 0, 20, 20]]  # around (4, 4), clipped to the picture
+    assert found.xyxy.tolist() == [[0, 0, 20, 20]]  # around (4, 4), clipped to the image
     assert Detector(toy, precision="bf16").spec == SPEC
     assert engines.files_of(toy) == [toy, toy.with_suffix(".toy.bin")]
     with pytest.raises(NanodetError, match=r"only an ncnn model \(.param\) has it"):

@@ -1,4 +1,4 @@
-"""Fitting pictures and mapping boxes back."""
+"""Fitting images and mapping boxes back."""
 
 import json
 

@@ -44,7 +44,7 @@ def test_hostile_models_are_refused(model, ask, step):
 def test_unusual_models_are_run(model, ask, tmp_path, step):
     made = hostile_models.same(model)
     # the layers that change nothing once ended the process
-    chosen = {*list(made)[::step], *(name for name in made if "picture itself" in name)}
+    chosen = {*list(made)[::step], *(name for name in made if "image itself" in name)}
     sets = {name: made[name] for name in ["as exported", *sorted(chosen)]}
     for name, one in (sets | hostile_models.others(model)).items():
         assert ask(one) == "ran", name

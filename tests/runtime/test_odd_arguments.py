@@ -20,7 +20,7 @@ TIME_LIMIT_S = 60
 
 @pytest.fixture
 def folder(exported_small, root, tmp_path):
-    """What the calls use: models, a picture, a video, a config."""
+    """What the calls use: models, an image, a video, a config."""
     for path in exported_small.files[FP32].parent.glob("small.*"):
         shutil.copy(path, tmp_path)
     for suffix in (".param", ".bin"):

@@ -46,7 +46,7 @@ import numpy as np
 from nanodet import Detector, NanodetError
 from nanodet.drawing.draw import draw
 
-model, cases, pictures = sys.argv[1], *map(json.loads, sys.argv[2:])
+model, cases, images = sys.argv[1], *map(json.loads, sys.argv[2:])
 found = []
 def case(text, act):
     try:
@@ -63,10 +63,10 @@ for key, value in cases:
     options = {"path": model, key: eval(value)}
     case(f"{key}={value}", lambda: Detector(**options))
 detector = Detector(model, threads=1)
-picture = np.zeros((96, 160, 3), np.uint8)
-for value in pictures:
-    case(f"picture {value}", lambda: detector(eval(value)))
-    case(f"draw {value}", lambda: draw(eval(value), detector(picture)))
+image = np.zeros((96, 160, 3), np.uint8)
+for value in images:
+    case(f"image {value}", lambda: detector(eval(value)))
+    case(f"draw {value}", lambda: draw(eval(value), detector(image)))
 transposed = np.random.default_rng(0).integers(0, 256, (3, 160, 96), np.uint8).T
 whole = detector(np.ascontiguousarray(transposed))
 assert (detector(transposed).xyxy == whole.xyxy).all() and len(whole)

@@ -8,13 +8,13 @@ from nanodet.text import progress
 @pytest.mark.parametrize(("every_s", "lines"), [(0.0, 3), (60.0, 0)])
 def test_lines_of_a_log(monkeypatch, capsys, every_s, lines):
     monkeypatch.setattr(progress, "EVERY_S", every_s)
-    shown = progress.Progress(3, "picture")
+    shown = progress.Progress(3, "image")
     for _ in range(3):
         shown.step()
     shown.close()
     told = capsys.readouterr().err.splitlines()
     assert len(told) == lines
-    assert all(line.startswith(f"{n} of 3 pictures, ") for n, line in enumerate(told, 1))
+    assert all(line.startswith(f"{n} of 3 images, ") for n, line in enumerate(told, 1))
 
 
 def test_a_log_that_has_begun_ends_with_the_count(monkeypatch, capsys):

@@ -25,7 +25,7 @@ class Trained(NamedTuple):
 
 @pytest.fixture(scope="session")
 def shapes(tmp_path_factory):
-    """24 drawn pictures to train on and 8 to validate: two (pictures, annotations)."""
+    """24 drawn images to train on and 8 to validate: two (images, annotations)."""
     folder = tmp_path_factory.mktemp("shapes")
     return draw_set(folder / "train", 24, 0), draw_set(folder / "val", 8, 1)
 

@@ -29,7 +29,7 @@ def run(root, processes, config, path, *overrides):
 
 
 def first_step_order(count, seed):
-    """The order of training pictures in epoch 0, as `EpochSampler` draws it."""
+    """The order of training images in epoch 0, as `EpochSampler` draws it."""
     from nanodet.data.loader import EpochSampler
 
     sampler = EpochSampler(count, count, True, seed, (96, 96))
@@ -59,7 +59,7 @@ def test_averaged_gradients_are_those_of_the_union(
     _, annotations = shapes[0]
     content = json.loads(Path(annotations).read_text())
     order = first_step_order(len(content["images"]), seed=3)
-    # rank 0 takes the even places of the order, rank 1 the odd ones: four pictures each
+    # rank 0 takes the even places of the order, rank 1 the odd ones: four images each
     empty = set(np.asarray(order)[1:8:2] + 1) if one_side_empty else set()
     kept = [a for a in content["annotations"] if a["image_id"] not in empty]
     assert any(a["image_id"] in np.asarray(order)[0:8:2] + 1 for a in kept)

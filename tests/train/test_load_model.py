@@ -80,7 +80,7 @@ def test_the_example_of_the_readme(root, cache, tmp_path, monkeypatch, capsys):
     checkpoint = cache / NAME / f"{NAME}.ckpt"
     assert f"{NAME}: the published NanoDet-m" in first and str(checkpoint) in first
     assert "415 of 421 tensors taken whole" in first
-    assert "batch norm: measured on 6 training pictures" in first
+    assert "batch norm: measured on 6 training images" in first
     made = checkpoint.stat().st_mtime_ns
     monkeypatch.setenv("NANODET_MIRROR", NOWHERE)
     assert main([*words, *small]) == 0

@@ -47,7 +47,7 @@ def test_a_batch_that_batch_norm_cannot_learn_from_is_one_line(small_config, cap
     ("changes", "fails"),
     [
         ({"data.train.multi_scale": [0.2, 1.0]}, True),
-        # one side is at most 32 and the other as well, where pictures are not stretched
+        # one side is at most 32 and the other as well, where images are not stretched
         ({"data.train.input_size": [32, 160], "data.train.fit": "own"}, True),
         ({"data.train.input_size": [32, 160], "data.train.fit": "stretch"}, False),
         ({"data.train.input_size": [32, 32], "device.batchsize_per_gpu": 2}, False),

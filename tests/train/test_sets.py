@@ -97,10 +97,10 @@ def test_bad_pictures_of_both_sets_are_named_before_the_first_step(
         changes[f"data.{part}.img_path"] = str(folder)
     assert main(["train", str(small_config(**changes))]) == 1
     error = capsys.readouterr().err
-    assert "4 pictures cannot be used: " in error
+    assert "4 images cannot be used: " in error
     for part in ("train", "val"):
-        assert f"{tmp_path / part / '0001.jpg'}: this picture is truncated" in error
-        assert f"{tmp_path / part / '0003.jpg'}: this picture is an empty file" in error
+        assert f"{tmp_path / part / '0001.jpg'}: this image is truncated" in error
+        assert f"{tmp_path / part / '0003.jpg'}: this image is an empty file" in error
     assert not (tmp_path / "run").exists()
 
 

@@ -131,7 +131,7 @@ class TestSpec:
         assert texts(row, part).startswith(words)
         assert row.result.agrees  # the network was not blamed
         if stem in ("mean", "std", "order", "fit"):
-            assert "its tensors of the same pictures differ by up to" in texts(row, part)
+            assert "its tensors of the same images differ by up to" in texts(row, part)
         # the size is the stage's own
         assert (row.input_max > 0.01) == (part == "preprocessing" and stem != "width")
 

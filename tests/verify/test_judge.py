@@ -1,4 +1,4 @@
-"""What chance explains is no fault: a few edges of a rounded stage, AP on few pictures."""
+"""What chance explains is no fault: a few edges of a rounded stage, AP on few images."""
 
 import shutil
 from dataclasses import replace
@@ -27,7 +27,7 @@ KINDS = ("fp32", "fp16", "bf16", "int8")
 
 
 def annotated(count):
-    """Pictures with objects of two classes, and detections somewhere near them."""
+    """Images with objects of two classes, and detections somewhere near them."""
     rng = np.random.default_rng(count)
     pictures, found = [], []
     for i in range(count):
@@ -120,7 +120,7 @@ def test_one_picture_tells_nothing_by_ap():
     assert not told and row.faults == []
     for twins, faults, notes in ((0.1, 1, 0), (0.7, 0, 1), (1.0, 0, 0)):
         row = Row("stage", "stage.param", "int8", twins=twins)
-        judge_twins(row, 0.9, "and AP tells nothing on so few pictures", "give more")
+        judge_twins(row, 0.9, "and AP tells nothing on so few images", "give more")
         assert (len(row.faults), len(row.notes)) == (faults, notes)
         assert (row.verdict == "not judged") == bool(notes)
 

@@ -53,7 +53,7 @@ def copy(exported_small, tmp_path):
 
 @pytest.fixture
 def pictures(small_checkpoint, tmp_path):
-    """Four pictures, annotated with what the checkpoint finds in them."""
+    """Four images, annotated with what the checkpoint finds in them."""
     folder = tmp_path / "pictures"
     folder.mkdir()
     detector = Detector(small_checkpoint, fit="letterbox")
@@ -175,7 +175,7 @@ def test_average_precision_of_each_stage(exported_small, small_checkpoint, pictu
     text = format_report(report)
     assert f"{ap:.2f}" in text and f"{half.ap:.2f}, but the reference has {ap:.2f}" in text
     limited = verify(small_checkpoint, models[:1], images=folder, annotations=truth, limit=2)
-    assert limited.pictures == "2 annotated pictures"
+    assert limited.pictures == "2 annotated images"
 
 
 def test_class_agnostic_nms_is_noted_and_compared_alike(
@@ -204,7 +204,7 @@ def test_class_agnostic_nms_is_noted_and_compared_alike(
 
 
 def test_nothing_to_judge_int8_by_is_said(exported_small, tmp_path):
-    """Grey pictures, in which no model finds anything."""
+    """Grey images, in which no model finds anything."""
     quantise(exported_small.files[FP32], tmp_path / "int8.param")
     (tmp_path / "grey").mkdir()
     strict = tmp_path / "reference.param"
@@ -238,7 +238,7 @@ class TestRefusals:
             (["small.json"], {}, "small.json: not an exported model"),
             (["small.onnx"], {"annotations": "truth.json"}, "--annotations: needs --images"),
             (["small.onnx"], {"images": "/no/such"}, "/no/such: --images: there is no such folder"),
-            (["small.onnx"], {"images": "empty"}, "--images: holds no picture"),
+            (["small.onnx"], {"images": "empty"}, "--images: holds no image"),
             (["small.onnx"], {"images": ".", "annotations": "no.json"}, "no.json"),
             (["small.onnx"], {"json_path": "/proc/v.json"}, "/proc"),
             (["small.onnx"], {"config": "/no/such.yml"}, "/no/such.yml"),
@@ -280,7 +280,7 @@ class TestRefusals:
 
 @pytest.mark.slow
 def test_nanodet_m_on_coco(shared, root, coco_mini, tmp_path):
-    """The table of docs/verify.md: AP of each stage over 500 pictures."""
+    """The table of docs/verify.md: AP of each stage over 500 images."""
     checkpoint, config = (
         shared / "weights" / "nanodet-m_320.ckpt",
         root / "config" / "nanodet-m.yml",

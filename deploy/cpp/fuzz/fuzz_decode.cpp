@@ -1,4 +1,4 @@
-/// Any output of any model, and any picture of any form: boxes inside of the picture, best first, or a
+/// Any output of any model, and any image of any form: boxes inside of the image, best first, or a
 /// line that says what is wrong.
 #include <fuzzer/FuzzedDataProvider.h>
 
@@ -75,7 +75,7 @@ void preprocess(FuzzedDataProvider& data, const nanodet::Spec& spec) {
     const int width = data.ConsumeIntegralInRange(1, 300), height = data.ConsumeIntegralInRange(1, 300);
     const std::ptrdiff_t row = std::ptrdiff_t(width) * nanodet::bytes_of(format);
     const std::ptrdiff_t stride = row + data.ConsumeIntegralInRange(0, 20);
-    // not a byte more than the picture has, so that AddressSanitizer sees any read beyond it
+    // not a byte more than the image has, so that AddressSanitizer sees any read beyond it
     const std::vector<std::uint8_t> pixels(std::size_t(stride * (height - 1) + row), 99);
     nanodet::Preprocessor preprocessor(spec, spec.fit, spec.input_size);
     preprocessor.run({pixels.data(), width, height, stride, format});

@@ -12,7 +12,7 @@ namespace nanodet {
 namespace {
 
 constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
-// of a picture's pairs so many go into NMS, whose time grows with their square
+// of an image's pairs so many go into NMS, whose time grows with their square
 constexpr std::size_t most_candidates = 10'000;
 constexpr float thinnest = 1e-3F;  // pixels; what NMS takes a box without width or height for
 

@@ -16,7 +16,7 @@ Size round_up(Size size) {
     return {round_up(size.width), round_up(size.height)};
 }
 
-/// Puts a picture as large as it fits into the middle of a box.
+/// Puts an image as large as it fits into the middle of a box.
 Placement centred(Size picture, Size box) {
     const double ratio = std::min(double(box.width) / picture.width,
                                   double(box.height) / picture.height);
@@ -49,7 +49,7 @@ Placement place(Fit fit, Size picture, Size input) {
                                   double(input.height) / picture.height);
     const Size content{std::max(int(ratio * picture.width), 1),
                        std::max(int(ratio * picture.height), 1)};
-    // rounding the size down makes the picture fit into it a little smaller than `ratio`
+    // rounding the size down makes the image fit into it a little smaller than `ratio`
     Placement placement = centred(picture, content);
     placement.canvas = round_up(content);
     return placement;

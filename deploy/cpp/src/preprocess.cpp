@@ -20,7 +20,7 @@ std::array<int, 3> channels_of(PixelFormat format) {
     return {0, 0, 0};
 }
 
-constexpr std::ptrdiff_t outside = -1;  // offset of pixels and rows outside of the picture
+constexpr std::ptrdiff_t outside = -1;  // offset of pixels and rows outside of the image
 constexpr std::ptrdiff_t unknown = -2;  // offset of a line that holds no row yet
 
 // between 2^23 and 2^24 floats are whole numbers: adding it rounds, halves to the even neighbour as
@@ -49,7 +49,7 @@ const Placement& Preprocessor::run(const Picture& picture) {
     const int width = placement_.content.width, height = placement_.content.height;
     const std::size_t plane = std::size_t(placement_.canvas.width) *
                               std::size_t(placement_.canvas.height);
-    line_offsets_ = {unknown, unknown};  // the same memory may hold another picture now
+    line_offsets_ = {unknown, unknown};  // the same memory may hold another image now
     for (int y = 0; y < height; ++y) {
         const Tap& tap = rows_[std::size_t(y)];
         const float* first = row_of(picture, tap.first, tap.second == line_offsets_[0] ? 1 : 0);
@@ -65,7 +65,7 @@ const Placement& Preprocessor::run(const Picture& picture) {
     return placement_;
 }
 
-/// Works out, for pictures of another size or form than the last, where they lie.
+/// Works out, for images of another size or form than the last, where they lie.
 void Preprocessor::prepare(const Picture& picture) {
     const Size size{picture.width, picture.height};
     if (size == picture_size_ && picture.format == format_ && picture.stride == stride_) return;
@@ -89,8 +89,8 @@ void Preprocessor::prepare(const Picture& picture) {
 /// levels are rounded alike.
 ///
 /// @param count   network pixels along the axis
-/// @param length  picture pixels along it
-/// @param step    bytes from picture pixel to picture pixel
+/// @param length  image pixels along it
+/// @param step    bytes from image pixel to image pixel
 void Preprocessor::fill_taps(std::vector<Tap>& taps, int count, int length, double ratio,
                              double shift, std::ptrdiff_t step) {
     taps.resize(std::size_t(count));
@@ -109,10 +109,10 @@ void Preprocessor::fill_taps(std::vector<Tap>& taps, int count, int length, doub
     }
 }
 
-/// Returns a row of the picture resampled along x, three planes of content.width in the input's
+/// Returns a row of the image resampled along x, three planes of content.width in the input's
 /// colour order.
 ///
-/// @param offset  bytes from the picture's first row to it
+/// @param offset  bytes from the image's first row to it
 /// @param slot    which of the two lines to overwrite if neither holds it
 const float* Preprocessor::row_of(const Picture& picture, std::ptrdiff_t offset, int slot) {
     if (offset == outside) return outside_.data();

@@ -67,7 +67,7 @@ Spec parse_spec(const std::string& text, const std::string& file) {
     const JsonKeys limits = top.object("thresholds");
     if (json["input"].contains("batch") && into.whole("batch") != 1)
         throw Error(file + ": input.batch: the model takes " +
-                    std::to_string(into.whole("batch")) + " pictures at once, this library one: export without --batch");
+                    std::to_string(into.whole("batch")) + " images at once, this library one: export without --batch");
     // keys of formats 2 and 3, so a reader of lower formats does not look at them
     const std::string form = format >= 2 ? out.text("form") : "distributions";
 

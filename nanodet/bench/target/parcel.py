@@ -24,7 +24,7 @@ class Parcel:
     Args:
         models, graphs, threads, precisions: see `nanodet.bench.plan.plan_entries`.
         program: path of the program.
-        image: path of a picture; None where the program generates one.
+        image: path of an image; None where the program generates one.
         folder: a local one for what has to be written first.
 
     Attributes:

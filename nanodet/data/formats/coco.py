@@ -41,20 +41,20 @@ def read_coco(img_path, ann_path, list_path, class_names, reading, annotated=Tru
     Args:
         img_path: folder that ``file_name`` is relative to.
         ann_path: the JSON file.
-        list_path: a text file that names the pictures to use (see `select`); None for all.
+        list_path: a text file that names the images to use (see `select`); None for all.
         class_names: the classes; None for the categories, without those that only group others.
         reading: the `nanodet.data.reading.Reading`.
         annotated: whether the file must have annotations; COCO's own test files (image_info_...)
-            have none, and then no picture has boxes.
+            have none, and then no image has boxes.
 
     Returns:
-        `Annotations`; boxes clipped to their picture, those without area left out.
+        `Annotations`; boxes clipped to their image, those without area left out.
 
     Raises:
         NanodetError: the file is not what it should be; names the file and the entry.
     """
     content = read_json(ann_path, ANNOTATIONS)
-    check_folder(img_path, "pictures")
+    check_folder(img_path, "images")
     if not isinstance(content, dict):
         raise NanodetError(f"{ann_path}: not a COCO annotation file: {{...}} is expected")
     if not annotated:
@@ -129,7 +129,7 @@ def _groups(categories):
 
 
 def _images(entries, ann_path):
-    """Check the pictures' entries and return them with whole-number sizes, 0 for unknown."""
+    """Check the images' entries and return them with whole-number sizes, 0 for unknown."""
     images, seen = [], set()
     for n, entry in enumerate(entries):
         image_id = _id(entry, f"{ann_path}: images[{n}]")
@@ -156,7 +156,7 @@ def _images(entries, ann_path):
 def _table(entries, position, category_of, ann_path):
     """Return the annotations as numbers, and what to call each.
 
-    The numbers are float64 (N, 10): picture, category, x, y, w, h, area (NaN: none given), crowd,
+    The numbers are float64 (N, 10): image, category, x, y, w, h, area (NaN: none given), crowd,
     ignore, number in the file.
     """
     rows = []
@@ -226,7 +226,7 @@ def _fill(found, images, paths, table, ids, ann_path, reading):
     """Cut the table into one `Picture` per image.
 
     Args:
-        found: the `Annotations` that get the pictures, and lines about mended and left-out boxes.
+        found: the `Annotations` that get the images, and lines about mended and left-out boxes.
         images: from `_images`.
         paths: index into ``images`` to file, for the images to use, in order.
         table: from `_table`, of these images only.

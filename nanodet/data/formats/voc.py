@@ -1,4 +1,4 @@
-"""Reader of Pascal VOC's XML, one file a picture."""
+"""Reader of Pascal VOC's XML, one file an image."""
 
 import math
 from collections import Counter
@@ -37,12 +37,12 @@ def read_voc(img_path, ann_path, list_path, class_names, reading):
     regions.
 
     Args:
-        img_path: folder of pictures, with folders inside it. An XML's picture is the one its
+        img_path: folder of images, with folders inside it. An XML's image is the one its
             ``filename`` names, or where there is none such, the one with the XML's own name: in the
             folder that lies here as the XML's does in ``ann_path``, or else directly in
             ``img_path``; last, one of its ``filename`` in a folder below.
         ann_path: folder of XML files, with folders inside it; used in alphabetical order.
-        list_path: a text file that names the pictures to use (see `select`); None for all.
+        list_path: a text file that names the images to use (see `select`); None for all.
         class_names: the classes; None for all names that occur, sorted.
         reading: the `nanodet.data.reading.Reading`.
 
@@ -53,7 +53,7 @@ def read_voc(img_path, ann_path, list_path, class_names, reading):
         NanodetError: names the XML file and the object.
     """
     check_folder(ann_path, "annotations")
-    check_folder(img_path, "pictures")
+    check_folder(img_path, "images")
     files = sorted(
         path for path in files_below(ann_path, pipes=True) if path.suffix.lower() == ".xml"
     )
@@ -130,10 +130,10 @@ def _boxes(objects):
 
 
 def _pictures(img_path, parsed, ann_path, notes):
-    """Return the picture of each parsed file, None where it has to be looked for, and all there are.
+    """Return the image of each parsed file, None where it has to be looked for, and all there are.
 
     It is the one that the file names, unless several files name it; else the one of the file's own
-    name. Copied and renamed files often keep a name that is another picture's.
+    name. Copied and renamed files often keep a name that is another image's.
     """
     by_file, by_stem = {}, {}
     for path in filter(is_picture_name, files_below(img_path)):
@@ -176,7 +176,7 @@ class _Builder(ElementTree.TreeBuilder):
 
 
 def _parse(file):
-    """Return the file name of the picture, its size (0 where unknown) and a list of objects."""
+    """Return the file name of the image, its size (0 where unknown) and a list of objects."""
     try:
         parser = ElementTree.XMLParser(target=_Builder())
         root = ElementTree.fromstring(read_bytes(file, ANNOTATION), parser)
@@ -195,7 +195,7 @@ def _parse(file):
 
 
 def _side(root, side, file):
-    """Return the picture's width or height, 0 where it is missing or no number."""
+    """Return the image's width or height, 0 where it is missing or no number."""
     value = _number(root.find(f"size/{side}")) or 0
     if whole_number(value) is None:
         raise NanodetError(f"{file}: {side} {value:g} is not a number of pixels")

@@ -1,4 +1,4 @@
-"""Reader of YOLO's text files, one a picture."""
+"""Reader of YOLO's text files, one an image."""
 
 from collections import Counter
 from pathlib import Path
@@ -29,14 +29,14 @@ from nanodet.text.names import first_few, shortened
 def read_yolo(img_path, ann_path, list_path, class_names, reading):
     """Read a folder of YOLO text files.
 
-    A line is ``class cx cy w h``, in parts of the picture's width and height, or the same with
+    A line is ``class cx cy w h``, in parts of the image's width and height, or the same with
     keypoints behind it; or a polygon ``class x1 y1 x2 y2 x3 y3 ...``, of which the bounding box
-    counts: see `nanodet.data.formats.yolo_lines`. Pictures without a text file have no boxes.
+    counts: see `nanodet.data.formats.yolo_lines`. Images without a text file have no boxes.
 
     Args:
-        img_path: folder of pictures, with folders inside it; in alphabetical order.
+        img_path: folder of images, with folders inside it; in alphabetical order.
         ann_path: folder of text files, laid out as ``img_path``.
-        list_path: a text file that names the pictures to use (see `select`); None for all.
+        list_path: a text file that names the images to use (see `select`); None for all.
         class_names: the classes; None for those of data.yaml, classes.txt or obj.names in
             ``ann_path`` or the three folders above it, or of a YAML or ``.names`` file of another name
             there. Where such a file is there, it says what the numbers mean, and its names are
@@ -50,7 +50,7 @@ def read_yolo(img_path, ann_path, list_path, class_names, reading):
         NanodetError: names the text file and the line.
     """
     check_folder(ann_path, "annotations")
-    check_folder(img_path, "pictures")
+    check_folder(img_path, "images")
     img_path, ann_path = Path(img_path), Path(ann_path)
     notes = []
     paths, texts, without_picture = pair_files(img_path, ann_path, notes)

@@ -1,4 +1,4 @@
-"""Which of YOLO's text files belongs to which picture."""
+"""Which of YOLO's text files belongs to which image."""
 
 import unicodedata
 
@@ -9,29 +9,29 @@ from nanodet.images.image_file import is_picture_name
 
 
 def pair_files(img_path, ann_path, notes):
-    """Find the label file of each picture: at the same place in the other folder, with its stem.
+    """Find the label file of each image: at the same place in the other folder, with its stem.
 
     Args:
         img_path, ann_path: the folders, each a `Path`.
-        notes: gets a line where a label file is that of several pictures.
+        notes: gets a line where a label file is that of several images.
 
     Returns:
-        (paths, texts, without_picture): the pictures in alphabetical order; the label file of each,
-        None where it has none; and the number of label files without a picture.
+        (paths, texts, without_picture): the images in alphabetical order; the label file of each,
+        None where it has none; and the number of label files without an image.
 
     Raises:
-        NanodetError: there are no pictures, or no label file for any.
+        NanodetError: there are no images, or no label file for any.
     """
     paths = sorted(filter(is_picture_name, files_below(img_path)))
     if not paths:
-        raise NanodetError(f"{img_path}: has no pictures")
+        raise NanodetError(f"{img_path}: has no images")
     files = (path for path in files_below(ann_path, pipes=True) if path.suffix.lower() == ".txt")
     label_files = {_place(path, ann_path): path for path in files if path.name not in NAME_FILES}
     texts = [label_files.get(_place(path, img_path)) for path in paths]
     if not any(texts):
         wanted = (ann_path / paths[0].relative_to(img_path)).with_suffix(".txt")
         raise NanodetError(
-            f"{ann_path}: has no label file for any of the {len(paths)} pictures in {img_path}: "
+            f"{ann_path}: has no label file for any of the {len(paths)} images in {img_path}: "
             f"{paths[0]} would have {wanted}"
         )
     _tell_shared(paths, texts, notes)
@@ -53,7 +53,7 @@ def _tell_shared(paths, texts, notes):
             several.append((text, first[text], path))
     if several:
         text, one, other = several[0]
-        more = f" ({len(several) - 1} more such pictures)" if len(several) > 1 else ""
+        more = f" ({len(several) - 1} more such images)" if len(several) > 1 else ""
         notes.append(
             f"{text}: is the label file of {one.name} and of {other.name}, so its boxes count in both"
             f"{more}"

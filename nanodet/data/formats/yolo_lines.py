@@ -16,7 +16,7 @@ TELLING = 0.05  # of all lines, that must tell
 FEW = 3  # lines that tell of boxes, unless visibilities do: a few polygons look so by chance
 MARGIN = 0.1  # of a box, that keypoints may lie outside
 INSIDE = 0.8  # of the visible keypoints that lie in their box
-EDGE = 0.02  # of the picture, that a box may reach outside
+EDGE = 0.02  # of the image, that a box may reach outside
 
 
 class Line(NamedTuple):
@@ -44,7 +44,7 @@ def boxes_of_lines(lines, reading, keypoints=None):
         keypoints: (number, values each) where the data set says that it has keypoints, else None.
 
     Returns:
-        float64 (N, 4) xyxy in parts of the picture.
+        float64 (N, 4) xyxy in parts of the image.
 
     Raises:
         NanodetError: a line that fits no reading, or a set that fits two.
@@ -116,7 +116,7 @@ def _votes(values):
         values: float64 (N, n), n > 4.
 
     Returns:
-        bool (N,): the keypoints lie in the box, and the box in the picture; bool (N,): the second
+        bool (N,): the keypoints lie in the box, and the box in the image; bool (N,): the second
         point lies near the others, where the second pair of a box, its size, is anywhere; bool (N,):
         the keypoints lie in the box and have visibilities of 0, 1 or 2.
     """

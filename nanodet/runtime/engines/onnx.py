@@ -88,7 +88,7 @@ class OnnxBackend:
         return np.ascontiguousarray(output[0])
 
     def run_slots(self, tensor: np.ndarray) -> np.ndarray:
-        """Run a picture in every place of the batch, its mirror image beside it.
+        """Run an image in every place of the batch, its mirror image beside it.
 
         Returns:
             float32 (batch, points, channels): the output of each place; all should be alike.
@@ -134,7 +134,7 @@ def open_session(model: str | bytes, path: StrPath, threads: int | None = None) 
     onnxruntime = _import_onnxruntime(path)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # its errors are raised as well
-    # waiting threads that spin take the cores from whatever runs between two pictures
+    # waiting threads that spin take the cores from whatever runs between two images
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if threads:
         options.intra_op_num_threads = threads

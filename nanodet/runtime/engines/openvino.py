@@ -68,7 +68,7 @@ class OpenvinoBackend:
             raise NanodetError(f"{path}: ends in {self.spec.form}, which needs ONNX Runtime")
         if self.spec.batch > 1:
             raise NanodetError(
-                f"{path}: takes {self.spec.batch} pictures at once, which needs ONNX Runtime"
+                f"{path}: takes {self.spec.batch} images at once, which needs ONNX Runtime"
             )
 
     def _read_spec(self, path):

@@ -13,7 +13,7 @@ namespace nanodet {
 
 /// One found object.
 struct Detection {
-    float x1, y1, x2, y2;  ///< left, top, right, bottom in pixels of the picture
+    float x1, y1, x2, y2;  ///< left, top, right, bottom in pixels of the image
     float confidence;      ///< 0..1
     int class_id;          ///< index into Spec::class_names
 };
@@ -53,7 +53,7 @@ public:
     const std::vector<Detection>& decode(const Output& output, Size input,
                                          const Thresholds& thresholds, const std::string& file);
 
-    /// Decodes one output into pixels of the picture, clipped to it; see decode.
+    /// Decodes one output into pixels of the image, clipped to it; see decode.
     const std::vector<Detection>& decode(const Output& output, const Placement& placement,
                                          Size picture, const Thresholds& thresholds,
                                          const std::string& file);

@@ -1,4 +1,4 @@
-/// `Detector`: a model file in, a function from pictures to detections out.
+/// `Detector`: a model file in, a function from images to detections out.
 #pragma once
 
 #include <memory>
@@ -25,7 +25,7 @@ struct DetectorOptions : BackendOptions {
     std::optional<bool> class_agnostic_nms;
 };
 
-/// A trained model that finds objects in pictures. One thread at a time.
+/// A trained model that finds objects in images. One thread at a time.
 ///
 ///     nanodet::Detector detector("nanodet-m_320.param");
 ///     for (const nanodet::Detection& found : detector.detect({pixels, width, height, stride}))
@@ -38,10 +38,10 @@ public:
     Detector(Detector&& other) noexcept;
     Detector& operator=(Detector&& other) noexcept;
 
-    /// Finds objects in one picture.
+    /// Finds objects in one image.
     ///
-    /// @returns best first, in pixels of the picture, clipped to it; valid until the next call
-    /// @throws Error  a picture without pixels, or a network that cannot run
+    /// @returns best first, in pixels of the image, clipped to it; valid until the next call
+    /// @throws Error  an image without pixels, or a network that cannot run
     const std::vector<Detection>& detect(const Picture& picture);
 
     /// The three steps of detect, in this order, for those who time them.
@@ -52,7 +52,7 @@ public:
     const Spec& spec() const;
     const Backend& backend() const;
 
-    /// Size of the tensor of the last picture.
+    /// Size of the tensor of the last image.
     Size canvas() const;
 
 private:

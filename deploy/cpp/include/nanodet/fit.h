@@ -1,4 +1,4 @@
-/// Where a picture lies in the network's input, and boxes on their way back.
+/// Where an image lies in the network's input, and boxes on their way back.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@ namespace nanodet {
 enum class Fit { own, letterbox, stretch };
 
 constexpr int alignment = 32;  ///< inputs are whole multiples of the largest stride
-constexpr float fill_level = 0;  ///< of what lies outside of the picture, before normalisation
+constexpr float fill_level = 0;  ///< of what lies outside of the image, before normalisation
 
 /// Width and height in pixels.
 struct Size {
@@ -24,15 +24,15 @@ struct Size {
 
 /// Per axis ``x_network = ratio * x_picture + shift``, pixel centres at whole numbers.
 struct Placement {
-    double ratio_x = 1, ratio_y = 1;  ///< network pixels per picture pixel
-    double shift_x = 0, shift_y = 0;  ///< the picture's origin in network pixels
+    double ratio_x = 1, ratio_y = 1;  ///< network pixels per image pixel
+    double shift_x = 0, shift_y = 0;  ///< the image's origin in network pixels
     Size content;                     ///< what the resampling fills, in network pixels
     Size canvas;                      ///< the network's input
 };
 
-/// Returns the placement of a picture in an input of ``input`` pixels.
+/// Returns the placement of an image in an input of ``input`` pixels.
 ///
-/// @throws Error  a picture without pixels
+/// @throws Error  an image without pixels
 Placement place(Fit fit, Size picture, Size input);
 
 /// Returns ``own``, ``letterbox`` or ``stretch``.

@@ -1,4 +1,4 @@
-/// Results as text: one JSON object per picture or frame, the same as Python's.
+/// Results as text: one JSON object per image or frame, the same as Python's.
 #pragma once
 
 #include <optional>
@@ -15,7 +15,7 @@ namespace nanodet {
 /// ``detections`` of ``class_id``, ``class_name``, ``confidence`` (5 decimals), ``xyxy`` (2 decimals).
 ///
 /// @param source  the file, camera or stream
-/// @param frame, time_s  number from 0 and seconds from the start of a video; nothing for a picture
+/// @param frame, time_s  number from 0 and seconds from the start of a video; nothing for an image
 std::string to_json_line(const Spec& spec, const std::vector<Detection>& detections,
                          const std::string& source, Size picture, std::optional<long> frame,
                          std::optional<double> time_s);

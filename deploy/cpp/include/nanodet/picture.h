@@ -1,4 +1,4 @@
-/// A picture in somebody else's memory.
+/// An image in somebody else's memory.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +20,7 @@ struct Picture {
 /// Bytes per pixel.
 int bytes_of(PixelFormat format);
 
-/// @throws Error  unless the picture has pixels and its rows do not overlap
+/// @throws Error  unless the image has pixels and its rows do not overlap
 void check(const Picture& picture);
 
 }  // namespace nanodet

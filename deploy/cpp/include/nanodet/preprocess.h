@@ -1,4 +1,4 @@
-/// From a picture to the tensor that the network takes.
+/// From an image to the tensor that the network takes.
 #pragma once
 
 #include <array>
@@ -10,17 +10,17 @@
 
 namespace nanodet {
 
-/// Fits and normalises pictures. Keeps its memory: pictures of one size allocate only once.
+/// Fits and normalises images. Keeps its memory: images of one size allocate only once.
 class Preprocessor {
 public:
     /// @param spec  gives colour order, mean and std
-    /// @param fit, size  how pictures are fitted, and into what
+    /// @param fit, size  how images are fitted, and into what
     Preprocessor(const Spec& spec, Fit fit, Size size);
 
     /// Bilinear at ``x_picture = (x_network - shift) / ratio``, `fill_level` outside, to whole grey levels,
     /// then ``(value - mean) / std``. With Fit::own the padding is zero after that.
     ///
-    /// @returns where the picture lies; `tensor` holds 3 x canvas.height x canvas.width floats
+    /// @returns where the image lies; `tensor` holds 3 x canvas.height x canvas.width floats
     /// @throws Error  see check(const Picture&)
     const Placement& run(const Picture& picture);
 
@@ -28,7 +28,7 @@ public:
     const std::vector<float>& tensor() const { return tensor_; }
 
 private:
-    /// The two picture pixels (or rows) that one network pixel lies between.
+    /// The two image pixels (or rows) that one network pixel lies between.
     struct Tap {
         std::ptrdiff_t first = 0, second = 0;  // offsets in bytes
         float part = 0;                        // of the way from the first to the second
@@ -47,9 +47,9 @@ private:
     std::array<float, 3> mean_, scale_;
     Placement placement_;
     std::vector<Tap> columns_, rows_;
-    std::array<std::vector<float>, 2> lines_;            // two resampled rows of the picture
+    std::array<std::vector<float>, 2> lines_;            // two resampled rows of the image
     std::array<std::ptrdiff_t, 2> line_offsets_{};  // and which they are
-    std::vector<float> outside_;                    // a row outside of the picture
+    std::vector<float> outside_;                    // a row outside of the image
     std::vector<float> tensor_;
 };
 

@@ -23,7 +23,7 @@ const char* const usage =
     "--threads     CPU threads to time each with (default: 1)\n"
     "--precision   arithmetic to time each .param in (default: fp32)\n"
     "--cores       CPU cores to run on (default: the big ones, all where they are alike)\n"
-    "--image FILE  picture, binary PPM (default: a generated one of 640 x 480)\n"
+    "--image FILE  image, binary PPM (default: a generated one of 640 x 480)\n"
     "--strict      1024 runs and 60 s each instead of 100 and 10 s\n"
     "--runs N      at least so many runs each; below 100 the result is marked as quick\n"
     "--seconds S   at least so many seconds each; below 10 the result is marked as quick\n"

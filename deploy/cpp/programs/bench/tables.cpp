@@ -125,7 +125,7 @@ std::vector<std::string> what_ran(const Json& report) {
             (effort.at("name") == "quick" ? "; NOT FOR PUBLICATION" : ""),
         "ratio       network time over the first line's, median over the rounds",
     };
-    if (pictures) lines.push_back("picture     " + text_of(report.at("picture")));
+    if (pictures) lines.push_back("image       " + text_of(report.at("picture")));
     return lines + left_out;
 }
 

@@ -35,16 +35,16 @@ int read_number(std::istream& file) {
 
 PpmPicture read_ppm(const std::string& path) {
     if (is_special(path))
-        throw Error(path + ": cannot read this picture (it is a device or a pipe, not a file)");
+        throw Error(path + ": cannot read this image (it is a device or a pipe, not a file)");
     errno = 0;
     std::ifstream file(path, std::ios::binary);
     if (!file)
-        throw Error(path + ": cannot read this picture (" +
+        throw Error(path + ": cannot read this image (" +
                     (errno ? std::strerror(errno) : "cannot be opened") + ")");
     char magic[2] = {};
     file.read(magic, 2);
     if (magic[0] != 'P' || magic[1] != '6')
-        throw Error(path + ": not a binary PPM picture (P6)");
+        throw Error(path + ": not a binary PPM image (P6)");
     PpmPicture picture;
     picture.width = read_number(file);
     picture.height = read_number(file);
@@ -60,7 +60,7 @@ PpmPicture read_ppm(const std::string& path) {
         file.read(reinterpret_cast<char*>(picture.pixels.data() + row * std::size_t(y)),
                   std::streamsize(row));
         if (std::size_t(file.gcount()) != row)
-            throw Error(path + ": this picture is truncated");
+            throw Error(path + ": this image is truncated");
     }
     return picture;
 }

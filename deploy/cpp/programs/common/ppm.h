@@ -1,4 +1,4 @@
-/// Binary PPM pictures (P6): raw pixels with a header, which need no decoder.
+/// Binary PPM images (P6): raw pixels with a header, which need no decoder.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace nanodet {
 
-/// An RGB picture with its memory.
+/// An RGB image with its memory.
 struct PpmPicture {
     std::vector<std::uint8_t> pixels;
     int width = 0, height = 0;
@@ -19,7 +19,7 @@ struct PpmPicture {
     }
 };
 
-/// Reads a picture of 8 bits per channel.
+/// Reads an image of 8 bits per channel.
 ///
 /// @throws Error  it cannot be read, has another form, or is truncated
 PpmPicture read_ppm(const std::string& path);

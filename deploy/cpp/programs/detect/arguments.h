@@ -10,7 +10,7 @@ namespace nanodet {
 
 struct Arguments {
     std::string model, source;
-    std::string out;    ///< folder for drawn pictures or a video, and detections.jsonl; or empty
+    std::string out;    ///< folder for drawn images or a video, and detections.jsonl; or empty
     std::string jsonl;  ///< file for the JSON lines, ``-`` for stdout; or empty
     DetectorOptions options;
     bool help = false, version = false;

@@ -224,7 +224,7 @@ bool is_mp4(const std::string& start) {
 
 bool Extent::lacks(long read, double time_s) const {
     if (!frames || read >= *frames || cut_off) return cut_off && (!frames || read < *frames);
-    // some count what is no picture: half pictures, repeated ones; those do not end too early
+    // some count what is no image: half images, repeated ones; those do not end too early
     const bool few = read < *frames - std::max(2L, *frames / 100);
     return few && time_s + std::max(1.0, 3 * seconds / double(*frames)) < seconds;
 }

@@ -58,7 +58,7 @@ void draw_label(cv::Mat& picture, cv::Point corner, const std::string& text,
     int baseline = 0;
     const cv::Size size = cv::getTextSize(text, font, scale, thickness, &baseline);
     const cv::Size plate(size.width + 4, size.height + baseline + 2);
-    // above the box, or in it where there is no room; always inside of the picture
+    // above the box, or in it where there is no room; always inside of the image
     int top = corner.y - plate.height;
     if (top < 0) top = std::min(corner.y, std::max(0, picture.rows - plate.height));
     const int left = std::clamp(corner.x, 0, std::max(0, picture.cols - plate.width));

@@ -1,4 +1,4 @@
-/// Boxes with class names on a picture.
+/// Boxes with class names on an image.
 #pragma once
 
 #include <opencv2/core.hpp>
@@ -9,7 +9,7 @@
 
 namespace nanodet {
 
-/// Draws boxes and labels; the better ones come on top. Line and letters follow the picture's size.
+/// Draws boxes and labels; the better ones come on top. Line and letters follow the image's size.
 /// OpenCV 4 has the letters of English alone: other names have the number of their class in front, or
 /// are that number.
 ///

@@ -1,4 +1,4 @@
-/// nanodet-detect: a model over pictures, a video, a camera or a stream.
+/// nanodet-detect: a model over images, a video, a camera or a stream.
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -19,7 +19,7 @@
 
 namespace {
 
-constexpr int few = 20;  // so many pictures get a line each
+constexpr int few = 20;  // so many images get a line each
 
 constexpr std::time_t patience_s = 2;
 
@@ -99,7 +99,7 @@ int detect(const nanodet::Arguments& arguments) {
     finish();
     if (told && !each && frames > 0)
         std::printf("%ld %s, %ld boxes, %.1f ms each\n", frames,
-                     files ? "pictures" : "frames", boxes, 1000 * seconds / double(frames));
+                     files ? "images" : "frames", boxes, 1000 * seconds / double(frames));
     if (told && frames > 0 && !arguments.out.empty())
         std::printf("results in %s\n", nanodet::printable(arguments.out).c_str());
     // a terminal that was closed cannot be written either, which is why this ends then

@@ -24,8 +24,8 @@ namespace nanodet {
 namespace {
 
 std::string read_bytes(const std::string& path) {
-    std::string data = read_file(path, "this picture");
-    if (data.empty()) throw Error(path + ": this picture is an empty file");
+    std::string data = read_file(path, "this image");
+    if (data.empty()) throw Error(path + ": this image is an empty file");
     return data;
 }
 
@@ -70,7 +70,7 @@ bool is_picture_suffix(const std::string& suffix) {
 
 namespace {
 
-/// Returns a stored picture as its orientation shows it; OpenCV itself turns not every WebP.
+/// Returns a stored image as its orientation shows it; OpenCV itself turns not every WebP.
 cv::Mat turned(const cv::Mat& picture, int orientation) {
     cv::Mat result = picture;
     if (orientation == 5 || orientation == 7) cv::transpose(picture, result);
@@ -83,7 +83,7 @@ cv::Mat turned(const cv::Mat& picture, int orientation) {
 }
 
 /// Returns 8 or 16 bits as 8. Where the file does not tell what white is, its largest value does: a
-/// picture that keeps below a sixteenth of 16 bits would be black, and is one of 8, 10 or 12.
+/// image that keeps below a sixteenth of 16 bits would be black, and is one of 8, 10 or 12.
 cv::Mat in_8_bits(const std::string& path, const cv::Mat& picture, std::optional<int> white) {
     double largest = 0;
     cv::minMaxLoc(picture.reshape(1), nullptr, &largest);
@@ -95,7 +95,7 @@ cv::Mat in_8_bits(const std::string& path, const cv::Mat& picture, std::optional
         static bool told = false;
         if (bits < 16 && largest > 0 && !std::exchange(told, true))
             std::cerr << "nanodet-detect: warning: " << printable(path) << ": 16 bits, but no value above "
-                      << int(largest) << ": such pictures are read as " << bits << " bits"
+                      << int(largest) << ": such images are read as " << bits << " bits"
                       << std::endl;
     }
     std::vector<std::uint8_t> levels(65536);
@@ -116,7 +116,7 @@ cv::Mat in_8_bits(const std::string& path, const cv::Mat& picture, std::optional
 
 LoadedPicture read_picture(const std::string& path) {
     const std::string data = read_bytes(path);
-    if (is_cut_off(data)) throw Error(path + ": this picture is truncated");
+    if (is_cut_off(data)) throw Error(path + ": this image is truncated");
     const PictureHeader header = read_picture_header(data);
     int flags = cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION;
     if (header.white != 255) flags |= cv::IMREAD_ANYDEPTH;
@@ -129,7 +129,7 @@ LoadedPicture read_picture(const std::string& path) {
         picture.release();
     }
     if (picture.empty() || (picture.depth() != CV_8U && picture.depth() != CV_16U))
-        throw Error(path + ": not a picture that OpenCV can read");
+        throw Error(path + ": not an image that OpenCV can read");
     if (header.white != 255) picture = in_8_bits(path, picture, header.white);
     // OpenCV turns a TIFF even if it is told not to
     if (data[0] != 'I' && data[0] != 'M') picture = turned(picture, header.orientation);

@@ -1,4 +1,4 @@
-/// Reads one picture file.
+/// Reads one image file.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace nanodet {
 
-/// A picture with its memory.
+/// An image with its memory.
 struct LoadedPicture {
     std::vector<std::uint8_t> pixels;
     int width = 0, height = 0;
@@ -23,9 +23,9 @@ struct LoadedPicture {
 /// Whether this build reads files with such an ending (lower case, with its dot).
 bool is_picture_suffix(const std::string& suffix);
 
-/// Reads a picture, turned as its EXIF orientation says, in 8 bits.
+/// Reads an image, turned as its EXIF orientation says, in 8 bits.
 ///
-/// @throws Error  missing, empty, truncated or not a picture
+/// @throws Error  missing, empty, truncated or not an image
 LoadedPicture read_picture(const std::string& path);
 
 /// Whether a JPEG or PNG lacks its end; decoders fill the rest with grey.

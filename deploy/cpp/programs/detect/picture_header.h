@@ -1,4 +1,4 @@
-/// What the header of a picture file tells of its pixels; as nanodet/images/header.py has it.
+/// What the header of an image file tells of its pixels; as nanodet/images/header.py has it.
 #pragma once
 
 #include <optional>
@@ -11,7 +11,7 @@ struct PictureHeader {
     std::optional<int> white = 255;  ///< the largest value; nothing where 16 bits may not all be used
 };
 
-/// Reads the header of a picture's bytes; never fails.
+/// Reads the header of an image's bytes; never fails.
 PictureHeader read_picture_header(const std::string& data);
 
 }  // namespace nanodet

@@ -1,4 +1,4 @@
-/// Where detections go: JSON lines, drawn pictures or a drawn video, a window.
+/// Where detections go: JSON lines, drawn images or a drawn video, a window.
 #pragma once
 
 #include <fstream>
@@ -50,7 +50,7 @@ bool same_file(const std::string& a, const std::string& b);
 std::vector<std::unique_ptr<Sink>> open_sinks(const Arguments& arguments, const Source& source,
                                               const Spec& spec);
 
-/// Opens what draws: a folder of pictures, a video in a folder, or a window where ``out`` is empty.
+/// Opens what draws: a folder of images, a video in a folder, or a window where ``out`` is empty.
 std::unique_ptr<Sink> open_drawing(const std::string& out, const Source& source, const Spec& spec,
                                    const std::string& source_name);
 

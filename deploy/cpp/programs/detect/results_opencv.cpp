@@ -1,4 +1,4 @@
-/// Drawn pictures, a drawn video, a window.
+/// Drawn images, a drawn video, a window.
 #include <algorithm>
 #include <cctype>
 #include <chrono>
@@ -55,7 +55,7 @@ public:
             if (fs::weakly_canonical(file, ignored).parent_path() == there ||
                 fs::weakly_canonical(beside, ignored) == there)
                 throw Error(folder.string() +
-                            ": holds the source pictures; choose another --out");
+                            ": holds the source images; choose another --out");
             fs::path name = fs::path(file).filename();
             const bool colourless = name.extension() == ".pgm" || name.extension() == ".pbm";
             if (colourless || !cv::haveImageWriter(name.string())) name += ".png";
@@ -77,7 +77,7 @@ public:
         } catch (const cv::Exception&) {
             encoded = false;
         }
-        if (!encoded) throw Error(target + ": this picture cannot be encoded");
+        if (!encoded) throw Error(target + ": this image cannot be encoded");
         write_whole(target, bytes.data(), bytes.size());
         return true;
     }

@@ -44,7 +44,7 @@ public:
     std::string problem() const override {
         if (unread_ == 0) return {};
         return name_ + ": " + std::to_string(unread_) + " of " + std::to_string(files_.size()) +
-               " pictures could not be read";
+               " images could not be read";
     }
 
 private:
@@ -67,7 +67,7 @@ std::unique_ptr<Source> open_folder(const std::string& folder, const Warn& warn)
             files.push_back(entry->path().string());
     }
     if (problem) throw Error(folder + ": cannot read this folder (" + problem.message() + ")");
-    if (files.empty()) throw Error(folder + ": no pictures in this folder");
+    if (files.empty()) throw Error(folder + ": no images in this folder");
     std::sort(files.begin(), files.end());
     return std::make_unique<PictureSource>(folder, std::move(files), false, warn);
 }
@@ -89,7 +89,7 @@ std::unique_ptr<Source> open_source(const std::string& text, const Warn& warn) {
     std::error_code ignored;
     if (fs::is_directory(text, ignored)) return open_folder(text, warn);
     if (fs::is_character_file(text, ignored)) return open_video(text, warn);  // a camera's device
-    if (is_special(text)) throw Error(text + ": is a device or a pipe, not a picture or a video");
+    if (is_special(text)) throw Error(text + ": is a device or a pipe, not an image or a video");
     const bool there = fs::exists(text, ignored);
     const std::string suffix = suffix_of(text);
     if (there && ((is_picture_suffix(suffix) && suffix != ".gif") || is_picture(text)))
@@ -105,7 +105,7 @@ bool is_picture(const std::string&) {
 }
 
 std::unique_ptr<Source> open_video(const std::string& text, const Warn&) {
-    throw Error(text + ": this build has no OpenCV: it reads .ppm pictures and folders of them");
+    throw Error(text + ": this build has no OpenCV: it reads .ppm images and folders of them");
 }
 
 #endif

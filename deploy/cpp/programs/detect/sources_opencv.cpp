@@ -190,7 +190,7 @@ std::unique_ptr<Source> open_file(const std::string& path, const Warn& warn) {
         std::error_code ignored;
         const bool empty = std::filesystem::file_size(path, ignored) == 0;
         if (empty) throw Error(path + ": this file is empty");
-        throw Error(path + ": neither a picture nor a video that can be read" +
+        throw Error(path + ": neither an image nor a video that can be read" +
                     (extent_of(path).cut_off ? " (its end is missing)" : ""));
     }
     return std::make_unique<VideoSource>(path, capture, first.clone(), extent_of(path), warn);
@@ -199,7 +199,7 @@ std::unique_ptr<Source> open_file(const std::string& path, const Warn& warn) {
 }  // namespace
 
 bool is_picture(const std::string& path) {
-    // an animated gif is a film, though OpenCV also reads its first picture
+    // an animated gif is a film, though OpenCV also reads its first image
     return std::filesystem::path(path).extension() != ".gif" && cv::haveImageReader(path);
 }
 

@@ -89,7 +89,7 @@ public final class AppChecks {
                 }
             }
         }
-        // a front camera is a mirror: what is left in the picture is right on the screen
+        // a front camera is a mirror: what is left in the image is right on the screen
         ViewGeometry mirror = new ViewGeometry(640, 480, 270, 0, true, 480, 640);
         float[] box = mirror.toView(10, 20, 110, 60);
         Check.that(Arrays.equals(box, new float[] {370, 20, 470, 60}), Arrays.toString(box));
@@ -118,7 +118,7 @@ public final class AppChecks {
         return new double[] {box[0], box[1]};
     }
 
-    /** A point of a picture that is turned clockwise. */
+    /** A point of an image that is turned clockwise. */
     private static double[] turned(double[] point, int width, int height, int degrees) {
         switch (degrees) {
             case 0:

@@ -143,7 +143,7 @@ public final class Detect {
         return quoted.append('"').toString();
     }
 
-    /** A picture in the plainest of formats. */
+    /** An image in the plainest of formats. */
     private static final class Ppm {
         final int width;
         final int height;

@@ -123,7 +123,7 @@ public final class NativeChecks {
                 detector.detect(ByteBuffer.allocate(3), 1, 1, 3, PixelFormat.BGR);
             }
         }, "direct");
-        // what lies before the position and behind the limit is not the picture's
+        // what lies before the position and behind the limit is not the image's
         final ByteBuffer part = ByteBuffer.allocateDirect(100);
         part.position(90).limit(92);
         Check.refused(new Runnable() {

@@ -1,6 +1,6 @@
 package org.nanodet;
 
-/** One found object, in pixels of the picture. */
+/** One found object, in pixels of the image. */
 public final class Detection {
     public final float left;
     public final float top;

@@ -7,7 +7,7 @@ import java.util.Collections;
 import java.util.List;
 
 /**
- * A trained model that finds objects in pictures, over the C++ library in {@code deploy/cpp}. All
+ * A trained model that finds objects in images, over the C++ library in {@code deploy/cpp}. All
  * numbers come from the JSON beside the model. Knows nothing of Android.
  *
  * <p>May be used from any thread; calls wait for each other. Once it is closed, detecting throws.
@@ -87,7 +87,7 @@ public final class Detector implements AutoCloseable {
      * Finds objects in packed pixels.
      *
      * @param stride bytes from row to row
-     * @throws NanodetException the array is too short for the picture, or the network cannot run
+     * @throws NanodetException the array is too short for the image, or the network cannot run
      */
     public synchronized Result detect(
             byte[] pixels, int width, int height, int stride, PixelFormat format) {

@@ -2,7 +2,7 @@ package org.nanodet;
 
 import java.nio.charset.StandardCharsets;
 
-/** Bad input: a file, a model or a picture. The message is one line that names it. */
+/** Bad input: a file, a model or an image. The message is one line that names it. */
 public final class NanodetException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 

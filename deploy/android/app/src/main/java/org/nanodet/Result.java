@@ -4,12 +4,12 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 
-/** What was found in one picture, and how long it took. */
+/** What was found in one image, and how long it took. */
 public final class Result {
     private static final int TIMES = 3;
     private static final int PER_DETECTION = 6;
 
-    /** Size of the picture in pixels; of a camera frame, after it was turned upright. */
+    /** Size of the image in pixels; of a camera frame, after it was turned upright. */
     public final int width;
     public final int height;
     /** Best first. */

@@ -51,7 +51,7 @@ final class Camera {
         handler = new Handler(thread.getLooper());
     }
 
-    /** Identifiers of the cameras that give pictures, the system's first one first. */
+    /** Identifiers of the cameras that give images, the system's first one first. */
     List<String> ids() throws CameraAccessException {
         List<String> ids = new ArrayList<>();
         for (String id : manager.getCameraIdList()) {

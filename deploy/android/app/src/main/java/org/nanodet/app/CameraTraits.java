@@ -12,7 +12,7 @@ import java.util.List;
 final class CameraTraits {
     private CameraTraits() {}
 
-    /** Whether it gives colour pictures to look at and to show. */
+    /** Whether it gives colour images to look at and to show. */
     static boolean givesPictures(CameraCharacteristics traits) {
         return contains(traits.get(CameraCharacteristics.REQUEST_AVAILABLE_CAPABILITIES),
                         CameraCharacteristics.REQUEST_AVAILABLE_CAPABILITIES_BACKWARD_COMPATIBLE)

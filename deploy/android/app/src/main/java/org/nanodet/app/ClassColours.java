@@ -1,6 +1,6 @@
 package org.nanodet.app;
 
-/** A colour for each class, the same as in the pictures that {@code nanodet detect} draws. */
+/** A colour for each class, the same as in the images that {@code nanodet detect} draws. */
 public final class ClassColours {
     private static final double GOLDEN = 0.61803398875;
     private static final double[] SATURATIONS = {0.85, 0.55, 1.0};

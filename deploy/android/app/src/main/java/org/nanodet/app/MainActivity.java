@@ -16,7 +16,7 @@ import java.util.List;
 import org.nanodet.Result;
 
 /**
- * The one screen: the camera's picture with boxes. Opens a model, then the camera, and tells the
+ * The one screen: the camera's image with boxes. Opens a model, then the camera, and tells the
  * user what keeps it from doing so. Its fields belong to the main thread.
  */
 public final class MainActivity extends Activity

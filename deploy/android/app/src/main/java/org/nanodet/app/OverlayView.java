@@ -30,7 +30,7 @@ public final class OverlayView extends View {
         letters.setTextSize(getResources().getDimension(R.dimen.label_text));
     }
 
-    /** Shows these detections, in pixels of the upright picture, in place of those before. */
+    /** Shows these detections, in pixels of the upright image, in place of those before. */
     void show(List<Detection> detections, List<String> classNames, ViewGeometry geometry) {
         this.detections = detections;
         this.classNames = classNames;

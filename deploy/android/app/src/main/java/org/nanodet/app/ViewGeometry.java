@@ -48,22 +48,22 @@ public final class ViewGeometry {
         return turn(sensorDegrees, displayDegrees, front);
     }
 
-    /** Width of the upright picture in pixels. */
+    /** Width of the upright image in pixels. */
     public int uprightWidth() {
         return turn() % 180 == 0 ? frameWidth : frameHeight;
     }
 
-    /** Height of the upright picture in pixels. */
+    /** Height of the upright image in pixels. */
     public int uprightHeight() {
         return turn() % 180 == 0 ? frameHeight : frameWidth;
     }
 
-    /** View pixels per picture pixel. */
+    /** View pixels per image pixel. */
     public float scale() {
         return Math.min((float) viewWidth / uprightWidth(), (float) viewHeight / uprightHeight());
     }
 
-    /** Maps a box of the upright, unmirrored picture to {left, top, right, bottom} in the view. */
+    /** Maps a box of the upright, unmirrored image to {left, top, right, bottom} in the view. */
     public float[] toView(float left, float top, float right, float bottom) {
         float scale = scale();
         float width = uprightWidth();
