@@ -12,7 +12,13 @@ from nanodet.ncnn_files.parameters import KINDS, NotKnown
 from nanodet.ncnn_files.shapes import blob_shapes
 from nanodet.runtime.detector import Detector
 from nanodet.runtime.engines import describe
-from nanodet.runtime.engines.ncnn import describe_net, import_ncnn, own_mat, set_options
+from nanodet.runtime.engines.ncnn import (
+    check_precision,
+    describe_net,
+    import_ncnn,
+    own_mat,
+    set_options,
+)
 from nanodet.runtime.spec import check_input_size
 
 PICTURE_SIZE = 640, 480
@@ -106,9 +112,10 @@ class GraphSubject:
         try:
             if all(layer.kind in KINDS for layer in graph.layers):  # else none but ncnn can tell
                 blob_shapes(graph, (channels, *self._size[::-1]), path)
-                graph = graph.without_shape_hints()
+                graph = graph.without_hints()
         except NotKnown:
             pass
+        check_precision(graph, precision, path)
         self._left_out = [layer.name for layer in graph.layers if _makes_boxes(layer)]
         graph.layers = [layer for layer in graph.layers if not _makes_boxes(layer)]
         self._net = ncnn.Net()

@@ -15,6 +15,7 @@ from nanodet.files.inputs import PARAM, read_text
 MAGIC = "7767517"
 _ARRAY = 23300  # an array under key k is written as -23300-k=length,value,value
 SHAPE_HINT = -_ARRAY - 30
+_HINTS = SHAPE_HINT, 31
 _LONGEST_NAME, _LONGEST_VALUE = 255, 15  # bytes, ncnn's buffers
 _MOST = 100_000  # layers or blobs
 _KEYS = 32  # ncnn keeps so many parameters, and writes elsewhere for others
@@ -135,10 +136,14 @@ class Graph:
                     )
                 made.add(blob)
 
-    def without_shape_hints(self):
-        """Return a copy that does not say which shapes its blobs have: ncnn would believe it."""
+    def without_hints(self) -> "Graph":
+        """Return a copy without hints at shapes, which ncnn would believe, and masks of features.
+
+        What a mask lets a layer do in another precision than its neighbours, ncnn does not convert
+        everywhere: in bfloat16 the layer reads beyond what it is given.
+        """
         layers = [
-            replace(layer, values={k: v for k, v in layer.values.items() if k != SHAPE_HINT})
+            replace(layer, values={k: v for k, v in layer.values.items() if k not in _HINTS})
             for layer in self.layers
         ]
         return Graph(layers)

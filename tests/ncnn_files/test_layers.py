@@ -11,6 +11,7 @@ from nanodet.errors import NanodetError
 from nanodet.ncnn_files.graph import Graph
 from nanodet.ncnn_files.parameters import KINDS
 from nanodet.ncnn_files.rules import RULES
+from nanodet.ncnn_files.rules.maps import is_grouped
 from nanodet.ncnn_files.shapes import blob_shapes
 
 INPUT = (3, *ncnn_layers.SIZE)
@@ -42,7 +43,9 @@ def test_ncnn_makes_what_the_rules_say(tmp_path, half):
     for number, (form, lines, _) in enumerate(ncnn_layers.SOUND):
         param = tmp_path / f"{number}.param"
         graphs.append(ncnn_layers.write(param, form, lines))
-        questions.append(json.dumps([str(param), graphs[-1].blobs(), half]))
+        # grouped ones are refused in 16 bits
+        here = half and not any(map(is_grouped, graphs[-1].layers))
+        questions.append(json.dumps([str(param), graphs[-1].blobs(), here]))
     done = subprocess.run(
         [sys.executable, "-c", _RUN], input="\n".join(questions), text=True, check=False,
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=300,

@@ -1,5 +1,9 @@
 """`Detector` with a precision of its own."""
 
+from dataclasses import replace
+
+import hostile_models
+import hostile_tables
 import numpy as np
 import pytest
 
@@ -16,3 +20,24 @@ def test_only_ncnn_models_have_a_precision(exported_small):
         Detector(onnx, precision="bf16")
     with pytest.raises(NanodetError, match="precision: must be one of"):
         Detector(param, precision="fp64")
+
+
+def test_layers_that_ncnn_cannot_run_in_16_bits(exported_small, tmp_path):
+    """In groups of several channels, and with a mask that keeps some in fp32, it reads beyond its memory."""
+    model = hostile_models.Model.load(exported_small.files["ncnn fp32"])
+    grouped = hostile_tables.first("ConvolutionDepthWise d 1 1 data first 0=3 1=1 6=9 7=1")
+    one = hostile_models.fit_weights(replace(model, graph=grouped(model.graph)), model)
+    param = one.write(tmp_path / "grouped.param")
+    Detector(param)
+    with pytest.raises(
+        NanodetError, match="layer d: ncnn cannot run convolutions in groups in bf16"
+    ):
+        Detector(param, precision="bf16")
+    masked = model.graph.replace(b" 11=3 ", b" 11=3 31=4 ")
+    assert masked != model.graph
+    tensor = np.random.default_rng(0).normal(size=(1, 3, 96, 160)).astype(np.float32)
+    outputs = [
+        Detector(one.write(tmp_path / "m.param"), precision="bf16").backend.run(tensor)
+        for one in (model, replace(model, graph=masked))
+    ]
+    assert np.array_equal(*outputs)

@@ -30,6 +30,7 @@ public:
         for (const NcnnLayer& layer : model_.graph.layers)
             if (!has_layer(layer.kind))
                 throw Error(path + ": layer " + layer.name + ": ncnn has no layer " + layer.kind);
+        check_precision(model_.graph, options.precision, path);
         set_options(net_.opt, options);
         try_size(model_.spec.input_size);
         // the files as they were checked: they may be others by now

@@ -18,7 +18,7 @@ namespace nanodet {
 namespace {
 
 const char* const magic = "7767517";
-constexpr int array_keys = 23300, shape_hint = -23330;  // an array under key k is written as -23300-k=length,value
+constexpr int array_keys = 23300, shape_hint = -23330, feature_mask = 31;  // an array under key k is written as -23300-k=length,value
 constexpr int keys = 32;  // ncnn keeps so many parameters, and writes elsewhere for others
 constexpr int most = 100'000;  // layers or blobs
 constexpr std::size_t longest_name = 255, longest_value = 15;  // characters, ncnn's buffers
@@ -253,8 +253,11 @@ std::vector<std::string> NcnnGraph::outputs() const {
     return names;
 }
 
-void NcnnGraph::drop_shape_hints() {
-    for (NcnnLayer& layer : layers) layer.drop(shape_hint);
+void NcnnGraph::drop_hints() {
+    for (NcnnLayer& layer : layers) {
+        layer.drop(shape_hint);
+        layer.drop(feature_mask);
+    }
 }
 
 std::string NcnnGraph::to_text() const {

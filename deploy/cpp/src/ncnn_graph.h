@@ -49,8 +49,9 @@ struct NcnnGraph {
     /// The blobs that a user of the model fills, and those that no layer takes.
     std::vector<std::string> inputs() const, outputs() const;
 
-    /// Takes out the shapes that the graph says its blobs have: ncnn believes them.
-    void drop_shape_hints();
+    /// Takes out the shapes that the graph says its blobs have, which ncnn believes, and masks of
+    /// features: with some, a layer reads beyond what it is given in bfloat16.
+    void drop_hints();
 
     std::string to_text() const;
 };

@@ -49,7 +49,7 @@ NcnnModel NcnnModel::load(const std::string& path, const HasLayer& others) {
     check_digest(model.spec, spec_file, weights, model.weights);
     model.check_size(model.spec.input_size);
     check_weights(model.weights, model.graph, weights, path);
-    model.graph.drop_shape_hints();
+    model.graph.drop_hints();
     return model;
 }
 

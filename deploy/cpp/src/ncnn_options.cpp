@@ -5,6 +5,7 @@
 #include <platform.h>
 
 #include "nanodet/error.h"
+#include "ncnn_rules.h"
 
 namespace nanodet {
 
@@ -36,6 +37,14 @@ void set_options(ncnn::Option& opt, const BackendOptions& options) {
     opt.use_bf16_storage = options.precision == Precision::bf16;
     set_bf16_packed(opt, options.precision == Precision::bf16, 0);
     opt.use_vulkan_compute = options.vulkan;
+}
+
+void check_precision(const NcnnGraph& graph, Precision precision, const std::string& path) {
+    if (precision != Precision::bf16) return;
+    for (const NcnnLayer& layer : graph.layers)
+        if (is_grouped(layer))
+            throw Error(path + ": layer " + layer.name +
+                        ": ncnn cannot run convolutions in groups in bf16; take fp32");
 }
 
 std::vector<std::pair<std::string, std::string>> options_of(const ncnn::Option& opt) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "nanodet/backend.h"
+#include "ncnn_graph.h"
 
 namespace nanodet {
 
@@ -15,6 +16,9 @@ namespace nanodet {
 ///
 /// @throws Error  a precision that this CPU does not have
 void set_options(ncnn::Option& opt, const BackendOptions& options);
+
+/// @throws Error  a graph with layers that read beyond their memory in that precision
+void check_precision(const NcnnGraph& graph, Precision precision, const std::string& path);
 
 /// Returns the options in effect, name and value as JSON.
 std::vector<std::pair<std::string, std::string>> options_of(const ncnn::Option& opt);

@@ -18,6 +18,9 @@ extern const Rules map_rules;      ///< of layers that work on channels x rows x
 extern const Rules form_rules;     ///< of those that join, cut, turn, copy or fold, or keep the form
 extern const Rules product_rules;  ///< of those that combine values with each other or with weights
 
+/// Tells whether a layer is a (de)convolution in groups of more than a channel each.
+bool is_grouped(const NcnnLayer& layer);
+
 /// Returns the shape of the values that a ``MemoryData`` keeps; with a side of 0 where none can be.
 Shape constant_shape(const NcnnLayer& layer);
 

@@ -70,9 +70,6 @@ Shapes convolution(const Step& step) {
 
 Shapes deconvolution(const Step& step) {
     const Sides sides(step);
-    const bool alone = sides.groups == sides.outputs && sides.groups == step.map()[0];
-    if (step.layer.kind != "Deconvolution" && !alone)
-        step.fail("ncnn cannot deconvolve in groups");  // in bfloat16 it reads what is not there
     const int more[] = {step.whole(19, step.whole(18)), step.whole(18)};
     Shape made = {sides.outputs};
     for (const int i : {0, 1})
@@ -168,6 +165,14 @@ Shapes padding(const Step& step) {
 }
 
 }  // namespace
+
+bool is_grouped(const NcnnLayer& layer) {
+    if (layer.kind != "ConvolutionDepthWise" && layer.kind != "DeconvolutionDepthWise") return false;
+    const std::int64_t outputs = layer.whole(0), kernel_w = layer.whole(1);
+    const std::int64_t kernel_h = layer.whole(11, int(kernel_w));
+    const bool alone = layer.whole(7, 1) == outputs && layer.whole(6) == outputs * kernel_w * kernel_h;
+    return !alone;
+}
 
 const Rules map_rules = {
     {"Convolution", convolution},

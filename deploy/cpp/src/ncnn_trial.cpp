@@ -56,7 +56,8 @@ void limit_memory() {
     dup2(nowhere, STDERR_FILENO);
     ncnn::Net net;
     net.opt = option;
-    net.opt.num_threads = 1;  // the others of a pool have not come along
+    net.opt.num_threads = 1;  // the others of a pool have not come along, nor has a GPU
+    net.opt.use_vulkan_compute = false;
     if (net.load_param_mem(model.graph.to_text().c_str()) != 0 ||
         net.load_model(TextReader(model.weights)) != 0)
         _exit(refused);

@@ -2,6 +2,7 @@
 
 from math import ceil, prod
 
+from nanodet.ncnn_files.graph import Layer
 from nanodet.ncnn_files.rules.step import Shape, Step, text_of
 
 _SAME = (-233, -234)  # padding so that the output has ceil(input / stride) columns
@@ -30,6 +31,14 @@ def _sides(step):
     return strides, dilations, pads
 
 
+def is_grouped(layer: Layer) -> bool:
+    """Tell whether a layer is a (de)convolution in groups of more than a channel each."""
+    if layer.kind not in ("ConvolutionDepthWise", "DeconvolutionDepthWise"):
+        return False
+    outputs, kernel = layer.whole(0), layer.whole(1) * layer.whole(11, layer.whole(1))
+    return layer.whole(7, 1) != outputs or layer.whole(6) != outputs * kernel
+
+
 def convolution(step: Step) -> list[Shape]:
     outputs, kernel = _grouped(step)
     strides, dilations, pads = _sides(step)
@@ -47,8 +56,6 @@ def convolution(step: Step) -> list[Shape]:
 
 def deconvolution(step: Step) -> list[Shape]:
     outputs, kernel = _grouped(step)
-    if step.layer.kind != "Deconvolution" and not step.whole(7, 1) == outputs == step.map()[0]:
-        step.fail("ncnn cannot deconvolve in groups")  # in bfloat16 it reads what is not there
     strides, dilations, pads = _sides(step)
     right = step.whole(18)
     more = step.whole(19, right), right

@@ -12,6 +12,7 @@ from nanodet.files.files import sha256, text_name
 from nanodet.files.incoming import is_file, published, read_steadily
 from nanodet.files.inputs import PARAM, WEIGHTS, open_input
 from nanodet.ncnn_files.graph import Graph, Layer
+from nanodet.ncnn_files.rules.maps import is_grouped
 from nanodet.ncnn_files.shapes import blob_shapes
 from nanodet.ncnn_files.weights import load_known_weights, load_weights
 from nanodet.runtime.engines import PRECISIONS, Request, files_of, spec_file
@@ -93,6 +94,7 @@ class NcnnBackend:
         self._strict, self._vouched, self._known_sizes = strict, vouched, set()
         self._weights, self._precision = text_name(published(weights)), precision
         sure = self._check_shapes(self.spec.input_size)
+        check_precision(self.graph, precision, path)
         load_known_weights(weights, self.graph, path)
         self._know(self.spec.input_size, sure)
         taker = self.graph.consumers().get(self.spec.input_name)
@@ -201,7 +203,7 @@ def load_net(
     net = ncnn.Net()
     set_options(net, threads, precision)
     # the graph as it was read and checked: ncnn's own reader takes some texts for others
-    text = graph.without_shape_hints().to_text()
+    text = graph.without_hints().to_text()
     if net.load_param_mem(text) != 0 or net.load_model(text_name(published(weights))) != 0:
         raise NanodetError(f"{param}: ncnn cannot load this model")
     return net
@@ -224,6 +226,15 @@ def set_options(net: Any, threads: int | None = None, precision: str = "fp32") -
     net.opt.use_fp16_storage = net.opt.use_fp16_packed = precision == "fp16"
     net.opt.use_fp16_arithmetic = precision == "fp16"
     net.opt.use_bf16_storage = net.opt.use_bf16_packed = precision == "bf16"
+
+
+def check_precision(graph: Graph, precision: str, file: StrPath) -> None:
+    """Raise `NanodetError` for layers that read beyond their memory in ``bf16``."""
+    grouped = next((layer for layer in graph.layers if is_grouped(layer)), None)
+    if precision == "bf16" and grouped is not None:
+        raise NanodetError(
+            f"{file}: layer {grouped.name}: ncnn cannot run convolutions in groups in bf16; take fp32"
+        )
 
 
 def has_fp16_arithmetic() -> bool:

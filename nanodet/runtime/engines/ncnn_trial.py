@@ -31,7 +31,7 @@ def try_out(path, graph, weights, size, names, precision):
         NanodetError: ncnn cannot load or run it, ended the process, or was not done in time.
     """
     question = {
-        "graph": graph.without_shape_hints().to_text(), "weights": str(weights), "size": size,
+        "graph": graph.without_hints().to_text(), "weights": str(weights), "size": size,
         "names": names, "precision": precision,
     }  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

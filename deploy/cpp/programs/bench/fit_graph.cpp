@@ -30,7 +30,7 @@ int fit_graph(NcnnGraph& graph, Size size, const std::string& file) {
                     std::to_string(channels) + " channels");
     if (Size{side(0), side(1)} != size) {
         entrance->values.clear();
-        graph.drop_shape_hints();
+        graph.drop_hints();
     }
     return channels;
 }

@@ -41,10 +41,11 @@ public:
         try {
             if (std::all_of(graph.layers.begin(), graph.layers.end(), known)) {  // else none but ncnn can tell
                 blob_shapes(graph, {channels, size_.height, size_.width}, path_);
-                graph.drop_shape_hints();
+                graph.drop_hints();
             }
         } catch (const NotKnown&) {
         }
+        check_precision(graph, entry.precision, path_);
         left_out_ = leave_out_boxes(graph);
         BackendOptions options;
         options.threads = entry.threads;
