@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from nanodet.compare.exact import difference, noise
 from nanodet.compare.tensors import picture_tensors
 from nanodet.errors import NanodetError
 
@@ -24,16 +25,14 @@ def check_same(source, backend):
         NanodetError: it is above `TOLERANCE`.
     """
     spec = backend.spec
-    width, height = spec.input_size
-    noise = np.random.default_rng(0).standard_normal((1, 3, height, width), np.float32)
+    random = noise(spec.input_size, np.random.default_rng(0))
     largest = 0.0
-    for tensor in (noise, *picture_tensors(spec, count=1)):
+    for tensor in (random, *picture_tensors(spec, count=1)):
         wanted = joined(source.run_as_found(tensor), source.form)
         found = backend.run(tensor)
         if found.shape != wanted.shape:
             raise NanodetError(f"{source.path}: gives {wanted.shape} and then {found.shape}")
-        difference = np.abs(found - wanted) / np.maximum(1, np.abs(wanted))
-        largest = max(largest, float(difference.max()))
+        largest = max(largest, difference(found, wanted))
         scores = found[:, : source.form.classes]
         if not 0 <= scores.min() <= scores.max() <= 1:
             raise NanodetError(

@@ -9,6 +9,7 @@ import torch
 
 from nanodet.adopt.facts import Facts
 from nanodet.adopt.source import open_source
+from nanodet.compare.exact import difference, noise
 from nanodet.compare.tensors import picture_paths, picture_tensors
 from nanodet.config import Config, load_config
 from nanodet.config.follow import take_classes
@@ -114,10 +115,10 @@ def import_model(
         save_plain({"state_dict": state, KEY: own}, temporary)
         with temporary_folder() as folder:
             theirs = _backend(source, spec, Path(folder))
-            difference = compare(TorchBackend(temporary), source, theirs, pairs, images)
+            off = compare(TorchBackend(temporary), source, theirs, pairs, images)
     engine = source.engine
-    report(f"torch and {engine} differ by at most {difference:.1e} (allowed: {TOLERANCE:g})")
-    return Imported(out, difference, measured)
+    report(f"torch and {engine} differ by at most {off:.1e} (allowed: {TOLERANCE:g})")
+    return Imported(out, off, measured)
 
 
 def fresh_network(config, file):
@@ -168,17 +169,17 @@ def compare(ours, source, theirs, pairs, images):
     rng = np.random.default_rng(0)
     tensors = []
     for size in sizes:
-        tensors += [rng.standard_normal((1, 3, *size[::-1]), np.float32)]
+        tensors.append(noise(size, rng))
         tensors += picture_tensors(with_fixed_fit(ours.spec).at_size(size), images, 2)
     largest = 0.0
     for tensor in tensors:
-        difference = _difference(theirs.run(tensor), ours.run(tensor))
-        if not difference <= TOLERANCE:
+        off = difference(theirs.run(tensor), ours.run(tensor))
+        if not off <= TOLERANCE:
             raise NanodetError(
-                f"{source.path}: torch and {source.engine} differ by {difference:.1e} in the output, "
+                f"{source.path}: torch and {source.engine} differ by {off:.1e} in the output, "
                 f"{_first_layer(ours.network, source, theirs, pairs, tensor)}"
             )
-        largest = max(largest, difference)
+        largest = max(largest, off)
     return largest
 
 
@@ -200,15 +201,9 @@ def _first_layer(network, source, theirs, pairs, tensor):
     found = source.maps(theirs, tensor, [pair.theirs.source for pair in pairs])
     for pair, given in zip(pairs, found, strict=True):
         wanted = maps[pair.conv]
-        if not _difference(given.reshape(wanted.shape), wanted) <= TOLERANCE:
+        if not difference(given.reshape(wanted.shape), wanted) <= TOLERANCE:
             return f"and first in what layer {pair.theirs.name} ({pair.conv}) is given"
     return "and not before its last layers"
-
-
-def _difference(given, wanted):
-    if given.shape != wanted.shape:
-        return float("inf")
-    return float((np.abs(given - wanted) / np.maximum(1, np.abs(wanted))).max())
 
 
 def _backend(source, spec, folder):
