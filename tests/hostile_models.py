@@ -96,7 +96,12 @@ def others(model):
 def other_kinds(model):
     """Return (`Model`, what is said of it or None) for models with layers that only ncnn knows."""
     return [
-        (replace(model, graph=tables.first(line)(model.graph)), words)
+        (
+            replace(
+                model, graph=(tables.last if " made " in line else tables.first)(line)(model.graph)
+            ),
+            words,
+        )
         for line, words in tables.OTHER_KINDS.items()
     ]
 

@@ -70,7 +70,10 @@ public:
         if (status != 0)
             throw Error(model_.path + ": ncnn failed to run the network (status " +
                         std::to_string(status) + ")");
-        if (result_.dims != 2 || result_.elemsize != 4 || result_.elempack != 1)
+        if (result_.elemsize != 4 || result_.elempack != 1)  // what a layer not known here may give
+            throw Error(model_.path + ": its output holds values of " +
+                        std::to_string(result_.elemsize) + " bytes, not floats");
+        if (result_.dims != 2)
             throw Error(model_.path + ": its output is not points x channels of floats, but has " +
                         std::to_string(result_.dims) + " dimensions");
         const auto width = static_cast<std::size_t>(result_.w);

@@ -138,6 +138,12 @@ class NcnnBackend:
         status, output = extractor.extract(self.spec.output_name)
         if status != 0:
             raise NanodetError(f"{self.path}: ncnn failed to run the network (status {status})")
+        if (
+            output.elemsize != 4 or output.elempack != 1
+        ):  # what a layer that is not known here may give
+            raise NanodetError(
+                f"{self.path}: its output holds values of {output.elemsize} bytes, not floats"
+            )
         return np.array(output, np.float32)
 
 
