@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 
 from nanodet.drawing.lettering import put_text, readable_names, text_width
+from nanodet.images.limits import check_picture
 from nanodet.runtime.detections import Detections
-from nanodet.runtime.options import check_picture
 
 GOLDEN = 0.61803398875
 MOST_LABELS = 500  # each looks for a place beside all others

@@ -15,8 +15,8 @@ from nanodet.files.files import replacing
 from nanodet.files.inputs import PICTURE, open_input
 from nanodet.images.end import is_cut_off
 from nanodet.images.header import PictureHeader, read_header
+from nanodet.images.limits import check_pixels
 from nanodet.images.opencv_log import quiet
-from nanodet.runtime.options import check_pixels
 from nanodet.text.printable import printable
 
 # what OpenCV 5 reads, by the names such files go by; the list of every folder and reader here,

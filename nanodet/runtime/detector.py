@@ -9,6 +9,7 @@ from nanodet.errors import NanodetError
 from nanodet.files import StrPath
 from nanodet.files.incoming import is_file
 from nanodet.files.inputs import absence
+from nanodet.images.limits import check_picture
 from nanodet.runtime.decode import detections_of
 from nanodet.runtime.detections import Detections
 from nanodet.runtime.engines import PRECISIONS, Request, choices, load
@@ -17,7 +18,6 @@ from nanodet.runtime.fit import FITS, Placement
 from nanodet.runtime.forks import fork_count, keep_in_children
 from nanodet.runtime.options import (
     check_choice,
-    check_picture,
     check_size,
     check_threads,
 )

@@ -3,14 +3,11 @@
 Engines take a number of threads, a size or a threshold as it comes, and end the process on many.
 """
 
-import math
 import numbers
 import operator
 import threading
 from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
 
 from nanodet.errors import NanodetError
 from nanodet.text.brief import brief
@@ -19,7 +16,6 @@ MOST_THREADS = 1024
 LARGEST_SIDE = 16384  # of a network's input in pixels
 MOST_BATCH = 65536  # images that a network takes at once
 MOST_INPUT = 1 << 30  # bytes, of all of them
-MOST_BYTES = (1 << 31) - 1  # of an image: OpenCV counts them in 32 bits
 
 
 def check_whole(name: str, value: Any, low: int, high: int) -> int:
@@ -105,26 +101,3 @@ def check_batch(count: int, size: tuple[int, int], name: str) -> None:
         raise NanodetError(
             f"{name}: must be at most {most} for images of {size[0]}x{size[1]}, not {count}"
         )
-
-
-def check_pixels(width: int, height: int, name: object) -> None:
-    """Raise `NanodetError` unless an image of 3 bytes a pixel is one that OpenCV can work on."""
-    if 3 * width * height > MOST_BYTES:
-        most = math.isqrt(MOST_BYTES // 3)
-        raise NanodetError(
-            f"{name}: {width} x {height} pixels are too many (at most {MOST_BYTES // 3:,}, such as "
-            f"{most} x {most}); cut it into parts, or make it smaller"
-        )
-
-
-def check_picture(picture: Any, name: str = "picture") -> None:
-    """Raise `NanodetError` unless ``picture`` is uint8 (H, W, 3) with pixels."""
-    fine = isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.ndim == 3
-    if not fine or picture.shape[2] != 3 or 0 in picture.shape:
-        found = (
-            f"{picture.dtype} {picture.shape}"
-            if isinstance(picture, np.ndarray)
-            else brief(picture)
-        )
-        raise NanodetError(f"{name}: must be a uint8 array (height, width, 3), not {found}")
-    check_pixels(picture.shape[1], picture.shape[0], name)

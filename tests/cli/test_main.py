@@ -1,5 +1,6 @@
 """The command line itself: help, unknown verbs, and what a bare install may import."""
 
+import ast
 import os
 import shlex
 import subprocess
@@ -135,6 +136,17 @@ def test_the_rooms_that_detect_import_neither_torch_nor_lightning(root):
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+def test_the_rooms_that_detect_import_downwards_alone(root):
+    order = ("text", "files", "images", "ncnn_files", "runtime", "hub", "drawing", "detect")
+    for number, room in enumerate(order):
+        for path in (root / "nanodet" / room).rglob("*.py"):
+            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+                module = getattr(node, "module", None) or ""
+                if isinstance(node, ast.ImportFrom) and module.startswith("nanodet."):
+                    known = ("errors", "stopping", *order[: number + 1])
+                    assert module.split(".")[1] in known, f"{path}: imports {module}"
 
 
 @pytest.mark.parametrize("script", sorted(path.name for path in (ROOT / "tools").glob("*.py")))

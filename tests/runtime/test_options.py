@@ -13,9 +13,9 @@ from nanodet import Detector, NanodetError
 from nanodet.drawing.draw import draw
 from nanodet.drawing.lettering import readable_names
 from nanodet.export.stages import FP32, SIMPLIFIED
+from nanodet.images.limits import MOST_BYTES, check_pixels
 from nanodet.runtime.decode import MOST_CANDIDATES, decode
 from nanodet.runtime.detections import Detections
-from nanodet.runtime.options import MOST_BYTES, check_pixels
 from nanodet.runtime.spec import Spec
 
 # the argument, as Python's text, and what no engine may see
