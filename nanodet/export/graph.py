@@ -21,7 +21,7 @@ class ExportGraph(nn.Module):
         super().__init__()
         self.classes = network.head.num_classes
         # torch's exporter leaves a norm alone when the map before it is also asked for its shape
-        self.network = fuse(deployed(network)).eval()
+        self.network = _fused(deployed(network)).eval()
 
     def forward(self, data):
         # the sigmoid works on whole rows of channels x points; the converters drop the double
@@ -29,3 +29,15 @@ class ExportGraph(nn.Module):
         logits = self.network(data).transpose(1, 2)
         scores = logits[:, : self.classes].sigmoid()
         return torch.cat((scores, logits[:, self.classes :]), dim=1).transpose(1, 2)
+
+
+def _fused(network):
+    """Return a network with its batch norms folded, if torch can read its code.
+
+    Where code branches on what flows through it, as that of some of timm's models does, nothing is
+    folded: the converters fold most of it later.
+    """
+    try:
+        return fuse(network)
+    except Exception:  # of any class: it is a part's code that meets what is no tensor
+        return network

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from nanodet.errors import NanodetError
 from nanodet.export.graph import ExportGraph
 from nanodet.verify.trace import Convolution, Value
 
@@ -38,7 +39,11 @@ def values(backend, tensor):
 
 
 def _traced(backend):
-    return torch.fx.symbolic_trace(ExportGraph(backend.network))
+    try:
+        return torch.fx.symbolic_trace(ExportGraph(backend.network))
+    except Exception as error:  # of any class: it is the code of a part that meets a proxy
+        reason = str(error).split("\n")[0] or type(error).__name__
+        raise NanodetError(f"torch cannot read the code of its parts: {reason}") from None
 
 
 def _name(node):
