@@ -12,6 +12,8 @@ from nanodet.text.names import shortened
 
 # a grid of points without offset came with NanoDet-Plus and its fourth level
 _OFFSETS = {(8, 16, 32): 0.5, (8, 16, 32, 64): 0.0}
+# by the original's configs NanoDet-Plus is trained with keep_ratio false
+_FITS = {(8, 16, 32, 64): "stretch"}
 _NAME_FILES = (".txt", ".names", ".yaml", ".yml")
 
 
@@ -90,7 +92,10 @@ def spec_for(source, facts, report):
         "point_offset": _point_offset(form, facts, config, file),
         "model": "nanodet-plus" if len(form.strides) == 4 else "nanodet",
     }  # fmt: skip
-    usual = Spec(**read) if config is None else dataclasses.replace(config, **read)
+    if config is None:
+        usual = Spec(**read, fit=_FITS.get(form.strides, Spec.fit))
+    else:
+        usual = dataclasses.replace(config, **read)
     if config is None and facts.fit is None:
         taken.append(f"fit {usual.fit}")
     if config is None and facts.mean is None and facts.std is None:

@@ -30,7 +30,8 @@ def add_arguments(parser):
     )  # fmt: skip
     group.add_argument(
         "--fit", choices=("letterbox", "stretch"),
-        help="how images are fitted into the network's input (default: letterbox)",
+        help="how images are fitted into the network's input (default: letterbox; of a NanoDet-Plus, "
+        "stretch)",
     )  # fmt: skip
     group.add_argument(
         "--size", type=size_wxh, metavar="WxH",

@@ -158,6 +158,13 @@ class TestFacts:
             adopt(made, tmp_path, Facts(NAMES), "small", report=silent)
 
 
+def test_the_published_plus(shared, tmp_path):
+    done = adopt(shared / "weights" / "nanodet-plus-m_320.param", tmp_path / "out", report=silent)
+    spec = Detector(done.path).spec
+    assert (spec.strides, spec.point_offset, spec.fit) == ((8, 16, 32, 64), 0, "stretch")
+    assert len(spec.class_names) == 80 and spec.class_names[0] == "person"
+
+
 class TestOthers:
     """What is no NanoDet, or none that can be taken in: one line that says what it is."""
 
