@@ -3,7 +3,7 @@
 from nanodet.config.keys import default_of, meaning, sections
 
 # keys that only some of the names of a section have
-KEYS_OF = {
+KEYS_OF: dict[str, dict[str, tuple[str, ...]]] = {
     "schedule.optimizer": {
         "SGD": ("momentum", "nesterov", "dampening"),
         "AdamW": ("betas", "eps", "amsgrad"),
@@ -38,7 +38,7 @@ def refuse_without_effect(config, fail):
                 key, f"{f'{owner} has no such setting' if owner else 'nothing reads it'}: remove it"
             )
         variants = KEYS_OF.get(section, {})
-        own = variants.get(values.get(f"{section}.name"), ())
+        own = variants.get(str(values.get(f"{section}.name")), ())
         if (
             name not in own
             and any(name in keys for keys in variants.values())

@@ -1,5 +1,6 @@
 """The page ``docs/config.md``, made from the schema: ``python -m nanodet.config.reference``."""
 
+import collections
 import dataclasses
 import sys
 import types
@@ -67,11 +68,11 @@ def _sections(entry, hint):
 
 
 def _table(kind):
-    rows, refused = [], {}
+    rows, refused = [], collections.defaultdict(list)
     for entry, hint in entries(kind):
         about = meaning(entry)
         if about.unread:
-            refused.setdefault(about.text, []).append(f"`{entry.name}`")
+            refused[about.text].append(f"`{entry.name}`")
             continue
         name = f"**`{entry.name}`**" if default_of(entry) is REQUIRED else f"`{entry.name}`"
         plus = " **+**" if about.ours else ""

@@ -3,41 +3,39 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from torch import nn
-
 from nanodet.config.follow import agree, check_section
 from nanodet.errors import NanodetError
 from nanodet.model.backbones import BACKBONES
 from nanodet.model.heads import HEADS
 from nanodet.model.necks import NECKS
-from nanodet.model.part import Fail, Part, on_meta
+from nanodet.model.part import Backbone, Fail, Neck, Part, on_meta
 
 
-def assemble(arch: Any) -> tuple[nn.Module, nn.Module, nn.Module]:
+def assemble(arch: Any) -> tuple[Any, Any, Any]:
     """Build the backbone, the neck and the head of a detector's section, with fresh weights."""
     backbone = build_backbone(arch.backbone)
     neck = build_neck(arch.fpn, backbone)
     return backbone, neck, build_head(arch.head, neck.channels, neck.strides)
 
 
-def build_backbone(section: Any) -> nn.Module:
+def build_backbone(section: Any) -> Any:
     """Build a backbone (`nanodet.model.part.Backbone`)."""
     return BACKBONES[section.name].build(section)
 
 
-def build_neck(section: Any, backbone: nn.Module) -> nn.Module:
+def build_neck(section: Any, backbone: Backbone) -> Any:
     """Build a neck (`nanodet.model.part.Neck`) for the maps of a backbone."""
     return NECKS[section.name].build(section, backbone.channels, backbone.strides)
 
 
 def build_head(
     section: Any, channels: int, strides: Sequence[int], table: Mapping[str, Part] = HEADS
-) -> nn.Module:
+) -> Any:
     """Build a head (`nanodet.model.part.Head`) for maps of ``channels``, one for each of ``strides``."""
     return table[section.name].build(section, channels, strides)
 
 
-def follow_parts(arch: Any, fail: Fail) -> nn.Module:
+def follow_parts(arch: Any, fail: Fail) -> Neck:
     """Check the sections of backbone, neck and head, and fill in what follows from the part before.
 
     Args:

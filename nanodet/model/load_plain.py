@@ -47,8 +47,8 @@ def load_plain(path):
             raw = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # the unpickler meets garbage with exceptions of any class
         code = re.search(r"GLOBAL (\S*\w)", str(error))
-        refused = isinstance(error, pickle.UnpicklingError) and code
-        reason = _reason(Refused("", code[1])) if refused else DAMAGED
+        runs_code = code and isinstance(error, pickle.UnpicklingError)
+        reason = _reason(Refused("", code[1])) if code and runs_code else DAMAGED
         raise NanodetError(f"{path}: {reason}") from None
     check_expansion(raw, path)
     _check_tensors(raw, path, unpacked)
@@ -148,7 +148,8 @@ def _check_tensors(raw, path, unpacked):
 
 def _harmless():
     """Classes that checkpoints of the original hold beside tensors; none runs code."""
-    harmless = [np.dtype, np.ndarray, np._core.multiarray.scalar, collections.defaultdict]
+    scalar = np._core.multiarray.scalar  # type: ignore[attr-defined]
+    harmless = [np.dtype, np.ndarray, scalar, collections.defaultdict]
     harmless += [type(np.dtype(kind)) for kind in (np.float32, np.float64, np.int64)]
     try:
         from pytorch_lightning.callbacks import ModelCheckpoint

@@ -10,7 +10,7 @@ from nanodet.config.follow import check_section
 from nanodet.model.detectors import DETECTORS
 
 
-def build_network(arch: Any, file: str = "config") -> nn.Module:
+def build_network(arch: Any, file: str = "config") -> Any:
     """Build a detector with fresh weights.
 
     Args:
@@ -35,7 +35,7 @@ def build_network(arch: Any, file: str = "config") -> nn.Module:
     return DETECTORS[arch.name].build(arch)
 
 
-def deployed(network: nn.Module) -> nn.Module:
+def deployed(network: Any) -> Any:
     """Return a copy of a network without what only training needs.
 
     Auxiliary parts are gone, and a module with a method ``deployed`` is replaced by what that
@@ -48,7 +48,7 @@ def deployed(network: nn.Module) -> nn.Module:
     return _replaced(network)
 
 
-def _replaced(module):
+def _replaced(module: Any) -> nn.Module:
     if hasattr(module, "deployed"):
         return module.deployed()
     for name, child in module.named_children():
@@ -56,7 +56,7 @@ def _replaced(module):
     return module
 
 
-def used_parameters(network: nn.Module) -> dict[str, nn.Parameter]:
+def used_parameters(network: Any) -> dict[str, nn.Parameter]:
     """Return the parameters that a shipped model has, by name.
 
     Left out are auxiliary parts, and layers that a part keeps for the names in checkpoints alone

@@ -59,7 +59,7 @@ class Tuple:
 
     def __init__(self, items):
         self.items = items
-        self.size = 1 + sum(item.size if type(item) is Tuple else 1 for item in items)
+        self.size: int = 1 + sum(item.size if type(item) is Tuple else 1 for item in items)
         if self.size > MOST_IN_TUPLE:
             raise Refused(f"a tuple in it holds more than {MOST_IN_TUPLE:,} values")
 

@@ -55,8 +55,13 @@ def scan(data, at=0):
 
 
 def _scan(data, at):
-    stack, marked, memo, calls = [], [], {}, Calls()
-    names, storages, odd = {}, {}, None
+    stack: list = []
+    marked: list = []
+    memo: dict = {}
+    calls = Calls()
+    names: dict = {}
+    storages: dict = {}
+    odd = None
     for _ in range(MOST_STEPS):
         code = data[at]
         at += 1

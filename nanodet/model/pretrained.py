@@ -52,7 +52,8 @@ def load_pretrained(backbone: nn.Module, section: Any, file: str = "config") -> 
     except NanodetError as error:
         raise NanodetError(f"{key}: {error}") from None
     rename = published.rename if published else str
-    state = {rename(name.removeprefix("module.")): value for name, value in state.items()}
+    given = (state or {}).items()
+    state = {rename(name.removeprefix("module.")): value for name, value in given}
     _fill(backbone, state, key, path)
     return f"backbone: ImageNet weights of {path}"
 

@@ -111,7 +111,7 @@ def _counted(counts, path, module):
     """Return the count of each operation; of a module that only holds others, those of its children."""
     if path in counts:
         return counts[path]
-    total = Counter()
+    total: Counter = Counter()
     for name, child in module.named_children():
         total.update(_counted(counts, f"{path}.{name}", child))
     return total
