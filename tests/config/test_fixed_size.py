@@ -32,6 +32,8 @@ def test_images_are_put_into_the_only_size(root):
          "model.arch.fpn.feature_hw: must be even, not [20, 21]: the coarsest map is half as large"),
         ("model.arch.fpn.num_heads=7",
          "model.arch.fpn.num_heads: 7 do not divide out_channels, 128"),
+        ("model.arch.fpn={name: TAN, out_channels: 8, mlp_ratio: 0.1}",
+         "model.arch.fpn.mlp_ratio: 0.1: leaves no hidden value of 8"),
         ("model.arch.backbone.out_stages=[3, 4]",
          "model.arch.fpn: TAN joins three maps, and the backbone gives 2"),
     ],

@@ -44,6 +44,8 @@ class TanSection(NeckSection):
             )
         if self.out_channels % self.num_heads:
             fail("num_heads", f"{self.num_heads} do not divide out_channels, {self.out_channels}")
+        if self.out_channels * self.mlp_ratio < 1:
+            fail("mlp_ratio", f"{self.mlp_ratio:g}: leaves no hidden value of {self.out_channels}")
 
     def input_size(self, strides: Sequence[int]) -> tuple[int, int]:
         """Return the (width, height) of the only images that the network takes."""
