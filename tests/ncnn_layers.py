@@ -177,6 +177,7 @@ SOUND = [
 # form of x, the layers, what is said of them
 UNSOUND = [
     (TABLE, "Pooling p 1 1 x output 4=1", "Pooling: cannot work on 48 x 64"),
+    (MAP, "Pooling p 1 1 x output 11=3 5=3", "its kernel is larger than 12 x 16 x 16"),
     (MAP, "Pooling p 1 1 x output 7=1", "cannot work on 12 x 16 x 16"),
     (MAP, "Pooling p 1 1 x output 7=1 8=0", "parameter 8: Pooling cannot work with 0"),
     (MAP, "Pooling p 1 1 x output 7=1 8=-1", "parameter 8: Pooling cannot work with -1"),

@@ -95,7 +95,8 @@ Shapes pooling(const Step& step) {
     const auto fits = [](std::int64_t side, int kernel, int pad) {
         return 0 < kernel && kernel <= side + pad;
     };
-    if (!same && (!fits(map[1], kernel_h, pad_h) || !fits(map[2], kernel_w, pad_w)))
+    const bool is_none = std::min(kernel_h, kernel_w) < 1;
+    if (is_none || (!same && (!fits(map[1], kernel_h, pad_h) || !fits(map[2], kernel_w, pad_w))))
         step.fail("its kernel is larger than " + text_of(step.given));
     const auto side = [&](std::int64_t side, int kernel, int stride, int pad) {
         if (same) return divide_up(side, stride);

@@ -83,7 +83,7 @@ def pooling(step: Step) -> list[Shape]:
     pads = top + step.whole(15, top), left + step.whole(14, left)
     mode = step.whole(5)
     fits = all(0 < k <= n + pad for n, k, pad in zip(sides, kernel, pads, strict=True))
-    if not fits and mode not in (2, 3):
+    if min(kernel) < 1 or (not fits and mode not in (2, 3)):
         step.fail(f"its kernel is larger than {text_of(step.given)}")
     rounded = ceil if mode == 0 else int
     return [
