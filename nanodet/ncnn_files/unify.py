@@ -55,6 +55,10 @@ def unify(graph, file, input_name="data", output_name="output", classes=None, st
                     f"{file}: layer {layer.name}: {layer.kind} is not known in a NanoDet"
                 ) from None
         raise
+    except NanodetError as error:
+        if str(error).startswith(f"{file}: "):
+            raise
+        raise NanodetError(f"{file}: {error}") from None  # of a number in a layer
 
 
 def _unify(graph, file, input_name, output_name, classes, strict):
@@ -81,12 +85,12 @@ def made_for(graph, file):
     None for a graph without such, and for one whose sizes fit no input.
     """
     graph = Graph(copy.deepcopy(graph.layers))
-    if not any(_is_fixed(layer) for layer in graph.layers):
-        return None
     try:
-        return _free_resizing(graph, file)[0]
-    except NanodetError:
-        return None
+        if any(_is_fixed(layer) for layer in graph.layers):
+            return _free_resizing(graph, file)[0]
+    except NanodetError:  # whoever runs it says what is wrong
+        pass
+    return None
 
 
 def free_sizes(graph):
