@@ -52,8 +52,12 @@ class Layer:
         return int(text)
 
     def number(self, key, default=0.0):
-        """Return the number under ``key``."""
-        return float(self.values.get(key, default))
+        """Return the number under ``key``; `NanodetError` where it is none."""
+        text = str(self.values.get(key, default))
+        try:
+            return float(text)
+        except ValueError:
+            raise NanodetError(f"layer {self.name}: {key}={text}: must be a number") from None
 
     def numbers(self, key):
         """Return the array under ``key``, float64 (N,); empty where there is none."""
