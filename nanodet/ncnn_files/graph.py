@@ -55,9 +55,12 @@ class Layer:
         """Return the number under ``key``; `NanodetError` where it is none."""
         text = str(self.values.get(key, default))
         try:
-            return float(text)
+            value = float(text)
         except ValueError:
-            raise NanodetError(f"layer {self.name}: {key}={text}: must be a number") from None
+            value = np.nan
+        if not np.isfinite(value):
+            raise NanodetError(f"layer {self.name}: {key}={text}: must be a number")
+        return value
 
     def numbers(self, key):
         """Return the array under ``key``, float64 (N,); empty where there is none."""

@@ -178,6 +178,7 @@ class TestRefusals:
             ("Interp a 1 1 data x 3=20 4=0", "layer a: is made for one input size alone"),
             ("Interp a 1 1 data x 3=20 4=20", "not a NanoDet: for 160x96 it has an output x"),
             ("Interp a 1 1 data x 1=0 2=0", "layer a: cannot scale by 0"),
+            ("Interp a 1 1 data x 1=nan", "layer a: 1=nan: must be a number"),
             ("Interp a 1 1 data x 1=2,0.5", "layer a: 1=2,0.5: must be a number"),
             ("Interp a 1 1 data x 3=2.5 4=20", "layer a: 3=2.5: must be a whole number"),
             ("Pooling a 1 1 data x 7=1", "layer a: cannot work on 3 x 96 x 160"),
