@@ -9,6 +9,6 @@ def arch(size="0.5x", channels=(48, 96, 192), **head):
     mapping = {
         "backbone": {"name": "ShuffleNetV2", "model_size": size, "pretrain": False},
         "fpn": {"name": "PAN", "in_channels": list(channels), "out_channels": 96},
-        "head": {"name": "NanoDetHead", "num_classes": 3, **head},
+        "head": {"name": "NanoDetHead", "num_classes": 3} | head,
     }
     return build(Model, {"arch": mapping}, "config").arch

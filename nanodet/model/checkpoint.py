@@ -90,7 +90,7 @@ def _epochs_of_original(raw):
     epoch, version = raw.get("epoch"), str(raw.get("pytorch-lightning_version", "0"))
     if type(epoch) is not int:
         return None
-    major, minor = (int(part) for part in (*re.findall(r"\d+", version), "0", "0")[:2])
+    major, minor = (int(part) for part in (*re.findall(r"\d{1,4}", version), "0", "0")[:2])
     return (epoch + ((major, minor) >= (1, 6))) or None
 
 
@@ -204,7 +204,7 @@ def take_matching(network, checkpoint, class_names=None):
             partly.append(name)
         elif given is not None and given.shape == tensor.shape:
             taken[name] = given
-        elif given is not None and _edge_rows_fit(outputs.get(name), given, tensor, edges):
+        elif given is not None and _edge_rows_fit(checkpoint, name, outputs.get(name), tensor, edges):
             taken[name] = torch.cat((tensor[:-edges], given[-edges:].to(tensor.dtype)))
             partly.append(name)
         elif not name.endswith("num_batches_tracked"):
@@ -232,8 +232,17 @@ def take_matching(network, checkpoint, class_names=None):
     return lines
 
 
-def _edge_rows_fit(rows, given, own, edges):
-    return rows == ("classes", "edges") and given.shape[1:] == own.shape[1:] and len(given) > edges
+def _edge_rows_fit(checkpoint, name, rows, own, edges):
+    """Tell whether the edge rows of an output layer mean the same in a checkpoint of other classes."""
+    given = checkpoint.weights[name]
+    head = name.partition(".")[0]
+    bins = checkpoint.weights.get(f"{head}.distribution_project.project")
+    return (
+        rows == ("classes", "edges")
+        and given.shape[1:] == own.shape[1:]
+        and len(given) > edges
+        and (bins is None or 4 * len(bins) == edges)
+    )
 
 
 def _shape(tensor):

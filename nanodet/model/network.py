@@ -8,6 +8,9 @@ from torch import nn
 from nanodet.config.check import check_values, failing
 from nanodet.config.follow import check_section
 from nanodet.model.detectors import DETECTORS
+from nanodet.model.part import on_meta
+
+MOST_PARAMETERS = 500_000_000  # 2 GB; the largest ResNet has 60 million
 
 
 def build_network(arch: Any, file: str = "config") -> Any:
@@ -31,6 +34,12 @@ def build_network(arch: Any, file: str = "config") -> Any:
         fail(
             "model.arch.head.num_classes",
             "neither this nor class_names is given, and only a training takes them from the data",
+        )
+    count = sum(p.numel() for p in on_meta(DETECTORS[arch.name].build, arch).parameters())
+    if count > MOST_PARAMETERS:
+        fail(
+            "model.arch",
+            f"has {count:,} parameters, more than {MOST_PARAMETERS:,}: lower the channels or the depth",
         )
     return DETECTORS[arch.name].build(arch)
 

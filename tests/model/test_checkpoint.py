@@ -217,3 +217,24 @@ def test_pretrained_from_a_file_and_from_the_cache(tmp_path, monkeypatch):
     section.pretrain = str(tmp_path / "none.pth")
     with pytest.raises(NanodetError, match=r"backbone\.pretrain: .*none\.pth"):
         load_pretrained(target, section)
+
+
+def test_edges_of_other_bins_are_not_taken(tmp_path):
+    """Rows of 16 bins an edge mean nothing to edges of 8, even though there are enough of them."""
+    torch.save(build_network(arch(reg_max=15)).state_dict(), tmp_path / "wide.pth")
+    network = build_network(arch(num_classes=2))
+    fresh = network.state_dict()["head.gfl_cls.0.weight"].clone()
+    lines = take_matching(network, read_checkpoint(tmp_path / "wide.pth"))
+    assert torch.equal(network.state_dict()["head.gfl_cls.0.weight"], fresh)
+    assert any(line.startswith("left fresh: head.gfl_cls.0.weight") for line in lines)
+
+
+def test_a_version_of_many_digits_is_no_version(tmp_path):
+    held = {"state_dict": build_network(arch()).state_dict(), "epoch": 3}
+    torch.save({**held, "pytorch-lightning_version": "9" * 5000}, tmp_path / "odd.ckpt")
+    assert read_checkpoint(tmp_path / "odd.ckpt").epoch == 4
+
+
+def test_a_network_larger_than_memory_is_one_line():
+    with pytest.raises(NanodetError, match=r"^my\.yml: model\.arch: has [\d,]+ parameters, more than"):
+        build_network(arch(feat_channels=4096, stacked_convs=64, conv_type="Conv"), "my.yml")

@@ -78,8 +78,9 @@ class NanoDetPlusSection:
         neck = follow_parts(self, fail)
         head, aux = self.head, self.aux_head
         for name in ("num_classes", "reg_max"):
-            value = getattr(head, name)
-            agree(aux, name, value, "aux_head", f"head.{name} is {value}", fail)
+            value = getattr(head, name, None)
+            if value is not None:
+                agree(aux, name, value, "aux_head", f"head.{name} is {value}", fail)
         follow_head(aux, "aux_head", 2 * neck.channels, neck.strides, fail)
 
 

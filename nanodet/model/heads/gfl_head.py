@@ -30,21 +30,21 @@ class GFLHead(SimpleConvHead):
 
     point_offset = 0.5
 
-    def __init__(self, *arguments: Any):
-        super().__init__(*arguments)
+    def __init__(self, **settings: Any):
+        super().__init__(**settings)
         self.distribution_project = BinValues(self.reg_max)
 
 
 def build(section: GflHeadSection, channels: int, strides: Sequence[int]) -> GFLHead:
     return GFLHead(
-        filled(section.num_classes),
-        channels,
-        strides,
-        section.feat_channels,
-        section.stacked_convs,
-        section.reg_max,
-        section.norm_cfg,
-        section.activation,
+        num_classes=filled(section.num_classes),
+        channels_in=channels,
+        strides=strides,
+        channels=section.feat_channels,
+        stacked_convs=section.stacked_convs,
+        reg_max=section.reg_max,
+        norm=section.norm_cfg,
+        act=section.activation,
     )
 
 

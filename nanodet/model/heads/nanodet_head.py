@@ -107,16 +107,16 @@ class NanoDetHead(PointHead):
 
 def build(section: NanoDetHeadSection, channels: int, strides: Sequence[int]) -> NanoDetHead:
     return NanoDetHead(
-        filled(section.num_classes),
-        channels,
-        strides,
-        section.feat_channels,
-        section.stacked_convs,
-        section.share_cls_reg,
-        section.reg_max,
-        section.conv_type,
-        section.norm_cfg,
-        section.activation,
+        num_classes=filled(section.num_classes),
+        channels_in=channels,
+        strides=strides,
+        channels=section.feat_channels,
+        stacked_convs=section.stacked_convs,
+        share_cls_reg=section.share_cls_reg,
+        reg_max=section.reg_max,
+        conv_type=section.conv_type,
+        norm=section.norm_cfg,
+        act=section.activation,
     )
 
 

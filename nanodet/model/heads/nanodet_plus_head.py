@@ -92,16 +92,16 @@ def build(
     section: NanoDetPlusHeadSection, channels: int, strides: Sequence[int]
 ) -> NanoDetPlusHead:
     return NanoDetPlusHead(
-        filled(section.num_classes),
-        channels,
-        strides,
-        section.feat_channels,
-        section.stacked_convs,
-        section.kernel_size,
-        section.reg_max,
-        section.conv_type,
-        section.norm_cfg,
-        section.activation,
+        num_classes=filled(section.num_classes),
+        channels_in=channels,
+        strides=strides,
+        channels=section.feat_channels,
+        stacked_convs=section.stacked_convs,
+        kernel=section.kernel_size,
+        reg_max=section.reg_max,
+        conv_type=section.conv_type,
+        norm=section.norm_cfg,
+        act=section.activation,
     )
 
 

@@ -91,14 +91,14 @@ class SimpleConvHead(PointHead):
 
 def build(section: SimpleConvHeadSection, channels: int, strides: Sequence[int]) -> SimpleConvHead:
     return SimpleConvHead(
-        filled(section.num_classes),
-        channels,
-        strides,
-        section.feat_channels,
-        section.stacked_convs,
-        filled(section.reg_max),
-        section.norm_cfg,
-        section.activation,
+        num_classes=filled(section.num_classes),
+        channels_in=channels,
+        strides=strides,
+        channels=section.feat_channels,
+        stacked_convs=section.stacked_convs,
+        reg_max=filled(section.reg_max),
+        norm=section.norm_cfg,
+        act=section.activation,
     )
 
 

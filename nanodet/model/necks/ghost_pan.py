@@ -163,18 +163,18 @@ class GhostPAN(nn.Module):
 
 def build(section: GhostPanSection, channels: Sequence[int], strides: Sequence[int]) -> GhostPAN:
     neck = GhostPAN(
-        channels,
-        strides,
-        section.out_channels,
-        section.use_depthwise,
-        section.kernel_size,
-        section.expand,
-        section.num_blocks,
-        section.use_res,
-        section.num_extra_level,
-        section.upsample_cfg.mode,
-        section.norm_cfg,
-        section.activation,
+        in_channels=channels,
+        strides=strides,
+        out_channels=section.out_channels,
+        depthwise=section.use_depthwise,
+        kernel=section.kernel_size,
+        expand=section.expand,
+        count=section.num_blocks,
+        residual=section.use_res,
+        extra_levels=section.num_extra_level,
+        mode=section.upsample_cfg.mode,
+        norm=section.norm_cfg,
+        act=section.activation,
     )
     # the ghost bottlenecks keep torch's initialisation
     between = [m for m in neck.modules() if isinstance(m, (ConvNorm, DepthwiseSeparable))]

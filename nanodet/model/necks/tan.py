@@ -208,15 +208,15 @@ class TAN(nn.Module):
 
 def build(section: TanSection, channels: Sequence[int], strides: Sequence[int]) -> TAN:
     neck = TAN(
-        channels,
-        strides,
-        section.out_channels,
-        section.feature_hw,
-        section.num_heads,
-        section.num_encoders,
-        section.mlp_ratio,
-        section.dropout_ratio,
-        section.activation,
+        in_channels=channels,
+        strides=strides,
+        out_channels=section.out_channels,
+        feature_hw=section.feature_hw,
+        heads=section.num_heads,
+        encoders=section.num_encoders,
+        ratio=section.mlp_ratio,
+        dropout=section.dropout_ratio,
+        act=section.activation,
     )
     nn.init.trunc_normal_(neck.pos_embed, std=0.02)
     for module in neck.modules():
