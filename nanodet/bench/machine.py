@@ -54,7 +54,7 @@ def choose_cores(wanted, cores, allowed=None):
     if wanted in ("big", "little", "all"):
         if wanted == "little" and all(core["big"] for core in there):
             raise NanodetError(
-                "--cores little: this machine has no smaller cores, as far as it tells"
+                "--cores little: this machine has no smaller cores, as far as it reports"
             )
         picked = [c["id"] for c in there if wanted == "all" or c["big"] == (wanted == "big")]
         return picked or None

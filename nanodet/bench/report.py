@@ -179,7 +179,7 @@ def _notes(report):
             told = ", ".join(f"{k}: {before.get(k, '-')} > {after.get(k, '-')}" for k in after)
             lines.append(f"{name.partition('_')[0]:<11} {told}")
     if not report["before"]["temperature_c"]:
-        lines.append("temperature this machine does not tell")
+        lines.append("temperature not reported by this machine")
     for reason in report["throttling"]["reasons"]:
         lines.append(f"THROTTLED?  {reason}")
     waited = max((r["waited"] for r in results if r.get("waited") is not None), default=0.0)

@@ -17,11 +17,11 @@ def add_arguments(parser):
     """Add the command's arguments to an `argparse` parser."""
     parser.add_argument(
         "model", metavar="MODEL",
-        help=".param (its .bin beside it) or .onnx of a NanoDet or NanoDet-Plus, without a spec",
+        help=".param (with its .bin next to it) or .onnx of a NanoDet or NanoDet-Plus, without a spec",
     )  # fmt: skip
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for model and spec")
     parser.add_argument("--name", metavar="STEM", help="stem of the files (default: the model's)")
-    group = parser.add_argument_group("what the file does not tell (a config tells all of it)")
+    group = parser.add_argument_group("what the file does not contain (a config contains all of it)")
     group.add_argument("--config", metavar="CONFIG", help="config that the model was trained with")
     group.add_argument(
         "--classes", nargs="+", metavar="FILE_OR_NAMES",

@@ -95,20 +95,20 @@ def add_data_arguments(parser, images, annotations="annotations of the images"):
     add_list_arguments(parser)
     parser.add_argument(
         "--format", choices=("coco", "voc", "yolo"),
-        help="format of the annotations (default: told by the files)",
+        help="format of the annotations (default: detected from the files)",
     )  # fmt: skip
     parser.add_argument(
         "--unknown-classes", choices=("error", "skip"),
-        help="annotated objects of classes that the model has not (default: error; VOC: skip)",
+        help="annotated objects of classes that the model does not have (default: error; VOC: skip)",
     )  # fmt: skip
     parser.add_argument(
         "--orientation", choices=("auto", "turned", "stored"),
-        help="what images that EXIF turns were labelled as (default: as the annotations tell)",
+        help="how images with an EXIF rotation were labelled (default: detected from the annotations)",
     )  # fmt: skip
     parser.add_argument(
         "--yolo-labels", choices=("auto", "boxes", "polygons"),
         help="what YOLO lines of more than five values are; boxes may have keypoints or a confidence "
-        "behind them (default: as all lines tell)",
+        "after them (default: detected from all lines)",
     )  # fmt: skip
 
 
@@ -120,7 +120,7 @@ def add_list_arguments(parser):
     )  # fmt: skip
     parser.add_argument(
         "--missing-images", choices=("error", "skip"),
-        help="listed or annotated images that are not there (default: error)",
+        help="listed or annotated images that do not exist (default: error)",
     )  # fmt: skip
 
 
@@ -135,7 +135,7 @@ def add_class_agnostic_argument(parser, default):
     """Add ``--class-agnostic-nms``; ``default`` says in words whose setting holds without it."""
     parser.add_argument(
         "--class-agnostic-nms", action=argparse.BooleanOptionalAction,
-        help=f"one box an object: of two that overlap the lower scored goes, whatever their classes "
+        help=f"one box per object: of two that overlap, the higher scored is kept, whatever their classes "
         f"(default: {default})",
     )  # fmt: skip
 
@@ -150,7 +150,7 @@ def add_model_arguments(parser, config=""):
         "model", metavar="MODEL", help=".ckpt, .onnx or .param file, or a published name"
     )
     parser.add_argument(
-        "--config", metavar="CONFIG", help=f"config of a checkpoint that carries none{config}"
+        "--config", metavar="CONFIG", help=f"config, for a checkpoint that contains none{config}"
     )
     parser.add_argument(
         "--fit", type=fit_name, metavar="{own,letterbox,stretch}",

@@ -20,11 +20,11 @@ def add_arguments(parser):
     """Add the command's arguments to an `argparse` parser."""
     parser.add_argument(
         "models", metavar="MODEL", nargs="*",
-        help=".param, .onnx or .ckpt file; FILE@WxH for another input size than its own",
+        help=".param, .onnx or .ckpt file; FILE@WxH for an input size other than the model's",
     )  # fmt: skip
     parser.add_argument(
         "--graph", action="append", default=[], metavar="GRAPH.param",
-        help="ncnn graph to time with empty weights; each needs a --size of its own behind it",
+        help="ncnn graph to time with empty weights; each needs its own --size after it",
     )  # fmt: skip
     parser.add_argument(
         "--size", action="append", default=[], type=size_wxh, metavar="WxH",
@@ -40,7 +40,7 @@ def add_arguments(parser):
     )  # fmt: skip
     parser.add_argument(
         "--cores", default="big", metavar="big|little|all|0,2",
-        help="CPU cores to run on (default: the big ones, which is all where they are alike)",
+        help="CPU cores to run on (default: the big ones, or all if they are equal)",
     )  # fmt: skip
     parser.add_argument("--image", metavar="IMAGE", help="image (default: a generated 640x480)")
     parser.add_argument("--config", metavar="CONFIG", help="config of a .ckpt that carries none")
@@ -49,11 +49,11 @@ def add_arguments(parser):
     )
     parser.add_argument(
         "--runs", type=positive_int, metavar="N",
-        help="at least so many runs each; below 100 the result is marked as quick",
+        help="minimum number of runs of each; below 100 the result is marked as quick",
     )  # fmt: skip
     parser.add_argument(
         "--seconds", type=_seconds, metavar="S",
-        help="at least so many seconds each; below 10 the result is marked as quick",
+        help="minimum number of seconds for each; below 10 the result is marked as quick",
     )  # fmt: skip
     parser.add_argument("--json", metavar="OUT", help="write everything to this file")
     parser.add_argument("--plot", metavar="PNG", help="draw the times (needs matplotlib)")
@@ -61,7 +61,7 @@ def add_arguments(parser):
     device.add_argument(
         "--target", metavar="T",
         help="adb, adb:SERIAL, ssh:USER@HOST[:PORT], or ssh:HOST of your ssh config: time there, "
-        "leave nothing there",
+        "and remove all files again",
     )  # fmt: skip
     device.add_argument(
         "--program", metavar="PATH",
@@ -69,15 +69,15 @@ def add_arguments(parser):
     )  # fmt: skip
     device.add_argument(
         "--target-dir", metavar="DIR",
-        help="folder of the device to make a temporary one in (default: its own choice)",
+        help="folder on the device for temporary files (default: chosen by the device)",
     )  # fmt: skip
     device.add_argument(
         "--governor", type=_word, metavar="NAME",
-        help="frequency governor meanwhile, such as performance; given back afterwards",
+        help="frequency governor during the run, such as performance; restored afterwards",
     )  # fmt: skip
     device.add_argument(
         "--cool-down", type=_celsius, metavar="C",
-        help="wait before, at most 5 minutes, until it is no hotter than C degrees Celsius",
+        help="first wait, at most 5 minutes, until the device is at C degrees Celsius or below",
     )  # fmt: skip
     device.add_argument(
         "--ssh-option", action="append", metavar="KEY=VALUE",
@@ -90,7 +90,7 @@ def run(args):
     if len(args.graph) != len(args.size):
         raise NanodetError(
             f"--graph: {len(args.graph)} graphs and {len(args.size)} sizes; each --graph needs one "
-            "--size WxH behind it (a MODEL takes its size as FILE@WxH)"
+            "--size WxH after it (a MODEL takes its size as FILE@WxH)"
         )
     graphs = list(zip(args.graph, args.size, strict=True))
     command = shlex.join(["nanodet", *sys.argv[1:]])

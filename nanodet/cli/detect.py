@@ -32,11 +32,11 @@ def add_arguments(parser):
     )  # fmt: skip
     parser.add_argument(
         "--score", type=unit_interval, metavar="S",
-        help="boxes must score above it (default: the model's)",
+        help="score threshold (default: the model's)",
     )  # fmt: skip
     parser.add_argument(
         "--reconnect", type=seconds, nargs="?", const=math.inf, metavar="SECONDS",
-        help="open a camera or stream again when it is lost, for so long each time (default: until "
+        help="reconnect to a camera or stream that is lost, for at most this long each time (default: until "
         "Ctrl-C)",
     )  # fmt: skip
     add_class_agnostic_argument(parser, "the model's")

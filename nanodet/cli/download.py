@@ -13,7 +13,7 @@ EXAMPLES = (
 def add_arguments(parser):
     """Add the command's arguments to an `argparse` parser."""
     parser.add_argument(
-        "name", metavar="NAME", nargs="?", help="what to fetch; without it all are listed"
+        "name", metavar="NAME", nargs="?", help="what to download; without it all are listed"
     )
     parser.add_argument(
         "--timeout", type=positive_int, default=30, metavar="S",

@@ -24,11 +24,11 @@ def add_arguments(parser):
         "checkpoint", metavar="CHECKPOINT", help=".ckpt or .pth file, or a published name"
     )
     parser.add_argument(
-        "--config", metavar="CONFIG", help="config of a checkpoint that carries none"
+        "--config", metavar="CONFIG", help="config, for a checkpoint that contains none"
     )
     parser.add_argument(
         "--formats", default="onnx,ncnn", metavar="LIST",
-        help="what to write: onnx, ncnn-fp32, ncnn-fp16, separated by commas; ncnn is both of ncnn's "
+        help="what to write: onnx, ncnn-fp32, ncnn-fp16, separated by commas; ncnn is both ncnn forms "
         "(default: onnx,ncnn)",
     )  # fmt: skip
     parser.add_argument(
@@ -49,11 +49,11 @@ def add_arguments(parser):
     )  # fmt: skip
     parser.add_argument(
         "--nms", action="store_true",
-        help="write STEM-nms.onnx too, which decodes by itself and ends in boxes",
+        help="write STEM-nms.onnx too, which includes decoding and NMS and outputs boxes",
     )  # fmt: skip
     parser.add_argument(
         "--static", action="store_true",
-        help="write STEM-static.onnx too, whose shapes are all fixed, for runtimes that need it "
+        help="write STEM-static.onnx too, with all shapes fixed, for engines that need it "
         "(OpenCV's DNN)",
     )  # fmt: skip
     parser.add_argument(

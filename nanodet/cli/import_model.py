@@ -13,7 +13,7 @@ EXAMPLES = (
 def add_arguments(parser):
     """Add the command's arguments to an `argparse` parser."""
     parser.add_argument(
-        "model", metavar="MODEL", help="ncnn model (.param, its .bin beside it) or .onnx file"
+        "model", metavar="MODEL", help="ncnn model (.param, with its .bin next to it) or .onnx file"
     )
     parser.add_argument("--out", required=True, metavar="FILE.ckpt", help="checkpoint to write")
     parser.add_argument(
@@ -27,12 +27,12 @@ def add_arguments(parser):
     )  # fmt: skip
     parser.add_argument(
         "--images", metavar="DIR",
-        help="measure the batch norms on images of this folder, so that training can go on",
+        help="measure the batch norms on images of this folder, so that the checkpoint can be fine-tuned",
     )  # fmt: skip
     add_list_arguments(parser)
     parser.add_argument(
         "--limit", type=positive_int, default=200, metavar="N",
-        help="at most so many images, evenly spread over the folder (default: 200)",
+        help="maximum number of images, evenly spread over the folder (default: 200)",
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ def add_arguments(parser):
         help=".yml, .ckpt, .pth, .onnx or .param, or the name of a published model",
     )
     parser.add_argument(
-        "--config", metavar="CONFIG", help="config of a checkpoint that carries none"
+        "--config", metavar="CONFIG", help="config, for a checkpoint that contains none"
     )
     parser.add_argument(
         "--size",

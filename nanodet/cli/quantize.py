@@ -20,20 +20,20 @@ def add_arguments(parser):
     )
     parser.add_argument(
         "--config", metavar="CONFIG",
-        help="config or checkpoint of the model, whose data.train calibrates and whose data.val "
-        "measures (default: left by the export)",
+        help="config or checkpoint of the model, whose data.train is used to calibrate and data.val to "
+        "measure (default: the one saved by the export)",
     )  # fmt: skip
     add_data_arguments(
         parser,
-        "images like those the model will see (200 or more): some calibrate, the others measure "
+        "images like those the model will see (200 or more): some to calibrate, the others to measure "
         "(default: those of the config)",
         "annotations of the images, to judge by AP (without: by detections that both models have)",
     )
     parser.add_argument(
         "--limit", type=positive_int, default=200, metavar="N",
-        help="at most so many images calibrate, and at most half of --images (default: 200)",
+        help="maximum number of images to calibrate on, at most half of --images (default: 200)",
     )  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="draws them (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: 0)")
     parser.add_argument(
         "--max-drop", type=_points, default=0.5, metavar="AP",
         help="points of AP that may be lost (default: 0.5); without annotations 90 %% of the detections "
@@ -45,7 +45,7 @@ def add_arguments(parser):
     )  # fmt: skip
     parser.add_argument(
         "--layers", choices=("fast", "all"), default="fast",
-        help="int8 where it was faster on this CPU, or everywhere, for another CPU (default: fast)",
+        help="int8 where it is faster on this CPU, or everywhere, for another CPU (default: fast)",
     )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ def add_arguments(parser):
     )  # fmt: skip
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N",
-        help="draws the images, their order and the first weights (default: 0)",
+        help="random seed of the images, their order and the initial weights (default: 0)",
     )  # fmt: skip
 
 

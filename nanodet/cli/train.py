@@ -22,7 +22,7 @@ def add_arguments(parser):
     )  # fmt: skip
     parser.add_argument(
         "--seed", type=int, metavar="N",
-        help="draws order, augmentation and initial weights (default: the config's)",
+        help="random seed of order, augmentation and initial weights (default: the config's)",
     )  # fmt: skip
 
 

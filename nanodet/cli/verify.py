@@ -22,7 +22,7 @@ def add_arguments(parser):
         help="folder of an export, or .onnx and .param files",
     )  # fmt: skip
     parser.add_argument(
-        "--config", metavar="CONFIG", help="config of a checkpoint that carries none"
+        "--config", metavar="CONFIG", help="config, for a checkpoint that contains none"
     )
     add_data_arguments(
         parser,
@@ -35,7 +35,7 @@ def add_arguments(parser):
         "--threads", type=thread_count, default=1, metavar="N",
         help="CPU threads of each engine (default: 1, as they take turns)",
     )  # fmt: skip
-    parser.add_argument("--json", metavar="OUT", help="write what was found to this file")
+    parser.add_argument("--json", metavar="OUT", help="write the results to this file")
 
 
 def run(args):

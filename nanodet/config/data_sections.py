@@ -17,7 +17,7 @@ DATASET_CHOICES = {
 
 @dataclass
 class Pipeline:
-    """Augmentation; a value of None leaves the step out."""
+    """Augmentation; a value of None omits the step."""
 
     perspective: float = key(0.0, "tilt, up to this in 1/pixel", 0, MUCH)
     scale: Range | None = key(None, "`[low, high]`: factor of the size")
@@ -52,25 +52,25 @@ class Dataset:
     )
     unknown_classes: str | None = key(
         None,
-        "objects of classes that `class_names` lacks: an error, or left out with a count; error where "
-        "left out, for Pascal VOC skip",
+        "objects of classes that are not in `class_names`: an error, or left out with a count; default: "
+        "error, for Pascal VOC skip",
         known=DATASET_CHOICES["unknown_classes"], ours=True,
     )  # fmt: skip
     missing_images: str = key(
-        "error", "annotated images that are not there: an error, or left out with a count",
+        "error", "annotated images that do not exist: an error, or left out with a count",
         known=DATASET_CHOICES["missing_images"], ours=True,
     )  # fmt: skip
     orientation: str = key(
         "auto",
-        "what images that EXIF turns were labelled as: turned, as viewers show them, or stored; auto: "
-        "as the annotated sizes tell, and an error where they do not",
+        "how images with an EXIF rotation were labelled: turned, as viewers show them, or stored; auto: "
+        "detected from the annotated sizes, an error if they do not show it",
         known=DATASET_CHOICES["orientation"], ours=True,
     )  # fmt: skip
     yolo_labels: str = key(
         "auto",
-        "what lines of more than five values are in YOLO's files: boxes, with keypoints or a confidence "
-        "behind them, or polygons; auto: as all lines and `kpt_shape` in data.yaml tell, and an error "
-        "where they do not",
+        "what lines of more than five values in YOLO files are: boxes, followed by keypoints or a "
+        "confidence, or polygons; auto: detected from all lines and `kpt_shape` in data.yaml, an error "
+        "if they do not show it",
         known=DATASET_CHOICES["yolo_labels"], ours=True,
     )  # fmt: skip
     input_size: list[int] = key(REQUIRED, "`[width, height]` of the network's input", 1, 65536)
@@ -80,8 +80,8 @@ class Dataset:
     )
     fit: str | None = key(
         None,
-        "how an image is fitted into the input, see [spec](spec.md); follows from `keep_ratio` where "
-        "left out",
+        "how an image is fitted into the input, see [spec](spec.md); by default it follows from "
+        "`keep_ratio`",
         known=FITS, ours=True,
     )  # fmt: skip
     multi_scale: Range | None = key(
@@ -89,9 +89,9 @@ class Dataset:
     )
     cache: bool = key(False, "keep decoded images in memory", ours=True)
     pipeline: Pipeline = key(Pipeline, "augmentation (training only) and normalisation")
-    use_instance_mask: bool | None = key(None, "masks are not learnt", known=(False,))
-    use_seg_mask: bool | None = key(None, "masks are not learnt", known=(False,))
-    use_keypoint: bool | None = key(None, "keypoints are not learnt", known=(False,))
+    use_instance_mask: bool | None = key(None, "masks are not trained", known=(False,))
+    use_seg_mask: bool | None = key(None, "masks are not trained", known=(False,))
+    use_keypoint: bool | None = key(None, "keypoints are not trained", known=(False,))
     load_mosaic: bool | None = key(
         None, "mosaics are not made, nor are they by the original", known=(False,)
     )
@@ -105,7 +105,7 @@ class Dataset:
 
 @dataclass
 class Data:
-    train: Dataset = key(REQUIRED, "the set to learn from")
+    train: Dataset = key(REQUIRED, "the training set")
     val: Dataset = key(
         REQUIRED, "the set to evaluate on; its input size and fit are those of the export"
     )

@@ -100,17 +100,17 @@ def remarks(config):
     milestones, last = schedule.lr_schedule.milestones, schedule.lr_schedule.T_max
     if milestones and min(milestones) >= epochs:
         lines.append(
-            f"schedule.lr_schedule.milestones: {milestones} lie behind the last of {epochs} epochs: "
+            f"schedule.lr_schedule.milestones: {milestones} are after the last of {epochs} epochs: "
             f"the learning rate does not fall"
         )
     if last and last > epochs:
         lines.append(
-            f"schedule.lr_schedule.T_max: {last} lies behind the last of {epochs} epochs: the learning "
+            f"schedule.lr_schedule.T_max: {last} is after the last of {epochs} epochs: the learning "
             f"rate does not fall to eta_min"
         )
     if last and last < epochs and not schedule.lr_schedule.eta_min:
         lines.append(
-            f"schedule.lr_schedule.T_max: the learning rate is 0 behind epoch {last} of {epochs}: nothing "
+            f"schedule.lr_schedule.T_max: the learning rate is 0 after epoch {last} of {epochs}: nothing "
             f"is learned there; leave T_max out, or set eta_min"
         )
     stopping = schedule.early_stopping

@@ -99,7 +99,7 @@ def _override(mapping, text):
     if not equals or not key:
         raise NanodetError(f"{text}: an override has the form key.key=value")
     if not value.strip() and key != "schedule.resume":  # a variable of the shell that is not set
-        raise NanodetError(f"{key}: no value is given behind {text.strip()} ({key}=null for none)")
+        raise NanodetError(f"{key}: no value is given after {text.strip()} ({key}=null for none)")
     *parents, last = key.split(".")
     for parent in parents:
         if mapping.get(parent) is None:

@@ -9,7 +9,7 @@ from nanodet.config.keys import key, part
 @dataclass
 class WeightAverager:
     name: str = key("ExpMovingAverager", "the kind of average", known=("ExpMovingAverager",))
-    decay: float = key(0.9998, "part of the old average that a step keeps", 0, 1)
+    decay: float = key(0.9998, "fraction of the old average that a step keeps", 0, 1)
 
 
 @dataclass
@@ -17,7 +17,7 @@ class Model:
     arch: Any = part(
         "nanodet.model.detectors:DETECTORS",
         "OneStageDetector",
-        "the network; NanoDet-m where left out",
+        "the network; default: NanoDet-m",
     )
     weight_averager: WeightAverager | None = key(
         None, "evaluate and export an average of the weights; none where left out"

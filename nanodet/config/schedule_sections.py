@@ -15,16 +15,16 @@ class LevelCfg:
 class Optimizer:
     name: str = key(REQUIRED, "the optimiser", known=("SGD", "AdamW", "Adam"))
     lr: float = key(REQUIRED, "learning rate; scale it with the batch size", ABOVE_ZERO, MUCH)
-    momentum: float | None = key(None, "SGD's; 0 where left out", 0, 1)
+    momentum: float | None = key(None, "for SGD; default 0", 0, 1)
     weight_decay: float | None = key(
         None, "pulls weights to zero; torch's default of the optimiser where left out (AdamW 0.01, else 0)",
         0, MUCH,
     )  # fmt: skip
-    nesterov: bool | None = key(None, "SGD's; needs a momentum")
-    dampening: float | None = key(None, "SGD's; 0 where left out", 0, 1)
-    betas: Range | None = key(None, "AdamW's and Adam's; `[0.9, 0.999]` where left out")
-    eps: float | None = key(None, "AdamW's and Adam's; 1e-8 where left out", 0, 1)
-    amsgrad: bool | None = key(None, "AdamW's and Adam's; false where left out")
+    nesterov: bool | None = key(None, "for SGD; needs a momentum")
+    dampening: float | None = key(None, "for SGD; default 0", 0, 1)
+    betas: Range | None = key(None, "for AdamW and Adam; default `[0.9, 0.999]`")
+    eps: float | None = key(None, "for AdamW and Adam; default 1e-8", 0, 1)
+    amsgrad: bool | None = key(None, "for AdamW and Adam; default false")
     no_norm_decay: bool = key(False, "no weight decay for batch norm")
     no_bias_decay: bool = key(False, "no weight decay for biases of convolutions")
     param_level_cfg: dict[str, LevelCfg] | None = key(
@@ -39,8 +39,8 @@ class Warmup:
         "linear", "how the learning rate rises; constant: not until the end",
         known=("linear", "constant", "exp"),
     )  # fmt: skip
-    steps: int = key(300, "optimiser steps it takes; 0: none", 0, MUCH)
-    ratio: float = key(0.1, "part of the learning rate it begins with", 0, 1)
+    steps: int = key(300, "number of optimiser steps; 0: no warmup", 0, MUCH)
+    ratio: float = key(0.1, "factor of the learning rate at the start", 0, 1)
 
 
 @dataclass
@@ -50,7 +50,7 @@ class LrSchedule:
         "how the learning rate falls",
         known=("MultiStepLR", "CosineAnnealingLR"),
     )
-    milestones: list[int] | None = key(None, "MultiStepLR's: epochs behind which it falls", 1, MUCH)
+    milestones: list[int] | None = key(None, "for MultiStepLR: epochs after which it falls", 1, MUCH)
     gamma: float | None = key(
         None, "MultiStepLR's: factor at a milestone; 0.1 where left out", 0, 1
     )
@@ -65,7 +65,7 @@ class LrSchedule:
 
 @dataclass
 class EarlyStopping:
-    patience: int = key(10, "evaluations without a better one", 0, MUCH, ours=True)
+    patience: int = key(10, "evaluations without improvement", 0, MUCH, ours=True)
 
 
 @dataclass
@@ -73,8 +73,8 @@ class Schedule:
     resume: bool | str | None = key(
         None, "true, or empty: go on with the run in `save_dir`; or with that of a checkpoint in it"
     )
-    load_model: str | None = key(None, "checkpoint to start from; what does not fit is left fresh")
-    optimizer: Optimizer = key(REQUIRED, "how weights change")
+    load_model: str | None = key(None, "checkpoint to start from; what does not fit is newly initialised")
+    optimizer: Optimizer = key(REQUIRED, "how weights are updated")
     warmup: Warmup = key(Warmup, "the first steps")
     total_epochs: int = key(REQUIRED, "passes over the training set", 1, MUCH)
     lr_schedule: LrSchedule = key(LrSchedule, "the learning rate over the epochs")
@@ -83,6 +83,6 @@ class Schedule:
     )
     accumulate: int = key(1, "batches for one optimiser step", 1, MUCH, ours=True)
     early_stopping: EarlyStopping | None = key(
-        None, "end when nothing gets better; never where left out", ours=True
+        None, "stop when nothing improves; off by default", ours=True
     )
     freeze_norm: bool = key(False, "batch norm keeps its statistics while training", ours=True)

@@ -18,12 +18,12 @@ from nanodet.config.schedule_sections import Schedule
 class Device:
     gpu_ids: int | list[int] | str = key(
         "auto",
-        "CUDA devices such as `[0, 1]`; -1: the CPU; `auto`: all GPUs there are, else the CPU",
+        "CUDA devices such as `[0, 1]`; -1: the CPU; `auto`: all GPUs, or the CPU if there are none",
     )
     workers_per_gpu: int = key(
-        2, "processes that read images, at most one a core; 0: none but the main one", 0, 4096
+        2, "processes that read images, at most one per core; 0: only the main process", 0, 4096
     )
-    batchsize_per_gpu: int = key(16, "images in a batch of one process", 1, MUCH)
+    batchsize_per_gpu: int = key(16, "images in a batch, per process", 1, MUCH)
     precision: int | str = key(32, "32, 16 (mixed, GPUs only) or bf16 (mixed)")
     accelerator: str = key(
         "auto", "the kind of device", known=("auto", "cpu", "gpu", "cuda", "mps"), ours=True
@@ -36,17 +36,18 @@ class Device:
 class Evaluator:
     name: str = key("CocoDetectionEvaluator", "COCO's AP", known=("CocoDetectionEvaluator",))
     save_key: str = key(
-        "mAP", "what makes a checkpoint the best one",
+        "mAP", "the metric that decides which checkpoint is best",
         known=("mAP", "AP_50", "AP_75", "AP_small", "AP_m", "AP_l",
                "AP", "AP50", "AP75", "APs", "APm", "APl"),
     )  # fmt: skip
-    score: float = key(0.05, "boxes below are left out", 0, 1, ours=True)
+    score: float = key(0.05, "score threshold", 0, 1, ours=True)
     nms_iou: float = key(
-        0.6, "of two boxes of a class with a higher IoU only the better stays", 0, 1, ours=True
+        0.6, "IoU threshold of NMS: of two boxes of a class that overlap more, the better is kept",
+        0, 1, ours=True,
     )
     per_level: int = key(1000, "best boxes of each level before NMS", 1, MUCH, ours=True)
-    per_picture: int = key(100, "best boxes of an image; AP counts as many", 1, MUCH, ours=True)
-    class_agnostic_nms: bool = key(False, "one box an object, whatever the classes", ours=True)
+    per_picture: int = key(100, "best boxes kept of an image; AP counts this many", 1, MUCH, ours=True)
+    class_agnostic_nms: bool = key(False, "one box per object, whatever the classes", ours=True)
 
 
 @dataclass
@@ -62,17 +63,17 @@ class Config:
 
     save_dir: str = key("workspace", "the run folder")
     seed: int | None = key(
-        None, "of order, augmentation and first weights; 0 where left out", 0, MUCH, ours=True
+        None, "of order, augmentation and initial weights; default 0", 0, MUCH, ours=True
     )
-    model: Model = key(Model, "the model; NanoDet-m where left out")
+    model: Model = key(Model, "the model; default: NanoDet-m")
     data: Data = key(REQUIRED, "the images")
-    device: Device = key(Device, "what computes")
-    schedule: Schedule = key(REQUIRED, "how long and how fast it learns")
-    grad_clip: float | None = key(None, "longest gradient; none where left out, or 0", 0, MUCH)
-    evaluator: Evaluator = key(Evaluator, "how validation counts")
-    log: Log = key(Log, "what is written meanwhile")
+    device: Device = key(Device, "what the training runs on")
+    schedule: Schedule = key(REQUIRED, "how long and how fast the model is trained")
+    grad_clip: float | None = key(None, "largest norm of the gradient; 0 or left out: no clipping", 0, MUCH)
+    evaluator: Evaluator = key(Evaluator, "how validation is measured")
+    log: Log = key(Log, "what is logged during training")
     class_names: list[str] | None = key(
         None, "the classes in order; those of the data where left out"
     )
-    cudnn_benchmark: bool = key(True, "let cuDNN try which algorithm is the fastest")
+    cudnn_benchmark: bool = key(True, "let cuDNN search for the fastest algorithm")
     test: dict[str, Any] | None = unread("the original does not read it either")

@@ -58,7 +58,7 @@ def decide_turned(headers, sizes, reaches, file, reading):
         elif not all(sizes[n]) or _fits(headers[n], sizes[n]):  # else its size is an error anyway
             undecided += not np.isnan(reaches[n]).any()  # without boxes, either will do
     if undecided:
-        why = "the other images differ in" if votes else "nothing in the annotations tells"
+        why = "the other images differ in" if votes else "nothing in the annotations shows"
         raise NanodetError(
             f"{file}: {undecided} labelled images are turned by EXIF, and {why} whether they were "
             f"labelled so: {_remedy(reading)}"

@@ -59,7 +59,7 @@ def import_model(
             takes the one of ``config/`` that fits.
         out: the ``.ckpt`` to write, after the file and torch agreed.
         images: folder of images to measure the batch norms on; None leaves mean 0, variance 1.
-        limit: at most so many images, evenly spread over the folder.
+        limit: maximum number of images, evenly spread over the folder.
         report: called with each line of progress.
         file: names a `Config` in messages.
         reading: a `nanodet.data.reading.Reading`, which may list the images; None for all.

@@ -89,7 +89,7 @@ def match(network, theirs, form, file, arch, config_file):
         if activation != layer.activation and None not in (activation, layer.activation):
             part = "backbone" if conv.startswith("backbone.") else "head"
             raise NanodetError(
-                f"{where}: has {layer.activation} behind it, but {conv} has {activation} by "
+                f"{where}: has {layer.activation} after it, but {conv} has {activation} by "
                 f"model.arch.{part}.activation of {config_file}"
             )
         pairs.append(Pair(conv, norm, layer))

@@ -190,7 +190,7 @@ def _joint(part, file, classes):
     found = part.channels - 4 * USUAL_BINS
     if found < 1:
         raise NanodetError(
-            f"{file}: not a NanoDet: {part.channels} channels, none of them behind a sigmoid, and no "
+            f"{file}: not a NanoDet: {part.channels} channels, none of them after a sigmoid, and no "
             "class names given"
         )
     return found, 4 * USUAL_BINS, f"its {part.channels} channels are {found} classes and 4 x 8 bins"
@@ -218,7 +218,7 @@ def _separate(group, file, classes):
     ways = [way for way in ways if way[1] == 4 * USUAL_BINS] or ways
     if len(set(ways)) != 1 or first.channels == second.channels:
         raise NanodetError(
-            f"{file}: no sigmoid tells which of {first.name} ({first.channels} channels) and "
+            f"{file}: no sigmoid shows which of {first.name} ({first.channels} channels) and "
             f"{second.name} ({second.channels}) the class scores are: name the classes"
         )
     return *ways[0], f"its {ways[0][0]} channels are scores, as they are not 4 x 8 bins"

@@ -54,7 +54,7 @@ def unify(model, file, classes=None, strict=True, input_name="data", output_name
             bins[source] = 4 * found[0][-1]
             if np.prod(shapes[name][0]) * found[0][-1] != np.prod(found[0]):
                 raise NanodetError(
-                    f"{file}: not a NanoDet: its output {name} is behind a softmax that is not of edges"
+                    f"{file}: not a NanoDet: its output {name} follows a softmax that is not of edges"
                 )
             found = [(int(np.prod(shape)) // bins[source], bins[source]) for shape in found]
         outputs.append(Output(source, tuple(found), _scores(behind[name], shapes, sizes)))

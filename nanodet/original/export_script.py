@@ -30,7 +30,7 @@ def main(kind, argv=None):
     )  # fmt: skip
     parser.add_argument(
         "--out_path", default=f"nanodet{SUFFIX[kind]}", metavar="O",
-        help="file to write, its spec beside it or inside (default: %(default)s)",
+        help="file to write, its spec next to it or inside (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--input_shape", type=height_width, metavar="H,W",

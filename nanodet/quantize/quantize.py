@@ -199,7 +199,7 @@ def _configured_judge(model, config, spec, limit, seed, max_drop, reading, repor
         taken = {str(picture.path) for one in sets.values() for picture in one.pictures}
         left = [picture for picture in found.pictures if str(picture.path) not in taken]
         if not left:
-            raise NanodetError(f"{file}: data.{part}: has no image besides those that calibrate")
+            raise NanodetError(f"{file}: data.{part}: has no image other than those used to calibrate")
         sets[part] = dataclasses.replace(found, pictures=draw(left, most, seed), problems=[])
         verb = "calibrate" if part == "train" else "measure"
         report(f"{len(sets[part].pictures)} of {len(found.pictures)} images {verb}, {source}")

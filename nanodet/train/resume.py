@@ -64,7 +64,7 @@ def check_same_run(path, config, file):
     if checkpoint.epoch > config.schedule.total_epochs:
         raise NanodetError(
             f"{file}: schedule.total_epochs: is {config.schedule.total_epochs}, but {path} has "
-            f"{checkpoint.epoch} epochs behind it"
+            f"{checkpoint.epoch} epochs done"
         )
     return checkpoint.epoch
 

@@ -56,7 +56,7 @@ def first_parting(reference, stage, pairs, exact, with_bias=True):
     value, before = stage[name], [errors[i] for i in stage[name].inputs if i in errors]
     grown = f"relative error {errors[name]:.2g}"
     if before:
-        grown += f" behind {max(before):.2g}"
+        grown += f" after {max(before):.2g}"
     for ours, theirs in pairs:
         if theirs.output == name:
             words = [weights.difference(ours, theirs, with_bias)]

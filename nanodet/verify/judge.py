@@ -168,7 +168,7 @@ def judge_twins(row, needed, unsure="", remedy="give --images"):
         row.verdict = "not judged"
         row.notes.append(
             f"is judged by its detections, of which {percent(row.twins)} have a twin, but so many boxes "
-            f"score alike in these images that this tells nothing: {remedy}"
+            f"score alike in these images that this means nothing: {remedy}"
         )
     elif unsure and TWINS_UNSURE <= row.twins < needed:
         row.verdict = "not judged"

@@ -46,7 +46,7 @@ def measured_row(measured, kind, diagnosis, truth, reference, generated, steady)
             spread=lambda: spread_of_change(truth, found, wanted),
         )  # fmt: skip
         if by_detections and not told:
-            judge_twins(row, needed, "and AP tells nothing on so few images", "give more")
+            judge_twins(row, needed, "and AP means nothing on so few images", "give more")
     elif by_detections:
         unsure = "in drawn images, which it was not calibrated on"
         judge_twins(row, needed, unsure if generated and kind == "int8" else "")

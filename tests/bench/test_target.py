@@ -126,7 +126,7 @@ def test_a_governor_that_cannot_be_set(board, there, tmp_path):
     assert log.read_text().startswith("-c echo ")  # root was tried, for setting and giving back
 
     shutil.rmtree(board / CPU)
-    with device, pytest.raises(NanodetError, match="the device tells of no governors"):
+    with device, pytest.raises(NanodetError, match="the device reports no governors"):
         with Guard(device, there) as guard:
             guard.set_governor("performance")
 
@@ -144,7 +144,7 @@ def test_cooling_down(board, there, capsys):
         assert "warning: adb:serial: soc-thermal is at 50 C after 0 s" in capsys.readouterr().err
         shutil.rmtree(board / THERMAL)
         cool_down(device, 40)
-        assert "tells no temperature" in capsys.readouterr().err
+        assert "reports no temperature" in capsys.readouterr().err
 
 
 # boards have busybox, Android has mksh

@@ -31,8 +31,8 @@ def test_a_file_may_leave_out_what_it_need_not_say(configured):
             {"schedule.early_stopping": {"patience": 5}},
             "patience 5 is not used up by 5 evaluations",
         ),
-        ({"schedule.lr_schedule.T_max": 300}, "T_max: 300 lies behind the last of 50 epochs"),
-        ({"schedule.lr_schedule.T_max": 30}, "rate is 0 behind epoch 30 of 50"),
+        ({"schedule.lr_schedule.T_max": 300}, "T_max: 300 is after the last of 50 epochs"),
+        ({"schedule.lr_schedule.T_max": 30}, "rate is 0 after epoch 30 of 50"),
         (
             {"schedule.optimizer": {"name": "SGD", "lr": 1, "no_norm_decay": True}},
             "no_norm_decay: ",

@@ -304,7 +304,7 @@ class TestRefusals:
             ),
             (
                 {"model__arch__backbone__activation": "ReLU"},
-                r"has LeakyReLU behind it, but backbone\.conv1\.0 has ReLU by "
+                r"has LeakyReLU after it, but backbone\.conv1\.0 has ReLU by "
                 r"model\.arch\.backbone\.activation",
             ),
             (

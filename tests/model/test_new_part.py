@@ -50,7 +50,7 @@ class Toy(nn.Module):
 class Section:
     name: str = key("Toy", "five convolutions")
     width: int = key(8, "channels of the first map", 4, 64, alike=("model_size",))
-    activation: str = key("ReLU", "behind the convolutions")
+    activation: str = key("ReLU", "after the convolutions")
 
     def check(self, fail):
         if self.width % 4:

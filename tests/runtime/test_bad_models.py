@@ -190,7 +190,7 @@ def test_onnx_without_a_spec(copy):
     assert Detector(path).spec == Spec.load(copy.with_suffix(".json"))
     copy.with_suffix(".json").unlink()
     with pytest.raises(
-        NanodetError, match=r"small\.onnx: carries no spec, and .*small\.json is not"
+        NanodetError, match=r"small\.onnx: contains no spec, and .*small\.json does not"
     ):
         Detector(path)
     with_metadata(path, "{")

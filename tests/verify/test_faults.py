@@ -159,7 +159,7 @@ class TestSpec:
         [
             ("missing", "input.std: this key is missing"),
             ("broken", "not valid JSON"),
-            ("absent", "absent.json is not there"),
+            ("absent", "absent.json does not exist"),
         ],
     )
     def test_a_spec_that_cannot_be_read_fails_that_stage_alone(self, rows, stem, words):

@@ -120,7 +120,7 @@ def test_one_picture_tells_nothing_by_ap():
     assert not told and row.faults == []
     for twins, faults, notes in ((0.1, 1, 0), (0.7, 0, 1), (1.0, 0, 0)):
         row = Row("stage", "stage.param", "int8", twins=twins)
-        judge_twins(row, 0.9, "and AP tells nothing on so few images", "give more")
+        judge_twins(row, 0.9, "and AP means nothing on so few images", "give more")
         assert (len(row.faults), len(row.notes)) == (faults, notes)
         assert (row.verdict == "not judged") == bool(notes)
 

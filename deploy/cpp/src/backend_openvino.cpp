@@ -89,7 +89,7 @@ private:
         }
         const std::string beside = with_suffix(path_, ".json");
         if (!is_published(beside))
-            throw Error(path_ + ": carries no spec, and " + beside + " is not there");
+            throw Error(path_ + ": contains no spec, and " + beside + " does not exist");
         return load_spec(published(beside));
     }
 

@@ -35,7 +35,7 @@ NcnnModel NcnnModel::load(const std::string& path, const HasLayer& others) {
     std::string text;
     read_steadily(path, [&] {
         if (!is_published(spec_file))
-            throw Error(path + ": its spec " + spec_file + " is not there: copy it along");
+            throw Error(path + ": its spec " + spec_file + " does not exist: copy it too");
         if (!is_published(weights))
             throw Error(path + ": its weights " + weights + " are not there");
         model.spec = load_spec(published(spec_file));

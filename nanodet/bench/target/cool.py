@@ -29,7 +29,7 @@ def hottest(device):
 def cool_down(device, limit, patience=PATIENCE_S, every=EVERY_S):
     """Wait until no thermal zone is hotter than ``limit`` degrees Celsius.
 
-    Warns when the device tells no temperature, or is still hotter after ``patience`` seconds; it
+    Warns when the device reports no temperature, or is still hotter after ``patience`` seconds; it
     looks once in ``every`` seconds.
     """
     end, told = time.monotonic() + patience, False
@@ -47,6 +47,6 @@ def cool_down(device, limit, patience=PATIENCE_S, every=EVERY_S):
         time.sleep(every)
     if found is None:
         say(
-            f"nanodet: warning: {device.name}: tells no temperature to cool down to",
+            f"nanodet: warning: {device.name}: reports no temperature to cool down to",
             file=sys.stderr,
         )

@@ -94,7 +94,7 @@ class Guard:
         word, _, rest = self._wait_for("governor", COMMAND_S).partition(" ")
         raising = " ".join(self._device.raising.split()[:2])
         lines = {
-            "absent": "the device tells of no governors",
+            "absent": "the device reports no governors",
             "unknown": f"the device has {rest}",
             "denied": f"{rest}; {raising} does not help: log in as root, or leave --governor out",
         }

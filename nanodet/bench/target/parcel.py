@@ -97,6 +97,6 @@ def _files_of(entry):
     if not is_file(weights):
         raise NanodetError(f"{path}: its weights {weights} are not there")
     if not is_file(beside):
-        raise NanodetError(f"{path}: its spec {beside} is not there: copy it along")
+        raise NanodetError(f"{path}: its spec {beside} does not exist: copy it too")
     check_files(path, weights, Spec.load(beside), beside)
     return [path, weights, beside]

@@ -104,7 +104,7 @@ def _decide(lines, reading, keypoints):
             return "polygons"
     raise NanodetError(
         f"{lines[0].where}: {count + 1} values may be a box with keypoints or a polygon of "
-        f"{count // 2} points, and the {len(lines)} such lines of the set do not tell; "
+        f"{count // 2} points, and the {len(lines)} such lines of the set do not show which; "
         f"{_remedy(reading)}"
     )
 

@@ -55,7 +55,7 @@ def find_class_names(ann_path, class_names, reading, notes):
     if files:
         raise NanodetError(f"{files[0]}: has no class names")
     raise NanodetError(
-        f"{ann_path}: no class names: set class_names in the config, or put {sought} beside the "
+        f"{ann_path}: no class names: set class_names in the config, or put {sought} next to the "
         f"annotations"
     )
 

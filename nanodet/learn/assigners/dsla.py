@@ -24,7 +24,7 @@ class Section:
     name: str = key("DSLA", "positives by how well predictions fit", ours=True)
     topk: int = key(TOPK, "predictions of a box whose IoUs sum to its number of points", 1, 1000)
     iou_factor: float = key(
-        IOU_FACTOR, "weight of -log IoU in the cost, beside the class's", 0, MUCH
+        IOU_FACTOR, "weight of -log IoU in the cost, relative to the class's", 0, MUCH
     )
     ignore_iof_thr: float = key(IGNORE, f"a point whose predicted box {THRESHOLD_TEXT}", -1, 1)
 

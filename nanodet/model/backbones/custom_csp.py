@@ -38,7 +38,7 @@ class Section:
         REQUIRED, "stages whose maps the neck gets", 0, 255, alike=("out_indices",)
     )
     norm_cfg: Norm | None = keys.key(
-        lambda: Norm(type="BN"), "behind the convolutions; none where null"
+        lambda: Norm(type="BN"), "after the convolutions; none if null"
     )
     activation: str = keys.activation("LeakyReLU")
 

@@ -36,7 +36,7 @@ class Section:
     model_name: str = keys.size(REQUIRED, "the size", known=SIZES)
     out_stages: list[int] = keys.out_stages([2, 4, 6], STRIDES)
     activation: str = keys.activation(
-        "ReLU6", "behind the first convolution; the others have ReLU6, as in the original"
+        "ReLU6", "after the first convolution; the others have ReLU6, as in the original"
     )
     pretrain: bool | str = keys.pretrain("the original's")
 

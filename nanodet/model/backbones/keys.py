@@ -44,7 +44,7 @@ def check_out_stages(stages: Sequence[int], strides: Mapping[int, int], fail: Fa
             fail("out_stages", why)
 
 
-def activation(default: str, text: str = "behind its convolutions") -> Any:
+def activation(default: str, text: str = "after its convolutions") -> Any:
     """Return the field of ``activation``."""
     return key(default, text, known=tuple(ACTIVATIONS), alike=("act",))
 

@@ -35,7 +35,7 @@ class Section:
     model_size: str = keys.size("1.0x", "width (the original's default: 1.5x)", known=CHANNELS)
     out_stages: list[int] = keys.out_stages([2, 3, 4], STRIDES)
     activation: str = keys.activation(
-        "LeakyReLU", "behind its convolutions (the original's default: ReLU)"
+        "LeakyReLU", "after its convolutions (the original's default: ReLU)"
     )
     with_last_conv: bool = keys.key(
         False, "end stage 4 in the 1 x 1 convolution of the ImageNet network",

@@ -21,7 +21,7 @@ class GflHeadSection(AtssSection):
     )
     reg_max: int = key(16, "edges are distributions over 0 to this many strides", 1, 256)
     norm_cfg: Norm | None = key(lambda: Norm(type="GN"), "norm of the towers")
-    activation: str = key("ReLU", "behind the convolutions of the towers", known=("ReLU",))
+    activation: str = key("ReLU", "after the convolutions of the towers", known=("ReLU",))
     conv_cfg: dict[str, Any] | None = unread("the original does not read it either")
 
 

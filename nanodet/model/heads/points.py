@@ -38,7 +38,7 @@ class HeadSection:
     )
     norm_cfg: Norm | None = key(lambda: Norm(type="BN"), "norm of the towers")
     activation: str = key(
-        "LeakyReLU", "behind the convolutions of the towers", known=tuple(ACTIVATIONS)
+        "LeakyReLU", "after the convolutions of the towers", known=tuple(ACTIVATIONS)
     )
 
     def check(self, fail: Fail) -> None:

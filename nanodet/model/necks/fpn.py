@@ -22,9 +22,9 @@ class FpnSection(NeckSection):
         None, "as many as the backbone has maps, which is what it is where left out"
     )
     activation: str | None = key(
-        None, "behind the lateral convolutions; none where left out", known=tuple(ACTIVATIONS)
+        None, "after the lateral convolutions; none by default", known=tuple(ACTIVATIONS)
     )
-    norm_cfg: Norm | None = key(None, "norm behind the lateral convolutions; none where left out")
+    norm_cfg: Norm | None = key(None, "norm after the lateral convolutions; none by default")
     conv_cfg: dict[str, Any] | None = unread("the original does not read it either")
 
     def check(self, fail: Fail) -> None:

@@ -37,13 +37,13 @@ class GhostPanSection(NeckSection):
     num_blocks: int = key(1, "ghost bottlenecks where two maps are joined", 1, 64)
     use_res: bool = key(False, "add the joined maps, reduced, to what the bottlenecks give")
     num_extra_level: int = key(
-        0, "whether there is a level behind the backbone's, half the size", 0, 1
+        0, "1: one more level after the backbone's, of half the size", 0, 1
     )
     upsample_cfg: Upsample = key(Upsample, "how a coarser map is enlarged")
     norm_cfg: Norm = key(
         lambda: Norm(type="BN"), "norm of the convolutions; the ghost bottlenecks have batch norm"
     )
-    activation: str = key("LeakyReLU", "behind the convolutions", known=tuple(ACTIVATIONS))
+    activation: str = key("LeakyReLU", "after the convolutions", known=tuple(ACTIVATIONS))
 
     def check(self, fail: Fail) -> None:
         if self.out_channels % 2:

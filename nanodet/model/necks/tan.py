@@ -31,7 +31,7 @@ class TanSection(NeckSection):
     mlp_ratio: float = key(4.0, "hidden values of the layers' perceptrons per channel", 0.01, 64)
     dropout_ratio: float = key(0.1, "part of the values that is dropped in training", 0, 0.99)
     activation: str = key(
-        "LeakyReLU", "behind convolutions and perceptrons", known=tuple(ACTIVATIONS)
+        "LeakyReLU", "after convolutions and perceptrons", known=tuple(ACTIVATIONS)
     )
 
     def check(self, fail: Fail) -> None:

@@ -80,7 +80,7 @@ class NcnnBackend:
     def _load(self, path, threads, precision, strict):
         (_, weights), beside = files_of(path), spec_file(path)
         if not is_file(beside):
-            raise MissingSpecError(f"{path}: its spec {beside} is not there: copy it along", path)
+            raise MissingSpecError(f"{path}: its spec {beside} does not exist: copy it too", path)
         self.spec = Spec.load(beside)
         check_input_size(self.spec.input_size, f"{beside}: input.width, input.height")
         self.graph = check_graph(path, weights)

@@ -59,7 +59,7 @@ class OnnxBackend:
         elif is_file(beside):
             self.spec = Spec.load(beside)
         else:
-            raise MissingSpecError(f"{path}: carries no spec, and {beside} is not there", path)
+            raise MissingSpecError(f"{path}: contains no spec, and {beside} does not exist", path)
         inputs, outputs = self.session.get_inputs(), self.session.get_outputs()
         for node in inputs:
             if node.type != "tensor(float)":

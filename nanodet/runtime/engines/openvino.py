@@ -78,7 +78,7 @@ class OpenvinoBackend:
             return Spec.from_json(text, f"{path} (its own spec)")
         beside = spec_file(path)
         if not is_file(beside):
-            raise MissingSpecError(f"{path}: carries no spec, and {beside} is not there", path)
+            raise MissingSpecError(f"{path}: contains no spec, and {beside} does not exist", path)
         return Spec.load(beside)
 
     def _check_form(self, size):

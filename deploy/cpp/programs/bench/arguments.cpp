@@ -25,8 +25,8 @@ const char* const usage =
     "--cores       CPU cores to run on (default: the big ones, all where they are alike)\n"
     "--image FILE  image, binary PPM (default: a generated one of 640 x 480)\n"
     "--strict      1024 runs and 60 s each instead of 100 and 10 s\n"
-    "--runs N      at least so many runs each; below 100 the result is marked as quick\n"
-    "--seconds S   at least so many seconds each; below 10 the result is marked as quick\n"
+    "--runs N      minimum number of runs of each; below 100 the result is marked as quick\n"
+    "--seconds S   minimum number of seconds for each; below 10 the result is marked as quick\n"
     "--json OUT    write everything to this file; - writes it to standard output, without tables\n"
     "--machine     print what this machine tells of itself and its sensors, as JSON\n"
     "--root DIR    take sys and proc of this folder, a copy of another machine's (for tests)\n"
@@ -137,7 +137,7 @@ Arguments parse_arguments(int count, char** words) {
     if (graphs.size() != sizes.size())
         throw Error("--graph: " + std::to_string(graphs.size()) + " graphs and " +
                     std::to_string(sizes.size()) +
-                    " sizes; each --graph needs one --size WxH behind it (a MODEL takes its size "
+                    " sizes; each --graph needs one --size WxH after it (a MODEL takes its size "
                     "as FILE@WxH)");
     for (std::size_t i = 0; i < graphs.size(); ++i)
         arguments.graphs.emplace_back(graphs[i], sizes[i]);

@@ -195,7 +195,7 @@ std::optional<std::vector<int>> choose_cores(const std::string& wanted,
     if (wanted == "big" || wanted == "little" || wanted == "all") {
         const auto is_big = [](const Core& core) { return core.big; };
         if (wanted == "little" && std::all_of(there.begin(), there.end(), is_big))
-            throw Error("--cores little: this machine has no smaller cores, as far as it tells");
+            throw Error("--cores little: this machine has no smaller cores, as far as it reports");
         for (const Core& core : there)
             if (wanted == "all" || core.big == (wanted == "big")) picked.insert(core.id);
         if (picked.empty()) return std::nullopt;

@@ -146,7 +146,7 @@ std::vector<std::string> sensor_lines(const Json& report) {
             lines.push_back(format("%-11s ", name) + join(told, ", "));
     }
     if (report.at("before").at("temperature_c").empty())
-        lines.emplace_back("temperature this machine does not tell");
+        lines.emplace_back("temperature not reported by this machine");
     return lines;
 }
 
