@@ -1,5 +1,7 @@
 """What C++ and Python say of the files of an ncnn model, before ncnn sees them."""
 
+import re
+
 from ncnn_worker import vouch
 from probe import ProbeError
 
@@ -51,4 +53,4 @@ def same(probe, model):
 
 def _without_quoted(message):
     """Leave out what is quoted from a damaged file: each language cuts it in its own way."""
-    return message.partition("'")[0].partition(", not ")[0]
+    return re.split("['\"]", message)[0].partition(", not ")[0]
