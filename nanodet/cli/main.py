@@ -35,7 +35,7 @@ def run_command(function, *arguments):
             status, ended = 0, None
             try:
                 with stopping.interrupting(), needed_packages():
-                    status = _flushed(function, *arguments)
+                    status = _flushed(_with_way_on, function, *arguments)
             except BaseException as error:
                 ended = error
             if stopping.number is not None and not isinstance(ended, KeyboardInterrupt):
@@ -51,10 +51,6 @@ def _status_and_line(error):
     if isinstance(error, KeyboardInterrupt):
         number = getattr(error, "number", signal.SIGINT)  # Python's own has none, and no words
         return 128 + number, str(error) or "stopped"
-    if isinstance(error, MissingSpecError):
-        from nanodet.adopt.source import way_on
-
-        return 1, f"error: {error.missing}; {way_on(error.model)}"
     if isinstance(error, NanodetError):
         return 1, f"error: {error}"
     if isinstance(error, UnicodeEncodeError):
@@ -67,6 +63,16 @@ def _status_and_line(error):
         name = error.filename2 or error.filename
         return 1, f"error: {f'{name}: {error.strerror}' if name else error}"
     raise error
+
+
+def _with_way_on(function, *arguments):
+    """Call a function; where a spec is missing, say the way on, for which a whole file is read."""
+    try:
+        return function(*arguments)
+    except MissingSpecError as error:
+        from nanodet.adopt.source import way_on
+
+        raise NanodetError(f"{error.missing}; {way_on(error.model)}") from None
 
 
 def _flushed(function, *arguments):

@@ -48,7 +48,7 @@ def blob_shapes(
         if layer.kind == "Input":
             made = [tuple(input_shape)]
         else:
-            _check_count(layer, known, where)
+            check_count(layer, known, where)
             if known and None not in given:
                 made = RULES[layer.kind](Step(layer, given, where))
             else:
@@ -68,7 +68,7 @@ def blob_shapes(
     return shapes
 
 
-def _check_count(layer, known, where):
+def check_count(layer, known, where):
     """Check the number of inputs; that of outputs is checked with the shapes."""
     found = len(layer.inputs)
     least, most = _counts(layer) if known else (1, inf)

@@ -14,9 +14,9 @@ from pathlib import Path
 from nanodet.errors import NanodetError
 from nanodet.ncnn_files.graph import Graph, Layer
 from nanodet.ncnn_files.layout import Form, Output, form_of, part_of
-from nanodet.ncnn_files.parameters import NotKnown
+from nanodet.ncnn_files.parameters import NotKnown, check_parameters
 from nanodet.ncnn_files.rules import ELEMENTWISE
-from nanodet.ncnn_files.shapes import blob_shapes
+from nanodet.ncnn_files.shapes import blob_shapes, check_count
 
 __all__ = ["Form", "free_sizes", "made_for", "unify"]
 
@@ -26,6 +26,7 @@ _SIGMOID = 4  # ncnn's activation type within a convolution
 # kinds that other detectors end in; where a graph is no NanoDet, they say so best
 _FOREIGN = ("Softmax", "Flatten")
 _CONVOLUTIONS = ("Convolution", "ConvolutionDepthWise")
+_FINEST = 1 << 64  # numerator and denominator of the pixels between two columns
 _FACTORS = Fraction(2), Fraction(1, 2), Fraction(4), Fraction(1, 4)  # that a neck may resize by
 
 
@@ -64,6 +65,7 @@ def unify(graph, file, input_name="data", output_name="output", classes=None, st
 def _unify(graph, file, input_name, output_name, classes, strict):
     graph = Graph(copy.deepcopy(graph.layers))
     graph.layers = [layer for layer in graph.layers if not _only_gathers(layer, graph)]
+    _check_layers(graph, file)
     free_sizes(graph)
     if len(graph.inputs()) != 1:
         raise NanodetError(f"{file}: not a NanoDet: it has {len(graph.inputs())} inputs, not one")
@@ -79,14 +81,24 @@ def _unify(graph, file, input_name, output_name, classes, strict):
     return graph, form
 
 
+def _check_layers(graph, file):
+    """Check what is read of layers before their shapes are known."""
+    for layer in graph.layers:
+        where = f"{file}: layer {layer.name}"
+        check_parameters(layer, where)
+        if layer.kind != "Input":
+            check_count(layer, True, where)
+
+
 def made_for(graph, file):
     """Return the (width, height) that the fixed sizes of a graph's ``Interp`` layers are for.
 
     None for a graph without such, and for one whose sizes fit no input.
     """
-    graph = Graph(copy.deepcopy(graph.layers))
     try:
+        graph = Graph(copy.deepcopy(graph.layers))
         if any(_is_fixed(layer) for layer in graph.layers):
+            _check_layers(graph, file)
             return _free_resizing(graph, file)[0]
     except NanodetError:  # whoever runs it says what is wrong
         pass
@@ -147,15 +159,19 @@ def _with_factors(graph, factor):
             by = layer.whole(2, 1), layer.whole(12, layer.whole(2, 1))
         elif _is_fixed(layer):
             fixed = layer.whole(4), layer.whole(3)
-            size = size or tuple(int(n * s / factor) for n, s in zip(fixed, step, strict=True))
+            size = size or tuple(
+                max(1, int(n * s / factor)) for n, s in zip(fixed, step, strict=True)
+            )
             by = [n / (f * s) for n, s, f in zip(size, step, fixed, strict=True)]
             layer.values |= {2: _decimal(1 / by[0]), 1: _decimal(1 / by[1]), 3: "0", 4: "0"}
         elif layer.kind == "Interp":
             # a factor of 0 is refused later
-            by = [1 / (Fraction(layer.number(key, 1)) or 1) for key in (2, 1)]
+            by = [1 / (Fraction(layer.number(key, 1)) or Fraction(1)) for key in (2, 1)]
         else:
             by = 1, 1
         step = tuple(s * b for s, b in zip(step, by, strict=True))
+        if max(max(s.numerator, s.denominator) for s in step) > _FINEST:
+            raise NanodetError(f"layer {layer.name}: its columns and rows are too far apart")
         steps.update(dict.fromkeys(layer.outputs, step))
     return size
 
@@ -191,9 +207,12 @@ def _channels(graph):
 def _scores(blob, graph, shapes):
     """Return how many channels of an output are behind a sigmoid."""
     producers, counts = graph.producers(), set()
-    waiting = [blob]
+    waiting, seen = [blob], set()
     while waiting:
         found = waiting.pop()
+        if found in seen:
+            continue
+        seen.add(found)
         layer = producers[found]
         if layer.kind in ("Reshape", "Permute", "Split", "Concat"):
             waiting += layer.inputs

@@ -5,6 +5,7 @@ import numpy as np
 from nanodet.errors import NanodetError
 from nanodet.runtime.engines.onnx import open_session
 from nanodet.runtime.engines.onnx_check import check_onnx
+from nanodet.text.brief import brief
 
 # what moves values to other places, or puts several side by side, without changing them
 MOVES = (
@@ -32,7 +33,32 @@ def load_onnx(path):
     kept = [value for value in model.graph.input if value.name not in weights]
     del model.graph.input[:]
     model.graph.input.extend(kept)
+    _check_order(model, path, onnx)
     return model
+
+
+def _check_order(model, path, onnx):
+    """Raise `NanodetError` unless every tensor is made once, before it is used, of enough inputs."""
+    graph = model.graph
+    made = {"", *(value.name for value in (*graph.input, *graph.initializer))}
+    made |= {weight.values.name for weight in graph.sparse_initializer}
+    versions = {one.domain: one.version for one in model.opset_import}
+    for node in graph.node:
+        where = f"{path}: operation {brief(node.op_type)} {brief(node.name)}"
+        try:
+            schema = onnx.defs.get_schema(node.op_type, versions.get(node.domain, 1), node.domain)
+            least = schema.min_input, schema.min_output
+        except Exception:  # an operator that onnx does not know; its error is private to onnx
+            least = int(node.op_type in MOVES or node.op_type == "Sigmoid"), 1
+        if len(node.input) < least[0] or len(node.output) < max(least[1], 1):
+            raise NanodetError(f"{where}: has too few inputs or outputs; export the model again")
+        for name in node.input:
+            if name not in made:
+                raise NanodetError(f"{where}: its input {brief(name)} is made by none before it")
+        for name in filter(None, node.output):
+            if name in made:
+                raise NanodetError(f"{where}: its output {brief(name)} is made twice")
+            made.add(name)
 
 
 def import_onnx(path):

@@ -80,11 +80,13 @@ def _before_softmax(name, makers):
 
 def _sigmoids(name, makers):
     """Return the tensors behind a sigmoid that an output is put together of."""
-    found, waiting = [], [name]
+    found, waiting, seen = [], [name], set()
     while waiting:
-        node = makers.get(waiting.pop())
-        if node is None:
+        name = waiting.pop()
+        node = makers.get(name)
+        if node is None or name in seen:
             continue
+        seen.add(name)
         if node.op_type == "Sigmoid":
             found.append(node.output[0])
         elif node.op_type == "Concat":
