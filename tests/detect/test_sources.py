@@ -107,7 +107,7 @@ def test_content_counts_where_the_suffix_is_wrong(tmp_path):
         ("text.mp4", b"words " * 100, "neither an image nor a video"),
         ("98", None, "no such camera"),
         ("folder", "folder", "no images in this folder"),
-        ("junk.jpg", b"\xff\xd8" + b"junk" * 50, "picture"),
+        ("junk.jpg", b"\xff\xd8" + b"junk" * 50, "image"),
         ("empty.png", b"", "empty"),
     ],
 )
