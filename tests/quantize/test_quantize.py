@@ -234,7 +234,7 @@ class TestConfig:
         ):
             quantize(alone, None, tmp_path / "o", config=config, **options)
         same = write(tmp_path / "c.yml", list_path=str(tmp_path / "train.txt"))
-        with pytest.raises(NanodetError, match=r"data\.val: has no image besides those that cal"):
+        with pytest.raises(NanodetError, match=r"data\.val: has no image other than those used to cal"):
             quantize(alone, None, tmp_path / "o", config=same, **options)
         with pytest.raises(NanodetError, match="--list: needs --images"):
             quantize(alone, None, tmp_path / "o", config=same, reading=Reading(list_path="l"),
