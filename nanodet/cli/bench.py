@@ -93,9 +93,8 @@ def run(args):
             "--size WxH after it (a MODEL takes its size as FILE@WxH)"
         )
     graphs = list(zip(args.graph, args.size, strict=True))
-    command = shlex.join(["nanodet", *sys.argv[1:]])
     if args.target is not None:
-        return _run_there(args, graphs, command)
+        return _run_there(args, graphs)
     for name in ("program", "target_dir", "governor", "cool_down", "ssh_option"):
         if getattr(args, name) is not None:
             raise NanodetError(
@@ -103,44 +102,39 @@ def run(args):
             )
     with needed_packages():
         from nanodet.bench.bench import bench
-        from nanodet.bench.plan import effort_of
-    bench(
-        args.models,
-        graphs=graphs,
-        threads=args.threads,
-        precisions=args.precision,
-        effort=effort_of(args.strict, args.runs, args.seconds),
-        cores=args.cores,
-        image=args.image,
-        config=args.config,
-        json_path=args.json,
-        plot_path=args.plot,
-        command=command,
-    )
+    bench(args.models, config=args.config, **_common(args, graphs))
 
 
-def _run_there(args, graphs, command):
+def _common(args, graphs):
+    """Return the arguments that a benchmark here and one on a device have in common."""
+    from nanodet.bench.plan import effort_of
+
+    return {
+        "graphs": graphs,
+        "threads": args.threads,
+        "precisions": args.precision,
+        "effort": effort_of(args.strict, args.runs, args.seconds),
+        "cores": args.cores,
+        "image": args.image,
+        "json_path": args.json,
+        "plot_path": args.plot,
+        "command": shlex.join(["nanodet", *sys.argv[1:]]),
+    }
+
+
+def _run_there(args, graphs):
     if args.config is not None:
         raise NanodetError("--config: is for checkpoints, which do not run on a device")
     with needed_packages():
-        from nanodet.bench.plan import effort_of
         from nanodet.bench.target.remote_bench import open_device, remote_bench
     remote_bench(
         open_device(args.target, args.ssh_option or ()),
         models=args.models,
-        graphs=graphs,
-        threads=args.threads,
-        precisions=args.precision,
-        effort=effort_of(args.strict, args.runs, args.seconds),
-        cores=args.cores,
-        image=args.image,
         program=args.program,
         folder=args.target_dir,
         governor=args.governor,
         cool_to=args.cool_down,
-        json_path=args.json,
-        plot_path=args.plot,
-        command=command,
+        **_common(args, graphs),
     )
 
 

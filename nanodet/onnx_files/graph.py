@@ -1,5 +1,7 @@
 """An ONNX file as data: what makes each tensor, and what its tensors are at a size."""
 
+import math
+
 import numpy as np
 
 from nanodet.errors import NanodetError
@@ -12,6 +14,7 @@ MOVES = (
     "Reshape", "Transpose", "Concat", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Cast",
 )  # fmt: skip
 _FLOAT = 1  # onnx.TensorProto.FLOAT
+_MOST_VALUES = 1 << 28  # of one tensor, 1 GB; a detector's largest map has some million
 
 
 def load_onnx(path):
@@ -59,6 +62,28 @@ def _check_order(model, path, onnx):
             if name in made:
                 raise NanodetError(f"{where}: its output {brief(name)} is made twice")
             made.add(name)
+
+
+def _check_memory(model, file, shape, onnx):
+    """Refuse a graph whose tensors, as far as their shapes can be inferred, are too large to run.
+
+    Sizes are bounded one by one: a graph may double a tensor forty times in a kilobyte.
+    """
+    sized = onnx.ModelProto()
+    sized.CopyFrom(model)
+    sides = sized.graph.input[0].type.tensor_type.shape.dim
+    for side, length in zip(sides, shape, strict=True):
+        side.dim_value = length
+    try:
+        sized = onnx.shape_inference.infer_shapes(sized)
+    except Exception:  # of operators that contradict each other: the engine says which
+        return
+    for value in (*sized.graph.value_info, *sized.graph.output):
+        dims = [side.dim_value for side in value.type.tensor_type.shape.dim]
+        if not all(0 <= side <= _MOST_VALUES for side in dims) or math.prod(dims) > _MOST_VALUES:
+            raise NanodetError(
+                f"{file}: its tensor {brief(value.name)} would have more than {_MOST_VALUES:,} values"
+            )
 
 
 def import_onnx(path):
@@ -136,6 +161,7 @@ def run(model, file, tensor, names):
     copy.CopyFrom(model)
     known = {value.name for value in copy.graph.output}
     copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in set(names) - known)
+    _check_memory(copy, file, np.shape(tensor), onnx)
     session = open_session(copy.SerializeToString(), file)
     try:
         return session.run(names, {copy.graph.input[0].name: np.asarray(tensor, np.float32)})

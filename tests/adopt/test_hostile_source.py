@@ -24,6 +24,10 @@ ONNX = {
         helper.make_node("Identity", ["x40"], ["a"]), helper.make_node("Identity", ["a"], ["x40"]),
     ],
     "no inputs": [helper.make_node("Reshape", [], ["x40"])],
+    "doubles": [
+        helper.make_node("Concat", [name] * 2, [f"x{i + 1}"], axis=1)
+        for i, name in enumerate(["data", *(f"x{i}" for i in range(1, 40))])
+    ],
     "twice": [helper.make_node("Identity", ["data"], ["x40"]) for _ in range(2)],
 }  # fmt: skip
 

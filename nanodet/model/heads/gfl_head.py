@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nanodet.config.keys import key, unread
-from nanodet.model.heads.points import AtssSection, BinValues, filled
+from nanodet.model.heads.points import AtssSection, BinValues, HeadSettings, settings_of
 from nanodet.model.heads.simple_conv_head import SimpleConvHead
 from nanodet.model.norms import Norm
 from nanodet.model.part import Part
@@ -30,22 +30,13 @@ class GFLHead(SimpleConvHead):
 
     point_offset = 0.5
 
-    def __init__(self, **settings: Any):
-        super().__init__(**settings)
-        self.distribution_project = BinValues(self.reg_max)
+    def __init__(self, settings: HeadSettings):
+        super().__init__(settings)
+        self.distribution_project = BinValues(settings.reg_max)
 
 
 def build(section: GflHeadSection, channels: int, strides: Sequence[int]) -> GFLHead:
-    return GFLHead(
-        num_classes=filled(section.num_classes),
-        channels_in=channels,
-        strides=strides,
-        channels=section.feat_channels,
-        stacked_convs=section.stacked_convs,
-        reg_max=section.reg_max,
-        norm=section.norm_cfg,
-        act=section.activation,
-    )
+    return GFLHead(settings_of(section, channels, strides))
 
 
 PART = Part(GflHeadSection, build)

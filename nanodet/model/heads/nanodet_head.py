@@ -12,12 +12,11 @@ from nanodet.model.blocks import CONVOLUTIONS
 from nanodet.model.heads.points import (
     AtssSection,
     BinValues,
+    HeadSettings,
     PointHead,
-    filled,
+    settings_of,
     start_outputs,
-    tower,
 )
-from nanodet.model.norms import Norm
 from nanodet.model.part import Part
 
 
@@ -46,35 +45,18 @@ class NanoDetHead(PointHead):
     """Feature maps to logits, see `PointHead`.
 
     Args:
-        num_classes, strides, reg_max: see `PointHead`.
-        channels_in: channels of the maps; channels: channels of the towers.
-        stacked_convs: convolutions per tower.
+        settings: see `HeadSettings`.
         share_cls_reg: one tower per level for both branches, else one each.
         conv_type: Conv or DWConv.
-        norm, act: behind the convolutions of the towers.
     """
 
-    def __init__(
-        self,
-        num_classes: int,
-        channels_in: int,
-        strides: Sequence[int],
-        channels: int,
-        stacked_convs: int,
-        share_cls_reg: bool,
-        reg_max: int,
-        conv_type: str,
-        norm: Norm | None,
-        act: str,
-    ):
-        super().__init__(num_classes, strides, reg_max)
+    def __init__(self, settings: HeadSettings, share_cls_reg: bool, conv_type: str):
+        num_classes, channels, strides = settings.num_classes, settings.channels, settings.strides
+        super().__init__(num_classes, strides, settings.reg_max)
         self.share_cls_reg = share_cls_reg
 
         def towers() -> nn.ModuleList:
-            return nn.ModuleList(
-                tower(conv_type, stacked_convs, channels_in, channels, 3, norm, act)
-                for _ in strides
-            )
+            return nn.ModuleList(settings.tower(conv_type) for _ in strides)
 
         self.cls_convs = towers()
         if not share_cls_reg:
@@ -83,10 +65,10 @@ class NanoDetHead(PointHead):
         outputs = num_classes + edges if share_cls_reg else num_classes
         self.gfl_cls = nn.ModuleList(nn.Conv2d(channels, outputs, 1) for _ in strides)
         self.gfl_reg = nn.ModuleList(nn.Conv2d(channels, edges, 1) for _ in strides)
-        self.distribution_project = BinValues(reg_max)
+        self.distribution_project = BinValues(settings.reg_max)
         start_outputs(self.gfl_cls, num_classes)
         start_outputs(self.gfl_reg)
-        levels = range(len(self.strides))
+        levels = range(len(strides))
         if share_cls_reg:
             # original checkpoints hold these weights though a shared tower never uses them
             self.gfl_reg.requires_grad_(False)
@@ -106,18 +88,8 @@ class NanoDetHead(PointHead):
 
 
 def build(section: NanoDetHeadSection, channels: int, strides: Sequence[int]) -> NanoDetHead:
-    return NanoDetHead(
-        num_classes=filled(section.num_classes),
-        channels_in=channels,
-        strides=strides,
-        channels=section.feat_channels,
-        stacked_convs=section.stacked_convs,
-        share_cls_reg=section.share_cls_reg,
-        reg_max=section.reg_max,
-        conv_type=section.conv_type,
-        norm=section.norm_cfg,
-        act=section.activation,
-    )
+    settings = settings_of(section, channels, strides)
+    return NanoDetHead(settings, section.share_cls_reg, section.conv_type)
 
 
 PART = Part(NanoDetHeadSection, build)

@@ -12,14 +12,13 @@ from nanodet.model.heads.points import (
     ASSIGNERS,
     BinValues,
     HeadSection,
+    HeadSettings,
     Losses,
     PointHead,
-    filled,
+    settings_of,
     start,
     start_outputs,
-    tower,
 )
-from nanodet.model.norms import Norm
 from nanodet.model.part import Fail, Part
 
 
@@ -47,40 +46,21 @@ class NanoDetPlusHead(PointHead):
     """Feature maps to logits, see `PointHead`.
 
     Args:
-        num_classes, strides, reg_max: see `PointHead`.
-        channels_in: channels of the maps; channels: channels of the towers.
-        stacked_convs: convolutions per tower.
+        settings: see `HeadSettings`.
         kernel: side of their kernels, odd.
         conv_type: Conv or DWConv.
-        norm, act: behind the convolutions of the towers.
     """
 
     point_offset = 0.0
 
-    def __init__(
-        self,
-        num_classes: int,
-        channels_in: int,
-        strides: Sequence[int],
-        channels: int,
-        stacked_convs: int,
-        kernel: int,
-        reg_max: int,
-        conv_type: str,
-        norm: Norm | None,
-        act: str,
-    ):
-        super().__init__(num_classes, strides, reg_max)
-        self.cls_convs = nn.ModuleList(
-            tower(conv_type, stacked_convs, channels_in, channels, kernel, norm, act)
-            for _ in strides
-        )
+    def __init__(self, settings: HeadSettings, kernel: int, conv_type: str):
+        num_classes, strides = settings.num_classes, settings.strides
+        super().__init__(num_classes, strides, settings.reg_max)
+        self.cls_convs = nn.ModuleList(settings.tower(conv_type, kernel) for _ in strides)
         outputs = num_classes + self.code.channels
-        self.gfl_cls = nn.ModuleList(nn.Conv2d(channels, outputs, 1) for _ in strides)
-        self.distribution_project = BinValues(reg_max)
-        self.output_layers = {
-            f"gfl_cls.{i}": ("classes", "edges") for i in range(len(self.strides))
-        }
+        self.gfl_cls = nn.ModuleList(nn.Conv2d(settings.channels, outputs, 1) for _ in strides)
+        self.distribution_project = BinValues(settings.reg_max)
+        self.output_layers = {f"gfl_cls.{i}": ("classes", "edges") for i in range(len(strides))}
         start(self.cls_convs)
         start_outputs(self.gfl_cls, num_classes)
 
@@ -91,18 +71,8 @@ class NanoDetPlusHead(PointHead):
 def build(
     section: NanoDetPlusHeadSection, channels: int, strides: Sequence[int]
 ) -> NanoDetPlusHead:
-    return NanoDetPlusHead(
-        num_classes=filled(section.num_classes),
-        channels_in=channels,
-        strides=strides,
-        channels=section.feat_channels,
-        stacked_convs=section.stacked_convs,
-        kernel=section.kernel_size,
-        reg_max=section.reg_max,
-        conv_type=section.conv_type,
-        norm=section.norm_cfg,
-        act=section.activation,
-    )
+    settings = settings_of(section, channels, strides)
+    return NanoDetPlusHead(settings, section.kernel_size, section.conv_type)
 
 
 PART = Part(NanoDetPlusHeadSection, build)

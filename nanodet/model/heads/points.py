@@ -1,9 +1,10 @@
 """What the heads share: the first keys of their sections, and how levels become one row of points."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -104,6 +105,57 @@ class AtssSection(HeadSection):
                 fail(name, "assigner_cfg chooses the positives and does not read it: remove it")
 
 
+class HeadSettings(NamedTuple):
+    """What the modules of all heads of towers are made of.
+
+    Attributes:
+        num_classes: number of classes C.
+        channels_in: channels of the maps.
+        strides: network pixels per point of each level.
+        channels: channels of the towers.
+        stacked_convs: convolutions per tower.
+        reg_max: edges are distributions over 0..reg_max.
+        norm, act: after the convolutions of the towers.
+    """
+
+    num_classes: int
+    channels_in: int
+    strides: tuple[int, ...]
+    channels: int
+    stacked_convs: int
+    reg_max: int
+    norm: Norm | None
+    act: str
+
+    def tower(self, conv_type: str, kernel: int = 3) -> nn.Sequential:
+        """Return a row of convolutions of the kind that ``conv_type`` names: channels_in to channels."""
+        sides = [self.channels_in] + [self.channels] * self.stacked_convs
+        kind = CONVOLUTIONS[conv_type]
+        return nn.Sequential(
+            *(kind(i, o, kernel, self.norm, self.act) for i, o in itertools.pairwise(sides))
+        )
+
+
+def settings_of(section: Any, channels: int, strides: Sequence[int]) -> HeadSettings:
+    """Return the settings in a head's filled section, for maps of ``channels`` and ``strides``.
+
+    Raises:
+        ValueError: a key that follows from another is not filled in.
+    """
+    if None in (section.num_classes, section.reg_max):
+        raise ValueError("num_classes and reg_max follow from other keys, and are not filled in")
+    return HeadSettings(
+        num_classes=section.num_classes,
+        channels_in=channels,
+        strides=tuple(strides),
+        channels=section.feat_channels,
+        stacked_convs=section.stacked_convs,
+        reg_max=section.reg_max,
+        norm=section.norm_cfg,
+        act=section.activation,
+    )
+
+
 class PointHead(nn.Module):
     """A head that gives every point of every level its class logits, then its edges.
 
@@ -144,22 +196,6 @@ class BinValues(nn.Module):
         self.register_buffer("project", torch.linspace(0, reg_max, reg_max + 1))
 
 
-def tower(
-    conv_type: str,
-    count: int,
-    channels_in: int,
-    channels: int,
-    kernel: int,
-    norm: Norm | None,
-    act: str,
-) -> nn.Sequential:
-    """Return ``count`` convolutions in a row, of the kind that ``conv_type`` names."""
-    kind = CONVOLUTIONS[conv_type]
-    return nn.Sequential(
-        *(kind(channels if i else channels_in, channels, kernel, norm, act) for i in range(count))
-    )
-
-
 def start(*modules: nn.Module) -> None:
     """Initialise the convolutions inside modules as the original does: near zero."""
     for conv in convolutions(modules):
@@ -174,10 +210,3 @@ def start_outputs(module: nn.Module, num_classes: int = 0) -> None:
     for conv in convolutions([module]):
         if conv.bias is not None:
             nn.init.constant_(conv.bias[:num_classes], -math.log((1 - PRIOR) / PRIOR))
-
-
-def filled(value: int | None) -> int:
-    """Return the value of a key that a config fills in where it is left out."""
-    if value is None:
-        raise ValueError("a key that follows from another is not filled in")
-    return value

@@ -9,7 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from nanodet.config.keys import key, unread
-from nanodet.model.heads.points import HeadSection, PointHead, filled, start, start_outputs, tower
+from nanodet.model.heads.points import (
+    HeadSection,
+    HeadSettings,
+    PointHead,
+    settings_of,
+    start,
+    start_outputs,
+)
 from nanodet.model.norms import Norm
 from nanodet.model.part import Part
 
@@ -44,29 +51,16 @@ class SimpleConvHead(PointHead):
     """Feature maps to logits, see `PointHead`; each level has a factor of its own for its edges.
 
     Args:
-        num_classes, strides, reg_max: see `PointHead`.
-        channels_in: channels of the maps; channels: channels of the towers.
-        stacked_convs: 3 x 3 convolutions per tower.
-        norm, act: behind them.
+        settings: see `HeadSettings`.
     """
 
     point_offset = 0.0  # as the head beside it
     output_layers = {"gfl_cls": ("classes",), "gfl_reg": ("edges",)}  # noqa: RUF012
 
-    def __init__(
-        self,
-        num_classes: int,
-        channels_in: int,
-        strides: Sequence[int],
-        channels: int,
-        stacked_convs: int,
-        reg_max: int,
-        norm: Norm | None,
-        act: str,
-    ):
-        super().__init__(num_classes, strides, reg_max)
-        self.cls_convs = tower("Conv", stacked_convs, channels_in, channels, 3, norm, act)
-        self.reg_convs = tower("Conv", stacked_convs, channels_in, channels, 3, norm, act)
+    def __init__(self, settings: HeadSettings):
+        num_classes, channels, strides = settings.num_classes, settings.channels, settings.strides
+        super().__init__(num_classes, strides, settings.reg_max)
+        self.cls_convs, self.reg_convs = settings.tower("Conv"), settings.tower("Conv")
         self.gfl_cls = nn.Conv2d(channels, num_classes, 3, padding=1)
         self.gfl_reg: nn.Module = nn.Conv2d(channels, self.code.channels, 3, padding=1)
         self.scales = nn.ModuleList(Scale() for _ in strides)
@@ -90,16 +84,7 @@ class SimpleConvHead(PointHead):
 
 
 def build(section: SimpleConvHeadSection, channels: int, strides: Sequence[int]) -> SimpleConvHead:
-    return SimpleConvHead(
-        num_classes=filled(section.num_classes),
-        channels_in=channels,
-        strides=strides,
-        channels=section.feat_channels,
-        stacked_convs=section.stacked_convs,
-        reg_max=filled(section.reg_max),
-        norm=section.norm_cfg,
-        act=section.activation,
-    )
+    return SimpleConvHead(settings_of(section, channels, strides))
 
 
 PART = Part(SimpleConvHeadSection, build)
