@@ -1,5 +1,7 @@
 """Files of strangers that are opened to be adopted: one line, soon."""
 
+import hostile_models
+import hostile_onnx
 import onnx
 import pytest
 from onnx import TensorProto, helper
@@ -60,3 +62,31 @@ def test_what_doubles_at_every_node_is_walked_once():
     nodes = [helper.make_node("Concat", [f"x{i}"] * 2, [f"x{i + 1}"], axis=1) for i in range(40)]
     nodes.append(helper.make_node("Sigmoid", ["data"], ["x0"]))
     assert _sigmoids("x40", {node.output[0]: node for node in nodes}) == ["x0"]
+
+
+@pytest.mark.parametrize("step", [40, pytest.param(1, marks=pytest.mark.slow)])
+def test_the_hostile_sets_open_or_are_one_line_without_their_specs(exported_small, tmp_path, step):
+    """A spec that vouches for a file is not there; what is wrong must be found without it."""
+    param, model = tmp_path / "m.param", tmp_path / "m.onnx"
+    good = hostile_models.Model.load(exported_small.files["ncnn fp32"])
+    sets = [*hostile_models.refused(good).items(), *hostile_models.others(good).items()]
+    kinds = hostile_models.other_kinds(good)
+    sets += [(f"kind {number}", one) for number, (one, _) in enumerate(kinds)]
+    opened = 0
+    for name, one in sets[::step]:
+        one.write(param)
+        param.with_suffix(".json").unlink()
+        opened += 1
+        _opens_or_is_one_line(name, param)
+    for name, data in [*hostile_onnx.sets(exported_small.files["onnx simplified"]).items()][::step]:
+        model.write_bytes(data)
+        opened += 1
+        _opens_or_is_one_line(name, model)
+    assert opened > 500 / step
+
+
+def _opens_or_is_one_line(name, path):
+    try:
+        open_source(path, strict=False)
+    except NanodetError as error:
+        assert "\n" not in str(error) and f"{path.with_suffix('')}." in str(error), name
