@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nanodet.errors import NanodetError
 from nanodet.ncnn_files.graph import Graph
-from nanodet.ncnn_files.unify import made_for
+from nanodet.ncnn_files.resizing import made_for
 from nanodet.runtime.detector import find_model
 from nanodet.runtime.engines import PRECISIONS, engine_of, engines_of, kind_of
 from nanodet.runtime.spec import check_input_size

@@ -29,7 +29,8 @@ class Part(NamedTuple):
 
     Attributes:
         section: dataclass of the config's keys (`nanodet.config.keys.key`), ``name`` first. It may have
-            ``check(self, fail)``: calls ``fail(key, why)`` for a value that cannot work.
+            ``check(self, fail)``: calls ``fail(key, why)`` for a value that cannot work. A head's has
+            ``loss`` and ``assigner_cfg`` too, as `nanodet.model.heads.points.AtssSection` does.
         build: the module of a section; of a loss or an assigner, what is called. A neck's and a
             head's also takes the channels and the strides of what it gets.
         pretrained: the published weights of a section's backbone, None where there are none.

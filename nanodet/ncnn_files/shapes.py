@@ -10,12 +10,11 @@ from math import inf, prod
 from nanodet.errors import NanodetError
 from nanodet.ncnn_files.graph import Graph
 from nanodet.ncnn_files.parameters import KINDS, check_parameters
-from nanodet.ncnn_files.rules import RULES
+from nanodet.ncnn_files.rules import CONVOLUTIONS, RULES
 from nanodet.ncnn_files.rules.step import Shape, Step, bytes_of
 
 MOST_BYTES = 1 << 31  # that the blobs alive at one time may take
 
-_QUANTISED = ("Convolution", "ConvolutionDepthWise")  # may give int8, and take it
 _SEVERAL = ("Split", "Slice", "Noop")  # may have other than one output
 
 
@@ -124,7 +123,7 @@ def _workspace(layer, given, made):
 
 def _follow_int8(layer, blobs, where):
     """Keep book of the blobs that a convolution leaves in int8; few layers can take those."""
-    quantises = layer.kind in _QUANTISED and layer.whole(8)
+    quantises = layer.kind in CONVOLUTIONS and layer.whole(8)
     taken = [blob for blob in layer.inputs if blob in blobs]
     if taken and layer.kind != "Split" and not quantises:
         raise NanodetError(f"{where}: {layer.kind} cannot work on {taken[0]}, which is int8")

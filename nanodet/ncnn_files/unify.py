@@ -8,26 +8,18 @@ and sizes changed, so the ``.bin`` stays as it is.
 
 import copy
 import dataclasses
-from fractions import Fraction
 from pathlib import Path
 
 from nanodet.errors import NanodetError
 from nanodet.ncnn_files.graph import Graph, Layer
-from nanodet.ncnn_files.layout import Form, Output, form_of, part_of
-from nanodet.ncnn_files.parameters import NotKnown, check_parameters
-from nanodet.ncnn_files.rules import ELEMENTWISE
-from nanodet.ncnn_files.shapes import blob_shapes, check_count
+from nanodet.ncnn_files.layout import Output, form_of, part_of
+from nanodet.ncnn_files.parameters import NotKnown
+from nanodet.ncnn_files.resizing import SIZES, check_layers, free_resizing
+from nanodet.ncnn_files.rules import CONVOLUTIONS, ELEMENTWISE
 
-__all__ = ["Form", "free_sizes", "made_for", "unify"]
-
-# two sizes tell which axis of an output is its channels: the one that stays
-_SIZES = (96, 160), (160, 288)  # height, width
 _SIGMOID = 4  # ncnn's activation type within a convolution
 # kinds that other detectors end in; where a graph is no NanoDet, they say so best
 _FOREIGN = ("Softmax", "Flatten")
-_CONVOLUTIONS = ("Convolution", "ConvolutionDepthWise")
-_FINEST = 1 << 64  # numerator and denominator of the pixels between two columns
-_FACTORS = Fraction(2), Fraction(1, 2), Fraction(4), Fraction(1, 4)  # that a neck may resize by
 
 
 def unify(graph, file, input_name="data", output_name="output", classes=None, strict=True):
@@ -65,44 +57,20 @@ def unify(graph, file, input_name="data", output_name="output", classes=None, st
 def _unify(graph, file, input_name, output_name, classes, strict):
     graph = Graph(copy.deepcopy(graph.layers))
     graph.layers = [layer for layer in graph.layers if not _only_gathers(layer, graph)]
-    _check_layers(graph, file)
+    check_layers(graph, file)
     free_sizes(graph)
     if len(graph.inputs()) != 1:
         raise NanodetError(f"{file}: not a NanoDet: it has {len(graph.inputs())} inputs, not one")
-    size, shapes = _free_resizing(graph, file)
+    size, shapes = free_resizing(graph, file)
     outputs = [
         Output(blob, tuple(found[blob] for found in shapes), _scores(blob, graph, shapes))
         for blob in graph.outputs()
     ]
-    form = dataclasses.replace(form_of(outputs, _SIZES, file, classes, strict), size=size)
+    form = dataclasses.replace(form_of(outputs, SIZES, file, classes, strict), size=size)
     _rename(graph, graph.inputs()[0], input_name)
     _rename(graph, _join(graph, form), output_name)
     graph.check(file)
     return graph, form
-
-
-def _check_layers(graph, file):
-    """Check what is read of layers before their shapes are known."""
-    for layer in graph.layers:
-        where = f"{file}: layer {layer.name}"
-        check_parameters(layer, where)
-        if layer.kind != "Input":
-            check_count(layer, True, where)
-
-
-def made_for(graph, file):
-    """Return the (width, height) that the fixed sizes of a graph's ``Interp`` layers are for.
-
-    None for a graph without such, and for one whose sizes fit no input.
-    """
-    try:
-        graph = Graph(copy.deepcopy(graph.layers))
-        if any(_is_fixed(layer) for layer in graph.layers):
-            _check_layers(graph, file)
-            return _free_resizing(graph, file)[0]
-    except NanodetError:  # whoever runs it says what is wrong
-        pass
-    return None
 
 
 def free_sizes(graph):
@@ -118,79 +86,13 @@ def free_sizes(graph):
             layer.values[0] = "-1"
 
 
-def _free_resizing(graph, file):
-    """Replace fixed sizes of ``Interp`` layers by factors, in place.
-
-    Returns:
-        the (width, height) of the input that the sizes were written for, None where there were none;
-        and the shapes of all blobs at `_SIZES`.
-    """
-    failure = None
-    for factor in _FACTORS:
-        trial = Graph(copy.deepcopy(graph.layers))
-        size = _with_factors(trial, factor)
-        try:
-            shapes = [blob_shapes(trial, (3, *size), file) for size in _SIZES]
-        except NanodetError as error:
-            failure = failure or error
-            if size is None:
-                break
-            continue
-        graph.layers[:] = trial.layers
-        return size, shapes
-    raise failure
-
-
-def _with_factors(graph, factor):
-    """Give every ``Interp`` of a fixed size its factor, in place.
-
-    Args:
-        factor: of the first of them; the others follow from the size of the input that it makes.
-
-    Returns:
-        that size (width, height), None where there is no such layer.
-    """
-    steps, size = {}, None  # input pixels per column and row of each blob
-    for layer in graph.layers:
-        step = steps[layer.inputs[0]] if layer.inputs else (Fraction(1), Fraction(1))
-        if layer.kind in _CONVOLUTIONS:
-            by = layer.whole(3, 1), layer.whole(13, layer.whole(3, 1))
-        elif layer.kind == "Pooling":
-            by = layer.whole(2, 1), layer.whole(12, layer.whole(2, 1))
-        elif _is_fixed(layer):
-            fixed = layer.whole(4), layer.whole(3)
-            size = size or tuple(
-                max(1, int(n * s / factor)) for n, s in zip(fixed, step, strict=True)
-            )
-            by = [n / (f * s) for n, s, f in zip(size, step, fixed, strict=True)]
-            layer.values |= {2: _decimal(1 / by[0]), 1: _decimal(1 / by[1]), 3: "0", 4: "0"}
-        elif layer.kind == "Interp":
-            # a factor of 0 is refused later
-            by = [1 / (Fraction(layer.number(key, 1)) or Fraction(1)) for key in (2, 1)]
-        else:
-            by = 1, 1
-        step = tuple(s * b for s, b in zip(step, by, strict=True))
-        if max(max(s.numerator, s.denominator) for s in step) > _FINEST:
-            raise NanodetError(f"layer {layer.name}: its columns and rows are too far apart")
-        steps.update(dict.fromkeys(layer.outputs, step))
-    return size
-
-
-def _is_fixed(layer):
-    return layer.kind == "Interp" and layer.whole(3) > 0 < layer.whole(4)
-
-
-def _decimal(factor):
-    return f"{float(factor):g}" if factor.denominator != 1 else f"{factor}.0"
-
-
 def _channels(graph):
     """Return the channels of each map as far as convolutions before it tell."""
     known = {}
     for layer in graph.layers:
         given = [known.get(blob) for blob in layer.inputs]
         made = [None]
-        if layer.kind in _CONVOLUTIONS:
+        if layer.kind in CONVOLUTIONS:
             made = [layer.whole(0)]
         elif layer.kind in ("Split", *ELEMENTWISE):
             made = given[:1] * len(layer.outputs)
@@ -218,10 +120,8 @@ def _scores(blob, graph, shapes):
             waiting += layer.inputs
         elif layer.kind == "Softmax":
             raise NotKnown(f"layer {layer.name}: a NanoDet does not end in it")
-        elif layer.kind == "Sigmoid" or (
-            layer.kind in _CONVOLUTIONS and layer.whole(9) == _SIGMOID
-        ):
-            readings = part_of(Output(found, tuple(one[found] for one in shapes)), _SIZES)
+        elif layer.kind == "Sigmoid" or (layer.kind in CONVOLUTIONS and layer.whole(9) == _SIGMOID):
+            readings = part_of(Output(found, tuple(one[found] for one in shapes)), SIZES)
             counts |= {part.channels for part in readings}
     return counts.pop() if len(counts) == 1 else 0
 

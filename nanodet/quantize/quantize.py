@@ -11,6 +11,7 @@ from nanodet.evaluate.ground_truth import data_for, given, of_config
 from nanodet.files.files import sha256, text_name
 from nanodet.files.incoming import published, read_steadily
 from nanodet.files.publish import check_publishable, publish, publishing, working_folder
+from nanodet.ncnn_files.rules import CONVOLUTIONS
 from nanodet.ncnn_files.weights import load_weights, weights_to_bytes
 from nanodet.quantize import choose
 from nanodet.quantize.judge import ApJudge, TwinJudge
@@ -22,7 +23,7 @@ from nanodet.quantize.pictures import (
     split_annotations,
 )
 from nanodet.quantize.report import Quantised, layer_table, summary
-from nanodet.quantize.rewrite import CONVOLUTIONS, INT8, rewrite
+from nanodet.quantize.rewrite import INT8, rewrite
 from nanodet.quantize.sensitivity import measure_layers
 from nanodet.quantize.timing import load, model_times
 from nanodet.runtime.detector import find_model

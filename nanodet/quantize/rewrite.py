@@ -13,7 +13,6 @@ from nanodet.ncnn_files.graph import Graph
 from nanodet.ncnn_files.weights import Stored
 from nanodet.quantize.thresholds import LEVELS
 
-CONVOLUTIONS = ("Convolution", "ConvolutionDepthWise")
 INT8, FP16, TABLE = "int8", "fp16", "table"
 _WINOGRAD_LEVELS = 31  # ncnn's int8 winograd works with 6-bit weights
 _REQUANTISE = 100  # added to the scale term when the output is int8 too

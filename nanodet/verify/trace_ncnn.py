@@ -3,12 +3,11 @@
 import numpy as np
 
 from nanodet.errors import NanodetError
+from nanodet.ncnn_files.rules import CONVOLUTIONS
 from nanodet.ncnn_files.weights import load_known_weights
 from nanodet.runtime.engines import files_of
 from nanodet.runtime.engines.ncnn import own_mat
 from nanodet.verify.trace import Convolution, Value
-
-_KINDS = ("Convolution", "ConvolutionDepthWise")
 
 
 def convolutions(backend):
@@ -17,7 +16,7 @@ def convolutions(backend):
     sources = _without_splits(backend.graph)
     found = []
     for layer in backend.graph.layers:
-        if layer.kind not in _KINDS or layer.name not in weights:
+        if layer.kind not in CONVOLUTIONS or layer.name not in weights:
             continue
         parts, outputs = weights[layer.name], layer.whole(0)
         width = layer.whole(1)

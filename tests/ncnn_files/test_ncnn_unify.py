@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from nanodet import NanodetError
 from nanodet.ncnn_files.graph import Graph
+from nanodet.ncnn_files.layout import Form
 from nanodet.ncnn_files.shapes import blob_shapes
-from nanodet.ncnn_files.unify import Form, unify
+from nanodet.ncnn_files.unify import unify
 from nanodet.ncnn_files.weights import load_weights, weights_to_bytes
 
 

@@ -2,11 +2,12 @@
 
 A rule takes a `Step`, raises `NanodetError` where ncnn could not work on what is given, and returns
 the shapes of the layer's outputs. A new layer is a rule here, its keys in
-`nanodet.ncnn_files.parameters`, and what it keeps in `nanodet.ncnn_files.layout`.
+`nanodet.ncnn_files.parameters`, and what it keeps in `nanodet.ncnn_files.weight_parts`.
 """
 
 from nanodet.ncnn_files.rules import forms, maps, products
 
+CONVOLUTIONS = ("Convolution", "ConvolutionDepthWise")
 # kinds that give what they are given, whatever its shape, and work on each value alone
 ELEMENTWISE = (
     "Sigmoid", "ReLU", "Clip", "HardSwish", "Swish", "Mish", "HardSigmoid", "Dropout", "GELU", "TanH",

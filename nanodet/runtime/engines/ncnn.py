@@ -12,6 +12,7 @@ from nanodet.files.files import sha256, text_name
 from nanodet.files.incoming import is_file, published, read_steadily
 from nanodet.files.inputs import PARAM, WEIGHTS, open_input
 from nanodet.ncnn_files.graph import Graph, Layer
+from nanodet.ncnn_files.rules import CONVOLUTIONS
 from nanodet.ncnn_files.rules.maps import is_grouped
 from nanodet.ncnn_files.shapes import blob_shapes
 from nanodet.ncnn_files.weights import load_known_weights, load_weights
@@ -149,7 +150,7 @@ class NcnnBackend:
 
 def is_convolution(layer: Layer | None) -> bool:
     """Tell whether a layer, or None, makes memory of its own for what it gives."""
-    return layer is not None and layer.kind in ("Convolution", "ConvolutionDepthWise")
+    return layer is not None and layer.kind in CONVOLUTIONS
 
 
 def own_mat(picture: np.ndarray) -> Any:
