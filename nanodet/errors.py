@@ -4,7 +4,7 @@ LONGEST = 2000  # characters of a message; what a file holds may be millions
 
 
 class NanodetError(Exception):
-    """Something the user can mend; the message is one line that names the file and the key.
+    """Something the user can fix; the message is one line that names the file and the key.
 
     The command line prints it without a traceback and exits with status 1. Of a message longer than
     `LONGEST` characters, its middle is left out.

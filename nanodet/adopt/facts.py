@@ -157,7 +157,7 @@ def _point_offset(form, facts, config, file):
         return config.point_offset
     if form.strides not in _OFFSETS or not form.usual:
         raise NanodetError(
-            f"{file}: is {form}, but none of the original's: where its points are is not told: "
+            f"{file}: is {form}, but none of the original's: where its points are is not known: "
             "--point-offset 0.5 (the middle of a cell) or 0 (its corner)"
         )
     return _OFFSETS[form.strides]

@@ -109,7 +109,7 @@ def _cores():
 
 
 def _waited_ns():
-    """Return how long this thread has waited for a core that another had; None where not told."""
+    """Return how long this thread has waited for a core that another had; None if unknown."""
     try:
         with open(
             f"/proc/self/task/{threading.get_native_id()}/schedstat", encoding="ascii"

@@ -125,7 +125,7 @@ def add_list_arguments(parser):
 
 
 def reading(args):
-    """Return the `nanodet.data.reading.Reading` of what a command was told."""
+    """Return the `nanodet.data.reading.Reading` of a command's arguments."""
     from nanodet.data.reading import CHOICES, Reading  # --help needs no packages
 
     return Reading(**{key: getattr(args, key, None) for key in CHOICES}, place="--")

@@ -18,7 +18,7 @@ def main(argv=None):
 
 
 def _parse_and_run(argv):
-    # imported here, where signals are told in one line: it takes most of the time of a start
+    # imported here, where signals are reported in one line: it takes most of the time of a start
     from nanodet.cli.commands import parse_and_run
 
     return parse_and_run(argv)

@@ -37,7 +37,7 @@ def spread_of_change(
         ours, theirs: a `Detections` for each of ``truth.pictures``, in their order.
 
     Returns:
-        points of AP; infinite where it cannot be told: of one image, or if all objects of the
+        points of AP; infinite where it cannot be estimated: of one image, or if all objects of the
         images are in one group.
     """
     count = len(truth.pictures)

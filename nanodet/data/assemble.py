@@ -42,7 +42,7 @@ def clip_boxes(boxes, widths, heights):
 
 
 def complaint(box, sound):
-    """Return what is wrong with a box that `clip_boxes` mended or left out."""
+    """Return what is wrong with a box that `clip_boxes` corrected or left out."""
     text = ", ".join(f"{value:g}" for value in box)
     if not sound:
         return f"box ({text}) has no area inside the image: left out"
@@ -59,7 +59,7 @@ def make_picture(path, image_id, *, size, turned, boxes, labels, difficult, name
         labels: class index of each box.
         difficult: true for each box that is to be ignored.
         names: what to call each object in a message.
-        found: the `Annotations` whose ``problems`` and ``counts`` take what was mended or left out.
+        found: the `Annotations` whose ``problems`` and ``counts`` take what was corrected or left out.
     """
     raw = np.asarray(boxes, np.float64).reshape(-1, 4)
     clipped, sound, outside = clip_boxes(raw, *size)

@@ -208,7 +208,7 @@ class Loader(DataLoader):
                 break
             yield batch
         # ends the workers now: left to the garbage collector together with the error's frames,
-        # their queues may close before they are told, and the program then waits 5 s for them
+        # their queues may close before they are told to end, and the program then waits 5 s for them
         self._iterator = None
         del batches, following
         raise batch

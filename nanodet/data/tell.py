@@ -1,4 +1,4 @@
-"""What reading a data set came across, told to the user."""
+"""What reading a data set came across, reported to the user."""
 
 from nanodet.text.names import ITEMS_SHOWN
 

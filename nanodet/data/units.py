@@ -1,4 +1,4 @@
-"""Boxes in another unit or form than their format has, told by those of the whole set.
+"""Boxes in another unit or form than their format has, detected from those of the whole set.
 
 A single odd box is clipped or left out and counted. Where all boxes together leave one
 explanation alone, training on them would be training on noise, and that is an error.

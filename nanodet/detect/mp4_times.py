@@ -1,7 +1,7 @@
 """Giving each frame of a written mp4 file its own time.
 
 OpenCV writes videos at one rate, but cameras and phones record at another from frame to frame. The
-file's index, its last part, says how long each frame is shown; only that is written anew.
+file's index, its last part, says how long each frame is shown; only that is rewritten.
 """
 
 import itertools

@@ -83,7 +83,7 @@ class Results:
             if self._video is not None:
                 self._video.close()
         finally:
-            self._files.close()  # not told of the exception: what was written is kept
+            self._files.close()  # without the exception: what was written is kept
 
 
 def picture_targets(folder: Path, source: PictureSource) -> list[Path]:

@@ -34,14 +34,14 @@ def evaluate(
         json_path: file to write the AP values to; None for none.
         config: config file of a checkpoint that carries none; for an exported model, the one whose
             ``data.val`` is taken, see `nanodet.evaluate.ground_truth.data_for`.
-        show: called with the `Metrics`, before ``json_path`` is written: should it fail, they are told.
+        show: called with the `Metrics`, before ``json_path`` is written: shown even if that fails.
         options: further arguments of `nanodet.runtime.detector.Detector`.
 
     Returns:
         `Metrics`.
 
     Raises:
-        NanodetError: anything the user can mend, before the long run wherever it can be known.
+        NanodetError: anything the user can fix, before the long run wherever it can be known.
     """
     check_pycocotools()
     if json_path is not None:

@@ -36,7 +36,7 @@ class Source:
             images alone.
         reading: how they are to be read.
         name: what they are called, such as ``data.val of best.ckpt``; None where the user named
-            them and needs not be told.
+            them and does not need to see it.
     """
 
     images: StrPath
@@ -54,7 +54,7 @@ class Source:
         Args:
             spec: the model's.
             model: its file, for messages.
-            annotated: see `nanodet.data.read.read_annotations`; nothing is told without.
+            annotated: see `nanodet.data.read.read_annotations`; nothing is reported without.
 
         Raises:
             NanodetError: the annotations are wrong, or not of the model's classes.
@@ -88,7 +88,7 @@ class Source:
 def given(
     images: StrPath | None, annotations: StrPath | None, reading: Reading | None = None
 ) -> Source | None:
-    """Return the `Source` that a command was told; None where it was told none.
+    """Return the `Source` that a command was given; None without.
 
     Raises:
         NanodetError: annotations without images, or choices that have nothing to choose in.

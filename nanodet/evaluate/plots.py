@@ -13,7 +13,7 @@ from nanodet.files.files import replacing, write_text
 from nanodet.files.inputs import METRICS, read_text
 from nanodet.text.printable import printable
 
-FEW = 12  # up to so many classes are told apart by colour and named
+FEW = 12  # up to this many classes have a colour and a name each
 DPI = 130
 
 

@@ -1,4 +1,4 @@
-"""Which convolution of a model file is which of the network: told by the order of the data flow.
+"""Which convolution of a model file is which of the network: by the order of the data flow.
 
 Both graphs are walked as `nanodet.ncnn_files.flow` says, so it does not matter what wrote the file.
 """

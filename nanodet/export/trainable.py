@@ -70,7 +70,7 @@ def published_checkpoint(name):
     """Return the path of a published model as a checkpoint, in the cache beside its ncnn files.
 
     What the cache lacks is fetched and imported; a checkpoint of other files than the published
-    ones, or a damaged one, is made anew.
+    ones, or a damaged one, is made again.
 
     Raises:
         NanodetError: it cannot be fetched or written.

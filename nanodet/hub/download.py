@@ -54,7 +54,7 @@ def download(
 
     An interrupted download leaves ``<path>.part``, and the next one goes on from there. No ETag is
     kept with it: the hash says more. A part that does not lead to it is dropped, and the file
-    fetched anew once. Of several processes that fetch the same file, one has the part; the others
+    fetched again once. Of several processes that fetch the same file, one has the part; the others
     fetch it under a temporary name.
 
     Args:
@@ -108,7 +108,7 @@ def _part(path):
 
 def _open_locked(part):
     """Open a part for this process alone; None where another has it."""
-    if os.name == "nt":  # without locks: a download starts anew there
+    if os.name == "nt":  # without locks: a download starts over there
         return None
     file = open(part, "a+b")
     # meanwhile another process may have finished: what is open here then has its final name

@@ -47,5 +47,5 @@ def list_pictures(folder, reading=None):
     """Return the paths of the images in a folder; arguments as `picture_paths` takes them."""
     paths = picture_paths(folder, reading)
     for path in paths:
-        picture_size(path)  # an unreadable one is told now, not minutes later
+        picture_size(path)  # an unreadable one is reported now, not minutes later
     return paths

@@ -95,7 +95,7 @@ def first_few(items: Sequence[str], most: int = ITEMS_SHOWN, joint: str = ", ") 
 
 
 def is_short(name: str) -> bool:
-    """Tell whether a class name is short enough to be told, written and drawn."""
+    """Tell whether a class name is short enough to be shown, written and drawn."""
     return len(name) <= LONGEST and len(name.encode("utf-8", "replace")) <= LONGEST
 
 

@@ -39,7 +39,7 @@ class Stage:
         name: what tables call it.
         path: the model file.
         kind: ``fp32``, ``fp16`` (16-bit weights), ``bf16``, ``fp16 arithmetic`` or ``int8``
-            (layers with a byte per weight); of an ncnn file it is told by its contents.
+            (layers with a byte per weight); of an ncnn file its contents say so.
         engine: of `nanodet.runtime.engines.ENGINES`.
         backend: the loaded model, None where it could not be loaded.
         failure: why it could not be loaded or run at all, else an empty text.

@@ -3,7 +3,7 @@
 Both run on the same tensor with everything that flows through them kept. A value of one network
 has its *twin* in the other: the value of as many elements that is nearest to it. Forms of a network
 fuse, split and name their layers differently, but what flows between them is the same numbers in
-the same order. Where a value feeds a convolution, the twin is what the same convolution (told by
+the same order. Where a value feeds a convolution, the twin is what the same convolution (identified by
 its weights) takes in the other network.
 
 Exact forms (32 bits) agree to rounding noise up to the fault and to nothing behind it: the first

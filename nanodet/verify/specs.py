@@ -35,7 +35,7 @@ def expected_spec(reference, spec, is_checkpoint):
     """Return the spec that a model made of the reference ought to have.
 
     An export fits images into a fixed size, where a checkpoint is evaluated with fit ``own``;
-    and it may have been told another fit or size, which it keeps in ``source``.
+    and it may have been given another fit or size, which it keeps in ``source``.
 
     Args:
         reference: spec of the checkpoint or model that is the reference.
@@ -54,7 +54,7 @@ def expected_spec(reference, spec, is_checkpoint):
 
 
 def chosen_at_export(spec):
-    """Return the ``fit`` and ``size`` that an export was told, of what its spec says is its source."""
+    """Return the ``fit`` and ``size`` that an export was given, of what its spec says is its source."""
     chosen = {}
     if spec.source.get("fit") in ("letterbox", "stretch"):
         chosen["fit"] = spec.source["fit"]

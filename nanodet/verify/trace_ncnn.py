@@ -36,7 +36,7 @@ def convolutions(backend):
             "dilation": (layer.whole(12, layer.whole(2, 1)), layer.whole(2, 1)),
             "groups": layer.whole(7, 1),
         }
-        if layer.whole(4) < 0:  # as much as it takes, told by the size
+        if layer.whole(4) < 0:  # as much as it takes, given by the size
             del settings["padding"]
         source = sources.get(layer.inputs[0], layer.inputs[0])
         weight, rounding, clipped = (

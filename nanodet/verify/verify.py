@@ -46,7 +46,7 @@ def verify(
         threads: CPU threads of each engine. They take turns here, and the waiting threads of some
             take the cores from the next, so one is fastest unless the CPU has cores to spare.
         reading: of the annotations, a `nanodet.data.reading.Reading`; None for the defaults.
-        show: called with the `Report`, before ``json_path`` is written: should it fail, it is told.
+        show: called with the `Report`, before ``json_path`` is written: shown even if that fails.
 
     Returns:
         `Report`.

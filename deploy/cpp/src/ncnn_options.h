@@ -1,4 +1,4 @@
-/// ncnn's options: what is set of them, and what is told.
+/// ncnn's options: what is set of them, and what is reported.
 #pragma once
 
 #include <option.h>

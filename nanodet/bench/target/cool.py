@@ -12,7 +12,7 @@ LOWEST_C, HIGHEST_C = 1.0, 150.0
 
 
 def hottest(device):
-    """Return (degrees Celsius, name) of the hottest thermal zone; None where none is told."""
+    """Return (degrees Celsius, name) of the hottest thermal zone; None where none is reported."""
     zones = quote(f"{device.root}/sys/class/thermal")
     done = device.shell(
         f'for zone in {zones}/thermal_zone*; do echo "$(cat "$zone/temp") $(cat "$zone/type")"; '

@@ -134,7 +134,7 @@ class Guard:
                 )
             elif word == "ready":
                 if not self.folder or not self.folder.startswith("/") or not self.machine:
-                    raise self._error("its shell prints text of its own: the folder was not told")
+                    raise self._error("its shell prints text of its own: the folder is not known")
                 return
 
     def _wait_for(self, awaited, seconds, tell=lambda line: None):

@@ -226,7 +226,7 @@ def _fill(found, images, paths, table, ids, ann_path, reading):
     """Cut the table into one `Picture` per image.
 
     Args:
-        found: the `Annotations` that get the images, and lines about mended and left-out boxes.
+        found: the `Annotations` that get the images, and lines about corrected and left-out boxes.
         images: from `_images`.
         paths: index into ``images`` to file, for the images to use, in order.
         table: from `_table`, of these images only.

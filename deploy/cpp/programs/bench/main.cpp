@@ -30,7 +30,7 @@ void make_threads_sleep(char** words) {
 }  // namespace
 
 int main(int count, char** words) {
-    std::signal(SIGXFSZ, SIG_IGN);  // a file that may grow no further is told by the write
+    std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow further is reported by the write
     try {
         const auto arguments = nanodet::bench::parse_arguments(count, words);
         if (arguments.help || arguments.version) {

@@ -48,7 +48,7 @@ void check_file(const Wanted& wanted) {
         NcnnGraph::load(path);
         return;
 #else
-        throw Error(path + ": --graph needs ncnn, which this build has not");
+        throw Error(path + ": --graph needs ncnn, which this build does not include");
 #endif
     }
     if (!is_published(path)) throw Error(path + ": there is no such model file");

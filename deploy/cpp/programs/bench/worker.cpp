@@ -62,7 +62,7 @@ std::unique_ptr<Subject> load(const Entry& entry, const Picture& picture) {
 #if NANODET_WITH_NCNN
     return load_graph(entry);
 #else
-    throw Error(entry.path + ": --graph needs ncnn, which this build has not");
+    throw Error(entry.path + ": --graph needs ncnn, which this build does not include");
 #endif
 }
 

@@ -65,7 +65,7 @@ int detect(const nanodet::Arguments& arguments) {
     std::signal(SIGINT, on_signal);
     for (const int number : {SIGTERM, SIGHUP})
         if (std::signal(number, on_signal) == SIG_IGN) std::signal(number, SIG_IGN);  // nohup's wish
-    // a reader that has gone and a file that may grow no further are told by the write
+    // a reader that has gone and a file that may not grow further are reported by the write
     std::signal(SIGPIPE, SIG_IGN);
     std::signal(SIGXFSZ, SIG_IGN);
     const bool told = arguments.jsonl != "-";  // else standard output is the JSON lines'

@@ -6,7 +6,7 @@
 
 namespace nanodet {
 
-/// Lets the frames of a video begin at ``times``. Only the file's index, its last part, is written anew.
+/// Lets the frames of a video begin at ``times``. Only the file's index, its last part, is rewritten.
 ///
 /// @param path   an mp4 file of one video track without B-frames, as OpenCV writes it
 /// @param times  seconds, for each frame and for the end of the last one
