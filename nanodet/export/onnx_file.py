@@ -50,7 +50,7 @@ def write_fixed(network, spec, path):
 def _export(network, spec, path, example, sides):
     with torch.no_grad(), held_back():
         program = torch.onnx.export(
-            ExportGraph(network),
+            ExportGraph(network).eval(),
             (example,),
             dynamo=True,
             opset_version=OPSET,

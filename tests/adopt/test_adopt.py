@@ -89,7 +89,8 @@ def test_onnx_of_any_size(exported_small, network, tmp_path):
 
 class TestFacts:
     @pytest.fixture(scope="class")
-    def made(self, param, tmp_path_factory):
+    @staticmethod
+    def made(param, tmp_path_factory):
         return write_ncnn(param, tmp_path_factory.mktemp("made"), "six")
 
     def test_given(self, made, tmp_path):
