@@ -7,6 +7,7 @@ from torch import nn
 from nanodet.model.detectors.nanodet_plus import NanoDetPlus
 from nanodet.model.detectors.one_stage import OneStageDetector
 from nanodet.model.heads.nanodet_plus_head import NanoDetPlusHead
+from nanodet.model.heads.points import HeadSettings
 from nanodet.model.heads.simple_conv_head import SimpleConvHead
 from nanodet.model.necks.ghost_pan import GhostPAN
 from nanodet.model.norms import Norm
@@ -34,8 +35,13 @@ def detector():
     torch.manual_seed(0)
     norm = Norm(type="BN")
     neck = GhostPAN((8, 8, 8), (8, 16, 32), 8, True, 5, 1, 1, False, 1, "bilinear", norm, "ReLU")
-    head = NanoDetPlusHead(2, 8, STRIDES, 8, 1, 5, 3, "DWConv", norm, "ReLU")
-    aux = SimpleConvHead(2, 16, STRIDES, 8, 1, 3, Norm(type="GN", num_groups=2), "ReLU")
+    settings = HeadSettings(
+        num_classes=2, channels_in=8, strides=STRIDES, channels=8, stacked_convs=1, reg_max=3,
+        norm=norm, act="ReLU",
+    )  # fmt: skip
+    head = NanoDetPlusHead(settings, kernel=5, conv_type="DWConv")
+    groups = Norm(type="GN", num_groups=2)
+    aux = SimpleConvHead(settings._replace(channels_in=16, norm=groups))
     return NanoDetPlus(Backbone(), neck, head, aux, detach_epoch=2)
 
 

@@ -1,13 +1,14 @@
 """Parameters and multiply-adds, against published figures and counts by hand; `nanodet info`."""
 
-import os
-import subprocess
-import sys
+import io
+from contextlib import redirect_stderr, redirect_stdout
+from typing import NamedTuple
 
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from nanodet.cli.main import main
 from nanodet.config import load_config
 from nanodet.model.network import build_network, deployed, used_parameters
 from nanodet.model.profile import profile
@@ -19,12 +20,18 @@ def nanodet_m(root):
     return build_network(load_config(root / "config" / "nanodet-m.yml").model.arch).eval()
 
 
-def info(root, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "nanodet.cli.main", "info", *map(str, arguments)],
-        cwd=root, capture_output=True, text=True, timeout=120,
-        env={**os.environ, "PYTHONPATH": str(root)},
-    )  # fmt: skip
+class Done(NamedTuple):
+    """How a command ended, and what it printed."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def info(*arguments):
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+        status = main(["info", *map(str, arguments)])
+    return Done(status, out.getvalue(), err.getvalue())
 
 
 def test_nanodet_m(nanodet_m):
@@ -89,23 +96,23 @@ def test_repvgg_counts_as_it_is_shipped(root):
 
 class TestInfo:
     def test_config(self, root):
-        done = info(root, root / "config" / "nanodet-m.yml", "--size", "416x320")
+        done = info(root / "config" / "nanodet-m.yml", "--size", "416x320")
         assert done.returncode == 0, done.stderr
         assert "0.95 M parameters in use" in done.stdout
         assert "FLOPs = 2 x multiply-adds" in done.stdout
         assert "52 x 40" in done.stdout
 
-    def test_checkpoint(self, root, small_checkpoint):
-        done = info(root, small_checkpoint)
+    def test_checkpoint(self, small_checkpoint):
+        done = info(small_checkpoint)
         assert done.returncode == 0, done.stderr
         assert "averaged (EMA)" in done.stdout
         assert "epoch       3" in done.stdout
         assert "its own" in done.stdout
         assert "20 x 12" in done.stdout
 
-    def test_exported(self, root, exported_small):
+    def test_exported(self, exported_small):
         for path in exported_small.files.values():
-            done = info(root, path)
+            done = info(path)
             assert done.returncode == 0, done.stderr
             assert "letterbox" in done.stdout
             assert f"{path.stat().st_size:,} bytes" in done.stdout
@@ -122,10 +129,10 @@ class TestInfo:
             ("a.yml", "model: 3", "model"),
         ],
     )
-    def test_bad_input(self, root, tmp_path, name, text, words):
+    def test_bad_input(self, tmp_path, name, text, words):
         if text is not None:
             (tmp_path / name).write_text(text)
-        done = info(root, tmp_path / name)
+        done = info(tmp_path / name)
         assert done.returncode == 1
         assert done.stderr.count("\n") == 1
         assert words in done.stderr
