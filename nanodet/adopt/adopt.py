@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nanodet.adopt.check import check_same
-from nanodet.adopt.facts import Facts, spec_for
+from nanodet.adopt.facts import Facts, Report, spec_for
 from nanodet.adopt.source import open_source
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.files.files import real_path, sha256, text_name
 from nanodet.files.incoming import is_file
 from nanodet.files.publish import check_publishable, publish, publishing, working_folder
+from nanodet.ncnn_files.layout import Form
 from nanodet.runtime.detector import find_model
 from nanodet.runtime.engines import files_of, load, spec_file
 from nanodet.runtime.spec import Spec
@@ -26,16 +28,22 @@ class Adopted:
 
     Attributes:
         path: of the model that every command runs, its spec beside it.
-        form: its `nanodet.ncnn_files.layout.Form`.
+        form: what the file gives.
         difference: the largest one between what the file gave and what the model gives.
     """
 
     path: Path
-    form: object
+    form: Form
     difference: float
 
 
-def adopt(model, out, facts=NOTHING, name=None, report=say):
+def adopt(
+    model: StrPath,
+    out: StrPath,
+    facts: Facts = NOTHING,
+    name: str | None = None,
+    report: Report = say,
+) -> Adopted:
     """Write a NanoDet file made elsewhere in the one form that runs here, with its spec.
 
     Args:
@@ -77,7 +85,7 @@ def adopt(model, out, facts=NOTHING, name=None, report=say):
     return Adopted(made, source.form, difference)
 
 
-def _refuse_other(made):
+def _refuse_other(made: Path) -> None:
     """Raise `NanodetError` where the spec to write is that of another model, which would lose it."""
     beside = spec_file(made)
     if is_file(beside):

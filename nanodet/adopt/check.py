@@ -1,15 +1,20 @@
 """Whether a file that was taken in gives what it gave before."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
+from nanodet.adopt.source import Source
 from nanodet.compare.exact import difference, noise
 from nanodet.compare.tensors import picture_tensors
 from nanodet.errors import NanodetError
+from nanodet.ncnn_files.layout import Form, Part
+from nanodet.runtime.engines.backend import Backend
 
 TOLERANCE = 1e-5  # of scores and logits, relative where they are above 1: nothing is rounded
 
 
-def check_same(source, backend):
+def check_same(source: Source, backend: Backend) -> float:
     """Compare the outputs of a file as it was found with those of what was written.
 
     Both run on noise and on a generated image, at the size of the spec.
@@ -47,7 +52,7 @@ def check_same(source, backend):
     return largest
 
 
-def joined(outputs, form):
+def joined(outputs: Mapping[str, np.ndarray], form: Form) -> np.ndarray:
     """Return the outputs of a file as float32 (points, classes + 4 (reg_max + 1)), scores 0..1."""
     rows = []
     for group in form.groups:
@@ -59,7 +64,7 @@ def joined(outputs, form):
     return np.concatenate(rows).astype(np.float32)
 
 
-def _rows(array, part):
+def _rows(array: np.ndarray, part: Part) -> np.ndarray:
     if part.axis == 0:
         return array.reshape(part.channels, -1).T
     return array.reshape(-1, part.channels)

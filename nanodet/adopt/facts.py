@@ -1,15 +1,22 @@
 """What a file does not tell of itself: asked for, taken from a config, or NanoDet's usual."""
 
 import dataclasses
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from nanodet.adopt.source import Source
 from nanodet.data.formats.yolo_names import names_in
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.hub.catalogue import COCO_NAMES
+from nanodet.ncnn_files.layout import Form
+from nanodet.runtime.fit import Size
 from nanodet.runtime.spec import Spec, check_input_size
 from nanodet.text.names import shortened
 
+Report = Callable[[str], object]
 # a grid of points without offset came with NanoDet-Plus and its fourth level
 _OFFSETS = {(8, 16, 32): 0.5, (8, 16, 32, 64): 0.0}
 # by the original's configs NanoDet-Plus is trained with keep_ratio false
@@ -31,16 +38,16 @@ class Facts:
         point_offset: of the points in strides, see `nanodet.runtime.spec.Spec`.
     """
 
-    classes: tuple | None = None
+    classes: tuple[str, ...] | None = None
     config: str | None = None
     fit: str | None = None
-    size: tuple | None = None
-    mean: tuple | None = None
-    std: tuple | None = None
+    size: Size | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
     colour_order: str | None = None
     point_offset: float | None = None
 
-    def class_names(self):
+    def class_names(self) -> tuple[str, ...] | None:
         """Return the names that the user gave, None without.
 
         Raises:
@@ -56,7 +63,7 @@ class Facts:
             raise NanodetError(f"{path}: --classes: holds no class names, one a line")
         return tuple(map(str, names))
 
-    def of_config(self, form):
+    def of_config(self, form: Form) -> Spec | None:
         """Return the `Spec` of the config's network, None without a config."""
         if self.config is None:
             return None
@@ -73,22 +80,23 @@ class Facts:
             return spec_of(build_network(config.model.arch, self.config), config)
 
 
-def spec_for(source, facts, report):
+def spec_for(source: Source, facts: Facts, report: Report) -> Spec:
     """Return the `Spec` of a file, its ``files`` and ``source`` still empty.
 
     Args:
         source: the file, as `nanodet.adopt.source.open_source` gives it.
-        facts: `Facts`.
-        report: called with a line on what was taken for granted.
+        facts: what the user says of it.
+        report: called with a line on what neither the file nor the user says: what was assumed, or
+            taken from the config, and the options that change it.
 
     Raises:
         NanodetError: what must be known was not given, or does not fit the file.
     """
     file, form = source.path, source.form
-    config, taken = facts.of_config(form), []
-    names = _class_names(source, facts, config, taken)
-    read = {
-        "class_names": names, "strides": form.strides, "reg_max": form.reg_max,
+    config, own_names = facts.of_config(form), source.class_names()
+    read: dict[str, Any] = {
+        "class_names": _class_names(source, facts, config, own_names),
+        "strides": form.strides, "reg_max": form.reg_max,
         "point_offset": _point_offset(form, facts, config, file),
         "model": "nanodet-plus" if len(form.strides) == 4 else "nanodet",
     }  # fmt: skip
@@ -96,42 +104,66 @@ def spec_for(source, facts, report):
         usual = Spec(**read, fit=_FITS.get(form.strides, Spec.fit))
     else:
         usual = dataclasses.replace(config, **read)
-    if config is None and facts.fit is None:
-        taken.append(f"fit {usual.fit}")
-    if config is None and facts.mean is None and facts.std is None:
-        taken.append("NanoDet's mean and std in BGR")
     size = facts.size or form.size or usual.input_size
-    if not source.any_size and tuple(size) != form.size:
+    if not source.any_size and form.size is not None and tuple(size) != form.size:
         raise NanodetError(
             f"{file}: takes {form.size[0]}x{form.size[1]} alone, not {size[0]}x{size[1]} (--size)"
         )
-    if facts.size is None and config is None and form.size is None:
-        taken.append(f"input {size[0]}x{size[1]}")
     check_input_size(size, f"{file}: input size" if facts.size is None else "--size")
     if config is not None:
         _check_config(form, config, facts, file)
-    if form.guessed:
-        taken.append(form.guessed)
-    if taken:
-        report(f"taken for granted, as the file does not say it: {', '.join(taken)}")
     chosen = ("fit", "mean", "std", "colour_order")
     given = {key: getattr(facts, key) for key in chosen if getattr(facts, key) is not None}
     spec = dataclasses.replace(usual, input_size=tuple(size), **given)
     if spec.fit == "own":  # of one size, as exported files are
         spec = dataclasses.replace(spec, fit="letterbox")
     spec.check(file)
+    told = {"size": form.size is not None, "classes": own_names is not None and config is None}
+    _say_what_was_taken(spec, form, facts, told, report)
     return spec
 
 
-def _class_names(source, facts, config, taken):
+def _say_what_was_taken(
+    spec: Spec, form: Form, facts: Facts, told: dict[str, bool], report: Report
+) -> None:
+    """Report what the file does not say (``told``: what it does) and the user did not give."""
+    size = f"{spec.input_size[0]}x{spec.input_size[1]}"
+    values = {
+        "point_offset": f"point offset {spec.point_offset:g}",
+        "fit": f"fit {spec.fit}",
+        "mean": f"mean {_numbers(spec.mean)}",
+        "std": f"std {_numbers(spec.std)}",
+        "colour_order": f"colour order {spec.colour_order}",
+        "size": f"input {size}",
+        "classes": f"class names {shortened(spec.class_names)}",
+    }
+    open_ones = [key for key in values if getattr(facts, key) is None and not told.get(key)]
+    texts = [values[key] for key in open_ones]
+    if form.guessed and facts.config is None:
+        texts.append(form.guessed)
+        open_ones += ["classes"] * ("classes" not in open_ones)
+    if texts:
+        start = "assumed" if facts.config is None else f"taken from {facts.config}"
+        options = ", ".join(f"--{key.replace('_', '-')}" for key in open_ones)
+        report(
+            f"{start}, as the model file does not say it: {', '.join(texts)}; change with {options}"
+        )
+
+
+def _numbers(values: Iterable[float]) -> str:
+    return ",".join(f"{value:g}" for value in values)
+
+
+def _class_names(
+    source: Source, facts: Facts, config: Spec | None, own: list[str] | None
+) -> tuple[str, ...]:
     file, form = source.path, source.form
     names, given = facts.class_names(), "--classes"
     if names is None and config is not None:
-        names, given = config.class_names, facts.config
-    if names is None and (names := source.class_names()) is not None:
-        return tuple(names)  # it has a spec, of another version perhaps
+        names, given = config.class_names, str(facts.config)
+    if names is None and own is not None:
+        return tuple(own)  # it has a spec, of another version perhaps
     if names is None and form.classes == len(COCO_NAMES):
-        taken.append("the 80 class names of COCO")
         return COCO_NAMES
     if names is None:
         raise NanodetError(
@@ -143,14 +175,14 @@ def _class_names(source, facts, config, taken):
     return names
 
 
-def _check_config(form, config, facts, file):
+def _check_config(form: Form, config: Spec, facts: Facts, file: StrPath) -> None:
     for key in ("strides", "reg_max"):
         given, wanted = getattr(form, key), getattr(config, key)
         if given != wanted:
             raise NanodetError(f"{file}: is {form}, but {key} of {facts.config} is {wanted}")
 
 
-def _point_offset(form, facts, config, file):
+def _point_offset(form: Form, facts: Facts, config: Spec | None, file: StrPath) -> float:
     if facts.point_offset is not None:
         return facts.point_offset
     if config is not None:

@@ -1,12 +1,17 @@
 """A model file made elsewhere, of either engine, behind one interface."""
 
+from __future__ import annotations
+
 import dataclasses
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.files.files import sha256, write_text
 from nanodet.ncnn_files.convolutions import convolutions
 from nanodet.ncnn_files.flow import is_usual
@@ -17,8 +22,15 @@ from nanodet.runtime.engines import NCNN, ONNX, files_of, kind_of, spec_file
 from nanodet.runtime.engines.ncnn import check_graph, load_net, own_mat
 from nanodet.runtime.spec import Spec
 
+if TYPE_CHECKING:
+    from nanodet.ncnn_files.flow import Convolution
+    from nanodet.ncnn_files.layout import Form
 
-def open_source(path, classes=None, strict=True):
+# of a convolution: weight, and bias or None
+Weights = dict[str, tuple[np.ndarray, np.ndarray | None]]
+
+
+def open_source(path: StrPath, classes: int | None = None, strict: bool = True) -> Source:
     """Read a model file and tell what it is.
 
     Args:
@@ -39,7 +51,7 @@ def open_source(path, classes=None, strict=True):
     return _SOURCES[kind](Path(path), classes, strict)
 
 
-def way_on(path):
+def way_on(path: StrPath) -> str:
     """Return in words how a model file without a spec comes to run, or why it never will."""
     try:
         form = open_source(path, strict=False).form
@@ -62,14 +74,14 @@ class NcnnSource:
 
     any_size, engine = True, "ncnn"
 
-    def __init__(self, path, classes=None, strict=True):
+    def __init__(self, path: Path, classes: int | None = None, strict: bool = True):
         self.path, self.files = path, tuple(files_of(path))
         self._given = check_graph(*self.files)
         self.graph, self.form = unify_ncnn(self._given, path, classes=classes, strict=strict)
         self.weights = load_weights(self.files[1], self.graph, path)
         self.form = dataclasses.replace(self.form, usual=is_usual(self.convolutions()))
 
-    def write(self, folder, stem, spec):
+    def write(self, folder: Path, stem: str, spec: Spec) -> Path:
         """Write the model in the form that runs, and its spec; return the path."""
         param = folder / f"{stem}.param"
         write_text(param, self.graph.to_text())
@@ -77,25 +89,26 @@ class NcnnSource:
         _save_spec(spec, param, param.with_suffix(".bin"))
         return param
 
-    def run_as_found(self, tensor):
+    def run_as_found(self, tensor: np.ndarray) -> dict[str, np.ndarray]:
         """Return what the file as it was found gives: name of the output to array."""
         graph = Graph([layer for layer in self._given.layers if layer.kind != "Noop"])
-        net = load_net(graph, *self.files)
+        param, weights = self.files
+        net = load_net(graph, param, weights)
         extractor = net.create_extractor()
         extractor.set_light_mode(False)
         extractor.input(graph.inputs()[0], own_mat(tensor[0]))
         names = [part.name for group in self.form.groups for part in group]
         return {name: np.array(extractor.extract(name)[1]) for name in names}
 
-    def class_names(self):
+    def class_names(self) -> list[str] | None:
         """Return the class names in the spec beside it, None without one of as many classes."""
         return _names_beside(self.path, self.form)
 
-    def convolutions(self):
+    def convolutions(self) -> list[Convolution]:
         """Return its `nanodet.ncnn_files.flow.Convolution`s in order."""
         return convolutions(self.graph)
 
-    def convolution_weights(self):
+    def convolution_weights(self) -> Weights:
         """Return their weights: name to (weight, bias or None), float32 arrays.
 
         Raises:
@@ -109,12 +122,12 @@ class NcnnSource:
                     "fp16 files of this model"
                 )
         return {
-            name: tuple(parts[key].values if key in parts else None for key in ("weight", "bias"))
+            name: (parts["weight"].values, parts["bias"].values if "bias" in parts else None)
             for name, parts in self.weights.items()
             if "weight" in parts
         }
 
-    def maps(self, backend, tensor, names):
+    def maps(self, backend: Any, tensor: np.ndarray, names: Sequence[str]) -> list[np.ndarray]:
         """Return what some blobs of the form that runs are for a tensor, without batch."""
         extractor = backend.net.create_extractor()
         extractor.set_light_mode(False)
@@ -131,7 +144,7 @@ class OnnxSource:
 
     engine = "ONNX Runtime"
 
-    def __init__(self, path, classes=None, strict=True):
+    def __init__(self, path: Path, classes: int | None = None, strict: bool = True):
         from nanodet.onnx_files.graph import load_onnx
         from nanodet.onnx_files.unify import unify
 
@@ -141,7 +154,7 @@ class OnnxSource:
         self.any_size = self.form.size is None
         self.form = dataclasses.replace(self.form, usual=is_usual(self.convolutions()))
 
-    def write(self, folder, stem, spec):
+    def write(self, folder: Path, stem: str, spec: Spec) -> Path:
         import onnx
 
         from nanodet.onnx_files.metadata import write_spec
@@ -152,14 +165,14 @@ class OnnxSource:
         _save_spec(spec, path)
         return path
 
-    def run_as_found(self, tensor):
+    def run_as_found(self, tensor: np.ndarray) -> dict[str, np.ndarray]:
         from nanodet.onnx_files.graph import run
 
         names = [part.name for group in self.form.groups for part in group]
         found = run(self._given, self.path, tensor, names)
         return dict(zip(names, found, strict=True))
 
-    def class_names(self):
+    def class_names(self) -> list[str] | None:
         from nanodet.onnx_files.metadata import read_spec
 
         spec = read_spec(self._given, self.path)
@@ -167,23 +180,23 @@ class OnnxSource:
             return list(spec.class_names)
         return _names_beside(self.path, self.form)
 
-    def convolutions(self):
+    def convolutions(self) -> list[Convolution]:
         from nanodet.onnx_files.convolutions import convolutions
 
         return convolutions(self.model)
 
-    def convolution_weights(self):
+    def convolution_weights(self) -> Weights:
         from nanodet.onnx_files.convolutions import weights_of
 
         return weights_of(self.model, self.path)
 
-    def maps(self, backend, tensor, names):
+    def maps(self, backend: Any, tensor: np.ndarray, names: Sequence[str]) -> list[np.ndarray]:
         from nanodet.onnx_files.graph import run
 
         return [array[0] for array in run(self.model, self.path, tensor, names)]
 
 
-def _names_beside(path, form):
+def _names_beside(path: Path, form: Form) -> list[str] | None:
     try:
         names = Spec.load(spec_file(path)).class_names
     except NanodetError:
@@ -191,9 +204,10 @@ def _names_beside(path, form):
     return list(names) if len(names) == form.classes else None
 
 
-def _save_spec(spec, *files):
+def _save_spec(spec: Spec, *files: Path) -> None:
     hashes = {file.name: sha256(file) for file in files}
     dataclasses.replace(spec, files=hashes).save(spec_file(files[0]))
 
 
-_SOURCES = {NCNN: NcnnSource, ONNX: OnnxSource}
+Source = NcnnSource | OnnxSource
+_SOURCES: dict[Any, type[Source]] = {NCNN: NcnnSource, ONNX: OnnxSource}

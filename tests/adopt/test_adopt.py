@@ -104,7 +104,7 @@ class TestFacts:
         assert spec.class_names == ("a", "b", "c")
         assert (spec.fit, spec.input_size, spec.colour_order) == ("stretch", (96, 64), "rgb")
         assert (spec.mean, spec.std, spec.point_offset) == ((1, 2, 3), (4, 5, 6), 0.25)
-        assert not any("taken for granted" in line for line in lines)
+        assert not any("as the model file does not say it" in line for line in lines)
         assert {p.name for p in (tmp_path / "out").iterdir()} == {
             "mine.param", "mine.bin", "mine.json"
         }  # fmt: skip
@@ -112,12 +112,17 @@ class TestFacts:
     def test_of_a_config(self, made, small_checkpoint, tmp_path):
         from nanodet.config import save_config
 
-        save_config(TorchBackend(small_checkpoint).config, tmp_path / "small.yml")
-        done = adopt(
-            made, tmp_path / "out", Facts(config=str(tmp_path / "small.yml")), report=silent
-        )
+        config, lines = str(tmp_path / "small.yml"), []
+        save_config(TorchBackend(small_checkpoint).config, config)
+        facts = Facts(config=config, mean=(1, 2, 3))
+        done = adopt(made, tmp_path / "out", facts, report=lines.append)
         spec = Detector(done.path).spec
         assert (spec.class_names, spec.input_size, spec.fit) == (NAMES, SIZE, "letterbox")
+        assert lines[1] == (
+            f"taken from {config}, as the model file does not say it: point offset 0.5, fit letterbox, "
+            "std 57.375,57.12,58.395, colour order bgr, input 160x96, class names disc, square, "
+            "Dreieck ü; change with --point-offset, --fit, --std, --colour-order, --size, --classes"
+        )
 
     @pytest.mark.parametrize(
         ("facts", "words"),
@@ -160,7 +165,13 @@ class TestFacts:
 
 
 def test_the_published_plus(shared, tmp_path):
-    done = adopt(shared / "weights" / "nanodet-plus-m_320.param", tmp_path / "out", report=silent)
+    lines = []
+    model = shared / "weights" / "nanodet-plus-m_320.param"
+    done = adopt(model, tmp_path / "out", report=lines.append)
+    assert lines[1].startswith(
+        "assumed, as the model file does not say it: point offset 0, fit str"
+    )
+    assert "class names person, bicycle" in lines[1] and lines[1].endswith("--size, --classes")
     spec = Detector(done.path).spec
     assert (spec.strides, spec.point_offset, spec.fit) == ((8, 16, 32, 64), 0, "stretch")
     assert len(spec.class_names) == 80 and spec.class_names[0] == "person"
@@ -232,7 +243,11 @@ class TestOthers:
         assert main(arguments) == 0
         lines = capsys.readouterr().out.splitlines()
         assert lines[0] == f"{made}: a NanoDet with strides 8 to 32, 3 classes and reg_max 7"
-        assert lines[1].startswith("taken for granted, as the file does not say it: fit letterbox")
+        assert lines[1] == (
+            "assumed, as the model file does not say it: point offset 0.5, fit letterbox, mean "
+            "103.53,116.28,123.675, std 57.375,57.12,58.395, colour order bgr; change with "
+            "--point-offset, --fit, --mean, --std, --colour-order"
+        )
         assert lines[-1] == str(tmp_path / "out" / "three-fixed.param")
         assert json.loads((tmp_path / "out" / "three-fixed.json").read_text())[
             "class_names"
