@@ -131,8 +131,8 @@ def _say_what_was_taken(
     values = {
         "point_offset": f"point offset {spec.point_offset:g}",
         "fit": f"fit {spec.fit}",
-        "mean": f"mean {_numbers(spec.mean)}",
-        "std": f"std {_numbers(spec.std)}",
+        "mean": f"mean {numbers_text(spec.mean)}",
+        "std": f"std {numbers_text(spec.std)}",
         "colour_order": f"colour order {spec.colour_order}",
         "size": f"input {size}",
         "classes": f"class names {shortened(spec.class_names)}",
@@ -150,7 +150,8 @@ def _say_what_was_taken(
         )
 
 
-def _numbers(values: Iterable[float]) -> str:
+def numbers_text(values: Iterable[float]) -> str:
+    """Return numbers as the options take them."""
     return ",".join(f"{value:g}" for value in values)
 
 

@@ -100,9 +100,13 @@ class NcnnSource:
         names = [part.name for group in self.form.groups for part in group]
         return {name: np.array(extractor.extract(name)[1]) for name in names}
 
+    def spec(self) -> Spec | None:
+        """Return the spec that came with it, None without one that can be read."""
+        return _spec_beside(self.path)
+
     def class_names(self) -> list[str] | None:
-        """Return the class names in the spec beside it, None without one of as many classes."""
-        return _names_beside(self.path, self.form)
+        """Return the class names in its spec, None without one of as many classes."""
+        return _names_of(self.spec(), self.form)
 
     def convolutions(self) -> list[Convolution]:
         """Return its `nanodet.ncnn_files.flow.Convolution`s in order."""
@@ -172,13 +176,14 @@ class OnnxSource:
         found = run(self._given, self.path, tensor, names)
         return dict(zip(names, found, strict=True))
 
-    def class_names(self) -> list[str] | None:
+    def spec(self) -> Spec | None:
         from nanodet.onnx_files.metadata import read_spec
 
-        spec = read_spec(self._given, self.path)
-        if spec is not None and len(spec.class_names) == self.form.classes:
-            return list(spec.class_names)
-        return _names_beside(self.path, self.form)
+        inside = read_spec(self._given, self.path)
+        return inside if _names_of(inside, self.form) else _spec_beside(self.path)
+
+    def class_names(self) -> list[str] | None:
+        return _names_of(self.spec(), self.form)
 
     def convolutions(self) -> list[Convolution]:
         from nanodet.onnx_files.convolutions import convolutions
@@ -196,12 +201,15 @@ class OnnxSource:
         return [array[0] for array in run(self.model, self.path, tensor, names)]
 
 
-def _names_beside(path: Path, form: Form) -> list[str] | None:
+def _spec_beside(path: Path) -> Spec | None:
     try:
-        names = Spec.load(spec_file(path)).class_names
+        return Spec.load(spec_file(path))
     except NanodetError:
         return None
-    return list(names) if len(names) == form.classes else None
+
+
+def _names_of(spec: Spec | None, form: Form) -> list[str] | None:
+    return list(spec.class_names) if spec and len(spec.class_names) == form.classes else None
 
 
 def _save_spec(spec: Spec, *files: Path) -> None:

@@ -1,26 +1,35 @@
 """The config of ours that has the architecture of a model file."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 import nanodet
-from nanodet.config import load_config
+from nanodet.config import Config, load_config
 from nanodet.errors import NanodetError
 from nanodet.export.match import fits
+from nanodet.files import StrPath
 from nanodet.model.network import build_network
+from nanodet.ncnn_files.flow import Convolution
+from nanodet.ncnn_files.layout import Form
 
-CONFIGS = Path(nanodet.__file__).parents[1] / "config"  # of the checkout
+# of an installed package, else of the checkout
+CONFIGS = Path(nanodet.__file__).with_name("configs")
+if not CONFIGS.is_dir():
+    CONFIGS = CONFIGS.parents[1] / "config"
 
 
-def find_config(convolutions, form, names, file):
+def find_config(
+    convolutions: Sequence[Convolution], form: Form, names: Sequence[str] | None, file: StrPath
+) -> tuple[Config, str]:
     """Return the `Config` whose network has the convolutions of a model file, and its path.
 
     Its classes are the file's, and its input size too where the file was made for one.
 
     Args:
-        convolutions: the file's `nanodet.ncnn_files.flow.Convolution`s in order.
-        form: its `nanodet.ncnn_files.layout.Form`.
+        convolutions: the file's, in order.
+        form: what the file gives.
         names: of its classes, None where they are not known.
         file: names it in messages.
 
@@ -50,11 +59,11 @@ def find_config(convolutions, form, names, file):
     )
 
 
-def take_form(config, form, names):
+def take_form(config: Config, form: Form, names: Sequence[str] | None) -> None:
     """Give a config the classes, the bins and the folded branches of a model file, in place.
 
     Args:
-        config: a `Config`; it keeps its class names where ``names`` are None and it has as many.
+        config: it keeps its class names where ``names`` are None and it has as many.
         form, names: see `find_config`.
     """
     arch = config.model.arch

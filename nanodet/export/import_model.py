@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from nanodet.adopt.facts import Facts
+from nanodet.adopt.facts import Facts, numbers_text
 from nanodet.adopt.source import open_source
 from nanodet.compare.exact import difference, noise
 from nanodet.compare.tensors import picture_paths, picture_tensors
@@ -27,6 +27,8 @@ from nanodet.model.save_plain import save_plain
 from nanodet.model.torch_backend import TorchBackend, spec_of
 from nanodet.runtime.detector import find_model
 from nanodet.runtime.engines import CHECKPOINT, kind_of, load
+from nanodet.text.brief import brief
+from nanodet.text.names import shortened
 from nanodet.text.printable import say
 
 TOLERANCE = 1e-4  # of scores and logits, relative where they are above 1
@@ -90,6 +92,7 @@ def import_model(
     if config is None:
         config, file = find_config(convolutions, source.form, names, model)
         report(f"{model}: {source.form}; its architecture is that of {file}")
+        report(_taken(config, source, names, file))
     elif hasattr(config.model.arch.backbone, "deploy"):
         config.model.arch.backbone.deploy = True  # a shipped file has its branches folded
     take_classes(config, names)
@@ -99,6 +102,7 @@ def import_model(
     fill(network, pairs, weights)
     report(f"{model}: {len(pairs)} convolutions, {source.form.classes} classes")
     spec = dataclasses.replace(spec_of(network, config), source={}, files={})
+    _warn_of_another_spec(source, with_fixed_fit(spec), file, report)
     norms = [pair.norm for pair in pairs if pair.norm]
     measured = batch_norm.measure_on(network, norms, paths, spec, limit) if paths else 0
     if measured:
@@ -119,6 +123,40 @@ def import_model(
     engine = source.engine
     report(f"torch and {engine} differ by at most {off:.1e} (allowed: {TOLERANCE:g})")
     return Imported(out, off, measured)
+
+
+def _taken(config, source, names, file):
+    """Return a line on what a config that was found says of images and classes: it may be otherwise."""
+    section = config.data.val
+    values = [f"fit {section.effective_fit}"]
+    for name, numbers in zip(("mean", "std"), section.pipeline.normalize, strict=True):
+        values.append(f"{name} {numbers_text(numbers)}")
+    if source.form.size is None:
+        values.append("input {}x{}".format(*section.input_size))
+    options = "--config CONFIG, the one it was trained with"
+    if names is None and config.class_names:
+        values.append(f"class names {shortened(config.class_names)}")
+        options += ", or --classes"
+    return (
+        f"taken from {file}, as the model file does not say it: {', '.join(values)}; change with "
+        f"{options}"
+    )
+
+
+def _warn_of_another_spec(source, ours, file, report):
+    """Report where the spec that came with a file says something else of its images than a config."""
+    theirs = source.spec()
+    keys = ("fit", "colour_order", "mean", "std", "point_offset") if theirs is not None else ()
+    other = [key for key in keys if getattr(theirs, key) != getattr(ours, key)]
+    if other:
+        given, wanted = (
+            ", ".join(f"{key} {brief(getattr(one, key))}" for key in other)
+            for one in (theirs, ours)
+        )
+        report(
+            f"warning: {source.path}: its spec says {given}, but the checkpoint has {wanted}, of {file}: "
+            "--config CONFIG, the one it was trained with"
+        )
 
 
 def fresh_network(config, file):

@@ -83,7 +83,8 @@ def installed(root, tmp_path_factory):
 
 def clone(root, folder):
     """Return ``folder`` with a copy of what an installation reads."""
-    shutil.copytree(root / "nanodet", folder / "nanodet", ignore=shutil.ignore_patterns("__py*"))
+    for name in ("nanodet", "config"):
+        shutil.copytree(root / name, folder / name, ignore=shutil.ignore_patterns("__py*"))
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "constraints.txt"):
         shutil.copy(root / name, folder)
     return folder

@@ -1,6 +1,7 @@
 """`nanodet import`: ncnn files back into a checkpoint that computes the same and trains."""
 
 import copy
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -205,6 +206,11 @@ class TestOtherConverters:
         assert done.difference < TOLERANCE
         assert "a NanoDet with strides 8 to 32, 3 classes and reg_max 7; its archi" in lines[0]
         assert lines[0].endswith("nanodet-m-0.5x_320.yml")
+        found = lines[0].rpartition(" ")[2]
+        assert lines[1] == (
+            f"taken from {found}, as the model file does not say it: fit own, mean 103.53,116.28,123.675, "
+            "std 57.375,57.12,58.395; change with --config CONFIG, the one it was trained with"
+        )
         ours, before = TorchBackend(done.path), TorchBackend(small_checkpoint)
         assert (ours.spec.class_names, ours.spec.input_size) == (NAMES, (160, 96))
         tensor = np.random.default_rng(1).standard_normal((1, 3, 64, 224), np.float32)
@@ -228,6 +234,33 @@ class TestOtherConverters:
         assert ours.spec.class_names == NAMES  # of the spec inside
         tensor = np.random.default_rng(1).standard_normal((1, 3, 64, 224), np.float32)
         assert np.abs(ours.run(tensor) - before.run(tensor)).max() < 1e-4
+
+    def test_an_installed_package_has_the_configs(self, exported_small, root, tmp_path):
+        """From a wheel, in a folder without a checkout beside it; the spec there has another fit."""
+        source, site = tmp_path / "source", tmp_path / "site"
+        for name in ("nanodet", "config"):
+            shutil.copytree(root / name, source / name, ignore=shutil.ignore_patterns("__py*"))
+        for name in ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE"):
+            shutil.copy(root / name, source)
+        build = "from setuptools import build_meta; print(build_meta.build_wheel('.'))"
+        done = subprocess.run(
+            [sys.executable, "-c", build], cwd=source, capture_output=True, text=True, check=True
+        )
+        shutil.unpack_archive(source / done.stdout.split()[-1], site, "zip")
+        shutil.rmtree(source)
+        made = write_ncnn(exported_small.files[FP32], tmp_path, "six", fixed=True)
+        spec = Spec.load(exported_small.files[FP32].with_suffix(".json"))
+        dataclasses.replace(spec, fit="stretch").save(made.with_suffix(".json"))
+        done = subprocess.run(
+            [sys.executable, "-m", "nanodet", "import", made, "--out", "a.ckpt"], cwd=tmp_path,
+            capture_output=True, text=True, timeout=300, env={**os.environ, "PYTHONPATH": str(site)},
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, "")
+        config = site / "nanodet" / "configs" / "nanodet-m-0.5x_320.yml"
+        assert f"its architecture is that of {config}\n" in done.stdout
+        assert "its spec says fit 'stretch', but the checkpoint has fit 'letterbox'" in done.stdout
+        names = {path.name for path in config.parent.iterdir()}
+        assert names == {path.name for path in (root / "config").glob("*.yml")}
 
     def test_none_of_ours(self, exported_small, tmp_path):
         graph = Graph.load(exported_small.files[FP32])
@@ -262,6 +295,8 @@ class TestOtherConverters:
         done = import_model(param, None, tmp_path / "plus.ckpt", report=lines.append)
         assert "a NanoDet-Plus with strides 8 to 64, 80 classes" in lines[0]
         assert lines[0].endswith("nanodet-plus-m_320.yml") and done.difference < TOLERANCE
+        assert "say it: fit stretch, mean" in lines[1] and "class names person, bicycle" in lines[1]
+        assert lines[1].endswith("or --classes")
         spec = TorchBackend(done.path).spec
         assert (spec.point_offset, spec.strides) == (0, (8, 16, 32, 64))
 
