@@ -10,10 +10,9 @@ from nanodet.config import Config, config_of_checkpoint, config_to_dict, load_co
 from nanodet.config.follow import take_classes
 from nanodet.config.stored import FORMAT
 from nanodet.errors import NanodetError
-from nanodet.model.class_rows import check_class_order, matching_classes, take_rows
+from nanodet.model.class_rows import check_class_order
 from nanodet.model.load_plain import load_plain
 from nanodet.model.network import build_network, output_layers
-from nanodet.text.names import shortened
 
 KEY = "nanodet"  # where our checkpoints carry their config
 
@@ -163,90 +162,6 @@ def _check_class_count(network, checkpoint, reshaped, file):
                 f"{checkpoint.path}: has {given} classes, but model.arch.head.num_classes of {file} is "
                 f"{classes}"
             )
-
-
-def take_matching(network, checkpoint, class_names=None):
-    """Load what fits and leave the rest as it is: fine-tuning from other classes.
-
-    The class rows of the output layers are taken by name. Where there are no names to go by, they are
-    left fresh when the number of classes differs. Edge rows are taken, because edges mean the same
-    for every class.
-
-    Args:
-        network: the network to fill.
-        checkpoint: a `Checkpoint`.
-        class_names: the network's, None where it has none.
-
-    Returns:
-        lines of text: what was taken, what was not and why.
-
-    Raises:
-        NanodetError: nothing fits, or a class name may be two of the checkpoint's.
-    """
-    own = network.state_dict()
-    taken, partly, left = {}, [], []
-    theirs = checkpoint.class_names
-    classes = matching_classes(class_names, theirs, checkpoint.path)
-    in_order = classes is None or classes == list(range(len(theirs)))
-    edges = network.head.code.channels
-    outputs = {
-        f"{layer}.{kind}": rows
-        for layer, rows in output_layers(network).items()
-        for kind in ("weight", "bias")
-    }
-    for name, tensor in own.items():
-        given = checkpoint.weights.get(name)
-        rows = None
-        if given is not None and not in_order and "classes" in outputs.get(name, ()):
-            rows = take_rows(tensor, given, classes, len(theirs))
-        if rows is not None:
-            taken[name] = rows
-            partly.append(name)
-        elif given is not None and given.shape == tensor.shape:
-            taken[name] = given
-        elif given is not None and _edge_rows_fit(checkpoint, name, outputs.get(name), tensor, edges):
-            taken[name] = torch.cat((tensor[:-edges], given[-edges:].to(tensor.dtype)))
-            partly.append(name)
-        elif not name.endswith("num_batches_tracked"):
-            reason = "not in the checkpoint" if given is None else (
-                f"{_shape(given)} there, {_shape(tensor)} here"
-            )  # fmt: skip
-            left.append(f"{name} ({reason})")
-    network.load_state_dict(taken, strict=False)
-    unused = [name for name in checkpoint.weights if name not in own]
-    whole = len(taken) - len(partly)
-    lines = [f"{checkpoint.path}: {whole} of {len(own)} tensors taken whole, {len(partly)} in part"]
-    if classes is not None:
-        fresh = [class_names[n] for n, index in enumerate(classes) if index is None]
-        count = f"{len(classes) - len(fresh)} of {len(classes)} classes taken by name"
-        lines.append(count + (f"; left fresh: {shortened(fresh)}" if fresh else ""))
-    if partly:
-        how = "edge rows only, other class count" if in_order else "class rows by name"
-        lines.append(f"taken in part, {how}: {', '.join(partly)}")
-    if left:
-        lines.append(f"left fresh: {', '.join(left)}")
-    if unused:
-        lines.append(f"not used: {len(unused)} tensors, first {unused[0]}")
-    if not taken:
-        raise NanodetError(f"{checkpoint.path}: schedule.load_model: none of its weights fits")
-    return lines
-
-
-def _edge_rows_fit(checkpoint, name, rows, own, edges):
-    """Tell whether the edge rows of an output layer mean the same in a checkpoint of other classes."""
-    given = checkpoint.weights[name]
-    head = name.partition(".")[0]
-    bins = checkpoint.weights.get(f"{head}.distribution_project.project")
-    return (
-        rows == ("classes", "edges")
-        and given.shape[1:] == own.shape[1:]
-        and len(given) > edges
-        and (bins is None or 4 * len(bins) == edges)
-    )
-
-
-def _shape(tensor):
-    return " x ".join(map(str, tensor.shape)) or "scalar"
 
 
 def _network_weights(state):

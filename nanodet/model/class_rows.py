@@ -1,9 +1,17 @@
 """Which class of a checkpoint is which class of a network: by name, where both have names."""
 
+from collections.abc import Sequence
+from typing import TypeGuard
+
 import torch
 
 from nanodet.errors import NanodetError
 from nanodet.text.names import is_numbering, match_names, shortened
+
+
+def has_names(names: Sequence[str] | None) -> TypeGuard[Sequence[str]]:
+    """Tell whether classes have names, and not numbers alone."""
+    return bool(names) and not is_numbering(names or ())
 
 
 def matching_classes(class_names, theirs, file):
@@ -21,7 +29,7 @@ def matching_classes(class_names, theirs, file):
     Raises:
         NanodetError: a name may be two of the model's.
     """
-    if any(not names or is_numbering(names) for names in (class_names, theirs)):
+    if not (has_names(class_names) and has_names(theirs)):
         return None
     found = match_names(class_names, theirs, file)
     return None if set(found) == {None} else found

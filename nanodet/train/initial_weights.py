@@ -6,7 +6,8 @@ from torch import nn
 from nanodet.errors import NanodetError
 from nanodet.export.batch_norm import measure_on
 from nanodet.export.trainable import trainable
-from nanodet.model.checkpoint import KEY, take_matching
+from nanodet.model.checkpoint import KEY
+from nanodet.model.fine_tune import take_matching
 from nanodet.model.pretrained import load_pretrained
 from nanodet.model.torch_backend import spec_of
 

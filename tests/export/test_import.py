@@ -24,7 +24,8 @@ from nanodet.data.reading import Reading
 from nanodet.export import batch_norm
 from nanodet.export.import_model import TOLERANCE, import_model
 from nanodet.export.stages import FP16, FP32
-from nanodet.model.checkpoint import read_checkpoint, take_matching
+from nanodet.model.checkpoint import read_checkpoint
+from nanodet.model.fine_tune import take_matching
 from nanodet.model.network import build_network
 from nanodet.model.torch_backend import TorchBackend
 from nanodet.ncnn_files.graph import Graph

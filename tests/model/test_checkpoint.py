@@ -10,7 +10,8 @@ from small_arch import arch
 
 from nanodet.config import config_to_dict, load_config
 from nanodet.errors import NanodetError
-from nanodet.model.checkpoint import KEY, load_network, read_checkpoint, take_matching
+from nanodet.model.checkpoint import KEY, load_network, read_checkpoint
+from nanodet.model.fine_tune import take_matching
 from nanodet.model.network import build_network
 from nanodet.model.pretrained import load_pretrained
 
