@@ -2,15 +2,19 @@
 
 import json
 from collections import Counter
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from nanodet.data.records import Picture
+from nanodet.data.reading import Reading
+from nanodet.data.records import Annotations, Counts, Picture
 from nanodet.errors import NanodetError
-from nanodet.files import inputs
-from nanodet.files.inputs import LIST
+from nanodet.files import StrPath, inputs
+from nanodet.files.inputs import LIST, Kind
 from nanodet.images.image_file import SUFFIXES
+from nanodet.runtime.fit import Size
 from nanodet.text.brief import brief
 from nanodet.text.names import ITEMS_SHOWN, LONGEST, TWICE, first_few, is_short, is_unicode
 
@@ -19,7 +23,9 @@ LONGEST_SIDE = 1 << 24  # pixels; float32 holds all whole numbers up to here
 TOLERANCE = 1.0  # pixels outside the image that are rounding, not worth a line
 
 
-def clip_boxes(boxes, widths, heights):
+def clip_boxes(
+    boxes: np.ndarray, widths: int | np.ndarray, heights: int | np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Clip boxes to their images.
 
     Args:
@@ -35,13 +41,13 @@ def clip_boxes(boxes, widths, heights):
     limits[:, 0::2] = np.reshape(widths, (-1, 1))
     limits[:, 1::2] = np.reshape(heights, (-1, 1))
     clipped = np.clip(boxes, 0, limits)
-    outside = ((boxes < clipped - TOLERANCE) | (boxes > clipped + TOLERANCE)).any(axis=1)
+    outside = np.any((boxes < clipped - TOLERANCE) | (boxes > clipped + TOLERANCE), axis=1)
     clipped = clipped.astype(np.float32)
-    sound = (clipped[:, 2:] > clipped[:, :2]).all(axis=1)
+    sound = np.all(clipped[:, 2:] > clipped[:, :2], axis=1)
     return clipped, sound, outside
 
 
-def complaint(box, sound):
+def complaint(box: np.ndarray, sound: bool) -> str:
     """Return what is wrong with a box that `clip_boxes` corrected or left out."""
     text = ", ".join(f"{value:g}" for value in box)
     if not sound:
@@ -49,7 +55,18 @@ def complaint(box, sound):
     return f"box ({text}) reaches outside the image: clipped"
 
 
-def make_picture(path, image_id, *, size, turned, boxes, labels, difficult, names, found):
+def make_picture(
+    path: Path,
+    image_id: int,
+    *,
+    size: Size,
+    turned: bool,
+    boxes: np.ndarray | Sequence[Sequence[float]],
+    labels: np.ndarray | Sequence[int],
+    difficult: np.ndarray | Sequence[bool],
+    names: Sequence[str],
+    found: Annotations,
+) -> Picture:
     """Build a `Picture` from the objects of one annotation file.
 
     Args:
@@ -63,7 +80,7 @@ def make_picture(path, image_id, *, size, turned, boxes, labels, difficult, name
     """
     raw = np.asarray(boxes, np.float64).reshape(-1, 4)
     clipped, sound, outside = clip_boxes(raw, *size)
-    for n in np.flatnonzero(~sound | outside):
+    for n in np.flatnonzero(~sound | outside).tolist():
         found.problems.append(f"{names[n]}: {complaint(raw[n], sound[n])}")
     count_mended(found.counts, sound, outside)
     labels = np.asarray(labels, np.int64)
@@ -79,13 +96,13 @@ def make_picture(path, image_id, *, size, turned, boxes, labels, difficult, name
     )  # fmt: skip
 
 
-def count_mended(counts, sound, outside):
+def count_mended(counts: Counts, sound: np.ndarray, outside: np.ndarray) -> None:
     """Add what `clip_boxes` found to `Counts`."""
     counts.left_out += int((~sound).sum())
     counts.clipped += int((sound & outside).sum())
 
 
-def checked_names(names, file, unique=True):
+def checked_names(names: Sequence[object], file: StrPath, unique: bool = True) -> list[str]:
     """Return class names as texts.
 
     Args:
@@ -116,19 +133,21 @@ def checked_names(names, file, unique=True):
     return seen
 
 
-def is_file_name(text):
+def is_file_name(text: str) -> bool:
     """Tell whether a file could have this name at all: no NUL, no half of a surrogate pair."""
     return "\0" not in text and is_unicode(text)
 
 
-def whole_number(value, most=LONGEST_SIDE):
+def whole_number(value: object, most: int = LONGEST_SIDE) -> int | None:
     """Return a number 0..``most`` as int where it is a whole one, else None."""
-    if type(value) not in (int, float) or not 0 <= value <= most or value != int(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    if not 0 <= value <= most or value != int(value):
         return None
     return int(value)
 
 
-def read_text(path, kind):
+def read_text(path: StrPath, kind: Kind) -> str:
     """Return the text of a file; see `nanodet.files.inputs`."""
     try:
         return inputs.read_text(path, kind, "utf-8-sig")
@@ -136,7 +155,7 @@ def read_text(path, kind):
         raise NanodetError(f"{path}: {kind.words} is not a text file in UTF-8") from None
 
 
-def read_json(path, kind):
+def read_json(path: StrPath, kind: Kind) -> Any:
     """Return the content of a JSON file."""
     text = read_text(path, kind)
     if not text.strip():
@@ -147,7 +166,7 @@ def read_json(path, kind):
         raise NanodetError(f"{path}: {kind.words} is not valid JSON ({error})") from None
 
 
-def check_folder(path, what):
+def check_folder(path: StrPath, what: str) -> None:
     """Raise a `NanodetError` unless ``path`` is a folder."""
     if Path(path).is_file():
         formats = "; voc and yolo read a folder, coco one .json file" * (what == "annotations")
@@ -158,7 +177,7 @@ def check_folder(path, what):
         raise NanodetError(f"{path}: the folder of {what} does not exist")
 
 
-def bare_name(name):
+def bare_name(name: object) -> str:
     """Return an image's or annotation's name without folder and suffix.
 
     Only suffixes that we know are taken off, because names such as ``street.12`` have dots.
@@ -169,7 +188,13 @@ def bare_name(name):
     return stem if known else name
 
 
-def select(names, list_path, reading, notes, what="image"):
+def select(
+    names: Sequence[str],
+    list_path: StrPath,
+    reading: Reading,
+    notes: list[str],
+    what: str = "image",
+) -> list[int]:
     """Return the indices into ``names`` that a list file asks for, in its order.
 
     Args:
@@ -185,10 +210,11 @@ def select(names, list_path, reading, notes, what="image"):
     Raises:
         NanodetError: the list is not readable, empty, or names something unknown.
     """
-    by_name = {}
+    by_name: dict[str, list[int]] = {}
     for n, name in enumerate(names):
         by_name.setdefault(bare_name(name), []).append(n)
-    chosen, unknown = {}, []
+    chosen: dict[int, bool] = {}
+    unknown: list[tuple[int, str]] = []
     for number, line in enumerate(read_text(list_path, LIST).splitlines(), 1):
         name = line.strip()
         if not name:
@@ -219,7 +245,7 @@ def select(names, list_path, reading, notes, what="image"):
     return list(chosen)
 
 
-def _unknown_names(list_path, unknown, what):
+def _unknown_names(list_path: StrPath, unknown: Sequence[tuple[int, str]], what: str) -> str:
     number, name = unknown[0]
     line = f"{list_path}: line {number}: no {what} {brief(name)}"
     if len(unknown) == 1:
@@ -228,7 +254,9 @@ def _unknown_names(list_path, unknown, what):
     return f"{line}, nor {others} ({len(unknown)} such lines)"
 
 
-def _of_same_end(names, found, name, chosen):
+def _of_same_end(
+    names: Sequence[str], found: Sequence[int], name: str, chosen: Collection[int]
+) -> list[int]:
     """Return those of ``found`` that ``name`` may mean by its folders.
 
     The path that the name is comes first, if not chosen before: a list without folders names it
@@ -242,6 +270,6 @@ def _of_same_end(names, found, name, chosen):
     return ending or [n for n in found if wanted[-len(parts[n]) :] == parts[n]]
 
 
-def _parts(name):
+def _parts(name: str) -> list[str]:
     """Return the folders of a path and its name without suffix."""
     return [*Path(str(name).replace("\\", "/")).parts[:-1], bare_name(name)]

@@ -4,9 +4,13 @@ Every random number comes from the NumPy generator that the caller passes.
 """
 
 import math
+from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
+
+from nanodet.config.data_sections import Pipeline
+from nanodet.runtime.fit import Placement, Size
 
 MIN_SIDE = 2.0  # network pixels: smaller than a quarter of the finest cell, nothing to learn from
 MAX_ASPECT = 20.0  # what is left of an object cut by the border: a sliver without features
@@ -14,7 +18,7 @@ MIN_VISIBLE = 0.1  # part of the box still in view: with less one cannot tell wh
 GREY = (0.114, 0.587, 0.299)  # luma of blue, green, red (BT.601)
 
 
-def draw_geometry(pipeline, picture_size, rng):
+def draw_geometry(pipeline: Pipeline, picture_size: Size, rng: np.random.Generator) -> np.ndarray:
     """Draw a random transform of an image onto itself.
 
     About the image's centre and in this order: perspective, scale, stretch, rotation, shear,
@@ -62,11 +66,11 @@ def draw_geometry(pipeline, picture_size, rng):
     return _matrix(((1, 0, move[0] * width), (0, 1, move[1] * height))) @ matrix
 
 
-def _matrix(rows):
+def _matrix(rows: Iterable[Sequence[float]] | np.ndarray) -> np.ndarray:
     return np.array((*rows, (0, 0, 1)), np.float64)
 
 
-def pixel_matrix(geometry, placement):
+def pixel_matrix(geometry: np.ndarray, placement: Placement) -> np.ndarray:
     """Return the (3, 3) matrix that `nanodet.runtime.fit.warp` takes: pixels to network pixels.
 
     `draw_geometry` speaks of points, where pixel i covers i..i+1; a warp of pixel indices,
@@ -79,12 +83,12 @@ def pixel_matrix(geometry, placement):
     return _matrix(placement.matrix) @ back @ geometry @ half
 
 
-def box_matrix(geometry, placement):
+def box_matrix(geometry: np.ndarray, placement: Placement) -> np.ndarray:
     """Return the (3, 3) matrix from points of the image to points of the network's input."""
     return _matrix(placement.matrix) @ geometry
 
 
-def map_boxes(boxes, matrix, size):
+def map_boxes(boxes: np.ndarray, matrix: np.ndarray, size: Size) -> tuple[np.ndarray, np.ndarray]:
     """Map boxes through a matrix: the bounding box of their four corners, clipped.
 
     Args:
@@ -112,7 +116,7 @@ def map_boxes(boxes, matrix, size):
     return np.concatenate([low, high], axis=1).astype(np.float32), inside
 
 
-def worth_teaching(boxes, inside):
+def worth_teaching(boxes: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Return bool (N,): which mapped boxes still show an object.
 
     Left out are boxes under `MIN_SIDE`, slivers over `MAX_ASPECT`, and objects of which less
@@ -123,7 +127,7 @@ def worth_teaching(boxes, inside):
     return (short >= MIN_SIDE) & (long <= MAX_ASPECT * short) & (inside >= MIN_VISIBLE)
 
 
-def change_colours(picture, pipeline, rng):
+def change_colours(picture: np.ndarray, pipeline: Pipeline, rng: np.random.Generator) -> np.ndarray:
     """Change brightness, contrast and saturation, each with probability one half.
 
     Brightness adds -b..b of the full range, contrast multiplies, saturation blends with the

@@ -2,11 +2,14 @@
 
 import logging
 import os
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import torch
+
+from nanodet.data.records import Picture
 
 log = logging.getLogger(__name__)
 SHARE = 0.5  # of the free memory; the rest is for the model, its batches and other programs
@@ -19,7 +22,7 @@ class PictureCache:
     torch's shared memory, so that it is never copied per worker.
     """
 
-    def __init__(self, pictures, load):
+    def __init__(self, pictures: Sequence[Picture], load: Callable[[Picture], np.ndarray]) -> None:
         """Decode ``pictures`` (records with width and height) with ``load(record)``."""
         self._shapes = [(p.height, p.width, 3) for p in pictures]
         self._starts = np.concatenate([[0], np.cumsum([3 * p.width * p.height for p in pictures])])
@@ -32,13 +35,15 @@ class PictureCache:
             for _ in pool.map(fill, range(len(pictures))):
                 pass
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> np.ndarray:
         """Return image ``index`` as uint8 (H, W, 3), a view that must not be written to."""
         part = self._block[self._starts[index] : self._starts[index + 1]]
         return part.numpy().reshape(self._shapes[index])
 
 
-def cache_pictures(pictures, load):
+def cache_pictures(
+    pictures: Sequence[Picture], load: Callable[[Picture], np.ndarray]
+) -> PictureCache | None:
     """Return a filled `PictureCache`, or None (and a line in the log) where memory is short."""
     needed = sum(3 * p.width * p.height for p in pictures)
     free = free_memory()
@@ -51,7 +56,7 @@ def cache_pictures(pictures, load):
     return PictureCache(pictures, load)
 
 
-def free_memory():
+def free_memory() -> int:
     """Return how many bytes this process may still take, with a container's limit in mind."""
     free = _available()
     group = Path("/sys/fs/cgroup")
@@ -64,7 +69,7 @@ def free_memory():
     return max(free, 0)
 
 
-def _available():
+def _available() -> int:
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):

@@ -1,9 +1,12 @@
 """The header and the end of every image of a data set, read before the first one is needed."""
 
 import contextlib
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
+from nanodet.images.header import PictureHeader
 from nanodet.images.image_file import check_picture
 from nanodet.text.names import first_few
 from nanodet.text.progress import Progress
@@ -15,7 +18,7 @@ CHUNK = 64  # images
 class BadPictures(NanodetError):
     """Images that cannot be trained on: ``lines`` has one for each, naming the file."""
 
-    def __init__(self, lines):
+    def __init__(self, lines: Iterable[str]) -> None:
         self.lines = lines = list(dict.fromkeys(lines))  # one image may be listed twice
         count = f"{len(lines)} images cannot be used: " if len(lines) > 1 else ""
         remedy = (
@@ -24,7 +27,9 @@ class BadPictures(NanodetError):
         super().__init__(count + first_few(lines, joint="; ") + remedy)
 
 
-def read_headers(paths, progress=True):
+def read_headers(
+    paths: Iterable[StrPath], progress: bool = True
+) -> list[PictureHeader | NanodetError]:
     """Read what images tell of themselves, and see whether they have their ends.
 
     Args:
@@ -37,7 +42,7 @@ def read_headers(paths, progress=True):
     """
     paths = list(paths)
     chunks = [paths[n : n + CHUNK] for n in range(0, len(paths), CHUNK)]
-    headers = []
+    headers: list[PictureHeader | NanodetError] = []
     shown = Progress(len(paths), "image", progress, "checking images")
     with contextlib.closing(shown), ThreadPoolExecutor(THREADS) as pool:
         for part in pool.map(_read_chunk, chunks):
@@ -47,8 +52,8 @@ def read_headers(paths, progress=True):
     return headers
 
 
-def _read_chunk(paths):
-    found = []
+def _read_chunk(paths: Sequence[StrPath]) -> list[PictureHeader | NanodetError]:
+    found: list[PictureHeader | NanodetError] = []
     for path in paths:
         try:
             found.append(check_picture(path))

@@ -2,11 +2,14 @@
 
 import difflib
 from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.text.brief import brief
 from nanodet.text.names import (
     ITEMS_SHOWN,
@@ -30,13 +33,22 @@ class Classes:
         skipped: name of each left-out class with objects, and their number.
     """
 
-    names: tuple
+    names: tuple[str, ...]
     labels: np.ndarray
-    notes: list = field(default_factory=list)
-    skipped: dict = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    skipped: dict[str, int] = field(default_factory=dict)
 
 
-def match_classes(given, objects, wanted, file, reading, listed=True, groups=(), first=None):
+def match_classes(
+    given: Iterable[str],
+    objects: Iterable[int],
+    wanted: Sequence[str] | None,
+    file: StrPath,
+    reading: Reading,
+    listed: bool = True,
+    groups: Collection[int] = (),
+    first: Sequence[str] | None = None,
+) -> Classes:
     """Match the classes of an annotation file with those that are wanted.
 
     Args:
@@ -105,18 +117,27 @@ def match_classes(given, objects, wanted, file, reading, listed=True, groups=(),
     return Classes(tuple(wanted), labels, notes, skipped)
 
 
-def _match(given, wanted, empty_groups, file, listed):
+def _match(
+    given: Sequence[str], wanted: Sequence[str], empty_groups: set[int], file: StrPath, listed: bool
+) -> list[int | None]:
     """Return the index in ``wanted`` of each of ``given``; groups take what the others leave."""
-    found = [None] * len(given)
-    for part in (set(range(len(given))) - empty_groups, empty_groups):
-        part, free = sorted(part), [n for n in range(len(wanted)) if n not in found]
+    found: list[int | None] = [None] * len(given)
+    for some in (set(range(len(given))) - empty_groups, empty_groups):
+        part, free = sorted(some), [n for n in range(len(wanted)) if n not in found]
         names = [given[n] for n in part], [wanted[n] for n in free]
         for n, index in zip(part, match_names(*names, file, several=not listed), strict=True):
             found[n] = None if index is None else free[index]
     return found
 
 
-def _by_position(given, wanted, empty_groups, file, reading, listed):
+def _by_position(
+    given: Sequence[str],
+    wanted: Sequence[str],
+    empty_groups: set[int],
+    file: StrPath,
+    reading: Reading,
+    listed: bool,
+) -> Classes:
     """Match lists that share no name: the first with the first, where they are equally long."""
     numbers = is_numbering(wanted)
     kept = list(range(len(given)))
@@ -148,7 +169,16 @@ def _by_position(given, wanted, empty_groups, file, reading, listed):
     return Classes(tuple(names if numbers else wanted), _numbered(kept, len(given)), notes)
 
 
-def _unknown(given, objects, extra, wanted, absent, file, reading, first):
+def _unknown(
+    given: Sequence[str],
+    objects: Sequence[int],
+    extra: Sequence[int],
+    wanted: Sequence[str],
+    absent: Sequence[str],
+    file: StrPath,
+    reading: Reading,
+    first: Sequence[str] | None,
+) -> NanodetError:
     """Return the error about objects of classes that are not wanted."""
     whose = reading.names_of
     counted = _counted(given, objects, extra, wanted, first)
@@ -162,7 +192,13 @@ def _unknown(given, objects, extra, wanted, absent, file, reading, first):
     return NanodetError(f"{file}: has objects that are not in {whose}: {counted}; {skip}")
 
 
-def _counted(given, objects, extra, wanted, first):
+def _counted(
+    given: Sequence[str],
+    objects: Sequence[int],
+    extra: Sequence[int],
+    wanted: Sequence[str],
+    first: Sequence[str] | None,
+) -> str:
     """Return classes and their numbers of objects as text."""
     words = []
     for n in extra[:ITEMS_SHOWN]:
@@ -178,9 +214,10 @@ def _counted(given, objects, extra, wanted, first):
     return ", ".join(words)
 
 
-def _alike(names, file, listed):
+def _alike(names: Sequence[str], file: StrPath, listed: bool) -> list[str]:
     """Return a line for each name that differs from another in its spelling only."""
-    first, notes = {}, []
+    first: dict[str, str] = {}
+    notes = []
     for name in names:
         other = first.setdefault(levelled(name), name)
         if other != name:
@@ -189,21 +226,21 @@ def _alike(names, file, listed):
     return notes
 
 
-def _nearest(name, wanted):
+def _nearest(name: str, wanted: Sequence[str]) -> list[str]:
     return difflib.get_close_matches(name[:200], wanted, n=1, cutoff=0.65)
 
 
-def _left_out(names, file, why):
+def _left_out(names: Sequence[str], file: StrPath, why: str) -> list[str]:
     if not names:
         return []
     return [f"{file}: classes {why}, left out: {shortened(names)}"]
 
 
-def _numbered(kept, count):
+def _numbered(kept: Sequence[int], count: int) -> np.ndarray:
     labels = np.full(count, -1, np.int64)
     labels[kept] = np.arange(len(kept))
     return labels
 
 
-def _classes(count):
+def _classes(count: int) -> str:
     return f"{count} class{'es' * (count != 1)}"

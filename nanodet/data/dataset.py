@@ -1,10 +1,12 @@
 """Annotated images as the network takes them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from torch.utils.data import Dataset
 
+from nanodet.config.data_sections import Dataset as Section
 from nanodet.data.augment import (
     box_matrix,
     change_colours,
@@ -15,8 +17,11 @@ from nanodet.data.augment import (
 )
 from nanodet.data.cache import cache_pictures
 from nanodet.data.picture import load_picture
+from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
-from nanodet.runtime.fit import Placement, place, warp
+from nanodet.runtime.fit import Placement, Size, place, warp
+
+Key = tuple[int, int, Size]  # epoch, index, input size
 
 
 @dataclass
@@ -40,17 +45,19 @@ class Sample:
     index: int
     image_id: int
     placement: Placement
-    picture_size: tuple
+    picture_size: Size
 
 
-class DetectionSet(Dataset):
+class DetectionSet(Dataset[Sample]):
     """A data set, asked by keys ``(epoch, index, input_size)``.
 
     What a key gives is a function of the seed and the key alone: the same in any worker, in
     any order, and after a resume.
     """
 
-    def __init__(self, annotations, section, training, seed=0):
+    def __init__(
+        self, annotations: Annotations, section: Section, training: bool, seed: int = 0
+    ) -> None:
         """Wrap annotations.
 
         Args:
@@ -68,10 +75,10 @@ class DetectionSet(Dataset):
         self.seed = seed
         self._cache = cache_pictures(annotations.pictures, load_picture) if section.cache else None
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.annotations.pictures)
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: Key) -> Sample:
         """Return the `Sample` of a key.
 
         Raises:
@@ -113,7 +120,7 @@ class DetectionSet(Dataset):
             picture_size=size,
         )
 
-    def __getitems__(self, keys):
+    def __getitems__(self, keys: Sequence[Key]) -> list[Sample] | NanodetError:
         """Return the samples of a batch, or the first `NanodetError` as a value.
 
         An exception that leaves a worker process arrives as a traceback in text; as a value it

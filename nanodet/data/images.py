@@ -1,16 +1,29 @@
 """The image files of a data set beside its annotations: their sizes, and which way up."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from nanodet.data.check_images import read_headers
 from nanodet.data.orientation import decide_turned
 from nanodet.data.picture import other_size
+from nanodet.data.reading import Reading
+from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
+from nanodet.runtime.fit import Size
 
 UNKNOWN = (1, 1)  # the size of an image that cannot be read and whose annotation has none
 
 
-def look_at_images(found, paths, sizes, reaches, file, reading):
+def look_at_images(
+    found: Annotations,
+    paths: Sequence[StrPath],
+    sizes: Sequence[Size],
+    reaches: np.ndarray,
+    file: StrPath,
+    reading: Reading,
+) -> tuple[np.ndarray, list[bool]]:
     """Read the headers of a set's images, once, and settle what depends on them.
 
     Args:

@@ -4,15 +4,19 @@ import dataclasses
 import functools
 import logging
 import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
+from nanodet.data.dataset import DetectionSet, Key, Sample
 from nanodet.data.workers import PREFETCH, Deaths, start_worker
 from nanodet.errors import NanodetError
-from nanodet.runtime.fit import nearest_aligned, round_up
+from nanodet.runtime.fit import Placement, Size, nearest_aligned, round_up
 from nanodet.text.printable import printable
 
 log = logging.getLogger(__name__)
@@ -36,36 +40,38 @@ class Batch:
         picture_sizes: (width, height) of each original.
     """
 
-    images: torch.Tensor
-    contents: list
-    boxes: list
-    labels: list
-    ignored: list
-    indices: list
-    image_ids: list
-    placements: list
-    picture_sizes: list
+    images: Tensor
+    contents: list[Size]
+    boxes: list[Tensor]
+    labels: list[Tensor]
+    ignored: list[Tensor]
+    indices: list[int]
+    image_ids: list[int]
+    placements: list[Placement]
+    picture_sizes: list[Size]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.images)
 
-    def to(self, device, **kwargs):
+    def to(self, device: torch.device | str, **kwargs: Any) -> "Batch":
         """Return the batch with its tensors on ``device`` (Lightning calls this)."""
         return self._apply(lambda tensor: tensor.to(device, **kwargs))
 
-    def pin_memory(self):
+    def pin_memory(self) -> "Batch":
         """Return the batch in page-locked memory (a loader with ``pin_memory`` calls this)."""
         return self._apply(torch.Tensor.pin_memory)
 
-    def _apply(self, function):
-        lists = {
-            name: [function(tensor) for tensor in getattr(self, name)]
-            for name in ("boxes", "labels", "ignored")
-        }
-        return dataclasses.replace(self, images=function(self.images), **lists)
+    def _apply(self, function: Callable[[Tensor], Tensor]) -> "Batch":
+        return dataclasses.replace(
+            self,
+            images=function(self.images),
+            boxes=[function(tensor) for tensor in self.boxes],
+            labels=[function(tensor) for tensor in self.labels],
+            ignored=[function(tensor) for tensor in self.ignored],
+        )
 
 
-def collate(samples):
+def collate(samples: Sequence[Sample] | NanodetError) -> Batch | NanodetError:
     """Put samples into a `Batch`, padded right and bottom to the largest, rounded up to 32.
 
     A `NanodetError` in place of the samples passes through.
@@ -93,7 +99,13 @@ def collate(samples):
     )
 
 
-def normalise_batch(images, contents, mean, std, channels_last=True):
+def normalise_batch(
+    images: Tensor,
+    contents: Sequence[Size],
+    mean: Sequence[float],
+    std: Sequence[float],
+    channels_last: bool = True,
+) -> Tensor:
     """Return ``(images - mean) / std`` with zeros outside each image's content.
 
     Done on whole batches, on the device that trains: the loader then moves bytes, not floats.
@@ -107,8 +119,10 @@ def normalise_batch(images, contents, mean, std, channels_last=True):
     Returns:
         float32 (B, 3, H, W).
     """
-    mean, std = (torch.tensor(v, dtype=torch.float32, device=images.device) for v in (mean, std))
-    result = torch.sub(images, mean).div_(std)
+    centre, spread = (
+        torch.tensor(v, dtype=torch.float32, device=images.device) for v in (mean, std)
+    )
+    result = torch.sub(images, centre).div_(spread)
     for picture, (w, h) in zip(result, contents, strict=True):
         picture[h:] = 0
         picture[:h, w:] = 0
@@ -116,7 +130,7 @@ def normalise_batch(images, contents, mean, std, channels_last=True):
     return result if channels_last else result.contiguous()
 
 
-class EpochSampler(Sampler):
+class EpochSampler(Sampler[list[Key]]):
     """Yields batches of keys ``(epoch, index, input_size)``.
 
     In training the order is a permutation that follows from (seed, epoch), dealt out to the
@@ -127,33 +141,34 @@ class EpochSampler(Sampler):
     """
 
     def __init__(
-        self, length, batch_size, training, seed, input_size, *,
-        multi_scale=None, rank=0, world_size=1,
-    ):  # fmt: skip
+        self, length: int, batch_size: int, training: bool, seed: int, input_size: Sequence[int], *,
+        multi_scale: Sequence[float] | None = None, rank: int = 0, world_size: int = 1,
+    ) -> None:  # fmt: skip
         self.length, self.batch_size, self.training = length, batch_size, training
-        self.seed, self.input_size, self.multi_scale = seed, tuple(input_size), multi_scale
+        self.seed, self.multi_scale = seed, multi_scale
+        self.input_size = (input_size[0], input_size[1])
         self.rank, self.world_size = rank, world_size
         self.epoch = 0
 
     @property
-    def sampler(self):
+    def sampler(self) -> "EpochSampler":
         """Itself: Lightning calls ``set_epoch`` on a batch sampler's sampler."""
         return self
 
-    def set_epoch(self, epoch):
+    def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose order comes next."""
         self.epoch = epoch
 
-    def __len__(self):
+    def __len__(self) -> int:
         """Number of batches in an epoch."""
         return self._batches(len(self._indices()))
 
-    def _batches(self, pictures):
+    def _batches(self, pictures: int) -> int:
         full, rest = divmod(pictures, self.batch_size)
         lone = self.training and rest == 1 and full > 0 and self.batch_size > 1
         return full + (rest > 0 and not lone)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[list[Key]]:
         indices = self._indices()
         for batch in range(self._batches(len(indices))):
             size = self._size(batch)
@@ -161,7 +176,7 @@ class EpochSampler(Sampler):
             epoch = self.epoch if self.training else 0
             yield [(epoch, int(index), size) for index in part]
 
-    def _indices(self):
+    def _indices(self) -> np.ndarray:
         order = np.arange(self.length)
         if self.training:
             rng = np.random.default_rng([self.seed, self.epoch, 0, ORDER_STREAM])
@@ -169,11 +184,12 @@ class EpochSampler(Sampler):
             order = np.resize(order, -(-self.length // self.world_size) * self.world_size)
         return order[self.rank :: self.world_size]
 
-    def _size(self, batch):
+    def _size(self, batch: int) -> Size:
         if not (self.training and self.multi_scale):
             return self.input_size
         rng = np.random.default_rng([self.seed, self.epoch, batch, SIZE_STREAM])
-        factor = rng.uniform(*self.multi_scale)
+        low, high = self.multi_scale
+        factor = rng.uniform(low, high)
         return nearest_aligned(side * factor for side in self.input_size)
 
 
@@ -183,7 +199,7 @@ class Loader(DataLoader):
     Where no workers can be started it loads in this process.
     """
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # torch names a class of its own
         try:
             # asked first, because torch stumbles over an iterator that it could not finish
             [multiprocessing.Queue() for _ in range(self.num_workers and self.num_workers + 2)]
@@ -215,19 +231,19 @@ class Loader(DataLoader):
 
 
 def build_loader(
-    dataset,
-    batch_size,
-    workers,
-    training,
-    seed,
-    input_size,
+    dataset: DetectionSet,
+    batch_size: int,
+    workers: int,
+    training: bool,
+    seed: int,
+    input_size: Sequence[int],
     *,
-    multi_scale=None,
-    rank=0,
-    world_size=1,
-    pin_memory=None,
-    shared_memory=True,
-):
+    multi_scale: Sequence[float] | None = None,
+    rank: int = 0,
+    world_size: int = 1,
+    pin_memory: bool | None = None,
+    shared_memory: bool = True,
+) -> Loader:
     """Return the loader of `Batch` for a `DetectionSet`.
 
     Args:

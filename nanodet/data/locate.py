@@ -3,10 +3,13 @@
 import os
 import re
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
+from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.files.folders import files_below
 from nanodet.images.image_file import is_picture_name
 from nanodet.text.names import first_few
@@ -14,7 +17,9 @@ from nanodet.text.names import first_few
 LONGEST = 4096  # characters of a path: what systems take
 
 
-def find_pictures(folder, names, known=None):
+def find_pictures(
+    folder: StrPath, names: Sequence[str], known: Sequence[Path | None] | None = None
+) -> tuple[list[Path | None], int, dict[int, str]]:
     """Find images by the names that annotations give them.
 
     A name is a path below ``folder``. Where there is none such: ``\\`` counts as ``/``, then the
@@ -35,7 +40,8 @@ def find_pictures(folder, names, known=None):
         for path, name in zip(known or [None] * len(names), names, strict=True)
     ]
     taken = {path for path in paths if path is not None}
-    guesses, doubts = {}, {}
+    guesses: dict[Path, list[int]] = {}
+    doubts: dict[int, str] = {}
     for n, name in enumerate(names):
         if paths[n] is None:
             found = search.by_end(name)
@@ -54,7 +60,15 @@ def find_pictures(folder, names, known=None):
     return paths, guessed, doubts
 
 
-def keep_found(folder, names, file, reading, notes, known=None, said=None):
+def keep_found(
+    folder: StrPath,
+    names: Sequence[str],
+    file: StrPath,
+    reading: Reading,
+    notes: list[str],
+    known: Sequence[Path | None] | None = None,
+    said: Sequence[str] | None = None,
+) -> dict[int, Path]:
     """Find images, and say which are missing.
 
     Args:
@@ -65,17 +79,17 @@ def keep_found(folder, names, file, reading, notes, known=None, said=None):
         said: what to call each image in messages; None for its name.
 
     Returns:
-        (paths, kept): as `find_pictures`, and the indices of those that are there.
+        the images that are there, by the index of their name.
 
     Raises:
         NanodetError: an image is missing, and ``reading`` does not skip such; or all are.
     """
     paths, guessed, doubts = find_pictures(folder, names, known)
-    kept = [n for n, path in enumerate(paths) if path is not None]
+    kept = {n: path for n, path in enumerate(paths) if path is not None}
     if guessed:
         notes.append(f"{file}: {guessed} of {len(names)} images found by the end of their name")
     if len(kept) == len(names):
-        return paths, kept
+        return kept
     lost = [n for n, path in enumerate(paths) if path is None]
     shown = first_few(
         [f"{(said or names)[n]}" + (f" ({doubts[n]})" if n in doubts else "") for n in lost]
@@ -92,17 +106,17 @@ def keep_found(folder, names, file, reading, notes, known=None, said=None):
             f"{line}; {reading.spelled('missing_images', 'skip')} goes on without them"
         )
     notes.append(f"{line}: left out")
-    return paths, kept
+    return kept
 
 
 class _Search:
     """Looks for names below a folder; lists it only when a name is not where it should be."""
 
-    def __init__(self, folder):
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._listed = None
+        self._listed: dict[str, list[Path]] | None = None
 
-    def exactly(self, name):
+    def exactly(self, name: str) -> Path | None:
         path = self.folder / name
         if os.path.isfile(path):
             return path
@@ -112,7 +126,7 @@ class _Search:
                 return path
         return None
 
-    def by_end(self, name):
+    def by_end(self, name: str) -> list[Path]:
         """Return the paths that may be meant, best ends only."""
         if len(name) > LONGEST:
             return []
@@ -129,7 +143,7 @@ class _Search:
         shared = [_shared_end(path.parent.parts, parts[:-1]) for path in found]
         return [path for path, count in zip(found, shared, strict=True) if count == max(shared)]
 
-    def _named(self, name):
+    def _named(self, name: str) -> list[Path]:
         """Return the images anywhere below of this name; else of another spelling of it.
 
         Spellings differ in case, in blanks around them, in a missing suffix, in ``%20`` of URLs, and
@@ -144,11 +158,11 @@ class _Search:
         return sorted(path for path in found if path.name == name) or sorted(found)
 
 
-def _levelled(name):
+def _levelled(name: str) -> str:
     return unicodedata.normalize("NFC", unquote(name)).strip().casefold()
 
 
-def _shared_end(first, second):
+def _shared_end(first: Sequence[str], second: Sequence[str]) -> int:
     """Return how many parts two paths share at their ends."""
     count = 0
     while count < min(len(first), len(second)) and first[-1 - count] == second[-1 - count]:

@@ -4,15 +4,27 @@ Tools differ, and labels do not say. The annotated sizes of images whose sides s
 whole set, also for those that are only mirrored or upside down.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
+from nanodet.images.header import PictureHeader
+from nanodet.runtime.fit import Size
 
 CONTRADICTED = 0.1  # of the images of which size and boxes tell, that may disagree
 TOLERANCE = 1.5  # pixels outside the image that are rounding
 
 
-def decide_turned(headers, sizes, reaches, file, reading):
+def decide_turned(
+    headers: Sequence[PictureHeader | None],
+    sizes: Sequence[Size],
+    reaches: np.ndarray,
+    file: StrPath,
+    reading: Reading,
+) -> list[bool]:
     """Decide for each image whether its labels belong to it as turned or as stored.
 
     Args:
@@ -31,14 +43,14 @@ def decide_turned(headers, sizes, reaches, file, reading):
         NanodetError: ``auto``, and images with boxes of which nothing tells.
     """
     turned = [True] * len(headers)
-    changed = [n for n, h in enumerate(headers) if h is not None and h.orientation != 1]
+    changed = {n: h for n, h in enumerate(headers) if h is not None and h.orientation != 1}
     if reading.orientation in ("turned", "stored"):
         for n in changed:
             turned[n] = reading.orientation == "turned"
         return turned
     told, confirmed, contradicted = {}, 0, 0
-    for n in changed:
-        size, boxes = _by_size(headers[n], sizes[n]), _by_boxes(headers[n], reaches[n])
+    for n, header in changed.items():
+        size, boxes = _by_size(header, sizes[n]), _by_boxes(header, reaches[n])
         told[n] = boxes if size is None else size
         if size is not None and boxes is not None:
             confirmed += boxes == size
@@ -51,11 +63,11 @@ def decide_turned(headers, sizes, reaches, file, reading):
     votes = {way for way in told.values() if way is not None}
     common = votes.copy().pop() if len(votes) == 1 else None
     undecided = 0
-    for n in changed:
+    for n, header in changed.items():
         way = common if told[n] is None else told[n]
         if way is not None:
             turned[n] = way
-        elif not all(sizes[n]) or _fits(headers[n], sizes[n]):  # else its size is an error anyway
+        elif not all(sizes[n]) or _fits(header, sizes[n]):  # else its size is an error anyway
             undecided += not np.isnan(reaches[n]).any()  # without boxes, either will do
     if undecided:
         why = "the other images differ in" if votes else "nothing in the annotations shows"
@@ -66,24 +78,24 @@ def decide_turned(headers, sizes, reaches, file, reading):
     return turned
 
 
-def _remedy(reading):
+def _remedy(reading: Reading) -> str:
     return (
         f"{reading.spelled('orientation', 'turned')} if they were labelled as viewers show them, "
         f"{reading.spelled('orientation', 'stored')} if as the pixels are stored"
     )
 
 
-def _by_size(header, size):
+def _by_size(header: PictureHeader, size: Size) -> bool | None:
     """Return what the annotated size tells: true for turned, false for stored, None for nothing."""
     swapped = header.shown_size != (header.width, header.height)
     return tuple(size) == header.shown_size if swapped and _fits(header, size) else None
 
 
-def _fits(header, size):
+def _fits(header: PictureHeader, size: Size) -> bool:
     return tuple(size) in ((header.width, header.height), header.shown_size)
 
 
-def _by_boxes(header, reach):
+def _by_boxes(header: PictureHeader, reach: np.ndarray) -> bool | None:
     """Return which way up alone holds the boxes, None where both do or neither."""
     shown, stored = (
         bool((reach <= np.add(sides, TOLERANCE)).all())  # false for NaN

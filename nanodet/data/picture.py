@@ -1,10 +1,14 @@
 """Reading the image of an annotation; needs no torch."""
 
+import numpy as np
+
+from nanodet.data.records import Picture
 from nanodet.errors import NanodetError
 from nanodet.images.image_file import read_picture
+from nanodet.runtime.fit import Size
 
 
-def load_picture(record):
+def load_picture(record: Picture) -> np.ndarray:
     """Read the image of a record, turned by EXIF or as stored, as its labels need it.
 
     Returns:
@@ -20,6 +24,6 @@ def load_picture(record):
     return picture
 
 
-def other_size(size, said):
+def other_size(size: Size, said: Size) -> str:
     """Return what is wrong with an image of another size than its annotation says."""
     return "the image has {} x {} pixels, its annotation says {} x {}".format(*size, *said)

@@ -1,16 +1,25 @@
 """One call for every annotation format."""
 
 import dataclasses
+from collections.abc import Sequence
 
 from nanodet.data.check_images import BadPictures
 from nanodet.data.formats import FORMATS
 from nanodet.data.reading import Reading
+from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 
 
 def read_annotations(
-    name, img_path, ann_path, list_path=None, class_names=None, annotated=True, reading=None
-):
+    name: str,
+    img_path: StrPath,
+    ann_path: StrPath,
+    list_path: StrPath | None = None,
+    class_names: Sequence[str] | None = None,
+    annotated: bool = True,
+    reading: Reading | None = None,
+) -> Annotations:
     """Read a data set's annotations.
 
     Args:

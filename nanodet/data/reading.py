@@ -2,8 +2,10 @@
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 from nanodet.config.data_sections import DATASET_CHOICES
+from nanodet.config.data_sections import Dataset as Section
 from nanodet.errors import NanodetError
 
 CHOICES = ("format", "list_path", *DATASET_CHOICES)
@@ -40,7 +42,7 @@ class Reading:
     names_of: str = "class_names"
     place: str = ""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for key, known in DATASET_CHOICES.items():
             value = getattr(self, key)
             if value is not None and value not in known:
@@ -49,21 +51,21 @@ class Reading:
                 )
 
     @classmethod
-    def of_section(cls, section, place, training=False):
+    def of_section(cls, section: Section, place: str, training: bool = False) -> "Reading":
         """Return that of a `nanodet.config.data_sections.Dataset`; ``place`` is such as ``data.train.``."""
         chosen = {key: getattr(section, key) for key in DATASET_CHOICES}
         return cls(section.name, section.list_path, **chosen, training=training, place=place)
 
-    def choices(self):
+    def choices(self) -> dict[str, Any]:
         """Return key to value of what was chosen."""
         values = {key: getattr(self, key) for key in CHOICES}
         return {key: value for key, value in values.items() if value is not None}
 
-    def over(self, other):
+    def over(self, other: "Reading") -> "Reading":
         """Return the choices of ``other`` but for those that were made here."""
         return dataclasses.replace(other, **self.choices(), place=self.place)
 
-    def spelled(self, key, value=None):
+    def spelled(self, key: str, value: str | None = None) -> str:
         """Return how the user chooses ``value`` for ``key``; None for the key alone."""
         if self.place == "--":
             words = f"--{key.removesuffix('_path').replace('_', '-')}"

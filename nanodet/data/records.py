@@ -74,11 +74,11 @@ class Annotations:
         bad_pictures: a line for each image that cannot be read or has not the annotated size.
     """
 
-    class_names: tuple
-    category_ids: tuple
-    pictures: list
-    problems: list = field(default_factory=list)
-    notes: list = field(default_factory=list)
-    skipped: dict = field(default_factory=dict)
+    class_names: tuple[str, ...]
+    category_ids: tuple[int | None, ...]
+    pictures: list[Picture]
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    skipped: dict[str, int] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)
-    bad_pictures: list = field(default_factory=list)
+    bad_pictures: list[str] = field(default_factory=list)

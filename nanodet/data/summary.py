@@ -1,13 +1,15 @@
 """What a data set teaches, counted: one line for the user, and whether there is anything to learn."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from nanodet.config.data_sections import Dataset as Section
 from nanodet.data.augment import MIN_SIDE, worth_teaching
-from nanodet.data.records import Counts
+from nanodet.data.records import Annotations, Counts, Picture
 from nanodet.errors import NanodetError
-from nanodet.runtime.fit import place
+from nanodet.runtime.fit import Size, place
 from nanodet.text.names import first_few, shortened
 
 CLASSES_SHOWN = 10  # longer lists show the most and the least frequent ones
@@ -38,7 +40,7 @@ class Summary:
     boxes: tuple[tuple[str, int], ...]
     ignored: int
     too_small: int | None
-    input_size: tuple[int, int] | None
+    input_size: Size | None
     same_boxes: int
     same_images: int
     skipped: int
@@ -46,19 +48,19 @@ class Summary:
     example: str = ""
 
     @property
-    def flawless(self):
+    def flawless(self) -> bool:
         """Whether nothing was left out, changed or doubtful."""
         counts = self.counts
         flaws = counts.left_out, counts.clipped, counts.without_picture, counts.stored
         return not any((*flaws, self.same_boxes, self.same_images))
 
     @property
-    def taught(self):
+    def taught(self) -> int:
         """Number of boxes."""
         return sum(count for _, count in self.boxes)
 
 
-def summarise(annotations, section=None):
+def summarise(annotations: Annotations, section: Section | None = None) -> Summary:
     """Count a data set.
 
     Args:
@@ -82,7 +84,7 @@ def summarise(annotations, section=None):
         boxes=tuple(zip(annotations.class_names, per_class, strict=True)),
         ignored=int(ignored.sum()),
         too_small=None if section is None else _too_small(pictures, boxes, owner, section),
-        input_size=None if section is None else tuple(section.input_size),
+        input_size=None if section is None else (section.input_size[0], section.input_size[1]),
         same_boxes=_repeated(np.column_stack([owner, labels, boxes])),
         same_images=len(pictures) - len({p.path for p in pictures}),
         skipped=sum(annotations.skipped.values()),
@@ -91,12 +93,12 @@ def summarise(annotations, section=None):
     )
 
 
-def describe(summary):
+def describe(summary: Summary) -> str:
     """Return a `Summary` as one line; what there is none of is not mentioned."""
     parts = [_images(summary) + f", {_many(summary.taught, 'box', 'es')}{_classes(summary.boxes)}"]
     counts = summary.counts
     small = ""
-    if summary.too_small:
+    if summary.too_small and summary.input_size:
         small = "too small to learn at {}x{}".format(*summary.input_size)
     for count, text in (
         (summary.ignored, "ignored"),
@@ -124,7 +126,7 @@ def describe(summary):
     return "; ".join(parts)
 
 
-def check_objects(summary, key, use="learn"):
+def check_objects(summary: Summary, key: str, use: str = "learn") -> None:
     """Raise `NanodetError` where a set has no object that counts.
 
     Args:
@@ -136,7 +138,7 @@ def check_objects(summary, key, use="learn"):
         raise NanodetError(f"{key}: nothing to {use}: {_why_nothing(summary)}")
 
 
-def untaught(summary, key):
+def untaught(summary: Summary, key: str) -> list[str]:
     """Return a line, in a list, about the classes that no box of a training set teaches."""
     names = [name for name, count in summary.boxes if not count]
     if not names:
@@ -144,7 +146,7 @@ def untaught(summary, key):
     return [f"warning: {key}: no boxes of {shortened(names)}, which will not be learned"]
 
 
-def warnings_of(summary, key):
+def warnings_of(summary: Summary, key: str) -> list[str]:
     """Return lines of warning, where most of a set is lost; ``key`` names it: ``data.train``."""
     counts, taught, small = summary.counts, summary.taught, summary.too_small or 0
     found = taught + summary.ignored + counts.left_out + summary.skipped
@@ -185,19 +187,19 @@ _OUTSIDE = (
 _CLIPPED = "reach outside their image: are they in another form, or of images of another size?"
 
 
-def _small(summary):
-    width, height = summary.input_size
+def _small(summary: Summary) -> str:
+    width, height = summary.input_size or ("?", "?")
     return (
         f"are too small to learn (under {MIN_SIDE:g} pixels, or too thin) in an input of "
         f"{width}x{height}: a larger input_size, or images cut into tiles"
     )
 
 
-def _example(summary):
+def _example(summary: Summary) -> str:
     return f" ({summary.example})" if summary.example else ""
 
 
-def _why_nothing(summary):
+def _why_nothing(summary: Summary) -> str:
     if summary.taught:
         return f"all {_many(summary.taught, 'box', 'es')} {_small(summary)}"
     if summary.counts.left_out >= max(summary.ignored, 1):
@@ -209,14 +211,14 @@ def _why_nothing(summary):
     return f"none of its {_many(summary.images, 'image')} has a box"
 
 
-def _images(summary):
+def _images(summary: Summary) -> str:
     text = _many(summary.images, "image")
     return text + (
         f" ({summary.without_objects} without objects)" if summary.without_objects else ""
     )
 
 
-def _classes(boxes):
+def _classes(boxes: Sequence[tuple[str, int]]) -> str:
     """Return the boxes per class as text, shortened where there are many classes."""
     some = sorted((pair for pair in boxes if pair[1]), key=lambda pair: -pair[1])
     if not some:
@@ -232,15 +234,17 @@ def _classes(boxes):
     return text + ")"
 
 
-def _listed(boxes):
+def _listed(boxes: Iterable[tuple[str, int]]) -> str:
     return ", ".join(f"{name} {count}" for name, count in boxes)
 
 
-def _many(count, thing, ending="s"):
+def _many(count: int, thing: str, ending: str = "s") -> str:
     return f"{count} {thing}{ending if count != 1 else ''}"
 
 
-def _too_small(pictures, boxes, owner, section):
+def _too_small(
+    pictures: Sequence[Picture], boxes: np.ndarray, owner: np.ndarray, section: Section
+) -> int:
     """Count the boxes that training leaves out of images that are not augmented."""
     sizes = np.array([(p.width, p.height) for p in pictures], np.int64)
     kinds, kind = np.unique(sizes, axis=0, return_inverse=True)
@@ -251,7 +255,7 @@ def _too_small(pictures, boxes, owner, section):
     return int((~worth_teaching(fitted, np.ones(len(boxes)))).sum())
 
 
-def _repeated(rows):
+def _repeated(rows: np.ndarray) -> int:
     """Count the rows that are equal to another one."""
     rows = rows[np.lexsort(rows.T)]
     return int((rows[1:] == rows[:-1]).all(axis=1).sum())

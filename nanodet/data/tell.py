@@ -1,9 +1,12 @@
 """What reading a data set came across, reported to the user."""
 
+from collections.abc import Callable
+
+from nanodet.data.records import Annotations
 from nanodet.text.names import ITEMS_SHOWN
 
 
-def tell_reading(annotations, say, name=""):
+def tell_reading(annotations: Annotations, say: Callable[[str], None], name: str = "") -> None:
     """Tell the notes of `nanodet.data.records.Annotations`, and the first of their problems.
 
     Args:

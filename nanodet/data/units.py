@@ -4,9 +4,13 @@ A single odd box is clipped or left out and counted. Where all boxes together le
 explanation alone, training on them would be training on noise, and that is an error.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from nanodet.data.formats.yolo_lines import Line
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 
 OUTSIDE = 0.02  # of the image, that a box must reach outside to count
 FAR_OUTSIDE = 1.5  # of the image; no rounding leads there
@@ -30,7 +34,9 @@ EXCHANGED = ("y x height width", "y1 x1 y2 x2")
 EXCHANGED_OUTSIDE = 0.1  # of the image, that exchanged sides lead beyond the shorter one
 
 
-def check_pixels(boxes, sizes, file, form, notes):
+def check_pixels(
+    boxes: np.ndarray, sizes: np.ndarray, file: StrPath, form: str, notes: list[str]
+) -> None:
     """Raise `NanodetError` where boxes that should be in pixels are not, or have another form.
 
     Args:
@@ -54,7 +60,7 @@ def check_pixels(boxes, sizes, file, form, notes):
     _tell_unused(FORMS[form](boxes), sizes, file, notes)
 
 
-def check_parts(lines, boxes, file, notes):
+def check_parts(lines: Sequence[Line], boxes: np.ndarray, file: StrPath, notes: list[str]) -> None:
     """Raise `NanodetError` where YOLO's values are not parts of the image, or have another form.
 
     Args:
@@ -72,7 +78,9 @@ def check_parts(lines, boxes, file, notes):
     _check_form(plain, np.ones((len(plain), 2)), file, CENTRE, notes)
 
 
-def _check_form(boxes, sizes, file, form, notes):
+def _check_form(
+    boxes: np.ndarray, sizes: np.ndarray, file: StrPath, form: str, notes: list[str]
+) -> None:
     """Raise `NanodetError` where many boxes do not fit, and in another form nearly all do.
 
     A wrong form leaves boxes without area, or leads outside along both axes, or of exchanged sides
@@ -103,18 +111,18 @@ def _check_form(boxes, sizes, file, form, notes):
         return
 
 
-def _outside(xyxy, sizes, margin=OUTSIDE):
+def _outside(xyxy: np.ndarray, sizes: np.ndarray, margin: float = OUTSIDE) -> np.ndarray:
     """Tell which boxes (N, 4) reach outside their images along x and along y: (N, 2)."""
     parts = (xyxy / np.tile(sizes, 2)).reshape(-1, 2, 2)
-    return ((parts < -margin) | (parts > 1 + margin)).any(axis=1)
+    return np.any((parts < -margin) | (parts > 1 + margin), axis=1)
 
 
-def _empty(xyxy):
+def _empty(xyxy: np.ndarray) -> np.ndarray:
     """Tell which boxes (N, 4) have no area: (N,)."""
-    return (xyxy[:, 2:] <= xyxy[:, :2]).any(axis=1)
+    return np.any(xyxy[:, 2:] <= xyxy[:, :2], axis=1)
 
 
-def _tell_unused(xyxy, sizes, file, notes):
+def _tell_unused(xyxy: np.ndarray, sizes: np.ndarray, file: StrPath, notes: list[str]) -> None:
     """Add a line where all boxes lie in the upper left part of their images.
 
     Boxes of a camera that stands still may do so; those in percent, or of images that were

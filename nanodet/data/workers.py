@@ -8,8 +8,10 @@ import shutil
 import signal
 import threading
 import time
+from collections.abc import Callable, Iterator
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
+from typing import Any
 
 import cv2
 import torch
@@ -36,7 +38,9 @@ _CAUSES = {
 }
 
 
-def shared_memory_suffices(batch_bytes, workers, processes=1):
+def shared_memory_suffices(
+    batch_bytes: int, workers: int, processes: int = 1
+) -> tuple[bool, float, float]:
     """Compare the batches under way with what the system's shared memory has left.
 
     Args:
@@ -55,7 +59,7 @@ def shared_memory_suffices(batch_bytes, workers, processes=1):
     return needed <= free, needed, free
 
 
-def start_worker(_, shared_memory):
+def start_worker(_: int, shared_memory: bool) -> None:
     """Prepare a process that loads; ``worker_init_fn`` of torch's loader.
 
     Args:
@@ -66,7 +70,9 @@ def start_worker(_, shared_memory):
     ForkingPickler.register(torch.Tensor, functools.partial(_reduce, limit))
 
 
-def _reduce(limit, tensor):
+def _reduce(
+    limit: float, tensor: torch.Tensor
+) -> tuple[Callable[..., torch.Tensor], tuple[Any, ...]]:
     if tensor.nbytes > limit:
         try:
             return reduce_tensor(tensor.share_memory_())
@@ -86,7 +92,7 @@ class Deaths:
 
     @classmethod
     @contextlib.contextmanager
-    def starting(cls):
+    def starting(cls) -> Iterator[None]:
         """Keep torch from telling while it starts such processes in the block."""
         main = threading.current_thread() is threading.main_thread()
         if not main or not hasattr(signal, "pthread_sigmask"):
@@ -103,7 +109,7 @@ class Deaths:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     @classmethod
-    def wait(cls, batches):
+    def wait(cls, batches: Iterator[Any]) -> Any:
         """Return ``next(batches)`` of torch's iterator over processes.
 
         Raises:
@@ -122,23 +128,21 @@ class Deaths:
             cls._waiting = False
 
     @classmethod
-    def _noticed(cls, *_):
+    def _noticed(cls, *_: object) -> None:
         if cls._waiting and cls._tell is not None:
             cls._tell(signal.SIGCHLD, None)
 
 
-def death_of_worker(error):
+def death_of_worker(error: BaseException) -> str | None:
     """Return a line on the process whose end torch reports as ``error``, None for other errors."""
     chain = [error]
-    while chain[-1].__cause__ or chain[-1].__context__:
-        chain.append(chain[-1].__cause__ or chain[-1].__context__)
+    while cause := chain[-1].__cause__ or chain[-1].__context__:
+        chain.append(cause)
     deaths = [match for one in chain if (match := _DEATH.search(str(one)))]
     if not isinstance(error, RuntimeError) or not deaths:
         return None
     # the one that names the signal, if any does
-    pid, cause = next((death.groups() for death in deaths if death[2]), deaths[0].groups())
-    how = "ended by itself" if cause is None else f"was ended by the system ({cause.strip()})"
-    why = _CAUSES.get(
-        (cause or "").strip(), "device.workers_per_gpu: 0 does without such processes"
-    )
+    pid, by = next((death.groups() for death in deaths if death[2]), deaths[0].groups())
+    how = "ended by itself" if by is None else f"was ended by the system ({by.strip()})"
+    why = _CAUSES.get((by or "").strip(), "device.workers_per_gpu: 0 does without such processes")
     return f"a process that loads images (pid {pid.strip()}) {how}: {why}"

@@ -54,7 +54,7 @@ class Placement:
         return np.clip(boxes, 0, np.array(2 * tuple(picture_size))).astype(np.float32)
 
 
-def place(fit: str, picture_size: Size, input_size: Size) -> Placement:
+def place(fit: str, picture_size: Sequence[int], input_size: Sequence[int]) -> Placement:
     """Return the `Placement` of an image.
 
     Args:
@@ -79,7 +79,9 @@ def place(fit: str, picture_size: Size, input_size: Size) -> Placement:
     raise ValueError(f"fit must be one of {', '.join(FITS)}, not {fit!r}")
 
 
-def _centred(picture_size: Size, box_size: Size) -> tuple[tuple[float, float], tuple[float, float]]:
+def _centred(
+    picture_size: Sequence[int], box_size: Size
+) -> tuple[tuple[float, float], tuple[float, float]]:
     """Return ratio and shift that put an image as large as it fits into the middle of a box."""
     (w, h), (box_w, box_h) = picture_size, box_size
     r = min(box_w / w, box_h / h)

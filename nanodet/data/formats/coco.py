@@ -3,6 +3,9 @@
 import functools
 import math
 from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,9 +24,11 @@ from nanodet.data.classes import match_classes
 from nanodet.data.formats.format import Format
 from nanodet.data.images import look_at_images
 from nanodet.data.locate import keep_found
+from nanodet.data.reading import Reading
 from nanodet.data.records import Annotations, Picture
 from nanodet.data.units import XYWH, check_pixels
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.files.inputs import ANNOTATIONS
 from nanodet.text.brief import brief, brief_text
 
@@ -32,7 +37,14 @@ FLAGS = {None: False, 0: False, 1: True, "0": False, "1": True}
 LARGEST_AREA = 1e30  # square pixels, far from the end of float32
 
 
-def read_coco(img_path, ann_path, list_path, class_names, reading, annotated=True):
+def read_coco(
+    img_path: StrPath,
+    ann_path: StrPath,
+    list_path: StrPath | None,
+    class_names: Sequence[str] | None,
+    reading: Reading,
+    annotated: bool = True,
+) -> Annotations:
     """Read a COCO annotation file.
 
     Categories become labels by their names (see `match_classes`), and in the order of their ids
@@ -67,13 +79,13 @@ def read_coco(img_path, ann_path, list_path, class_names, reading, annotated=Tru
     position = {image["id"]: n for n, image in enumerate(images)}
     category_of = {category_id: n for n, category_id in enumerate(ids)}
     table, names = _table(content["annotations"], position, category_of, ann_path)
-    notes = []
+    notes: list[str] = []
     chosen = list(range(len(images)))
     if list_path is not None:
         chosen = select([image["file_name"] for image in images], list_path, reading, notes)
     files = [images[n]["file_name"] for n in chosen]
-    paths, kept = keep_found(img_path, files, ann_path, reading, notes)
-    paths = {chosen[n]: paths[n] for n in kept}
+    kept = keep_found(img_path, files, ann_path, reading, notes)
+    paths = {chosen[n]: path for n, path in kept.items()}
     used = np.isin(table[:, 0], list(paths))
     objects = np.bincount(table[used, 1].astype(np.int64), minlength=len(ids))
     classes = match_classes(
@@ -91,7 +103,7 @@ def read_coco(img_path, ann_path, list_path, class_names, reading, annotated=Tru
     return found
 
 
-def _id(entry, where):
+def _id(entry: Any, where: str) -> int:
     """Return the id of an entry, which ``where`` names in messages."""
     if not isinstance(entry, dict) or "id" not in entry:
         raise NanodetError(f"{where} has no 'id'")
@@ -100,7 +112,7 @@ def _id(entry, where):
     return entry["id"]
 
 
-def _categories(entries, ann_path):
+def _categories(entries: Sequence[Any], ann_path: StrPath) -> dict[int, dict[str, Any]]:
     """Check the categories' entries and return them by id, in the order of ids."""
     categories = {}
     for n, entry in enumerate(entries):
@@ -115,7 +127,7 @@ def _categories(entries, ann_path):
     return dict(sorted(categories.items()))
 
 
-def _groups(categories):
+def _groups(categories: Iterable[Mapping[str, Any]]) -> list[int]:
     """Return the positions of categories that others name as their ``supercategory``."""
     categories = list(categories)
     parents = [entry.get("supercategory") for entry in categories]
@@ -128,7 +140,7 @@ def _groups(categories):
     return groups
 
 
-def _images(entries, ann_path):
+def _images(entries: Sequence[Any], ann_path: StrPath) -> list[dict[str, Any]]:
     """Check the images' entries and return them with whole-number sizes, 0 for unknown."""
     images, seen = [], set()
     for n, entry in enumerate(entries):
@@ -153,7 +165,12 @@ def _images(entries, ann_path):
     return images
 
 
-def _table(entries, position, category_of, ann_path):
+def _table(
+    entries: Sequence[Any],
+    position: Mapping[int, int],
+    category_of: Mapping[int, int],
+    ann_path: StrPath,
+) -> tuple[np.ndarray, list[object]]:
     """Return the annotations as numbers, and what to call each.
 
     The numbers are float64 (N, 10): image, category, x, y, w, h, area (NaN: none given), crowd,
@@ -192,7 +209,13 @@ def _table(entries, position, category_of, ann_path):
     return table, [entry.get("id", f"number {n}") for n, entry in enumerate(entries)]
 
 
-def _explained(entry, n, position, category_of, ann_path):
+def _explained(
+    entry: Any,
+    n: int,
+    position: Mapping[int, int],
+    category_of: Mapping[int, int],
+    ann_path: StrPath,
+) -> NanodetError:
     """Return the error that says what is wrong with an annotation."""
     if not isinstance(entry, dict):
         return NanodetError(f"{ann_path}: annotations[{n}] is not a mapping")
@@ -215,14 +238,22 @@ def _explained(entry, n, position, category_of, ann_path):
     return NanodetError(f"{name}: area {brief(entry.get('area'))} is not a number")
 
 
-def _is_finite(value):
+def _is_finite(value: object) -> bool:
     try:
-        return type(value) in NUMBERS and math.isfinite(value)
+        return type(value) is not bool and isinstance(value, (int, float)) and math.isfinite(value)
     except OverflowError:  # a whole number beyond all floats
         return False
 
 
-def _fill(found, images, paths, table, ids, ann_path, reading):
+def _fill(
+    found: Annotations,
+    images: Sequence[dict[str, Any]],
+    paths: Mapping[int, Path],
+    table: np.ndarray,
+    ids: Sequence[object],
+    ann_path: StrPath,
+    reading: Reading,
+) -> None:
     """Cut the table into one `Picture` per image.
 
     Args:
@@ -236,7 +267,7 @@ def _fill(found, images, paths, table, ids, ann_path, reading):
     """
     place = np.zeros(len(images), np.int64)
     place[list(paths)] = np.arange(len(paths))
-    images, paths = [images[n] for n in paths], list(paths.values())
+    images, files = [images[n] for n in paths], list(paths.values())
     owner = place[table[:, 0].astype(np.int64)]
     rows = np.argsort(owner, kind="stable")
     table, owner = table[rows], owner[rows]
@@ -245,15 +276,15 @@ def _fill(found, images, paths, table, ids, ann_path, reading):
     reaches = np.full((len(images), 2), np.nan)
     np.fmax.at(reaches, owner, raw[:, 2:])
     said = [(image["width"], image["height"]) for image in images]
-    sizes, turned = look_at_images(found, paths, said, reaches, ann_path, reading)
+    sizes, turned = look_at_images(found, files, said, reaches, ann_path, reading)
     check_pixels(table[:, 2:6], sizes[owner], ann_path, XYWH, found.notes)
     boxes, sound, outside = clip_boxes(raw, sizes[owner, 0], sizes[owner, 1])
     count_mended(found.counts, sound, outside)
-    for n in np.flatnonzero(~sound | outside):
+    for n in np.flatnonzero(~sound | outside).tolist():
         what = complaint(raw[n], sound[n])
         found.problems.append(f"{ann_path}: annotation {brief_text(ids[int(table[n, 9])])}: {what}")
     known = (table[:, 6] >= 0) & (table[:, 6] < LARGEST_AREA)
-    for n in np.flatnonzero(~known & ~np.isnan(table[:, 6])):
+    for n in np.flatnonzero(~known & ~np.isnan(table[:, 6])).tolist():
         annotation = f"annotation {brief_text(ids[int(table[n, 9])])}"
         found.problems.append(
             f"{ann_path}: {annotation}: area {table[n, 6]:g} is none: the box's is taken"
@@ -264,15 +295,22 @@ def _fill(found, images, paths, table, ids, ann_path, reading):
     crowd, ignore = table[:, 7] > 0, table[:, 8] > 0
     taught, left_out = sound & ~crowd & ~ignore, sound & (crowd | ignore)
 
-    def parts(mask, *columns):
+    def parts(mask: np.ndarray, *columns: np.ndarray) -> Callable[[int], list[np.ndarray]]:
         cuts = np.searchsorted(owner[mask], np.arange(len(images) + 1))
-        columns = [column[mask] for column in columns]
-        return lambda n: [column[cuts[n] : cuts[n + 1]] for column in columns]
+        chosen = [column[mask] for column in columns]
+        return lambda n: [column[cuts[n] : cuts[n + 1]] for column in chosen]
 
     objects = parts(taught, boxes, labels, areas)
     regions = parts(left_out, boxes, labels, areas, crowd)
-    for n, (path, size) in enumerate(zip(paths, sizes.tolist(), strict=True)):
-        picture = Picture(path, images[n]["id"], *size, *objects(n), *regions(n), turned=turned[n])
+    for n, (path, (width, height)) in enumerate(zip(files, sizes.tolist(), strict=True)):
+        taught_boxes, taught_labels, taught_areas = objects(n)
+        ignored, ignored_labels, ignored_areas, ignored_crowd = regions(n)
+        picture = Picture(
+            path, images[n]["id"], width, height,
+            boxes=taught_boxes, labels=taught_labels, areas=taught_areas,
+            ignored=ignored, ignored_labels=ignored_labels,
+            ignored_areas=ignored_areas, ignored_crowd=ignored_crowd, turned=turned[n],
+        )  # fmt: skip
         found.pictures.append(picture)
 
 

@@ -2,7 +2,9 @@
 
 import math
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 from xml.etree import ElementTree
 
 import numpy as np
@@ -18,18 +20,27 @@ from nanodet.data.classes import match_classes
 from nanodet.data.formats.format import Format
 from nanodet.data.images import look_at_images
 from nanodet.data.locate import keep_found
+from nanodet.data.reading import Reading
 from nanodet.data.records import Annotations
 from nanodet.data.units import CORNERS, check_pixels
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.files.folders import files_below
 from nanodet.files.inputs import ANNOTATION, read_bytes
 from nanodet.images.image_file import is_picture_name
+from nanodet.runtime.fit import Size
 from nanodet.text.brief import brief, brief_text
 
 FLAGS = {"": False, "false": False, "unspecified": False, "true": True}
 
 
-def read_voc(img_path, ann_path, list_path, class_names, reading):
+def read_voc(
+    img_path: StrPath,
+    ann_path: StrPath,
+    list_path: StrPath | None,
+    class_names: Sequence[str] | None,
+    reading: Reading,
+) -> Annotations:
     """Read a folder of Pascal VOC XML files.
 
     VOC counts pixels from 1; coordinates are taken as they are, as the original NanoDet does
@@ -59,7 +70,8 @@ def read_voc(img_path, ann_path, list_path, class_names, reading):
     )
     if not files:
         raise NanodetError(f"{ann_path}: has no XML files")
-    notes, taken = [], {}
+    notes: list[str] = []
+    taken: dict[Path, Path] = {}
     if list_path is not None:
         names = [str(file.relative_to(ann_path)) for file in files]
         chosen = select(names, list_path, reading, notes, "XML file of")
@@ -71,15 +83,16 @@ def read_voc(img_path, ann_path, list_path, class_names, reading):
         for file, filename, *_ in parsed
     ]
     said = [f"{brief(name)} of {file}" for name, (file, *_) in zip(wanted, parsed, strict=True)]
-    paths, kept = keep_found(img_path, wanted, ann_path, reading, notes, known=known, said=said)
-    objects, first = Counter(), {}
+    kept = keep_found(img_path, wanted, ann_path, reading, notes, known=known, said=said)
+    counts: Counter[str] = Counter()
+    first: dict[str, str] = {}
     for n in kept:
         for entry in parsed[n][3]:
-            objects[entry["name"]] += 1
+            counts[entry["name"]] += 1
             first.setdefault(entry["name"], parsed[n][0].name)
-    given = sorted(objects)
+    given = sorted(counts)
     classes = match_classes(
-        given, [objects[name] for name in given], class_names, ann_path, reading, listed=False,
+        given, [counts[name] for name in given], class_names, ann_path, reading, listed=False,
         first=[first[name] for name in given],
     )  # fmt: skip
     if not classes.names:
@@ -91,13 +104,13 @@ def read_voc(img_path, ann_path, list_path, class_names, reading):
         notes=[*notes, *classes.notes], skipped=classes.skipped,
     )  # fmt: skip
     if list_path is None:
-        found.counts.without_labels = len(there - set(paths))
-    paths = [paths[n] for n in kept]
+        found.counts.without_labels = len(there - set(kept.values()))
+    paths = list(kept.values())
     parsed = [parsed[n] for n in kept]
     boxes = [_boxes(objects) for *_, objects in parsed]
     reaches = np.array([b[:, 2:].max(axis=0) if len(b) else (np.nan, np.nan) for b in boxes])
-    said = [size for _, _, size, _ in parsed]
-    sizes, turned = look_at_images(found, paths, said, reaches, ann_path, reading)
+    annotated = [size for _, _, size, _ in parsed]
+    sizes, turned = look_at_images(found, paths, annotated, reaches, ann_path, reading)
     owner = np.repeat(np.arange(len(boxes)), [len(b) for b in boxes])
     check_pixels(np.concatenate(boxes), sizes[owner], ann_path, CORNERS, found.notes)
     for n, (path, (file, _, _, objects)) in enumerate(zip(paths, parsed, strict=True)):
@@ -124,12 +137,17 @@ def read_voc(img_path, ann_path, list_path, class_names, reading):
     return found
 
 
-def _boxes(objects):
+def _boxes(objects: Sequence[Mapping[str, Any]]) -> np.ndarray:
     """Return float64 (N, 4) xyxy of parsed objects."""
     return np.array([entry["box"] for entry in objects], np.float64).reshape(-1, 4)
 
 
-def _pictures(img_path, parsed, ann_path, notes):
+def _pictures(
+    img_path: StrPath,
+    parsed: Sequence[tuple[Path, str, Size, list[dict[str, Any]]]],
+    ann_path: StrPath,
+    notes: list[str],
+) -> tuple[list[Path | None], set[Path]]:
     """Return the image of each parsed file, None where it has to be looked for, and all there are.
 
     It is the one that the file names, unless several files name it; else the one of the file's own
@@ -148,12 +166,13 @@ def _pictures(img_path, parsed, ann_path, notes):
                 own = by_stem.get((folder, bare_name(file.name)))
         pairs.append((named, own))
     claims = Counter(named for named, _ in pairs)
-    found, differ = [], []
-    for (file, *_), (path, own) in zip(parsed, pairs, strict=True):
-        if path and own and path != own:
-            differ.append((file, path))
-            path = path if claims[path] == 1 else own
-        found.append(path or own)
+    found: list[Path | None] = []
+    differ = []
+    for (file, *_), (named, own) in zip(parsed, pairs, strict=True):
+        if named and own and named != own:
+            differ.append((file, named))
+            named = named if claims[named] == 1 else own
+        found.append(named or own)
     if differ:
         file, path = differ[0]
         notes.append(
@@ -171,11 +190,11 @@ class _Doctype(Exception):
 class _Builder(ElementTree.TreeBuilder):
     """Refuses document types: entities could blow a small file up to gigabytes."""
 
-    def doctype(self, *_):
+    def doctype(self, *_: object) -> NoReturn:
         raise _Doctype("has a document type declaration (DOCTYPE), which is not read")
 
 
-def _parse(file):
+def _parse(file: Path) -> tuple[str, Size, list[dict[str, Any]]]:
     """Return the file name of the image, its size (0 where unknown) and a list of objects."""
     try:
         parser = ElementTree.XMLParser(target=_Builder())
@@ -187,14 +206,14 @@ def _parse(file):
     if root.tag != "annotation":
         raise NanodetError(f"{file}: not a Pascal VOC annotation: its root is <{root.tag}>")
     filename = (root.findtext("filename") or "").strip().replace("\\", "/")
-    size = tuple(_side(root, side, file) for side in ("width", "height"))
+    size = _side(root, "width", file), _side(root, "height", file)
     objects = [
         _object(node, f"{file}: object {n}") for n, node in enumerate(root.iter("object"), 1)
     ]
     return filename, size, objects
 
 
-def _side(root, side, file):
+def _side(root: ElementTree.Element, side: str, file: StrPath) -> int:
     """Return the image's width or height, 0 where it is missing or no number."""
     value = _number(root.find(f"size/{side}")) or 0
     if whole_number(value) is None:
@@ -202,7 +221,7 @@ def _side(root, side, file):
     return int(value)
 
 
-def _object(node, where):
+def _object(node: ElementTree.Element, where: str) -> dict[str, Any]:
     name = (node.findtext("name") or "").strip()
     if not name:
         raise NanodetError(f"{where} has no <name>")
@@ -224,11 +243,13 @@ def _object(node, where):
     return {"name": name, "box": box, "difficult": bool(difficult)}
 
 
-def _number(element):
+def _number(element: ElementTree.Element | None) -> float | None:
     """Return an element's value as float, None where it is missing or not a finite number."""
+    if element is None or element.text is None:
+        return None
     try:
         value = float(element.text)
-    except (AttributeError, TypeError, ValueError):
+    except ValueError:
         return None
     return value if math.isfinite(value) else None
 

@@ -1,6 +1,7 @@
 """Reader of YOLO's text files, one an image."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +19,23 @@ from nanodet.data.formats.yolo_files import pair_files
 from nanodet.data.formats.yolo_lines import Line, boxes_of_lines
 from nanodet.data.formats.yolo_names import find_class_names, find_keypoint_shape
 from nanodet.data.images import look_at_images
+from nanodet.data.reading import Reading
 from nanodet.data.records import Annotations
 from nanodet.data.units import check_parts
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.files.inputs import ANNOTATION
 from nanodet.text.brief import brief, brief_text
 from nanodet.text.names import first_few, shortened
 
 
-def read_yolo(img_path, ann_path, list_path, class_names, reading):
+def read_yolo(
+    img_path: StrPath,
+    ann_path: StrPath,
+    list_path: StrPath | None,
+    class_names: Sequence[str] | None,
+    reading: Reading,
+) -> Annotations:
     """Read a folder of YOLO text files.
 
     A line is ``class cx cy w h``, in parts of the image's width and height, or the same with
@@ -52,16 +61,16 @@ def read_yolo(img_path, ann_path, list_path, class_names, reading):
     check_folder(ann_path, "annotations")
     check_folder(img_path, "images")
     img_path, ann_path = Path(img_path), Path(ann_path)
-    notes = []
+    notes: list[str] = []
     paths, texts, without_picture = pair_files(img_path, ann_path, notes)
-    chosen = range(len(paths))
+    chosen = list(range(len(paths)))
     if list_path is not None:
         names = [str(p.relative_to(img_path)) for p in paths]
         chosen = select(names, list_path, reading, notes)
     file, given = find_class_names(ann_path, class_names, reading, notes)
     whose = reading.names_of if file == ann_path else file
-    labelled = [n for n in chosen if texts[n] is not None]
-    by_picture = {n: _parse(texts[n]) for n in labelled}
+    labelled = {n: text for n in chosen if (text := texts[n]) is not None}
+    by_picture = {n: _parse(text) for n, text in labelled.items()}
     parsed = [by_picture.get(n, []) for n in chosen]
     lines = [line for part in parsed for line in part]
     skipped = _check_numbers(lines, given, whose, reading, notes)
@@ -105,7 +114,9 @@ def read_yolo(img_path, ann_path, list_path, class_names, reading):
     return found
 
 
-def _check_numbers(lines, names, whose, reading, notes):
+def _check_numbers(
+    lines: Sequence[Line], names: Sequence[str], whose: object, reading: Reading, notes: list[str]
+) -> dict[str, int]:
     """Return the numbers of classes beyond the names as ``{"class 7": objects}``, or refuse them."""
     found = Counter(line.label for line in lines)
     beyond = Counter({label: found[label] for label in sorted(found) if label >= len(names)})
@@ -128,7 +139,7 @@ def _check_numbers(lines, names, whose, reading, notes):
     return {f"class {label}": objects for label, objects in beyond.items()}
 
 
-def _parse(file):
+def _parse(file: Path) -> list[Line]:
     """Return the `Line` list of a text file."""
     parsed = []
     for number, line in enumerate(read_text(file, ANNOTATION).splitlines(), 1):

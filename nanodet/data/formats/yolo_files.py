@@ -1,6 +1,8 @@
 """Which of YOLO's text files belongs to which image."""
 
 import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
 
 from nanodet.data.formats.yolo_names import NAME_FILES
 from nanodet.errors import NanodetError
@@ -8,7 +10,9 @@ from nanodet.files.folders import files_below
 from nanodet.images.image_file import is_picture_name
 
 
-def pair_files(img_path, ann_path, notes):
+def pair_files(
+    img_path: Path, ann_path: Path, notes: list[str]
+) -> tuple[list[Path], list[Path | None], int]:
     """Find the label file of each image: at the same place in the other folder, with its stem.
 
     Args:
@@ -38,7 +42,7 @@ def pair_files(img_path, ann_path, notes):
     return paths, texts, len(set(label_files.values()) - set(texts))
 
 
-def _place(path, folder):
+def _place(path: Path, folder: Path) -> str:
     """Return the place of a file in its folder, without the suffix.
 
     macOS composes accents otherwise than everybody else.
@@ -46,8 +50,9 @@ def _place(path, folder):
     return unicodedata.normalize("NFC", str(path.relative_to(folder).with_suffix("")))
 
 
-def _tell_shared(paths, texts, notes):
-    first, several = {}, []
+def _tell_shared(paths: Sequence[Path], texts: Sequence[Path | None], notes: list[str]) -> None:
+    first: dict[Path, Path] = {}
+    several = []
     for path, text in zip(paths, texts, strict=True):
         if text is not None and first.setdefault(text, path) != path:
             several.append((text, first[text], path))

@@ -4,11 +4,13 @@ The formats have no header. A line of 17 values is a box with four keypoints, or
 eight points; the lines of the whole set tell which.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
 
 AGREEMENT = 0.9  # of the lines that tell, for the whole set to be decided
@@ -28,12 +30,14 @@ class Line(NamedTuple):
     values: list[float]
 
     @property
-    def where(self):
+    def where(self) -> str:
         """Names the line in a message."""
         return f"{self.file}: line {self.number}"
 
 
-def boxes_of_lines(lines, reading, keypoints=None):
+def boxes_of_lines(
+    lines: Sequence[Line], reading: Reading, keypoints: tuple[int, int] | None = None
+) -> np.ndarray:
     """Return the boxes that the lines of a whole set mean.
 
     Args:
@@ -52,7 +56,7 @@ def boxes_of_lines(lines, reading, keypoints=None):
     counts = np.array([len(line.values) for line in lines], np.int64)
     if (counts < 4).any():
         raise _wrong_count(lines[int(np.argmax(counts < 4))], reading)
-    more = np.flatnonzero(counts > 4)
+    more = np.flatnonzero(counts > 4).tolist()
     labels = reading.yolo_labels
     if labels not in ("boxes", "polygons") and len(more):
         labels = _decide([lines[n] for n in more], reading, keypoints)
@@ -62,15 +66,15 @@ def boxes_of_lines(lines, reading, keypoints=None):
         if labels == "polygons" and len(values) > 4:
             if len(values) < 6 or len(values) % 2:
                 raise _wrong_count(line, reading)
-            x, y = values[0::2], values[1::2]
-            boxes[n] = min(x), min(y), max(x), max(y)
+            xs, ys = values[0::2], values[1::2]
+            boxes[n] = min(xs), min(ys), max(xs), max(ys)
         else:
             x, y, w, h = values[:4]
             boxes[n] = x - w / 2, y - h / 2, x + w / 2, y + h / 2
     return boxes
 
 
-def _decide(lines, reading, keypoints):
+def _decide(lines: Sequence[Line], reading: Reading, keypoints: tuple[int, int] | None) -> str:
     """Return ``boxes`` or ``polygons`` for lines of more than four values."""
     counts = {len(line.values) for line in lines}
     if keypoints is not None:
@@ -109,7 +113,7 @@ def _decide(lines, reading, keypoints):
     )
 
 
-def _votes(values):
+def _votes(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Tell which lines look like a box with keypoints, and which like a polygon.
 
     Args:
@@ -134,9 +138,9 @@ def _votes(values):
         flagged = np.ones(len(values), bool)
         if each == 3:
             seen = points[..., 2]
-            flags = np.isin(seen, (0, 1, 2)).all(axis=1)
+            flags = np.all(np.isin(seen, (0, 1, 2)), axis=1)
             whole_flags = flags & (points.shape[1] > 1)
-            flagged = flags | ((seen >= 0) & (seen <= 1)).all(axis=1)
+            flagged = flags | np.all((seen >= 0) & (seen <= 1), axis=1)
             visible &= seen > 0
         near = (np.abs(points[..., :2] - centre) <= (0.5 + MARGIN) * size + 0.01).all(axis=2)
         held = (near & visible).sum(axis=1) >= INSIDE * visible.sum(axis=1)
@@ -156,14 +160,14 @@ def _votes(values):
     return pose, polygon & ~whole_flags, whole_flags
 
 
-def _remedy(reading):
+def _remedy(reading: Reading) -> str:
     return (
         f"{reading.spelled('yolo_labels', 'boxes')} reads the first four values as cx cy w h and ignores "
         f"the rest, {reading.spelled('yolo_labels', 'polygons')} reads all as points"
     )
 
 
-def _wrong_count(line, reading):
+def _wrong_count(line: Line, reading: Reading) -> NanodetError:
     count = len(line.values) + 1
     if count == 6:
         return NanodetError(

@@ -1,8 +1,12 @@
 """The files beside YOLO's labels that say what they mean: class names, and the form of keypoints."""
 
 import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from nanodet.data.assemble import checked_names, read_text
+from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
 from nanodet.files.files import real_path
 from nanodet.files.inputs import CLASS_NAMES
@@ -17,7 +21,9 @@ NAME_FILES = ("data.yaml", "classes.txt", "obj.names")
 _OTHER_NAME_FILES = ("*.yaml", "*.yml", "*.names")  # looked at where none of those is there
 
 
-def find_class_names(ann_path, class_names, reading, notes):
+def find_class_names(
+    ann_path: Path, class_names: Sequence[str] | None, reading: Reading, notes: list[str]
+) -> tuple[Path, Sequence[str]]:
     """Return what says the names of the numbers, and the names.
 
     Args:
@@ -60,7 +66,7 @@ def find_class_names(ann_path, class_names, reading, notes):
     )
 
 
-def find_keypoint_shape(ann_path, names_file):
+def find_keypoint_shape(ann_path: Path, names_file: Path) -> tuple[int, int] | None:
     """Return (number, values each) that a YAML file gives as ``kpt_shape``, None where none does."""
     files = [folder / "data.yaml" for folder in _near(ann_path)]
     files += [names_file] if names_file.suffix in _YAML else []
@@ -79,17 +85,17 @@ def find_keypoint_shape(ann_path, names_file):
     return tuple(shape)
 
 
-def _near(ann_path):
+def _near(ann_path: Path) -> list[Path]:
     """Return the folders where files about the labels are looked for."""
     given, real = ann_path.absolute(), real_path(ann_path)  # a link may lead out of the data set
     return list(dict.fromkeys([ann_path, *given.parents[:ABOVE], *real.parents[:ABOVE]]))
 
 
-def _yaml(file):
+def _yaml(file: Path) -> Any:
     return parse_yaml(read_text(file, CLASS_NAMES), file)
 
 
-def _other_name_files(folder):
+def _other_name_files(folder: Path) -> list[Path]:
     """Return the files of a folder that hold class names, though under a name of their own."""
     found = []
     for file in sorted(file for pattern in _OTHER_NAME_FILES for file in folder.glob(pattern)):
@@ -101,9 +107,9 @@ def _other_name_files(folder):
     return found
 
 
-def _lists(files):
+def _lists(files: Iterable[Path]) -> dict[Path, list[Any]]:
     """Return {file: its names} of the files that have any, the nearest first."""
-    found = {}
+    found: dict[Path, list[Any]] = {}
     for file in files:
         try:
             names = names_in(file)
@@ -116,7 +122,9 @@ def _lists(files):
     return found
 
 
-def _tell_others(chosen, names, lists, notes):
+def _tell_others(
+    chosen: Path, names: Sequence[str], lists: Mapping[Path, Sequence[Any]], notes: list[str]
+) -> None:
     """Add a line where a file other than the chosen one has other names, or another order."""
     for file, others in lists.items():
         if [levelled(name) for name in others] != [levelled(name) for name in names]:
@@ -127,12 +135,12 @@ def _tell_others(chosen, names, lists, notes):
             return
 
 
-def names_in(file):
+def names_in(file: Path) -> list[Any] | None:
     """Return the names in a file (``data.yaml``, or one a line), None where it has none."""
     if file.suffix not in _YAML:
         text = read_text(file, CLASS_NAMES)
-        names = [line.strip() for line in text.splitlines() if line.strip()]
-        return _without_numbers(names) or None
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        return _without_numbers(lines) or None
     content = _yaml(file)
     names = content.get("names") if isinstance(content, dict) else None
     if isinstance(names, dict):
@@ -145,15 +153,14 @@ def names_in(file):
     return names or None
 
 
-def _share(names, wanted):
+def _share(names: Iterable[Any], wanted: Iterable[str] | None) -> bool:
     """Tell whether two lists have a name in common."""
     known = {levelled(name) for name in wanted or ()}
     return any(levelled(name) in known for name in names)
 
 
-def _without_numbers(names):
+def _without_numbers(names: list[str]) -> list[str]:
     """Return the names of lines such as ``0: disc``, where all lines have their own number."""
     parts = [re.fullmatch(r"(\d{1,9})\s*[:.)]\s*(.+)", name) for name in names]
-    if all(part and int(part[1]) == n for n, part in enumerate(parts)):
-        return [part[2] for part in parts]
-    return names
+    numbered = [part[2] for n, part in enumerate(parts) if part and int(part[1]) == n]
+    return numbered if len(numbered) == len(names) else names
