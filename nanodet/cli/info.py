@@ -206,9 +206,9 @@ def _levels(spec):
     ):
         shape = f"{columns} x {rows}"
         lines.append(f"{stride:>6}  {shape:>9}  {columns * rows:>7}  {spec.channels:>8}")
-    points = spec.point_count(spec.input_size)
+    points, bins = spec.point_count(spec.input_size), spec.box_code.channels(spec.reg_max) // 4
     lines.append(
-        f"{'total':>6}  {'':>9}  {points:>7}  = {len(spec.class_names)} classes + 4 x {spec.reg_max + 1} bins"
+        f"{'total':>6}  {'':>9}  {points:>7}  = {len(spec.class_names)} classes + 4 x {bins} bins"
     )
     return lines
 

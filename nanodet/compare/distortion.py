@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from nanodet.compare.twins import iou_of_distances
-from nanodet.runtime.decode import edge_distances
 from nanodet.runtime.spec import Spec
 
 Run = Callable[[np.ndarray], np.ndarray]
@@ -44,8 +43,5 @@ class Distortion:
         if not read.any():
             return 0.0
         change = np.abs(scores[read] - other[read]).max(axis=1)
-        sides = [
-            edge_distances(output[read, classes:].reshape(-1, 4, self.spec.reg_max + 1))
-            for output in (wanted, given)
-        ]
+        sides = [self.spec.edge_distances(output[read, classes:]) for output in (wanted, given)]
         return float((change + 1 - iou_of_distances(*sides)).mean())

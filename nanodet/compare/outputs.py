@@ -20,7 +20,6 @@ import numpy as np
 
 from nanodet.compare.twins import IOU, SCORE_OFF, iou_of_distances
 from nanodet.errors import NanodetError
-from nanodet.runtime.decode import edge_distances
 from nanodet.runtime.engines.backend import Backend
 from nanodet.runtime.fit import Size
 from nanodet.runtime.spec import Spec
@@ -150,10 +149,11 @@ class Errors:
         read = _read_points(wanted[:, :classes].max(axis=1))
         sizes = self.spec.level_sizes(input_size)
         unit = np.repeat(self.spec.strides, [columns * rows for columns, rows in sizes])
-        logits = [output[read, classes:].reshape(len(read), 4, -1) for output in (wanted, given)]
-        distances = [edge_distances(one) for one in logits]
+        values = [output[read, classes:] for output in (wanted, given)]
+        distances = [self.spec.edge_distances(one) for one in values]
+        variances = self.spec.box_code.variances(values[0], self.spec.reg_max)
         edges = np.abs(distances[0] - distances[1]) * unit[read, None]
-        steady = float((edges / np.maximum(_variances(logits[0], distances[0]), 1)).max())
+        steady = float((edges / np.maximum(variances, 1)).max())
         point_scores = scores[read].max(axis=1)
         same_box = (iou_of_distances(*distances) > IOU) | (edges.max(axis=1) <= INVISIBLE)
         parts = max(scores.max() / self.tolerance.score, edges.max() / self.tolerance.edge)
@@ -290,10 +290,3 @@ def _read_points(best):
     if len(above) >= EDGE_POINTS:
         return above
     return np.argsort(-best, kind="stable")[:EDGE_POINTS]
-
-
-def _variances(logits, means):
-    """Return the variance of each distribution: logits (N, 4, bins) and means (N, 4) to (N, 4)."""
-    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    squares = np.arange(logits.shape[-1], dtype=np.float32) ** 2
-    return exponentials @ squares / exponentials.sum(axis=-1) - means**2

@@ -21,6 +21,7 @@ from nanodet.export.trainable import checkpoint_of
 from nanodet.files.files import real_path, sha256, text_name
 from nanodet.files.publish import publish, publishing, working_folder
 from nanodet.model.torch_backend import TorchBackend
+from nanodet.runtime.box_codes import DISTRIBUTIONS
 from nanodet.runtime.options import check_batch
 from nanodet.runtime.spec import check_input_size
 from nanodet.stopping import check_stopped
@@ -88,6 +89,8 @@ def export(
     check_stem(name, "--name")
     reference = TorchBackend(checkpoint, config)
     spec = export_spec(reference, size, fit, class_agnostic_nms)
+    if nms and spec.form != DISTRIBUTIONS:
+        raise NanodetError(f"--nms: decodes {DISTRIBUTIONS}, and this model gives {spec.form}")
     check_input_size(spec.input_size, "--size" if size else f"{checkpoint}: data.val.input_size")
     if batch is not None:
         check_batch(batch, spec.input_size, "--batch")

@@ -30,7 +30,7 @@ class Part(NamedTuple):
     Attributes:
         section: dataclass of the config's keys (`nanodet.config.keys.key`), ``name`` first. It may have
             ``check(self, fail)``: calls ``fail(key, why)`` for a value that cannot work. A head's has
-            ``loss`` and ``assigner_cfg`` too, as `nanodet.model.heads.points.AtssSection` does.
+            ``box_code``, ``loss`` and ``assigner_cfg`` too, as `nanodet.model.heads.points.AtssSection` does.
         build: the module of a section; of a loss or an assigner, what is called. A neck's and a
             head's also takes the channels and the strides of what it gets.
         pretrained: the published weights of a section's backbone, None where there are none.
@@ -70,10 +70,12 @@ class BoxCode(Protocol):
     Attributes:
         channels: values per point.
         reg_max: the largest distance in strides.
+        form: its name in `nanodet.runtime.box_codes.BOX_CODES`, and so in the spec.
     """
 
     channels: int
     reg_max: int
+    form: str
 
     def distances(self, raw: Tensor) -> Tensor:
         """Return the distances left, top, right, bottom in strides: (N, channels) to (N, 4)."""

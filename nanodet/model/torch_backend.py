@@ -77,6 +77,7 @@ def spec_of(network, config):
         std=tuple(std),
         strides=tuple(head.strides),
         reg_max=head.code.reg_max,
+        form=head.code.form,
         point_offset=head.point_offset,
         any_size=fixed_size(config.model.arch) is None,
         **asdict(Thresholds.of(config.evaluator, score=Thresholds.score)),

@@ -1,4 +1,4 @@
-"""From the network's output to boxes: score threshold, edge expectations, NMS."""
+"""From the network's output to boxes: score threshold, distances of the edges, NMS."""
 
 from functools import lru_cache
 from typing import Any
@@ -32,20 +32,6 @@ def _points(
     return arrays[0], arrays[1], arrays[2], tuple(bounds)
 
 
-def edge_distances(logits: np.ndarray) -> np.ndarray:
-    """Return the expectation of each edge's distribution (paper eq. 4).
-
-    Args:
-        logits: float32 (N, 4, reg_max + 1), before softmax.
-
-    Returns:
-        float32 (N, 4) in units of the stride: left, top, right, bottom.
-    """
-    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    bins = np.arange(logits.shape[-1], dtype=np.float32)
-    return exponentials @ bins / exponentials.sum(axis=-1)
-
-
 def decode(
     output: np.ndarray, spec: Spec, input_size: Size, thresholds: Thresholds | None = None
 ) -> Detections:
@@ -54,7 +40,7 @@ def decode(
     Of all levels at most the best `MOST_CANDIDATES` pairs of point and class go into NMS.
 
     Args:
-        output: float32 (points, classes + 4 (reg_max + 1)), see `nanodet.runtime.engines.backend`.
+        output: float32 (points, spec.channels), see `nanodet.runtime.engines.backend`.
         spec: the model's `Spec`.
         input_size: (width, height) of the tensor that gave ``output``.
         thresholds: a `Thresholds`; None takes the spec's.
@@ -72,8 +58,7 @@ def decode(
     )
     if not len(point):
         return Detections.empty(spec.class_names)
-    logits = output[point, classes:].reshape(len(point), 4, spec.reg_max + 1)
-    distances = edge_distances(logits) * unit[point, None]
+    distances = spec.edge_distances(output[point, classes:]) * unit[point, None]
     centre = np.stack([x[point], y[point]], axis=1)
     xyxy = np.concatenate([centre - distances[:, :2], centre + distances[:, 2:]], axis=1)
     rivals = np.zeros_like(label) if limits.class_agnostic_nms else label

@@ -12,6 +12,7 @@ from nanodet.files import StrPath
 from nanodet.files.files import write_text
 from nanodet.files.inputs import SPEC, read_text
 from nanodet.files.json_keys import JsonKeys, parse_json
+from nanodet.runtime.box_codes import BOX_CODES, DISTRIBUTIONS, BoxCode
 from nanodet.runtime.fit import ALIGNMENT, FITS, Size
 from nanodet.runtime.options import LARGEST_SIDE, MOST_BATCH
 from nanodet.runtime.thresholds import MOST_BOXES, Thresholds
@@ -21,8 +22,7 @@ from nanodet.text.printable import json_text
 
 Shape = tuple[int | None, ...]  # None stands for a side that is not fixed
 
-# what a model gives, and the lowest format whose readers know of it; see docs/spec.md
-FORMS = {"distributions": 1, "boxes": 2}
+BOXES = "boxes"  # what a model gives that decodes by itself; other forms are `BOX_CODES`
 FORMATS = (1, 2, 3)
 ONNX_METADATA_KEY = "nanodet"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -43,7 +43,8 @@ class Spec(Thresholds):
         score, nms_iou, per_level, per_picture, class_agnostic_nms: see
             `nanodet.runtime.thresholds.Thresholds`.
         model: name of the architecture.
-        form: ``distributions`` (one output of points x channels) or ``boxes`` (decoded in the model:
+        form: the name of a box code in `nanodet.runtime.box_codes.BOX_CODES` (one output of points x
+            channels), or ``boxes`` (decoded in the model:
             boxes float32 (N, 4), ``xyxy`` in network pixels, scores float32 (N,) and class indices
             int64 (N,), best first).
         output_name: the output, or its boxes; scores_name, labels_name: for ``boxes``, the others.
@@ -65,7 +66,7 @@ class Spec(Thresholds):
     point_offset: float = field(kw_only=True)
     input_name: str = "data"
     output_name: str = "output"
-    form: str = "distributions"
+    form: str = DISTRIBUTIONS
     scores_name: str = "scores"
     labels_name: str = "labels"
     model: str = "nanodet-m"
@@ -77,8 +78,17 @@ class Spec(Thresholds):
 
     @property
     def channels(self) -> int:
-        """Values per point: class scores, then four distributions of reg_max + 1."""
-        return len(self.class_names) + 4 * (self.reg_max + 1)
+        """Values per point: class scores, then those of the box code."""
+        return len(self.class_names) + self.box_code.channels(self.reg_max)
+
+    @property
+    def box_code(self) -> BoxCode:
+        """What the values of the edges mean, also inside a model that ends in boxes."""
+        return BOX_CODES[DISTRIBUTIONS if self.form == BOXES else self.form]
+
+    def edge_distances(self, values: np.ndarray) -> np.ndarray:
+        """Return the distances left, top, right, bottom in strides: (N, box code's channels) to (N, 4)."""
+        return self.box_code.distances(values, self.reg_max)
 
     def level_sizes(self, input_size: Size) -> list[Size]:
         """Return (columns, rows) of each level for a network input of (width, height)."""
@@ -107,14 +117,14 @@ class Spec(Thresholds):
             input_size: (width, height) of the network's input.
             file: names the model in messages.
         """
-        if self.form == "boxes":
+        if self.form == BOXES:
             expected: Shape = (None, 6)
             words = "boxes x 6 (xyxy, score, class)"
         else:
             expected = (self.point_count(input_size), self.channels)
             words = (
                 f"{expected[0]} points x {expected[1]} ({len(self.class_names)} classes + 4 x "
-                f"{self.reg_max + 1})"
+                f"{self.box_code.channels(self.reg_max) // 4})"
             )
         if not fits(shape, expected):
             raise NanodetError(
@@ -131,9 +141,9 @@ class Spec(Thresholds):
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form (see docs/spec.md)."""
         width, height = (int(v) for v in self.input_size)
-        number = 3 if self.class_agnostic_nms else FORMS[self.form]
+        number = 3 if self.class_agnostic_nms else forms()[self.form]
         form = {"form": self.form} if number >= 2 else {}
-        if self.form == "boxes":
+        if self.form == BOXES:
             form |= {"scores": self.scores_name, "labels": self.labels_name}
         batch = {"batch": self.batch} if self.batch > 1 else {}
         agnostic = {"class_agnostic_nms": True} if self.class_agnostic_nms else {}
@@ -181,8 +191,8 @@ class Spec(Thresholds):
         into, out = top.sub("input"), top.sub("output")
         limits = top.sub("thresholds")
         # keys of formats 2 and 3, so a reader of lower formats does not look at them
-        form = out.get("form", str) if number >= 2 else "distributions"
-        boxes = {"scores_name": "scores", "labels_name": "labels"} if form == "boxes" else {}
+        form = out.get("form", str) if number >= 2 else DISTRIBUTIONS
+        boxes = {"scores_name": "scores", "labels_name": "labels"} if form == BOXES else {}
         spec = cls(
             class_names=tuple(top.list_of("class_names", str)),
             model=top.get("model", str),
@@ -247,7 +257,7 @@ class Spec(Thresholds):
             "input.width": (32 <= width <= LARGEST_SIDE, f"must be 32 to {LARGEST_SIDE}"),
             "input.height": (32 <= height <= LARGEST_SIDE, f"must be 32 to {LARGEST_SIDE}"),
             "input.batch": (1 <= self.batch <= MOST_BATCH, f"must be 1 to {MOST_BATCH}"),
-            "output.form": (self.form in FORMS, f"must be one of {', '.join(FORMS)}"),
+            "output.form": (self.form in forms(), f"must be one of {', '.join(forms())}"),
             "output.strides": (
                 1 <= len(self.strides) <= 16
                 and all(1 <= s <= 1024 for s in self.strides)
@@ -279,6 +289,11 @@ class Spec(Thresholds):
         """Return a copy for another (width, height)."""
         width, height = input_size
         return dataclasses.replace(self, input_size=(width, height))
+
+
+def forms() -> dict[str, int]:
+    """Return what a model can give, each with the lowest format whose readers know it (docs/spec.md)."""
+    return {name: code.format for name, code in BOX_CODES.items()} | {BOXES: 2}
 
 
 def check_input_size(size: Size, name: object) -> None:

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from nanodet.model.box_codes.general import General
 from nanodet.model.detectors.nanodet_plus import NanoDetPlus
 from nanodet.model.detectors.one_stage import OneStageDetector
 from nanodet.model.heads.nanodet_plus_head import NanoDetPlusHead
@@ -36,7 +37,7 @@ def detector():
     norm = Norm(type="BN")
     neck = GhostPAN((8, 8, 8), (8, 16, 32), 8, True, 5, 1, 1, False, 1, "bilinear", norm, "ReLU")
     settings = HeadSettings(
-        num_classes=2, channels_in=8, strides=STRIDES, channels=8, stacked_convs=1, reg_max=3,
+        num_classes=2, channels_in=8, strides=STRIDES, channels=8, stacked_convs=1, code=General(3),
         norm=norm, act="ReLU",
     )  # fmt: skip
     head = NanoDetPlusHead(settings, kernel=5, conv_type="DWConv")

@@ -1,6 +1,7 @@
 """The heads: order of what they give, their first scores, and what each output row is."""
 
 import copy
+import dataclasses
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from torch import nn
 
 from nanodet.config.check import failing
 from nanodet.errors import NanodetError
+from nanodet.model.box_codes import BOX_CODES
 from nanodet.model.box_codes.general import General
 from nanodet.model.heads import AUXILIARY_HEADS, HEADS
 from nanodet.model.norms import Norm
@@ -29,8 +31,9 @@ each = pytest.mark.parametrize(("name", "settings"), SETTINGS)
 
 def section(name, **settings):
     return ALL[name].section(
-        name=name, num_classes=CLASSES, feat_channels=8, stacked_convs=2, reg_max=5, **settings
-    )
+        name=name, num_classes=CLASSES, feat_channels=8, stacked_convs=2, reg_max=5,
+        box_code=BOX_CODES["General"].section(), **settings,
+    )  # fmt: skip
 
 
 def build(name, **settings):
@@ -175,8 +178,10 @@ def test_depthwise_groups_divide_the_channels_of_the_maps_too():
 def test_towers_start_as_the_recipe_says():
     torch.manual_seed(0)
     for name in ("GFLHead", "SimpleConvHead", "NanoDetPlusHead"):
-        section = ALL[name].section(name=name, num_classes=CLASSES, reg_max=7)
-        head = ALL[name].build(section, 96, STRIDES)
+        given = dataclasses.replace(
+            section(name), feat_channels=96, norm_cfg=Norm(type="GN", num_groups=32)
+        )
+        head = ALL[name].build(given, 96, STRIDES)
         convs = [m for m in head.cls_convs.modules() if isinstance(m, nn.Conv2d)]
         assert convs
         for conv in convs:

@@ -14,7 +14,7 @@ from nanodet.errors import NanodetError
 from nanodet.model.backbones import BACKBONES
 from nanodet.model.blocks import activation
 from nanodet.model.heads import HEADS
-from nanodet.model.heads.points import AtssSection, PointHead
+from nanodet.model.heads.points import AtssSection, PointHead, settings_of
 from nanodet.model.network import build_network
 from nanodet.model.part import Part
 from nanodet.quickstart.config import quickstart_config
@@ -63,10 +63,12 @@ class ToyHead(PointHead):
     point_offset = 0.25
     output_layers = {f"out.{i}": ("classes", "edges") for i in range(3)}  # noqa: RUF012
 
-    def __init__(self, num_classes: int, channels: int, strides, reg_max: int) -> None:
-        super().__init__(num_classes, strides, reg_max)
-        outputs = num_classes + self.code.channels
-        self.out = nn.ModuleList(nn.Conv2d(channels, outputs, 1) for _ in strides)
+    def __init__(self, settings) -> None:
+        super().__init__(settings.num_classes, settings.strides, settings.code)
+        outputs = settings.num_classes + self.code.channels
+        self.out = nn.ModuleList(
+            nn.Conv2d(settings.channels_in, outputs, 1) for _ in settings.strides
+        )
 
     def level(self, i, x):
         return self.out[i](x)
@@ -85,7 +87,7 @@ def toy(monkeypatch):
     )
 
     def build_head(section, channels, strides):
-        return ToyHead(section.num_classes, channels, strides, section.reg_max)
+        return ToyHead(settings_of(section, channels, strides))
 
     monkeypatch.setitem(HEADS, "ToyHead", Part(HeadSection, build_head))
 

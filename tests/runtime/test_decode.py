@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from specs import NANODET_M
 
 from nanodet import Detections
-from nanodet.runtime.decode import decode, edge_distances, nms_per_class
+from nanodet.runtime.box_codes import expectations, variances
+from nanodet.runtime.decode import decode, nms_per_class
 from nanodet.runtime.spec import Spec
 from nanodet.runtime.thresholds import Thresholds
 
@@ -117,7 +118,9 @@ def test_edges_of_a_sure_and_an_undecided_distribution():
     logits = np.zeros((1, 4, 8), np.float32)
     logits[0, 0, 5] = 100
     logits[0, 1, 2] = logits[0, 1, 3] = 100
-    np.testing.assert_allclose(edge_distances(logits)[0], [5, 2.5, 3.5, 3.5], rtol=1e-5)
+    values = logits.reshape(1, 32)
+    np.testing.assert_allclose(expectations(values, 7)[0], [5, 2.5, 3.5, 3.5], rtol=1e-5)
+    np.testing.assert_allclose(variances(values, 7)[0], [0, 0.25, 5.25, 5.25], atol=1e-4)
 
 
 def test_detections_filter_like_arrays():

@@ -13,7 +13,7 @@ import nanodet.runtime.spec
 from nanodet.errors import NanodetError
 from nanodet.export.onnx_nms import boxes_spec
 from nanodet.runtime.fit import FITS
-from nanodet.runtime.spec import FORMS, Spec
+from nanodet.runtime.spec import Spec, forms
 
 jsonschema = pytest.importorskip("jsonschema")
 
@@ -33,7 +33,7 @@ specs = st.builds(
     strides=st.sets(st.integers(1, 1024), min_size=1, max_size=16).map(lambda s: tuple(sorted(s))),
     reg_max=st.integers(1, 256),
     point_offset=st.floats(-16, 16),
-    form=st.sampled_from(sorted(FORMS)),
+    form=st.sampled_from(sorted(forms())),
     output_name=names,
     score=st.floats(0, 1),
     nms_iou=st.floats(0, 1),
@@ -76,7 +76,7 @@ def test_what_is_written_is_valid_and_read_again(spec):
     mapping = json.loads(json.dumps(spec.to_dict()))
     VALIDATOR.validate(mapping)
     assert Spec.from_dict(mapping, "m.json") == spec
-    assert mapping["format"] == (3 if spec.class_agnostic_nms else FORMS[spec.form])
+    assert mapping["format"] == (3 if spec.class_agnostic_nms else forms()[spec.form])
     assert ("class_agnostic_nms" in mapping["thresholds"]) == spec.class_agnostic_nms
 
 

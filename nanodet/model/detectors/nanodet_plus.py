@@ -81,6 +81,10 @@ class NanoDetPlusSection:
             value = getattr(head, name, None)
             if value is not None:
                 agree(aux, name, value, "aux_head", f"head.{name} is {value}", fail)
+        if getattr(aux, "box_code", None) is None:
+            aux.box_code = head.box_code
+        elif aux.box_code != head.box_code:
+            fail("aux_head.box_code", "differs from head.box_code; leave it out, it follows from that")
         follow_head(aux, "aux_head", 2 * neck.channels, neck.strides, fail)
 
 

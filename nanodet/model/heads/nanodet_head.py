@@ -52,7 +52,7 @@ class NanoDetHead(PointHead):
 
     def __init__(self, settings: HeadSettings, share_cls_reg: bool, conv_type: str):
         num_classes, channels, strides = settings.num_classes, settings.channels, settings.strides
-        super().__init__(num_classes, strides, settings.reg_max)
+        super().__init__(num_classes, strides, settings.code)
         self.share_cls_reg = share_cls_reg
 
         def towers() -> nn.ModuleList:
@@ -65,7 +65,7 @@ class NanoDetHead(PointHead):
         outputs = num_classes + edges if share_cls_reg else num_classes
         self.gfl_cls = nn.ModuleList(nn.Conv2d(channels, outputs, 1) for _ in strides)
         self.gfl_reg = nn.ModuleList(nn.Conv2d(channels, edges, 1) for _ in strides)
-        self.distribution_project = BinValues(settings.reg_max)
+        self.distribution_project = BinValues(settings.code.reg_max)
         start_outputs(self.gfl_cls, num_classes)
         start_outputs(self.gfl_reg)
         levels = range(len(strides))

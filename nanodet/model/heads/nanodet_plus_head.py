@@ -55,11 +55,11 @@ class NanoDetPlusHead(PointHead):
 
     def __init__(self, settings: HeadSettings, kernel: int, conv_type: str):
         num_classes, strides = settings.num_classes, settings.strides
-        super().__init__(num_classes, strides, settings.reg_max)
+        super().__init__(num_classes, strides, settings.code)
         self.cls_convs = nn.ModuleList(settings.tower(conv_type, kernel) for _ in strides)
         outputs = num_classes + self.code.channels
         self.gfl_cls = nn.ModuleList(nn.Conv2d(settings.channels, outputs, 1) for _ in strides)
-        self.distribution_project = BinValues(settings.reg_max)
+        self.distribution_project = BinValues(settings.code.reg_max)
         self.output_layers = {f"gfl_cls.{i}": ("classes", "edges") for i in range(len(strides))}
         start(self.cls_convs)
         start_outputs(self.gfl_cls, num_classes)

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from nanodet.config.follow import check_section
 from nanodet.config.keys import REQUIRED, default_of, key, part, sections
 from nanodet.model.blocks import ACTIVATIONS, CONVOLUTIONS, convolutions
-from nanodet.model.box_codes.general import General
+from nanodet.model.box_codes import BOX_CODES
 from nanodet.model.norms import Norm, check_norm
-from nanodet.model.part import Fail
+from nanodet.model.part import BoxCode, Fail
 
 ASSIGNERS = "nanodet.learn.assigners:ASSIGNERS"
 PRIOR = 0.01  # score of every class before training, so that the background does not drown QFL
@@ -36,6 +36,9 @@ class HeadSection:
     stacked_convs: int = key(2, "convolutions in a tower", 0, 64)
     strides: list[int] | None = key(
         None, "pixels between points, a level each; follows from the neck where left out"
+    )
+    box_code: Any = part(
+        "nanodet.model.box_codes:BOX_CODES", "General", "what the values of a box's edges mean"
     )
     norm_cfg: Norm | None = key(lambda: Norm(type="BN"), "norm of the towers")
     activation: str = key(
@@ -114,7 +117,7 @@ class HeadSettings(NamedTuple):
         strides: network pixels per point of each level.
         channels: channels of the towers.
         stacked_convs: convolutions per tower.
-        reg_max: edges are distributions over 0..reg_max.
+        code: what the values of the edges mean.
         norm, act: after the convolutions of the towers.
     """
 
@@ -123,7 +126,7 @@ class HeadSettings(NamedTuple):
     strides: tuple[int, ...]
     channels: int
     stacked_convs: int
-    reg_max: int
+    code: BoxCode
     norm: Norm | None
     act: str
 
@@ -142,15 +145,15 @@ def settings_of(section: Any, channels: int, strides: Sequence[int]) -> HeadSett
     Raises:
         ValueError: a key that follows from another is not filled in.
     """
-    if None in (section.num_classes, section.reg_max):
-        raise ValueError("num_classes and reg_max follow from other keys, and are not filled in")
+    if None in (section.num_classes, section.reg_max, section.box_code):
+        raise ValueError("keys that follow from others are not filled in")
     return HeadSettings(
         num_classes=section.num_classes,
         channels_in=channels,
         strides=tuple(strides),
         channels=section.feat_channels,
         stacked_convs=section.stacked_convs,
-        reg_max=section.reg_max,
+        code=BOX_CODES[section.box_code.name].build(section.box_code, section.reg_max),
         norm=section.norm_cfg,
         act=section.activation,
     )
@@ -164,23 +167,22 @@ class PointHead(nn.Module):
     Args:
         num_classes: number of classes C.
         strides: network pixels per point of each level.
-        reg_max: n; edges are distributions over 0..n.
+        code: what the values of the edges mean.
 
-    Shapes: maps (B, channels, H_i, W_i) to (B, sum of H_i W_i, C + 4 (n + 1)), logits, levels in the
-    order of ``strides``, points row by row; edges left, top, right, bottom.
+    Shapes: maps (B, channels, H_i, W_i) to (B, sum of H_i W_i, C + code.channels), class logits and
+    values of the edges, levels in the order of ``strides``, points row by row.
     """
 
     point_offset: float = 0.5
     output_layers: Mapping[str, tuple[str, ...]]
     unused_layers: tuple[str, ...] = ()
 
-    def __init__(self, num_classes: int, strides: Sequence[int], reg_max: int):
+    def __init__(self, num_classes: int, strides: Sequence[int], code: BoxCode):
         super().__init__()
-        self.num_classes, self.reg_max = num_classes, reg_max
-        self.strides, self.code = tuple(strides), General(reg_max)
+        self.num_classes, self.strides, self.code = num_classes, tuple(strides), code
 
     def level(self, i: int, x: Tensor) -> Tensor:
-        """Return (B, C + 4 (n + 1), H, W) of the map of level ``i``."""
+        """Return (B, C + code.channels, H, W) of the map of level ``i``."""
         raise NotImplementedError
 
     def forward(self, maps: tuple[Tensor, ...]) -> Tensor:

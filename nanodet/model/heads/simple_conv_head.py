@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nanodet.config.keys import key, unread
+from nanodet.config.keys import key, part, unread
 from nanodet.model.heads.points import (
     HeadSection,
     HeadSettings,
@@ -32,6 +32,9 @@ class SimpleConvHeadSection(HeadSection):
     feat_channels: int = key(256, "channels of the towers", 1, 4096)
     stacked_convs: int = key(4, "convolutions in a tower", 0, 64)
     reg_max: int | None = key(None, "that of the head where left out", 1, 256)
+    box_code: Any = part(
+        "nanodet.model.box_codes:BOX_CODES", None, "that of the head where left out"
+    )
     norm_cfg: Norm | None = key(lambda: Norm(type="GN"), "norm of the towers")
     conv_cfg: dict[str, Any] | None = unread("the original does not read it either")
 
@@ -59,7 +62,7 @@ class SimpleConvHead(PointHead):
 
     def __init__(self, settings: HeadSettings):
         num_classes, channels, strides = settings.num_classes, settings.channels, settings.strides
-        super().__init__(num_classes, strides, settings.reg_max)
+        super().__init__(num_classes, strides, settings.code)
         self.cls_convs, self.reg_convs = settings.tower("Conv"), settings.tower("Conv")
         self.gfl_cls = nn.Conv2d(channels, num_classes, 3, padding=1)
         self.gfl_reg: nn.Module = nn.Conv2d(channels, self.code.channels, 3, padding=1)

@@ -64,7 +64,7 @@ class OpenvinoBackend:
         except Exception as error:  # also what OpenVINO raises has no class of its own
             raise NanodetError(f"{path}: not a usable ONNX model ({_line(error)})") from None
         self.spec = self._read_spec(path)
-        if self.spec.form != "distributions":
+        if self.spec.form == "boxes":
             raise NanodetError(f"{path}: ends in {self.spec.form}, which needs ONNX Runtime")
         if self.spec.batch > 1:
             raise NanodetError(
