@@ -2,13 +2,12 @@
 
 import contextlib
 import dataclasses
-import difflib
 import math
 import types
 import typing
 
-from nanodet.config.keys import REQUIRED, default_of, entries, meaning, parts_of, walk
-from nanodet.config.schema import Config
+from nanodet.config.hints import unknown_key, unknown_value
+from nanodet.config.keys import REQUIRED, default_of, entries, meaning, parts_of
 from nanodet.errors import NanodetError
 from nanodet.text.brief import brief
 
@@ -38,7 +37,8 @@ def build(kind, value, file, key="", siblings=None):
             continue
         owners = [owner for owner, other in (siblings or {}).items() if _has(other.section, name)]
         if not owners:
-            _refuse(file, _join(key, name), name, known)
+            full, part = _join(key, name), value["name"] if siblings else None
+            raise NanodetError(f"{file}: {full}: {unknown_key(name, full, known, part)}")
         if one is not None:
             _refuse_foreign(file, _join(key, name), name, known, value, owners)
     arguments = {}
@@ -65,12 +65,10 @@ def build_part(entry, value, file, key):
     if name is None:
         raise NanodetError(f"{file}: {key}.name: this key is missing; known: {', '.join(table)}")
     if not isinstance(name, str) or name not in table:
-        given = repr(name) if isinstance(name, str) and len(name) < 60 else brief(name)
         # what old files name that is not built: they can go on with another model
         other = "" if ".head." in key else " (model.arch left out is NanoDet-m)"
         raise NanodetError(
-            f"{file}: {key}.name: {given} is not built into this version; known: {', '.join(table)}"
-            f"{other}"
+            f"{file}: {key}.name: {unknown_value(name, table, f'{key}.name', other)}"
         )
     return build(table[name].section, {**value, "name": name}, file, key, table)
 
@@ -92,21 +90,6 @@ def _refuse_foreign(file, key, name, known, value, owners):
     raise NanodetError(
         f"{file}: {key}: {value['name']} has no such setting ({', '.join(owners)} {has} it); {hint}"
     )
-
-
-def _refuse(file, key, name, known):
-    nearest = [own for own, (entry, _) in known.items() if name in meaning(entry).alike]
-    nearest = nearest or _elsewhere(name)
-    nearest = nearest or difflib.get_close_matches(str(name)[:100], known, n=1, cutoff=0.5)
-    hint = f"did you mean {nearest[0]}?" if nearest else f"known here: {', '.join(known)}"
-    raise NanodetError(f"{file}: {key}: unknown key; {hint}")
-
-
-def _elsewhere(name):
-    """Return the dotted key of this name in another section, if there is one, in a list."""
-    with contextlib.suppress(ImportError):  # of torch, which the parts of a detector need
-        return [path for path, entry, _ in walk(Config) if entry.name == name][:1]
-    return []
 
 
 def _join(key, name):

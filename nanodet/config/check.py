@@ -1,7 +1,8 @@
 """Values that have the right type and still cannot work."""
 
 from nanodet.config.follow import fill
-from nanodet.config.keys import MUCH, meaning, sections
+from nanodet.config.hints import unknown_value
+from nanodet.config.keys import MUCH, look_up, meaning, sections
 from nanodet.errors import NanodetError
 from nanodet.runtime.fit import ALIGNMENT
 from nanodet.text.names import LONGEST, is_short, is_unicode
@@ -77,20 +78,13 @@ def check_values(section, fail, prefix=""):
         if value is None:
             continue
         if known and value not in known:
-            given = repr(value) if isinstance(value, str) else shown([value])
-            fail(key, f"{given} is not built into this version; known: {shown(known)}")
+            fail(key, unknown_value(value, known, key))
         if low is None:
             continue
         for number in value if isinstance(value, list) else [value]:
             if not low <= number <= high:
                 most = f"at most {high:g}" if high == MUCH < number else limits(low, high)
                 fail(key, f"must be {most}, not {value}")
-
-
-def shown(known):
-    """Return values as a YAML file would have them."""
-    words = {True: "true", False: "false"}
-    return ", ".join(words[v] if isinstance(v, bool) else str(v) for v in known)
 
 
 def limits(low, high):
@@ -101,6 +95,12 @@ def limits(low, high):
 
 
 def _check_dataset(dataset, key, fail):
+    full = look_up("nanodet.data.formats:full_name")(dataset.name)
+    if full is None:
+        known = look_up("nanodet.data.formats:FORMATS")
+        fail(f"{key}.name", unknown_value(dataset.name, known, f"{key}.name"))
+    else:
+        dataset.name = full
     if len(dataset.input_size) != 2:
         fail(f"{key}.input_size", f"must be [width, height], not {dataset.input_size}")
     fit = dataset.effective_fit

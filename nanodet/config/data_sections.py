@@ -44,9 +44,7 @@ class Dataset:
     )
     img_path: str = key(REQUIRED, "folder of the images")
     ann_path: str = key(REQUIRED, "COCO's JSON file, or the folder of the XML or text files")
-    list_path: str | None = key(
-        None, "text file with one image name a line: only these", ours=True
-    )
+    list_path: str | None = key(None, "text file with one image name a line: only these", ours=True)
     class_names: list[str] | None = key(
         None, "the classes of this set; `class_names` where left out"
     )

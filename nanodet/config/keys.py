@@ -60,15 +60,16 @@ def part(table: str, default: str | None, text: str) -> Any:
     metadata = {"meaning": Meaning(text, table=table, part=default)}
     if default is None:
         return field(default=None, metadata=metadata)
-    return field(default_factory=lambda: _table(table)[default].section(), metadata=metadata)
+    return field(default_factory=lambda: look_up(table)[default].section(), metadata=metadata)
 
 
 def parts_of(entry: Field) -> dict:
     """Return the table of the parts that a field made by `part` may hold: name to `Part`."""
-    return _table(meaning(entry).table)
+    return look_up(meaning(entry).table)
 
 
-def _table(reference):
+def look_up(reference: str) -> Any:
+    """Return what "module:NAME" names, of a room above this one: imported when it is needed."""
     module, name = reference.split(":")
     return getattr(importlib.import_module(module), name)
 
@@ -130,18 +131,3 @@ def section_of(entry, hint):
     if typing.get_origin(hint) is dict:
         hint = typing.get_args(hint)[1]
     return hint if is_dataclass(hint) else None
-
-
-def walk(kind, prefix=""):
-    """Yield (dotted key, field, type) of every key below a dataclass, sections before their keys.
-
-    Of parts the default one is walked through. Where a file chooses names itself, as in
-    ``param_level_cfg``, a ``*`` stands for them.
-    """
-    for entry, hint in entries(kind):
-        dotted = f"{prefix}{entry.name}"
-        yield dotted, entry, hint
-        section = section_of(entry, hint)
-        if section is not None:
-            named = typing.get_origin(without_none(hint)) is dict
-            yield from walk(section, f"{dotted}.*." if named else f"{dotted}.")

@@ -6,7 +6,8 @@ import sys
 import types
 import typing
 
-from nanodet.config.check import limits, shown
+from nanodet.config.check import limits
+from nanodet.config.hints import shown
 from nanodet.config.keys import (
     REQUIRED,
     default_of,

@@ -50,7 +50,9 @@ class LrSchedule:
         "how the learning rate falls",
         known=("MultiStepLR", "CosineAnnealingLR"),
     )
-    milestones: list[int] | None = key(None, "for MultiStepLR: epochs after which it falls", 1, MUCH)
+    milestones: list[int] | None = key(
+        None, "for MultiStepLR: epochs after which it falls", 1, MUCH
+    )
     gamma: float | None = key(
         None, "MultiStepLR's: factor at a milestone; 0.1 where left out", 0, 1
     )
@@ -73,7 +75,9 @@ class Schedule:
     resume: bool | str | None = key(
         None, "true, or empty: go on with the run in `save_dir`; or with that of a checkpoint in it"
     )
-    load_model: str | None = key(None, "checkpoint to start from; what does not fit is newly initialised")
+    load_model: str | None = key(
+        None, "checkpoint to start from; what does not fit is newly initialised"
+    )
     optimizer: Optimizer = key(REQUIRED, "how weights are updated")
     warmup: Warmup = key(Warmup, "the first steps")
     total_epochs: int = key(REQUIRED, "passes over the training set", 1, MUCH)

@@ -42,11 +42,16 @@ class Evaluator:
     )  # fmt: skip
     score: float = key(0.05, "score threshold", 0, 1, ours=True)
     nms_iou: float = key(
-        0.6, "IoU threshold of NMS: of two boxes of a class that overlap more, the better is kept",
-        0, 1, ours=True,
+        0.6,
+        "IoU threshold of NMS: of two boxes of a class that overlap more, the better is kept",
+        0,
+        1,
+        ours=True,
     )
     per_level: int = key(1000, "best boxes of each level before NMS", 1, MUCH, ours=True)
-    per_picture: int = key(100, "best boxes kept of an image; AP counts this many", 1, MUCH, ours=True)
+    per_picture: int = key(
+        100, "best boxes kept of an image; AP counts this many", 1, MUCH, ours=True
+    )
     class_agnostic_nms: bool = key(False, "one box per object, whatever the classes", ours=True)
 
 
@@ -69,7 +74,9 @@ class Config:
     data: Data = key(REQUIRED, "the images")
     device: Device = key(Device, "what the training runs on")
     schedule: Schedule = key(REQUIRED, "how long and how fast the model is trained")
-    grad_clip: float | None = key(None, "largest norm of the gradient; 0 or left out: no clipping", 0, MUCH)
+    grad_clip: float | None = key(
+        None, "largest norm of the gradient; 0 or left out: no clipping", 0, MUCH
+    )
     evaluator: Evaluator = key(Evaluator, "how validation is measured")
     log: Log = key(Log, "what is logged during training")
     class_names: list[str] | None = key(

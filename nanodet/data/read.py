@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from nanodet.data.check_images import BadPictures
-from nanodet.data.formats import FORMATS
+from nanodet.data.formats import FORMATS, full_name
 from nanodet.data.reading import Reading
 from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
@@ -40,11 +40,11 @@ def read_annotations(
         BadPictures: images that cannot be read or have not the annotated size.
         NanodetError: anything else that is wrong with the files, in one line.
     """
-    names = {name: one for full, one in FORMATS.items() for name in (full, *one.short)}
-    found = {name.lower(): one for name, one in names.items()}.get(str(name).lower())
-    if found is None:
-        raise NanodetError(f"unknown data set format {name!r}; known are {', '.join(names)}")
-    reading = reading or Reading()
+    full = full_name(name)
+    if full is None:
+        known = ", ".join(one for full, other in FORMATS.items() for one in (full, *other.short))
+        raise NanodetError(f"unknown data set format {name!r}; known are {known}")
+    found, reading = FORMATS[full], reading or Reading()
     if reading.unknown_classes is None:
         reading = dataclasses.replace(reading, unknown_classes=found.unknown_classes)
     read = found.read if annotated else found.read_unannotated or found.read

@@ -143,6 +143,62 @@ def test_a_part_that_is_not_built_is_named_before_its_keys():
 
 
 @pytest.mark.parametrize(
+    ("override", "line"),
+    [
+        (
+            "model.arch.head.name=SimpleConvHead",
+            "'SimpleConvHead' is an auxiliary head (model.arch.aux_head.name); known here: NanoDetHead, "
+            "GFLHead, NanoDetPlusHead",
+        ),
+        ("model.arch.backbone.name=PAN", "'PAN' is a neck (model.arch.fpn.name); known here: Shuf"),
+        ("model.arch.name=ShuffleNetV2", "'ShuffleNetV2' is a backbone (model.arch.backbone.name"),
+        (
+            "model.arch.head.loss.loss_bbox.name=QualityFocalLoss",
+            "'QualityFocalLoss' is a score loss (model.arch.head.loss.loss_qfl.name); known here: GIoU",
+        ),
+        (
+            "model.arch.fpn.name=ghost_pan",
+            "'ghost_pan' is not built into this version; did you mean Gh",
+        ),
+        (
+            "schedule.optimizer.name=MultiStepLR",
+            "'MultiStepLR' is a name of lr_schedule (schedule.lr_",
+        ),
+        (
+            "model.arch.head.loss.loss_bbox.beta=2",
+            "unknown key: GIoULoss has no such setting; QualityFocalLoss has it: "
+            "model.arch.head.loss.loss_qfl.beta",
+        ),
+        (
+            "model.arch.head.topk=9",
+            "unknown key: NanoDetHead has no such setting; ATSS, DSLA have it: "
+            "model.arch.head.assigner_cfg.topk",
+        ),
+        (
+            "model.arch.aux_head.feat=9",
+            "OneStageDetector has no such setting (NanoDetPlus has it); re",
+        ),
+        ("data.val.flip=0.5", "unknown key; did you mean data.val.pipeline.flip?"),
+        ("model.arch.head.loss.eps=1", "unknown key; did you mean model.arch.head.norm_cfg.eps?"),
+        ("schedule.optimizer.beta=[0, 1]", "unknown key; did you mean betas?"),
+        (
+            "data.train.name=LVIS",
+            "'LVIS' is not built into this version; known: CocoDataset, XMLData",
+        ),
+        (
+            "data.val.name=VOCDataset",
+            "'VOCDataset' is not built into this version; known: CocoData",
+        ),
+    ],
+)
+def test_what_belongs_elsewhere_says_where(override, line):
+    """Names of other tables and keys of other sections, by the nearest place that has them."""
+    with pytest.raises(NanodetError) as caught:
+        load_config(ROOT / "config" / "nanodet-m_bccd.yml", [override])
+    assert line in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("arch", "line"),
     [
         (
@@ -179,7 +235,9 @@ def test_the_shipped_configs_load():
     assert files
     for file in files:
         if "convnext" in file.name and not importlib.util.find_spec("timm"):
-            with pytest.raises(NanodetError, match=r"TIMMWrapper needs timm, .*: pip install timm$"):
+            with pytest.raises(
+                NanodetError, match=r"TIMMWrapper needs timm, .*: pip install timm$"
+            ):
                 load_config(file)
             continue
         load_config(file)

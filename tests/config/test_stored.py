@@ -57,6 +57,7 @@ def test_what_is_followed_by_now_stays(config, odd, tmp_path):
 def test_what_a_training_was_told_does_not_keep_its_model_from_loading(config, section, key, value):
     mapping = config_to_dict(config)
     mapping[section][key] = value
+    mapping["data"]["val"]["name"] = "Mine"  # a format of the script that trained it
     config_of_checkpoint(mapping, None, "m.ckpt")
 
 

@@ -8,3 +8,11 @@ FORMATS: dict[str, Format] = {
     "XMLDataset": voc.FORMAT,
     "YoloDataset": yolo.FORMAT,
 }
+
+
+def full_name(name: object) -> str | None:
+    """Return the name in `FORMATS` of a format, long or short, in any case; None without one."""
+    for full, one in FORMATS.items():
+        if str(name).lower() in (other.lower() for other in (full, *one.short)):
+            return full
+    return None
