@@ -4,6 +4,7 @@ import copy
 
 from nanodet.config.build import build
 from nanodet.config.check import check, failing
+from nanodet.config.keys import entries, meaning, parts_of, section_of
 from nanodet.config.schema import Config
 
 FORMAT = 2  # 1: norm_cfg, and the neck's activation, were accepted and had no effect
@@ -31,11 +32,11 @@ def config_of_checkpoint(mapping, version, file):
         mapping = copy.deepcopy(mapping)
         if version is None:
             _leave_unfollowed(mapping)
-        _leave_strangers(mapping)
+        _leave_strangers(Config, mapping)
     fail = failing(file)
 
     def fail_unless_past(key, why):
-        if not any(key == past or key.startswith(f"{past}.") for past in _PAST):
+        if not _is_past(key):
             fail(key, why)
 
     config = build(Config, mapping, file)
@@ -52,20 +53,24 @@ def _leave_unfollowed(mapping):
             section.pop("activation", None)
 
 
-def _leave_strangers(mapping):
-    """Drop an assigner and losses that are not built in: the script of the training had its own."""
-    from nanodet.learn.assigners import ASSIGNERS  # needs torch
-    from nanodet.learn.losses import BOX_LOSSES, EDGE_LOSSES, SCORE_LOSSES
+def _leave_strangers(kind, mapping, prefix=""):
+    """Drop past parts that are not built in: the script of the training had its own."""
+    for entry, hint in entries(kind):
+        value, key = mapping.get(entry.name), f"{prefix}{entry.name}"
+        if not isinstance(value, dict):
+            continue
+        section = section_of(entry, hint)
+        if meaning(entry).table and isinstance(value.get("name"), str):
+            part = parts_of(entry).get(value["name"])
+            if part is None and _is_past(key):
+                del mapping[entry.name]
+            section = part and part.section
+        if section is not None:
+            _leave_strangers(section, value, f"{key}.")
 
-    head = _section(mapping, "model", "arch", "head")
-    loss = _section(head, "loss")
-    for section, key, table in (
-        (head, "assigner_cfg", ASSIGNERS), (loss, "loss_qfl", SCORE_LOSSES),
-        (loss, "loss_dfl", EDGE_LOSSES), (loss, "loss_bbox", BOX_LOSSES),
-    ):  # fmt: skip
-        name = _section(section, key).get("name")
-        if isinstance(name, str) and name not in table:
-            del section[key]
+
+def _is_past(key):
+    return any(key == past or key.startswith(f"{past}.") for past in _PAST)
 
 
 def _section(mapping, *names):

@@ -6,7 +6,10 @@ from importlib import import_module
 import numpy as np
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.engines import engine_of
+from nanodet.runtime.engines import CHECKPOINT, NCNN, ONNX, kind_of
+
+# the module of this room that looks into a kind of model file
+TRACERS = {CHECKPOINT: "trace_torch", ONNX: "trace_onnx", NCNN: "trace_ncnn"}
 
 
 @dataclass
@@ -89,7 +92,10 @@ def dissolve(found):
 
 
 def _tracer(backend):
+    kind = kind_of(backend.path)
+    if kind not in TRACERS:
+        raise NanodetError(f"{backend.path}: nothing looks into this kind of model")
     try:
-        return import_module(engine_of(backend.path).trace)
+        return import_module(f"nanodet.verify.{TRACERS[kind]}")
     except ImportError as error:
         raise NanodetError(f"{backend.path}: to look into it needs {error.name}") from None

@@ -42,7 +42,7 @@ def toy(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "toy_engine", module)
     kind = ModelKind("a toy model", (".toy",), companions=(".toy.bin",), spec_inside=True)
     monkeypatch.setattr(engines, "KINDS", (*KINDS, kind))
-    engine = Engine(kind, "json", "toy_engine", "toy_engine", ("fp32", "bf16"))
+    engine = Engine(kind, "json", "toy_engine", ("fp32", "bf16"))
     monkeypatch.setitem(ENGINES, "toy", engine)
     path = tmp_path / "m.toy"
     path.write_text(json.dumps(SPEC.to_dict()))

@@ -45,14 +45,12 @@ class Engine(NamedTuple):
         kind: of the files.
         package: what must be installed.
         module: has `load` and `describe`.
-        trace: the module that looks into a model for `nanodet verify`.
         precisions: of the arithmetic, the usual one first.
     """
 
     kind: ModelKind
     package: str
     module: str
-    trace: str
     precisions: tuple[str, ...] = PRECISIONS[:1]
 
 
@@ -81,18 +79,10 @@ KINDS = (CHECKPOINT, ONNX, NCNN)
 
 # the first of a kind runs it unless another is asked for
 ENGINES = {
-    "torch": Engine(
-        CHECKPOINT, "torch", "nanodet.model.torch_backend", "nanodet.verify.trace_torch"
-    ),
-    "onnxruntime": Engine(
-        ONNX, "onnxruntime", "nanodet.runtime.engines.onnx", "nanodet.verify.trace_onnx"
-    ),
-    "openvino": Engine(
-        ONNX, "openvino", "nanodet.runtime.engines.openvino", "nanodet.verify.trace_onnx"
-    ),
-    "ncnn": Engine(
-        NCNN, "ncnn", "nanodet.runtime.engines.ncnn", "nanodet.verify.trace_ncnn", PRECISIONS
-    ),
+    "torch": Engine(CHECKPOINT, "torch", "nanodet.model.torch_backend"),
+    "onnxruntime": Engine(ONNX, "onnxruntime", "nanodet.runtime.engines.onnx"),
+    "openvino": Engine(ONNX, "openvino", "nanodet.runtime.engines.openvino"),
+    "ncnn": Engine(NCNN, "ncnn", "nanodet.runtime.engines.ncnn", PRECISIONS),
 }
 
 
