@@ -78,7 +78,8 @@ def _paths(name: Any) -> dict[str, list[str]]:
     for path, entry, part in _everywhere(Config):
         if entry.name == name and not meaning(entry).unread:
             owners = found.setdefault(path, [])
-            owners += [part] * (part is not None and part not in owners)
+            if part is not None and part not in owners:
+                owners.append(part)
     return found
 
 
