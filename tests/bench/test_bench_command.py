@@ -71,6 +71,7 @@ def graph(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_the_bare_install_times_models_and_graphs(exported_small, graph, environment, tmp_path):
     param, half = (exported_small.files[k] for k in ("ncnn fp32", "ncnn fp16"))
     out = tmp_path / "out.json"
@@ -236,6 +237,7 @@ needs_proc = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 @needs_proc
 def test_a_model_that_dies_does_not_take_the_others_along(graph, tmp_path):
     out = tmp_path / "out.json"

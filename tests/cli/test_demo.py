@@ -150,6 +150,7 @@ def test_predictor_refuses_a_device_that_is_none(small_checkpoint):
         Predictor(small_checkpoint, device="gpu")
 
 
+@pytest.mark.slow
 def test_export_torchscript(small_checkpoint, tmp_path):
     """The file alone gives what torch gives, at any size and batch, and carries its spec."""
     save_config(Detector(small_checkpoint).config, tmp_path / "small.yml")
@@ -177,6 +178,7 @@ def test_flops(small_checkpoint, tmp_path):
     assert "parameters in use" in done.stdout and "input       160 x 64" in done.stdout
 
 
+@pytest.mark.slow
 def test_convert_old_checkpoint(small_checkpoint, tmp_path):
     """What the original 0.x wrote; the result computes the same, here and in the original."""
     save_config(Detector(small_checkpoint).config, tmp_path / "small.yml")

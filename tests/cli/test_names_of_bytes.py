@@ -24,6 +24,7 @@ for words in json.loads(sys.argv[1]):
 REFUSED = "this name is no text in utf-8; rename it"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="names are text on other systems")
 def test_names_that_are_no_text(exported_small, small_checkpoint, tmp_path):
     odd = os.path.join(os.fsencode(tmp_path), b"odd\xff\xe9")

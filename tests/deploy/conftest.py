@@ -19,6 +19,9 @@ from probe import Probe
 
 from nanodet.export.stages import FP32, SIMPLIFIED
 
+# compiling takes longer than what is run here
+QUICK = ["-DCMAKE_UNITY_BUILD=ON", "-DCMAKE_CXX_FLAGS_RELEASE=-O1"]
+
 
 @pytest.fixture(scope="session")
 def cpp_build(root, tmp_path_factory):
@@ -61,9 +64,7 @@ def cpp_programs(cpp_build, openvino_option):
     """Programs of a Release build with OpenVINO, and ncnn if it is there: ``detect``, ``bench``."""
     need("cmake", "g++")
     ncnn = "ON" if os.environ.get("ncnn_DIR") else "OFF"
-    # compiling takes longer than what is run here
-    quick = ["-DCMAKE_UNITY_BUILD=ON", "-DCMAKE_CXX_FLAGS_RELEASE=-O1", "-DNANODET_TESTS=ON"]
-    options = [openvino_option, f"-DNANODET_NCNN={ncnn}", *quick]
+    options = [openvino_option, f"-DNANODET_NCNN={ncnn}", "-DNANODET_TESTS=ON", *QUICK]
     folder = cpp_build(
         "native", ["nanodet-detect", "nanodet-bench", "nanodet-bench-probe"], *options
     )
@@ -134,6 +135,7 @@ def probe(request):
             "-DNANODET_TESTS=ON",
             "-DNANODET_PROGRAMS=OFF",
             "-DNANODET_NCNN=OFF",
+            *QUICK,
         )
         command = ["qemu-aarch64", folder / "tests" / "nanodet-probe"]
     with Probe(command) as running:

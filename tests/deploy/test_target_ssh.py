@@ -120,7 +120,9 @@ def refusal(capfd, *arguments):
     return lines[0].removeprefix("nanodet: error: ")
 
 
-@pytest.mark.parametrize("folder", ["plain", 'odd "%h', "l" * 100])
+@pytest.mark.parametrize(
+    "folder", ["plain", *(pytest.param(one, marks=pytest.mark.slow) for one in ('odd "%h', "l" * 100))]
+)
 def test_a_shell_that_prints_and_any_temporary_folder(
     cpp_programs, model, sshd, there, tmp_path, monkeypatch, folder
 ):

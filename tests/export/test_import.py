@@ -263,6 +263,7 @@ class TestOtherConverters:
         names = {path.name for path in config.parent.iterdir()}
         assert names == {path.name for path in (root / "config").glob("*.yml")}
 
+    @pytest.mark.slow
     def test_none_of_ours(self, exported_small, tmp_path):
         graph = Graph.load(exported_small.files[FP32])
         extra = next(layer for layer in graph.layers if layer.kind == "Convolution")
@@ -289,6 +290,7 @@ class TestOtherConverters:
         ):
             import_model(param, None, tmp_path / "a.ckpt", report=silent)
 
+    @pytest.mark.slow
     def test_plus(self, shared, tmp_path):
         """The published NanoDet-Plus: torch computes what ncnn does."""
         param = shared / "weights" / "nanodet-plus-m_320.param"

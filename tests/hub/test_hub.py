@@ -207,7 +207,9 @@ def test_killed_download_goes_on(server, home):
     assert sum(server.sent) == CATALOGUE[NAME].weights.size - kept
 
 
-@pytest.mark.parametrize("way", ["wrong", "truncate", "stall", "failing"])
+@pytest.mark.parametrize(
+    "way", ["wrong", "truncate", pytest.param("stall", marks=pytest.mark.slow), "failing"]
+)
 def test_lying_server_is_one_line(way, server, home):
     server.restart(way)
     code, out, err = nanodet("download", NAME, "--timeout", "1")

@@ -61,6 +61,7 @@ def draw_voc(folder, count, classes, size=(160, 120)):
         (folder / "ImageSets" / "Main" / f"{part}.txt").write_text(names)
 
 
+@pytest.mark.slow
 def test_the_example_of_the_readme(root, cache, tmp_path, monkeypatch, capsys):
     """As printed, on a smaller set and for one epoch; the second time without a network."""
     (line,) = {

@@ -175,6 +175,7 @@ def children(pid):
         return [int(word) for word in file.read().split()]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="asks Linux for the children")
 def test_a_killed_worker_ends_the_training_in_one_line(root, small_config, tmp_path):
     config = small_config(

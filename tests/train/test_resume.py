@@ -104,6 +104,7 @@ class Crash(pl.Callback):
             raise RuntimeError("crash")
 
 
+@pytest.mark.slow
 def test_a_crash_in_a_validation_costs_no_training(trained, small_config, tmp_path):
     folder, lines = tmp_path / "run", []
     config = small_config(**trained.keys, **{"schedule.resume": True})

@@ -81,6 +81,7 @@ def test_a_checkpoint_alone_is_enough(finished, shapes, tmp_path):
     assert json.loads(out.read_text())["images"] == 8
 
 
+@pytest.mark.slow
 def test_training_again_keeps_the_earlier_run(root, finished, small_config, tmp_path):
     shutil.copytree(finished, tmp_path / "run")
     done = nanodet(root, "train", small_config(**{"schedule.total_epochs": 1}))
@@ -124,6 +125,7 @@ def test_a_resume_with_another_setting_is_one_line(finished, override, expected,
     assert (finished / "config.yml").read_text() == before
 
 
+@pytest.mark.slow
 def test_the_last_epoch_is_always_evaluated(root, small_config, tmp_path):
     config = small_config(**{"schedule.total_epochs": 3, "schedule.val_intervals": 2})
     done = nanodet(root, "train", config)
