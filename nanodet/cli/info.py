@@ -1,5 +1,6 @@
 """``nanodet info``: what a config file, a checkpoint or an exported model is, and what it costs."""
 
+import contextlib
 from pathlib import Path
 
 from nanodet.cli.arguments import size_wxh
@@ -64,7 +65,22 @@ def _of_config(path, size):
 
     config = load_config(path)
     network = build_network(config.model.arch, str(path)).eval()
+    _check_training(network, config, str(path))
     return [f"config      {path}", *_of_network(network, config, size, path)]
+
+
+def _check_training(network, config, file):
+    """Refuse what a training refuses of a config, whatever the images and the machine."""
+    from nanodet.learn.objective import build_objective
+    from nanodet.train.optimiser import build_optimiser
+
+    build_objective(network, config.model.arch)
+    build_optimiser(network, config.schedule.optimizer, file)
+    if config.device.strategy != "auto":  # only Lightning knows, which takes seconds to import
+        with contextlib.suppress(ImportError):
+            from nanodet.train.device import check_strategy
+
+            check_strategy(config.device, file)
 
 
 def _of_checkpoint(path, config_path, size):
@@ -148,7 +164,8 @@ def _files(path):
     from nanodet.runtime.engines import ONNX, files_of, kind_of
 
     lines = [
-        f"file        {file.name} {published(file).stat().st_size:,} bytes" for file in files_of(path)
+        f"file        {file.name} {published(file).stat().st_size:,} bytes"
+        for file in files_of(path)
     ]
     return [*lines, _onnx_parameters(published(path))] if kind_of(path) is ONNX else lines
 

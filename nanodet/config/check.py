@@ -3,6 +3,7 @@
 from nanodet.config.follow import fill
 from nanodet.config.hints import unknown_value
 from nanodet.config.keys import MUCH, look_up, meaning, sections
+from nanodet.config.schema import PRECISIONS
 from nanodet.errors import NanodetError
 from nanodet.runtime.fit import ALIGNMENT
 from nanodet.text.names import LONGEST, is_short, is_unicode
@@ -38,6 +39,9 @@ def check(config, fail):
     if not all(map(is_unicode, names or ())):
         fail("class_names", "holds half a character")
     check_data(config.data, fail, names)
+    precision = config.device.precision
+    if str(precision) not in PRECISIONS:
+        fail("device.precision", unknown_value(precision, PRECISIONS, "device.precision"))
     ids = config.device.gpu_ids
     listed = [ids] if isinstance(ids, int) else ids
     if ids not in ("auto", -1, [-1]) and (

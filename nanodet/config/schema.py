@@ -13,6 +13,12 @@ from nanodet.config.keys import MUCH, REQUIRED, key, unread
 from nanodet.config.model_sections import Model
 from nanodet.config.schedule_sections import Schedule
 
+# of `Device.precision`: what files call it to Lightning's name
+PRECISIONS = {
+    "32": "32-true", "32-true": "32-true", "16": "16-mixed", "16-mixed": "16-mixed",
+    "bf16": "bf16-mixed", "bf16-mixed": "bf16-mixed",
+}  # fmt: skip
+
 
 @dataclass
 class Device:

@@ -5,12 +5,9 @@ import os
 import torch
 from pytorch_lightning.strategies import StrategyRegistry
 
+from nanodet.config.schema import PRECISIONS
 from nanodet.errors import NanodetError
 
-_PRECISIONS = {
-    "32": "32-true", "32-true": "32-true", "16": "16-mixed", "16-mixed": "16-mixed",
-    "bf16": "bf16-mixed", "bf16-mixed": "bf16-mixed",
-}  # fmt: skip
 # of those that start processes on several machines, one variable each; MASTER_ADDR is set by hand
 _LAUNCHERS = ("MASTER_ADDR", "SLURM_JOB_ID", "LSB_JOBID", "OMPI_COMM_WORLD_SIZE")
 
@@ -26,18 +23,8 @@ def trainer_devices(section, file="config"):
     Returns:
         keyword arguments for the Trainer, and lines to tell the user.
     """
-    precision = _PRECISIONS.get(str(section.precision))
-    if precision is None:
-        known = "32, 16-mixed, bf16-mixed"
-        raise NanodetError(
-            f"{file}: device.precision: {section.precision!r} is not known; known: {known}"
-        )
-    known = StrategyRegistry.available_strategies()
-    if section.strategy != "auto" and section.strategy not in known:
-        raise NanodetError(
-            f"{file}: device.strategy: {section.strategy!r} is not known to Lightning; "
-            f"known: auto, {', '.join(known)}"
-        )
+    precision = PRECISIONS[str(section.precision)]
+    check_strategy(section, file)
     accelerator, devices, lines = _accelerator(section, file)
     nodes, strategy = section.num_nodes, section.strategy
     if "TORCHELASTIC_RUN_ID" in os.environ:
@@ -73,6 +60,16 @@ def trainer_devices(section, file="config"):
         "strategy": strategy, "precision": precision,
     }  # fmt: skip
     return arguments, lines
+
+
+def check_strategy(section, file):
+    """Raise `NanodetError` for a ``device.strategy`` that Lightning does not know."""
+    known = StrategyRegistry.available_strategies()
+    if section.strategy != "auto" and section.strategy not in known:
+        raise NanodetError(
+            f"{file}: device.strategy: {section.strategy!r} is not known to Lightning; "
+            f"known: auto, {', '.join(known)}"
+        )
 
 
 def _accelerator(section, file):

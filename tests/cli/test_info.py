@@ -1,6 +1,7 @@
 """``nanodet info``: an option that means nothing for a file is an error."""
 
 import pytest
+import yaml
 
 from nanodet.cli.info import _onnx_parameters
 from nanodet.cli.main import main
@@ -14,6 +15,36 @@ def test_config_is_for_checkpoints(name, tmp_path, capsys):
     assert main(["info", str(tmp_path / name), "--config", "nothing"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("nanodet: error: --config: ") and name in line
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("data.train.name", "LVIS", "'LVIS' is not built into this version; known: CocoDataset"),
+        ("device.precision", 8, "8 is not built into this version; known: 32, 32-true, 16"),
+        ("device.strategy", "x", "'x' is not known to Lightning; known: auto, "),
+        (
+            "schedule.optimizer.param_level_cfg", {"bakbone": {"lr_mult": 0.1}},
+            "bakbone: the network has no such part",
+        ),
+    ],
+)  # fmt: skip
+def test_a_config_is_refused_as_a_training_refuses_it(root, tmp_path, capsys, key, value, words):
+    mapping = yaml.safe_load((root / "config" / "nanodet-m_bccd.yml").read_text())
+    mapping["save_dir"] = str(tmp_path / "run")
+    section = mapping
+    for name in key.split(".")[:-1]:
+        section = section[name]
+    section[key.split(".")[-1]] = value
+    path = tmp_path / "c.yml"
+    path.write_text(yaml.safe_dump(mapping))
+    for verb in ("info", "train"):
+        if verb == "train" and "param_level" in key:
+            continue  # after its images
+        assert main([verb, str(path)]) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"nanodet: error: {path}: {key}") and words in line
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
