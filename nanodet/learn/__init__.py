@@ -1,1 +1,1 @@
-"""What a batch teaches: points are assigned to boxes, and losses measured there."""
+"""Training targets and losses: points are assigned to boxes, and the losses are computed there."""

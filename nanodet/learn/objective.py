@@ -1,4 +1,4 @@
-"""What a batch teaches: assignment, and the losses of each training output (paper eq. 15)."""
+"""The objective of a batch: assignment, and the losses of each training output (paper eq. 15)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ BELOW_LAST_BIN = 0.1  # strides, so that the bin to the right of a distance exis
 
 
 class Weighted(NamedTuple):
-    """A loss of one of the tables in `nanodet.learn.losses`, and its factor in the sum."""
+    """A loss from one of the tables in `nanodet.learn.losses`, and its factor in the sum."""
 
     loss: Callable[[Tensor, Tensor], Tensor]
     weight: float
 
 
 class _Sums(NamedTuple):
-    """Of one output: the three losses summed over their points, and the weights of the last two."""
+    """The three losses of one output, summed over their points, and the weights of the last two."""
 
     scores: Tensor
     boxes: Tensor
@@ -40,13 +40,13 @@ class Objective:
     """Losses of scores, boxes and edges over the positives that an assigner chooses.
 
     The loss of the scores is divided by the number of positives. Those of boxes and edges are weighted
-    by the detached highest class score of their point and divided by the sum of those weights. All
+    by the highest class score of their point (detached) and divided by the sum of those weights. All
     denominators are means over all processes, so that averaging the gradients of the processes
     equals one process on the union of their batches.
 
     Attributes:
         num_classes, strides, point_offset, code: the head's.
-        assigner: chooses the positives, of all outputs the same.
+        assigner: chooses the positives, the same for all outputs.
         scores, boxes, edges: the losses.
     """
 
@@ -66,23 +66,23 @@ class Objective:
         size: tuple[int, int],
         alone: bool = False,
     ) -> dict[str, Tensor]:
-        """Return the losses of a batch as they are added up.
+        """Return the weighted losses of a batch, whose sum is minimised.
 
         Args:
-            outputs: name to (B, P, C + code.channels) logits; ``main``, and ``aux`` where the network
+            outputs: name to (B, P, C + code.channels) logits; ``main``, and ``aux`` if the network
                 has such an output, which then guides the assignment.
-            truths: what each image shows.
+            truths: the ground truth of each image.
             size: (width, height) of the network's input.
-            alone: whether this process is not to wait for the others of a distributed run, whose
-                positives count in the means else.
+            alone: whether the means are those of this process only; otherwise it waits for the other
+                processes of a distributed run, whose positives count, too.
 
         Returns:
             scalars ``loss_qfl``, ``loss_bbox`` and ``loss_dfl`` of ``main``; those of another output
-            have its name in front, as in ``aux_loss_qfl``.
+            have its name as a prefix, as in ``aux_loss_qfl``.
         """
         targets = self.targets(outputs, truths, size)
         device = outputs[MAIN].device
-        # half precision can hold neither the sums over all points nor the edges to a pixel
+        # half precision cannot represent the sums over all points, or the edges to a pixel
         with torch.autocast(device.type, enabled=False):
             points = level_points(size, self.strides, self.point_offset, device)
             sums = {
@@ -162,8 +162,8 @@ class Objective:
 def build_objective(network: nn.Module, arch: Any) -> Objective:
     """Build the `Objective` of a network and the config's ``model.arch`` that it was built from.
 
-    Strides, points and box code are those of ``network.head``; the section of the head says the
-    losses and the assigner.
+    Strides, points and box code are those of ``network.head``; losses and assigner are those in the
+    section of the head.
     """
     head, section = cast(Head, network.head), arch.head
     loss = section.loss

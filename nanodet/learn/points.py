@@ -1,4 +1,4 @@
-"""The points of a network's output: where they sit in its input."""
+"""The points of a network's output: their positions in its input."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,8 +34,8 @@ def level_points(
     Args:
         size: (width, height) of the network's input.
         strides: network pixels per point of each level.
-        offset: point (row i, column j) sits at ((j + offset) s, (i + offset) s).
-        device: where the tensors are made.
+        offset: point (row i, column j) is at ((j + offset) s, (i + offset) s).
+        device: of the tensors.
     """
     width, height = size
     positions, units, counts = [], [], []
@@ -61,7 +61,7 @@ def edge_distances(positions: Tensor, boxes: Tensor) -> Tensor:
 
 
 def inside(positions: Tensor, boxes: Tensor, margin: float = 0.0) -> Tensor:
-    """Return whether each point lies in each box, more than ``margin`` from all its edges.
+    """Return whether each point lies inside each box, more than ``margin`` from all its edges.
 
     Args:
         positions: (..., 2) x, y, that broadcasts with the boxes' ``(..., 4)`` but for the last axis.

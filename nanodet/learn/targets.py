@@ -1,4 +1,4 @@
-"""What an image shows, which points learn it, and both for a whole batch."""
+"""The ground truth of an image, the targets of its points, and the targets of a batch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-NEGATIVE = -1  # learns that there is nothing
-LEFT_OUT = -2  # learns nothing
+NEGATIVE = -1  # background
+LEFT_OUT = -2  # not trained
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class GroundTruth:
     Attributes:
         boxes: float32 (N, 4) xyxy in network pixels.
         labels: int64 (N,), classes.
-        ignored: float32 (M, 4) xyxy, regions that teach nothing.
+        ignored: float32 (M, 4) xyxy, regions whose points are not trained.
     """
 
     boxes: Tensor
@@ -27,11 +27,11 @@ class GroundTruth:
 
 @dataclass(frozen=True)
 class Assignment:
-    """What the P points of one image learn.
+    """The targets of the P points of one image.
 
     Attributes:
         matched: int64 (P,), the index of the box of each positive, else `NEGATIVE` or `LEFT_OUT`.
-        quality: float32 (P,), 0..1, the score that a positive is to have; None: the IoU of the
+        quality: float32 (P,), 0..1, the target score of a positive; None: the IoU of the
             prediction there with its box.
     """
 
@@ -41,14 +41,14 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Targets:
-    """What the points of a batch of B images learn.
+    """The targets of the points of a batch of B images.
 
     Attributes:
         positive: int64 (K,), indices into the flattened (B P) points.
         labels: int64 (K,), class of each positive.
         boxes: float32 (K, 4) xyxy in network pixels.
         quality: float32 (K,), see `Assignment`.
-        left_out: bool (B P,), points that teach nothing; None where the images have no ignored region.
+        left_out: bool (B P,), points that are not trained; None if no image has an ignored region.
         counts: positives of each image.
     """
 
@@ -61,7 +61,7 @@ class Targets:
 
 
 def batch_targets(assignments: Sequence[Assignment], truths: Sequence[GroundTruth]) -> Targets:
-    """Put the assignments of a batch's images together."""
+    """Join the assignments of the images of a batch."""
     matched = [assignment.matched for assignment in assignments]
     chosen = [(one >= 0).nonzero().squeeze(1) for one in matched]
     boxes = [one[some] for one, some in zip(matched, chosen, strict=True)]

@@ -1,1 +1,1 @@
-"""What the network is and what it is taught."""
+"""The parts of the network, and its checkpoints."""

@@ -1,4 +1,4 @@
-"""From the sections of a detector's parts to their modules, each fitted to the one before."""
+"""Builds the modules of a detector from the sections of its parts, each fitted to the one before."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from nanodet.model.part import Backbone, Fail, Neck, Part, on_meta
 
 
 def assemble(arch: Any) -> tuple[Any, Any, Any]:
-    """Build the backbone, the neck and the head of a detector's section, with fresh weights."""
+    """Build the backbone, the neck and the head of a detector's section, with new random weights."""
     backbone = build_backbone(arch.backbone)
     neck = build_neck(arch.fpn, backbone)
     return backbone, neck, build_head(arch.head, neck.channels, neck.strides)
@@ -40,7 +40,7 @@ def follow_parts(arch: Any, fail: Fail) -> Neck:
 
     Args:
         arch: the section of a detector, changed in place.
-        fail: called with key and reason where a value cannot work, or differs from what follows.
+        fail: called with key and reason if a value cannot work, or differs from what follows.
 
     Returns:
         the neck, without weights: it has the channels and strides of its maps.
@@ -55,7 +55,7 @@ def follow_parts(arch: Any, fail: Fail) -> Neck:
     except NanodetError as error:  # maps that this neck cannot join
         fail("fpn", str(error))
     count = len(neck.strides)
-    agree(arch.fpn, "num_outs", count, "fpn", f"{count} maps come out", fail)
+    agree(arch.fpn, "num_outs", count, "fpn", f"it gives {count} maps", fail)
     follow_head(arch.head, "head", neck.channels, neck.strides, fail)
     return neck
 

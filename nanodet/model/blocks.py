@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from nanodet.model.norms import normalisation
 
-# by the names that config files have
+# by their names in config files
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "LeakyReLU": lambda: nn.LeakyReLU(0.1, inplace=True),
     "ReLU": lambda: nn.ReLU(inplace=True),
@@ -33,7 +33,7 @@ def conv_norm(
 ) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
     """Return a convolution without bias, whose map is 1 / stride as large, and its batch norm.
 
-    For checkpoints that name layers by their place in a list.
+    For checkpoints that name layers by their position in a list.
     """
     padding = kernel // 2
     conv = nn.Conv2d(channels_in, channels_out, kernel, stride, padding, groups=groups, bias=False)
@@ -48,7 +48,7 @@ def conv_norm_act(
     stride: int = 1,
     groups: int = 1,
 ) -> nn.Sequential:
-    """Return `conv_norm` and an activation, in whose place nothing is where ``act`` is None."""
+    """Return `conv_norm` and an activation, or an identity if ``act`` is None."""
     layers = conv_norm(channels_in, channels_out, kernel, stride, groups)
     return nn.Sequential(*layers, activation(act) if act else nn.Identity())
 
@@ -56,14 +56,14 @@ def conv_norm_act(
 class ConvNorm(nn.Sequential):
     """A convolution, its norm and its activation: (B, C_in, H, W) to (B, C_out, H / stride, W / stride).
 
-    The sides that come out are rounded up. The convolution has a bias unless a norm follows.
+    Output sides are rounded up. The convolution has a bias unless a norm follows.
 
     Args:
         channels_in, channels_out: C_in, C_out.
         kernel: side of the kernel, odd.
         norm: a config's ``norm_cfg`` (`nanodet.model.norms.Norm`), None for none.
         act: name of the activation, None for none.
-        stride: pixels between the points that come out.
+        stride: of the convolution.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class ConvNorm(nn.Sequential):
 
 
 class DepthwiseSeparable(nn.Module):
-    """A depthwise, then a pointwise convolution, each with norm and activation; as `ConvNorm`."""
+    """A depthwise, then a pointwise convolution, each with norm and activation; arguments as `ConvNorm`."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class DepthwiseSeparable(nn.Module):
         return self.act(self.pwnorm(self.pointwise(x)))
 
 
-# what a config's ``conv_type`` may be
+# values of a config's ``conv_type``
 CONVOLUTIONS = {"Conv": ConvNorm, "DWConv": DepthwiseSeparable}
 
 

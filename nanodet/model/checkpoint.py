@@ -14,21 +14,20 @@ from nanodet.model.class_rows import check_class_order
 from nanodet.model.load_plain import load_plain
 from nanodet.model.network import build_network, output_layers
 
-KEY = "nanodet"  # where our checkpoints carry their config
+KEY = "nanodet"  # key of the config in our checkpoints
 
 
 @dataclass
 class Checkpoint:
-    """What a checkpoint file holds, with names as in the network that its config describes.
+    """The contents of a checkpoint file, with names as in the network that its config describes.
 
     Attributes:
         path: the file.
-        weights: name to tensor, on the CPU; the averaged ones where the file has any.
+        weights: name to tensor, on the CPU; averaged weights if the file has any.
         averaged: whether ``weights`` are averaged ones (EMA).
-        config: the config it carries, ``None`` in an original checkpoint.
-        epoch: epochs finished, and so the number of the last one from 1; ``None`` where the file
-            does not say.
-        raw: everything the file holds.
+        config: the config it contains, ``None`` in an original checkpoint.
+        epoch: number of finished epochs; ``None`` if the file does not state it.
+        raw: everything in the file.
     """
 
     path: str
@@ -40,12 +39,12 @@ class Checkpoint:
 
     @property
     def class_names(self):
-        """The names of its classes, None where it carries none."""
+        """The names of its classes, None if it contains none."""
         return None if self.config is None else self.config.class_names
 
 
 def carried(config, **more):
-    """Return what a checkpoint of ours holds under `KEY`: its config, and ``more``."""
+    """Return the value of `KEY` in our checkpoints: the config, and ``more``."""
     return {
         "version": __version__,
         "config": config_to_dict(config),
@@ -55,10 +54,10 @@ def carried(config, **more):
 
 
 def read_checkpoint(path):
-    """Read a ``.ckpt`` or ``.pth`` without running any code of it.
+    """Read a ``.ckpt`` or ``.pth`` without running code from it.
 
     Raises:
-        NanodetError: missing, not a checkpoint, or one that would run code.
+        NanodetError: the file is missing, not a checkpoint, or would run code.
     """
     raw = load_plain(path)
     if not isinstance(raw, dict):
@@ -81,10 +80,10 @@ def read_checkpoint(path):
 
 
 def _epochs_of_original(raw):
-    """Return how many epochs are behind a checkpoint of the original, None where it does not say.
+    """Return the number of finished epochs of an original checkpoint, None if it does not state it.
 
-    Its own trainer (0.x) and Lightning before 1.6 write the epochs that are finished, later
-    versions the index of the last one. Files converted from plain weights say 0.
+    The trainer of 0.x and Lightning before 1.6 write the number of finished epochs, later versions the
+    index of the last one. Files converted from plain weights have 0.
     """
     epoch, version = raw.get("epoch"), str(raw.get("pytorch-lightning_version", "0"))
     if type(epoch) is not int:
@@ -94,17 +93,17 @@ def _epochs_of_original(raw):
 
 
 def load_network(path, config=None):
-    """Build the network of a checkpoint and fill it strictly.
+    """Build the network of a checkpoint and load its weights strictly.
 
     Args:
         path: checkpoint file.
-        config: path of a config file, or a `Config`; ``None`` takes the checkpoint's own.
+        config: path of a config file, or a `Config`; ``None``: the checkpoint's.
 
     Returns:
         the network in eval mode, its `Config`, and the `Checkpoint`.
 
     Raises:
-        NanodetError: no config to be had, or weights that do not fit it.
+        NanodetError: no config, or weights that do not fit it.
     """
     checkpoint = read_checkpoint(path)
     file = f"{path} (its own config)"
@@ -127,7 +126,7 @@ def load_network(path, config=None):
 
 
 def fill(network, checkpoint, file):
-    """Load the checkpoint's weights strictly, or say in one line what does not fit."""
+    """Load the checkpoint's weights strictly, or raise a `NanodetError` that names what does not fit."""
     own = network.state_dict()
     missing = [name for name in own if name not in checkpoint.weights]
     unknown = [name for name in checkpoint.weights if name not in own]
@@ -135,12 +134,12 @@ def fill(network, checkpoint, file):
         name for name, tensor in checkpoint.weights.items()
         if name in own and own[name].shape != tensor.shape
     ]  # fmt: skip
-    # num_batches_tracked counts training steps only and very old files lack it
+    # num_batches_tracked only counts training steps, and very old files lack it
     missing = [name for name in missing if not name.endswith("num_batches_tracked")]
     _check_class_count(network, checkpoint, reshaped, file)
     if missing or unknown or reshaped:
         name = (missing or unknown or reshaped)[0]
-        what = "is missing" if missing else "is unknown" if unknown else "has another shape"
+        what = "is missing" if missing else "is unknown" if unknown else "has a different shape"
         count = len(missing) + len(unknown) + len(reshaped)
         raise NanodetError(
             f"{checkpoint.path}: does not fit the model of {file}: {name} {what} "
@@ -150,7 +149,7 @@ def fill(network, checkpoint, file):
 
 
 def _check_class_count(network, checkpoint, reshaped, file):
-    """Raise where an output layer of another shape tells another number of classes."""
+    """Raise a `NanodetError` if the shape of an output layer shows a different number of classes."""
     classes, edges = network.head.num_classes, network.head.code.channels
     for layer, rows in output_layers(network).items():
         name = f"{layer}.weight"
@@ -181,5 +180,5 @@ def _network_weights(state):
         for name, value in tensors.items()
         if not name.startswith("avg_model.")
     }
-    # an average holds parameters and may lack buffers
+    # an average contains parameters and may lack buffers
     return plain | averaged, bool(averaged)

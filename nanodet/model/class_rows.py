@@ -1,4 +1,4 @@
-"""Which class of a checkpoint is which class of a network: by name, where both have names."""
+"""Matches the classes of a checkpoint with those of a network by name, if both have names."""
 
 from collections.abc import Sequence
 from typing import TypeGuard
@@ -10,7 +10,7 @@ from nanodet.text.names import is_numbering, match_names, shortened
 
 
 def has_names(names: Sequence[str] | None) -> TypeGuard[Sequence[str]]:
-    """Tell whether classes have names, and not numbers alone."""
+    """Return whether classes have names, not only numbers."""
     return bool(names) and not is_numbering(names or ())
 
 
@@ -18,16 +18,16 @@ def matching_classes(class_names, theirs, file):
     """Find the classes of a network in a model.
 
     Args:
-        class_names: the network's, None where it has none.
-        theirs: the model's, None where it has none.
+        class_names: the network's, None if it has none.
+        theirs: the model's, None if it has none.
         file: names the model in messages.
 
     Returns:
-        for each class of the network its index in the model, None where it is not there; None
-        instead of the list where one side has no names, or they share none.
+        for each class of the network its index in the model, None if the model lacks it; None
+        instead of the list if one side has no names, or they share none.
 
     Raises:
-        NanodetError: a name may be two of the model's.
+        NanodetError: a name matches two of the model's.
     """
     if not (has_names(class_names) and has_names(theirs)):
         return None
@@ -45,7 +45,7 @@ def take_rows(own, given, classes, count):
         count: number of the checkpoint's classes.
 
     Returns:
-        the tensor, its edge rows the checkpoint's; None where the two do not fit.
+        the tensor, with the edge rows of the checkpoint; None if the two do not fit.
     """
     fits = given.shape[1:] == own.shape[1:] and len(given) - count == len(own) - len(classes)
     if not fits:
@@ -58,11 +58,11 @@ def take_rows(own, given, classes, count):
 
 
 def check_class_order(class_names, theirs, file, model):
-    """Raise `NanodetError` where a config has a model's class names in another order.
+    """Raise `NanodetError` if a config has a model's class names in a different order.
 
     Args:
-        class_names: of the config, None where it has none; other names for the classes are its right.
-        theirs: the model's, None where it has none.
+        class_names: of the config, None if it has none; different names are allowed.
+        theirs: the model's, None if it has none.
         file, model: name the two in the message.
     """
     found = matching_classes(class_names, theirs, model) or ()

@@ -1,4 +1,4 @@
-"""What a training takes from a checkpoint of another one: every tensor that fits, classes by name."""
+"""Fine-tuning: loads every tensor of a checkpoint that fits, with classes matched by name."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,23 +16,23 @@ from nanodet.text.names import shortened
 def take_matching(
     network: Any, checkpoint: Checkpoint, class_names: Sequence[str] | None = None
 ) -> list[str]:
-    """Load what fits and leave the rest as it is: fine-tuning from other classes.
+    """Load the tensors that fit and leave the others as they are, to fine-tune on other classes.
 
-    The class rows of the output layers are taken by name. Where there are no names to go by, or none
-    is the same, they are taken in order, or left fresh when the number of classes differs: names are
-    labels, and the same classes may have others. Edge rows are taken, because edges mean the same for
-    every class.
+    The class rows of the output layers are matched by name. If one side has no names, or no name is
+    the same, they are taken in order, or keep their initial values if the number of classes differs:
+    the same classes may have different names. Edge rows are always taken, because they do not depend
+    on the class.
 
     Args:
         network: the network to fill.
-        checkpoint: to take from.
-        class_names: the network's, None where it has none.
+        checkpoint: to load from.
+        class_names: the network's, None if it has none.
 
     Returns:
         lines of text: what was taken, what was not and why.
 
     Raises:
-        NanodetError: nothing fits, or a class name may be two of the checkpoint's.
+        NanodetError: nothing fits, or a class name matches two of the checkpoint's.
     """
     own = network.state_dict()
     taken, partly, left = {}, [], []
@@ -95,7 +95,7 @@ def take_matching(
 
 
 def _of_other_names(ours: Sequence[str], theirs: Sequence[str], in_order: bool) -> str:
-    """Return a line on class rows where no name is the same."""
+    """Return the line on class rows for classes without a common name."""
     start = f"no class name is one of the checkpoint's ({shortened(theirs, 3)}): class rows "
     if not in_order:
         return f"{start}left fresh"
@@ -112,7 +112,7 @@ def _edge_rows_fit(
     own: torch.Tensor,
     edges: int,
 ) -> bool:
-    """Tell whether the edge rows of an output layer mean the same in a checkpoint of other classes."""
+    """Return whether the edge rows of an output layer fit those of a checkpoint with other classes."""
     given = checkpoint.weights[name]
     head = name.partition(".")[0]
     bins = checkpoint.weights.get(f"{head}.distribution_project.project")

@@ -1,4 +1,4 @@
-"""The ghost bottleneck (GhostNet: Han et al., CVPR 2020), of the backbone GhostNet and the neck GhostPAN."""
+"""The ghost bottleneck (GhostNet: Han et al., CVPR 2020), used in GhostNet and GhostPAN."""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +7,7 @@ from nanodet.model.blocks import conv_norm, conv_norm_act
 
 
 class GhostModule(nn.Module):
-    """Half of the channels by a 1 x 1 convolution, the other half from those by a depthwise 3 x 3.
+    """Half of the channels by a 1 x 1 convolution, the other half from these by a depthwise 3 x 3.
 
     Shapes: (B, C_in, H, W) to (B, C_out, H, W), C_out even.
     """
@@ -28,9 +28,9 @@ class GhostBottleneck(nn.Module):
 
     Args:
         channels_in, hidden, channels_out: channels before, between and after; the latter two are even.
-        kernel: side of the depthwise kernels of the shortcut and of a stride.
+        kernel: side of the depthwise kernels of the shortcut and of the convolution with a stride.
         stride: 1 or 2.
-        act: name of the activation behind the first module.
+        act: name of the activation after the first module.
         squeeze: squeeze-and-excitation of the hidden channels, None for none.
     """
 

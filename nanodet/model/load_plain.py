@@ -1,4 +1,4 @@
-"""Opening what ``torch.save`` wrote: data alone, and no more of it than the file's size suggests."""
+"""Reads files of ``torch.save``: data only, and no more of it than the file's size suggests."""
 
 import collections
 import pickle
@@ -16,15 +16,15 @@ from nanodet.files.inputs import CHECKPOINT, open_input
 from nanodet.model.pickle_calls import DAMAGED, Refused
 from nanodet.model.pickle_scan import LONGEST, scan
 
-_UNPACKED = 10  # times its size, that a file may become; torch itself compresses nothing
+_UNPACKED = 10  # times its size that a file may unpack to; torch itself does not compress
 _SLACK = 1 << 20  # bytes
-_SHARED = 16  # times, that storage may be used by tensors: weights that layers share
+_SHARED = 16  # times that storage may be used by tensors: layers may share weights
 _DIRECTORY = 16 << 20  # bytes, of some 100,000 entries
 _PICKLES = 5  # in files of torch before 1.6: a number, a version, a system, the data, the storages
 
 
 def load_plain(path):
-    """Return what `torch.save` wrote, on the CPU, refusing anything but data.
+    """Return the contents of a file of `torch.save`, on the CPU, refusing anything but data.
 
     Raises:
         NanodetError: not a checkpoint, one that would run code, or one that would take far more
@@ -43,9 +43,9 @@ def load_plain(path):
             raise NanodetError(f"{path}: {_reason(refused)}") from None
     try:
         with torch.serialization.safe_globals(_harmless()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of old forms
+            warnings.simplefilter("ignore")  # about old formats
             raw = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # the unpickler meets garbage with exceptions of any class
+    except Exception as error:  # the unpickler raises exceptions of any class for garbage
         code = re.search(r"GLOBAL (\S*\w)", str(error))
         runs_code = code and isinstance(error, pickle.UnpicklingError)
         reason = _reason(Refused("", code[1])) if code and runs_code else DAMAGED
@@ -59,13 +59,13 @@ def _reason(refused):
     if refused.code is None:
         return str(refused)
     return (
-        f"refused: this file is not plain weights, loading it would run code of its own "
+        f"refused: this file is not plain weights, loading it would run code "
         f"({refused.code})"
     )
 
 
 def _check_zip(file):
-    """Return how many bytes the entries have; refuse what is not as torch writes it."""
+    """Return the total size of the entries in bytes; refuse archives that torch would not write."""
     size = file.seek(0, 2)
     try:
         directory = _directory(file, size)
@@ -73,7 +73,7 @@ def _check_zip(file):
             raise Refused(f"its list of entries is longer than {_DIRECTORY:,} bytes")
         with zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
-            # torch does not tell capitals from small letters
+            # torch ignores case
             pickles = [one for one in entries if one.filename.lower().endswith("/data.pkl")]
             unpacked = sum(entry.file_size for entry in entries)
             if archive.start_dir != directory or len(pickles) != 1:
@@ -90,7 +90,7 @@ def _check_zip(file):
             for key, claimed in scan(archive.read(pickles[0])).storages.items():
                 if claimed > held.get(f"{folder}data/{key}".lower(), -1):
                     raise Refused(DAMAGED)
-            if len(held) < len(entries):  # a name twice
+            if len(held) < len(entries):  # a duplicate name
                 raise Refused(DAMAGED)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, ValueError):
         raise Refused(DAMAGED) from None
@@ -98,13 +98,13 @@ def _check_zip(file):
 
 
 def _directory(file, size):
-    """Return where a zip says that its directory begins.
+    """Return the offset of the directory that a zip file states.
 
-    Torch's reader follows this number, Python's does not: they must not see two directories.
+    Torch's reader uses this number, Python's does not: they must not read different directories.
     """
     file.seek(max(size - 98, 0))
     end = file.read().rjust(98, b"\0")
-    if end[76:80] != b"PK\5\6":  # with a comment behind it, the reader may be shown another end
+    if end[76:80] != b"PK\5\6":  # a comment after it could contain a second end record
         raise Refused(DAMAGED)
     if end[56:60] != b"PK\6\7":
         return struct.unpack_from("<I", end, 76 + 16)[0]
@@ -114,7 +114,7 @@ def _directory(file, size):
 
 
 def _check_pickles(file):
-    """Return the size of a file of torch before 1.6; refuse what `scan` does."""
+    """Return the size of a file of torch before 1.6; refuse what `scan` refuses."""
     size = file.seek(0, 2)
     file.seek(0)
     data, at = file.read(LONGEST), 0
@@ -125,7 +125,7 @@ def _check_pickles(file):
             if refused.cut_off and size > LONGEST:
                 raise Refused(f"its pickle is longer than {LONGEST:,} bytes") from None
             raise
-        if sum(storages.values()) > size:  # torch makes room for them before it reads them
+        if sum(storages.values()) > size:  # torch allocates them before it reads them
             raise Refused(DAMAGED)
     return size
 
@@ -147,7 +147,7 @@ def _check_tensors(raw, path, unpacked):
 
 
 def _harmless():
-    """Classes that checkpoints of the original hold beside tensors; none runs code."""
+    """Return the classes, besides tensors, that occur in original checkpoints; none runs code."""
     scalar = np._core.multiarray.scalar  # type: ignore[attr-defined]
     harmless = [np.dtype, np.ndarray, scalar, collections.defaultdict]
     harmless += [type(np.dtype(kind)) for kind in (np.float32, np.float64, np.int64)]

@@ -1,4 +1,4 @@
-"""How a config becomes a network, and what of a network is used."""
+"""Builds the network of a config, and selects the parts of it that are shipped."""
 
 import copy
 from typing import Any
@@ -14,7 +14,7 @@ MOST_PARAMETERS = 500_000_000  # 2 GB; the largest ResNet has 60 million
 
 
 def build_network(arch: Any, file: str = "config") -> Any:
-    """Build a detector with fresh weights.
+    """Build a detector with new random weights.
 
     Args:
         arch: the config's ``model.arch``, the section of a detector (`nanodet.model.detectors`); what
@@ -33,7 +33,7 @@ def build_network(arch: Any, file: str = "config") -> Any:
     if arch.head.num_classes is None:
         fail(
             "model.arch.head.num_classes",
-            "neither this nor class_names is given, and only a training takes them from the data",
+            "neither this nor class_names is given, and only training takes them from the data",
         )
     count = sum(p.numel() for p in on_meta(DETECTORS[arch.name].build, arch).parameters())
     if count > MOST_PARAMETERS:
@@ -45,9 +45,9 @@ def build_network(arch: Any, file: str = "config") -> Any:
 
 
 def deployed(network: Any) -> Any:
-    """Return a copy of a network without what only training needs.
+    """Return a copy of a network without the parts that only training needs.
 
-    Auxiliary parts are gone, and a module with a method ``deployed`` is replaced by what that
+    Auxiliary parts are removed, and a module with a method ``deployed`` is replaced by what it
     returns, such as a block of RepVGG by its single convolution.
     """
     network = copy.deepcopy(network)
@@ -68,7 +68,7 @@ def _replaced(module: Any) -> nn.Module:
 def used_parameters(network: Any) -> dict[str, nn.Parameter]:
     """Return the parameters that a shipped model has, by name.
 
-    Left out are auxiliary parts, and layers that a part keeps for the names in checkpoints alone
+    Auxiliary parts are left out, and so are layers that a part keeps only for the names in checkpoints
     (its ``unused_layers``).
     """
     unused = [f"{name}." for name in network.auxiliary]
@@ -83,7 +83,7 @@ def used_parameters(network: Any) -> dict[str, nn.Parameter]:
 
 
 def output_layers(network: nn.Module) -> dict[str, tuple[str, ...]]:
-    """Return the output convolutions of all heads: name to what the rows are, see `Head.output_layers`."""
+    """Return the output convolutions of all heads and the kinds of their rows, see `Head.output_layers`."""
     return {
         f"{name}.{layer}": rows
         for name, child in network.named_children()

@@ -1,4 +1,4 @@
-"""The normalisations that a config can put behind a convolution."""
+"""The normalisations that can follow a convolution."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,9 +19,9 @@ class Norm:
     eps: float = key(1e-5, "added to the variance", ABOVE_ZERO, 1)
     momentum: float = key(_MOMENTUM, "BN: of the running mean and variance", 0, 1)
     num_groups: int | None = key(
-        None, "GN: groups of channels; 32 where left out (the original needs it)", 1, 4096
+        None, "GN: groups of channels; 32 by default (required in the original)", 1, 4096
     )
-    requires_grad: bool = key(True, "whether its weights and biases learn")
+    requires_grad: bool = key(True, "whether its weights and biases are trained")
 
     @property
     def groups(self) -> int:

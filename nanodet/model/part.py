@@ -1,4 +1,4 @@
-"""What a part of a detector is: a config section, how it is built, and where its weights are published."""
+"""The interfaces of a detector's parts: config section, module, and published weights."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -15,8 +15,8 @@ class Pretrained(NamedTuple):
 
     Attributes:
         url: of a file that `torch.save` wrote.
-        digits: first digits of the file's SHA-256; None where nobody published one.
-        rename: the name of a tensor in the file to ours; None for one that is not used.
+        digits: first digits of the file's SHA-256; None if none is published.
+        rename: maps the name of a tensor in the file to ours; None for one that is not used.
     """
 
     url: str
@@ -29,11 +29,11 @@ class Part(NamedTuple):
 
     Attributes:
         section: dataclass of the config's keys (`nanodet.config.keys.key`), ``name`` first. It may have
-            ``check(self, fail)``: calls ``fail(key, why)`` for a value that cannot work. A head's has
-            ``box_code``, ``loss`` and ``assigner_cfg`` too, as `nanodet.model.heads.points.AtssSection` does.
-        build: the module of a section; of a loss or an assigner, what is called. A neck's and a
-            head's also takes the channels and the strides of what it gets.
-        pretrained: the published weights of a section's backbone, None where there are none.
+            ``check(self, fail)``, which calls ``fail(key, why)`` for a value that cannot work. A head's
+            also has ``box_code``, ``loss`` and ``assigner_cfg``, see `heads.points.AtssSection`.
+        build: makes the module of a section; for a loss or an assigner, the callable. For necks and
+            heads it also takes the channels and strides of the input maps.
+        pretrained: returns the published weights of a section's backbone, None if there are none.
     """
 
     section: type
@@ -42,11 +42,11 @@ class Part(NamedTuple):
 
 
 class Backbone(Protocol):
-    """Images (B, 3, H, W) to one map (B, channels[i], H / strides[i], W / strides[i]) a level.
+    """Images (B, 3, H, W) to one map (B, channels[i], H / strides[i], W / strides[i]) per level.
 
-    It may have ``load_published(state)``, where a library knows its weights: takes those of a file, or
-    fetches them where ``state`` is None; ``not_pretrained``: names that published weights may lack; and
-    ``unused_layers``, as a `Head` has.
+    It may have ``load_published(state)``, if a library provides its weights: loads those of a file, or
+    downloads them if ``state`` is None; ``not_pretrained``: names that published weights may lack; and
+    ``unused_layers``, like a `Head`.
     """
 
     channels: tuple[int, ...]
@@ -65,7 +65,7 @@ class Neck(Protocol):
 
 
 class BoxCode(Protocol):
-    """How the values of a point say where the edges of its box are.
+    """How the values of a point encode the edges of its box.
 
     Attributes:
         channels: values per point.
@@ -88,9 +88,9 @@ class Head(Protocol):
     Attributes:
         num_classes: number of classes.
         strides: network pixels per point of each level.
-        point_offset: point (row i, column j) sits at ((j + offset) s, (i + offset) s).
-        code: what the values behind the class logits mean.
-        output_layers: name of an output convolution to what its rows are, in order: "classes", "edges".
+        point_offset: point (row i, column j) is at ((j + offset) s, (i + offset) s).
+        code: how the values after the class logits encode edges.
+        output_layers: name of an output convolution to the kinds of its rows, in order: "classes", "edges".
         unused_layers: kept for checkpoints only: no gradient, not counted, not exported.
     """
 
@@ -105,6 +105,6 @@ class Head(Protocol):
 
 
 def on_meta(build: Callable[..., AnyModule], *arguments: Any) -> AnyModule:
-    """Build a module without memory for its weights, to ask what it gives."""
+    """Build a module without memory for its weights, to read its attributes."""
     with torch.device("meta"):
         return build(*arguments)

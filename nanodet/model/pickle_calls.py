@@ -1,15 +1,15 @@
-"""The calls that a checkpoint's pickle may make, and with which arguments each.
+"""The calls that a checkpoint's pickle may make, and the arguments of each.
 
-torch and numpy believe what is asked of them: with others, they take any amount of memory, look
-beside it, or end the process.
+torch and numpy trust their arguments: with others, they allocate any amount of memory, read out of
+bounds, or end the process.
 """
 
 from dataclasses import dataclass
 
 DAMAGED = "not a checkpoint, or damaged"
-MOST_CALLS = 100_000  # of which each makes a tensor or so
-MOST_COPIED = 8 << 20  # bytes, of what calls copy: as much as a pickle may have
-MOST_IN_TUPLE = 1000  # values, with all that it refers to
+MOST_CALLS = 100_000  # each makes about one tensor
+MOST_COPIED = 8 << 20  # bytes that calls copy: as many as a pickle may have
+MOST_IN_TUPLE = 1000  # values, including all that it refers to
 MOST_SIDES = 64  # of a tensor's shape
 _ENTRY = 100  # bytes, of a mapping
 # bytes of a value in each kind of storage
@@ -21,7 +21,7 @@ _STORAGES = {
     "torch.ComplexDoubleStorage": 16, "torch.storage.UntypedStorage": 1,
 }  # fmt: skip
 _FORMS = {"torch.Complex": "complex", "torch.Q": "quantised"}
-# kinds of numbers that have no storage of their own
+# kinds of numbers without a separate storage class
 _DTYPES = {
     **{f"torch.uint{8 * size}": size for size in (2, 4, 8)},
     **{f"torch.float8_{kind}": 1 for kind in ("e4m3fn", "e4m3fnuz", "e5m2", "e5m2fnuz", "e8m0fnu")},
@@ -35,10 +35,10 @@ _SCALARS = {
 
 
 class Refused(Exception):
-    """It would take too much, or is no pickle.
+    """The pickle needs too much memory, or is invalid.
 
     Attributes:
-        code: of a call that no weights need, the function's name.
+        code: the function's name, for a call that weights do not need.
         cut_off: whether the data end before the pickle does.
     """
 
@@ -55,13 +55,13 @@ class Global:
 
 
 class Tuple:
-    """A tuple; the only one of these values that goes into others' hashes with all it holds."""
+    """A tuple; the only one of these values whose hash includes all its contents."""
 
     def __init__(self, items):
         self.items = items
         self.size: int = 1 + sum(item.size if type(item) is Tuple else 1 for item in items)
         if self.size > MOST_IN_TUPLE:
-            raise Refused(f"a tuple in it holds more than {MOST_IN_TUPLE:,} values")
+            raise Refused(f"a tuple in it contains more than {MOST_IN_TUPLE:,} values")
 
 
 @dataclass
@@ -70,10 +70,10 @@ class Made:
 
     Attributes:
         kind: "list", "set", "mapping" or "ordered"; "storage", "tensor", or "odd" for a tensor that
-            holds no plain numbers; "dtype"; "value" for what nothing is asked of.
-        size: how many entries a mapping has, values a storage, bytes a value of a dtype.
-        width: bytes of a value of a storage.
-        form: what is odd about a tensor, or those of a storage.
+            does not contain plain numbers; "dtype"; "value" for anything else.
+        size: entries of a mapping, values of a storage, bytes per value of a dtype.
+        width: bytes per value of a storage.
+        form: what is unusual about a tensor, or the tensors of a storage.
     """
 
     kind: str
@@ -89,7 +89,7 @@ class Calls:
         self._count = self._copied = 0
 
     def make(self, function, given):
-        """Return what ``function`` makes of the values in the `Tuple` ``given``.
+        """Return the result of calling ``function`` with the values in the `Tuple` ``given``.
 
         Raises:
             Refused: torch must not make that call.
@@ -102,7 +102,7 @@ class Calls:
             raise Refused(f"it makes more than {MOST_CALLS:,} tensors and other objects")
         try:
             made = _CALLS[name](*given.items)
-        except (TypeError, AttributeError):  # too few or many, or others
+        except (TypeError, AttributeError):  # too few, too many, or of the wrong kind
             raise Refused(DAMAGED) from None
         if type(made) is bytes:
             self._copied += len(made)
@@ -114,17 +114,17 @@ class Calls:
 
 
 def storage(kind, count):
-    """Return what refers to a storage of ``count`` values of a class, such as ``torch.FloatStorage``."""
+    """Return a storage of ``count`` values of a class, such as ``torch.FloatStorage``."""
     _need(type(kind) is Global and kind.name in _STORAGES and type(count) is int and count >= 0)
     form = next((form for start, form in _FORMS.items() if kind.name.startswith(start)), "")
     return Made("storage", count, _STORAGES[kind.name], form)
 
 
 def check_state(made, state):
-    """Raise `Refused` for a state that no weights give to what they have ``made``."""
+    """Raise `Refused` for a state that weights never give to an object they ``made``."""
     if made.kind == "ordered":  # the versions of layers in a state_dict
         _need(_is(state, "mapping", "ordered"))
-    else:  # else the size would become another
+    else:  # otherwise the size would change
         _need(_is(made, "dtype") and type(state) is Tuple)
         version, order, *others = state.items
         _need(version == 3 and order in ("<", ">", "=", "|"))
@@ -141,7 +141,7 @@ def _is(value, *kinds):
 
 
 def _encode(text, codec):
-    # texts are encoded so in pickles of Python 3 for Python 2; other codecs may take for ever
+    # pickles of Python 3 for Python 2 encode texts like this; other codecs may take forever
     if codec != "latin1":
         raise Refused("a call", code="_codecs.encode")
     return text.encode("latin1")
@@ -188,7 +188,7 @@ def _layout(name):
 
 
 def _tensor(storage, start, shape, strides, *_, width=None):
-    """Check that a tensor lies in its storage: torch would read, or make room, behind it."""
+    """Check that a tensor lies in its storage: torch would read out of bounds, or enlarge it."""
     _need(_is(storage, "storage") and type(start) is int and start >= 0)
     shape, strides = _sides(shape), _sides(strides)
     _need(len(shape) == len(strides))
@@ -218,7 +218,7 @@ def _odd(form):
     return lambda *given: Made("odd", form=form)
 
 
-# what checkpoints hold beside tensors; others would be somebody's own code, or serve no weights
+# objects besides tensors in checkpoints; others would be foreign code, or useless for weights
 _CALLS = {
     "_codecs.encode": _encode,
     "collections.Counter": _counter,

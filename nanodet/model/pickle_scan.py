@@ -1,8 +1,8 @@
-"""What a checkpoint's pickle would have torch do: gone through beforehand, without doing it.
+"""Checks the pickle of a checkpoint before torch loads it, without executing it.
 
-``weights_only=True`` calls harmless functions alone, yet some of them take any amount of memory
+``weights_only=True`` only calls harmless functions, but some of them take any amount of memory
 (``bytearray(10**11)``) or time (the hash of tuples that refer to tuples, as the key of a mapping).
-Here are the opcodes that torch knows; for values, only what has to be known of them.
+This scanner knows the opcodes that torch knows, and tracks only the necessary facts about values.
 """
 
 import struct
@@ -24,11 +24,11 @@ MOST_STEPS = 1_000_000
 
 
 class Scanned(NamedTuple):
-    """What is known of a pickle.
+    """The result of scanning a pickle.
 
     Attributes:
-        end: the position behind it.
-        storages: how many bytes each storage has that it refers to, by its key.
+        end: the position after it.
+        storages: the size in bytes of each storage that it refers to, by its key.
     """
 
     end: int
@@ -36,11 +36,11 @@ class Scanned(NamedTuple):
 
 
 def scan(data, at=0):
-    """Go through one pickle.
+    """Scan one pickle.
 
     Args:
-        data: bytes that hold it.
-        at: where it begins.
+        data: bytes that contain it.
+        at: its start.
 
     Returns:
         a `Scanned`.
@@ -155,12 +155,12 @@ _CONSTANTS = {0x4E: None, 0x88: True, 0x89: False}
 
 
 def _set(mapping, items):
-    """Take note of keys and values, in turn, of a mapping."""
+    """Check the alternating keys and values of a mapping."""
     mapping.size += len(items) // 2
     for key, value in zip(items[::2], items[1::2], strict=True):
-        # of numbers of any length, and of tuples, any many could be made whose hashes are the same
+        # any number of long integers or tuples could have the same hash
         if not (key is None or type(key) in (str, bytes, bool, float, int, Global)):
-            raise Refused(f"a key in it is a {getattr(key, 'kind', 'tuple')}, not a text or number")
+            raise Refused(f"a key in it is a {getattr(key, 'kind', 'tuple')}, not text or a number")
         if type(key) is int and not -(1 << 63) <= key < 1 << 63:
             raise Refused("a key in it is a number of more than 64 bits")
         if type(value) is Made and value.form:
@@ -168,7 +168,7 @@ def _set(mapping, items):
 
 
 def _storage(items):
-    """Return the key of a storage that a pickle refers to, and what stands for it."""
+    """Return the key of a storage that a pickle refers to, and its `Made`."""
     word, kind, key, _, count, *view = items  # torch before 0.4 wrote views
     if word not in ("storage", b"storage") or view not in ([], [None]):
         raise Refused(DAMAGED)

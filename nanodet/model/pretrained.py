@@ -1,4 +1,4 @@
-"""A backbone's published weights: fetched once, checked by hash, or read from a file."""
+"""A backbone's published weights: downloaded once, checked by hash, or read from a file."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from nanodet.model.part import Pretrained
 
 
 def load_pretrained(backbone: nn.Module, section: Any, file: str = "config") -> str:
-    """Fill ``backbone`` as ``model.arch.backbone.pretrain`` says.
+    """Load weights into ``backbone`` as set by ``model.arch.backbone.pretrain``.
 
     Args:
         backbone: a `nanodet.model.part.Backbone`.
@@ -24,7 +24,7 @@ def load_pretrained(backbone: nn.Module, section: Any, file: str = "config") -> 
         file: names the config in messages.
 
     Returns:
-        one line of text: what was loaded.
+        one line of text that says what was loaded.
 
     Raises:
         NanodetError: no network and no cached file, a wrong hash, weights that do not fit.
@@ -43,12 +43,12 @@ def load_pretrained(backbone: nn.Module, section: Any, file: str = "config") -> 
     elif library is not None:
         path = None
     else:
-        return f"backbone: random weights (nobody publishes any for this {section.name})"
+        return f"backbone: random weights (there are no published ones for this {section.name})"
     try:
         state = _read(path) if path else None
         if library is not None:
             library(state)
-            return f"backbone: weights of {path or f'{section.name}, which its library fetched'}"
+            return f"backbone: weights of {path or f'{section.name}, downloaded by its library'}"
     except NanodetError as error:
         raise NanodetError(f"{key}: {error}") from None
     rename = published.rename if published else str
@@ -75,7 +75,7 @@ def _fill(backbone, state, key, path):
     missing = [name for name in wanted if name not in fitting and not name.startswith(optional)]
     if missing:
         raise NanodetError(
-            f"{key}: {path} does not fit: {missing[0]} is missing or of another shape"
+            f"{key}: {path} does not fit: {missing[0]} is missing or has a different shape"
         )
     backbone.load_state_dict(fitting, strict=False)
 

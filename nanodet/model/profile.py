@@ -1,10 +1,10 @@
-"""What a network costs: parameters and multiply-adds per stage.
+"""The cost of a network: parameters and multiply-adds per stage.
 
-Counted in two ways. *Multiply-adds* are those of convolutions and matrix products alone: what the
-literature and torch's own counter (`torch.utils.flop_counter`) count; *FLOPs* are twice that. *With small
-layers* adds operations, per value that comes out: 2 for a norm, 1 for an activation, a sum or a product, 9
-for the 3 x 3 max pooling, 4 for bilinear interpolation. Each counts as a multiply-add, which is how the
-literature's 0.72 GFLOPs for NanoDet-m at 320 x 320 come about. Copies and shuffles cost nothing.
+Counted in two ways. *Multiply-adds* are those of convolutions and matrix products only, as in the
+literature and torch's counter (`torch.utils.flop_counter`); *FLOPs* are twice that. *With small layers*
+adds operations per output value: 2 for a norm, 1 for an activation, a sum or a product, 9 for the 3 x 3
+max pooling, 4 for bilinear interpolation. Each counts as a multiply-add; this gives the literature's
+0.72 GFLOPs for NanoDet-m at 320 x 320. Copies and shuffles are not counted.
 """
 
 from collections import Counter
@@ -25,10 +25,10 @@ _aten = torch.ops.aten
 
 
 def _per_value(operations):
-    """Return a counter of ``operations`` per value that comes out, as `FlopCounterMode` calls it."""
+    """Return a counter of ``operations`` per output value, for `FlopCounterMode`."""
 
     def count(*arguments, out_shape=None, **options):
-        # of several outputs the first is the map, the others are statistics or indices
+        # the first of several outputs is the map, the others are statistics or indices
         shape = out_shape if isinstance(out_shape, torch.Size) else out_shape[0]
         return operations * shape.numel()
 
@@ -60,7 +60,7 @@ class StageCost:
 
     Attributes:
         name: of the part.
-        parameters: learnt values in use.
+        parameters: number of trained values in use.
         multiply_adds: of its convolutions and matrix products.
         small: operations of everything else, one multiply-add each.
     """
@@ -80,7 +80,7 @@ class StageCost:
 
 
 def profile(network, input_size):
-    """Measure a network, in the form in which it is shipped, by running it once on zeros.
+    """Measure a network, as it is shipped, by running it once on zeros.
 
     Args:
         network: a detector (`nanodet.model.detectors`) in eval mode.
@@ -108,7 +108,7 @@ def profile(network, input_size):
 
 
 def _counted(counts, path, module):
-    """Return the count of each operation; of a module that only holds others, those of its children."""
+    """Return the count of each operation; for a module that only contains others, those of its children."""
     if path in counts:
         return counts[path]
     total: Counter = Counter()
@@ -128,6 +128,6 @@ def stage_modules(network):
 
 
 def parameter_count(module, network):
-    """Return how many learnt values of ``module`` a shipped model has."""
+    """Return the number of trained values of ``module`` in a shipped model."""
     used = {id(parameter) for parameter in used_parameters(network).values()}
     return sum(p.numel() for p in module.parameters() if id(p) in used)

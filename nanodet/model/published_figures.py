@@ -1,4 +1,4 @@
-"""What the original's README says that its models cost and reach, on COCO's 80 classes."""
+"""Cost and AP of the original's models on COCO's 80 classes, as published in its README."""
 
 from typing import Any, NamedTuple
 
@@ -49,7 +49,7 @@ _SIZES = ("model_size", "model_name", "arch")  # keys of backbones
 
 
 def published_figures(arch: Any, input_size: tuple[int, int]) -> Figures | None:
-    """Return the figures of the published model that a config describes, None where there is none.
+    """Return the figures of the published model that a config describes, None if there is none.
 
     Args:
         arch: the config's ``model.arch``.

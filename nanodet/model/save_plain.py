@@ -1,4 +1,4 @@
-"""Writing with ``torch.save``: to the disk, or one error that says why not."""
+"""Writes files with ``torch.save``, with one error that gives the reason if it fails."""
 
 import os
 
@@ -9,7 +9,7 @@ def save_plain(value, path):
     """Write ``value`` to ``path`` and wait until the disk has it.
 
     Raises:
-        OSError: it cannot be written; what torch raises itself in place of that tells no reason.
+        OSError: it cannot be written; torch's own exceptions give no reason.
     """
     with open(path, "wb") as file:
         try:

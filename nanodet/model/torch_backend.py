@@ -1,4 +1,4 @@
-"""Runs a checkpoint behind the interface that exported models have."""
+"""Runs a checkpoint with the interface of exported models."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -32,7 +32,7 @@ class TorchBackend:
         spec: made from the config: input size and fit of ``data.val``.
         config: the `Config` the network was built from.
         network: the detector.
-        checkpoint: the `Checkpoint` it was filled from.
+        checkpoint: the `Checkpoint` it was loaded from.
     """
 
     def __init__(self, path, config=None):
@@ -47,12 +47,12 @@ class TorchBackend:
             return scores_and_bins(logits, len(self.spec.class_names))[0].cpu().numpy()
 
     def go_on(self):
-        """Work on in a process that was forked from the one that loaded it."""
+        """Prepare to continue in a process that was forked from the one that loaded it."""
         _set_threads(None)
 
 
 def _set_threads(threads):
-    """Set torch's number of threads, None for its own: one where a parent's are lost."""
+    """Set torch's number of threads, None for its default: one if a parent's are lost."""
     if is_inherited("torch"):
         threads = 1
     if threads:
@@ -65,7 +65,7 @@ def scores_and_bins(logits, num_classes):
 
 
 def spec_of(network, config):
-    """Return the `Spec` that a network has before export; what its config says of the data is in it."""
+    """Return the `Spec` of a network before export, including what its config says about the data."""
     head, section = network.head, config.data.val
     mean, std = section.pipeline.normalize
     names = config.class_names or [str(i) for i in range(head.num_classes)]

@@ -33,7 +33,7 @@ def test_images_are_put_into_the_only_size(root):
         ("model.arch.fpn.num_heads=7",
          "model.arch.fpn.num_heads: 7 do not divide out_channels, 128"),
         ("model.arch.fpn={name: TAN, out_channels: 8, mlp_ratio: 0.1}",
-         "model.arch.fpn.mlp_ratio: 0.1: leaves no hidden value of 8"),
+         "model.arch.fpn.mlp_ratio: 0.1: gives no hidden value for 8 channels"),
         ("model.arch.backbone.out_stages=[3, 4]",
          "model.arch.fpn: TAN joins three maps, and the backbone gives 2"),
     ],

@@ -141,7 +141,7 @@ def test_a_detector_learns_with_them(configured, tmp_path, monkeypatch):
         ),
         (
             {"assigner_cfg": {"name": "Last"}, "octave_base_scale": 4},
-            "octave_base_scale: assigner_cfg chooses the positives and does not read it: remove it",
+            "octave_base_scale: has no effect, because assigner_cfg is given: remove it",
         ),
     ],
 )  # fmt: skip

@@ -250,7 +250,7 @@ def test_training_leaves_blocks_of_efficientnet_out_for_some_images():
               (["Conv", 8, 8, 3], "['Conv', 8, 8, 3]: must be Conv, channels in, channels out, kernel"),
               (["Conv", 8, 8, 3, 1.5], "['Conv', 8, 8, 3, 1.5]: its stride must be a whole number"),
               (["Conv", 8, 0, 3, 1], "['Conv', 8, 0, 3, 1]: its channels out must be a whole number, 1"),
-              (["Conv", 9, 8, 3, 1], "['Conv', 9, 8, 3, 1]: gets 8 channels from what is before it"),
+              (["Conv", 9, 8, 3, 1], "['Conv', 9, 8, 3, 1]: gets 8 channels from the stage before it"),
               (["Conv", 8, 8, 2, 2], "['Conv', 8, 8, 2, 2]: its kernel must be odd"),
               (["MaxPool", 2, 1], "['MaxPool', 2, 1]: its kernel must be odd"),
               (["MaxPool", 3, 3], "['MaxPool', 3, 3]: its stride must be 1, 2 or 4"),

@@ -67,7 +67,7 @@ def test_the_extra_level_is_half_the_last_rounded_up():
 def test_maps_of_other_steps_are_refused(name):
     part = NECKS[name]
     with pytest.raises(
-        NanodetError, match=rf"{name} needs maps of strides that double, not \[8, 32, 64\]"
+        NanodetError, match=rf"{name} needs maps whose strides double, not \[8, 32, 64\]"
     ):
         part.build(part.section(name=name, out_channels=8), CHANNELS, (8, 32, 64))
 
@@ -75,7 +75,7 @@ def test_maps_of_other_steps_are_refused(name):
 def test_tan_says_which_images_it_takes():
     neck = build("TAN", feature_hw=[6, 10])
     assert neck.input_size == (160, 96)
-    with pytest.raises(NanodetError, match="TAN takes images of 160 x 96 pixels alone"):
+    with pytest.raises(NanodetError, match="TAN takes images of 160 x 96 pixels only"):
         neck(maps(height=160, width=96))
     part = NECKS["TAN"]
     with pytest.raises(NanodetError, match="TAN joins three maps, and the backbone gives 2"):

@@ -1,4 +1,4 @@
-"""The assigners: which points learn which box, see `nanodet.learn.assigners.assigner.Assigner`."""
+"""The assigners: which points are trained on which box, see `nanodet.learn.assigners.assigner.Assigner`."""
 
 from nanodet.learn.assigners import atss, dsla
 from nanodet.model.part import Part

@@ -1,4 +1,4 @@
-"""What an assigner is."""
+"""The interface of an assigner."""
 
 from typing import Literal, Protocol
 
@@ -9,12 +9,12 @@ from nanodet.learn.targets import Assignment, GroundTruth
 
 
 class Assigner(Protocol):
-    """Chooses the points of one image that learn its boxes; a base class that has the attributes.
+    """Chooses the points of one image that are trained on its boxes; a base class with the attributes.
 
     Attributes:
-        needs_predictions: whether `assign` looks at what the network says.
-        at_least_one: what counts as one positive where there is none: each "image", or the "batch",
-            whose weights of boxes then sum to at least one too, see `Objective`.
+        needs_predictions: whether `assign` reads the predictions of the network.
+        at_least_one: where the number of positives is at least one: in each "image", or in the
+            "batch", where the sum of the box weights is at least one, too, see `Objective`.
     """
 
     needs_predictions: bool = False
@@ -27,12 +27,12 @@ class Assigner(Protocol):
         logits: Tensor | None = None,
         boxes: Tensor | None = None,
     ) -> Assignment:
-        """Return what each of the P points learns.
+        """Return the target of each of the P points.
 
         Args:
             points: of the network's output.
-            truth: what the image shows.
-            logits: float32 (P, C), of the classes; boxes: float32 (P, 4) xyxy in network pixels: what
-                the guiding output says; None unless ``needs_predictions``.
+truth: the ground truth of the image.
+            logits: float32 (P, C), of the classes; boxes: float32 (P, 4) xyxy in network pixels: the
+                predictions of the guiding output; None unless ``needs_predictions``.
         """
         ...

@@ -1,4 +1,4 @@
-"""Adaptive Training Sample Selection: which points learn which box (Zhang et al., CVPR 2020)."""
+"""Adaptive Training Sample Selection (Zhang et al., CVPR 2020)."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ INSIDE = 0.01  # pixels from the edges of a box that still count as outside
 @dataclass
 class Section:
     name: str = key("ATSS", "positives by geometry", ours=True)
-    topk: int = key(TOPK, "candidates of a box on each level", 1, 1000)
+    topk: int = key(TOPK, "candidates per box and level", 1, 1000)
     octave_base_scale: int = key(CELL, "side of a point's cell in strides", 1, 1024, ours=True)
     ignore_iof_thr: float = key(IGNORE, f"a point whose cell {THRESHOLD_TEXT}", -1, 1)
 
@@ -28,16 +28,16 @@ class Section:
 class Atss(Assigner):
     """Positives by geometry alone.
 
-    Of each level the ``topk`` points nearest to a box's centre are its candidates. A candidate becomes
-    positive when the IoU of its cell with the box reaches mean + standard deviation over the box's
-    candidates and it lies inside the box; a point wanted by several boxes goes to the one of
-    highest IoU.
+    The ``topk`` points of each level that are nearest to a box's centre are its candidates. A candidate
+    becomes positive if the IoU of its cell with the box is at least mean + standard deviation over the
+    box's candidates and it lies inside the box; a point that is positive for several boxes is assigned
+    to the one with the highest IoU.
 
     Args:
         topk: candidates per level.
         octave_base_scale: side of a point's square cell in strides.
         ignore_iof_thr: a cell that lies in an ignored region by more than this part of its area
-            is left out, and so is a point inside one; negative: the regions are not looked at.
+            is left out, and so is a point inside one; negative: the regions are not used.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Atss(Assigner):
         logits: Tensor | None = None,
         boxes: Tensor | None = None,
     ) -> Assignment:
-        """Return the `Assignment` of one image; what the network says is not looked at."""
+        """Return the `Assignment` of one image; predictions are not used."""
         positions = points.positions
         half = (points.strides * self.octave_base_scale / 2)[:, None]
         cells = torch.cat((positions - half, positions + half), dim=1)

@@ -1,4 +1,4 @@
-"""Dynamic soft label assignment: the points whose predictions fit a box best learn it (NanoDet-Plus)."""
+"""Dynamic soft label assignment (NanoDet-Plus): positives are the points whose predictions fit a box best."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -21,29 +21,29 @@ EPS = 1e-7  # added to the IoU before its logarithm
 
 @dataclass
 class Section:
-    name: str = key("DSLA", "positives by how well predictions fit", ours=True)
-    topk: int = key(TOPK, "predictions of a box whose IoUs sum to its number of points", 1, 1000)
+    name: str = key("DSLA", "positives by predictions", ours=True)
+    topk: int = key(TOPK, "number of highest IoUs per box, whose sum is the number of its positives", 1, 1000)
     iou_factor: float = key(
-        IOU_FACTOR, "weight of -log IoU in the cost, relative to the class's", 0, MUCH
+        IOU_FACTOR, "weight of -log IoU in the cost, relative to the class cost", 0, MUCH
     )
     ignore_iof_thr: float = key(IGNORE, f"a point whose predicted box {THRESHOLD_TEXT}", -1, 1)
 
 
 class Dsla(Assigner):
-    """Positives by what the network says.
+    """Positives by the predictions of the network.
 
-    The candidates are the points that lie inside a box, be it another one. What a point costs a box is
-    the Quality Focal Loss, over all classes, of its scores against the IoU of its predicted box at the
-    box's class, and ``iou_factor`` times the negative logarithm of that IoU. A box wants its k cheapest
-    candidates, where k is the sum of its ``topk`` highest IoUs, rounded down, and at least 1. A point
-    wanted by several boxes goes to the one that it costs least, of all boxes. The score to learn is
-    the IoU.
+    The candidates of every box are the points that lie inside any box. The cost of a point for a box is
+    the Quality Focal Loss, over all classes, of its scores with the IoU of its predicted box as target
+    at the box's class, plus ``iou_factor`` times the negative logarithm of that IoU. A box takes its k
+    candidates of lowest cost, where k is the sum of its ``topk`` highest IoUs, rounded down, and at
+    least 1. A point taken by several boxes is assigned to the box, of all boxes, for which its cost is
+    lowest. The target score is the IoU.
 
     Args:
-        topk: the most points of a box.
+topk: largest number of points per box.
         iou_factor: weight of the boxes in the cost.
         ignore_iof_thr: a point whose predicted box lies in an ignored region by more than this part of
-            its area is left out, and so is a point inside one; negative: the regions are not looked at.
+            its area is left out, and so is a point inside one; negative: the regions are not used.
     """
 
     needs_predictions = True
@@ -62,7 +62,7 @@ class Dsla(Assigner):
         logits: Tensor | None = None,
         boxes: Tensor | None = None,
     ) -> Assignment:
-        """Return the `Assignment` of one image, from the predictions that guide it."""
+        """Return the `Assignment` of one image, from the guiding predictions."""
         assert logits is not None and boxes is not None  # see needs_predictions
         positions = points.positions
         matched = positions.new_full((len(positions),), NEGATIVE, dtype=torch.int64)
@@ -77,7 +77,7 @@ class Dsla(Assigner):
         return Assignment(matched, quality)
 
     def _cost(self, logits, iou, labels):
-        """Return what each of V candidates costs each of N boxes, (N, V)."""
+        """Return the cost of each of V candidates for each of N boxes, (N, V)."""
         # the label is the IoU at the class of the box and 0 elsewhere: only one class differs by box
         background = quality_focal_loss(logits, torch.zeros_like(logits))
         classes = background.sum(dim=1) - background.T[labels]

@@ -11,7 +11,7 @@ from nanodet.model.part import Part
 
 @dataclass
 class Section:
-    name: str = key("DIoULoss", "the loss of the boxes: 1 - IoU, and how far centres are apart")
+    name: str = key("DIoULoss", "the loss of the boxes: 1 - IoU, plus the distance of the centres")
     loss_weight: float = key(2.0, "its factor in the sum of the losses", 0, MUCH)
 
 

@@ -1,4 +1,4 @@
-"""Distribution Focal Loss: distributions of edges that are narrow around the truth.
+"""Distribution Focal Loss: trains distributions of edges that are narrow around the ground truth.
 
 From "Generalized Focal Loss: Towards Efficient Representation Learning for Dense Object Detection"
 (TPAMI 2023).

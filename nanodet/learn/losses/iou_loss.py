@@ -16,7 +16,7 @@ class Section:
 
 
 def iou_loss(predicted: Tensor, target: Tensor) -> Tensor:
-    """Return ``-ln IoU`` of boxes (N, 4) xyxy: (N,), >= 0; boxes that do not meet get no gradient."""
+    """Return ``-ln IoU`` of boxes (N, 4) xyxy: (N,), >= 0; boxes that do not overlap get no gradient."""
     return -overlap(predicted, target).iou.clamp(min=EPS).log()
 
 

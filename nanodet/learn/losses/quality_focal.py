@@ -1,4 +1,4 @@
-"""Quality Focal Loss: scores that are to be the IoU of their box.
+"""Quality Focal Loss: trains scores that predict the IoU of their box.
 
 From "Generalized Focal Loss: Towards Efficient Representation Learning for Dense Object Detection"
 (TPAMI 2023).
@@ -35,7 +35,7 @@ def quality_focal_loss(logits: Tensor, quality: Tensor, beta: float = 2.0) -> Te
     """
     distance = (quality - logits.sigmoid()).abs()
     entropy = F.binary_cross_entropy_with_logits(logits, quality, reduction="none")
-    # torch.pow keeps a generic power's slow backward; the paper's beta is a square
+    # torch.pow has a slow backward pass for a general exponent; the paper's beta is 2
     return distance.square() * entropy if beta == 2 else distance.pow(beta) * entropy
 
 

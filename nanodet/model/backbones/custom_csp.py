@@ -1,4 +1,4 @@
-"""A backbone of cross stage partial blocks (CSPNet: Wang et al., CVPRW 2020) that its config lists."""
+"""A backbone of cross stage partial blocks (CSPNet: Wang et al., CVPRW 2020), listed in its config."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from nanodet.model.blocks import ConvNorm
 from nanodet.model.norms import Norm, check_norm
 from nanodet.model.part import Fail, Part
 
-# what is behind the name of a stage in net_cfg, with its bounds
+# the values that follow the name of a stage in net_cfg, with their bounds
 _CHANNELS, _KERNEL, _STRIDE = ("channels in", 1, 4096), ("kernel", 1, 31), ("stride", 1, 4)
 LAYERS = {
     "Conv": (_CHANNELS, ("channels out", 1, 4096), _KERNEL, _STRIDE),
@@ -61,7 +61,7 @@ class Section:
 
 
 def _wrong(stage: list[Any], channels: int) -> str:
-    """Return what is wrong with an entry of ``net_cfg`` that gets maps of ``channels``, or ""."""
+    """Return the fault of an entry of ``net_cfg`` that gets maps of ``channels``, or ""."""
     name, *values = stage or [None]
     layout = LAYERS.get(name) if isinstance(name, str) else None
     if layout is None:
@@ -77,7 +77,7 @@ def _wrong(stage: list[Any], channels: int) -> str:
     if kernel % 2 == 0 and (name != "MaxPool" or stride == 1):
         return "its kernel must be odd"
     if name != "MaxPool" and values[0] != channels:
-        return f"gets {channels} channels from what is before it"
+        return f"gets {channels} channels from the stage before it"
     return "its channels must be even" if name == "CspBlock" and channels % 2 else ""
 
 
@@ -94,7 +94,7 @@ def _strides(net_cfg: list[list[Any]]) -> list[int]:
 
 
 class TinyResBlock(nn.Module):
-    """Half of the channels from a convolution of all, the others from one of those."""
+    """Half of the channels are a convolution of the input, the others a convolution of that half."""
 
     def __init__(self, channels: int, kernel: int, norm: Norm | None, act: str) -> None:
         super().__init__()
@@ -108,7 +108,7 @@ class TinyResBlock(nn.Module):
 
 
 class CspBlock(nn.Module):
-    """A convolution, and behind it its map once more after some `TinyResBlock`.
+    """A convolution, whose output is joined with itself after some `TinyResBlock`.
 
     Shapes: (B, C, H, W) to (B, 2 C, ceil(H / stride), ceil(W / stride)).
     """
@@ -134,7 +134,7 @@ class CustomCspNet(StagedBackbone):
     Args:
         net_cfg: the stages, see `LAYERS`.
         out_stages: stages whose maps are returned, counted from 0.
-        norm: behind the convolutions, None for none.
+        norm: after the convolutions, None for none.
         act: name of the activation.
     """
 

@@ -53,16 +53,16 @@ def _conv_norm(
 
 
 class MBConv(nn.Module):
-    """1 x 1 to more channels, depthwise k x k, 1 x 1 to few, without an activation behind it.
+    """1 x 1 to more channels, depthwise k x k, 1 x 1 to few without an activation.
 
-    The input is added where the shape stays; then training leaves the rest out for some of the
-    images (stochastic depth, Huang et al. 2016).
+    The input is added if the shape stays the same; training then skips the convolutions for some of
+    the images (stochastic depth, Huang et al. 2016).
 
     Args:
         channels_in, channels_out: channels.
         kernel, stride: of the depthwise convolution.
-        expansion: how many times the channels in are between them; 1: the first is left out.
-        dropped: part of the images that the convolutions are left out for.
+        expansion: factor of the inner channels; 1: the first convolution is left out.
+        dropped: fraction of the images for which the convolutions are skipped.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class EfficientNetLite(StagedBackbone):
     Args:
         size: efficientnet_lite0 to efficientnet_lite4.
         out_stages: stages whose maps are returned, of 0 to 6, see `STRIDES`.
-        act: name of the activation behind the first convolution.
+        act: name of the activation after the first convolution.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ from nanodet.model.ghost import GhostBottleneck
 from nanodet.model.part import Fail, Part, Pretrained
 
 # kernel, width, channels, squeeze-and-excitation and stride of the blocks of each stage (Table 1);
-# behind them is stage 9, a 1 x 1 convolution
+# stage 9 follows, a 1 x 1 convolution
 STAGES = (
     ((3, 16, 16, False, 1),),
     ((3, 48, 24, False, 2),),
@@ -119,7 +119,7 @@ def build(section: Section) -> GhostNet:
 
 
 def pretrained(section: Section) -> Pretrained | None:
-    """Return where the paper's authors publish ImageNet weights, which are of full width."""
+    """Return where the paper's authors publish ImageNet weights, which exist for full width only."""
     if section.width_mult != 1:
         return None
     folder = "https://raw.githubusercontent.com/huawei-noah/CV-Backbones/master/ghostnet_pytorch"

@@ -11,7 +11,7 @@ _SIZES = ("model_size", "width_mult", "depth", "arch", "model_name")
 
 
 def size(default: Any, text: str, low: Any = None, high: Any = None, known: Any = ()) -> Any:
-    """Return the field of the key that says how large a backbone is."""
+    """Return the field of the key that sets the size of a backbone."""
     return key(default, text, low, high, tuple(known), alike=_SIZES)
 
 
@@ -20,7 +20,7 @@ def out_stages(default: Any, strides: Mapping[int, int]) -> Any:
 
     Args:
         default: a list of stages, or `REQUIRED`.
-        strides: the stride of every stage there is, by its number.
+        strides: the stride of every stage, by its number.
     """
     each = ", ".join(f"{stage}: {stride}" for stage, stride in strides.items())
     return key(
@@ -31,7 +31,7 @@ def out_stages(default: Any, strides: Mapping[int, int]) -> Any:
 
 
 def check_out_stages(stages: Sequence[int], strides: Mapping[int, int], fail: Fail) -> None:
-    """Call ``fail`` where ``out_stages`` cannot be what a neck gets: maps of different strides."""
+    """Call ``fail`` if a neck cannot use these ``out_stages``: it needs maps of different strides."""
     if not stages or len(set(stages)) < len(stages) or set(stages) - set(strides):
         *most, last = map(str, strides)
         some = f"{', '.join(most)} and {last}" if most else last
@@ -55,17 +55,17 @@ def act() -> Any:
 
 
 def check_act(section: Any, fail: Fail) -> None:
-    """Call ``fail`` where ``act`` and ``activation`` are both given and differ."""
+    """Call ``fail`` if ``act`` and ``activation`` are both given and differ."""
     default = type(section).activation
     if section.act and section.activation not in (default, section.act):
         fail("act", f"is the old name of activation, which is {section.activation}: remove it")
 
 
 def pretrain(source: str, default: bool = True) -> Any:
-    """Return the field of ``pretrain``; ``source`` says whose ImageNet weights they are."""
+    """Return the field of ``pretrain``; ``source`` is the publisher of the ImageNet weights."""
     return key(
         default,
-        f"start from {source} ImageNet weights (true), at random (false) or from a file's; not "
-        "needed, and not fetched, where `schedule.load_model` is given",
+        f"start from {source} ImageNet weights (true), random weights (false) or those of a file; not "
+        "needed, and not downloaded, if `schedule.load_model` is given",
         ours=not default, alike=("pretrained", "checkpoint_path"),
     )  # fmt: skip

@@ -41,14 +41,14 @@ class Section:
 
 
 class InvertedResidual(nn.Module):
-    """1 x 1 to more channels, depthwise 3 x 3, 1 x 1 to few, without an activation behind it.
+    """1 x 1 to more channels, depthwise 3 x 3, 1 x 1 to few without an activation.
 
-    The input is added where the shape stays.
+    The input is added if the shape stays the same.
 
     Args:
         channels_in, channels_out: channels.
         stride: of the depthwise convolution.
-        expansion: how many times the channels in are between them; 1: the first is left out.
+        expansion: factor of the inner channels; 1: the first convolution is left out.
         act: name of the activation.
     """
 
@@ -113,7 +113,7 @@ def build(section: Section) -> MobileNetV2:
 
 
 def pretrained(section: Section) -> Pretrained | None:
-    """Return where torchvision publishes its ImageNet weights, which are of full width."""
+    """Return where torchvision publishes its ImageNet weights, which exist for full width only."""
     if section.width_mult != 1 or section.last_channel != _LAST:
         return None
     url = "https://download.pytorch.org/models/mobilenet_v2-b0353104.pth"

@@ -1,4 +1,4 @@
-"""RepVGG (Ding et al., CVPR 2021): three branches in training, one convolution in a shipped model."""
+"""RepVGG (Ding et al., CVPR 2021): three branches in training, one convolution in an exported model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,13 +39,13 @@ class Section:
     out_stages: list[int] = keys.out_stages([1, 2, 3, 4], STRIDES)
     activation: str = keys.activation("ReLU")
     last_channel: int | None = keys.key(
-        None, "channels of stage 4; those of the paper where left out", 1, 65536,
+        None, "channels of stage 4; default: those of the paper", 1, 65536,
         alike=("with_last_conv",),
     )  # fmt: skip
     deploy: bool = keys.key(
         False,
-        "build the form of shipped models, whose branches are folded into one convolution: for "
-        "checkpoints that hold it; an export folds by itself",
+        "build the form of exported models, whose branches are folded into one convolution: for "
+        "checkpoints that contain it; an export folds automatically",
     )
 
     def check(self, fail: Fail) -> None:
@@ -55,7 +55,7 @@ class Section:
 
 
 class RepVGGBlock(nn.Module):
-    """y = act(BN(W3 * x) + BN(W1 * x) + BN(x)), the last where the shape stays (section 3.2).
+    """y = act(BN(W3 * x) + BN(W1 * x) + BN(x)), the last if the shape stays the same (section 3.2).
 
     Shapes: (B, channels_in, H, W) to (B, channels_out, ceil(H / stride), ceil(W / stride)).
 

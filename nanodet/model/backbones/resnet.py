@@ -18,7 +18,7 @@ BLOCKS = {
     18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3),
 }  # fmt: skip
 _BOTTLENECKS = (50, 101, 152)
-# torchvision's first weights, in the form that it publishes them in today
+# torchvision's first weights, in the form in which it publishes them today
 _DIGITS = {18: "f37072fd", 34: "b627a593", 50: "0676ba61", 101: "63fe2227", 152: "394f9c45"}
 
 
@@ -35,13 +35,13 @@ class Section:
 
 
 class Residual(nn.Module):
-    """Two or three convolutions, and a way past them: y = act(F(x) + x).
+    """Two or three convolutions and a shortcut: y = act(F(x) + x).
 
-    Where the shape changes, a 1 x 1 convolution is on that way.
+    If the shape changes, the shortcut is a 1 x 1 convolution.
 
     Args:
-        channels_in: channels that go in.
-        width: channels of the 3 x 3 convolution; of a bottleneck 4 times as many come out.
+        channels_in: input channels.
+        width: channels of the 3 x 3 convolution; a bottleneck has 4 times as many output channels.
         stride: of the first 3 x 3 convolution.
         bottleneck: 1 x 1, 3 x 3, 1 x 1 instead of two 3 x 3.
         act: name of the activation.

@@ -13,7 +13,7 @@ from nanodet.model.part import Fail, Part, Pretrained
 
 BLOCKS = {2: 4, 3: 8, 4: 4}  # of each stage
 STRIDES = {2: 8, 3: 16, 4: 32}
-# channels behind conv1, stage2, stage3, stage4, conv5
+# channels after conv1, stage2, stage3, stage4, conv5
 CHANNELS = {
     "0.5x": (24, 48, 96, 192, 1024),
     "1.0x": (24, 116, 232, 464, 1024),
@@ -38,10 +38,10 @@ class Section:
         "LeakyReLU", "after its convolutions (the original's default: ReLU)"
     )
     with_last_conv: bool = keys.key(
-        False, "end stage 4 in the 1 x 1 convolution of the ImageNet network",
+        False, "end stage 4 with the 1 x 1 convolution of the ImageNet network",
         alike=("last_channel",),
     )  # fmt: skip
-    kernal_size: int = keys.key(3, "spelled so in the original, where nothing reads it", known=(3,))
+    kernal_size: int = keys.key(3, "the original's spelling; unused there, too", known=(3,))
     pretrain: bool | str = keys.pretrain("torchvision's")
 
     def check(self, fail: Fail) -> None:
@@ -51,7 +51,7 @@ class Section:
 
 
 class ShuffleBlock(nn.Module):
-    """One unit of ShuffleNetV2; with stride 2 both branches convolve, else one half passes by.
+    """One unit of ShuffleNetV2; with stride 2 both branches convolve, otherwise one half is kept.
 
     Shapes: (B, C_in, H, W) to (B, C_out, ceil(H / stride), ceil(W / stride)).
     """
@@ -95,7 +95,7 @@ class ShuffleNetV2(StagedBackbone):
         model_size: 0.5x, 1.0x, 1.5x or 2.0x.
         out_stages: stages whose maps are returned, of 2, 3, 4 (strides 8, 16, 32).
         act: name of the activation.
-        with_last_conv: whether stage 4 ends in the 1 x 1 ``conv5`` of the ImageNet network.
+        with_last_conv: whether stage 4 ends with the 1 x 1 ``conv5`` of the ImageNet network.
     """
 
     not_pretrained = ("stage4.conv5.",)  # weight files of networks without it may lack it
@@ -140,7 +140,7 @@ def pretrained(section: Section) -> Pretrained:
 
 
 def _rename(name: str) -> str:
-    # the last convolution lies outside stage 4 there
+    # there the last convolution is outside stage 4
     return f"stage4.{name}" if name.startswith("conv5.") else name
 
 

@@ -1,4 +1,4 @@
-"""What most backbones are: stages one behind the other, some of which give their maps."""
+"""The base class of most backbones: a sequence of stages, some of which return their maps."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class Stage(NamedTuple):
-    """A stage of a backbone: its number in ``out_stages``, its module, and what its map is like."""
+    """A stage of a backbone: its number in ``out_stages``, its module, channels and stride of its map."""
 
     number: int
     module: str
@@ -16,14 +16,14 @@ class Stage(NamedTuple):
 
 
 class StagedBackbone(nn.Module):
-    """Modules one behind the other; `set_stages` says which, once they are there.
+    """A sequence of modules, which `set_stages` defines once they exist.
 
     Shapes: images (B, 3, H, W) to one map (B, channels[i], ceil(H / strides[i]),
     ceil(W / strides[i])) per entry of ``out_stages``, in the order of the strides.
 
     Attributes:
         channels, strides: of the maps.
-        unused_layers: modules behind the last map: kept for checkpoints only, without gradient.
+        unused_layers: modules after the last map: kept for checkpoints only, without gradient.
     """
 
     channels: tuple[int, ...]
@@ -33,12 +33,12 @@ class StagedBackbone(nn.Module):
     def set_stages(
         self, stem: Sequence[str], stages: Sequence[Stage], out_stages: Iterable[int]
     ) -> None:
-        """Say what runs, and which maps come out.
+        """Set the modules to run, and the maps to return.
 
         Args:
             stem: names of the modules before the first stage.
-            stages: every stage there is, in order.
-            out_stages: numbers of the stages whose maps come out.
+            stages: all stages, in order.
+            out_stages: numbers of the stages whose maps are returned.
         """
         wanted = set(out_stages)
         given = [stage for stage in stages if stage.number in wanted]
@@ -48,7 +48,7 @@ class StagedBackbone(nn.Module):
         self.unused_layers = tuple(stage.module for stage in stages[last + 1 :])
         for name in self.unused_layers:
             self.get_submodule(name).requires_grad_(False)
-        # names, not modules: a copy, a wrapper or an export may put other modules in their place
+        # names, not modules: a copy, a wrapper or an export may replace the modules
         self._steps = [(name, False) for name in stem]
         self._steps += [(stage.module, stage.number in wanted) for stage in stages[: last + 1]]
 

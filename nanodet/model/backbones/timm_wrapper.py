@@ -25,29 +25,29 @@ class Section:
     features_only: bool = keys.key(True, "feature maps, not classes", known=(True,))
     pretrained: bool = keys.key(
         True,
-        "start from the weights that timm publishes (true) or at random (false); not needed, and not "
-        "fetched, where `schedule.load_model` is given",
+        "start from the weights that timm publishes (true) or random weights (false); not needed, and not "
+        "downloaded, if `schedule.load_model` is given",
         alike=("pretrain",),
     )
     checkpoint_path: str = keys.key("", "start from the weights of the whole model in this file")
     in_channels: int = keys.key(3, "channels of the images", known=(3,))
     out_indices: list[int] | None = keys.key(
-        None, "feature maps that the neck gets, counted from 0; all where left out", 0, 64,
+        None, "feature maps that the neck gets, counted from 0; all by default", 0, 64,
         alike=("out_stages",),
     )  # fmt: skip
     output_stride: int | None = keys.key(
-        None, "largest stride, if the model takes the setting; its own where left out",
+        None, "largest stride, for models that have the setting; by default the model's",
         known=(8, 16, 32),
     )  # fmt: skip
 
     @property
     def pretrain(self) -> bool | str:
-        """As the other backbones have it: true, false or a file."""
+        """``pretrain`` as in the other backbones: true, false or a file."""
         return self.checkpoint_path or self.pretrained
 
     @property
     def pretrain_key(self) -> str:
-        """The key that says so."""
+        """The name of the key behind `pretrain`."""
         return "checkpoint_path" if self.checkpoint_path else "pretrained"
 
     def check(self, fail: Fail) -> None:
@@ -65,7 +65,7 @@ class Section:
         try:
             backbone = on_meta(build, self).eval()
             maps = backbone(torch.empty(1, 3, height, width, device="meta"))
-        except Exception as error:  # of any class: timm's models check in their own ways
+        except Exception as error:  # of any class: timm's models do their own checks
             why = f"not a backbone for images of {width} x {height} pixels: {_first_line(error)}"
             fail("model_name", why)
         strides = backbone.strides
@@ -74,7 +74,7 @@ class Section:
             for channels, stride in zip(backbone.channels, strides, strict=True)
         ]
         if [tuple(one.shape[1:]) for one in maps] != shapes:
-            fail("model_name", f"its maps do not have the strides {list(strides)} that timm says")
+            fail("model_name", f"its maps do not have the strides {list(strides)} that timm states")
         if sorted({*strides}) != [*strides]:
             fail("out_indices", f"its maps have the strides {list(strides)}: choose one of each")
 
@@ -87,8 +87,8 @@ class TIMMWrapper(nn.Module):
 
     Args:
         model_name: timm's name.
-        out_indices: which of the model's maps come out, ascending; None: all.
-        output_stride: largest stride, None for the model's own.
+        out_indices: which of the model's maps are returned, ascending; None: all.
+        output_stride: largest stride, None for the model's default.
 
     Raises:
         NanodetError: timm cannot be imported.
@@ -115,10 +115,10 @@ class TIMMWrapper(nn.Module):
         return tuple(x.permute(0, 3, 1, 2) for x in maps) if self._last else tuple(maps)
 
     def load_published(self, state: Mapping[str, Tensor] | None = None) -> None:
-        """Take the weights that timm publishes for the model, which it fetches and keeps itself.
+        """Load the weights that timm publishes for the model; timm downloads and caches them.
 
         Args:
-            state: what to take instead: the weights of the whole model, as timm names them.
+            state: weights to load instead: those of the whole model, with timm's names.
 
         Raises:
             NanodetError: they cannot be fetched, or do not fit.
@@ -131,10 +131,10 @@ class TIMMWrapper(nn.Module):
             state = model.state_dict()
         found = {}
         for name, own in self.timm.state_dict().items():
-            # the parts of a list are children of their own, where single maps are taken from it
+            # if single maps are taken from a list, its items become separate children
             value = state.get(name, state.get(re.sub(r"^(\w+)_(\d+)\.", r"\1.\2.", name)))
             if not isinstance(value, Tensor) or value.shape != own.shape:
-                raise NanodetError(f"{name} is missing there, or of another shape")
+                raise NanodetError(f"{name} is missing there, or has a different shape")
             found[name] = value
         self.timm.load_state_dict(found)
 

@@ -1,7 +1,7 @@
-"""The box codes: how the values of a point say where the edges of its box are.
+"""The box codes: how the values of a point encode the edges of its box.
 
-The exported model's spec names the same code in ``output.form``; what decodes it there is in
-`nanodet.runtime.box_codes`. A code's ``build`` takes its section and the head's ``reg_max``.
+The spec of an exported model names the same code in ``output.form``, which `nanodet.runtime.box_codes`
+decodes. A code's ``build`` takes its section and the head's ``reg_max``.
 """
 
 from nanodet.model.box_codes import general

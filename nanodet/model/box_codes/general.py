@@ -32,7 +32,7 @@ class General:
 
     def distances(self, raw: Tensor) -> Tensor:
         """Return the expectation of each edge (eq. 4): logits (N, channels) to (N, 4) in strides."""
-        # bins first: a softmax over a few numbers that lie side by side takes ten times as long
+        # bins first: a softmax over a few adjacent numbers takes ten times as long
         bins = raw.reshape(-1, 4, self.reg_max + 1).permute(2, 0, 1).contiguous()
         values = torch.arange(self.reg_max + 1, dtype=raw.dtype, device=raw.device)
         return torch.tensordot(values, bins.softmax(dim=0), dims=1)

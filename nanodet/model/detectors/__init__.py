@@ -1,4 +1,4 @@
-"""The detectors: how a backbone, a neck and heads are put together."""
+"""The detectors: combinations of a backbone, a neck and heads."""
 
 from nanodet.model.detectors import nanodet_plus, one_stage
 from nanodet.model.part import Part

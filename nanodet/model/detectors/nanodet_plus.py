@@ -1,4 +1,4 @@
-"""NanoDet-Plus: a detector beside whose neck a copy and an auxiliary head learn what to assign."""
+"""NanoDet-Plus: a detector whose assignment is guided by a copy of the neck and an auxiliary head."""
 
 import copy
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ class NanoDetPlus(OneStageDetector):
 
     Args:
         backbone, fpn, head: see `OneStageDetector`.
-        aux_head: a head for maps of twice the channels of ``fpn``'s: each is the neck's map and, behind
-            it, that of the neck's copy.
-        detach_epoch: from here on the module's gradients end at its inputs.
+        aux_head: a head for maps of twice the channels of ``fpn``'s: each is the neck's map
+            concatenated with that of the neck's copy.
+        detach_epoch: from this epoch on, the module's gradients end at its inputs.
     """
 
     auxiliary = ("aux_fpn", "aux_head")
@@ -70,11 +70,11 @@ class NanoDetPlusSection:
     )
     aux_head: Any = part(
         "nanodet.model.heads:AUXILIARY_HEADS", "SimpleConvHead",
-        "the head whose outputs assign what both learn; for training only",
+        "the head whose predictions guide the assignment for both heads; for training only",
     )  # fmt: skip
 
     def check(self, fail: Fail) -> None:
-        """Check the parts, and fill in what each takes from the one before."""
+        """Check the parts, and fill in the keys that follow from the part before."""
         neck = follow_parts(self, fail)
         head, aux = self.head, self.aux_head
         for name in ("num_classes", "reg_max"):
@@ -84,7 +84,7 @@ class NanoDetPlusSection:
         if getattr(aux, "box_code", None) is None:
             aux.box_code = head.box_code
         elif aux.box_code != head.box_code:
-            fail("aux_head.box_code", "differs from head.box_code; leave it out, it follows from that")
+            fail("aux_head.box_code", "differs from head.box_code; remove it, then it is the same")
         follow_head(aux, "aux_head", 2 * neck.channels, neck.strides, fail)
 
 

@@ -1,4 +1,4 @@
-"""Backbone, neck and head, one after the other."""
+"""A detector of a backbone, a neck and a head in sequence."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from nanodet.model.part import Fail, Part
 
 
 class OneStageDetector(nn.Module):
-    """A detector of one output.
+    """A detector with one output.
 
     Args:
         backbone, fpn, head: as `nanodet.model.part` describes them; ``fpn`` is the neck.
@@ -33,16 +33,16 @@ class OneStageDetector(nn.Module):
         return self.head(self.fpn(self.backbone(images)))
 
     def training_outputs(self, images: Tensor, epoch: int) -> dict[str, Tensor]:
-        """Return what is learned from by name: "main" is what `forward` gives.
+        """Return the training outputs by name; "main" is the output of `forward`.
 
         Args:
-            images: as of `forward`.
+            images: as in `forward`.
             epoch: number of finished epochs.
         """
         return {"main": self(images)}
 
     def start_auxiliary(self) -> None:
-        """Give auxiliary parts weights to begin with: a deployed model, which was imported, has none."""
+        """Give auxiliary parts initial weights: an imported model has none for them."""
 
 
 @dataclass
@@ -55,7 +55,7 @@ class OneStageSection:
     head: Any = part("nanodet.model.heads:HEADS", "NanoDetHead", "feature maps to scores and edges")
 
     def check(self, fail: Fail) -> None:
-        """Check the parts, and fill in what each takes from the one before."""
+        """Check the parts, and fill in the keys that follow from the part before."""
         follow_parts(self, fail)
 
 

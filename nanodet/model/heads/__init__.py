@@ -8,7 +8,7 @@ HEADS: dict[str, Part] = {
     "GFLHead": gfl_head.PART,
     "NanoDetPlusHead": nanodet_plus_head.PART,
 }
-# those that only training needs, beside a head of the table above
+# auxiliary heads, for training only
 AUXILIARY_HEADS: dict[str, Part] = {
     "SimpleConvHead": simple_conv_head.PART,
 }

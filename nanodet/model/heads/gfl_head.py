@@ -26,7 +26,7 @@ class GflHeadSection(AtssSection):
 
 
 class GFLHead(SimpleConvHead):
-    """As `SimpleConvHead`, its points in the middle of their cells."""
+    """Like `SimpleConvHead`, with points in the middle of their cells."""
 
     point_offset = 0.5
 

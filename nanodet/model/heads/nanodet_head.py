@@ -23,11 +23,11 @@ from nanodet.model.part import Part
 @dataclass
 class NanoDetHeadSection(AtssSection):
     name: str = key(
-        "NanoDetHead", "towers and outputs of its own for each level", known=("NanoDetHead",)
+        "NanoDetHead", "separate towers and outputs for each level", known=("NanoDetHead",)
     )
     feat_channels: int = key(96, "channels of the towers (the original's default: 256)", 1, 4096)
     share_cls_reg: bool = key(
-        True, "one tower for scores and edges, else one each (the original's default: false)"
+        True, "one tower for scores and edges, or one each (the original's default: false)"
     )
     reg_max: int = key(
         7,
@@ -46,7 +46,7 @@ class NanoDetHead(PointHead):
 
     Args:
         settings: see `HeadSettings`.
-        share_cls_reg: one tower per level for both branches, else one each.
+        share_cls_reg: one tower per level for both branches, or one each.
         conv_type: Conv or DWConv.
     """
 
@@ -70,7 +70,7 @@ class NanoDetHead(PointHead):
         start_outputs(self.gfl_reg)
         levels = range(len(strides))
         if share_cls_reg:
-            # original checkpoints hold these weights though a shared tower never uses them
+            # original checkpoints contain these weights although a shared tower never uses them
             self.gfl_reg.requires_grad_(False)
             self.unused_layers = ("gfl_reg",)
             self.output_layers = {f"gfl_cls.{i}": ("classes", "edges") for i in levels}

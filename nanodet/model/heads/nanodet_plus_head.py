@@ -25,7 +25,7 @@ from nanodet.model.part import Fail, Part
 @dataclass
 class NanoDetPlusHeadSection(HeadSection):
     name: str = key(
-        "NanoDetPlusHead", "a tower and outputs of its own for each level",
+        "NanoDetPlusHead", "a separate tower and outputs for each level",
         known=("NanoDetPlusHead",),
     )  # fmt: skip
     reg_max: int = key(7, "edges are distributions over 0 to this many strides", 1, 256)
@@ -33,13 +33,13 @@ class NanoDetPlusHeadSection(HeadSection):
     conv_type: str = key(
         "DWConv", "plain or depthwise separable convolutions", known=tuple(CONVOLUTIONS)
     )
-    assigner_cfg: Any = part(ASSIGNERS, "DSLA", "what chooses the positives")
+    assigner_cfg: Any = part(ASSIGNERS, "DSLA", "how positives are chosen")
     loss: Losses = key(Losses, "the losses")
 
     def check(self, fail: Fail) -> None:
         super().check(fail)
         if self.kernel_size % 2 == 0:
-            fail("kernel_size", f"{self.kernel_size}: must be odd, or maps change their size")
+            fail("kernel_size", f"{self.kernel_size}: must be odd, otherwise maps change their size")
 
 
 class NanoDetPlusHead(PointHead):

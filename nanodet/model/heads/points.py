@@ -1,4 +1,4 @@
-"""What the heads share: the first keys of their sections, and how levels become one row of points."""
+"""Shared by the heads: the common keys of their sections, and joining levels into one list of points."""
 
 import itertools
 import math
@@ -17,7 +17,7 @@ from nanodet.model.norms import Norm, check_norm
 from nanodet.model.part import BoxCode, Fail
 
 ASSIGNERS = "nanodet.learn.assigners:ASSIGNERS"
-PRIOR = 0.01  # score of every class before training, so that the background does not drown QFL
+PRIOR = 0.01  # initial score of every class, so that the background does not dominate QFL
 
 
 @dataclass
@@ -26,19 +26,19 @@ class HeadSection:
 
     name: str = key(REQUIRED, "the head")
     num_classes: int | None = key(
-        None, "number of classes; follows from `class_names`, or from the data, where left out",
+        None, "number of classes; by default taken from `class_names`, or from the data",
         1, 65536,
     )  # fmt: skip
     input_channel: int | None = key(
-        None, "channels of the neck's maps; follows from the neck where left out"
+        None, "channels of the neck's maps; by default taken from the neck"
     )
     feat_channels: int = key(96, "channels of the towers", 1, 4096)
     stacked_convs: int = key(2, "convolutions in a tower", 0, 64)
     strides: list[int] | None = key(
-        None, "pixels between points, a level each; follows from the neck where left out"
+        None, "pixels between points of each level; by default taken from the neck"
     )
     box_code: Any = part(
-        "nanodet.model.box_codes:BOX_CODES", "General", "what the values of a box's edges mean"
+        "nanodet.model.box_codes:BOX_CODES", "General", "how the edges of a box are encoded"
     )
     norm_cfg: Norm | None = key(lambda: Norm(type="BN"), "norm of the towers")
     activation: str = key(
@@ -50,7 +50,7 @@ class HeadSection:
             fail("norm_cfg", "null is not built into this version; known: {type: BN}, {type: GN}")
         given = self.input_channel
         if self.stacked_convs == 0 and given not in (None, self.feat_channels):
-            fail("feat_channels", f"must be that of the maps, {given}: stacked_convs is 0")
+            fail("feat_channels", f"must equal the channels of the maps, {given}: stacked_convs is 0")
         depthwise = getattr(self, "conv_type", None) == "DWConv" and given is not None
         channels = (self.feat_channels, given) if depthwise else (self.feat_channels,)
         check_norm(self.norm_cfg, fail, *channels)
@@ -60,10 +60,10 @@ class HeadSection:
     def refuse_without_effect(self, fail: Fail) -> None:
         for name in ("activation", "norm_cfg") if self.stacked_convs == 0 else ():
             if self.differs(name):
-                fail(name, "belongs to convolutions, and stacked_convs is 0: remove it")
+                fail(name, "has no effect, because stacked_convs is 0: remove it")
 
     def differs(self, name: str) -> bool:
-        """Return whether the key ``name`` has another value than its default."""
+        """Return whether the key ``name`` differs from its default."""
         return getattr(self, name) != default_of(type(self).__dataclass_fields__[name])
 
 
@@ -82,7 +82,7 @@ class Losses:
 
 @dataclass
 class AtssSection(HeadSection):
-    """The keys of heads that learn from ATSS's targets."""
+    """The keys of heads that use ATSS by default."""
 
     octave_base_scale: int = key(
         5, "side of a point's cell in strides, for the assignment", 1, 1024
@@ -90,14 +90,14 @@ class AtssSection(HeadSection):
     scales_per_octave: int = key(1, "cells of a point", known=(1,))
     ignore_iof_thr: float = key(
         0.5,
-        "a point whose cell lies in an ignored region (crowd, difficult) by more than this part "
-        "teaches nothing; -1: such regions are background, the original's default",
+        "a point whose cell lies in an ignored region (crowd, difficult) by more than this fraction "
+        "is not trained; -1: such regions are background, the original's default",
         -1, 1,
     )  # fmt: skip
     assigner_cfg: Any = part(
         ASSIGNERS,
         None,
-        "what chooses the positives; ATSS with octave_base_scale and ignore_iof_thr where left out",
+        "how positives are chosen; default: ATSS with octave_base_scale and ignore_iof_thr",
     )
     loss: Losses = key(Losses, "the losses")
 
@@ -105,11 +105,11 @@ class AtssSection(HeadSection):
         super().refuse_without_effect(fail)
         for name in ("octave_base_scale", "ignore_iof_thr") if self.assigner_cfg else ():
             if self.differs(name):
-                fail(name, "assigner_cfg chooses the positives and does not read it: remove it")
+                fail(name, "has no effect, because assigner_cfg is given: remove it")
 
 
 class HeadSettings(NamedTuple):
-    """What the modules of all heads of towers are made of.
+    """The settings shared by all heads that have towers.
 
     Attributes:
         num_classes: number of classes C.
@@ -117,7 +117,7 @@ class HeadSettings(NamedTuple):
         strides: network pixels per point of each level.
         channels: channels of the towers.
         stacked_convs: convolutions per tower.
-        code: what the values of the edges mean.
+        code: how edges are encoded.
         norm, act: after the convolutions of the towers.
     """
 
@@ -131,7 +131,7 @@ class HeadSettings(NamedTuple):
     act: str
 
     def tower(self, conv_type: str, kernel: int = 3) -> nn.Sequential:
-        """Return a row of convolutions of the kind that ``conv_type`` names: channels_in to channels."""
+        """Return a sequence of convolutions of the kind ``conv_type``: channels_in to channels."""
         sides = [self.channels_in] + [self.channels] * self.stacked_convs
         kind = CONVOLUTIONS[conv_type]
         return nn.Sequential(
@@ -140,7 +140,7 @@ class HeadSettings(NamedTuple):
 
 
 def settings_of(section: Any, channels: int, strides: Sequence[int]) -> HeadSettings:
-    """Return the settings in a head's filled section, for maps of ``channels`` and ``strides``.
+    """Return the settings in a head's complete section, for maps of ``channels`` and ``strides``.
 
     Raises:
         ValueError: a key that follows from another is not filled in.
@@ -160,14 +160,14 @@ def settings_of(section: Any, channels: int, strides: Sequence[int]) -> HeadSett
 
 
 class PointHead(nn.Module):
-    """A head that gives every point of every level its class logits, then its edges.
+    """A head that outputs class logits, then edges, for every point of every level.
 
-    Subclasses have `level`, and set ``output_layers`` and ``unused_layers``.
+    Subclasses define `level`, and set ``output_layers`` and ``unused_layers``.
 
     Args:
         num_classes: number of classes C.
         strides: network pixels per point of each level.
-        code: what the values of the edges mean.
+        code: how edges are encoded.
 
     Shapes: maps (B, channels, H_i, W_i) to (B, sum of H_i W_i, C + code.channels), class logits and
     values of the edges, levels in the order of ``strides``, points row by row.
@@ -191,7 +191,7 @@ class PointHead(nn.Module):
 
 
 class BinValues(nn.Module):
-    """Holds the values of the bins, 0..reg_max, under the name that checkpoints know."""
+    """Holds the values of the bins, 0..reg_max, under the name used in checkpoints."""
 
     def __init__(self, reg_max: int):
         super().__init__()
@@ -207,7 +207,7 @@ def start(*modules: nn.Module) -> None:
 
 
 def start_outputs(module: nn.Module, num_classes: int = 0) -> None:
-    """Initialise output convolutions: the first ``num_classes`` rows at `PRIOR`, the edges uniform."""
+    """Initialise output convolutions: the first ``num_classes`` rows to `PRIOR`, the edges uniformly."""
     start(module)
     for conv in convolutions([module]):
         if conv.bias is not None:

@@ -23,7 +23,7 @@ from nanodet.model.part import Part
 
 @dataclass
 class SimpleConvHeadSection(HeadSection):
-    """Without losses: an auxiliary head learns from those of the main head."""
+    """Without losses: an auxiliary head uses those of the main head."""
 
     name: str = key(
         "SimpleConvHead", "towers and outputs that the levels share; auxiliary",
@@ -31,16 +31,16 @@ class SimpleConvHeadSection(HeadSection):
     )  # fmt: skip
     feat_channels: int = key(256, "channels of the towers", 1, 4096)
     stacked_convs: int = key(4, "convolutions in a tower", 0, 64)
-    reg_max: int | None = key(None, "that of the head where left out", 1, 256)
+    reg_max: int | None = key(None, "default: that of the head", 1, 256)
     box_code: Any = part(
-        "nanodet.model.box_codes:BOX_CODES", None, "that of the head where left out"
+        "nanodet.model.box_codes:BOX_CODES", None, "default: that of the head"
     )
     norm_cfg: Norm | None = key(lambda: Norm(type="GN"), "norm of the towers")
     conv_cfg: dict[str, Any] | None = unread("the original does not read it either")
 
 
 class Scale(nn.Module):
-    """A factor that is learned."""
+    """A learned factor."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,13 +51,13 @@ class Scale(nn.Module):
 
 
 class SimpleConvHead(PointHead):
-    """Feature maps to logits, see `PointHead`; each level has a factor of its own for its edges.
+    """Feature maps to logits, see `PointHead`; each level has a separate factor for its edges.
 
     Args:
         settings: see `HeadSettings`.
     """
 
-    point_offset = 0.0  # as the head beside it
+    point_offset = 0.0  # as in the main head
     output_layers = {"gfl_cls": ("classes",), "gfl_reg": ("edges",)}  # noqa: RUF012
 
     def __init__(self, settings: HeadSettings):
@@ -76,7 +76,7 @@ class SimpleConvHead(PointHead):
         return torch.cat((self.gfl_cls(self.cls_convs(x)), edges), dim=1)
 
     def deployed(self) -> "SimpleConvHead":
-        """Return the head, changed: each level has a convolution of its own that holds its factor."""
+        """Return the head, changed in place: each level has a convolution that includes its factor."""
         scaled = nn.ModuleList(copy.deepcopy(self.gfl_reg) for _ in self.scales)
         with torch.no_grad():
             for conv, factor in zip(scaled, self.scales.parameters(), strict=True):

@@ -1,4 +1,4 @@
-"""The feature pyramid neck (Lin et al., CVPR 2017) in NanoDet's form: no convolutions behind the sums."""
+"""The feature pyramid neck (Lin et al., CVPR 2017) in NanoDet's form: no convolutions after the sums."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class FpnSection(NeckSection):
     start_level: int = key(0, "`backbone.out_stages` chooses the maps", known=(0,))
     end_level: int = key(-1, "`backbone.out_stages` chooses the maps", known=(-1,))
     num_outs: int | None = key(
-        None, "as many as the backbone has maps, which is what it is where left out"
+        None, "number of maps; default, and only value: that of the backbone"
     )
     activation: str | None = key(
         None, "after the lateral convolutions; none by default", known=tuple(ACTIVATIONS)
@@ -32,12 +32,12 @@ class FpnSection(NeckSection):
 
 
 class FPN(nn.Module):
-    """Lateral convolutions, then each map gets the one behind it, bilinearly enlarged.
+    """Lateral convolutions, then the next coarser map, bilinearly enlarged, is added to each map.
 
     Args:
-        in_channels, strides: of the maps that come in; each stride is twice the one before.
-        out_channels: channels of every map that comes out.
-        norm, act: what is behind the lateral convolutions, see `ConvNorm`.
+        in_channels, strides: of the input maps; each stride is twice the one before.
+        out_channels: channels of every output map.
+        norm, act: of the lateral convolutions, see `ConvNorm`.
 
     Shapes: maps (B, in_channels[i], H / 2^i, W / 2^i) to as many (B, out_channels, H / 2^i, W / 2^i).
     """

@@ -22,7 +22,7 @@ from nanodet.model.part import Fail, Part
 
 @dataclass
 class Upsample:
-    scale_factor: int = key(2, "how much larger; the strides of the levels double", known=(2,))
+    scale_factor: int = key(2, "the factor; the strides of the levels double", known=(2,))
     mode: str = key("bilinear", "the interpolation", known=("bilinear", "nearest"))
 
 
@@ -35,7 +35,7 @@ class GhostPanSection(NeckSection):
     )
     expand: int = key(1, "inner channels of a ghost bottleneck per channel of a map", 1, 16)
     num_blocks: int = key(1, "ghost bottlenecks where two maps are joined", 1, 64)
-    use_res: bool = key(False, "add the joined maps, reduced, to what the bottlenecks give")
+    use_res: bool = key(False, "add the joined maps, reduced, to the output of the bottlenecks")
     num_extra_level: int = key(
         0, "1: one more level after the backbone's, of half the size", 0, 1
     )
@@ -47,14 +47,14 @@ class GhostPanSection(NeckSection):
 
     def check(self, fail: Fail) -> None:
         if self.out_channels % 2:
-            fail("out_channels", f"{self.out_channels}: must be even, ghost modules make halves")
+            fail("out_channels", f"{self.out_channels}: must be even, ghost modules halve it")
         if self.kernel_size % 2 == 0:
-            fail("kernel_size", f"{self.kernel_size}: must be odd, or maps change their size")
+            fail("kernel_size", f"{self.kernel_size}: must be odd, otherwise maps change their size")
         check_norm(self.norm_cfg, fail, self.out_channels)
 
 
 class GhostBlocks(nn.Module):
-    """Ghost bottlenecks in a row: (B, C_in, H, W) to (B, C_out, H, W); arguments as `GhostPAN`'s."""
+    """A sequence of ghost bottlenecks: (B, C_in, H, W) to (B, C_out, H, W); arguments as `GhostPAN`'s."""
 
     def __init__(
         self,
@@ -90,18 +90,18 @@ class GhostBlocks(nn.Module):
 
 
 class GhostPAN(nn.Module):
-    """Maps joined from coarse to fine and back, and a coarser level behind them where one is wanted.
+    """Joins maps from coarse to fine and back, and optionally adds a coarser level.
 
     Args:
-        in_channels, strides: of the maps that come in; each stride is twice the one before.
-        out_channels: channels of every map that comes out, even.
+        in_channels, strides: of the input maps; each stride is twice the one before.
+        out_channels: channels of every output map, even.
         depthwise: whether the convolutions from level to level are depthwise separable.
         kernel: side of their kernels and of the bottlenecks', odd.
         expand, count, residual: inner channels per channel, number and shortcut of the ghost
             bottlenecks that join two maps.
         extra_levels: 0, or 1 for one more level, made of the last map before and after the joining.
         mode: how a coarser map is enlarged, bilinear or nearest.
-        norm, act: behind the convolutions.
+        norm, act: after the convolutions.
 
     Shapes: maps (B, in_channels[i], H / 2^i, W / 2^i) to as many (B, out_channels, H / 2^i, W / 2^i),
     the extra level half as large as the last, sides rounded up.

@@ -17,7 +17,7 @@ class PanSection(FpnSection):
 
 
 class PAN(FPN):
-    """An `FPN` whose maps then get the one before each as well (paper 4.6; PAN: Liu et al. 2018)."""
+    """An `FPN`, after which the next finer map is added to each map (paper 4.6; PAN: Liu et al. 2018)."""
 
     def forward(self, maps: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         levels = list(super().forward(maps))

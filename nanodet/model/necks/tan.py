@@ -19,17 +19,17 @@ from nanodet.model.part import Fail, Part
 @dataclass
 class TanSection(NeckSection):
     name: str = key("TAN", "a transformer on the middle of three maps", known=("TAN",))
-    out_channels: int = key(128, "channels of the maps that come out", 1, 4096)
+    out_channels: int = key(128, "channels of the output maps", 1, 4096)
     feature_hw: list[int] = key(
         lambda: [20, 20],
-        "height and width of the middle map, even: the network takes images of this times the map's "
-        "stride alone, [20, 20] is 320 x 320",
+        "height and width of the middle map, even: the network only takes images of this times the "
+        "map's stride; [20, 20] is 320 x 320",
         1, 1024,
     )  # fmt: skip
     num_heads: int = key(8, "attention heads", 1, 1024)
     num_encoders: int = key(1, "transformer encoder layers", 1, 64)
     mlp_ratio: float = key(4.0, "hidden values of the layers' perceptrons per channel", 0.01, 64)
-    dropout_ratio: float = key(0.1, "part of the values that is dropped in training", 0, 0.99)
+    dropout_ratio: float = key(0.1, "fraction of the values dropped in training", 0, 0.99)
     activation: str = key(
         "LeakyReLU", "after convolutions and perceptrons", known=tuple(ACTIVATIONS)
     )
@@ -45,10 +45,10 @@ class TanSection(NeckSection):
         if self.out_channels % self.num_heads:
             fail("num_heads", f"{self.num_heads} do not divide out_channels, {self.out_channels}")
         if self.out_channels * self.mlp_ratio < 1:
-            fail("mlp_ratio", f"{self.mlp_ratio:g}: leaves no hidden value of {self.out_channels}")
+            fail("mlp_ratio", f"{self.mlp_ratio:g}: gives no hidden value for {self.out_channels} channels")
 
     def input_size(self, strides: Sequence[int]) -> tuple[int, int]:
-        """Return the (width, height) of the only images that the network takes."""
+        """Return the (width, height) of the only images the network takes."""
         height, width = self.feature_hw
         return width * strides[1], height * strides[1]
 
@@ -81,7 +81,7 @@ class Attention(nn.Module):
 
 
 class Perceptron(nn.Module):
-    """Two linear layers on the last axis, ``hidden`` values between."""
+    """Two linear layers on the last axis, with ``hidden`` values between."""
 
     def __init__(self, channels: int, hidden: int, dropout: float, act: str):
         super().__init__()
@@ -124,7 +124,7 @@ class Transformer(nn.Module):
     ):
         super().__init__()
         self.conv = ConvNorm(channels_in, channels_out, 1, None, "ReLU")
-        # checkpoints hold this layer, which the original never calls
+        # checkpoints contain this layer, which the original never calls
         self.linear = nn.Linear(channels_out, channels_out).requires_grad_(False)
         self.encoders = nn.Sequential(
             *(Encoder(channels_out, heads, ratio, dropout, act) for _ in range(encoders))
@@ -138,30 +138,30 @@ class Transformer(nn.Module):
 
 
 def _check_size(x: Tensor, feature_hw: tuple[int, int], input_size: tuple[int, int]) -> None:
-    """Refuse images whose middle map has other sides than the positions that the neck has learned."""
+    """Refuse images whose middle map differs in size from the learned positions."""
     if tuple(x.shape[2:]) != feature_hw:
         width, height = input_size
         raise NanodetError(
-            f"TAN takes images of {width} x {height} pixels alone, as feature_hw {list(feature_hw)} says"
+            f"TAN takes images of {width} x {height} pixels only, because feature_hw is {list(feature_hw)}"
         )
 
 
-torch.fx.wrap("_check_size")  # the check belongs into a traced graph as it is
+torch.fx.wrap("_check_size")  # a traced graph must contain the check as it is
 
 
 class TAN(nn.Module):
-    """Three maps, brought to the size of the middle one, through a transformer and back.
+    """Resizes three maps to the middle one's size, passes them through a transformer, and resizes them back.
 
     Args:
         in_channels, strides: of the three maps; each stride is twice the one before.
-        out_channels: channels of every map that comes out.
+        out_channels: channels of every output map.
         feature_hw: height and width of the middle map.
         heads, encoders: attention heads (they divide the channels), encoder layers.
-        ratio, dropout: hidden values per channel of the perceptrons; dropped part in training.
-        act: behind convolutions and perceptrons.
+        ratio, dropout: hidden values per channel of the perceptrons; fraction dropped in training.
+        act: after convolutions and perceptrons.
 
     Attributes:
-        input_size: (width, height) of the only images that it takes.
+        input_size: (width, height) of the only images it takes.
 
     Shapes: maps (B, in_channels[i], H / 2^i, W / 2^i) to (B, out_channels, H / 2^i, W / 2^i).
     """
