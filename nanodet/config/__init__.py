@@ -1,5 +1,5 @@
-"""Reading, checking and writing config files. The parts of a detector bring their own sections and need
-torch; what a file says of its data, `load_data`, does not."""
+"""Reads, checks and writes config files. The sections of a detector's parts need torch; `load_data`, which
+only reads what a file says about its data, does not."""
 
 from nanodet.config.load import (
     config_from_dict,

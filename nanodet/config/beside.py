@@ -1,18 +1,18 @@
-"""Where an export leaves the config of its checkpoint: in a folder beside the models."""
+"""Finds the config that an export saved: in a folder next to the models."""
 
 import re
 from pathlib import Path
 
-INTERMEDIATE = "intermediate"  # what else an export keeps lies there too
-_FORMS = r"-(fp16|int8|nms|static|batch\d+)$"  # what follows the stem in the name of a model
+INTERMEDIATE = "intermediate"  # an export writes other intermediate files there, too
+_FORMS = r"-(fp16|int8|nms|static|batch\d+)$"  # suffixes of a model's stem
 
 
-def config_path(folder, stem):
+def config_path(folder: str | Path, stem: str) -> Path:
     """Return the path of the config of the models called ``stem`` in ``folder``."""
     return Path(folder) / INTERMEDIATE / f"{stem}-config.yml"
 
 
-def config_beside(model):
-    """Return the path of the config of an exported model, in whatever form the model is."""
+def config_beside(model: str | Path) -> Path:
+    """Return the path of the config of an exported model in any form."""
     model = Path(model)
     return config_path(model.parent, re.sub(_FORMS, "", model.stem))

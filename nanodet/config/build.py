@@ -1,31 +1,34 @@
-"""Turns a mapping into the schema's dataclasses, checking every key and type."""
+"""Builds the schema's dataclasses from a mapping, checking every key and type."""
 
 import contextlib
 import dataclasses
 import math
 import types
 import typing
+from dataclasses import Field
+from typing import Any, TypeVar
 
 from nanodet.config.hints import unknown_key, unknown_value
 from nanodet.config.keys import REQUIRED, default_of, entries, meaning, parts_of
 from nanodet.errors import NanodetError
 from nanodet.text.brief import brief
 
+T = TypeVar("T")
 _WORDS = {
     bool: "true or false", int: "a whole number", float: "a number",
     str: "a text", type(None): "null",
 }  # fmt: skip
 
 
-def build(kind, value, file, key="", siblings=None):
+def build(kind: type[T], value: Any, file: str, key: str = "", siblings: dict | None = None) -> T:
     """Return an instance of the dataclass ``kind`` filled from the mapping ``value``.
 
     Args:
         kind: a dataclass of `nanodet.config.schema`, or the section of a part.
-        value: what the YAML holds there.
+        value: the value from the YAML file.
         file: the file's name, for messages.
         key: the dotted key of ``value`` in the file.
-        siblings: of a part: the table it is in.
+        siblings: for a part: its table.
 
     Raises:
         NanodetError: an unknown or missing key, or a value of the wrong type.
@@ -52,8 +55,8 @@ def build(kind, value, file, key="", siblings=None):
     return kind(**arguments)
 
 
-def build_part(entry, value, file, key):
-    """Return the section of the part that the mapping ``value`` names, see `nanodet.config.keys.part`.
+def build_part(entry: Field, value: Any, file: str, key: str) -> Any:
+    """Return the section of the part named in the mapping ``value``, see `nanodet.config.keys.part`.
 
     Raises:
         NanodetError: as `build` does, and for a part that is not in the table.
@@ -65,8 +68,8 @@ def build_part(entry, value, file, key):
     if name is None:
         raise NanodetError(f"{file}: {key}.name: this key is missing; known: {', '.join(table)}")
     if not isinstance(name, str) or name not in table:
-        # what old files name that is not built: they can go on with another model
-        other = "" if ".head." in key else " (model.arch left out is NanoDet-m)"
+        # old files may name parts that do not exist here; suggest a model that does
+        other = "" if ".head." in key else " (without model.arch the model is NanoDet-m)"
         raise NanodetError(
             f"{file}: {key}.name: {unknown_value(name, table, f'{key}.name', other)}"
         )
@@ -98,10 +101,10 @@ def _join(key, name):
 
 def _convert(hint, value, file, key, entry=None):
     if value is None and entry is not None and not _takes_none(hint, entry):
-        # "key:" with nothing behind it means the default, as in the original's files
+        # an empty "key:" means the default, as in the original's files
         known = meaning(entry).known
         if known:
-            # null is a choice of its own in the original: no activation, for one
+            # in the original, null is a separate value, such as no activation
             raise NanodetError(
                 f"{file}: {key}: this key is empty; known: {', '.join(map(str, known))}"
             )
@@ -112,7 +115,7 @@ def _convert(hint, value, file, key, entry=None):
         return None if value is None else build_part(entry, value, file, key)
     if typing.get_origin(hint) in (types.UnionType, typing.Union):
         return _convert_union(typing.get_args(hint), value, file, key)
-    if dataclasses.is_dataclass(hint):
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         return build(hint, value, file, key)
     if hint is typing.Any:
         return value
@@ -152,7 +155,7 @@ def _convert_union(choices, value, file, key):
 def _convert_scalar(hint, value, file, key):
     if hint is float and isinstance(value, (int, str)) and not isinstance(value, bool):
         with contextlib.suppress(ValueError, OverflowError):
-            value = float(value)  # YAML 1.1 reads "1e-3" as a text
+            value = float(value)  # YAML 1.1 reads "1e-3" as text
     if hint is str and isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
     out_of_range = (hint is float and type(value) is float and not math.isfinite(value)) or (

@@ -1,27 +1,30 @@
-"""Values that have the right type and still cannot work."""
+"""Checks for values that have the right type but cannot work."""
+
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 from nanodet.config.follow import fill
 from nanodet.config.hints import unknown_value
-from nanodet.config.keys import MUCH, look_up, meaning, sections
+from nanodet.config.keys import MUCH, Fail, look_up, meaning, sections
 from nanodet.config.schema import PRECISIONS
 from nanodet.errors import NanodetError
 from nanodet.runtime.fit import ALIGNMENT
 from nanodet.text.names import LONGEST, is_short, is_unicode
 
 
-def failing(file):
+def failing(file: object) -> Fail:
     """Return a function ``fail(key, why)`` that raises a `NanodetError` naming ``file`` and key."""
 
-    def fail(key, why):
+    def fail(key: str, why: str) -> NoReturn:
         raise NanodetError(f"{file}: {key}: {why}")
 
     return fail
 
 
-def check(config, fail):
+def check(config: Any, fail: Fail) -> None:
     """Call ``fail`` for every value that cannot work.
 
-    Fills what follows from other keys where it is not given, see `nanodet.config.follow`.
+    Fills in missing keys that follow from others, see `nanodet.config.follow`.
 
     Args:
         config: a `Config`.
@@ -37,7 +40,7 @@ def check(config, fail):
     if not all(map(is_short, names or ())):
         fail("class_names", f"a name is longer than {LONGEST} bytes")
     if not all(map(is_unicode, names or ())):
-        fail("class_names", "holds half a character")
+        fail("class_names", "contains an incomplete character")
     check_data(config.data, fail, names)
     precision = config.device.precision
     if str(precision) not in PRECISIONS:
@@ -54,28 +57,28 @@ def check(config, fail):
     _check_schedule(config.schedule, fail)
 
 
-def check_data(data, fail, class_names=None):
-    """Call ``fail`` for what cannot work in a config's ``data``, whose values are in their bounds.
+def check_data(data: Any, fail: Fail, class_names: Sequence[str] | None = None) -> None:
+    """Call ``fail`` for what cannot work in a config's ``data``, whose values are within bounds.
 
     Args:
         data: a `nanodet.config.data_sections.Data`.
         fail: called with key and reason.
-        class_names: the config's, None where it has none.
+        class_names: the config's, None if it has none.
     """
     for part in ("train", "val"):
         dataset = getattr(data, part)
         _check_dataset(dataset, f"data.{part}", fail)
         if dataset.class_names and class_names and dataset.class_names != class_names:
-            fail(f"data.{part}.class_names", "differs from class_names, or in its order")
+            fail(f"data.{part}.class_names", "differs from class_names or its order")
 
 
-def check_values(section, fail, prefix=""):
-    """Call ``fail`` for the first key whose value is out of its bounds or unknown.
+def check_values(section: Any, fail: Fail, prefix: str = "") -> None:
+    """Call ``fail`` for the first key whose value is out of bounds or unknown.
 
     Args:
         section: a dataclass of `nanodet.config.schema`.
         fail: called with key and reason.
-        prefix: what the section's keys begin with.
+        prefix: of the section's dotted keys.
     """
     for key, entry, value in sections(section, prefix):
         _, low, high, known, *_ = meaning(entry)
@@ -83,7 +86,7 @@ def check_values(section, fail, prefix=""):
             continue
         if known and value not in known:
             fail(key, unknown_value(value, known, key))
-        if low is None:
+        if low is None or high is None:
             continue
         for number in value if isinstance(value, list) else [value]:
             if not low <= number <= high:
@@ -91,7 +94,7 @@ def check_values(section, fail, prefix=""):
                 fail(key, f"must be {most}, not {value}")
 
 
-def limits(low, high):
+def limits(low: float, high: float) -> str:
     """Return the bounds of a number in words."""
     if high < MUCH:
         return f"above 0, to {high:g}" if 0 < low < 1e-6 else f"{low:g} to {high:g}"
@@ -139,4 +142,4 @@ def _check_schedule(schedule, fail):
     if betas is not None and (len(betas) != 2 or not all(0 <= b < 1 for b in betas)):
         fail("schedule.optimizer.betas", f"must be two numbers, 0 to 1, not {betas}")
     if optimiser.nesterov and (not optimiser.momentum or optimiser.dampening):
-        fail("schedule.optimizer.nesterov", "needs a momentum, and no dampening")
+        fail("schedule.optimizer.nesterov", "needs a momentum and no dampening")

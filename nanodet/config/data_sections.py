@@ -6,7 +6,7 @@ from typing import Any
 from nanodet.config.keys import MUCH, REQUIRED, Range, key, unread
 from nanodet.runtime.fit import FITS
 
-# keys of `Dataset` that say what to do about what is doubtful, and their values
+# keys of `Dataset` for doubtful data, and their values
 DATASET_CHOICES = {
     "unknown_classes": ("error", "skip"),
     "missing_images": ("error", "skip"),
@@ -26,9 +26,9 @@ class Pipeline:
     )
     rotation: float = key(0.0, "degrees to both sides", 0, MUCH)
     shear: float = key(0.0, "degrees to both sides", 0, MUCH)
-    translate: float = key(0.0, "shift, up to this part of width and height", 0, MUCH)
+    translate: float = key(0.0, "shift, up to this fraction of width and height", 0, MUCH)
     flip: float = key(0.0, "probability of a left-right flip", 0, 1)
-    brightness: float | None = key(None, "change, up to this part of the full range", 0, MUCH)
+    brightness: float | None = key(None, "change, up to this fraction of the full range", 0, MUCH)
     contrast: Range | None = key(None, "`[low, high]`: factor")
     saturation: Range | None = key(None, "`[low, high]`: factor")
     normalize: list[Range] = key(
@@ -44,29 +44,29 @@ class Dataset:
     )
     img_path: str = key(REQUIRED, "folder of the images")
     ann_path: str = key(REQUIRED, "COCO's JSON file, or the folder of the XML or text files")
-    list_path: str | None = key(None, "text file with one image name a line: only these", ours=True)
+    list_path: str | None = key(None, "text file of the image names to use, one per line", ours=True)
     class_names: list[str] | None = key(
-        None, "the classes of this set; `class_names` where left out"
+        None, "the classes of this set; default: `class_names`"
     )
     unknown_classes: str | None = key(
         None,
-        "objects of classes that are not in `class_names`: an error, or left out with a count; default: "
+        "objects of classes that are not in `class_names`: error, or skip (counted in the log); default: "
         "error, for Pascal VOC skip",
         known=DATASET_CHOICES["unknown_classes"], ours=True,
     )  # fmt: skip
     missing_images: str = key(
-        "error", "annotated images that do not exist: an error, or left out with a count",
+        "error", "annotated images that do not exist: error, or skip (counted in the log)",
         known=DATASET_CHOICES["missing_images"], ours=True,
     )  # fmt: skip
     orientation: str = key(
         "auto",
         "how images with an EXIF rotation were labelled: turned, as viewers show them, or stored; auto: "
-        "detected from the annotated sizes, an error if they do not show it",
+        "detected from the annotated sizes, or an error if they do not show it",
         known=DATASET_CHOICES["orientation"], ours=True,
     )  # fmt: skip
     yolo_labels: str = key(
         "auto",
-        "what lines of more than five values in YOLO files are: boxes, followed by keypoints or a "
+        "meaning of lines with more than five values in YOLO files: boxes, followed by keypoints or a "
         "confidence, or polygons; auto: detected from all lines and `kpt_shape` in data.yaml, an error "
         "if they do not show it",
         known=DATASET_CHOICES["yolo_labels"], ours=True,
@@ -74,7 +74,7 @@ class Dataset:
     input_size: list[int] = key(REQUIRED, "`[width, height]` of the network's input", 1, 65536)
     keep_ratio: bool | None = key(
         None,
-        "fit images with their aspect ratio (`fit` own), which is the default, or stretch them",
+        "true (the default): keep the aspect ratio of images (`fit` own); false: stretch them",
     )
     fit: str | None = key(
         None,
@@ -91,13 +91,13 @@ class Dataset:
     use_seg_mask: bool | None = key(None, "masks are not trained", known=(False,))
     use_keypoint: bool | None = key(None, "keypoints are not trained", known=(False,))
     load_mosaic: bool | None = key(
-        None, "mosaics are not made, nor are they by the original", known=(False,)
+        None, "mosaics are not supported, here or in the original", known=(False,)
     )
-    mode: str | None = unread("the original sets it by itself")
+    mode: str | None = unread("the original sets it automatically")
 
     @property
-    def effective_fit(self):
-        """``own``, ``letterbox`` or ``stretch``: what ``fit`` and ``keep_ratio`` come to."""
+    def effective_fit(self) -> str:
+        """``own``, ``letterbox`` or ``stretch``, as ``fit`` and ``keep_ratio`` set it."""
         return self.fit or ("stretch" if self.keep_ratio is False else "own")
 
 

@@ -1,6 +1,8 @@
-"""Settings of a file that would have no effect: refused, or said in a line."""
+"""Settings of a file that would have no effect: refused, or reported in a line."""
 
-from nanodet.config.keys import default_of, meaning, sections
+from typing import Any
+
+from nanodet.config.keys import Fail, default_of, meaning, sections
 
 # keys that only some of the names of a section have
 KEYS_OF: dict[str, dict[str, tuple[str, ...]]] = {
@@ -15,18 +17,18 @@ KEYS_OF: dict[str, dict[str, tuple[str, ...]]] = {
     },
     **{f"data.{part}": {"YoloDataset": ("yolo_labels",)} for part in ("train", "val")},
 }
-# augmentation that changes nothing, which files have under data.val
+# values of augmentation keys that change nothing; the original's files have them under data.val
 _IDENTITY = {
     "scale": [1, 1], "stretch": [[1, 1], [1, 1]], "contrast": [1, 1], "saturation": [1, 1],
 }  # fmt: skip
 _DECAY = (".no_norm_decay", ".no_bias_decay", ".decay_mult")
 
 
-def refuse_without_effect(config, fail):
-    """Call ``fail`` for the first setting that nothing would read, or that another one defeats.
+def refuse_without_effect(config: Any, fail: Fail) -> None:
+    """Call ``fail`` for the first setting that is never read, or that another one overrides.
 
     Args:
-        config: a checked `Config`, as a file gives it.
+        config: a checked `Config`, as read from a file.
         fail: called with key and reason.
     """
     values = {key: value for key, _, value in sections(config)}
@@ -35,7 +37,7 @@ def refuse_without_effect(config, fail):
         if meaning(entry).unread and value not in (None, {}):
             owner = values.get(f"{section}.name")
             fail(
-                key, f"{f'{owner} has no such setting' if owner else 'nothing reads it'}: remove it"
+                key, f"{f'{owner} has no such setting' if owner else 'it is not used'}: remove it"
             )
         variants = KEYS_OF.get(section, {})
         own = variants.get(str(values.get(f"{section}.name")), ())
@@ -52,10 +54,11 @@ def refuse_without_effect(config, fail):
     if decay.name == "MultiStepLR" and not decay.milestones:
         fail("schedule.lr_schedule.milestones", "MultiStepLR needs this key, such as [60, 80]")
     if decay.eta_min and decay.eta_min > config.schedule.optimizer.lr:
-        fail("schedule.lr_schedule.eta_min", "is above schedule.optimizer.lr: the rate would rise")
+        why = "is above schedule.optimizer.lr: the learning rate would rise"
+        fail("schedule.lr_schedule.eta_min", why)
     optimizer, arch = config.schedule.optimizer, config.model.arch
     if optimizer.dampening and not optimizer.momentum:
-        fail("schedule.optimizer.dampening", "damps a momentum, and there is none: remove it")
+        fail("schedule.optimizer.dampening", "has no effect without a momentum: remove it")
     for key, _, section in sections(arch, "model.arch."):
         if hasattr(section, "refuse_without_effect"):
             section.refuse_without_effect(_below(key, fail))
@@ -65,7 +68,7 @@ def refuse_without_effect(config, fail):
     pretrain = getattr(arch.backbone, "pretrain", None)
     if isinstance(pretrain, str) and config.schedule.load_model:
         name = getattr(arch.backbone, "pretrain_key", "pretrain")
-        why = "schedule.load_model brings the backbone: leave one out"
+        why = "schedule.load_model replaces the backbone's weights: remove one of the two"
         fail(f"model.arch.backbone.{name}", why)
 
 
@@ -77,7 +80,7 @@ def _check_fit(dataset, key, fail):
     keeps = dataset.fit != "stretch"
     if dataset.fit and dataset.keep_ratio is not None and dataset.keep_ratio != keeps:
         says = "keeps the aspect ratio" if keeps else "does not keep the aspect ratio"
-        fail(f"{key}.keep_ratio", f"fit {dataset.fit} {says}: leave one of the two out")
+        fail(f"{key}.keep_ratio", f"fit {dataset.fit} {says}: remove one of the two")
 
 
 def _check_validation(data, fail):
@@ -89,12 +92,12 @@ def _check_validation(data, fail):
     if data.train.pipeline.normalize != data.val.pipeline.normalize:
         fail(
             "data.val.pipeline.normalize",
-            "differs from data.train's, which the network learns with",
+            "differs from data.train's, with which the network is trained",
         )
 
 
-def remarks(config):
-    """Return lines on settings that others leave without effect, such as a short run's."""
+def remarks(config: Any) -> list[str]:
+    """Return lines on settings that have no effect, such as milestones after the end of a short run."""
     schedule, limits = config.schedule, config.evaluator
     epochs, lines = schedule.total_epochs, []
     milestones, last = schedule.lr_schedule.milestones, schedule.lr_schedule.T_max
@@ -111,26 +114,26 @@ def remarks(config):
     if last and last < epochs and not schedule.lr_schedule.eta_min:
         lines.append(
             f"schedule.lr_schedule.T_max: the learning rate is 0 after epoch {last} of {epochs}: nothing "
-            f"is learned there; leave T_max out, or set eta_min"
+            f"is learned then; remove T_max, or set eta_min"
         )
     stopping = schedule.early_stopping
     evaluations = -(-epochs // schedule.val_intervals)
     if stopping and stopping.patience >= evaluations:
         lines.append(
-            f"schedule.early_stopping: patience {stopping.patience} is not used up by "
-            f"{evaluations} evaluations: the run goes to its end"
+            f"schedule.early_stopping: patience {stopping.patience} is not reached in "
+            f"{evaluations} evaluations: the run never stops early"
         )
     for key, entry, value in sections(config):
         if value == default_of(entry):
             continue
         if key.endswith(_DECAY) and not schedule.optimizer.weight_decay:
-            lines.append(f"{key}: schedule.optimizer.weight_decay is 0: there is none to change")
+            lines.append(f"{key}: schedule.optimizer.weight_decay is 0, so this has no effect")
         if key.endswith("norm_cfg.momentum") and schedule.freeze_norm:
-            lines.append(f"{key}: schedule.freeze_norm keeps the statistics as they are")
+            lines.append(f"{key}: schedule.freeze_norm keeps the statistics, so this has no effect")
     levels = len(config.model.arch.head.strides)
     if limits.per_picture > limits.per_level * levels:
         lines.append(
-            f"evaluator.per_picture: {limits.per_picture} are not reached: evaluator.per_level keeps "
+            f"evaluator.per_picture: {limits.per_picture} is never reached: evaluator.per_level keeps "
             f"{limits.per_level} on each of {levels} levels"
         )
     return lines

@@ -1,4 +1,4 @@
-"""What a message says of a key or a value that does not belong where it stands: where it does."""
+"""Hints for messages on misplaced keys and values: where they belong."""
 
 import contextlib
 import difflib
@@ -13,13 +13,13 @@ from nanodet.text.brief import brief
 
 
 def unknown_value(value: Any, known: Iterable[Any], key: str, way_on: str = "") -> str:
-    """Return what is wrong with a value that is none of those that a key takes.
+    """Return the message for a value that a key does not take.
 
     Args:
-        value: as the file has it.
-        known: the values.
+        value: from the file.
+        known: the values that the key takes.
         key: the dotted key.
-        way_on: what to do about a value that is known nowhere.
+        way_on: advice for a value that is not known anywhere.
     """
     known = list(known)
     listed = shown(known)
@@ -38,13 +38,13 @@ def unknown_value(value: Any, known: Iterable[Any], key: str, way_on: str = "") 
 
 
 def unknown_key(name: Any, key: str, known: dict[str, Any], part: str | None) -> str:
-    """Return what is wrong with a key that a section does not have.
+    """Return the message for a key that a section does not have.
 
     Args:
         name: of the key.
         key: the dotted one.
         known: name of each key of the section to (field, type).
-        part: the name of the part whose section it is, None for a fixed section.
+        part: the name of the section's part, None for a fixed section.
     """
     text = str(name)[:100]
     alike = [own for own, (entry, _) in known.items() if name in meaning(entry).alike]
@@ -64,7 +64,7 @@ def unknown_key(name: Any, key: str, known: dict[str, Any], part: str | None) ->
 
 
 def shown(known: Iterable[Any]) -> str:
-    """Return values as a YAML file would have them."""
+    """Return values as they are written in a YAML file."""
     return ", ".join(str(v).lower() if isinstance(v, bool) else str(v) for v in known)
 
 
@@ -73,7 +73,7 @@ def _have(owners: list[str]) -> str:
 
 
 def _paths(name: Any) -> dict[str, list[str]]:
-    """Return the dotted keys of this name that anything reads, each with the parts that have it."""
+    """Return all used dotted keys of this name, each with the parts that have it."""
     found: dict[str, list[str]] = {}
     for path, entry, part in _everywhere(Config):
         if entry.name == name and not meaning(entry).unread:
@@ -84,7 +84,7 @@ def _paths(name: Any) -> dict[str, list[str]]:
 
 
 def _names(kind: type) -> Iterator[tuple[str, str, Iterable[Any]]]:
-    """Yield (dotted key, what it names, the names) of every key that chooses by name."""
+    """Yield (dotted key, what it names, the names) of every key whose value is a name."""
     for path, entry, _ in _everywhere(kind):
         about = meaning(entry)
         if about.table:
@@ -98,7 +98,7 @@ def _names(kind: type) -> Iterator[tuple[str, str, Iterable[Any]]]:
 def _everywhere(
     kind: type, prefix: str = "", owner: str | None = None
 ) -> Iterator[tuple[str, Any, str | None]]:
-    """Yield (dotted key, field, part that has it or None) of every key, of all parts' sections."""
+    """Yield (dotted key, field, part that has it or None) of every key, with the sections of all parts."""
     for entry, hint in entries(kind):
         dotted = f"{prefix}{entry.name}"
         yield dotted, entry, owner
@@ -108,12 +108,12 @@ def _everywhere(
             continue
         section = section_of(entry, hint)
         if section is not None:
-            named = typing.get_origin(without_none(hint)) is dict  # the file chooses names itself
+            named = typing.get_origin(without_none(hint)) is dict  # the file chooses these names freely
             yield from _everywhere(section, f"{dotted}.*." if named else f"{dotted}.", owner)
 
 
 def _in_common(path: str, key: str) -> int:
-    """Return how many names two dotted keys begin with alike."""
+    """Return the length of the common prefix of two dotted keys, in names."""
     count = 0
     for ours, theirs in zip(path.split("."), key.split("."), strict=False):
         if ours != theirs:

@@ -1,13 +1,15 @@
-"""What the schema says about a key, and how its dataclasses are walked through."""
+"""Declares the keys of the schema, and iterates over its dataclasses."""
 
 import importlib
 import types
 import typing
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import MISSING, Field, field, fields, is_dataclass
 from typing import Any, NamedTuple
 
 REQUIRED = object()
 
+Fail = Callable[[str, str], None]  # called with key and reason, see `nanodet.config.check.failing`
 Range = list[float]
 MUCH = 2**31
 ABOVE_ZERO = 1e-12
@@ -19,19 +21,19 @@ class Meaning(NamedTuple):
     Attributes:
         text: for the reference page.
         low, high: bounds of a number, both included; ``None`` for none.
-        known: the values it takes; empty for any of its type.
-        ours: whether the original has no such key.
-        unread: whether it belongs to parts that only the original has: known, and refused.
-        alike: names that other parts have for the same: who writes one of them means this key.
-        table: "module:NAME" of the table that the section's ``name`` is looked up in; empty for a key
+        known: the values it takes; empty for all values of its type.
+        ours: whether the original lacks this key.
+        unread: whether it belongs to parts that only the original has: it is known, and refused.
+        alike: names of the same setting in other parts: a user who writes one of them means this key.
+        table: "module:NAME" of the table in which the section's ``name`` is looked up; empty for a key
             of a fixed type.
-        part: the entry that the section is without a ``name``.
+        part: the entry for a section without a ``name``.
     """
 
     text: str
     low: float | None = None
     high: float | None = None
-    known: tuple = ()
+    known: Iterable[Any] = ()
     ours: bool = False
     unread: bool = False
     alike: tuple = ()
@@ -39,8 +41,17 @@ class Meaning(NamedTuple):
     part: str | None = None
 
 
-def key(default, text, low=None, high=None, known=(), ours=False, unread=False, alike=()):
-    """Return a dataclass field with its `Meaning`; a callable ``default`` makes the value."""
+def key(
+    default: Any,
+    text: str,
+    low: float | None = None,
+    high: float | None = None,
+    known: Iterable[Any] = (),
+    ours: bool = False,
+    unread: bool = False,
+    alike: tuple[str, ...] = (),
+) -> Any:
+    """Return a dataclass field with its `Meaning`; a callable ``default`` is called for the value."""
     metadata = {"meaning": Meaning(text, low, high, known, ours, unread, alike)}
     if callable(default):
         return field(default_factory=default, metadata=metadata)
@@ -50,11 +61,11 @@ def key(default, text, low=None, high=None, known=(), ours=False, unread=False, 
 def part(table: str, default: str | None, text: str) -> Any:
     """Return the field of a section whose keys are those of the part that its ``name`` chooses.
 
-    The parts need torch, so the table is imported when a config is read, not before.
+    The parts need torch, so the table is only imported when a config is read.
 
     Args:
         table: "module:NAME" of a table such as `nanodet.model.backbones.BACKBONES`.
-        default: the part where the file names none; None: no part where the section is left out.
+        default: the part if the file names none; None: no part if the section is missing.
         text: for the reference page.
     """
     metadata = {"meaning": Meaning(text, table=table, part=default)}
@@ -64,32 +75,32 @@ def part(table: str, default: str | None, text: str) -> Any:
 
 
 def parts_of(entry: Field) -> dict:
-    """Return the table of the parts that a field made by `part` may hold: name to `Part`."""
+    """Return the table of parts for a field made by `part`: name to `Part`."""
     return look_up(meaning(entry).table)
 
 
 def look_up(reference: str) -> Any:
-    """Return what "module:NAME" names, of a room above this one: imported when it is needed."""
+    """Return the object "module:NAME" of a higher package, which is imported when it is needed."""
     module, name = reference.split(":")
     return getattr(importlib.import_module(module), name)
 
 
-def unread(parts):
-    """Return the field of a key that only ``parts``, which are not built here, have."""
+def unread(parts: str) -> Any:
+    """Return the field of a key that only ``parts``, which do not exist here, have."""
     return key(None, parts, unread=True)
 
 
-def meaning(entry):
+def meaning(entry: Field) -> Meaning:
     """Return the `Meaning` of a dataclass field."""
     return entry.metadata["meaning"]
 
 
-def default_of(entry):
-    """Return the value of a field that a file leaves out, or `REQUIRED`."""
+def default_of(entry: Field) -> Any:
+    """Return the value of a field that is missing in a file, or `REQUIRED`."""
     return entry.default if entry.default_factory is MISSING else entry.default_factory()
 
 
-def sections(config, prefix=""):
+def sections(config: Any, prefix: str = "") -> Iterator[tuple[str, Field, Any]]:
     """Yield (dotted key, field, value) of every key of a dataclass, sections before their keys."""
     for entry in fields(config):
         dotted = f"{prefix}{entry.name}"
@@ -99,7 +110,7 @@ def sections(config, prefix=""):
             yield from sections(inner, f"{name}.")
 
 
-def _inner(value, dotted):
+def _inner(value: Any, dotted: str) -> Iterator[tuple[Any, str]]:
     if is_dataclass(value):
         yield value, dotted
     elif isinstance(value, dict):
@@ -108,13 +119,13 @@ def _inner(value, dotted):
                 yield one, f"{dotted}.{name}"
 
 
-def entries(kind):
+def entries(kind: type) -> list[tuple[Field, Any]]:
     """Return (field, type) of every key of a dataclass."""
     hints = typing.get_type_hints(kind)
     return [(entry, hints[entry.name]) for entry in fields(kind)]
 
 
-def without_none(hint):
+def without_none(hint: Any) -> Any:
     """Return a type without its ``None``; a union of several stays one."""
     if typing.get_origin(hint) in (types.UnionType, typing.Union):
         rest = [choice for choice in typing.get_args(hint) if choice is not type(None)]
@@ -122,12 +133,12 @@ def without_none(hint):
     return hint
 
 
-def section_of(entry, hint):
-    """Return the dataclass that a key holds, or holds by name; else None. Of parts: the default one."""
+def section_of(entry: Field, hint: Any) -> type | None:
+    """Return the dataclass of a section's key, for a part that of the default one; None for other keys."""
     about = meaning(entry)
     if about.table:
         return None if about.part is None else parts_of(entry)[about.part].section
     hint = without_none(hint)
     if typing.get_origin(hint) is dict:
         hint = typing.get_args(hint)[1]
-    return hint if is_dataclass(hint) else None
+    return hint if isinstance(hint, type) and is_dataclass(hint) else None

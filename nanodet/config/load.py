@@ -1,6 +1,9 @@
-"""From a YAML file (and ``key=value`` overrides) to a checked `Config`, and back."""
+"""Reads a YAML file (with ``key=value`` overrides) into a checked `Config`, and writes it."""
 
 import dataclasses
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -15,7 +18,7 @@ from nanodet.files.inputs import CONFIG, read_text
 from nanodet.files.yaml_text import parse_yaml
 
 
-def load_config(path, overrides=()):
+def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
     """Read a config file.
 
     Args:
@@ -31,8 +34,8 @@ def load_config(path, overrides=()):
     return config
 
 
-def load_data(path):
-    """Read what a config file says of its data alone, which needs no torch.
+def load_data(path: str | Path) -> Data:
+    """Read only what a config file says about its data, which needs no torch.
 
     Returns:
         its `nanodet.config.data_sections.Data`.
@@ -46,8 +49,8 @@ def load_data(path):
     return data
 
 
-def read_mapping(path, overrides=()):
-    """Return what a config file holds, with ``overrides`` as `load_config` takes them, unchecked.
+def read_mapping(path: str | Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the unchecked contents of a config file, with ``overrides`` as in `load_config`.
 
     Raises:
         NanodetError: not readable, or not a mapping.
@@ -64,26 +67,26 @@ def read_mapping(path, overrides=()):
     return mapping
 
 
-def config_from_dict(mapping, file="config"):
+def config_from_dict(mapping: dict[str, Any], file: str | Path = "config") -> Config:
     """Build a `Config` from a plain mapping; ``file`` names it in messages.
 
     Settings without effect are not refused, see `nanodet.config.effects`.
     """
     config = build(Config, mapping, str(file))
-    # "resume:" with nothing behind it asks to resume, as in the original
+    # an empty "resume:" means to resume, as in the original
     if "resume" in (mapping.get("schedule") or {}) and config.schedule.resume is None:
         config.schedule.resume = True
     check(config, failing(file))
     return config
 
 
-def config_to_dict(config):
-    """Return plain mappings and lists that YAML, JSON and a checkpoint can hold."""
+def config_to_dict(config: Config) -> dict[str, Any]:
+    """Return plain mappings and lists, for YAML, JSON and checkpoints."""
     return _without_none(dataclasses.asdict(config))
 
 
-def save_config(config, path):
-    """Write ``config`` as YAML, whole or not at all."""
+def save_config(config: Config, path: str | Path) -> None:
+    """Write ``config`` as YAML, completely or not at all."""
     text = yaml.safe_dump(config_to_dict(config), sort_keys=False, allow_unicode=True)
     write_text(path, text)
 
@@ -98,8 +101,8 @@ def _override(mapping, text):
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise NanodetError(f"{text}: an override has the form key.key=value")
-    if not value.strip() and key != "schedule.resume":  # a variable of the shell that is not set
-        raise NanodetError(f"{key}: no value is given after {text.strip()} ({key}=null for none)")
+    if not value.strip() and key != "schedule.resume":  # such as from an unset shell variable
+        raise NanodetError(f"{key}: no value after {text.strip()} ({key}=null for none)")
     *parents, last = key.split(".")
     for parent in parents:
         if mapping.get(parent) is None:

@@ -1,4 +1,4 @@
-"""The section ``model`` of a config file; what is below ``arch`` the parts bring themselves."""
+"""The section ``model`` of a config file; the sections below ``arch`` belong to the parts."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,7 @@ from nanodet.config.keys import key, part
 @dataclass
 class WeightAverager:
     name: str = key("ExpMovingAverager", "the kind of average", known=("ExpMovingAverager",))
-    decay: float = key(0.9998, "fraction of the old average that a step keeps", 0, 1)
+    decay: float = key(0.9998, "fraction of the old average that each step keeps", 0, 1)
 
 
 @dataclass
@@ -20,5 +20,5 @@ class Model:
         "the network; default: NanoDet-m",
     )
     weight_averager: WeightAverager | None = key(
-        None, "evaluate and export an average of the weights; none where left out"
+        None, "evaluate and export an average of the weights; default: none"
     )

@@ -1,4 +1,4 @@
-"""The page ``docs/config.md``, made from the schema: ``python -m nanodet.config.reference``."""
+"""Generates the page ``docs/config.md`` from the schema: ``python -m nanodet.config.reference``."""
 
 import collections
 import dataclasses
@@ -22,28 +22,33 @@ from nanodet.config.schema import Config
 _HEAD = """\
 # Every key of a config file
 
-Made from the schema (`python -m nanodet.config.reference > docs/config.md`).
+A config file sets the model, the data and the training. Every key can also be set on the command line:
 
-The keys are those of NanoDet 1.0, so that its files run unchanged, and ours, marked **+**. A key nobody
-knows, a value of the wrong type or out of its range, and a setting that would have no effect are one line
-that names file and key. **Bold** keys must be given; a key with nothing behind it has its default. On
-the command line: `nanodet train CONFIG schedule.optimizer.lr=0.01`.
+```
+nanodet train CONFIG schedule.optimizer.lr=0.01
+```
 
-[config/nanodet-m_custom.yml](../config/nanodet-m_custom.yml) is a short file to begin with,
-[config/nanodet-m.yml](../config/nanodet-m.yml) the paper's recipe in full.
+[config/nanodet-m_custom.yml](../config/nanodet-m_custom.yml) is a short file to start from,
+[config/nanodet-m.yml](../config/nanodet-m.yml) contains the paper's complete recipe.
+
+The keys are those of NanoDet 1.0, so that its files run unchanged, and new ones, marked **+**. **Bold** keys
+are required; an empty key (`key:`) has its default. An unknown key, a value of the wrong type or range,
+and a setting that would have no effect are errors of one line that names file and key.
+
+This page is generated from the schema: `python -m nanodet.config.reference > docs/config.md`.
 """
 _WORDS = {
     bool: "true, false", int: "whole number", float: "number", str: "text", dict: "mapping",
 }  # fmt: skip
 
 
-def reference():
+def reference() -> str:
     """Return the page as Markdown."""
     return "\n".join([_HEAD, f"## Top level\n\n{_table(Config)}", *_below(Config, "", set())])
 
 
 def _below(kind, prefix, shown_already):
-    """Yield the tables of the sections below a dataclass; that of a part only where it comes first."""
+    """Yield the tables of the sections below a dataclass; that of a part only where it occurs first."""
     for entry, hint in entries(kind):
         dotted = f"{prefix}{entry.name}"
         if dotted == "data.val":  # its keys are those of data.train
@@ -61,7 +66,7 @@ def _below(kind, prefix, shown_already):
 
 
 def _sections(entry, hint):
-    """Return the sections that a key may hold: name of the part, "" for a fixed one, to dataclass."""
+    """Return the possible sections of a key: name of the part ("" for a fixed section) to dataclass."""
     if meaning(entry).table:
         return {name: part.section for name, part in parts_of(entry).items()}
     section = section_of(entry, hint)
@@ -82,7 +87,7 @@ def _table(kind):
         )
     lines = ["| key | values | default | meaning |", "|---|---|---|---|", *rows]
     if refused:
-        lines += ["", "Known, and refused because nothing here has them:", ""]
+        lines += ["", "Keys of the original that are refused, because nothing here uses them:", ""]
         lines += [f"- {', '.join(names)}: {parts}" for parts, names in refused.items()]
     return "\n".join(lines) + "\n"
 

@@ -17,7 +17,7 @@ class Optimizer:
     lr: float = key(REQUIRED, "learning rate; scale it with the batch size", ABOVE_ZERO, MUCH)
     momentum: float | None = key(None, "for SGD; default 0", 0, 1)
     weight_decay: float | None = key(
-        None, "pulls weights to zero; torch's default of the optimiser where left out (AdamW 0.01, else 0)",
+        None, "pulls weights to zero; default: torch's for the optimiser (AdamW 0.01, otherwise 0)",
         0, MUCH,
     )  # fmt: skip
     nesterov: bool | None = key(None, "for SGD; needs a momentum")
@@ -29,14 +29,14 @@ class Optimizer:
     no_bias_decay: bool = key(False, "no weight decay for biases of convolutions")
     param_level_cfg: dict[str, LevelCfg] | None = key(
         None,
-        "factors for a part of the network, by a part of the weights' names such as `backbone`",
+        "factors for parts of the network, by a part of the weights' names such as `backbone`",
     )
 
 
 @dataclass
 class Warmup:
     name: str = key(
-        "linear", "how the learning rate rises; constant: not until the end",
+        "linear", "how the learning rate rises; constant: only at the end",
         known=("linear", "constant", "exp"),
     )  # fmt: skip
     steps: int = key(300, "number of optimiser steps; 0: no warmup", 0, MUCH)
@@ -51,17 +51,17 @@ class LrSchedule:
         known=("MultiStepLR", "CosineAnnealingLR"),
     )
     milestones: list[int] | None = key(
-        None, "for MultiStepLR: epochs after which it falls", 1, MUCH
+        None, "for MultiStepLR: epochs after which the learning rate falls", 1, MUCH
     )
     gamma: float | None = key(
-        None, "MultiStepLR's: factor at a milestone; 0.1 where left out", 0, 1
+        None, "for MultiStepLR: factor at each milestone; default 0.1", 0, 1
     )
     T_max: int | None = key(
-        None, "CosineAnnealingLR's: epoch at which `eta_min` is reached; `total_epochs` where left out",
+        None, "for CosineAnnealingLR: epoch at which `eta_min` is reached; default: `total_epochs`",
         1, MUCH,
     )  # fmt: skip
     eta_min: float | None = key(
-        None, "CosineAnnealingLR's: lowest learning rate; 0 where left out", 0, MUCH
+        None, "for CosineAnnealingLR: lowest learning rate; default 0", 0, MUCH
     )
 
 
@@ -73,10 +73,10 @@ class EarlyStopping:
 @dataclass
 class Schedule:
     resume: bool | str | None = key(
-        None, "true, or empty: go on with the run in `save_dir`; or with that of a checkpoint in it"
+        None, "true or empty: resume the run in `save_dir`; or the path of a checkpoint in it to resume from"
     )
     load_model: str | None = key(
-        None, "checkpoint to start from; what does not fit is newly initialised"
+        None, "checkpoint to start from; weights that do not fit are newly initialised"
     )
     optimizer: Optimizer = key(REQUIRED, "how weights are updated")
     warmup: Warmup = key(Warmup, "the first steps")
@@ -85,8 +85,8 @@ class Schedule:
     val_intervals: int = key(
         10, "epochs between evaluations; the last epoch is always evaluated", 1, MUCH
     )
-    accumulate: int = key(1, "batches for one optimiser step", 1, MUCH, ours=True)
+    accumulate: int = key(1, "batches per optimiser step", 1, MUCH, ours=True)
     early_stopping: EarlyStopping | None = key(
-        None, "stop when nothing improves; off by default", ours=True
+        None, "stop when there is no improvement; off by default", ours=True
     )
     freeze_norm: bool = key(False, "batch norm keeps its statistics while training", ours=True)

@@ -1,8 +1,8 @@
-"""Every key a config file may hold: the YAML schema of NanoDet 1.0 and our additions.
+"""Every key of a config file: the YAML schema of NanoDet 1.0 and our additions.
 
-Each dataclass is one mapping of the YAML; `key` says beside each field what it means and which
-values it takes. From here `build` takes the types, `check` the bounds and known values,
-`effects` what is refused, and `reference` the page ``docs/config.md``.
+Each dataclass is one mapping of the YAML; `key` gives the meaning and the allowed values of each field.
+`build` uses the types, `check` the bounds and known values, `effects` the refused keys, and `reference`
+generates the page ``docs/config.md``.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from nanodet.config.keys import MUCH, REQUIRED, key, unread
 from nanodet.config.model_sections import Model
 from nanodet.config.schedule_sections import Schedule
 
-# of `Device.precision`: what files call it to Lightning's name
+# of `Device.precision`: value in files to Lightning's name
 PRECISIONS = {
     "32": "32-true", "32-true": "32-true", "16": "16-mixed", "16-mixed": "16-mixed",
     "bf16": "bf16-mixed", "bf16-mixed": "bf16-mixed",
@@ -56,9 +56,9 @@ class Evaluator:
     )
     per_level: int = key(1000, "best boxes of each level before NMS", 1, MUCH, ours=True)
     per_picture: int = key(
-        100, "best boxes kept of an image; AP counts this many", 1, MUCH, ours=True
+        100, "best boxes kept per image; AP uses this many", 1, MUCH, ours=True
     )
-    class_agnostic_nms: bool = key(False, "one box per object, whatever the classes", ours=True)
+    class_agnostic_nms: bool = key(False, "NMS across classes: one box per object", ours=True)
 
 
 @dataclass
@@ -74,19 +74,19 @@ class Config:
 
     save_dir: str = key("workspace", "the run folder")
     seed: int | None = key(
-        None, "of order, augmentation and initial weights; default 0", 0, MUCH, ours=True
+        None, "random seed of order, augmentation and initial weights; default 0", 0, MUCH, ours=True
     )
     model: Model = key(Model, "the model; default: NanoDet-m")
     data: Data = key(REQUIRED, "the images")
-    device: Device = key(Device, "what the training runs on")
+    device: Device = key(Device, "the hardware to train on")
     schedule: Schedule = key(REQUIRED, "how long and how fast the model is trained")
     grad_clip: float | None = key(
-        None, "largest norm of the gradient; 0 or left out: no clipping", 0, MUCH
+        None, "largest norm of the gradient; default, and 0: no clipping", 0, MUCH
     )
     evaluator: Evaluator = key(Evaluator, "how validation is measured")
     log: Log = key(Log, "what is logged during training")
     class_names: list[str] | None = key(
-        None, "the classes in order; those of the data where left out"
+        None, "the classes in order; default: those of the data"
     )
     cudnn_benchmark: bool = key(True, "let cuDNN search for the fastest algorithm")
     test: dict[str, Any] | None = unread("the original does not read it either")

@@ -1,6 +1,7 @@
-"""Configs that checkpoints hold: what was trained with one must load, whatever is refused by now."""
+"""Configs in checkpoints: a trained model must load even if its config would now be refused."""
 
 import copy
+from typing import Any
 
 from nanodet.config.build import build
 from nanodet.config.check import check, failing
@@ -8,44 +9,44 @@ from nanodet.config.keys import entries, meaning, parts_of, section_of
 from nanodet.config.schema import Config
 
 FORMAT = 2  # 1: norm_cfg, and the neck's activation, were accepted and had no effect
-# what made a network, and neither shapes nor evaluates it
-_PAST = (
+# keys that affect training only, not the network or its evaluation
+_TRAINING_ONLY = (
     "data.train", "data.val.name", "device", "grad_clip", "log", "model.arch.head.assigner_cfg",
     "model.arch.head.ignore_iof_thr", "model.arch.head.loss", "model.weight_averager", "schedule",
     "seed",
 )  # fmt: skip
 
 
-def config_of_checkpoint(mapping, version, file):
+def config_of_checkpoint(mapping: Any, version: int | None, file: str) -> Config:
     """Build the `Config` of a checkpoint.
 
     Args:
         mapping: plain mappings and lists, see `nanodet.config.config_to_dict`.
-        version: the `FORMAT` that it was written in, None for the first. What that did not follow
-            is left out, because the weights were learned without it.
+        version: the `FORMAT` in which it was written, None for the first. Keys that had no effect in
+            that format are dropped, because the weights were trained without them.
         file: names it in messages.
 
     Raises:
-        NanodetError: no config, or one of a network that cannot be built.
+        NanodetError: not a config, or that of a network that cannot be built.
     """
     if isinstance(mapping, dict):
         mapping = copy.deepcopy(mapping)
         if version is None:
-            _leave_unfollowed(mapping)
-        _leave_strangers(Config, mapping)
+            _drop_ineffective(mapping)
+        _drop_unknown_parts(Config, mapping)
     fail = failing(file)
 
-    def fail_unless_past(key, why):
-        if not _is_past(key):
+    def fail_unless_training(key: str, why: str) -> None:
+        if not _is_training_only(key):
             fail(key, why)
 
     config = build(Config, mapping, file)
-    check(config, fail_unless_past)
+    check(config, fail_unless_training)
     return config
 
 
-def _leave_unfollowed(mapping):
-    """Drop the keys that the first format did not follow."""
+def _drop_ineffective(mapping):
+    """Drop the keys that had no effect in the first format."""
     for part in ("fpn", "head"):
         section = _section(mapping, "model", "arch", part)
         section.pop("norm_cfg", None)
@@ -53,8 +54,8 @@ def _leave_unfollowed(mapping):
             section.pop("activation", None)
 
 
-def _leave_strangers(kind, mapping, prefix=""):
-    """Drop past parts that are not built in: the script of the training had its own."""
+def _drop_unknown_parts(kind, mapping, prefix=""):
+    """Drop training-only parts that do not exist here: the training script defined them."""
     for entry, hint in entries(kind):
         value, key = mapping.get(entry.name), f"{prefix}{entry.name}"
         if not isinstance(value, dict):
@@ -62,15 +63,15 @@ def _leave_strangers(kind, mapping, prefix=""):
         section = section_of(entry, hint)
         if meaning(entry).table and isinstance(value.get("name"), str):
             part = parts_of(entry).get(value["name"])
-            if part is None and _is_past(key):
+            if part is None and _is_training_only(key):
                 del mapping[entry.name]
             section = part and part.section
         if section is not None:
-            _leave_strangers(section, value, f"{key}.")
+            _drop_unknown_parts(section, value, f"{key}.")
 
 
-def _is_past(key):
-    return any(key == past or key.startswith(f"{past}.") for past in _PAST)
+def _is_training_only(key):
+    return any(key == training or key.startswith(f"{training}.") for training in _TRAINING_ONLY)
 
 
 def _section(mapping, *names):

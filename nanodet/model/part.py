@@ -6,8 +6,9 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
+from nanodet.config.keys import Fail as Fail
+
 AnyModule = TypeVar("AnyModule", bound=nn.Module)
-Fail = Callable[[str, str], None]  # called with key and reason, see `nanodet.config.check.failing`
 
 
 class Pretrained(NamedTuple):

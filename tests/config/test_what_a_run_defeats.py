@@ -29,7 +29,7 @@ def test_a_file_may_leave_out_what_it_need_not_say(configured):
         ({"schedule.lr_schedule": {"name": "MultiStepLR", "milestones": [60]}}, "milestones: [60]"),
         (
             {"schedule.early_stopping": {"patience": 5}},
-            "patience 5 is not used up by 5 evaluations",
+            "patience 5 is not reached in 5 evaluations",
         ),
         ({"schedule.lr_schedule.T_max": 300}, "T_max: 300 is after the last of 50 epochs"),
         ({"schedule.lr_schedule.T_max": 30}, "rate is 0 after epoch 30 of 50"),
@@ -51,7 +51,7 @@ def test_a_file_may_leave_out_what_it_need_not_say(configured):
             {"schedule.freeze_norm": True, "model.arch.head.norm_cfg.momentum": 0.5},
             "head.norm_cfg.momentum: ",
         ),
-        ({"evaluator.per_level": 10}, "per_picture: 100 are not reached"),
+        ({"evaluator.per_level": 10}, "per_picture: 100 is never reached"),
         ({"device.workers_per_gpu": 4096}, "device.workers_per_gpu: "),
         ({"device.gpu_ids": [0], "device.accelerator": "cpu"}, "device.gpu_ids is [0], but"),
         ({}, None),

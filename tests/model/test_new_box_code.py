@@ -112,7 +112,7 @@ def test_the_auxiliary_head_has_the_code_of_the_head(config):
     wrong = copy.deepcopy(config)
     wrong["model"]["arch"]["head"]["box_code"]["bins"] = 3
     for mapping, line in (
-        (other, "aux_head.box_code: differs from head.box_code; leave it out"),
+        (other, "aux_head.box_code: differs from head.box_code; remove it"),
         (wrong, "head.box_code.bins: unknown key"),
     ):
         with pytest.raises(NanodetError, match=line):
