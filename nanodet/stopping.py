@@ -8,6 +8,9 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any, NoReturn, Self
 
 # Ctrl-C; a batch system or service manager; a closed terminal or ssh session, not everywhere
 SIGNALS = tuple(
@@ -18,7 +21,7 @@ ANSWER_S = 1.0  # for which native code may keep Python from its handlers
 
 _REMINDER, _END = b"\0", b"\xff"  # no signals' numbers
 
-_current = None  # the innermost `Stopping`
+_current: "Stopping | None" = None  # the innermost
 
 
 class Stopped(KeyboardInterrupt):
@@ -28,7 +31,7 @@ class Stopped(KeyboardInterrupt):
         number: of the signal.
     """
 
-    def __init__(self, number):
+    def __init__(self, number: int) -> None:
         by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
         super().__init__(f"stopped{by}")
         self.number = number
@@ -50,13 +53,16 @@ class Stopping:
             swallowed, or has become another on its way through C++ or an import.
     """
 
-    def __init__(self, ask=None):
-        self.number = None
-        self._ask, self._raises, self._first_s, self._before = ask, False, math.inf, {}
-        self._process, self._watchdog, self._outer = os.getpid(), None, None
-        self._held, self._lost, self._unraisable = False, False, None
+    def __init__(self, ask: Callable[[], object] | None = None) -> None:
+        self.number: int | None = None
+        self._ask, self._first_s, self._process = ask, math.inf, os.getpid()
+        self._raises = self._held = self._lost = False
+        self._before: dict[int, Any] = {}
+        self._watchdog: _Watchdog | None = None
+        self._outer: Stopping | None = None
+        self._unraisable = sys.unraisablehook
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         global _current
         if threading.current_thread() is threading.main_thread():
             if _watchdog is None and hasattr(signal, "pthread_kill"):  # not on Windows
@@ -67,7 +73,7 @@ class Stopping:
             self._before = {number: signal.signal(number, self._handle) for number in heeded()}
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         global _current
         for number, handler in self._before.items():
             signal.signal(number, handler)
@@ -79,7 +85,7 @@ class Stopping:
             self._watchdog.end()
 
     @contextlib.contextmanager
-    def interrupting(self):
+    def interrupting(self) -> Iterator[None]:
         """Raise `Stopped` in the block when a signal comes, or has come."""
         self._raises = True
         try:
@@ -88,12 +94,12 @@ class Stopping:
         finally:
             self._raises = False
 
-    def check(self):
+    def check(self) -> None:
         """Raise `Stopped` if a signal has come."""
         if self._raises and self.number is not None:
             raise Stopped(self.number)
 
-    def _handle(self, number, _):
+    def _handle(self, number: int, _: FrameType | None) -> None:
         if os.getpid() != self._process:
             _end_fork(number)
         now = time.monotonic()
@@ -113,28 +119,28 @@ class Stopping:
                 raise Stopped(number)
             _end(number)
 
-    def _remind(self, lost):
+    def _remind(self, lost: "sys.UnraisableHookArgs") -> None:
         """Take the place of `sys.unraisablehook`: in destructors and callbacks, exceptions are lost."""
         if not isinstance(lost.exc_value, Stopped) or _watchdog is None:
             self._unraisable(lost)
         else:
             self._lost = True
-            _watchdog.remind(self.number)
+            _watchdog.remind(self.number or lost.exc_value.number)
 
 
-def heeded():
+def heeded() -> list[int]:
     """Return those of `SIGNALS` that nobody has told this process to ignore: nohup does, SIGHUP."""
     return [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
 
 
-def check_stopped():
+def check_stopped() -> None:
     """Raise `Stopped` if a signal has come that should have ended what runs here."""
     if _current is not None and threading.current_thread() is threading.main_thread():
         _current.check()
 
 
 @contextlib.contextmanager
-def held_back():
+def held_back() -> Iterator[None]:
     """Raise `Stopped` behind the block: for C++ that calls back into Python.
 
     There an exception may be swallowed, become another, or abort the process. A signal that comes
@@ -154,7 +160,7 @@ def held_back():
         stopping.check()
 
 
-def end_on_signals():
+def end_on_signals() -> None:
     """Let `SIGNALS` end this process at once before and after its command, see `Stopping`."""
     for number in heeded():
         signal.signal(number, lambda number, _: _end(number))
@@ -162,18 +168,18 @@ def end_on_signals():
     atexit.register(_ignore)
 
 
-def _ignore():
+def _ignore() -> None:
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _end(number):
+def _end(number: int) -> NoReturn:
     with contextlib.suppress(OSError):
         os.write(2, f"nanodet: {Stopped(number)}\n".encode())
     os._exit(128 + number)
 
 
-def _end_fork(number):
+def _end_fork(number: int) -> None:
     """End a process forked from a command, which has not set handlers of its own."""
     if number == signal.SIGINT:
         raise KeyboardInterrupt
@@ -191,23 +197,23 @@ class _Watchdog(threading.Thread):
         answered_s: when a handler last ran.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         global _watchdog
         super().__init__(name="signals", daemon=True)
         self.answered_s = -math.inf
-        self._over = threading.Event()
+        self._main, self._over = threading.get_ident(), threading.Event()
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._writer, False)
         self._before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         self.start()
         _watchdog = self
 
-    def run(self):
+    def run(self) -> None:
         first_s = None
         while (number := os.read(self._reader, 1)) != _END:
             if number == _REMINDER:
                 time.sleep(0.01)  # until what lost the exception is done
-                signal.pthread_kill(threading.main_thread().ident, self._again)
+                signal.pthread_kill(self._main, self._again)
             if number[0] not in SIGNALS:  # another handler's, of a child that ended
                 continue
             now = time.monotonic()
@@ -216,12 +222,12 @@ class _Watchdog(threading.Thread):
                 if self.answered_s < now - ANSWER_S:
                     _end(number[0])
 
-    def remind(self, number):
+    def remind(self, number: int) -> None:
         """Have the handler of a signal called again, very soon."""
         self._again = number
         os.write(self._writer, _REMINDER)
 
-    def end(self):
+    def end(self) -> None:
         global _watchdog
         _watchdog = None
         self._over.set()
@@ -232,10 +238,10 @@ class _Watchdog(threading.Thread):
             os.close(end)
 
 
-_watchdog = None
+_watchdog: _Watchdog | None = None
 
 
-def _after_fork():
+def _after_fork() -> None:
     global _watchdog
     if _watchdog is not None:  # its thread is the parent's, and the pipe leads there
         _watchdog = None

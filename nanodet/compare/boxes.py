@@ -5,7 +5,7 @@ digit of float32 decides which one that is, and two runtimes may choose differen
 """
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 import numpy as np
@@ -77,13 +77,13 @@ def box_difference(output: np.ndarray, spec: Spec, expected: Spec, input_size: S
     return float(np.abs(boxes[0] - boxes[1]).max(initial=0))
 
 
-def _decoded(output, spec, size, score):
+def _decoded(output: np.ndarray, spec: Spec, size: Size, score: float) -> np.ndarray:
     """Return the boxes of a raw output: (N, 6), ``xyxy``, score and class."""
     found = decode(output, spec, size, Thresholds.of(spec, score=score))
     return np.column_stack([found.xyxy, found.confidence, found.class_id])
 
 
-def _difference(found, wanted):
+def _difference(found: np.ndarray, wanted: np.ndarray) -> str:
     """Return how boxes (N, 6) differ in words, an empty text where they do not."""
     if len(found) != len(wanted):
         return f"{len(found)} where decoding gives {len(wanted)}"
@@ -95,12 +95,12 @@ def _difference(found, wanted):
     return ""
 
 
-def _sorted(rows):
+def _sorted(rows: np.ndarray) -> np.ndarray:
     """Return boxes (N, 6) by score, then class and place: equal scores may come in any order."""
     return rows[np.lexsort((rows[:, 1], rows[:, 0], rows[:, 5], -rows[:, 4]))]
 
 
-def _is_noise(found, wanted, draws):
+def _is_noise(found: np.ndarray, wanted: np.ndarray, draws: Iterable[np.ndarray]) -> bool:
     """Tell whether boxes (N, 6) differ no more than noise in the scores explains.
 
     Args:
@@ -113,14 +113,14 @@ def _is_noise(found, wanted, draws):
     return differing <= NOISE_MARGIN * max(_count_differing(boxes, wanted) for boxes in draws)
 
 
-def _count_differing(found, wanted):
+def _count_differing(found: np.ndarray, wanted: np.ndarray) -> int:
     """Return how many boxes of either side the other does not have."""
     limits = np.array([BOX_TOLERANCE] * 4 + [SCORE_TOLERANCE, 0])
     same = (np.abs(found[:, None] - wanted[None]) <= limits).all(axis=2)
     return int((~same.any(axis=0)).sum() + (~same.any(axis=1)).sum())
 
 
-def _with_noise(output, classes):
+def _with_noise(output: np.ndarray, classes: int) -> Iterator[np.ndarray]:
     """Yield a raw output with noise in the last digits of its scores, `NOISE_DRAWS` times."""
     for seed in range(NOISE_DRAWS):
         noise = np.random.default_rng(seed).uniform(

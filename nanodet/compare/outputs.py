@@ -285,7 +285,7 @@ def format_figures(result: StageResult) -> str:
     return f"{scores}{edges}{percent(result.matched):>8}  {allowed:<22}"
 
 
-def _read_points(best):
+def _read_points(best: np.ndarray) -> np.ndarray:
     above = np.flatnonzero(best > EDGE_SCORE)
     if len(above) >= EDGE_POINTS:
         return above

@@ -3,12 +3,15 @@
 import contextlib
 import io
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from nanodet.data.records import Annotations, Picture
 from nanodet.errors import NanodetError
+from nanodet.runtime.detections import Detections
 
 MAX_DETECTIONS = 100  # of an image and class that COCO's AP counts; more only where more are given
 AREAS = {"APs": (0, 32**2), "APm": (32**2, 96**2), "APl": (96**2, np.inf)}  # square pixels
@@ -33,10 +36,10 @@ class Metrics:
         AP50, AP75: at IoU 0.5 and 0.75.
         APs, APm, APl: AP of objects up to 32 x 32, up to 96 x 96 and larger, by their area.
         images: how many images were evaluated.
-        ap_per_class: one `ClassAP` per class, in order of the class index.
         precision: float64 (10 IoU thresholds, 101 recalls, classes), 0..1, and -1 for classes
             without objects.
         iou_thresholds: float64 (10,); recalls: float64 (101,): the axes of ``precision``.
+        ap_per_class: one `ClassAP` per class, in order of the class index.
     """
 
     AP: float | None
@@ -46,23 +49,25 @@ class Metrics:
     APm: float | None
     APl: float | None
     images: int
-    ap_per_class: list = field(default_factory=list, repr=False)
-    precision: np.ndarray = field(default=None, repr=False)
-    iou_thresholds: np.ndarray = field(default=None, repr=False)
-    recalls: np.ndarray = field(default=None, repr=False)
+    precision: np.ndarray = field(repr=False)
+    iou_thresholds: np.ndarray = field(repr=False)
+    recalls: np.ndarray = field(repr=False)
+    ap_per_class: list[ClassAP] = field(default_factory=list, repr=False)
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, float | None]:
         """Return the six values in percent (None where undefined) and ``images``."""
         values = {name: getattr(self, name) for name in SUMMARY}
         rounded = {k: None if v is None else round(v, 4) for k, v in values.items()}
         return {**rounded, "images": self.images}
 
-    def to_json(self):
+    def to_json(self) -> str:
         """Return `to_dict` as one line of JSON."""
         return json.dumps(self.to_dict())
 
 
-def evaluate_detections(annotations, detections, per_class=True):
+def evaluate_detections(
+    annotations: Annotations, detections: Sequence[Detections], per_class: bool = True
+) -> Metrics:
     """Compare detections with the ground truth.
 
     Args:
@@ -118,7 +123,7 @@ def evaluate_detections(annotations, detections, per_class=True):
     return metrics
 
 
-def has_objects(annotations, metric="AP"):
+def has_objects(annotations: Annotations, metric: str = "AP") -> bool:
     """Tell whether annotations have an object that a metric is measured on.
 
     Args:
@@ -129,7 +134,7 @@ def has_objects(annotations, metric="AP"):
     return any(((p.areas >= low) & (p.areas <= high)).any() for p in annotations.pictures)
 
 
-def check_pycocotools():
+def check_pycocotools() -> None:
     """Raise `NanodetError` with the remedy if pycocotools is not there."""
     try:
         import pycocotools.cocoeval  # noqa: F401
@@ -139,13 +144,13 @@ def check_pycocotools():
         ) from None
 
 
-def _percent(precision):
+def _percent(precision: np.ndarray) -> float | None:
     """Return the mean of the entries that are defined, in percent, or None."""
     defined = precision[precision > -1]
     return float(defined.mean()) * 100 if defined.size else None
 
 
-def _evaluator(pictures, detections, classes):
+def _evaluator(pictures: Sequence[Picture], detections: Sequence[Detections], classes: int) -> Any:
     """Return a COCOeval that holds the records; an image's id there is its position."""
     check_pycocotools()
     from pycocotools.cocoeval import COCOeval
@@ -157,7 +162,7 @@ def _evaluator(pictures, detections, classes):
         be ignored but are no crowd (VOC's "difficult") need the two apart.
         """
 
-        def _prepare(self):
+        def _prepare(self) -> None:
             self._gts.clear()
             self._dts.clear()
             for number, (picture, found) in enumerate(zip(pictures, detections, strict=True)):
@@ -177,12 +182,12 @@ def _evaluator(pictures, detections, classes):
     return evaluation
 
 
-def _xywh(xyxy):
+def _xywh(xyxy: np.ndarray) -> np.ndarray:
     xyxy = np.asarray(xyxy, np.float64).reshape(-1, 4)
     return np.concatenate([xyxy[:, :2], xyxy[:, 2:] - xyxy[:, :2]], axis=1)
 
 
-def _objects(picture):
+def _objects(picture: Picture) -> Iterator[dict[str, Any]]:
     for box, label, area in zip(_xywh(picture.boxes), picture.labels, picture.areas, strict=True):
         yield _entry(label, box, area, ignore=0, iscrowd=0)
     for box, label, area, crowd in zip(
@@ -195,11 +200,11 @@ def _objects(picture):
         yield _entry(label, box, area, ignore=1, iscrowd=int(crowd))
 
 
-def _found(found):
+def _found(found: Detections) -> Iterator[dict[str, Any]]:
     boxes = _xywh(found.xyxy)
     for box, label, score in zip(boxes, found.class_id, found.confidence, strict=True):
         yield _entry(label, box, box[2] * box[3], score=float(score))
 
 
-def _entry(label, box, area, **more):
+def _entry(label: int, box: np.ndarray, area: float, **more: Any) -> dict[str, Any]:
     return {"category_id": int(label), "bbox": box.tolist(), "area": float(area), **more}

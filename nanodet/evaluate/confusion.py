@@ -1,13 +1,17 @@
 """Which class is taken for which: the confusion matrix of a detector."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from nanodet.data.records import Annotations, Picture
+from nanodet.runtime.detections import Detections
 from nanodet.runtime.thresholds import Thresholds
 
 IOU, SCORE = 0.5, Thresholds.score
 
 
-def box_iou(first, second):
+def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return the IoU of every pair of boxes.
 
     Args:
@@ -21,13 +25,18 @@ def box_iou(first, second):
     return shared / np.maximum(union, np.finfo(np.float64).tiny)
 
 
-def box_iof(first, second):
+def box_iof(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return the part of each of ``first`` that lies in each of ``second``, as `box_iou`."""
     first, second, shared = _intersections(first, second)
     return shared / np.maximum(_areas(first)[:, None], np.finfo(np.float64).tiny)
 
 
-def confusion_matrix(annotations, detections, iou=IOU, score=SCORE):
+def confusion_matrix(
+    annotations: Annotations,
+    detections: Sequence[Detections],
+    iou: float = IOU,
+    score: float = SCORE,
+) -> np.ndarray:
     """Count what objects were detected as.
 
     Detections of an image are matched greedily, best score first: each takes the free object
@@ -63,7 +72,7 @@ def confusion_matrix(annotations, detections, iou=IOU, score=SCORE):
     return matrix
 
 
-def _match(picture, found, iou):
+def _match(picture: Picture, found: Detections, iou: float) -> np.ndarray:
     """Return int64 (N,): the object of each detection, -1 where there is none."""
     overlaps = box_iou(found.xyxy, picture.boxes)
     same = found.class_id[:, None] == picture.labels[None]
@@ -79,11 +88,13 @@ def _match(picture, found, iou):
     return matched
 
 
-def _areas(boxes):
+def _areas(boxes: np.ndarray) -> np.ndarray:
     return np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1)
 
 
-def _intersections(first, second):
+def _intersections(
+    first: np.ndarray, second: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     first = np.asarray(first, np.float64).reshape(-1, 4)
     second = np.asarray(second, np.float64).reshape(-1, 4)
     low = np.maximum(first[:, None, :2], second[None, :, :2])

@@ -1,6 +1,7 @@
 """The annotated images that a model is measured on: where they lie, and opened as its classes."""
 
 import dataclasses
+import os
 import sys
 from dataclasses import dataclass
 from functools import partial
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from nanodet.config import load_data
 from nanodet.config.beside import config_beside
+from nanodet.config.data_sections import Data
 from nanodet.data.formats import FORMATS
 from nanodet.data.read import read_annotations
 from nanodet.data.reading import Reading
@@ -19,6 +21,7 @@ from nanodet.evaluate.coco_metrics import check_pycocotools
 from nanodet.files import StrPath
 from nanodet.files.incoming import is_file
 from nanodet.files.inputs import absence
+from nanodet.runtime.detector import Detector
 from nanodet.runtime.engines import CHECKPOINT, kind_of
 from nanodet.runtime.spec import Spec
 from nanodet.text.printable import say
@@ -48,7 +51,7 @@ class Source:
         listed = f", listed in {self.reading.list_path}" if self.reading.list_path else ""
         return f"{self.name}: {self.images}, {self.annotations}{listed}"
 
-    def read(self, spec: Spec, model: str, annotated: bool = True) -> Annotations:
+    def read(self, spec: Spec, model: StrPath, annotated: bool = True) -> Annotations:
         """Read the annotations as the classes of a model, and tell on stderr what is wrong with them.
 
         Args:
@@ -77,10 +80,11 @@ class Source:
         if not annotated:
             return found
         summary = summarise(found)
-        check_objects(summary, self.annotations, "measure")
+        name = os.fspath(self.annotations)
+        check_objects(summary, name, "measure")
         if not summary.flawless:
-            tell(f"{self.annotations}: {describe(summary)}")
-        for line in warnings_of(summary, self.annotations):
+            tell(f"{name}: {describe(summary)}")
+        for line in warnings_of(summary, name):
             tell(line)
         return found
 
@@ -96,9 +100,7 @@ def given(
     reading = reading or Reading()
     if images is None:
         if annotations is not None:
-            raise NanodetError(
-                "--annotations: needs --images, the folder of the annotated images"
-            )
+            raise NanodetError("--annotations: needs --images, the folder of the annotated images")
         return None
     if annotations is None:
         for key in reading.choices():
@@ -107,7 +109,7 @@ def given(
     return Source(images, annotations, reading)
 
 
-def of_config(data, file, part, reading=None):
+def of_config(data: Data, file: str, part: str, reading: Reading | None = None) -> Source:
     """Return the `Source` that a config names.
 
     Args:
@@ -130,14 +132,14 @@ def of_config(data, file, part, reading=None):
     return Source(section.img_path, section.ann_path, chosen, f"{place} of {file}")
 
 
-def data_of(detector, config=None):
+def data_of(detector: Detector, config: StrPath | None = None) -> tuple[Data, str]:
     """Return the ``data`` of the config of what a `Detector` runs, and the file; see `data_for`."""
     if detector.config is not None:
         return detector.config.data, str(config or detector.backend.path)
     return data_for(detector.backend.path, config)
 
 
-def data_for(model, config=None):
+def data_for(model: StrPath, config: StrPath | None = None) -> tuple[Data, str]:
     """Return a config's ``data``: what belongs to an exported model; and the name of its file.
 
     Args:

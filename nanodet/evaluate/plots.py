@@ -2,22 +2,32 @@
 
 import csv
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nanodet.drawing.lettering import plot_label, readable_names
 from nanodet.errors import NanodetError
+from nanodet.evaluate.coco_metrics import Metrics
 from nanodet.evaluate.confusion import IOU, SCORE
+from nanodet.files import StrPath
 from nanodet.files.files import replacing, write_text
 from nanodet.files.inputs import METRICS, read_text
 from nanodet.text.printable import printable
 
+if TYPE_CHECKING:  # matplotlib is optional
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 FEW = 12  # up to this many classes have a colour and a name each
 DPI = 130
 
+Curve = tuple[np.ndarray, np.ndarray, np.ndarray]  # steps, epochs, values
 
-def plot_precision_recall(metrics, path):
+
+def plot_precision_recall(metrics: Metrics, path: StrPath) -> None:
     """Draw precision over recall at IoU 0.5, of each class and as the mean over classes.
 
     With more than a dozen classes, their curves are the grey background of the means at
@@ -35,7 +45,7 @@ def plot_precision_recall(metrics, path):
     for i in present:
         row = metrics.ap_per_class[i]
         label = f"{names[i]}, IoU 0.50: {row.AP50:.1f}" if few else None
-        width, colour = (1.2, _colour(i)) if few else (0.5, "0.8")
+        width, colour = (1.2, _colour(int(i))) if few else (0.5, "0.8")
         axes.plot(recalls, precision[0, :, i], label=label, linewidth=width, color=colour)
     if len(present):
         for name, values, value in (
@@ -56,7 +66,13 @@ def plot_precision_recall(metrics, path):
     _save(figure, path)
 
 
-def plot_confusion(matrix, class_names, path, iou=IOU, score=SCORE):
+def plot_confusion(
+    matrix: np.ndarray,
+    class_names: Sequence[str],
+    path: StrPath,
+    iou: float = IOU,
+    score: float = SCORE,
+) -> None:
     """Draw a confusion matrix, each row in parts of its objects.
 
     Args:
@@ -92,7 +108,7 @@ def plot_confusion(matrix, class_names, path, iou=IOU, score=SCORE):
     _save(figure, path)
 
 
-def plot_curves(metrics_csv, path_loss, path_ap):
+def plot_curves(metrics_csv: StrPath, path_loss: StrPath, path_ap: StrPath) -> list[Path]:
     """Draw how losses, learning rate and AP went.
 
     Args:
@@ -136,7 +152,8 @@ def plot_curves(metrics_csv, path_loss, path_ap):
             label = f"{name[4:]}: last {points[-1]:.1f}, best {points.max():.1f}"
             axes.plot(epochs, points, "o-", markersize=3, linewidth=width, label=label)
         axes.set(xlabel="epoch", ylabel="percent", title="Validation", ylim=(0, None))
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        locator: Any = axes.xaxis.get_major_locator()
+        locator.set_params(integer=True)
         axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
         axes.grid(alpha=0.3)
         _save(figure, path_ap)
@@ -144,7 +161,7 @@ def plot_curves(metrics_csv, path_loss, path_ap):
     return written
 
 
-def write_class_table(metrics, path):
+def write_class_table(metrics: Metrics, path: StrPath) -> None:
     """Write AP and AP50 of each class and of all as a Markdown table, best class first."""
     rows = sorted(metrics.ap_per_class, key=lambda row: 1 if row.AP is None else -row.AP)
     objects = sum(row.objects for row in rows)
@@ -156,12 +173,12 @@ def write_class_table(metrics, path):
     write_text(path, "\n".join(lines) + "\n")
 
 
-def percent(value):
+def percent(value: float | None) -> str:
     """Return a value in percent with two digits, ``-`` for None."""
     return "-" if value is None else f"{value:.2f}"
 
 
-def _figure(width, height):
+def _figure(width: float, height: float) -> tuple["Figure", "Axes"]:
     """Return a figure without pyplot, whose global state other threads and notebooks share."""
     try:
         from matplotlib.figure import Figure
@@ -176,31 +193,31 @@ def _figure(width, height):
     return figure, figure.add_subplot()
 
 
-def _labels(class_names):
+def _labels(class_names: Sequence[str]) -> list[str]:
     return [plot_label(name) for name in readable_names(tuple(class_names))]
 
 
-def _save(figure, path):
+def _save(figure: "Figure", path: StrPath) -> None:
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=DPI, bbox_inches="tight")
 
 
-def _colour(class_id):
+def _colour(class_id: int) -> tuple[float, ...]:
     """Return the colour that boxes of this class have, darkened to show on white."""
     from nanodet.drawing.draw import class_colour
 
-    return tuple(0.85 * v / 255 for v in reversed(class_colour(int(class_id))))
+    return tuple(0.85 * v / 255 for v in reversed(class_colour(class_id)))
 
 
-def _more(classes, few):
+def _more(classes: int, few: bool) -> str:
     return "" if few else f", {classes} classes (grey: each at IoU 0.50)"
 
 
-def _short(number):
+def _short(number: int) -> str:
     return str(number) if number < 10_000 else f"{number / 1000:.0f}k"
 
 
-def _read_curves(path):
+def _read_curves(path: StrPath) -> dict[str, Curve]:
     """Return {column: (steps, epochs, values)} of the cells that hold a finite number."""
     cells = defaultdict(list)
     try:
@@ -217,15 +234,15 @@ def _read_curves(path):
     return {name: tuple(np.array(points, float).T) for name, points in cells.items()}
 
 
-def _number(text):
+def _number(text: str | None) -> float | None:
     try:
-        value = float(text)
-    except (TypeError, ValueError):
+        value = float(text or "")
+    except ValueError:
         return None
     return value if np.isfinite(value) else None
 
 
-def _smooth(values):
+def _smooth(values: np.ndarray) -> np.ndarray:
     """Return the mean over a window of a fiftieth of the curve, shorter at its ends."""
     half = len(values) // 100
     sums = np.concatenate([[0.0], np.cumsum(values)])
@@ -234,6 +251,6 @@ def _smooth(values):
     return (sums[high] - sums[low]) / (high - low)
 
 
-def _ceiling(values):
+def _ceiling(values: np.ndarray) -> float:
     """Return an upper limit that a few early spikes do not set."""
     return max(1.15 * float(np.quantile(values, 0.995)), 1e-6)

@@ -3,7 +3,7 @@
 import contextlib
 import shutil
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -36,10 +36,12 @@ def evaluation_detector(path: StrPath, section: Any = None, **arguments: Any) ->
         arguments: further arguments of `Detector`.
     """
     detector = Detector(path, **arguments)
-    if section is None and detector.config is None:
+    if section is None and detector.config is not None:
+        section = detector.config.evaluator
+    if section is None:
         detector.thresholds = Thresholds.of(detector.thresholds, score=Evaluator.score)
     else:
-        detector.thresholds = Thresholds.of(section or detector.config.evaluator)
+        detector.thresholds = Thresholds.of(section)
     return detector
 
 
@@ -77,7 +79,7 @@ def detect_all(
     return detections
 
 
-def read_ahead(records: Iterable[Picture]) -> Iterator[np.ndarray]:
+def read_ahead(records: Iterable[Picture]) -> Generator[np.ndarray, None, None]:
     """Yield the images of ``records`` in order, decoding the next ones in the background.
 
     Raises:

@@ -1,9 +1,12 @@
 """Many images on one: what a model found beside what is there."""
 
+from collections.abc import Callable, Sequence
+
 import cv2
 import numpy as np
 
 from nanodet.data.picture import load_picture
+from nanodet.data.records import Annotations, Picture
 from nanodet.drawing.draw import draw
 from nanodet.drawing.lettering import put_text, text_width
 from nanodet.runtime.detections import Detections
@@ -13,7 +16,9 @@ BACKGROUND = (32, 32, 32)
 GAP = 4
 
 
-def contact_sheet(pictures, columns=4, cell=(400, 300)):
+def contact_sheet(
+    pictures: Sequence[np.ndarray], columns: int = 4, cell: tuple[int, int] = (400, 300)
+) -> np.ndarray:
     """Put images into the cells of a table.
 
     Args:
@@ -39,9 +44,14 @@ def contact_sheet(pictures, columns=4, cell=(400, 300)):
 
 
 def validation_sheet(
-    annotations, detections, read=load_picture, count=12, score=Thresholds.score, columns=3,
-    cell=(480, 360),
-):  # fmt: skip
+    annotations: Annotations,
+    detections: Sequence[Detections],
+    read: Callable[[Picture], np.ndarray] = load_picture,
+    count: int = 12,
+    score: float = Thresholds.score,
+    columns: int = 3,
+    cell: tuple[int, int] = (480, 360),
+) -> np.ndarray:
     """Show annotated boxes (dashed) and detections (solid, labelled) of some images.
 
     Args:
@@ -76,7 +86,7 @@ def validation_sheet(
     return np.vstack([sheet, _legend(sheet.shape[1], score)])
 
 
-def _fit(picture, cell):
+def _fit(picture: np.ndarray, cell: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Return the image scaled into (width, height), and what its boxes (x, y, x, y) scale by."""
     height, width = picture.shape[:2]
     scale = min(cell[0] / width, cell[1] / height)
@@ -86,7 +96,7 @@ def _fit(picture, cell):
     return small, np.tile([size[0] / width, size[1] / height], 2)
 
 
-def _legend(width, score):
+def _legend(width: int, score: float) -> np.ndarray:
     text = f"dashed: annotation    solid: detection with score {score:g} or more"
     bar = np.full((26, width, 3), BACKGROUND, np.uint8)
     letters = next((n for n in range(15, 4, -1) if text_width(text, n) + 16 <= width), 4)

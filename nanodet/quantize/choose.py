@@ -1,6 +1,9 @@
 """Which layers become int8: those that gain time, less those that cost most accuracy for it."""
 
+from collections.abc import Iterable
+
 from nanodet.quantize.rewrite import FP16, INT8, TABLE
+from nanodet.quantize.sensitivity import LayerReport
 
 FAST, ALL = "fast", "all"
 LAYERS = (FAST, ALL)
@@ -9,7 +12,7 @@ _CLEARLY = 0.85
 _TABLE_FROM = 2048  # weights: below, the table itself takes more than it saves over 16 bits
 
 
-def start(reports, layers):
+def start(reports: Iterable[LayerReport], layers: str) -> None:
     """Set the precisions before any accuracy is looked at.
 
     Args:
@@ -25,7 +28,7 @@ def start(reports, layers):
             report.reason = "int8 is slower" if slower else "int8 is hardly faster"
 
 
-def give_up(reports, count, layers):
+def give_up(reports: Iterable[LayerReport], count: int, layers: str) -> list[str]:
     """Move the ``count`` int8 layers that cost most accuracy for what they gain to floating point.
 
     Args:
@@ -45,11 +48,11 @@ def give_up(reports, count, layers):
     return [report.name for report in now[:count]]
 
 
-def precisions(reports):
+def precisions(reports: Iterable[LayerReport]) -> dict[str, str]:
     """Return name to precision, as `nanodet.quantize.rewrite.rewrite` takes it."""
     return {report.name: report.precision for report in reports}
 
 
-def thresholds(reports):
+def thresholds(reports: Iterable[LayerReport]) -> dict[str, float]:
     """Return name to threshold of the int8 layers."""
     return {report.name: report.threshold for report in reports if report.precision == INT8}

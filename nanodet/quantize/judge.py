@@ -1,13 +1,42 @@
 """Whether a quantised model is still good enough: by AP, or by the detections it shares."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
 
 from nanodet.compare.twins import NEEDED, share_of_twins
+from nanodet.data.records import Annotations, Picture
 from nanodet.errors import NanodetError
 from nanodet.evaluate.run import evaluate_model, evaluation_detector
+from nanodet.files import StrPath
 from nanodet.images.image_file import read_picture
+from nanodet.runtime.detections import Detections
 
 TWIN_PICTURES = 200  # at most so many, where there are no annotations
+
+
+class Judge(Protocol):
+    """Decides whether a quantised model is good enough, and keeps what it found last."""
+
+    @property
+    def twins(self) -> float | None:
+        """Part, 0..1, of the detections that both models have; None where AP decides."""
+
+    def start(self, model: StrPath) -> None:
+        """Measure the floating-point model."""
+
+    def content(self, model: StrPath, finally_: bool) -> tuple[bool, str]:
+        """Return (whether the model is good enough, what was found in words)."""
+        ...
+
+    def measured(self) -> Sequence[Picture] | Sequence[Path]:
+        """Return the images that calibrate nothing."""
+        ...
+
+    def accuracy(self) -> dict[str, float]:
+        """Return the figures of the last final look; empty where there is no AP."""
+        ...
 
 
 @dataclass
@@ -23,23 +52,20 @@ class ApJudge:
         looks: how often the measuring images were looked at.
     """
 
-    calibration: object
-    measuring: object
+    calibration: Annotations
+    measuring: Annotations
     max_drop: float
     looks: int = 0
-    reference: dict = field(default_factory=dict)
+    reference: dict[str, float] = field(default_factory=dict)
     last: float = 0.0
+    twins: None = None
 
-    def start(self, model):
+    def start(self, model: StrPath) -> None:
         """Evaluate the floating-point model."""
         for name in ("calibration", "measuring"):
             self.reference[name] = self._ap(model, name)
-            if self.reference[name] is None:
-                raise NanodetError(
-                    f"annotations: the {name} images have no objects to measure AP on"
-                )
 
-    def content(self, model, finally_):
+    def content(self, model: StrPath, finally_: bool) -> tuple[bool, str]:
         """Return (whether the model is good enough, what was found in words)."""
         name = "measuring" if finally_ else "calibration"
         self.looks += finally_
@@ -47,19 +73,19 @@ class ApJudge:
         drop = self.reference[name] - self.last
         return drop <= self.max_drop, f"AP {self.last:.2f} on the {name} images ({-drop:+.2f})"
 
-    twins = None
-
-    def measured(self):
+    def measured(self) -> Sequence[Picture]:
         """Return the images that calibrate nothing."""
         return self.measuring.pictures
 
-    def accuracy(self):
+    def accuracy(self) -> dict[str, float]:
         """Return the figures of the last final look."""
         full = self.reference["measuring"]
         return {"fp32": full, "int8": self.last, "drop": full - self.last, "looks": self.looks}
 
-    def _ap(self, model, name):
+    def _ap(self, model: StrPath, name: str) -> float:
         metrics, _ = evaluate_model(evaluation_detector(str(model)), getattr(self, name), False)
+        if metrics.AP is None:
+            raise NanodetError(f"annotations: the {name} images have no objects to measure AP on")
         return metrics.AP
 
 
@@ -72,16 +98,16 @@ class TwinJudge:
         looks: how often the measuring images were looked at.
     """
 
-    calibration: list
-    measuring: list
+    calibration: list[Path]
+    measuring: list[Path]
     looks: int = 0
     twins: float | None = None
 
-    def start(self, model):
+    def start(self, model: StrPath) -> None:
         """Detect with the floating-point model."""
         self.reference = {name: self._detect(model, name) for name in ("calibration", "measuring")}
 
-    def content(self, model, finally_):
+    def content(self, model: StrPath, finally_: bool) -> tuple[bool, str]:
         """Return (whether the model is good enough, what was found in words)."""
         name = "measuring" if finally_ else "calibration"
         self.looks += finally_
@@ -94,14 +120,14 @@ class TwinJudge:
         self.twins = share
         return share >= NEEDED, f"{100 * share:.1f} % twins on the {name} images"
 
-    def measured(self):
+    def measured(self) -> Sequence[Path]:
         """Return the images that calibrate nothing."""
         return self.measuring[:TWIN_PICTURES]
 
-    def accuracy(self):
+    def accuracy(self) -> dict[str, float]:
         """Return nothing: there is no AP."""
         return {}
 
-    def _detect(self, model, name):
+    def _detect(self, model: StrPath, name: str) -> list[Detections]:
         detector = evaluation_detector(str(model))
         return [detector(read_picture(p)) for p in getattr(self, name)[:TWIN_PICTURES]]

@@ -1,13 +1,18 @@
 """What flows into each layer while calibration images pass through the floating-point model."""
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 
+from nanodet.compare.distortion import Run
 from nanodet.errors import NanodetError
+from nanodet.ncnn_files.graph import Layer
 from nanodet.quantize.thresholds import BINS, Histogram
 from nanodet.runtime.engines.ncnn import own_mat
+from nanodet.runtime.spec import Spec
 
 
 @dataclass
@@ -17,15 +22,21 @@ class Observed:
     Attributes:
         shape: (channels, height, width).
         histogram: of the magnitudes.
-        channel_means: float64 (channels,).
+        channel_means: float32 (channels,).
     """
 
-    shape: tuple
+    shape: tuple[int, ...]
     histogram: Histogram
     channel_means: np.ndarray
 
 
-def observe(net, spec, layers, tensors, step=lambda: None):
+def observe(
+    net: Any,
+    spec: Spec,
+    layers: Sequence[Layer],
+    tensors: Sequence[np.ndarray],
+    step: Callable[[], object] = lambda: None,
+) -> dict[str, Observed]:
     """Run the model twice over the images: for the ranges, then for the histograms.
 
     Args:
@@ -44,11 +55,13 @@ def observe(net, spec, layers, tensors, step=lambda: None):
     blobs = {layer.name: layer.inputs[0] for layer in layers}
     wanted = list(dict.fromkeys(blobs.values()))
     largest = dict.fromkeys(wanted, 0.0)
-    sums, shapes = {}, {}
+    sums: dict[str, np.ndarray] = {}
+    shapes: dict[str, tuple[int, ...]] = {}
     for tensor in tensors:
         for blob, values in extract(net, spec.input_name, tensor, wanted):
             largest[blob] = max(largest[blob], float(values.max()), -float(values.min()))
-            sums[blob] = sums.get(blob, 0.0) + values.mean(axis=(1, 2))
+            means = values.mean(axis=(1, 2))
+            sums[blob] = sums[blob] + means if blob in sums else means
             shapes[blob] = values.shape
         step()
     for name, blob in blobs.items():
@@ -80,12 +93,14 @@ def observe(net, spec, layers, tensors, step=lambda: None):
     return {name: found[blob] for name, blob in blobs.items()}
 
 
-def running(net, spec):
+def running(net: Any, spec: Spec) -> Run:
     """Return a function from the tensor of an image to a net's output; see `extract`."""
     return lambda tensor: next(extract(net, spec.input_name, tensor, [spec.output_name]))[1]
 
 
-def extract(net, input_name, tensor, blobs):
+def extract(
+    net: Any, input_name: str, tensor: np.ndarray, blobs: Iterable[str]
+) -> Iterator[tuple[str, np.ndarray]]:
     """Yield (name, float32 (C, H, W)) of blobs of one run.
 
     Args:

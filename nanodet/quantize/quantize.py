@@ -2,19 +2,26 @@
 
 import dataclasses
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from nanodet.compare.distortion import Distortion
 from nanodet.compare.tensors import tensors_of
+from nanodet.data.reading import Reading
+from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
-from nanodet.evaluate.ground_truth import data_for, given, of_config
+from nanodet.evaluate.ground_truth import Source, data_for, given, of_config
+from nanodet.files import StrPath
 from nanodet.files.files import sha256, text_name
 from nanodet.files.incoming import published, read_steadily
 from nanodet.files.publish import check_publishable, publish, publishing, working_folder
+from nanodet.ncnn_files.graph import Graph, Layer
 from nanodet.ncnn_files.rules import CONVOLUTIONS
 from nanodet.ncnn_files.weights import load_weights, weights_to_bytes
 from nanodet.quantize import choose
-from nanodet.quantize.judge import ApJudge, TwinJudge
+from nanodet.quantize.judge import ApJudge, Judge, TwinJudge
 from nanodet.quantize.observe import observe, running
 from nanodet.quantize.pictures import (
     draw,
@@ -23,12 +30,13 @@ from nanodet.quantize.pictures import (
     split_annotations,
 )
 from nanodet.quantize.report import Quantised, layer_table, summary
-from nanodet.quantize.rewrite import INT8, rewrite
-from nanodet.quantize.sensitivity import measure_layers
+from nanodet.quantize.rewrite import INT8, Weights, rewrite
+from nanodet.quantize.sensitivity import LayerReport, measure_layers
 from nanodet.quantize.timing import load, model_times
 from nanodet.runtime.detector import find_model
 from nanodet.runtime.engines import NCNN, files_of, kind_of, spec_file
 from nanodet.runtime.engines.ncnn import NcnnBackend, has_fp16_arithmetic
+from nanodet.runtime.spec import Spec
 from nanodet.text.names import shortened
 from nanodet.text.printable import printable, say
 from nanodet.text.progress import Progress
@@ -41,9 +49,20 @@ MEASURED = 500  # at most so many that nobody asked for
 
 
 def quantize(
-    model, images, out, annotations=None, *, limit=LIMIT, seed=0, max_drop=MAX_DROP,
-    method=BEST, layers=choose.FAST, report=say, reading=None, config=None,
-):  # fmt: skip
+    model: StrPath,
+    images: StrPath | None,
+    out: StrPath,
+    annotations: StrPath | None = None,
+    *,
+    limit: int = LIMIT,
+    seed: int = 0,
+    max_drop: float = MAX_DROP,
+    method: str = BEST,
+    layers: str = choose.FAST,
+    report: Callable[[str], object] = say,
+    reading: Reading | None = None,
+    config: StrPath | None = None,
+) -> Quantised:
     """Quantise an ncnn model.
 
     Args:
@@ -77,7 +96,7 @@ def quantize(
     if kind_of(model) is not NCNN:
         raise NanodetError(f"{model}: only an ncnn model (.param) can be quantised here")
 
-    def load_model():
+    def load_model() -> tuple[NcnnBackend, Weights]:
         source = NcnnBackend(model)
         return source, load_weights(files_of(model)[1], source.graph, model)
 
@@ -127,7 +146,7 @@ def quantize(
     with working_folder(out) as work:
         made = work / f"{stem}-int8.param"
 
-        def write():
+        def write() -> tuple[Graph, Weights]:
             pair = rewrite(
                 source.graph,
                 weights,
@@ -138,7 +157,7 @@ def quantize(
             _write(made, *pair, spec)
             return pair
 
-        pair = _search(write, made, reports, judge, layers, report)
+        pair = _search(write, made, reports, judge, layers=layers, report=report)
         result = Quantised(
             files=[],
             layers=reports,
@@ -164,7 +183,7 @@ def quantize(
     return result
 
 
-def _eligible(graph, weights, model):
+def _eligible(graph: Graph, weights: Weights, model: StrPath) -> list[Layer]:
     """Return the convolutions that can become int8; refuse a model that is int8 already."""
     stored = {parts["weight"].storage for parts in weights.values() if "weight" in parts}
     if not stored <= {"fp32", "fp16"}:
@@ -177,42 +196,63 @@ def _eligible(graph, weights, model):
     return found
 
 
-def _judge(model, source, spec, limit, seed, max_drop):
+def _judge(
+    model: StrPath, source: Source, spec: Spec, limit: int, seed: int, max_drop: float
+) -> tuple[Judge, Sequence[Path]]:
     """Return the judge, and the paths of the calibration images, of a `Source` of both."""
     images = source.images
     if source.annotations is None:
-        calibration, measuring = split(list_pictures(images, source.reading), limit, seed, images)
-        return TwinJudge(calibration, measuring), calibration
+        paths, others = split(list_pictures(images, source.reading), limit, seed, images)
+        return TwinJudge(paths, others), paths
     found = source.read(spec, model)
-    calibration, measuring = split_annotations(found, limit, seed, images)
-    return _ap_judge(calibration, measuring, max_drop)
+    return _ap_judge(*split_annotations(found, limit, seed, images), max_drop)
 
 
-def _configured_judge(model, config, spec, limit, seed, max_drop, reading, report):
+def _configured_judge(
+    model: StrPath,
+    config: StrPath | None,
+    spec: Spec,
+    limit: int,
+    seed: int,
+    max_drop: float,
+    reading: Reading | None,
+    report: Callable[[str], object],
+) -> tuple[Judge, Sequence[Path]]:
     """Return what `_judge` returns, of the two sets of the model's config."""
     data, file = data_for(model, config)
     if reading is not None and reading.list_path is not None:
         raise NanodetError("--list: needs --images, the folder of the listed images")
-    sets = {}
+    sets: dict[str, Annotations] = {}
     for part, most in (("train", limit), ("val", MEASURED)):
         source = of_config(data, file, part, reading)
         found = source.read(spec, model)
         taken = {str(picture.path) for one in sets.values() for picture in one.pictures}
         left = [picture for picture in found.pictures if str(picture.path) not in taken]
         if not left:
-            raise NanodetError(f"{file}: data.{part}: has no image other than those used to calibrate")
+            raise NanodetError(
+                f"{file}: data.{part}: has no image other than those used to calibrate"
+            )
         sets[part] = dataclasses.replace(found, pictures=draw(left, most, seed), problems=[])
         verb = "calibrate" if part == "train" else "measure"
         report(f"{len(sets[part].pictures)} of {len(found.pictures)} images {verb}, {source}")
-    return _ap_judge(*sets.values(), max_drop)
+    return _ap_judge(sets["train"], sets["val"], max_drop)
 
 
-def _ap_judge(calibration, measuring, max_drop):
+def _ap_judge(
+    calibration: Annotations, measuring: Annotations, max_drop: float
+) -> tuple[Judge, Sequence[Path]]:
     paths = [picture.path for picture in calibration.pictures]
     return ApJudge(calibration, measuring, max_drop), paths
 
 
-def _search(write, made, reports, judge, layers, report):
+def _search(
+    write: Callable[[], tuple[Graph, Weights]],
+    made: Path,
+    reports: Sequence[LayerReport],
+    judge: Judge,
+    layers: str,
+    report: Callable[[str], object],
+) -> tuple[Graph, Weights]:
     """Give layers back to floating point until the judge is content; return graph and weights."""
     step, finally_ = 1, False
     while any(one.precision == INT8 for one in reports):
@@ -234,14 +274,14 @@ def _search(write, made, reports, judge, layers, report):
     )
 
 
-def _write(param, graph, weights, spec):
+def _write(param: Path, graph: Graph, weights: Weights, spec: Spec) -> None:
     param.write_text(graph.to_text(), encoding="utf-8")
     files_of(param)[1].write_bytes(weights_to_bytes(graph, weights))
     files = {path.name: sha256(path) for path in files_of(param)}
     dataclasses.replace(spec, files=files, measured={}).save(spec_file(param))
 
 
-def _write_spec(made, spec, model, result):
+def _write_spec(made: Path, spec: Spec, model: StrPath, result: Quantised) -> None:
     """Write the final spec: as the source's, with what was measured and where it came from."""
     files = {path.name: sha256(path) for path in files_of(made)}
     source = {**spec.source, "quantized_from": Path(model).name, "quantized_sha256": sha256(model)}
@@ -250,7 +290,9 @@ def _write_spec(made, spec, model, result):
     changed.save(spec_file(made))
 
 
-def _times(before, after, spec, tensor):
+def _times(
+    before: tuple[Graph, Weights], after: tuple[Graph, Weights], spec: Spec, tensor: np.ndarray
+) -> dict[str, float]:
     """Return the seconds of the network before and after, and in what else this CPU offers."""
     nets = {"fp32": load(*before), "int8": load(*after), "bf16": load(*before, precision="bf16")}
     if has_fp16_arithmetic():
@@ -258,9 +300,9 @@ def _times(before, after, spec, tensor):
     return dict(zip(nets, model_times(list(nets.values()), spec, tensor), strict=True))
 
 
-def _table_of(param):
+def _table_of(param: Path) -> Path:
     return param.with_name(f"{param.stem}-layers.txt")
 
 
-def _size(param):
+def _size(param: str | Path) -> int:
     return sum(os.path.getsize(published(path)) for path in files_of(param))

@@ -1,11 +1,14 @@
 """The result of a quantisation, for people and for the spec."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from nanodet.quantize.choose import ALL
 from nanodet.quantize.rewrite import INT8
+from nanodet.quantize.sensitivity import LayerReport
 
 
 @dataclass
@@ -24,18 +27,18 @@ class Quantised:
         seconds: of the network for one image, one thread, side by side: name to median.
     """
 
-    files: list
-    layers: list
+    files: list[Path]
+    layers: list[LayerReport]
     calibration: int
     measured: int
-    accuracy: dict
-    twins: float
-    bytes: dict
-    seconds: dict
-    settings: dict = field(default_factory=dict)
+    accuracy: dict[str, float]
+    twins: float | None
+    bytes: dict[str, int]
+    seconds: dict[str, float]
+    settings: dict[str, Any] = field(default_factory=dict)
     table: Path | None = None
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, for the spec's ``measured``."""
         return {
             **self.settings,
@@ -49,7 +52,7 @@ class Quantised:
         }
 
 
-def _layer(report):
+def _layer(report: LayerReport) -> dict[str, Any]:
     return {
         "name": report.name,
         "precision": report.precision,
@@ -64,11 +67,11 @@ def _layer(report):
     }
 
 
-def _rounded(value, digits):
+def _rounded(value: float | None, digits: int) -> float | None:
     return None if value is None else round(float(value), digits)
 
 
-def layer_table(reports):
+def layer_table(reports: Sequence[LayerReport]) -> list[str]:
     """Return the layers as lines of text."""
     width = max(5, *(len(report.name) for report in reports))
     lines = [
@@ -85,7 +88,7 @@ def layer_table(reports):
     return lines
 
 
-def summary(result, layers):
+def summary(result: Quantised, layers: str) -> list[str]:
     """Return what the user is to know as lines of text."""
     int8 = [r for r in result.layers if r.precision == INT8]
     kept = Counter(r.reason for r in result.layers if r.precision != INT8)

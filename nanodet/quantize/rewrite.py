@@ -5,12 +5,15 @@ channel and q_x = round(x s_x) per layer. Where its output goes into one int8 co
 hands over int8 in that one's scale ("requantise") instead of floating point.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from nanodet.ncnn_files.graph import Graph
+from nanodet.ncnn_files.graph import Graph, Layer
 from nanodet.ncnn_files.weights import Stored
+from nanodet.quantize.observe import Observed
 from nanodet.quantize.thresholds import LEVELS
 
 INT8, FP16, TABLE = "int8", "fp16", "table"
@@ -18,8 +21,16 @@ _WINOGRAD_LEVELS = 31  # ncnn's int8 winograd works with 6-bit weights
 _REQUANTISE = 100  # added to the scale term when the output is int8 too
 _TABLE_SIZE = 256
 
+Weights = dict[str, dict[str, Stored]]  # name of a layer to part to array
 
-def rewrite(graph, weights, precisions, thresholds, observed):
+
+def rewrite(
+    graph: Graph,
+    weights: Weights,
+    precisions: Mapping[str, str],
+    thresholds: Mapping[str, float],
+    observed: Mapping[str, Observed],
+) -> tuple[Graph, Weights]:
     """Return the graph and the weights of the mixed model.
 
     Args:
@@ -31,17 +42,19 @@ def rewrite(graph, weights, precisions, thresholds, observed):
         observed: name to `nanodet.quantize.observe.Observed`, for the bias correction.
     """
     consumers = graph.consumers()
-    layers, result = [], {}
+    layers: list[Layer] = []
+    result: Weights = {}
     for layer in graph.layers:
         precision = precisions.get(layer.name)
-        parts = weights.get(layer.name)
+        parts = weights.get(layer.name, {})
         if precision == INT8:
             following = consumers.get(layer.outputs[0])
-            hands_over = following is not None and precisions.get(following.name) == INT8
-            term = 1 + (_REQUANTISE if hands_over else 0)
+            if following is not None and precisions.get(following.name) != INT8:
+                following = None
+            term = 1 + (_REQUANTISE if following is not None else 0)
             layers.append(replace(layer, values={**layer.values, 8: str(term)}))
             parts = int8_parts(layer, parts, thresholds[layer.name], observed[layer.name])
-            if hands_over:
+            if following is not None:
                 parts["output_scale"] = _plain([LEVELS / thresholds[following.name]])
         else:
             layers.append(layer)
@@ -50,12 +63,14 @@ def rewrite(graph, weights, precisions, thresholds, observed):
                 parts = {**parts, "weight": Stored("fp16", half)}
             elif precision == TABLE:
                 parts = {**parts, "weight": table_storage(parts["weight"].values)}
-        if parts is not None:
+        if parts:
             result[layer.name] = parts
     return Graph(layers), result
 
 
-def int8_parts(layer, parts, threshold, observed):
+def int8_parts(
+    layer: Layer, parts: Mapping[str, Stored], threshold: float, observed: Observed
+) -> dict[str, Stored]:
     """Return one convolution's arrays in int8.
 
     The bias takes back what rounding the weights adds on average, ``(w - q_w / s_w) E[x]`` (Nagel
@@ -87,7 +102,7 @@ def int8_parts(layer, parts, threshold, observed):
     return {part: stored for part, stored in made.items() if stored is not None}
 
 
-def table_storage(values):
+def table_storage(values: np.ndarray) -> Stored:
     """Store weights as one byte each into 256 values (Lloyd, "Least squares quantization in PCM").
 
     Starts at the quantiles' and the range's mixture, then moves each value to the mean of what it
@@ -114,7 +129,7 @@ def table_storage(values):
     return Stored("table", np.searchsorted(middles, values).astype(np.uint8), table)
 
 
-def _is_winograd(layer):
+def _is_winograd(layer: Layer) -> bool:
     """Tell whether ncnn may run this int8 layer as winograd: dense, 3 x 3, stride and dilation 1."""
     kernel = (layer.whole(1), _height(layer))
     steps = (layer.whole(2, 1), layer.whole(12, layer.whole(2, 1)), layer.whole(3, 1))
@@ -122,9 +137,9 @@ def _is_winograd(layer):
     return layer.kind == "Convolution" and kernel == (3, 3) and {*steps, stride_h} == {1}
 
 
-def _height(layer):
+def _height(layer: Layer) -> int:
     return layer.whole(11, layer.whole(1))
 
 
-def _plain(values):
+def _plain(values: ArrayLike) -> Stored:
     return Stored("plain", np.asarray(values, np.float32).reshape(-1))

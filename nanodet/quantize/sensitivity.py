@@ -1,9 +1,12 @@
 """What each layer in int8 costs in accuracy and gains in time, measured one layer at a time."""
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from nanodet.quantize.observe import running
-from nanodet.quantize.rewrite import INT8, rewrite
+from nanodet.compare.distortion import Distortion
+from nanodet.ncnn_files.graph import Graph, Layer
+from nanodet.quantize.observe import Observed, running
+from nanodet.quantize.rewrite import INT8, Weights, rewrite
 from nanodet.quantize.thresholds import METHODS
 from nanodet.quantize.timing import layer_times, load
 
@@ -30,7 +33,7 @@ class LayerReport:
     name: str
     kind: str
     weights: int
-    shape: tuple
+    shape: tuple[int, ...]
     method: str
     threshold: float
     sensitivity: float
@@ -40,12 +43,20 @@ class LayerReport:
     reason: str = ""
 
     @property
-    def gain_us(self):
+    def gain_us(self) -> float:
         """Microseconds that int8 saves."""
         return self.float_us - self.int8_us
 
 
-def measure_layers(graph, weights, layers, observed, distortion, method, step=lambda: None):
+def measure_layers(
+    graph: Graph,
+    weights: Weights,
+    layers: Iterable[Layer],
+    observed: Mapping[str, Observed],
+    distortion: Distortion,
+    method: str,
+    step: Callable[[], object] = lambda: None,
+) -> list[LayerReport]:
     """Measure every layer alone in int8.
 
     Args:
@@ -62,8 +73,9 @@ def measure_layers(graph, weights, layers, observed, distortion, method, step=la
     methods = METHODS if method == "best" else {method: METHODS[method]}
     reports = []
     for layer in layers:
-        found, seen = None, observed[layer.name]
-        tried = []
+        seen = observed[layer.name]
+        tried: list[float] = []
+        found = []
         for name, choose in methods.items():
             threshold = choose(seen.histogram)
             if any(abs(threshold - other) <= SAME * other for other in tried):
@@ -71,9 +83,8 @@ def measure_layers(graph, weights, layers, observed, distortion, method, step=la
             tried.append(threshold)
             made = rewrite(graph, weights, {layer.name: INT8}, {layer.name: threshold}, observed)
             cost = distortion.of(running(load(*made), distortion.spec))
-            if found is None or cost < found[0]:
-                found = (cost, name, threshold, made)
-        cost, name, threshold, (changed, parts) = found
+            found.append((cost, name, threshold, made))
+        cost, name, threshold, (changed, parts) = min(found, key=lambda one: one[0])
         quantised = next(one for one in changed.layers if one.name == layer.name)
         seconds = layer_times(
             layer, seen.shape, [(layer, weights[layer.name]), (quantised, parts[layer.name])]

@@ -5,6 +5,7 @@ outside T is clipped. A small T is fine-grained and clips much, a large one the 
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,24 +34,24 @@ class Histogram:
     mean_square: float
 
     @property
-    def centres(self):
+    def centres(self) -> np.ndarray:
         """The middle of each bin, float64 (BINS,)."""
         return (np.arange(BINS) + 0.5) * (self.largest / BINS)
 
 
-def largest(histogram):
+def largest(histogram: Histogram) -> float:
     """Clip nothing."""
     return histogram.largest
 
 
-def percentile(histogram):
+def percentile(histogram: Histogram) -> float:
     """Clip the largest 0.01 % of the values."""
     below = np.cumsum(histogram.counts)
     index = int(np.searchsorted(below, below[-1] * _PERCENTILE / 100))
     return (min(index, BINS - 1) + 1) * histogram.largest / BINS
 
 
-def aciq(histogram):
+def aciq(histogram: Histogram) -> float:
     """Clip where a Gauss or Laplace distribution of the same spread loses least (Banner et al.).
 
     The ratio of mean |x| to sigma tells which of the two is nearer: 0.80 for Gauss, 0.71 for
@@ -63,7 +64,7 @@ def aciq(histogram):
     return min(best, histogram.largest)
 
 
-def mse(histogram):
+def mse(histogram: Histogram) -> float:
     """Search the threshold of the smallest mean square error of rounding and clipping."""
     candidates = histogram.largest * np.linspace(0.02, 1, 99)
     centres, counts = histogram.centres, histogram.counts
@@ -75,7 +76,7 @@ def mse(histogram):
     return float(candidates[int(np.argmin(errors))])
 
 
-def kl(histogram):
+def kl(histogram: Histogram) -> float:
     """Search the threshold that keeps most information (Migacz, "8-bit inference with TensorRT").
 
     Of the clipped distribution P and its copy Q that only 128 levels can tell apart, the one with
@@ -108,4 +109,10 @@ def kl(histogram):
     return (chosen - 0.5) * histogram.largest / BINS
 
 
-METHODS = {"kl": kl, "aciq": aciq, "mse": mse, "percentile": percentile, "max": largest}
+METHODS: dict[str, Callable[[Histogram], float]] = {
+    "kl": kl,
+    "aciq": aciq,
+    "mse": mse,
+    "percentile": percentile,
+    "max": largest,
+}

@@ -1,19 +1,23 @@
 """How long layers and models take on this CPU: always side by side, because machines drift."""
 
 import time
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from nanodet.errors import NanodetError
 from nanodet.ncnn_files.graph import Graph, Layer
-from nanodet.ncnn_files.weights import weights_to_bytes
+from nanodet.ncnn_files.weights import Stored, weights_to_bytes
+from nanodet.quantize.rewrite import Weights
 from nanodet.runtime.engines.ncnn import own_mat, set_options
+from nanodet.runtime.spec import Spec
 
 LAYER_RUNS, MODEL_RUNS = 60, 120
 _WARM_UP = 5
 
 
-def load(graph, weights, threads=1, precision="fp32"):
+def load(graph: Graph, weights: Weights, threads: int = 1, precision: str = "fp32") -> Any:
     """Return an ``ncnn.Net`` of a model in memory."""
     import ncnn
 
@@ -25,7 +29,12 @@ def load(graph, weights, threads=1, precision="fp32"):
     return net
 
 
-def layer_times(layer, shape, variants, runs=LAYER_RUNS):
+def layer_times(
+    layer: Layer,
+    shape: tuple[int, ...],
+    variants: Sequence[tuple[Layer, Mapping[str, Stored]]],
+    runs: int = LAYER_RUNS,
+) -> np.ndarray:
     """Return the median seconds of one layer in each of its forms, one thread, taking turns.
 
     Args:
@@ -44,7 +53,9 @@ def layer_times(layer, shape, variants, runs=LAYER_RUNS):
     return _medians(nets, layer.inputs[0], layer.outputs[0], values, runs)
 
 
-def model_times(nets, spec, tensor, runs=MODEL_RUNS):
+def model_times(
+    nets: Sequence[Any], spec: Spec, tensor: np.ndarray, runs: int = MODEL_RUNS
+) -> np.ndarray:
     """Return the median seconds of whole models, taking turns.
 
     Args:
@@ -55,7 +66,9 @@ def model_times(nets, spec, tensor, runs=MODEL_RUNS):
     return _medians(nets, spec.input_name, spec.output_name, tensor[0], runs)
 
 
-def _medians(nets, input_name, output_name, values, runs):
+def _medians(
+    nets: Sequence[Any], input_name: str, output_name: str, values: np.ndarray, runs: int
+) -> np.ndarray:
     picture = own_mat(values)
     seconds = np.empty((runs, len(nets)))
     for run in range(-_WARM_UP, runs):

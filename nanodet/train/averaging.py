@@ -4,17 +4,18 @@ import copy
 import math
 
 import torch
+from torch import nn
 
 RAMP_STEPS = 2000  # young averages must forget the first weights quickly
 
 
-def averaged_copy(network):
+def averaged_copy(network: nn.Module) -> nn.Module:
     """Return a copy of ``network`` in eval mode that no gradient reaches."""
     return copy.deepcopy(network).eval().requires_grad_(False)
 
 
 @torch.no_grad()
-def update_average(average, network, step, decay):
+def update_average(average: nn.Module, network: nn.Module, step: int, decay: float) -> None:
     """Move ``average`` towards ``network``: ``a = d a + (1 - d) w`` with d rising to ``decay``.
 
     Args:

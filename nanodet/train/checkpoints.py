@@ -1,10 +1,14 @@
 """Writing checkpoints: the last one and the best one, never half of one."""
 
 from pathlib import Path
+from typing import Any
 
+import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
+from nanodet.config.schema import Evaluator
+from nanodet.files import StrPath
 from nanodet.files.files import replacing
 from nanodet.model.save_plain import save_plain
 
@@ -18,7 +22,7 @@ SAVE_KEYS = {
 }  # fmt: skip
 
 
-def save_metric(evaluator):
+def save_metric(evaluator: Evaluator) -> str:
     """Return the metric that ``evaluator.save_key`` names: AP, AP50, ..."""
     return SAVE_KEYS[evaluator.save_key]
 
@@ -26,7 +30,9 @@ def save_metric(evaluator):
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes to a temporary name, flushes to the disk, then renames."""
 
-    def save_checkpoint(self, checkpoint, path, storage_options=None):
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: StrPath, storage_options: Any = None
+    ) -> None:
         with replacing(path) as temporary:
             save_plain(checkpoint, temporary)
 
@@ -46,34 +52,36 @@ class Checkpoints(Callback):
         interval: epochs from one validation to the next.
     """
 
-    def __init__(self, folder, metric, epochs, interval):
+    def __init__(self, folder: StrPath, metric: str, epochs: int, interval: int) -> None:
         self.folder, self.metric = Path(folder), metric
         self.epochs, self.interval = epochs, interval
         self.best = None
         self.due = False  # the weights as they are have still to be validated
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
         return {"best": self.best, "due": self.due}
 
-    def load_state_dict(self, state):
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         self.best, self.due = state.get("best"), state.get("due", False)
 
-    def on_load_checkpoint(self, trainer, module, checkpoint):
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, module: Any, checkpoint: dict[str, Any]
+    ) -> None:
         # Lightning skips a run whose epochs are done, but this may lack its last validation
         trainer.fit_loop.max_epochs = self.epochs + 1
 
-    def on_train_start(self, trainer, module):
+    def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
         trainer.fit_loop.max_epochs = self.epochs
         if self.due:
             self._validate(trainer, module)
 
-    def on_train_epoch_end(self, trainer, module):
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
         self.due = module.epochs_done == self.epochs or module.epochs_done % self.interval == 0
         trainer.save_checkpoint(self.folder / LAST)
         if self.due:
             self._validate(trainer, module)
 
-    def _validate(self, trainer, module):
+    def _validate(self, trainer: pl.Trainer, module: Any) -> None:
         # as Lightning's own loop does it at the end of an epoch, where nothing is saved yet
         trainer.validating = True
         trainer.fit_loop.epoch_loop.val_loop.run()

@@ -4,12 +4,13 @@ import contextlib
 import ctypes
 import os
 import sys
+from collections.abc import Iterator
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _MMAP_MOST = 32 << 20  # glibc takes no more
 
 
-def keep_memory():
+def keep_memory() -> None:
     """Let glibc keep freed memory instead of giving it back to the kernel at every step.
 
     A training step frees and asks for the same hundreds of megabytes; getting them back from the
@@ -26,7 +27,7 @@ def keep_memory():
 
 
 @contextlib.contextmanager
-def denormals_flushed():
+def denormals_flushed() -> Iterator[None]:
     """Take denormal numbers for zero inside the block.
 
     Weights trained for long with weight decay hold some, and a CPU multiplies them many times
@@ -41,7 +42,7 @@ def denormals_flushed():
         torch.set_flush_denormal(False)
 
 
-def wait_without_spinning():
+def wait_without_spinning() -> None:
     """Let idle OpenMP threads sleep; must run before torch is imported.
 
     Threads that spin while they wait take the cores away from the loader's processes.

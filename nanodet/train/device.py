@@ -1,18 +1,19 @@
 """Which processors train, from the config's ``device`` and from what the machine has."""
 
 import os
+from typing import Any
 
 import torch
 from pytorch_lightning.strategies import StrategyRegistry
 
-from nanodet.config.schema import PRECISIONS
+from nanodet.config.schema import PRECISIONS, Device
 from nanodet.errors import NanodetError
 
 # of those that start processes on several machines, one variable each; MASTER_ADDR is set by hand
 _LAUNCHERS = ("MASTER_ADDR", "SLURM_JOB_ID", "LSB_JOBID", "OMPI_COMM_WORLD_SIZE")
 
 
-def trainer_devices(section, file="config"):
+def trainer_devices(section: Device, file: str = "config") -> tuple[dict[str, Any], list[str]]:
     """Return Lightning's ``accelerator``, ``devices``, ``num_nodes``, ``strategy``, ``precision``.
 
     Args:
@@ -62,7 +63,7 @@ def trainer_devices(section, file="config"):
     return arguments, lines
 
 
-def check_strategy(section, file):
+def check_strategy(section: Device, file: str) -> None:
     """Raise `NanodetError` for a ``device.strategy`` that Lightning does not know."""
     known = StrategyRegistry.available_strategies()
     if section.strategy != "auto" and section.strategy not in known:
@@ -72,7 +73,7 @@ def check_strategy(section, file):
         )
 
 
-def _accelerator(section, file):
+def _accelerator(section: Device, file: str) -> tuple[str, int | list[int], list[str]]:
     ids = section.gpu_ids
     has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     wants_cpu = section.accelerator == "cpu" or ids in (-1, [-1])
@@ -96,14 +97,13 @@ def _accelerator(section, file):
     if has_cuda and section.accelerator != "mps":
         if ids == "auto":
             return "cuda", torch.cuda.device_count(), []
-        ids = [ids] if isinstance(ids, int) else ids
-        absent = [i for i in ids if not 0 <= i < torch.cuda.device_count()]
-        if absent or not ids:
+        count = torch.cuda.device_count()
+        chosen = [ids] if isinstance(ids, int) else [int(i) for i in ids]
+        if not chosen or not all(0 <= i < count for i in chosen):
             raise NanodetError(
-                f"{file}: device.gpu_ids: {ids}: this machine has {torch.cuda.device_count()} GPUs, "
-                f"counted from 0"
+                f"{file}: device.gpu_ids: {chosen}: this machine has {count} GPUs, counted from 0"
             )
-        return "cuda", ids, []
+        return "cuda", chosen, []
     named = ids != "auto"
     if has_mps:
         return "mps", 1, [f"device.gpu_ids is {ids}, but MPS has one device: it is used"] * named

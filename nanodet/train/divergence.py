@@ -2,24 +2,31 @@
 
 import sys
 from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
-from torch import distributed
+from torch import Tensor, distributed
 
-from nanodet.data.loader import normalise_batch
+from nanodet.data.loader import Batch
+from nanodet.data.records import Picture
 from nanodet.errors import NanodetError
 from nanodet.train.checkpoints import LAST
-from nanodet.train.module import ground_truths
+from nanodet.train.module import TrainingModule, ground_truths, normalised, total
 
 HISTORY = 200  # losses looked back on
 LARGE_INPUT = 1e4  # images of mean 0 and deviation 1 have no such values
 
 
-def not_finite(tensors):
+def not_finite(tensors: Mapping[str, Tensor]) -> list[str]:
     """Return the names in a mapping of tensors whose values are not all finite numbers."""
-    looks = {}  # device to name and answer: it is waited for once
+    looks: dict[
+        torch.device, dict[str, Tensor]
+    ] = {}  # device to name and answer: it is waited for once
     for name, tensor in tensors.items():
         if tensor.is_floating_point():
             looks.setdefault(tensor.device, {})[name] = torch.isfinite(tensor).all()
@@ -31,7 +38,7 @@ def not_finite(tensors):
     ]
 
 
-def optimizer_tensors(state):
+def optimizer_tensors(state: Mapping[Any, Mapping[str, Any]]) -> dict[str, Tensor]:
     """Return name to tensor of an optimiser's ``state_dict()["state"]``: momentum and the like."""
     return {
         f"optimizer.{number}.{name}": value
@@ -54,15 +61,20 @@ class Divergence(Callback):
         records: the training set's ``pictures``.
     """
 
-    def __init__(self, folder, interval, records):
+    def __init__(self, folder: Path, interval: int, records: Sequence[Picture]) -> None:
         self.folder, self.interval, self.records = folder, interval, records
-        self.recent = deque(maxlen=HISTORY)  # (step, loss); from the oldest
-        self._batch, self._unseen = None, 0
+        self.recent: deque[tuple[int, Tensor]] = deque(
+            maxlen=HISTORY
+        )  # (step, loss); from the oldest
+        self._batch: Batch  # the one of the step under way
+        self._unseen = 0
 
-    def on_train_batch_start(self, trainer, module, batch, batch_idx):
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, module: Any, batch: Batch, batch_idx: int
+    ) -> None:
         self._batch = batch
 
-    def on_before_backward(self, trainer, module, loss):
+    def on_before_backward(self, trainer: pl.Trainer, module: Any, loss: Tensor) -> None:
         loss = module.losses["loss"]  # not the one that is scaled
         self.recent.append((trainer.global_step + 1, loss))
         self._unseen += 1
@@ -70,7 +82,7 @@ class Divergence(Callback):
         if not waits or self._unseen >= min(self.interval, HISTORY):
             self._look(trainer, module)
 
-    def on_train_epoch_end(self, trainer, module):
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
         self._look(trainer, module)
         wrong = not_finite(module.state_dict())
         for optimizer in trainer.optimizers:
@@ -79,7 +91,7 @@ class Divergence(Callback):
             wrong = ["loss"]  # the last step has made weights that are numbers, but useless ones
         self._stop_if_wrong(trainer, module, trainer.global_step if wrong else None)
 
-    def _look(self, trainer, module):
+    def _look(self, trainer: pl.Trainer, module: TrainingModule) -> None:
         if not self._unseen:
             return
         steps = list(self.recent)[-self._unseen :]
@@ -89,7 +101,7 @@ class Divergence(Callback):
         step = steps[int(wrong.int().argmax())][0] if wrong.any() else None
         self._stop_if_wrong(trainer, module, step)
 
-    def _stop_if_wrong(self, trainer, module, step):
+    def _stop_if_wrong(self, trainer: pl.Trainer, module: TrainingModule, step: int | None) -> None:
         """End all processes if in one of them a step went wrong; None is none here."""
         if not trainer.strategy.reduce_boolean_decision(step is not None, all=False):
             return
@@ -101,7 +113,7 @@ class Divergence(Callback):
                 sys.exit(1)
         raise NanodetError(next(line for line in lines if line))
 
-    def _line(self, trainer, module, step):
+    def _line(self, trainer: pl.Trainer, module: TrainingModule, step: int) -> str:
         losses = [float(loss) for at, loss in self.recent if at < step]
         kept = ""
         if (self.folder / LAST).is_file():
@@ -113,19 +125,21 @@ class Divergence(Callback):
 
 
 @torch.no_grad()
-def _next_loss(trainer, module, batch):
+def _next_loss(trainer: pl.Trainer, module: TrainingModule, batch: Batch) -> Tensor:
     """Return the loss of a batch with the weights as they are, which leaves no trace in them."""
     statistics = [(buffer, buffer.clone()) for buffer in module.model.buffers()]
     try:
         with trainer.precision_plugin.forward_context():
-            return sum(module.batch_losses(batch, alone=True).values())
+            return total(module.batch_losses(batch, alone=True))
     finally:
         for buffer, before in statistics:
             buffer.copy_(before)
 
 
 @torch.no_grad()
-def explain(module, batch, losses, records):
+def explain(
+    module: TrainingModule, batch: Batch, losses: Sequence[float], records: Sequence[Picture]
+) -> str:
     """Return the likely cause of a loss that is no number, and what to do, as one line.
 
     Args:
@@ -141,7 +155,7 @@ def explain(module, batch, losses, records):
         if config.grad_clip is None
         else f" or a lower grad_clip (now {config.grad_clip:g})"
     )
-    images = normalise_batch(batch.images, batch.contents, *config.data.train.pipeline.normalize)
+    images = normalised(batch, config.data.train)
     largest = float(images.abs().max())
     if not largest < LARGE_INPUT:
         return (
@@ -168,7 +182,7 @@ def explain(module, batch, losses, records):
     return f"it went from {before:.3g} to {losses[-1]:.3g} before: {remedy}"
 
 
-def _blame(batch, i, records):
+def _blame(batch: Batch, i: int, records: Sequence[Picture]) -> str:
     boxes = batch.boxes[i].abs().amax(dim=1) if len(batch.boxes[i]) else torch.zeros(0)
     worst = f" (box {int(boxes.nan_to_num(torch.inf).argmax()) + 1})" if len(boxes) else ""
     return (

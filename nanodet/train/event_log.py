@@ -2,6 +2,8 @@
 
 import contextlib
 import threading
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.loggers.logger import rank_zero_experiment
@@ -15,24 +17,24 @@ class EventLog(TensorBoardLogger):
 
     @property
     @rank_zero_experiment
-    def experiment(self):
+    def experiment(self) -> Any:
         with self._one_line():
             return super().experiment
 
-    def log_metrics(self, metrics, step=None):
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         with self._one_line():
             super().log_metrics(metrics, step)
 
-    def save(self):
+    def save(self) -> None:
         with self._one_line():
             super().save()
 
-    def finalize(self, status):
+    def finalize(self, status: str) -> None:
         with self._one_line():
             super().finalize(status)
 
     @contextlib.contextmanager
-    def _one_line(self):
+    def _one_line(self) -> Iterator[None]:
         try:
             yield
         except (OSError, ValueError) as error:
@@ -46,14 +48,14 @@ class EventLog(TensorBoardLogger):
 
 
 @contextlib.contextmanager
-def disk_errors_of_threads():
+def disk_errors_of_threads() -> Iterator[None]:
     """Keep Python from printing in the block that a thread met a full disk.
 
     TensorBoard writes in one, and tells of it at its next call too.
     """
     before = threading.excepthook
 
-    def told(args):
+    def told(args: threading.ExceptHookArgs) -> None:
         if not (isinstance(args.exc_value, OSError) and args.exc_value.errno in DISK_ERRORS):
             before(args)
 

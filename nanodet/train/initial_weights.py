@@ -1,18 +1,25 @@
 """What a training starts from."""
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import nn
 
+from nanodet.config.schema import Config
+from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
 from nanodet.export.batch_norm import measure_on
 from nanodet.export.trainable import trainable
-from nanodet.model.checkpoint import KEY
+from nanodet.model.checkpoint import KEY, Checkpoint
 from nanodet.model.fine_tune import take_matching
 from nanodet.model.pretrained import load_pretrained
 from nanodet.model.torch_backend import spec_of
 
 
-def initial_weights(network, config, file, training_set, say):
+def initial_weights(
+    network: Any, config: Config, file: str, training_set: Annotations, say: Callable[[str], None]
+) -> None:
     """Fill a network from ``schedule.load_model``, or its backbone from ImageNet's weights.
 
     Args:
@@ -47,7 +54,7 @@ def initial_weights(network, config, file, training_set, say):
         network.start_auxiliary()
 
 
-def _norms_of(network, checkpoint):
+def _norms_of(network: nn.Module, checkpoint: Checkpoint) -> list[str]:
     """Return the names of the batch norms that a network has from a checkpoint."""
     given = checkpoint.weights
     return [

@@ -2,8 +2,10 @@
 
 import pytorch_lightning as pl
 
+from nanodet.config.schema import Config
 from nanodet.data.dataset import DetectionSet
-from nanodet.data.loader import build_loader
+from nanodet.data.loader import Loader, build_loader
+from nanodet.data.records import Annotations
 from nanodet.train.preflight import worker_count
 
 
@@ -17,23 +19,31 @@ class Loaders(pl.LightningDataModule):
         shared_memory: see `nanodet.data.loader.build_loader`.
     """
 
-    def __init__(self, config, training_set, validation_set, seed, shared_memory):
+    def __init__(
+        self,
+        config: Config,
+        training_set: Annotations,
+        validation_set: Annotations,
+        seed: int,
+        shared_memory: bool,
+    ) -> None:
         super().__init__()
         self.config, self.seed, self.shared_memory = config, seed, shared_memory
+        self.trainer: pl.Trainer  # set by Lightning
         self.sets = {
             "train": DetectionSet(training_set, config.data.train, True, seed),
             "val": DetectionSet(validation_set, config.data.val, False, seed),
         }
 
-    def train_dataloader(self):
+    def train_dataloader(self) -> Loader:
         return self._loader("train", self.config.device.batchsize_per_gpu)
 
-    def val_dataloader(self):
+    def val_dataloader(self) -> Loader:
         # fit own is defined for one image at a time: a batch would pad it differently
         alone = self.config.data.val.effective_fit == "own"
         return self._loader("val", 1 if alone else self.config.device.batchsize_per_gpu)
 
-    def _loader(self, part, batch_size):
+    def _loader(self, part: str, batch_size: int) -> Loader:
         section = getattr(self.config.data, part)
         return build_loader(
             self.sets[part],

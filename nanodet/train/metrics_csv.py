@@ -6,10 +6,15 @@ import datetime
 import errno
 import io
 import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import IO, Any
 
+import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
+from nanodet.data.loader import Batch
+from nanodet.files import StrPath
 from nanodet.files.files import replacing, unwritable
 from nanodet.files.inputs import METRICS, read_bytes
 from nanodet.train.saved_rows import saved_rows
@@ -22,6 +27,9 @@ COLUMNS = (
     "epoch", "step", f"{_TRAINING}lr", f"{_TRAINING}loss",
     *(f"{_VALIDATION}{name}" for name in _SCORES),
 )  # fmt: skip
+
+
+Row = dict[str, Any]  # column to what its cell holds: a whole number or a text
 
 
 class MetricsCsv(Callback):
@@ -37,11 +45,12 @@ class MetricsCsv(Callback):
         say: gets a line for the user about a file that another program has changed.
     """
 
-    def __init__(self, folder, interval, say=print):
+    def __init__(self, folder: StrPath, interval: int, say: Callable[[str], None] = print) -> None:
         self.path, self.interval, self.say = Path(folder) / NAME, interval, say
-        self.rows, self.columns = [], COLUMNS
+        self.rows: list[Row] = []
+        self.columns: tuple[str, ...] = COLUMNS
 
-    def on_train_start(self, trainer, module):
+    def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
         self.rows = []
         if trainer.ckpt_path and self.path.is_file():
             rows = self._saved(trainer)
@@ -50,7 +59,7 @@ class MetricsCsv(Callback):
             self.rows = [row for row in rows if int(row["step"]) <= trainer.global_step]
         self._rewrite(trainer)
 
-    def _saved(self, trainer):
+    def _saved(self, trainer: pl.Trainer) -> list[Row]:
         """Return the rows of the file; one of which something would be lost gets another name."""
         data = read_bytes(self.path, METRICS)
         try:
@@ -67,16 +76,18 @@ class MetricsCsv(Callback):
             self.say(f"{self.path}: is not as it was written: kept as {kept.name}, {what} here")
         return rows
 
-    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
         if batch_idx % self.interval:
             return
-        row = {"epoch": trainer.current_epoch + 1, "step": trainer.global_step}
+        row: Row = {"epoch": trainer.current_epoch + 1, "step": trainer.global_step}
         row[f"{_TRAINING}lr"] = repr(trainer.optimizers[0].param_groups[0]["lr"])
         row |= {f"{_TRAINING}{name}": repr(float(loss)) for name, loss in module.losses.items()}
         self._add(trainer, row)
 
-    def on_validation_end(self, trainer, module):
-        row = {"epoch": module.metrics_epoch, "step": trainer.global_step}
+    def on_validation_end(self, trainer: pl.Trainer, module: Any) -> None:
+        row: Row = {"epoch": module.metrics_epoch, "step": trainer.global_step}
         # one that is made up for may have come as far as this before
         kept = [r for r in self.rows if r.get(f"{_TRAINING}lr") or int(r["step"]) != row["step"]]
         if len(kept) < len(self.rows):
@@ -87,7 +98,7 @@ class MetricsCsv(Callback):
             row[f"{_VALIDATION}{name}"] = "" if value is None else repr(float(value))
         self._add(trainer, row)
 
-    def _add(self, trainer, row):
+    def _add(self, trainer: pl.Trainer, row: Row) -> None:
         self.rows.append(row)
         if not trainer.is_global_zero:
             return
@@ -99,14 +110,14 @@ class MetricsCsv(Callback):
             numbers = {k: float(v) for k, v in row.items() if "/" in k and v != ""}
             trainer.logger.log_metrics(numbers, step=trainer.global_step)
 
-    def _append(self, row):
+    def _append(self, row: Mapping[str, Any]) -> None:
         try:
             with open(self.path, "ab", buffering=0) as file:
                 _append(file, _text([row], self.columns, header=file.tell() == 0).encode())
         except OSError as error:
             raise unwritable(self.path, error) from None
 
-    def _rewrite(self, trainer):
+    def _rewrite(self, trainer: pl.Trainer) -> None:
         found = dict.fromkeys(name for row in self.rows for name in row if name not in COLUMNS)
         first = next(i for i, name in enumerate(COLUMNS) if name.startswith(_VALIDATION))
         self.columns = (*COLUMNS[:first], *found, *COLUMNS[first:])
@@ -115,7 +126,7 @@ class MetricsCsv(Callback):
                 temporary.write_text(_text(self.rows, self.columns, header=True), encoding="utf-8")
 
 
-def _append(file, data):
+def _append(file: IO[bytes], data: bytes) -> None:
     """Write all of ``data`` behind what an open file holds, or nothing."""
     size = file.tell()
     try:
@@ -127,7 +138,7 @@ def _append(file, data):
         raise
 
 
-def _text(rows, columns, header):
+def _text(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], header: bool) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     if header:

@@ -1,18 +1,24 @@
 """The Lightning module: one training step, one validation, and what a checkpoint carries."""
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch import distributed
+from torch import Tensor, distributed, nn
 
-from nanodet.data.loader import normalise_batch
-from nanodet.evaluate.coco_metrics import evaluate_detections
+from nanodet.config.data_sections import Dataset
+from nanodet.config.schema import Config
+from nanodet.data.loader import Batch, normalise_batch
+from nanodet.data.records import Annotations
+from nanodet.evaluate.coco_metrics import Metrics, evaluate_detections
 from nanodet.learn.objective import build_objective
 from nanodet.learn.targets import GroundTruth
 from nanodet.model.checkpoint import KEY, carried
 from nanodet.model.torch_backend import scores_and_bins, spec_of
 from nanodet.runtime.decode import detections_of
+from nanodet.runtime.detections import Detections
 from nanodet.runtime.thresholds import Thresholds
 from nanodet.train.averaging import averaged_copy, update_average
 from nanodet.train.optimiser import build_optimiser, learning_rate_factor
@@ -29,7 +35,9 @@ class TrainingModule(pl.LightningModule):
         file: names the config in messages.
     """
 
-    def __init__(self, config, network, annotations, file="config"):
+    def __init__(
+        self, config: Config, network: Any, annotations: Annotations, file: str = "config"
+    ) -> None:
         super().__init__()
         self.config, self.annotations, self.file = config, annotations, file
         self.model = network
@@ -37,66 +45,68 @@ class TrainingModule(pl.LightningModule):
         self.avg_model = averaged_copy(network) if averager else None
         self.objective = build_objective(network, config.model.arch)
         self.spec = spec_of(network, config)
-        self.losses = {}  # of the last step, detached
-        self.metrics = None  # of the last validation, made after metrics_epoch epochs
-        self.metrics_epoch = None
-        self._found = {}  # image index to Detections, of the running validation
+        self.losses: dict[str, Tensor] = {}  # of the last step, detached
+        self.metrics: Metrics | None = None  # of the last validation, after metrics_epoch epochs
+        self.metrics_epoch: int | None = None
+        self._found: dict[
+            int, Detections
+        ] = {}  # image index to Detections, of the running validation
 
     @property
-    def evaluated(self):
+    def evaluated(self) -> nn.Module:
         """The network that is evaluated and exported."""
         return self.model if self.avg_model is None else self.avg_model
 
     @property
-    def epochs_done(self):
+    def epochs_done(self) -> int:
         """The number of epochs whose steps are all behind it, and so that of the last one, from 1."""
-        return self.trainer.fit_loop.epoch_progress.current.processed
+        current: Any = self.trainer.fit_loop.epoch_progress.current  # annotated as its base class
+        return current.processed
 
-    def configure_optimizers(self):
+    def configure_optimizers(self) -> torch.optim.Optimizer:
         return build_optimiser(self.model, self.config.schedule.optimizer, self.file)
 
-    def on_train_epoch_start(self):
+    def on_train_epoch_start(self) -> None:
         if self.config.schedule.freeze_norm:
             for module in self.model.modules():
                 if isinstance(module, torch.nn.BatchNorm2d):
                     module.eval()
 
-    def on_train_batch_start(self, batch, batch_idx):
-        for group in self.optimizers().param_groups:
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        for group in self.trainer.optimizers[0].param_groups:
             initial = group["initial_lr"]
             group["lr"] = initial * learning_rate_factor(
                 self.config.schedule, self.global_step, self.current_epoch, initial
             )
 
-    def training_step(self, batch, batch_idx):
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         losses = self.batch_losses(batch)
-        loss = sum(losses.values())
+        loss = total(losses)
         self.losses = {"loss": loss.detach(), **{k: v.detach() for k, v in losses.items()}}
         self.log("loss", loss.detach(), prog_bar=True, logger=False, batch_size=len(batch))
         return loss
 
-    def batch_losses(self, batch, alone=False):
+    def batch_losses(self, batch: Batch, alone: bool = False) -> dict[str, Tensor]:
         """Return name to loss, a tensor (), of a training `Batch`; see `Objective` for ``alone``."""
-        section = self.config.data.train
-        images = normalise_batch(batch.images, batch.contents, *section.pipeline.normalize)
+        images = normalised(batch, self.config.data.train)
         size = (images.shape[3], images.shape[2])
         outputs = self.model.training_outputs(images, self.current_epoch)
         return self.objective(outputs, ground_truths(batch), size, alone)
 
-    def optimizer_step(self, *args, **kwargs):
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         super().optimizer_step(*args, **kwargs)
-        if self.avg_model is not None:
-            decay = self.config.model.weight_averager.decay
+        averager = self.config.model.weight_averager
+        if self.avg_model is not None and averager is not None:
             # Lightning counts the step after this hook
-            update_average(self.avg_model, self.model, self.global_step + 1, decay)
+            update_average(self.avg_model, self.model, self.global_step + 1, averager.decay)
 
-    def on_validation_epoch_start(self):
+    def on_validation_epoch_start(self) -> None:
         self._found = {}
         self.evaluated.eval()
 
-    def validation_step(self, batch, batch_idx):
-        section, limits = self.config.data.val, Thresholds.of(self.config.evaluator)
-        images = normalise_batch(batch.images, batch.contents, *section.pipeline.normalize)
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        limits = Thresholds.of(self.config.evaluator)
+        images = normalised(batch, self.config.data.val)
         size = (images.shape[3], images.shape[2])
         output = scores_and_bins(self.evaluated(images).float(), len(self.spec.class_names))
         for i, scores in enumerate(output.cpu().numpy()):
@@ -106,10 +116,10 @@ class TrainingModule(pl.LightningModule):
                 scores, self.spec, placement, batch.picture_sizes[i], limits
             )
 
-    def on_validation_epoch_end(self):
+    def on_validation_epoch_end(self) -> None:
         found = self._found
         if distributed.is_available() and distributed.is_initialized():
-            parts = [None] * distributed.get_world_size()
+            parts: list[Any] = [None] * distributed.get_world_size()
             distributed.all_gather_object(parts, found)
             found = {index: item for part in parts for index, item in part.items()}
         detections = [found[i] for i in range(len(found))]
@@ -120,10 +130,22 @@ class TrainingModule(pl.LightningModule):
             if name != "images":
                 self.log(f"val/{name}", value or 0.0, prog_bar=name in ("AP", "AP50"), logger=False)
 
-    def on_save_checkpoint(self, checkpoint):
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint[KEY] = carried(self.config, epochs=self.epochs_done)
 
 
-def ground_truths(batch):
+def normalised(batch: Batch, section: Dataset) -> Tensor:
+    """Return the images of a `Batch` as `normalise_batch` does, with the values of their data set."""
+    mean, std = section.pipeline.normalize
+    return normalise_batch(batch.images, batch.contents, mean, std)
+
+
+def total(losses: Mapping[str, Tensor]) -> Tensor:
+    """Return the sum of named losses."""
+    first, *others = losses.values()
+    return sum(others, first)
+
+
+def ground_truths(batch: Batch) -> list[GroundTruth]:
     """Return the `GroundTruth` of each image of a training `Batch`."""
     return [GroundTruth(*one) for one in zip(batch.boxes, batch.labels, batch.ignored, strict=True)]

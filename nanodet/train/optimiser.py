@@ -2,18 +2,22 @@
 
 import bisect
 import math
+from typing import Any
 
 import torch
 from torch import nn
 
 from nanodet.config.effects import KEYS_OF
+from nanodet.config.schedule_sections import LrSchedule, Optimizer, Schedule, Warmup
 from nanodet.errors import NanodetError
 
 _NORMS = (nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)
 _OPTIMISERS = {"SGD": torch.optim.SGD, "AdamW": torch.optim.AdamW, "Adam": torch.optim.Adam}
 
 
-def build_optimiser(network, section, file="config"):
+def build_optimiser(
+    network: nn.Module, section: Optimizer, file: str = "config"
+) -> torch.optim.Optimizer:
     """Build the optimiser over the parameters that learn.
 
     Args:
@@ -35,7 +39,7 @@ def build_optimiser(network, section, file="config"):
     return optimiser
 
 
-def _groups(network, section, key):
+def _groups(network: nn.Module, section: Optimizer, key: str) -> list[dict[str, Any]]:
     norms = {
         f"{name}.{parameter}"
         for name, module in network.named_modules()
@@ -43,11 +47,11 @@ def _groups(network, section, key):
         for parameter in ("weight", "bias")
     }
     levels = section.param_level_cfg or {}
-    groups = {}
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         if not parameter.requires_grad:
             continue
-        lr, decay = section.lr, section.weight_decay
+        lr, decay = section.lr, section.weight_decay or 0.0
         for level, multipliers in levels.items():
             if level in name.split("."):
                 lr, decay = lr * multipliers.lr_mult, decay * multipliers.decay_mult
@@ -67,7 +71,7 @@ def _groups(network, section, key):
     ]
 
 
-def learning_rate_factor(schedule, step, epoch, initial_lr):
+def learning_rate_factor(schedule: Schedule, step: int, epoch: int, initial_lr: float) -> float:
     """Return what ``initial_lr`` is multiplied with.
 
     Args:
@@ -83,7 +87,7 @@ def learning_rate_factor(schedule, step, epoch, initial_lr):
     return _warmup(schedule.warmup, step) * _decay(schedule.lr_schedule, epoch, initial_lr)
 
 
-def _warmup(section, step):
+def _warmup(section: Warmup, step: int) -> float:
     if section.steps <= 0 or step >= section.steps:
         return 1.0
     done = step / section.steps
@@ -94,10 +98,11 @@ def _warmup(section, step):
     return 1 - (1 - done) * (1 - section.ratio)
 
 
-def _decay(section, epoch, initial_lr):
+def _decay(section: LrSchedule, epoch: int, initial_lr: float) -> float:
     if section.name == "MultiStepLR":
         gamma = 0.1 if section.gamma is None else section.gamma
-        return gamma ** bisect.bisect_right(sorted(section.milestones), epoch)
+        return gamma ** bisect.bisect_right(sorted(section.milestones or ()), epoch)
     floor = (section.eta_min or 0.0) / initial_lr if initial_lr else 0.0
+    assert section.T_max, "filled in by nanodet.config.follow"
     cosine = (1 + math.cos(math.pi * min(epoch / section.T_max, 1.0))) / 2
     return floor + (1 - floor) * cosine

@@ -4,16 +4,22 @@ import importlib
 import math
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
+from nanodet.config.data_sections import Dataset
+from nanodet.config.schema import Config
+from nanodet.data.records import Annotations
 from nanodet.data.workers import SHARED_MEMORY, shared_memory_suffices
 from nanodet.errors import NanodetError
 from nanodet.evaluate.coco_metrics import check_pycocotools
+from nanodet.files import StrPath
 from nanodet.files.files import check_folder_writable
-from nanodet.runtime.fit import ALIGNMENT, nearest_aligned, place, round_up
+from nanodet.runtime.fit import ALIGNMENT, Size, nearest_aligned, place, round_up
 from nanodet.train.checkpoints import BEST, LAST
 from nanodet.train.divergence import not_finite
 from nanodet.train.metrics_csv import ROW_BYTES
+from nanodet.train.module import TrainingModule
 from nanodet.train.run_folder import OUTPUTS, TENSORBOARD
 
 REPORT_BYTES = 20 << 20  # plots, tables and the sheet of images, with much to spare
@@ -22,7 +28,7 @@ LARGE_VALUE = 25  # usual ones are below 3
 _STATES = {"SGD": 1, "Adam": 2, "AdamW": 2}
 
 
-def check_packages():
+def check_packages() -> None:
     """Raise `NanodetError` for a package that a training needs only later, for its report."""
     check_pycocotools()
     for package, module in (("matplotlib", "matplotlib.figure"), ("tensorboard", "tensorboard")):
@@ -34,7 +40,15 @@ def check_packages():
             ) from None
 
 
-def check_run(config, module, sets, processes, resume, file, say):
+def check_run(
+    config: Config,
+    module: TrainingModule,
+    sets: tuple[Annotations, Annotations],
+    processes: int,
+    resume: StrPath | None,
+    file: str,
+    say: Callable[[str], None],
+) -> bool:
     """Check everything that a run will need, and say what it will come across.
 
     Args:
@@ -73,7 +87,7 @@ def check_run(config, module, sets, processes, resume, file, say):
     return check_shared_memory(config, processes, say)
 
 
-def check_folder(folder):
+def check_folder(folder: Path) -> None:
     """Raise `NanodetError` unless everything that a run writes could be written into ``folder``."""
     for part in (folder, (folder / BEST).parent, folder / TENSORBOARD):
         check_folder_writable(part)
@@ -86,15 +100,17 @@ def check_folder(folder):
             )
 
 
-def check_space(config, module, pictures, processes, resume):
+def check_space(
+    config: Config, module: TrainingModule, pictures: int, processes: int, resume: StrPath | None
+) -> None:
     """Raise `NanodetError` unless the disk has room for what the run writes."""
     size = _checkpoint_bytes(config, module)
     folder = Path(config.save_dir)
     # two that stay, and a new one beside them until it takes an old one's place
     files = 3 - sum((folder / name).is_file() for name in (LAST, BEST) if resume is not None)
     rows = _batches(config, pictures, processes) * config.schedule.total_epochs
-    rows = rows / config.log.interval * 3  # metrics.csv, its next version, TensorBoard's events
-    needed = files * size + rows * ROW_BYTES + REPORT_BYTES
+    copies = 3  # metrics.csv, its next version, TensorBoard's events
+    needed = files * size + rows / config.log.interval * copies * ROW_BYTES + REPORT_BYTES
     there = next(f for f in (folder, *folder.absolute().parents) if f.exists())
     free = shutil.disk_usage(there).free
     if free < needed:
@@ -105,7 +121,7 @@ def check_space(config, module, pictures, processes, resume):
         )
 
 
-def _checkpoint_bytes(config, module):
+def _checkpoint_bytes(config: Config, module: TrainingModule) -> int:
     weights = sum(tensor.nbytes for tensor in module.state_dict().values())
     learned = sum(p.nbytes for p in module.model.parameters() if p.requires_grad)
     optimizer = config.schedule.optimizer
@@ -113,7 +129,7 @@ def _checkpoint_bytes(config, module):
     return weights + states * learned
 
 
-def check_batch_norm(config, training_set, processes, file):
+def check_batch_norm(config: Config, training_set: Annotations, processes: int, file: str) -> None:
     """Raise `NanodetError` if a batch can leave a batch norm a single value per channel."""
     pictures = -(-len(training_set.pictures) // processes)
     if min(config.device.batchsize_per_gpu, pictures) > 1 or config.schedule.freeze_norm:
@@ -139,15 +155,16 @@ def check_batch_norm(config, training_set, processes, file):
         )
 
 
-def _scaled(section, choose):
+def _scaled(section: Dataset, choose: Callable[[list[float]], float]) -> Size:
     """Return the smallest (``min``) or largest (``max``) input size that training draws."""
+    width, height = section.input_size
     if not section.multi_scale:
-        return tuple(section.input_size)
+        return width, height
     factor = choose(section.multi_scale)
     return nearest_aligned(side * factor for side in section.input_size)
 
 
-def warn_of_normalisation(config, say):
+def warn_of_normalisation(config: Config, say: Callable[[str], None]) -> None:
     """Tell that normalised images will be far from mean 0 and deviation 1."""
     mean, std = config.data.train.pipeline.normalize
     largest = max(max(abs(0 - m), abs(255 - m)) / s for m, s in zip(mean, std, strict=True))
@@ -158,7 +175,7 @@ def warn_of_normalisation(config, say):
         )
 
 
-def warn_of_export(config, say):
+def warn_of_export(config: Config, say: Callable[[str], None]) -> None:
     """Tell that the trained model can only be exported at another input size than its own."""
     size = config.data.val.input_size
     if all(side % ALIGNMENT == 0 for side in size):
@@ -171,7 +188,9 @@ def warn_of_export(config, say):
     )
 
 
-def warn_of_warmup(config, pictures, processes, say):
+def warn_of_warmup(
+    config: Config, pictures: int, processes: int, say: Callable[[str], None]
+) -> None:
     """Tell that a run is too short for its warm-up: it would end without having learned."""
     schedule = config.schedule
     batches = _batches(config, pictures, processes)
@@ -183,17 +202,17 @@ def warn_of_warmup(config, pictures, processes, say):
         )
 
 
-def _batches(config, pictures, processes):
+def _batches(config: Config, pictures: int, processes: int) -> int:
     return math.ceil(pictures / (config.device.batchsize_per_gpu * processes))
 
 
-def worker_count(config):
+def worker_count(config: Config) -> int:
     """Return how many processes load for each process that trains."""
     # more processes than cores only take turns, each with memory of its own
     return min(config.device.workers_per_gpu, os.cpu_count() or 1)
 
 
-def check_shared_memory(config, processes, say):
+def check_shared_memory(config: Config, processes: int, say: Callable[[str], None]) -> bool:
     """Return whether the loader's processes can use shared memory; say so where they cannot."""
     width, height = round_up(_scaled(config.data.train, max))
     images = 3 * width * height * config.device.batchsize_per_gpu

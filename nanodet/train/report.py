@@ -1,7 +1,10 @@
 """What a finished run leaves behind for people: tables, curves and images."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from nanodet.data.records import Annotations
+from nanodet.evaluate.coco_metrics import Metrics
 from nanodet.evaluate.confusion import confusion_matrix
 from nanodet.evaluate.plots import (
     plot_confusion,
@@ -10,7 +13,9 @@ from nanodet.evaluate.plots import (
     write_class_table,
 )
 from nanodet.evaluate.sheet import validation_sheet
+from nanodet.files import StrPath
 from nanodet.images.image_file import write_picture
+from nanodet.runtime.detections import Detections
 from nanodet.train.metrics_csv import NAME
 
 TABLE, PRECISION_RECALL, CONFUSION = (
@@ -22,7 +27,9 @@ LOSS, AP, SHEET = "loss.png", "ap.png", "validation.jpg"
 REPORT = (TABLE, PRECISION_RECALL, CONFUSION, LOSS, AP, SHEET)
 
 
-def write_report(folder, annotations, detections, metrics):
+def write_report(
+    folder: StrPath, annotations: Annotations, detections: Sequence[Detections], metrics: Metrics
+) -> None:
     """Write the report of the best checkpoint's validation into the run folder.
 
     Args:

@@ -1,10 +1,15 @@
 """Going on with a run: the checkpoint and the config must describe the same one."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from pytorch_lightning.callbacks import Callback
 
 from nanodet.config import config_to_dict
 from nanodet.config.follow import take_classes
+from nanodet.config.schema import Config
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.model.checkpoint import read_checkpoint
 from nanodet.text.brief import brief
 from nanodet.text.names import levelled, shortened
@@ -15,7 +20,7 @@ _FIXED = ("seed", "class_names", "model", "schedule.optimizer")
 _FREE = tuple(f"model.arch.backbone.{key}" for key in ("pretrain", "pretrained", "checkpoint_path"))
 
 
-def check_same_run(path, config, file):
+def check_same_run(path: StrPath, config: Config, file: str) -> int:
     """Check a checkpoint against the config, and fill seed and classes where that has none.
 
     Args:
@@ -76,14 +81,14 @@ class Restored(Callback):
         done: the answer; true from the start where no run is resumed.
     """
 
-    def __init__(self, resume):
+    def __init__(self, resume: StrPath | None) -> None:
         self.done = resume is None
 
-    def on_train_batch_end(self, *_):
+    def on_train_batch_end(self, *_: object) -> None:
         self.done = True
 
 
-def cannot_go_on(path, error):
+def cannot_go_on(path: StrPath, error: Exception) -> NanodetError:
     """Return the `NanodetError` on an error that came while a run's state was restored."""
     lines = str(error).strip().splitlines() or [""]
     return NanodetError(
@@ -92,22 +97,22 @@ def cannot_go_on(path, error):
     )
 
 
-def _check_classes(path, config, theirs, file):
+def _check_classes(path: StrPath, config: Config, theirs: Config, file: str) -> None:
     """Accept the run's classes in another spelling, and say so where they are in another order."""
     mine, run = ([levelled(name) for name in one.class_names or ()] for one in (config, theirs))
     if mine == run:
         theirs.class_names = config.class_names
     elif sorted(mine) == sorted(run):
         raise NanodetError(
-            f"{file}: class_names: is {shortened(config.class_names)}, but the run to resume has these "
-            f"in another order, {shortened(theirs.class_names)} ({path}): take that, or start a new "
+            f"{file}: class_names: is {shortened(config.class_names or ())}, but the run to resume has these "
+            f"in another order, {shortened(theirs.class_names or ())} ({path}): take that, or start a new "
             "run with schedule.load_model, which takes them by name"
         )
 
 
-def _flat(mapping, prefix=""):
+def _flat(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return nested mappings as one with dotted keys."""
-    flat = {}
+    flat: dict[str, Any] = {}
     for key, value in mapping.items():
         if isinstance(value, dict):
             flat |= _flat(value, f"{prefix}{key}.")

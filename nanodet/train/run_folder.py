@@ -4,12 +4,16 @@ import contextlib
 import datetime
 import itertools
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
 from nanodet.config import save_config
+from nanodet.config.schema import Config
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.files.files import make_folder, real_path
 from nanodet.files.inputs import absence
 from nanodet.files.locks import locked
@@ -25,7 +29,7 @@ _MOVING = ".earlier"  # where an earlier run is gathered until all of it has bee
 OUTPUTS = (CONFIG, NAME, LAST, "model_best", *REPORT)
 
 
-def find_resume(config, file, say):
+def find_resume(config: Config, file: str, say: Callable[[str], None]) -> Path | None:
     """Return the checkpoint that ``schedule.resume`` asks to go on from, or ``None``.
 
     True (or ``resume:`` with nothing behind it, as in the original) goes on from the run folder's
@@ -40,15 +44,17 @@ def find_resume(config, file, say):
             return folder / LAST
         say(f"schedule.resume: {folder / LAST} is not there: starting afresh")
         return None
-    resume = Path(resume)
-    if not resume.is_file():
-        raise NanodetError(f"{file}: schedule.resume: {absence(resume, 'there is no such checkpoint')}")
-    if real_path(resume) not in (real_path(folder / LAST), real_path(folder / BEST)):
+    path = Path(resume)
+    if not path.is_file():
         raise NanodetError(
-            f"{file}: schedule.resume: {resume} does not belong to the run in save_dir {folder}; "
+            f"{file}: schedule.resume: {absence(path, 'there is no such checkpoint')}"
+        )
+    if real_path(path) not in (real_path(folder / LAST), real_path(folder / BEST)):
+        raise NanodetError(
+            f"{file}: schedule.resume: {path} does not belong to the run in save_dir {folder}; "
             f"set save_dir to its folder, or start a new run with schedule.load_model"
         )
-    return resume
+    return path
 
 
 class RunFolder(Callback):
@@ -61,10 +67,12 @@ class RunFolder(Callback):
         say: gets lines for the user.
     """
 
-    def __init__(self, folder, config, resuming, say):
+    def __init__(
+        self, folder: StrPath, config: Config, resuming: bool, say: Callable[[str], None]
+    ) -> None:
         self.folder, self.config, self.resuming, self.say = Path(folder), config, resuming, say
 
-    def setup(self, trainer, module, stage):
+    def setup(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
         # behind Lightning's first barrier: every process has its weights and annotations
         if not trainer.is_global_zero:
             return
@@ -79,13 +87,13 @@ class RunFolder(Callback):
                     f"(schedule.resume=true would have gone on with it)"
                 )
 
-    def on_train_start(self, trainer, module):
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         # not before: a resume may still fail to restore
         if trainer.is_global_zero:
             save_config(self.config, self.folder / CONFIG)
 
 
-def move_earlier_run(folder):
+def move_earlier_run(folder: Path) -> Path | None:
     """Move an earlier run's files into a new ``earlier-<date>`` and return that folder, or ``None``.
 
     It is whole there, too, where this was killed and is called again.
@@ -108,14 +116,14 @@ def move_earlier_run(folder):
     return earlier
 
 
-def finish_moving(folder):
+def finish_moving(folder: StrPath) -> None:
     """Move the rest of an earlier run that a killed process had begun to move aside."""
     if os.path.lexists(Path(folder) / _MOVING):
         move_earlier_run(Path(folder))
 
 
 @contextlib.contextmanager
-def own_folder(folder, say):
+def own_folder(folder: StrPath, say: Callable[[str], None]) -> Iterator[None]:
     """Keep other runs out of the run folder while the block runs.
 
     It is made if need be, and gone afterwards where nothing was written into it.

@@ -3,6 +3,7 @@
 import codecs
 import csv
 import math
+from collections.abc import Callable
 
 DELIMITERS = ",;\t"
 _ENCODINGS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"),
@@ -10,7 +11,7 @@ _ENCODINGS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"),
 _WHOLE = ("epoch", "step")
 
 
-def saved_rows(data, wanted):
+def saved_rows(data: bytes, wanted: Callable[[str], bool]) -> tuple[list[dict[str, str]], bool]:
     """Return the rows of a table.
 
     Args:
@@ -52,7 +53,7 @@ def saved_rows(data, wanted):
     return rows, whole
 
 
-def _number(value, name, comma):
+def _number(value: str, name: str, comma: bool) -> str:
     number = float(value.replace(",", ".") if comma else value)
     if name not in _WHOLE:
         return repr(number)

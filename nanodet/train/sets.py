@@ -1,17 +1,23 @@
 """The two sets of a training: read, and checked against the config and each other."""
 
 import dataclasses
+from collections.abc import Callable, Mapping
 
+from nanodet.config.data_sections import Data, Dataset
+from nanodet.config.schema import Config
 from nanodet.data.check_images import BadPictures
 from nanodet.data.read import read_annotations
 from nanodet.data.reading import Reading
+from nanodet.data.records import Annotations
 from nanodet.data.summary import check_objects, describe, summarise, untaught, warnings_of
 from nanodet.data.tell import tell_reading
 from nanodet.errors import NanodetError
 from nanodet.text.names import shortened
 
 
-def read_sets(config, file, say):
+def read_sets(
+    config: Config, file: str, say: Callable[[str], None]
+) -> tuple[Annotations, Annotations]:
     """Read both sets; fills the config's class names and their number where it has none.
 
     Args:
@@ -32,7 +38,9 @@ def read_sets(config, file, say):
     sets, bad = {}, []
     for part, section in (("data.train", config.data.train), ("data.val", config.data.val)):
         try:
-            sets[part] = _read(section, part, names, names_of, file, part == "data.train")
+            sets[part] = _read(
+                section, part, names, names_of, file=file, training=part == "data.train"
+            )
         except BadPictures as error:
             bad += error.lines
         else:
@@ -43,6 +51,7 @@ def read_sets(config, file, say):
         tell_reading(found, say, part)
     _tell_counts(sets, config.data, say)
     head = config.model.arch.head
+    names = names or []  # each set that was read has some
     if config.class_names is None:
         config.class_names = names
     if head.num_classes is None:
@@ -55,7 +64,7 @@ def read_sets(config, file, say):
     return sets["data.train"], sets["data.val"]
 
 
-def _tell_counts(sets, data, say):
+def _tell_counts(sets: Mapping[str, Annotations], data: Data, say: Callable[[str], None]) -> None:
     """Say what there is to learn and to measure, and raise `NanodetError` where there is nothing."""
     for part, section in (("data.train", data.train), ("data.val", data.val)):
         summary = summarise(sets[part], section)
@@ -70,7 +79,7 @@ def _tell_counts(sets, data, say):
     _tell_shared(sets, say)
 
 
-def _tell_shared(sets, say):
+def _tell_shared(sets: Mapping[str, Annotations], say: Callable[[str], None]) -> None:
     """Say how many images are in both sets: what was learned from is no measure."""
     training, validation = (
         {str(picture.path) for picture in sets[part].pictures}
@@ -84,7 +93,14 @@ def _tell_shared(sets, say):
         )
 
 
-def _read(section, part, names, names_of, file, training=False):
+def _read(
+    section: Dataset,
+    part: str,
+    names: list[str] | None,
+    names_of: str,
+    file: str,
+    training: bool = False,
+) -> Annotations:
     """Read a set as the classes ``names`` of ``names_of``; None for its own."""
     own = section.class_names
     if own and names and own != names:

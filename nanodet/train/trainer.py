@@ -6,18 +6,22 @@ import logging
 import signal
 import sys
 import warnings
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import EarlyStopping
+from pytorch_lightning.callbacks import Callback, EarlyStopping
 from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from nanodet.config.effects import remarks
+from nanodet.config.schema import Config
+from nanodet.data.records import Annotations
 from nanodet.data.workers import death_of_worker
 from nanodet.errors import NanodetError
-from nanodet.evaluate.coco_metrics import has_objects
+from nanodet.evaluate.coco_metrics import Metrics, has_objects
 from nanodet.evaluate.run import evaluate_model, evaluation_detector, format_table
 from nanodet.files.files import make_folder
 from nanodet.model.network import build_network
@@ -42,7 +46,13 @@ from nanodet.train.sets import read_sets
 
 
 @denormals_flushed()  # all of it: before the first tensor starts torch's threads
-def train(config, file="config", say=say, callbacks=(), resume="schedule.resume=true"):
+def train(
+    config: Config,
+    file: str = "config",
+    say: Callable[[str], None] = say,
+    callbacks: Iterable[Callback] = (),
+    resume: str = "schedule.resume=true",
+) -> Metrics | None:
     """Train as the config says and fill the run folder ``config.save_dir``.
 
     Args:
@@ -58,12 +68,18 @@ def train(config, file="config", say=say, callbacks=(), resume="schedule.resume=
     Raises:
         NanodetError: bad config, data or checkpoint.
     """
-    first = rank_zero_only.rank == 0
+    first = getattr(rank_zero_only, "rank", 0) == 0
     with own_folder(config.save_dir, say) if first else contextlib.nullcontext():
         return _train(config, file, say if first else (lambda line: None), callbacks, resume)
 
 
-def _train(config, file, say, callbacks, way_on):
+def _train(
+    config: Config,
+    file: str,
+    say: Callable[[str], None],
+    callbacks: Iterable[Callback],
+    way_on: str,
+) -> Metrics | None:
     keep_memory()
     check_packages()
     metric = save_metric(config.evaluator)
@@ -108,7 +124,7 @@ def _train(config, file, say, callbacks, way_on):
         callbacks=[
             restored,
             RunFolder(folder, config, resume is not None, say),
-            *_callbacks(config, folder, metric, training_set, measured, say),
+            *_callbacks(config, folder, metric, training_set, measured=measured, say=say),
             *callbacks,
         ],
         enable_checkpointing=False,
@@ -118,12 +134,20 @@ def _train(config, file, say, callbacks, way_on):
         use_distributed_sampler=False,
     )
     sets = training_set, validation_set
-    shared_memory = check_run(config, module, sets, trainer.world_size, resume, file, say)
+    shared_memory = check_run(
+        config,
+        module,
+        sets,
+        processes=trainer.world_size,
+        resume=resume,
+        file=file,
+        say=say,
+    )
     make_folder(folder)
     counts = len(training_set.pictures), len(validation_set.pictures)
     say(f"training in {folder}: {counts[0]} images, {counts[1]} to validate")
     loaders = Loaders(config, *sets, seed, shared_memory)
-    _fit(trainer, module, loaders, resume, restored, way_on)
+    _fit(trainer, module, loaders, resume=resume, restored=restored, way_on=way_on)
     if not trainer.is_global_zero:
         return None
     if not measured:
@@ -132,7 +156,7 @@ def _train(config, file, say, callbacks, way_on):
     return _finish(folder, config, validation_set, say)
 
 
-def _trainer(place, **settings):
+def _trainer(place: str, **settings: Any) -> pl.Trainer:
     try:
         return pl.Trainer(**settings)
     except (ValueError, RuntimeError, MisconfigurationException) as error:
@@ -140,7 +164,14 @@ def _trainer(place, **settings):
         raise NanodetError(f"{place}: {' '.join(str(error).split())}") from None
 
 
-def _fit(trainer, module, loaders, resume, restored, way_on):
+def _fit(
+    trainer: pl.Trainer,
+    module: TrainingModule,
+    loaders: Loaders,
+    resume: Path | None,
+    restored: Restored,
+    way_on: str,
+) -> None:
     try:
         with disk_errors_of_threads():
             trainer.fit(module, datamodule=loaders, ckpt_path=resume, weights_only=True)
@@ -157,18 +188,25 @@ def _fit(trainer, module, loaders, resume, restored, way_on):
         raise stop from None
     except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
         line = death_of_worker(error)
-        if line is None and restored.done:
-            raise
-        if line is None:
+        if line is None and resume is not None and not restored.done:
             raise cannot_go_on(resume, error) from None
+        if line is None:
+            raise
         raise NanodetError(f"{line}{_goes_on(trainer, way_on)}") from None
 
 
-def _goes_on(trainer, way_on):
+def _goes_on(trainer: pl.Trainer, way_on: str) -> str:
     return f"; {way_on} goes on" if (Path(trainer.default_root_dir) / LAST).is_file() else ""
 
 
-def _callbacks(config, folder, metric, training_set, measured, say):
+def _callbacks(
+    config: Config,
+    folder: Path,
+    metric: str,
+    training_set: Annotations,
+    measured: bool,
+    say: Callable[[str], None],
+) -> list[Callback]:
     callbacks = [
         Divergence(folder, config.log.interval, training_set.pictures),
         MetricsCsv(folder, config.log.interval, say),
@@ -185,7 +223,9 @@ def _callbacks(config, folder, metric, training_set, measured, say):
     return callbacks
 
 
-def _finish(folder, config, validation_set, say):
+def _finish(
+    folder: Path, config: Config, validation_set: Annotations, say: Callable[[str], None]
+) -> Metrics | None:
     best = folder / BEST
     if not best.is_file():
         say(
@@ -205,7 +245,7 @@ def _finish(folder, config, validation_set, say):
     return metrics
 
 
-def _quieten():
+def _quieten() -> None:
     """Hide Lightning's advice that does not apply here."""
     for name in ("lightning.pytorch", "pytorch_lightning", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -1,20 +1,25 @@
 """Finding the models to verify, and opening each so far as it can be opened."""
 
 import importlib.util
+import os
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 from nanodet.config.beside import INTERMEDIATE
 from nanodet.errors import NanodetError
 from nanodet.export.stages import BOXES, RAW, SIMPLIFIED, STATIC, batch_stage
-from nanodet.files import inputs
+from nanodet.files import StrPath, inputs
 from nanodet.files.files import real_path, sha256
 from nanodet.files.incoming import files_in, is_file, read_steadily
 from nanodet.files.inputs import absence
 from nanodet.hub.models import model_file
+from nanodet.ncnn_files.graph import Graph, Layer
 from nanodet.ncnn_files.parameters import check_parameters
 from nanodet.ncnn_files.weights import load_known_weights
+from nanodet.quantize.rewrite import Weights
 from nanodet.runtime.engines import (
     ENGINES,
     NCNN,
@@ -27,6 +32,7 @@ from nanodet.runtime.engines import (
     spec_file,
     suffixes,
 )
+from nanodet.runtime.engines.backend import Backend
 from nanodet.runtime.engines.ncnn import check_files, check_graph, has_fp16_arithmetic
 from nanodet.runtime.spec import Spec, check_input_size
 
@@ -53,24 +59,24 @@ class Stage:
     path: Path
     kind: str
     engine: str
-    backend: object = None
+    backend: Any = None
     failure: str = ""
     skipped: str = ""
-    remains: object = None
+    remains: SimpleNamespace | None = None
     hash_problem: str = ""
 
     @property
-    def ends_in_boxes(self):
+    def ends_in_boxes(self) -> bool:
         """Whether the model decodes by itself, so that it has no raw output."""
         return self.backend is not None and self.backend.spec.form == "boxes"
 
     @property
-    def takes_batch(self):
+    def takes_batch(self) -> bool:
         """Whether the model takes several images at once."""
         return self.backend is not None and self.backend.spec.batch > 1
 
 
-def find_models(paths, reference=None):
+def find_models(paths: StrPath | Iterable[StrPath], reference: StrPath | None = None) -> list[Path]:
     """Return the model files that ``paths``, or a single one, name: files, and those in folders.
 
     A folder of an export also has its ONNX files under ``intermediate``. The file that is the
@@ -80,7 +86,7 @@ def find_models(paths, reference=None):
         NanodetError: a path that is not there, or no model in it.
     """
     found, known = [], ", ".join(suffixes(exported=True))
-    for path in map(Path, [paths] if isinstance(paths, (str, Path)) else paths):
+    for path in map(Path, [paths] if isinstance(paths, (str, os.PathLike)) else paths):
         path = path if path.exists() or is_file(path) else Path(model_file(path))
         if path.is_dir():
             inside = [p for p in files_in(path) if _is_exported(p)]
@@ -100,7 +106,9 @@ def find_models(paths, reference=None):
     return sorted(unique.values(), key=_order)
 
 
-def open_stages(paths, reference=None, threads=None):
+def open_stages(
+    paths: Iterable[Path], reference: StrPath | None = None, threads: int | None = None
+) -> list[Stage]:
     """Open every model in every way this machine has.
 
     Args:
@@ -130,7 +138,7 @@ def open_stages(paths, reference=None, threads=None):
     return stages
 
 
-def storage_of(graph, weights):
+def storage_of(graph: Graph, weights: Weights) -> str:
     """Return ``fp32``, ``fp16`` or ``int8`` by how an ncnn model keeps its main weights.
 
     Args:
@@ -145,25 +153,27 @@ def storage_of(graph, weights):
     return "fp16" if "fp16" in storages else "fp32"
 
 
-def _is_layer(layer):
+def _is_layer(layer: Layer) -> bool:
     return layer.kind in ("Convolution", "ConvolutionDepthWise", "InnerProduct")
 
 
-def _order(path):
+def _order(path: Path) -> tuple[bool, bool, int, str]:
     kinds = (kind_of(path) is not ONNX, path.parent.name != INTERMEDIATE)
     return (*kinds, len(path.stem), str(path))
 
 
-def _is_exported(path):
+def _is_exported(path: Path) -> bool:
     kind = kind_of(path)
     return kind is not None and kind.exported
 
 
-def _is_raw(path):
+def _is_raw(path: Path) -> bool:
     return kind_of(path) is ONNX and path.stem.endswith("-raw")
 
 
-def _open(path, name, threads, hash_problem=None):
+def _open(
+    path: Path, name: str, threads: int | None, hash_problem: Callable[[Path], str] | None = None
+) -> Stage:
     """Return the `Stage` of a file in an engine, loaded so far as it can be."""
     stage = Stage(name, path, "fp32", name)
     if importlib.util.find_spec(ENGINES[name].package) is None:
@@ -172,7 +182,7 @@ def _open(path, name, threads, hash_problem=None):
     return _load(stage, Request(threads, strict=False), hash_problem)
 
 
-def _name(stage):
+def _name(stage: Stage) -> None:
     """Name the stage of a file's usual engine by what the file turned out to be."""
     path, backend = stage.path, stage.backend
     if kind_of(path) is NCNN:
@@ -192,7 +202,7 @@ def _name(stage):
         stage.name = RAW if _is_raw(path) else SIMPLIFIED
 
 
-def _graph_of(path):
+def _graph_of(path: Path) -> SimpleNamespace | None:
     try:
         graph = check_graph(*files_of(path))
         for layer in graph.layers:
@@ -202,11 +212,14 @@ def _graph_of(path):
     return SimpleNamespace(path=path, graph=graph)
 
 
-def _other_precisions(stages, own, threads):
+def _other_precisions(
+    stages: Sequence[Stage], own: Path | None, threads: int | None
+) -> list[Stage]:
     """Return stages of the same ncnn files with arithmetic in bfloat16 and in 16 bits."""
     ncnn = [s for s in stages if kind_of(s.path) is NCNN and not s.failure]
-    bases = [s.path for s in ncnn if s.kind == "fp32"] or [own]
-    bases = bases if bases != [None] else [s.path for s in ncnn if s.kind == "fp16"]
+    bases = [s.path for s in ncnn if s.kind == "fp32"]
+    if not bases:
+        bases = [own] if own is not None else [s.path for s in ncnn if s.kind == "fp16"]
     found = []
     for path in bases:
         for kind, precision in (("bf16", "bf16"), ("fp16 arithmetic", "fp16")):
@@ -220,8 +233,10 @@ def _other_precisions(stages, own, threads):
     return found
 
 
-def _load(stage, request, hash_problem=None):
-    def load_all():
+def _load(
+    stage: Stage, request: Request, hash_problem: Callable[[Path], str] | None = None
+) -> Stage:
+    def load_all() -> Backend:
         if hash_problem is not None:
             stage.hash_problem = hash_problem(stage.path)
         return load(stage.path, request, stage.engine)
@@ -235,16 +250,18 @@ def _load(stage, request, hash_problem=None):
     return stage
 
 
-def _hash_problem(path):
+def _hash_problem(path: Path) -> str:
     """Return one line where the files are not those that the spec beside them describes."""
-    beside, inside = spec_file(path), kind_of(path).spec_inside
+    beside, kind = spec_file(path), kind_of(path)
+    inside = kind is not None and kind.spec_inside
     try:
         spec = None if inside and not is_file(beside) else Spec.load(beside)
     except NanodetError:
         return ""  # loading says so, or `differing_beside`
-    if not inside:
+    if spec is not None and not inside:
+        param, weights = files_of(path)
         try:
-            check_files(*files_of(path), spec, beside)
+            check_files(param, weights, spec, beside)
         except (NanodetError, OSError) as error:
             return str(error)
     elif spec is not None and spec.files.get(path.name) not in (None, sha256(path, inputs.ONNX)):

@@ -1,12 +1,17 @@
 """What is wrong inside a network: the lines that name its layers."""
 
 import functools
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from nanodet.errors import NanodetError
+from nanodet.runtime.engines.backend import Backend
 from nanodet.verify import trace, weights
+from nanodet.verify.artefacts import Stage
 from nanodet.verify.diverge import both_names, first_parting
+from nanodet.verify.trace import Convolution, Value
+from nanodet.verify.weights import Pair
 
 ALL_AGREE = "every layer agrees on the image where the outputs differ most"
 
@@ -20,15 +25,16 @@ class Diagnosis:
         who: how lines call it.
     """
 
-    def __init__(self, reference, kind, who):
+    def __init__(self, reference: Backend, kind: str, who: str) -> None:
         self.reference, self.kind, self.who = reference, kind, who
-        self._tensor = self._values = None
+        self._tensor: np.ndarray | None = None
+        self._values: dict[str, Value] = {}
 
     @functools.cached_property
-    def convolutions(self):
+    def convolutions(self) -> list[Convolution]:
         return trace.convolutions(self.reference)
 
-    def changed_weights(self, stage):
+    def changed_weights(self, stage: Stage) -> list[str]:
         """Return a line where the weights of a stage are not the reference's, rounding aside.
 
         Returns:
@@ -41,7 +47,7 @@ class Diagnosis:
         with_bias = "int8" not in (self.kind, stage.kind)  # a quantiser corrects biases
         return self._changed_line(_differing(pairs, with_bias), pairs)
 
-    def explain(self, stage, tensor):
+    def explain(self, stage: Stage, tensor: np.ndarray | None) -> list[str]:
         """Return lines that say where a stage parts from the reference.
 
         Args:
@@ -82,13 +88,13 @@ class Diagnosis:
             return []
         return lines or [ALL_AGREE]
 
-    def _reference_values(self, tensor):
+    def _reference_values(self, tensor: np.ndarray) -> dict[str, Value]:
         """Return the reference's values on a tensor; stages often differ most on the same one."""
         if self._tensor is None or not np.array_equal(self._tensor, tensor):
             self._tensor, self._values = tensor, trace.values(self.reference, tensor)
         return self._values
 
-    def _changed_line(self, changed, pairs):
+    def _changed_line(self, changed: Sequence[tuple[str, str]], pairs: Sequence[Pair]) -> list[str]:
         if not changed:
             return []
         (layer, words), *more = changed
@@ -96,13 +102,14 @@ class Diagnosis:
         return [f"its weights are not those of {self.who} at {layer}: {words}{behind}"]
 
 
-def _differing(pairs, with_bias, settings=False):
+def _differing(
+    pairs: Iterable[Pair], with_bias: bool, settings: bool = False
+) -> list[tuple[str, str]]:
     """Return (layer, words) of the convolutions that differ, in the order of the stage."""
     found = []
     for ours, theirs in pairs:
         words = [weights.difference(ours, theirs, with_bias)]
         words += [weights.setting_difference(ours, theirs)] if settings else []
-        words = "; ".join(filter(None, words))
-        if words:
-            found.append((both_names(ours, theirs), words))
+        if any(words):
+            found.append((both_names(ours, theirs), "; ".join(filter(None, words))))
     return found

@@ -12,11 +12,14 @@ the errors grow from layer to layer: there the layer counts whose own error, ove
 takes, is the first to reach half of the largest.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from nanodet.verify import weights
+from nanodet.verify.trace import Convolution, Value
+from nanodet.verify.weights import Pair
 
 # relative to the root mean square: NanoDet-m's 32-bit forms stay below 2e-6 in every value
 AGREES = 2e-5
@@ -37,7 +40,13 @@ class Parting:
     detail: str
 
 
-def first_parting(reference, stage, pairs, exact, with_bias=True):
+def first_parting(
+    reference: Mapping[str, Value],
+    stage: Mapping[str, Value],
+    pairs: Sequence[Pair],
+    exact: bool,
+    with_bias: bool = True,
+) -> Parting | None:
     """Find the first layer at which a stage parts from the reference.
 
     Args:
@@ -61,32 +70,34 @@ def first_parting(reference, stage, pairs, exact, with_bias=True):
         if theirs.output == name:
             words = [weights.difference(ours, theirs, with_bias)]
             words.append(weights.setting_difference(ours, theirs))
-            words = "; ".join(filter(None, words)) or "its weights are equal, its result is not"
-            return Parting(both_names(ours, theirs), f"{words} ({grown})")
+            text = "; ".join(filter(None, words)) or "its weights are equal, its result is not"
+            return Parting(both_names(ours, theirs), f"{text} ({grown})")
     behind = [_producer(stage[i], i, pairs) for i in value.inputs if i in stage]
     after = f", which takes {' and '.join(behind)}" if behind else ""
     return Parting(f"{value.layer} ({value.kind}){after}", f"its result differs ({grown})")
 
 
-def both_names(ours, theirs):
+def both_names(ours: Convolution, theirs: Convolution) -> str:
     """Return the reference's name of a convolution, and the stage's where it is another."""
     return ours.layer if ours.layer == theirs.layer else f"{ours.layer} (layer {theirs.layer})"
 
 
-def _producer(value, name, pairs):
+def _producer(value: Value, name: str, pairs: Iterable[Pair]) -> str:
     for ours, theirs in pairs:
         if theirs.output == name:
             return both_names(ours, theirs)
     return value.layer
 
 
-def _errors(reference, stage, pairs):
+def _errors(
+    reference: Mapping[str, Value], stage: Mapping[str, Value], pairs: Iterable[Pair]
+) -> dict[str, float]:
     """Return the relative error of every value of the stage against its twin."""
-    anchors = {}
+    anchors: dict[str, list[np.ndarray]] = {}
     for ours, theirs in pairs:
         if ours.source in reference:
             anchors.setdefault(theirs.source, []).append(reference[ours.source].array)
-    by_size = {}
+    by_size: dict[int, list[np.ndarray]] = {}
     for value in reference.values():
         by_size.setdefault(value.array.size, []).append(value.array)
     errors = {}
@@ -99,26 +110,27 @@ def _errors(reference, stage, pairs):
     return errors
 
 
-def _nearest(array, candidates):
+def _nearest(array: np.ndarray, candidates: Iterable[np.ndarray]) -> float:
     step = max(1, array.size // _SAMPLE)
     likely = sorted(candidates, key=lambda one: _error(array[::step], one[::step]))[:_NEAREST]
     return min((_error(array, one) for one in likely), default=np.inf)
 
 
-def _error(given, wanted):
+def _error(given: np.ndarray, wanted: np.ndarray) -> float:
     if given.size != wanted.size:
         return np.inf
-    norm = np.linalg.norm(wanted)
-    return float(np.linalg.norm(given - wanted) / max(norm, 1e-12))
+    norm = max(float(np.linalg.norm(wanted)), 1e-12)
+    return float(np.linalg.norm(given - wanted)) / norm
 
 
-def _first_bad(stage, errors):
+def _first_bad(stage: Mapping[str, Value], errors: Mapping[str, float]) -> str | None:
     """Return the first value that is wrong though what it was made of is right.
 
     A value that only this form of the network has is wrong without being a fault: what is made of
     it is right again, all at once. A fault reaches the output, or fades.
     """
-    output, consumers = list(stage)[-1], {}
+    output = list(stage)[-1]
+    consumers: dict[str, list[str]] = {}
     for name, value in stage.items():
         for source in value.inputs:
             consumers.setdefault(source, []).append(name)
@@ -139,7 +151,7 @@ def _first_bad(stage, errors):
     return None
 
 
-def _first_jump(stage, errors):
+def _first_jump(stage: Mapping[str, Value], errors: Mapping[str, float]) -> str | None:
     growth = {}
     for name, value in stage.items():
         before = max((min(errors[i], 1.0) for i in value.inputs if i in errors), default=0.0)

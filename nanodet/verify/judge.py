@@ -1,10 +1,15 @@
 """What is allowed, and what each stage makes of it."""
 
 import dataclasses
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from nanodet.compare.outputs import BRAIN, FULL, HALF, Tolerance, percent
+from nanodet.compare.outputs import BRAIN, FULL, HALF, StageResult, Tolerance, percent
 from nanodet.compare.twins import NEEDED
+from nanodet.files import StrPath
+from nanodet.runtime.spec import Spec
+from nanodet.verify.run import Measured
 
 # from the finest to the coarsest; two models are judged as the coarser one
 ORDER = ("fp32", "fp16", "bf16", "fp16 arithmetic", "int8")
@@ -36,20 +41,20 @@ class Row:
     """
 
     name: str
-    path: str
+    path: StrPath
     kind: str
     verdict: str = "agrees"
-    result: object = None
+    result: StageResult | None = None
     twins: float | None = None
     detections: int = 0
     ap: float | None = None
     ap_change: float | None = None
     input_max: float | None = None
-    faults: list = field(default_factory=list)
-    keys: list = field(default_factory=list)
-    notes: list = field(default_factory=list)
+    faults: list[tuple[str, str]] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         values = dataclasses.asdict(self) | {"path": str(self.path)}
         values["faults"] = [{"part": part, "text": text} for part, text in self.faults]
@@ -61,29 +66,36 @@ class Row:
         return values
 
 
-def coarser(first, second):
+def coarser(first: str, second: str) -> str:
     """Return the kind of two that allows more."""
     return max(first, second, key=ORDER.index)
 
 
-def network_tolerance(kind):
+def network_tolerance(kind: str) -> Tolerance:
     """Return the `Tolerance` of raw outputs; int8 has none, it is judged by what it detects."""
     return NETWORK.get(kind, UNLIMITED)
 
 
-def ap_limit(kind, spec):
+def ap_limit(kind: str, spec: Spec) -> float:
     """Return by how many points of AP a stage may differ from the reference, chance aside.
 
     A quantised model may carry its own budget (``measured.int8.max_drop``).
     """
-    budget = spec.measured.get("int8")
-    budget = budget.get("max_drop") if isinstance(budget, dict) else None
+    noted = spec.measured.get("int8")
+    budget: Any = noted.get("max_drop") if isinstance(noted, dict) else None
     if kind == "int8" and type(budget) in (int, float) and 0 <= budget < 100:
         return float(budget)
     return AP[kind]
 
 
-def judge_ap(row, spec, kind, ap, reference_ap, spread):
+def judge_ap(
+    row: Row,
+    spec: Spec,
+    kind: str,
+    ap: float | None,
+    reference_ap: float | None,
+    spread: Callable[[], float],
+) -> bool:
     """Enter AP into a `Row`, and a fault where it is too far from the reference's.
 
     On few images chance moves AP too: where NMS keeps another of two boxes that score alike, it
@@ -118,7 +130,7 @@ def judge_ap(row, spec, kind, ap, reference_ap, spread):
     return True
 
 
-def steady_twins(stages, kinds):
+def steady_twins(stages: Iterable[Measured], kinds: Mapping[str, str]) -> float:
     """Return which part of the detections keeps its twin where only noise of 32 bits differs, 0..1.
 
     It is below 1 where many boxes score alike, among which NMS chooses by that noise.
@@ -137,7 +149,7 @@ def steady_twins(stages, kinds):
     return min(parts, default=1.0)
 
 
-def needed_twins(kind, steady):
+def needed_twins(kind: str, steady: float) -> float:
     """Return which part of the detections must have a twin where a stage is judged by them, 0..1.
 
     Args:
@@ -148,7 +160,7 @@ def needed_twins(kind, steady):
     return max(needed - TIE_MARGIN * (1 - steady), 0)
 
 
-def judge_twins(row, needed, unsure="", remedy="give --images"):
+def judge_twins(row: Row, needed: float, unsure: str = "", remedy: str = "give --images") -> None:
     """Judge a stage by its detections, where nothing else tells whether it is right.
 
     Args:
@@ -181,9 +193,9 @@ def judge_twins(row, needed, unsure="", remedy="give --images"):
         )
 
 
-def note_ties(row):
+def note_ties(row: Row) -> None:
     """Say why a stage whose raw output agrees has few twins: what NMS makes of equal scores."""
-    if row.twins is not None and row.twins < NEEDED:
+    if row.result is not None and row.twins is not None and row.twins < NEEDED:
         row.notes.append(
             f"{percent(row.twins)} of the detections have a twin, though {percent(row.result.matched)} "
             "of the points match: many boxes score alike, and NMS keeps others of them"

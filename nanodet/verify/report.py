@@ -1,10 +1,13 @@
 """What verify found, as a table and as JSON."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import nanodet
 from nanodet.compare.outputs import HEAD, format_figures
 from nanodet.text.printable import printable
+from nanodet.verify.judge import Row
 
 WIDTH = 20
 
@@ -25,17 +28,17 @@ class Report:
 
     reference: str
     reference_name: str
-    groups: list
-    rows: list
+    groups: list[tuple[str, float | None]]
+    rows: list[Row]
     pictures: str
     seconds: float
 
     @property
-    def agrees(self):
+    def agrees(self) -> bool:
         """Whether no stage differs."""
         return not any(row.faults for row in self.rows)
 
-    def summary(self):
+    def summary(self) -> str:
         """Return one line: how many stages agree, or which differ and in what."""
         wrong = [row for row in self.rows if row.faults]
         if wrong:
@@ -53,7 +56,7 @@ class Report:
         ]  # fmt: skip
         return ", ".join(counts)
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         return {
             "nanodet": nanodet.__version__,
@@ -66,7 +69,7 @@ class Report:
         }
 
 
-def format_report(report):
+def format_report(report: Report) -> str:
     """Return the report as text: a table with a line per stage, and a line per finding."""
     with_ap = any(ap is not None for _, ap in report.groups)
     width = max([WIDTH, *(len(row.name) + 2 for row in report.rows)])
@@ -86,7 +89,7 @@ def format_report(report):
     return "\n".join(map(printable, lines))
 
 
-def _line(row, width):
+def _line(row: Row, width: int) -> str:
     start = f"{row.name:<{width}}"
     if row.verdict == "not run":
         return f"{start}not run: {row.notes[0]}"
@@ -99,13 +102,13 @@ def _line(row, width):
     return f"{start}{figures}{twins:>8}{_ap(row.ap)}  {verdict}"
 
 
-def _parts(row):
+def _parts(row: Row) -> list[str]:
     return list(dict.fromkeys(part for part, _ in row.faults))
 
 
-def _ap(ap):
+def _ap(ap: float | None) -> str:
     return f"{ap:>8.2f}" if ap is not None else ""
 
 
-def _agree(rows):
+def _agree(rows: Iterable[Row]) -> str:
     return "stage agrees" if sum(row.verdict == "agrees" for row in rows) == 1 else "stages agree"

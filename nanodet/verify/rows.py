@@ -1,16 +1,30 @@
 """What is said of each stage: its row of the report, of what was measured."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from nanodet.compare.ap import ap_of, spread_of_change
 from nanodet.compare.outputs import failed
-from nanodet.verify.diagnose import ALL_AGREE
+from nanodet.data.records import Annotations
+from nanodet.runtime.detections import Detections
+from nanodet.verify.artefacts import Stage
+from nanodet.verify.diagnose import ALL_AGREE, Diagnosis
 from nanodet.verify.judge import Row, judge_ap, judge_twins, needed_twins, note_ties
+from nanodet.verify.run import Measured
 from nanodet.verify.specs import chosen_at_export, differing_beside, differing_thresholds
 from nanodet.verify.trace_ncnn import changed_scales
 
 
-def measured_row(measured, kind, diagnosis, truth, reference, generated, steady):
+def measured_row(
+    measured: Measured,
+    kind: str,
+    diagnosis: Diagnosis,
+    truth: Annotations | None,
+    reference: tuple[float | None, Sequence[Detections]],
+    generated: bool,
+    steady: float,
+) -> Row:
     """Return the `Row` of a stage that was run.
 
     Args:
@@ -57,7 +71,7 @@ def measured_row(measured, kind, diagnosis, truth, reference, generated, steady)
     return row
 
 
-def _add_faults(row, measured):
+def _add_faults(row: Row, measured: Measured) -> None:
     """Add what a stage does otherwise than the reference, part by part, and its raw output's result."""
     stage = measured.stage
     if stage.hash_problem:
@@ -85,7 +99,7 @@ def _add_faults(row, measured):
         row.faults.append(("decoding", measured.decoding_failure))
 
 
-def _explain(row, stage, tensor, diagnosis):
+def _explain(row: Row, stage: Stage, tensor: np.ndarray | None, diagnosis: Diagnosis) -> None:
     """Add lines that name layers, where the network is or may be at fault."""
     parts = {part for part, _ in row.faults}
     unexplained = parts and parts <= {"AP", "detections"}
@@ -100,7 +114,7 @@ def _explain(row, stage, tensor, diagnosis):
         row.faults += [("network", line) for line in diagnosis.changed_weights(stage)]
 
 
-def unmeasured_row(stage, diagnosis):
+def unmeasured_row(stage: Stage, diagnosis: Diagnosis) -> Row:
     """Return the `Row` of a stage that could not be run."""
     row = Row(stage.name, stage.path, stage.kind, "not run")
     if stage.skipped:
@@ -115,11 +129,11 @@ def unmeasured_row(stage, diagnosis):
     return row
 
 
-def _tensors_differ(most):
+def _tensors_differ(most: float) -> str:
     by = f"by up to {most:.3g}" if np.isfinite(most) else "in size"
     return f"its tensors of the same images differ {by} (normalised values)"
 
 
-def _boxes_differ(most):
+def _boxes_differ(most: float) -> str:
     to = f"up to {most:.3g} px away" if np.isfinite(most) else "that are others"
     return f"it decodes the reference's output to boxes {to}"

@@ -1,16 +1,22 @@
 """One pass over the images: every stage beside the reference, on the same tensors."""
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from nanodet.compare.boxes import box_difference
-from nanodet.compare.outputs import Errors, run_checked
+from nanodet.compare.outputs import Errors, Tolerance, run_checked
 from nanodet.compare.twins import count_twins
 from nanodet.errors import NanodetError
 from nanodet.runtime.decode import detections_of
+from nanodet.runtime.detections import Detections
+from nanodet.runtime.engines.backend import Backend
+from nanodet.runtime.fit import Placement, Size
 from nanodet.runtime.preprocess import network_input
+from nanodet.runtime.spec import Spec
 from nanodet.runtime.thresholds import Thresholds
+from nanodet.verify.artefacts import Stage
 from nanodet.verify.specs import (
     DECODING,
     PREPROCESSING,
@@ -30,17 +36,17 @@ class Group:
         detections: the reference's `Detections`, one per image.
     """
 
-    spec: object
-    size: tuple
-    stages: list = field(default_factory=list)
-    detections: list = field(default_factory=list)
+    spec: Spec
+    size: Size
+    stages: list["Measured"] = field(default_factory=list)
+    detections: list[Detections] = field(default_factory=list)
 
     @property
-    def words(self):
+    def words(self) -> str:
         nms = ", class-agnostic NMS" if self.spec.class_agnostic_nms else ""
         return f"{self.spec.fit} {self.size[0]}x{self.size[1]}{nms}"
 
-    def takes(self, spec, size):
+    def takes(self, spec: Spec, size: Size) -> bool:
         """Tell whether a stage that ought to have ``spec`` belongs here."""
         ours, theirs = self.spec, spec
         return (ours.fit, self.size, ours.class_agnostic_nms) == (
@@ -65,10 +71,10 @@ class Measured:
         tensor: the image with the largest error, or with the failure.
     """
 
-    stage: object
-    expected: object
-    preprocessing: list
-    decoding: list
+    stage: Stage
+    expected: Spec
+    preprocessing: list[tuple[str, str]]
+    decoding: list[tuple[str, str]]
     errors: Errors
     network_failure: str = ""
     decoding_failure: str = ""
@@ -76,11 +82,17 @@ class Measured:
     box_max: float = 0.0
     twins: int = 0
     twins_of: int = 0
-    detections: list = field(default_factory=list)
+    detections: list[Detections] = field(default_factory=list)
     tensor: np.ndarray | None = None
 
 
-def group_stages(reference, stages, is_checkpoint, who, tolerances):
+def group_stages(
+    reference: Backend,
+    stages: Iterable[Stage],
+    is_checkpoint: bool,
+    who: str,
+    tolerances: Mapping[str, Tolerance],
+) -> list[Group]:
     """Return the `Group` list of the stages that could be loaded.
 
     Args:
@@ -92,7 +104,7 @@ def group_stages(reference, stages, is_checkpoint, who, tolerances):
     Raises:
         NanodetError: the reference cannot take the size of a stage.
     """
-    groups = []
+    groups: list[Group] = []
     for stage in stages:
         if stage.backend is None or stage.failure:
             continue
@@ -121,7 +133,13 @@ def group_stages(reference, stages, is_checkpoint, who, tolerances):
     return groups
 
 
-def run(reference, groups, pictures, limits, step):
+def run(
+    reference: Backend,
+    groups: Iterable[Group],
+    pictures: Iterable[np.ndarray],
+    limits: Thresholds,
+    step: Callable[[], object],
+) -> None:
     """Fill every group's and stage's figures.
 
     Args:
@@ -137,7 +155,7 @@ def run(reference, groups, pictures, limits, step):
         step()
 
 
-def _run_picture(reference, group, picture, limits):
+def _run_picture(reference: Backend, group: Group, picture: np.ndarray, limits: Thresholds) -> None:
     tensor, placement = network_input(picture, group.spec, input_size=group.size)
     wanted = run_checked(reference, reference.spec, tensor)
     found = _detect(wanted, group.spec, placement, picture, limits)
@@ -160,7 +178,9 @@ def _run_picture(reference, group, picture, limits):
                 measured.detections.append(own)
 
 
-def _compare(measured, spec, tensor, wanted):
+def _compare(
+    measured: Measured, spec: Spec, tensor: np.ndarray, wanted: np.ndarray
+) -> np.ndarray | None:
     """Compare the raw outputs; return the stage's, None after a failure."""
     errors = measured.errors
     try:
@@ -174,7 +194,14 @@ def _compare(measured, spec, tensor, wanted):
     return output
 
 
-def _own_detections(measured, picture, tensor, placement, output, limits):
+def _own_detections(
+    measured: Measured,
+    picture: np.ndarray,
+    tensor: np.ndarray,
+    placement: Placement,
+    output: np.ndarray | None,
+    limits: Thresholds,
+) -> Detections | None:
     """Return what a user of the stage gets: with its own preprocessing and decoding."""
     backend = measured.stage.backend
     try:
@@ -195,6 +222,8 @@ def _own_detections(measured, picture, tensor, placement, output, limits):
     return _detect(output, backend.spec, placement, picture, limits)
 
 
-def _detect(output, spec, placement, picture, limits):
+def _detect(
+    output: np.ndarray, spec: Spec, placement: Placement, picture: np.ndarray, limits: Thresholds
+) -> Detections:
     limits = Thresholds.of(limits, class_agnostic_nms=spec.class_agnostic_nms)
     return detections_of(output, spec, placement, picture.shape[1::-1], limits)

@@ -1,6 +1,9 @@
 """Preprocessing and decoding are what a spec says: two specs compared, key by key and in effect."""
 
 import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
 
 from nanodet.errors import NanodetError
 from nanodet.files.incoming import is_file
@@ -10,7 +13,9 @@ from nanodet.runtime.spec import Spec
 from nanodet.runtime.thresholds import NAMES
 from nanodet.text.brief import brief
 
-PREPROCESSING = {
+Keys = Mapping[str, Callable[[Spec], Any]]
+
+PREPROCESSING: Keys = {
     "input.mean": lambda spec: list(spec.mean),
     "input.std": lambda spec: list(spec.std),
     "input.colour_order": lambda spec: spec.colour_order,
@@ -18,12 +23,12 @@ PREPROCESSING = {
     "input.width": lambda spec: spec.input_size[0],
     "input.height": lambda spec: spec.input_size[1],
 }
-DECODING = {
+DECODING: Keys = {
     "output.strides": lambda spec: list(spec.strides),
     "output.reg_max": lambda spec: spec.reg_max,
     "output.point_offset": lambda spec: spec.point_offset,
 }
-LAYOUT = {
+LAYOUT: Keys = {
     "input.name": lambda spec: spec.input_name,
     "input.batch": lambda spec: spec.batch,
     "output.name": lambda spec: spec.output_name,
@@ -31,7 +36,7 @@ LAYOUT = {
 }
 
 
-def expected_spec(reference, spec, is_checkpoint):
+def expected_spec(reference: Spec, spec: Spec, is_checkpoint: bool) -> Spec:
     """Return the spec that a model made of the reference ought to have.
 
     An export fits images into a fixed size, where a checkpoint is evaluated with fit ``own``;
@@ -53,7 +58,7 @@ def expected_spec(reference, spec, is_checkpoint):
     )
 
 
-def chosen_at_export(spec):
+def chosen_at_export(spec: Spec) -> dict[str, Any]:
     """Return the ``fit`` and ``size`` that an export was given, of what its spec says is its source."""
     chosen = {}
     if spec.source.get("fit") in ("letterbox", "stretch"):
@@ -65,7 +70,7 @@ def chosen_at_export(spec):
     return chosen
 
 
-def differing_keys(spec, expected, keys, who):
+def differing_keys(spec: Spec, expected: Spec, keys: Keys, who: str) -> list[tuple[str, str]]:
     """Return (key, sentence) of every key in which two specs differ.
 
     Args:
@@ -83,7 +88,7 @@ def differing_keys(spec, expected, keys, who):
     return found
 
 
-def differing_beside(path, inside):
+def differing_beside(path: Path, inside: Spec) -> list[tuple[str, str]]:
     """Return (key, sentence) where the JSON beside an ONNX file says something else than it itself.
 
     Nanodet reads the spec inside; other programs can only read the one beside. An unreadable one has
@@ -107,13 +112,13 @@ def differing_beside(path, inside):
     ]
 
 
-def differing_thresholds(spec, expected):
+def differing_thresholds(spec: Spec, expected: Spec) -> list[str]:
     """Return sentences about default thresholds that differ, which is anyone's right."""
     pairs = ((key, getattr(spec, key), getattr(expected, key)) for key in NAMES)
     return [f"thresholds.{key}: {_shown(a)}, not {_shown(b)}" for key, a, b in pairs if a != b]
 
 
-def _equal(given, wanted):
+def _equal(given: Any, wanted: Any) -> bool:
     if isinstance(given, list):
         return len(given) == len(wanted) and all(map(_equal, given, wanted))
     if isinstance(given, float):
@@ -121,7 +126,7 @@ def _equal(given, wanted):
     return given == wanted
 
 
-def _shown(value):
+def _shown(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(_shown, value))}]"
     if isinstance(value, bool):
@@ -129,7 +134,7 @@ def _shown(value):
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _differing_names(spec, expected, who):
+def _differing_names(spec: Spec, expected: Spec, who: str) -> str:
     if len(spec.class_names) != len(expected.class_names):
         return (
             f"class_names: {len(spec.class_names)} names, but {who} has {len(expected.class_names)}"

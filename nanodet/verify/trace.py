@@ -1,7 +1,10 @@
 """A model's convolutions and everything that flows through it, in one form for all engines."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -33,26 +36,33 @@ class Convolution:
     bias: np.ndarray
     rounding: np.ndarray | float = 0.0
     clipped: np.ndarray | bool = False
-    settings: dict = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
-class Value:
-    """One tensor that flows through a network.
+class Traced:
+    """One result of a layer, as an engine gives it.
 
     Attributes:
-        layer, kind: name and kind of the layer that makes it.
+        layer, kind: name and kind of the layer that computes it.
         inputs: names of the values that this layer takes.
-        array: float32 (N,), its elements in C order.
+        array: float32 (N,), its elements in C order; None where it is not a tensor of floats.
     """
 
     layer: str
     kind: str
-    inputs: tuple
+    inputs: tuple[str, ...]
+    array: np.ndarray | None
+
+
+@dataclass
+class Value(Traced):
+    """One tensor that flows through a network: a `Traced` that has an array."""
+
     array: np.ndarray
 
 
-def convolutions(backend):
+def convolutions(backend: Any) -> list[Convolution]:
     """Return the `Convolution` list of a loaded model in the order in which they run.
 
     Args:
@@ -65,7 +75,7 @@ def convolutions(backend):
     return _tracer(backend).convolutions(backend)
 
 
-def values(backend, tensor):
+def values(backend: Any, tensor: np.ndarray) -> dict[str, Value]:
     """Run a model and return all that flows through it, in the order in which it is made.
 
     Args:
@@ -78,12 +88,13 @@ def values(backend, tensor):
     return dissolve(_tracer(backend).values(backend, tensor))
 
 
-def dissolve(found):
+def dissolve(found: Mapping[str, Traced]) -> dict[str, Value]:
     """Leave out values without an array; who takes one takes what it was made of instead."""
-    kept, aliases = {}, {}
+    kept: dict[str, Value] = {}
+    aliases: dict[str, tuple[str, ...]] = {}
     for name, value in found.items():
-        inputs = [one for source in value.inputs for one in aliases.get(source, (source,))]
-        inputs = tuple(dict.fromkeys(inputs))
+        sources = (one for source in value.inputs for one in aliases.get(source, (source,)))
+        inputs = tuple(dict.fromkeys(sources))
         if value.array is None:
             aliases[name] = inputs
         else:
@@ -91,7 +102,7 @@ def dissolve(found):
     return kept
 
 
-def _tracer(backend):
+def _tracer(backend: Any) -> ModuleType:
     kind = kind_of(backend.path)
     if kind not in TRACERS:
         raise NanodetError(f"{backend.path}: nothing looks into this kind of model")

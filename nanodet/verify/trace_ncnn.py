@@ -1,16 +1,23 @@
 """The layers of an ncnn model; see `nanodet.verify.trace`."""
 
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
 import numpy as np
 
 from nanodet.errors import NanodetError
+from nanodet.ncnn_files.graph import Graph
 from nanodet.ncnn_files.rules import CONVOLUTIONS
-from nanodet.ncnn_files.weights import load_known_weights
+from nanodet.ncnn_files.weights import Stored, load_known_weights
+from nanodet.quantize.rewrite import Weights
 from nanodet.runtime.engines import files_of
-from nanodet.runtime.engines.ncnn import own_mat
-from nanodet.verify.trace import Convolution, Value
+from nanodet.runtime.engines.ncnn import NcnnBackend, own_mat
+from nanodet.verify.trace import Convolution, Traced
+
+Scalar = TypeVar("Scalar", bool, float)
 
 
-def convolutions(backend):
+def convolutions(backend: NcnnBackend) -> list[Convolution]:
     """See `nanodet.verify.trace.convolutions`."""
     weights = _weights(backend)
     sources = _without_splits(backend.graph)
@@ -22,7 +29,8 @@ def convolutions(backend):
         width = layer.whole(1)
         height = layer.whole(11, width)
         weight, rounding = _values(parts, outputs)
-        clipped = parts["weight"].storage == "int8" and np.abs(parts["weight"].data) >= 127
+        stored = parts["weight"]
+        clipped = np.abs(stored.data) >= 127 if stored.storage == "int8" else False
         shape = (outputs, -1, height, width)
         if weight.size % max(outputs * height * width, 1):
             raise NanodetError(
@@ -39,25 +47,22 @@ def convolutions(backend):
         if layer.whole(4) < 0:  # as much as it takes, given by the size
             del settings["padding"]
         source = sources.get(layer.inputs[0], layer.inputs[0])
-        weight, rounding, clipped = (
-            one.reshape(shape) if np.ndim(one) else one for one in (weight, rounding, clipped)
-        )
         found.append(
             Convolution(
                 layer.name,
                 source=source,
                 output=layer.outputs[0],
-                weight=weight,
+                weight=weight.reshape(shape),
                 bias=bias,
-                rounding=rounding,
-                clipped=clipped,
+                rounding=_shaped(rounding, shape),
+                clipped=_shaped(clipped, shape),
                 settings=settings,
             )
         )
     return found
 
 
-def values(backend, tensor):
+def values(backend: NcnnBackend, tensor: np.ndarray) -> dict[str, Traced]:
     """See `nanodet.verify.trace.values`."""
     extractor = backend.net.create_extractor()
     extractor.set_light_mode(False)  # else what has been used is gone
@@ -74,13 +79,13 @@ def values(backend, tensor):
             scale = weights.get(layer.name, {}).get("output_scale")
             if array is not None and scale is not None:
                 array = array.astype(np.float32) / scale.values[0]  # int8 handed over to int8
-            found[blob] = Value(
+            found[blob] = Traced(
                 layer.name, layer.kind, inputs, None if array is None else array.ravel()
             )
     return found
 
 
-def changed_scales(backend):
+def changed_scales(backend: Any) -> list[str]:
     """Return lines about int8 layers whose input scale is not the one that their quantiser noted.
 
     `nanodet quantize` keeps its scales in the spec (``measured.int8.layers``); without that, and for
@@ -103,13 +108,13 @@ def changed_scales(backend):
     return lines
 
 
-def _weights(backend):
+def _weights(backend: NcnnBackend) -> Weights:
     return load_known_weights(files_of(backend.path)[1], backend.graph, backend.path)
 
 
-def _without_splits(graph):
+def _without_splits(graph: Graph) -> dict[str, str]:
     """Return what each output of a Split layer is a copy of."""
-    sources = {}
+    sources: dict[str, str] = {}
     for layer in graph.layers:
         if layer.kind == "Split":
             source = sources.get(layer.inputs[0], layer.inputs[0])
@@ -117,14 +122,18 @@ def _without_splits(graph):
     return sources
 
 
-def _values(parts, outputs):
+def _shaped(value: np.ndarray | Scalar, shape: tuple[int, ...]) -> np.ndarray | Scalar:
+    return value.reshape(shape) if isinstance(value, np.ndarray) else value
+
+
+def _values(parts: Mapping[str, Stored], outputs: int) -> tuple[np.ndarray, np.ndarray | float]:
     """Return the main weights as floats, and how far storing them may have moved each."""
     stored = parts["weight"]
     values = stored.values.astype(np.float32)
     if stored.storage == "fp16":
         # writers flush what is too small for a normal number to zero
         return values, np.where(values == 0, 2.0**-14, np.abs(values) * 2.0**-11)
-    if stored.storage == "table":
+    if stored.table is not None:
         return values, float(np.diff(np.sort(stored.table)).max())
     if stored.storage != "int8":
         return values, 0.0

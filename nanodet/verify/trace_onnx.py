@@ -1,15 +1,19 @@
 """The layers of an ONNX file; see `nanodet.verify.trace`."""
 
+from typing import Any
+
 import numpy as np
 import onnx
 import onnxruntime
 
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.files.incoming import published
-from nanodet.verify.trace import Convolution, Value
+from nanodet.runtime.engines.backend import Backend
+from nanodet.verify.trace import Convolution, Traced
 
 
-def convolutions(backend):
+def convolutions(backend: Backend) -> list[Convolution]:
     """See `nanodet.verify.trace.convolutions`."""
     model, found = _load(backend.path), []
     weights = {one.name: onnx.numpy_helper.to_array(one) for one in model.graph.initializer}
@@ -42,7 +46,7 @@ def convolutions(backend):
     return found
 
 
-def values(backend, tensor):
+def values(backend: Backend, tensor: np.ndarray) -> dict[str, Traced]:
     """See `nanodet.verify.trace.values`."""
     model = _load(backend.path)
     given = {value.name for value in model.graph.output}
@@ -60,24 +64,24 @@ def values(backend, tensor):
         arrays = dict(zip(made, session.run(made, {spec.input_name: tensor}), strict=True))
     except Exception as error:  # the engine raises classes of its own, without a common base
         raise NanodetError(f"{backend.path}: cannot be run layer by layer ({error})") from None
-    found = {spec.input_name: Value(spec.input_name, "Input", (), tensor.ravel())}
+    found = {spec.input_name: Traced(spec.input_name, "Input", (), tensor.ravel())}
     for node in model.graph.node:
         for name in filter(None, node.output):
             array = arrays[name]
             floating = isinstance(array, np.ndarray) and array.dtype == np.float32
             inputs = tuple(one for one in node.input if one in found)
-            found[name] = Value(
+            found[name] = Traced(
                 _name(node), node.op_type, inputs, array.ravel() if floating else None
             )
     return found
 
 
-def _load(path):
+def _load(path: StrPath) -> Any:
     try:
         return onnx.load(published(path))
     except Exception as error:  # protobuf raises classes of its own
         raise NanodetError(f"{path}: cannot be taken apart ({error})") from None
 
 
-def _name(node):
+def _name(node: Any) -> str:
     return node.name or node.output[0]

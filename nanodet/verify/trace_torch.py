@@ -1,15 +1,18 @@
 """The layers of a checkpoint's network, batch norms folded; see `nanodet.verify.trace`."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import nn
 
 from nanodet.errors import NanodetError
 from nanodet.export.graph import ExportGraph
-from nanodet.verify.trace import Convolution, Value
+from nanodet.model.torch_backend import TorchBackend
+from nanodet.verify.trace import Convolution, Traced
 
 
-def convolutions(backend):
+def convolutions(backend: TorchBackend) -> list[Convolution]:
     """See `nanodet.verify.trace.convolutions`."""
     traced, found = _traced(backend), []
     for node in traced.graph.nodes:
@@ -30,7 +33,7 @@ def convolutions(backend):
     return found
 
 
-def values(backend, tensor):
+def values(backend: TorchBackend, tensor: np.ndarray) -> dict[str, Traced]:
     """See `nanodet.verify.trace.values`."""
     recorder = _Recorder(_traced(backend))
     with torch.inference_mode():
@@ -38,7 +41,7 @@ def values(backend, tensor):
     return recorder.found
 
 
-def _traced(backend):
+def _traced(backend: TorchBackend) -> torch.fx.GraphModule:
     try:
         return torch.fx.symbolic_trace(ExportGraph(backend.network))
     except Exception as error:  # of any class: it is the code of a part that meets a proxy
@@ -46,27 +49,27 @@ def _traced(backend):
         raise NanodetError(f"torch cannot read the code of its parts: {reason}") from None
 
 
-def _name(node):
+def _name(node: torch.fx.Node) -> str:
     return str(node.target).removeprefix("network.") if node.op == "call_module" else node.name
 
 
-def _array(tensor):
+def _array(tensor: torch.Tensor) -> np.ndarray:
     return tensor.detach().numpy()
 
 
 class _Recorder(torch.fx.Interpreter):
     """Runs a graph node by node and keeps a copy of each result: some work in place."""
 
-    def __init__(self, module):
+    def __init__(self, module: torch.fx.GraphModule) -> None:
         super().__init__(module)
-        self.found = {}
+        self.found: dict[str, Traced] = {}
 
-    def run_node(self, n):
+    def run_node(self, n: torch.fx.Node) -> Any:
         result = super().run_node(n)
         if n.op != "output":
             array = None
             if isinstance(result, torch.Tensor) and result.is_floating_point():
                 array = result.numpy().ravel().copy()
             inputs = tuple(node.name for node in n.all_input_nodes)
-            self.found[n.name] = Value(_name(n), n.op, inputs, array)
+            self.found[n.name] = Traced(_name(n), n.op, inputs, array)
         return result

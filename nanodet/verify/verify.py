@@ -2,18 +2,25 @@
 
 import contextlib
 import time
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
+
+import numpy as np
 
 from nanodet.compare.ap import ap_of
 from nanodet.compare.tensors import COUNT, generated_picture, picture_paths, spread
 from nanodet.config.schema import Evaluator
+from nanodet.data.reading import Reading
+from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
-from nanodet.evaluate.ground_truth import data_of, given, of_config
+from nanodet.evaluate.ground_truth import Source, data_of, given, of_config
+from nanodet.files import StrPath
 from nanodet.files.files import check_writable, write_text
 from nanodet.images.image_file import read_picture
 from nanodet.ncnn_files.weights import load_known_weights
 from nanodet.runtime.detector import Detector
 from nanodet.runtime.engines import CHECKPOINT, files_of, kind_of
+from nanodet.runtime.engines.backend import Backend
 from nanodet.runtime.thresholds import Thresholds
 from nanodet.text.printable import json_text
 from nanodet.text.progress import Progress
@@ -28,9 +35,18 @@ CONFIGURED = 500  # images that nobody asked for; what the limits of AP are for
 
 
 def verify(
-    reference, models, config=None, images=None, annotations=None, *, json_path=None,
-    limit=None, threads=1, reading=None, show=None,
-):  # fmt: skip
+    reference: StrPath,
+    models: StrPath | Iterable[StrPath],
+    config: StrPath | None = None,
+    images: StrPath | None = None,
+    annotations: StrPath | None = None,
+    *,
+    json_path: StrPath | None = None,
+    limit: int | None = None,
+    threads: int | None = 1,
+    reading: Reading | None = None,
+    show: Callable[[Report], object] | None = None,
+) -> Report:
     """Compare exported models with what they came from, on the same images.
 
     Args:
@@ -111,7 +127,9 @@ def verify(
     return report
 
 
-def _configured(detector, config, reading, words):
+def _configured(
+    detector: Detector, config: StrPath | None, reading: Reading | None, words: str
+) -> tuple[Source | None, str]:
     """Return the `Source` of the checkpoint's own data, else None, and words for what is generated."""
     try:
         if detector.config is not None:
@@ -125,7 +143,9 @@ def _configured(detector, config, reading, words):
     return None, words
 
 
-def _pictures(detector, source, limit, words):
+def _pictures(
+    detector: Detector, source: Source | None, limit: int | None, words: str
+) -> tuple[Annotations | None, Generator[np.ndarray, None, None], int, str]:
     """Return the annotations or None, a generator of images, their number, and words for them."""
     if source is None:
         count = min(COUNT, limit or COUNT)
@@ -138,7 +158,8 @@ def _pictures(detector, source, limit, words):
 
     truth = source.read(detector.spec, detector.backend.path)
     found = truth.pictures
-    truth.pictures = found[:limit] if limit or source.name is None else spread(found, CONFIGURED)
+    configured = source.name is not None and not limit
+    truth.pictures = list(spread(found, CONFIGURED)) if configured else found[:limit]
     count = len(truth.pictures)
     words = f"{count} annotated images"
     if source.name is not None:
@@ -146,7 +167,7 @@ def _pictures(detector, source, limit, words):
     return truth, read_ahead(truth.pictures), count, words
 
 
-def _kind(backend):
+def _kind(backend: Backend) -> str:
     graph = getattr(backend, "graph", None)
     if graph is None:
         return "fp32"

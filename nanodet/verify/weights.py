@@ -2,25 +2,30 @@
 
 import itertools
 from collections import defaultdict
+from collections.abc import Sequence
 
 import numpy as np
 
+from nanodet.verify.trace import Convolution
+
 NOISE = 1e-5  # of the largest weight: batch norms folded in another order
+Pair = tuple[Convolution, Convolution]  # of the reference, of the stage
+
 _NEAR = 0.5  # relative distance up to which two weights are taken for the same layer's
 
 
-def pair(reference, stage):
+def pair(reference: Sequence[Convolution], stage: Sequence[Convolution]) -> list[Pair]:
     """Return pairs (of the reference, of the stage) of `Convolution`, in the stage's order.
 
     Convolutions of the same shape belong together by their weights, the nearest first: a single
     changed weight or the rounding of a quantised one does not matter there. Where weights are
     nowhere near, order decides.
     """
-    groups = defaultdict(lambda: ([], []))
+    groups: dict[tuple[int, ...], tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
     for side, convolutions in enumerate((reference, stage)):
         for position, one in enumerate(convolutions):
             groups[one.weight.shape][side].append(position)
-    found = {}
+    found: dict[int, int] = {}  # of the stage to of the reference
     for ours, theirs in groups.values():
         a = np.stack([reference[i].weight.ravel() for i in ours]) if ours else None
         b = np.stack([stage[j].weight.ravel() for j in theirs]) if theirs else None
@@ -38,7 +43,7 @@ def pair(reference, stage):
     return [(reference[found[j]], stage[j]) for j in sorted(found)]
 
 
-def difference(ours, theirs, with_bias=True):
+def difference(ours: Convolution, theirs: Convolution, with_bias: bool = True) -> str:
     """Return in words how the weights of two convolutions differ, an empty text where they do not.
 
     Args:
@@ -66,13 +71,13 @@ def difference(ours, theirs, with_bias=True):
     return "; ".join(words)
 
 
-def setting_difference(ours, theirs):
+def setting_difference(ours: Convolution, theirs: Convolution) -> str:
     """Return in words how stride, padding, dilation and groups of two convolutions differ."""
     pairs = ((key, theirs.settings.get(key, value), value) for key, value in ours.settings.items())
     return "; ".join(f"{key} {_shown(a)}, not {_shown(b)}" for key, a, b in pairs if a != b)
 
 
-def _channel_order(a, b, allowed):
+def _channel_order(a: np.ndarray, b: np.ndarray, allowed: np.ndarray) -> tuple[int, ...] | None:
     channels = a.shape[1]
     if not 1 < channels <= 4:
         return None
@@ -82,12 +87,12 @@ def _channel_order(a, b, allowed):
     return None
 
 
-def _count(wrong, off, word):
+def _count(wrong: np.ndarray, off: np.ndarray, word: str) -> str:
     plural = "es" if word == "bias" else "s"
     count = int(wrong.sum())
     verb, by = ("differs", "by") if count == 1 else ("differ", "by up to")
     return f"{count} of {wrong.size} {word}{plural} {verb}, {by} {off[wrong].max():.3g}"
 
 
-def _shown(value):
+def _shown(value: object) -> str:
     return " x ".join(map(str, value)) if isinstance(value, tuple) else str(value)
