@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP end a command: what they interrupt cleans up behind itself."""
+"""Ctrl-C, SIGTERM and SIGHUP end a command, which cleans up before it exits."""
 
 import atexit
 import contextlib
@@ -16,16 +16,16 @@ from typing import Any, NoReturn, Self
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
-PATIENCE_S = 2.0  # signals that come earlier after the first are the same wish
-ANSWER_S = 1.0  # for which native code may keep Python from its handlers
+PATIENCE_S = 2.0  # signals that come sooner after the first are the same request
+ANSWER_S = 1.0  # for which native code may keep Python from running its handlers
 
-_REMINDER, _END = b"\0", b"\xff"  # no signals' numbers
+_REMINDER, _END = b"\0", b"\xff"  # not the numbers of signals
 
 _current: "Stopping | None" = None  # the innermost
 
 
 class Stopped(KeyboardInterrupt):
-    """One of `SIGNALS` came.
+    """One of `SIGNALS` was received.
 
     Attributes:
         number: of the signal.
@@ -38,19 +38,19 @@ class Stopped(KeyboardInterrupt):
 
 
 class Stopping:
-    """A context in which `SIGNALS` are wishes to stop: they are kept, and raised where asked for.
+    """A context in which `SIGNALS` are requests to stop: recorded, and raised where the code allows it.
 
-    Those that come within `PATIENCE_S` after the first are the same wish, and must not interrupt
-    the cleaning up. A later one ends the process, also where native code does not come back. In
-    threads other than the main one, where Python allows no handlers, all this does nothing.
+    Those that come within `PATIENCE_S` after the first are the same request, and must not interrupt
+    the cleanup. A later one ends the process, even if native code does not return. In threads other
+    than the main one, where Python allows no handlers, this does nothing.
 
     Args:
-        ask: called at the first, for a block that ends by itself when it is asked to; a later one
-            is raised in the block.
+        ask: called at the first signal, for a block that ends when it is asked to; a later one is
+            raised in the block.
 
     Attributes:
-        number: of the first signal that came, None before. It stays when the exception was
-            swallowed, or has become another on its way through C++ or an import.
+        number: of the first signal received, None before. It stays set if the exception was
+            swallowed or replaced by another in C++ or an import.
     """
 
     def __init__(self, ask: Callable[[], object] | None = None) -> None:
@@ -70,7 +70,7 @@ class Stopping:
             check_stopped()
             self._outer, _current = _current, self
             self._unraisable, sys.unraisablehook = sys.unraisablehook, self._remind
-            self._before = {number: signal.signal(number, self._handle) for number in heeded()}
+            self._before = {number: signal.signal(number, self._handle) for number in not_ignored()}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -120,7 +120,7 @@ class Stopping:
             _end(number)
 
     def _remind(self, lost: "sys.UnraisableHookArgs") -> None:
-        """Take the place of `sys.unraisablehook`: in destructors and callbacks, exceptions are lost."""
+        """Replace `sys.unraisablehook`: exceptions in destructors and callbacks are lost."""
         if not isinstance(lost.exc_value, Stopped) or _watchdog is None:
             self._unraisable(lost)
         else:
@@ -128,23 +128,23 @@ class Stopping:
             _watchdog.remind(self.number or lost.exc_value.number)
 
 
-def heeded() -> list[int]:
-    """Return those of `SIGNALS` that nobody has told this process to ignore: nohup does, SIGHUP."""
+def not_ignored() -> list[int]:
+    """Return those of `SIGNALS` that this process was not started to ignore, as nohup does SIGHUP."""
     return [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 def check_stopped() -> None:
-    """Raise `Stopped` if a signal has come that should have ended what runs here."""
+    """Raise `Stopped` if a signal has come that should have ended the running code."""
     if _current is not None and threading.current_thread() is threading.main_thread():
         _current.check()
 
 
 @contextlib.contextmanager
 def held_back() -> Iterator[None]:
-    """Raise `Stopped` behind the block: for C++ that calls back into Python.
+    """Raise `Stopped` only after the block: for C++ that calls back into Python.
 
-    There an exception may be swallowed, become another, or abort the process. A signal that comes
-    later than `PATIENCE_S` after the first takes that risk.
+    There an exception may be swallowed, replaced, or abort the process. A signal that comes later than
+    `PATIENCE_S` after the first is raised nevertheless.
     """
     stopping = _current
     if stopping is None or threading.current_thread() is not threading.main_thread():
@@ -162,9 +162,9 @@ def held_back() -> Iterator[None]:
 
 def end_on_signals() -> None:
     """Let `SIGNALS` end this process at once before and after its command, see `Stopping`."""
-    for number in heeded():
+    for number in not_ignored():
         signal.signal(number, lambda number, _: _end(number))
-    # the last that Python does before it gives up its handlers; the command's result stands by now
+    # the last thing before Python restores the handlers; the command's result is final by then
     atexit.register(_ignore)
 
 
@@ -180,7 +180,7 @@ def _end(number: int) -> NoReturn:
 
 
 def _end_fork(number: int) -> None:
-    """End a process forked from a command, which has not set handlers of its own."""
+    """End a process that was forked from a command and has not set handlers."""
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     signal.signal(number, signal.SIG_DFL)
@@ -188,7 +188,7 @@ def _end_fork(number: int) -> None:
 
 
 class _Watchdog(threading.Thread):
-    """Ends this process at a signal that native code keeps Python's handler from.
+    """Ends this process at a signal if native code keeps Python from handling it.
 
     Python's handlers run in the main thread, when it executes Python again. The signals' numbers
     arrive here without it, as long as that native code lets other threads run.

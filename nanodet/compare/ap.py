@@ -30,7 +30,7 @@ def spread_of_change(
     """Return the standard error of the difference between two models' AP on the same images.
 
     The images are dealt into `GROUPS`, and AP is measured without each (the jackknife): a
-    difference that a few images make goes where they are left out, a real one stays.
+    difference caused by a few images vanishes without them, a real one stays.
 
     Args:
         truth: an `nanodet.data.records.Annotations`.

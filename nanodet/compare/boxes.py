@@ -1,4 +1,4 @@
-"""Boxes of one raw output, made in two ways: in the graph and by decoding, or decoded with two specs.
+"""Boxes of one raw output, computed in two ways: in the graph and by decoding, or decoded with two specs.
 
 NMS keeps the box that scores highest. Where boxes score alike, as a barely trained model's do, the last
 digit of float32 decides which one that is, and two runtimes may choose differently without a fault.
@@ -17,19 +17,19 @@ from nanodet.runtime.fit import Size
 from nanodet.runtime.spec import Spec
 from nanodet.runtime.thresholds import Thresholds
 
-LOW_SCORE = 0.05  # compared at too, so that there is much to compare
+LOW_SCORE = 0.05  # also compared at this score, which gives more boxes
 BOX_TOLERANCE = 0.05  # network pixels
 SCORE_TOLERANCE = 1e-4  # 0..1
-DIFFERING_MAX = 0.05  # of the boxes of both sides: beyond that it is no accident of a few ties
+DIFFERING_MAX = 0.05  # of the boxes of both sides: a few ties do not explain more
 SCORE_NOISE = 3e-7  # relative: two to three steps of float32, which the order of additions explains
 NOISE_DRAWS = 3  # the worst of them counts: a single one may meet no tie
 NOISE_MARGIN = 2  # times the worst: two runtimes differ by one more draw, which may exceed it
 
 
 def compare_boxes(backend: BoxesBackend, reference: Backend, tensors: Iterable[np.ndarray]) -> int:
-    """Compare boxes made in the graph with those of `decode` on the same tensors.
+    """Compare boxes computed in the graph with those of `decode` on the same tensors.
 
-    A few boxes may differ, as far as noise in the last digits of the scores makes decoding differ from
+    A few boxes may differ: as many as noise in the last digits of the scores changes in decoding
     itself.
 
     Args:
@@ -41,7 +41,7 @@ def compare_boxes(backend: BoxesBackend, reference: Backend, tensors: Iterable[n
         the number of boxes compared, at the spec's score and at `LOW_SCORE`.
 
     Raises:
-        NanodetError: other boxes.
+        NanodetError: the boxes differ.
     """
     count = 0
     for tensor in tensors:

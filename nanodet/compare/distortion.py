@@ -14,7 +14,7 @@ from nanodet.runtime.spec import Spec
 
 Run = Callable[[np.ndarray], np.ndarray]
 
-READ = 0.05  # what evaluation looks at
+READ = 0.05  # evaluation uses points above this score
 
 
 class Distortion:

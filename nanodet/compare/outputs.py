@@ -5,8 +5,8 @@ each edge's distribution, in network pixels, because that is what becomes a box.
 of the points that a user would call the same in both: each class score within 0.1, and boxes with an
 IoU above 0.9 or no edge farther than half a pixel. Edges and matches count only at points whose best
 score in the reference is above 0.05 (what evaluation looks at) or, where an image has fewer than 100
-of those, at its 100 best points: elsewhere nobody was ever taught what the edges should be, and nobody
-reads them.
+of those, at its 100 best points: elsewhere the edges are neither trained nor
+used.
 
 Points are matched before NMS. NMS chooses among overlapping boxes, and where their scores are equal
 the smallest error chooses another: no fault, but no twin either.
@@ -27,12 +27,12 @@ from nanodet.text.printable import printable
 
 EDGE_SCORE, EDGE_POINTS = 0.05, 100
 MOST = 0.95  # of the points, and of their edges
-INVISIBLE = 0.5  # pixels; boxes are the same whose edges are all nearer, however small they are
+INVISIBLE = 0.5  # pixels; boxes are the same if all edges are nearer, however small the boxes
 
 
 @dataclass(frozen=True)
 class Tolerance:
-    """What a stage may be off by.
+    """By how much a stage may be off.
 
     Attributes:
         score: of class scores, 0..1.

@@ -75,7 +75,7 @@ def picture_paths(folder: StrPath, reading: Reading | None = None) -> list[Path]
             here; None for all images.
 
     Raises:
-        NanodetError: there is no such folder, no image in it, or a listed one is not there.
+        NanodetError: the folder does not exist, holds no image, or a listed image is missing.
     """
     folder = Path(folder)
     if not folder.is_dir():

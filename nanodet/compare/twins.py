@@ -1,4 +1,4 @@
-"""Whether two models find the same: detections of one that have a twin among the other's."""
+"""Whether two models detect the same: how many detections of one have a twin in the other's."""
 
 from collections.abc import Iterable
 
@@ -37,7 +37,7 @@ def count_twins(ours: Detections, theirs: Detections) -> tuple[int, int]:
 
 
 def share_of_twins(ours: Iterable[Detections], theirs: Iterable[Detections]) -> float | None:
-    """Return which part of the detections has a twin, 0..1; None without any detection.
+    """Return the fraction of detections that have a twin, 0..1; None without any detection.
 
     Args:
         ours, theirs: a `Detections` for each image, in the same order.

@@ -1,1 +1,1 @@
-"""How good the boxes are."""
+"""Measures how good the boxes of a model are."""

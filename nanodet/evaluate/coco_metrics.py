@@ -13,7 +13,7 @@ from nanodet.data.records import Annotations, Picture
 from nanodet.errors import NanodetError
 from nanodet.runtime.detections import Detections
 
-MAX_DETECTIONS = 100  # of an image and class that COCO's AP counts; more only where more are given
+MAX_DETECTIONS = 100  # per image and class that COCO's AP counts, or more if more are given
 AREAS = {"APs": (0, 32**2), "APm": (32**2, 96**2), "APl": (96**2, np.inf)}  # square pixels
 SUMMARY = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 
@@ -32,7 +32,7 @@ class Metrics:
     """How good the boxes are.
 
     Attributes:
-        AP: mean over classes and over IoU 0.50 to 0.95, in percent; None without any object.
+        AP: mean over classes and over IoU 0.50 to 0.95, in percent; None without objects.
         AP50, AP75: at IoU 0.5 and 0.75.
         APs, APm, APl: AP of objects up to 32 x 32, up to 96 x 96 and larger, by their area.
         images: how many images were evaluated.
@@ -135,7 +135,7 @@ def has_objects(annotations: Annotations, metric: str = "AP") -> bool:
 
 
 def check_pycocotools() -> None:
-    """Raise `NanodetError` with the remedy if pycocotools is not there."""
+    """Raise `NanodetError` with the remedy if pycocotools is not installed."""
     try:
         import pycocotools.cocoeval  # noqa: F401
     except ImportError as error:
@@ -151,15 +151,15 @@ def _percent(precision: np.ndarray) -> float | None:
 
 
 def _evaluator(pictures: Sequence[Picture], detections: Sequence[Detections], classes: int) -> Any:
-    """Return a COCOeval that holds the records; an image's id there is its position."""
+    """Return a COCOeval of the records; it identifies images by their position."""
     check_pycocotools()
     from pycocotools.cocoeval import COCOeval
 
     class RecordsEval(COCOeval):
         """COCOeval without json files.
 
-        Its own ``_prepare`` sets every object's ``ignore`` to ``iscrowd``; regions that are to
-        be ignored but are no crowd (VOC's "difficult") need the two apart.
+        COCOeval's ``_prepare`` sets every object's ``ignore`` to ``iscrowd``; ignored regions that are
+        not crowds (VOC's "difficult") need the two kept apart.
         """
 
         def _prepare(self) -> None:

@@ -40,14 +40,14 @@ def confusion_matrix(
     """Count what objects were detected as.
 
     Detections of an image are matched greedily, best score first: each takes the free object
-    with which it overlaps most, one of its own class before all others. A detection that stays
-    without an object is background taken for its class, unless an ignored region of its class
-    covers it by ``iou``; an object without a detection was missed.
+    with which it overlaps most, preferring objects of its class. A detection left without an object
+    is background taken for its class, unless an ignored region of its class covers it by ``iou``; an
+    object without a detection was missed.
 
     Args:
         annotations: an `nanodet.data.records.Annotations`.
         detections: a `Detections` for each of its images, in their order.
-        iou: overlap from which on a detection belongs to an object, 0..1.
+        iou: least IoU of a detection with its object, 0..1.
         score: detections below this confidence are left out, 0..1.
 
     Returns:

@@ -32,7 +32,7 @@ def evaluate(
         annotations: COCO's JSON file, or a folder of VOC's XML or YOLO's text files.
         reading: the `nanodet.data.reading.Reading`; None for the defaults.
         json_path: file to write the AP values to; None for none.
-        config: config file of a checkpoint that carries none; for an exported model, the one whose
+        config: config file of a checkpoint that contains none; for an exported model, the one whose
             ``data.val`` is taken, see `nanodet.evaluate.ground_truth.data_for`.
         show: called with the `Metrics`, before ``json_path`` is written: shown even if that fails.
         options: further arguments of `nanodet.runtime.detector.Detector`.
@@ -41,14 +41,14 @@ def evaluate(
         `Metrics`.
 
     Raises:
-        NanodetError: anything the user can fix, before the long run wherever it can be known.
+        NanodetError: anything the user can fix, before the long run where possible.
     """
     check_pycocotools()
     if json_path is not None:
         check_writable(json_path)
     source = given(images, annotations, reading)
     if source is not None and annotations is None:
-        raise NanodetError("--images: needs --annotations, to measure AP by")
+        raise NanodetError("--images: needs --annotations to measure AP")
     detector = evaluation_detector(model, config=config, **options)
     if source is None:
         data, file = data_of(detector, config)

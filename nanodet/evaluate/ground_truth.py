@@ -1,4 +1,4 @@
-"""The annotated images that a model is measured on: where they lie, and opened as its classes."""
+"""Finds the annotated images that a model is measured on, and reads them with its classes."""
 
 import dataclasses
 import os
@@ -38,8 +38,8 @@ class Source:
         annotations: COCO's JSON file, or a folder of VOC's XML or YOLO's text files; None for
             images alone.
         reading: how they are to be read.
-        name: what they are called, such as ``data.val of best.ckpt``; None where the user named
-            them and does not need to see it.
+        name: what they are called, such as ``data.val of best.ckpt``; None if the user gave the paths
+            and need not be shown them.
     """
 
     images: StrPath
@@ -52,7 +52,7 @@ class Source:
         return f"{self.name}: {self.images}, {self.annotations}{listed}"
 
     def read(self, spec: Spec, model: StrPath, annotated: bool = True) -> Annotations:
-        """Read the annotations as the classes of a model, and tell on stderr what is wrong with them.
+        """Read the annotations with the classes of a model, and report on stderr what is wrong with them.
 
         Args:
             spec: the model's.
@@ -75,17 +75,17 @@ class Source:
             annotated=annotated,
             reading=reading,
         )
-        tell = partial(say, file=sys.stderr)
-        tell_reading(found, tell)
+        report = partial(say, file=sys.stderr)
+        tell_reading(found, report)
         if not annotated:
             return found
         summary = summarise(found)
         name = os.fspath(self.annotations)
         check_objects(summary, name, "measure")
         if not summary.flawless:
-            tell(f"{name}: {describe(summary)}")
+            report(f"{name}: {describe(summary)}")
         for line in warnings_of(summary, name):
-            tell(line)
+            report(line)
         return found
 
 
@@ -95,7 +95,7 @@ def given(
     """Return the `Source` that a command was given; None without.
 
     Raises:
-        NanodetError: annotations without images, or choices that have nothing to choose in.
+        NanodetError: annotations without images, or options that need annotations.
     """
     reading = reading or Reading()
     if images is None:
@@ -119,33 +119,33 @@ def of_config(data: Data, file: str, part: str, reading: Reading | None = None) 
         reading: what the user chose, which goes before what the config says.
 
     Raises:
-        NanodetError: a path that is not on this machine.
+        NanodetError: a path that does not exist on this machine.
     """
     section, place = getattr(data, part), f"data.{part}"
     for key in ("img_path", "ann_path", "list_path"):
         path = getattr(section, key)
         if path is not None and not Path(path).exists():
             raise NanodetError(
-                f"{file}: {place}.{key}: {path} is not there, seen from {Path.cwd()}; {GIVE}"
+                f"{file}: {place}.{key}: {path} does not exist, seen from {Path.cwd()}; {GIVE}"
             )
     chosen = (reading or Reading()).over(Reading.of_section(section, f"{place}."))
     return Source(section.img_path, section.ann_path, chosen, f"{place} of {file}")
 
 
 def data_of(detector: Detector, config: StrPath | None = None) -> tuple[Data, str]:
-    """Return the ``data`` of the config of what a `Detector` runs, and the file; see `data_for`."""
+    """Return the ``data`` of the config of a `Detector`'s model, and its file; see `data_for`."""
     if detector.config is not None:
         return detector.config.data, str(config or detector.backend.path)
     return data_for(detector.backend.path, config)
 
 
 def data_for(model: StrPath, config: StrPath | None = None) -> tuple[Data, str]:
-    """Return a config's ``data``: what belongs to an exported model; and the name of its file.
+    """Return the ``data`` of the config that belongs to an exported model, and the name of its file.
 
     Args:
-        model: an ``.onnx`` or ``.param`` file. An export leaves the config of its checkpoint
+        model: an ``.onnx`` or ``.param`` file. An export saves the config of its checkpoint
             beside it, see `nanodet.config.beside`.
-        config: a config file, or a checkpoint that carries one; None looks beside the model.
+        config: a config file, or a checkpoint that contains one; None looks beside the model.
 
     Raises:
         NanodetError: there is none.
@@ -155,23 +155,23 @@ def data_for(model: StrPath, config: StrPath | None = None) -> tuple[Data, str]:
 
         carried = read_checkpoint(config).config
         if carried is None:
-            raise NanodetError(f"{config}: carries no config (an original checkpoint); {GIVE}")
+            raise NanodetError(f"{config}: contains no config (an original checkpoint); {GIVE}")
         return carried.data, str(config)
     if config is None:
-        config = config_beside(model)
+        config = config_beside(os.fspath(model))
         if not is_file(config):
             raise NanodetError(
                 f"{model}: no config says what data belongs to it; {GIVE}, or --config with the "
                 "config or checkpoint it was trained with"
             )
-    return load_data(config), str(config)
+    return load_data(os.fspath(config)), str(config)
 
 
 def guess_format(path: StrPath) -> str:
-    """Return the short name of the format of what lies at ``path``.
+    """Return the short name of the format of the annotations at ``path``.
 
     Raises:
-        NanodetError: it is none of them, or not there.
+        NanodetError: the format is unknown, or the path does not exist.
     """
     path = Path(path)
     if not path.exists():
@@ -183,6 +183,6 @@ def guess_format(path: StrPath) -> str:
             if one.folder == path.is_dir() and one.suffix in suffixes:
                 return one.short[0]
     raise NanodetError(
-        f"{path}: cannot tell the format of these annotations (a .json file is coco, a folder of "
+        f"{path}: cannot report the format of these annotations (a .json file is coco, a folder of "
         ".xml voc, of .txt yolo); name it with --format"
     )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # matplotlib is optional
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FEW = 12  # up to this many classes have a colour and a name each
+FEW = 12  # up to this many classes get a colour and a name each
 DPI = 130
 
 Curve = tuple[np.ndarray, np.ndarray, np.ndarray]  # steps, epochs, values
@@ -73,7 +73,7 @@ def plot_confusion(
     iou: float = IOU,
     score: float = SCORE,
 ) -> None:
-    """Draw a confusion matrix, each row in parts of its objects.
+    """Draw a confusion matrix, each row as fractions of its objects.
 
     Args:
         matrix: int (classes + 1, classes + 1) of `nanodet.evaluate.confusion.confusion_matrix`.
@@ -88,7 +88,7 @@ def plot_confusion(
     longest = max(map(len, names)) * 0.08
     figure, axes = _figure(side + longest + 1.5, side + longest + 0.8)
     shown = axes.imshow(parts, cmap="Blues", vmin=0, vmax=1)
-    figure.colorbar(shown, ax=axes, fraction=0.04, pad=0.02, label="part of the row")
+    figure.colorbar(shown, ax=axes, fraction=0.04, pad=0.02, label="fraction of the row")
     size = 9 if count <= FEW + 1 else 7
     axes.set_xticks(range(count), names, rotation=90, fontsize=size)
     axes.set_yticks(range(count), names, fontsize=size)
@@ -109,12 +109,12 @@ def plot_confusion(
 
 
 def plot_curves(metrics_csv: StrPath, path_loss: StrPath, path_ap: StrPath) -> list[Path]:
-    """Draw how losses, learning rate and AP went.
+    """Draw losses, learning rate and AP over a training.
 
     Args:
         metrics_csv: a file with the columns ``step``, ``epoch``, ``train/loss``,
             ``train/*loss_*``, ``train/lr``, ``val/AP`` and ``val/AP*`` (percent); cells may be
-            empty, columns absent.
+            empty, columns missing.
         path_loss, path_ap: the PNGs to write.
 
     Returns:
@@ -252,5 +252,5 @@ def _smooth(values: np.ndarray) -> np.ndarray:
 
 
 def _ceiling(values: np.ndarray) -> float:
-    """Return an upper limit that a few early spikes do not set."""
+    """Return an upper limit that ignores a few early spikes."""
     return max(1.15 * float(np.quantile(values, 0.995)), 1e-6)

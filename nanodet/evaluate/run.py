@@ -1,4 +1,4 @@
-"""A detector over a whole data set, and its metrics as text."""
+"""Runs a detector over a whole data set, and formats its metrics as text."""
 
 import contextlib
 import shutil
@@ -26,13 +26,13 @@ READERS = 2
 
 
 def evaluation_detector(path: StrPath, section: Any = None, **arguments: Any) -> Detector:
-    """Return a `Detector` with the thresholds to evaluate at.
+    """Return a `Detector` with the thresholds for evaluation.
 
     Args:
         path: model file.
         section: a config's ``evaluator``. None takes that of the checkpoint's config. Exported
-            models have none: theirs are the limits of their spec, except its score, which is for
-            looking at images and too high to measure AP; the default of the config's is taken.
+            models have none: they get the limits of their spec, except its score, which is meant for
+            viewing and too high to measure AP; the default of a config is used instead.
         arguments: further arguments of `Detector`.
     """
     detector = Detector(path, **arguments)
@@ -51,9 +51,9 @@ def evaluate_model(
     """Run a detector over the annotated images and compare.
 
     Args:
-        detector: a `nanodet.runtime.detector.Detector` with the thresholds to evaluate at.
+        detector: a `nanodet.runtime.detector.Detector` with the thresholds for evaluation.
         annotations: an `nanodet.data.records.Annotations` with the detector's classes.
-        progress: whether to show on stderr how far it is.
+        progress: whether to show the progress on stderr.
 
     Returns:
         `Metrics`, and the list of `Detections`, one per image.
@@ -83,7 +83,7 @@ def read_ahead(records: Iterable[Picture]) -> Generator[np.ndarray, None, None]:
     """Yield the images of ``records`` in order, decoding the next ones in the background.
 
     Raises:
-        NanodetError: an image cannot be read or has not the annotated size, when its turn comes.
+        NanodetError: an image cannot be read or does not have the annotated size, when it is reached.
     """
     pool = ThreadPoolExecutor(READERS)
     waiting: deque[Future[np.ndarray]] = deque()
@@ -106,7 +106,7 @@ def format_table(
     Args:
         metrics: `Metrics`.
         class_names: names to show instead of the annotations'.
-        width: characters in a line; None asks the terminal.
+        width: characters in a line; None for those of the terminal.
     """
     width = width or shutil.get_terminal_size((100, 24)).columns
     lines = [

@@ -1,4 +1,4 @@
-"""Many images on one: what a model found beside what is there."""
+"""Contact sheets: many images on one, with detections and ground truth."""
 
 from collections.abc import Callable, Sequence
 
@@ -63,7 +63,7 @@ def validation_sheet(
         columns, cell: as in `contact_sheet`.
 
     Returns:
-        uint8 (H, W, 3) BGR, with a line below that says what the boxes mean.
+        uint8 (H, W, 3) BGR, with a legend below.
     """
     total = len(annotations.pictures)
     chosen = np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int))

@@ -1,4 +1,4 @@
-"""Whether a quantised model is still good enough: by AP, or by the detections it shares."""
+"""Decides whether a quantised model is good enough: by AP, or by the detections that both models have."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,11 +13,11 @@ from nanodet.files import StrPath
 from nanodet.images.image_file import read_picture
 from nanodet.runtime.detections import Detections
 
-TWIN_PICTURES = 200  # at most so many, where there are no annotations
+TWIN_PICTURES = 200  # most images compared if there are no annotations
 
 
 class Judge(Protocol):
-    """Decides whether a quantised model is good enough, and keeps what it found last."""
+    """Decides whether a quantised model is good enough, and keeps the last figures."""
 
     @property
     def twins(self) -> float | None:
@@ -26,30 +26,30 @@ class Judge(Protocol):
     def start(self, model: StrPath) -> None:
         """Measure the floating-point model."""
 
-    def content(self, model: StrPath, finally_: bool) -> tuple[bool, str]:
+    def accepts(self, model: StrPath, final: bool) -> tuple[bool, str]:
         """Return (whether the model is good enough, what was found in words)."""
         ...
 
     def measured(self) -> Sequence[Picture] | Sequence[Path]:
-        """Return the images that calibrate nothing."""
+        """Return the images that are not used for calibration."""
         ...
 
     def accuracy(self) -> dict[str, float]:
-        """Return the figures of the last final look; empty where there is no AP."""
+        """Return the figures of the last final check; empty if there is no AP."""
         ...
 
 
 @dataclass
 class ApJudge:
-    """Compares AP with the floating-point model's.
+    """Compares AP with that of the floating-point model.
 
-    While layers are chosen it looks at the calibration images (`drop`), and at the others only
-    when those are content (`final_drop`).
+    While layers are chosen, AP is measured on the calibration images, and on the measuring images only
+    for the final check, once it is good enough on the others.
 
     Attributes:
         calibration, measuring: two disjoint `nanodet.data.records.Annotations`.
         max_drop: AP that may be lost.
-        looks: how often the measuring images were looked at.
+        looks: how often the measuring images were used.
     """
 
     calibration: Annotations
@@ -65,20 +65,20 @@ class ApJudge:
         for name in ("calibration", "measuring"):
             self.reference[name] = self._ap(model, name)
 
-    def content(self, model: StrPath, finally_: bool) -> tuple[bool, str]:
+    def accepts(self, model: StrPath, final: bool) -> tuple[bool, str]:
         """Return (whether the model is good enough, what was found in words)."""
-        name = "measuring" if finally_ else "calibration"
-        self.looks += finally_
+        name = "measuring" if final else "calibration"
+        self.looks += final
         self.last = self._ap(model, name)
         drop = self.reference[name] - self.last
         return drop <= self.max_drop, f"AP {self.last:.2f} on the {name} images ({-drop:+.2f})"
 
     def measured(self) -> Sequence[Picture]:
-        """Return the images that calibrate nothing."""
+        """Return the images that are not used for calibration."""
         return self.measuring.pictures
 
     def accuracy(self) -> dict[str, float]:
-        """Return the figures of the last final look."""
+        """Return the figures of the last final check."""
         full = self.reference["measuring"]
         return {"fp32": full, "int8": self.last, "drop": full - self.last, "looks": self.looks}
 
@@ -95,7 +95,7 @@ class TwinJudge:
 
     Attributes:
         calibration, measuring: two disjoint lists of image files.
-        looks: how often the measuring images were looked at.
+        looks: how often the measuring images were used.
     """
 
     calibration: list[Path]
@@ -107,10 +107,10 @@ class TwinJudge:
         """Detect with the floating-point model."""
         self.reference = {name: self._detect(model, name) for name in ("calibration", "measuring")}
 
-    def content(self, model: StrPath, finally_: bool) -> tuple[bool, str]:
+    def accepts(self, model: StrPath, final: bool) -> tuple[bool, str]:
         """Return (whether the model is good enough, what was found in words)."""
-        name = "measuring" if finally_ else "calibration"
-        self.looks += finally_
+        name = "measuring" if final else "calibration"
+        self.looks += final
         share = share_of_twins(self._detect(model, name), self.reference[name])
         if share is None:
             raise NanodetError(
@@ -121,7 +121,7 @@ class TwinJudge:
         return share >= NEEDED, f"{100 * share:.1f} % twins on the {name} images"
 
     def measured(self) -> Sequence[Path]:
-        """Return the images that calibrate nothing."""
+        """Return the images that are not used for calibration."""
         return self.measuring[:TWIN_PICTURES]
 
     def accuracy(self) -> dict[str, float]:

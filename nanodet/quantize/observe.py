@@ -1,4 +1,4 @@
-"""What flows into each layer while calibration images pass through the floating-point model."""
+"""Records the input of each layer while the floating-point model runs on the calibration images."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ def observe(
     Args:
         net: a loaded ``ncnn.Net`` in floating point.
         spec: names the input.
-        layers: the `nanodet.ncnn_files.graph.Layer` to look at, with one input each.
+        layers: the `nanodet.ncnn_files.graph.Layer` to observe, with one input each.
         tensors: float32 (1, 3, H, W) each, at one size.
         step: called after each image of each pass.
 
@@ -75,7 +75,7 @@ def observe(
     for tensor in tensors:
         for blob, values in extract(net, spec.input_name, tensor, wanted):
             size = np.abs(values).reshape(1, -1)
-            # some ten times faster than np.histogram; its upper bound is outside the last bin
+            # about ten times faster than np.histogram; the upper bound is exclusive
             bounds = [0, largest[blob] * (1 + 1e-6)]
             counts[blob] += cv2.calcHist([size], [0], None, [BINS], bounds).ravel().astype(np.int64)
             absolute[blob] += float(size.mean())
@@ -110,7 +110,7 @@ def extract(
         blobs: names, in any order.
     """
     extractor = net.create_extractor()
-    extractor.set_light_mode(False)  # light mode frees blobs that were asked for later
+    extractor.set_light_mode(False)  # light mode frees blobs that are extracted later
     extractor.input(input_name, own_mat(tensor[0]))
     for blob in blobs:
         status, values = extractor.extract(blob)

@@ -1,4 +1,4 @@
-"""Which images calibrate and which measure: two parts, drawn once by the seed."""
+"""Chooses, by a seed, the images for calibration and those to measure on."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -20,12 +20,12 @@ Item = TypeVar("Item")
 def split(
     pictures: Sequence[Item], limit: int, seed: int, where: StrPath
 ) -> tuple[list[Item], list[Item]]:
-    """Return (for calibration, for measuring): disjoint, each in its old order.
+    """Return (images for calibration, images to measure on): disjoint, each in the given order.
 
     Args:
         pictures: list of anything.
-        limit: at most so many calibrate, and at most half of all.
-        seed: of the draw.
+        limit: most images for calibration; at most half of all are used.
+        seed: of the random choice.
         where: names the folder in the message.
     """
     if len(pictures) < 2:
@@ -39,7 +39,7 @@ def split(
 
 
 def draw(pictures: Sequence[Item], most: int, seed: int) -> list[Item]:
-    """Return at most ``most`` of a list, drawn by the seed, in their old order."""
+    """Return at most ``most`` items of a list, chosen by the seed, in the given order."""
     chosen = _drawn(len(pictures), most, seed)
     return [picture for index, picture in enumerate(pictures) if index in chosen]
 

@@ -1,4 +1,4 @@
-"""A floating-point ncnn model to an int8 one whose accuracy, size and time were measured."""
+"""Converts a floating-point ncnn model to int8, and measures its accuracy, size and time."""
 
 import dataclasses
 import os
@@ -45,7 +45,7 @@ BEST = "best"
 LIMIT, MAX_DROP = 200, 0.5
 SENSITIVITY_PICTURES = 16
 ENOUGH = 100  # images to measure on
-MEASURED = 500  # at most so many that nobody asked for
+MEASURED = 500  # most images to measure on if the user gives none
 
 
 def quantize(
@@ -75,10 +75,10 @@ def quantize(
             a table of the layers; they appear there together.
         annotations: of the images, see `nanodet.evaluate.evaluate.evaluate`; None: accuracy is
             judged by detections that both models have instead of by AP.
-        limit: at most so many images calibrate, and of ``images`` at most half of all.
-        seed: draws them.
-        max_drop: AP that may be lost; layers go back to floating point until it holds.
-        method: for the thresholds, of `METHODS`, or ``best`` of them per layer.
+        limit: most images for calibration; of ``images``, at most half are used.
+        seed: of the random choice of images.
+        max_drop: AP that may be lost; layers return to floating point until no more is lost.
+        method: that chooses the thresholds, one of `METHODS`, or ``best`` for the best of them per layer.
         layers: ``fast`` or ``all``, see `nanodet.quantize.choose.start`.
         report: called with each line of text.
         reading: of the annotations, a `nanodet.data.reading.Reading`; None for the defaults.
@@ -94,7 +94,7 @@ def quantize(
         raise NanodetError(f"--seed: must not be negative, not {seed}")
     model = find_model(model)
     if kind_of(model) is not NCNN:
-        raise NanodetError(f"{model}: only an ncnn model (.param) can be quantised here")
+        raise NanodetError(f"{model}: only an ncnn model (.param) can be quantised")
 
     def load_model() -> tuple[NcnnBackend, Weights]:
         source = NcnnBackend(model)
@@ -122,13 +122,15 @@ def quantize(
     few = len(judge.measured())
     if few < ENOUGH:
         report(
-            f"only {few} images measure: by chance layers may go back to floating point, or a loss "
-            f"be missed; {ENOUGH} or more are better"
+            f"accuracy is measured on only {few} images: by chance, layers may return to floating point or a "
+            f"loss be missed; {ENOUGH} or more are better"
         )
-    report(f"calibrate on {len(paths)} images; accuracy of the model as it is")
+    report(
+        f"calibrating on {len(paths)} images; measuring the accuracy of the floating-point model"
+    )
     judge.start(model)
     tensors = tensors_of(paths, spec)
-    report(f"measure {len(convolutions)} convolutions, each alone in int8")
+    report(f"measuring {len(convolutions)} convolutions, each alone in int8")
     progress = Progress(2 * len(tensors) + len(convolutions), "step")
     observed = observe(source.net, spec, convolutions, tensors, progress.step)
     distortion = Distortion(running(source.net, spec), spec, tensors[:SENSITIVITY_PICTURES])
@@ -199,7 +201,7 @@ def _eligible(graph: Graph, weights: Weights, model: StrPath) -> list[Layer]:
 def _judge(
     model: StrPath, source: Source, spec: Spec, limit: int, seed: int, max_drop: float
 ) -> tuple[Judge, Sequence[Path]]:
-    """Return the judge, and the paths of the calibration images, of a `Source` of both."""
+    """Return the judge and the paths of the calibration images, both from one `Source`."""
     images = source.images
     if source.annotations is None:
         paths, others = split(list_pictures(images, source.reading), limit, seed, images)
@@ -218,7 +220,7 @@ def _configured_judge(
     reading: Reading | None,
     report: Callable[[str], object],
 ) -> tuple[Judge, Sequence[Path]]:
-    """Return what `_judge` returns, of the two sets of the model's config."""
+    """Return what `_judge` returns, from the two sets of the model's config."""
     data, file = data_for(model, config)
     if reading is not None and reading.list_path is not None:
         raise NanodetError("--list: needs --images, the folder of the listed images")
@@ -253,17 +255,17 @@ def _search(
     layers: str,
     report: Callable[[str], object],
 ) -> tuple[Graph, Weights]:
-    """Give layers back to floating point until the judge is content; return graph and weights."""
-    step, finally_ = 1, False
+    """Move layers back to floating point until the judge accepts the model; return graph and weights."""
+    step, final = 1, False
     while any(one.precision == INT8 for one in reports):
         pair = write()
-        content, words = judge.content(made, finally_)
+        good, words = judge.accepts(made, final)
         count = sum(one.precision == INT8 for one in reports)
         report(f"{count} layers in int8: {words}")
-        if content and finally_:
+        if good and final:
             return pair
-        if content:
-            finally_ = True
+        if good:
+            final = True
             continue
         names = choose.give_up(reports, step, layers)
         report(f"back to floating point: {shortened(names, 3)}")
@@ -282,7 +284,7 @@ def _write(param: Path, graph: Graph, weights: Weights, spec: Spec) -> None:
 
 
 def _write_spec(made: Path, spec: Spec, model: StrPath, result: Quantised) -> None:
-    """Write the final spec: as the source's, with what was measured and where it came from."""
+    """Write the final spec: the source's, with the measurements and the origin."""
     files = {path.name: sha256(path) for path in files_of(made)}
     source = {**spec.source, "quantized_from": Path(model).name, "quantized_sha256": sha256(model)}
     measured = {"int8": result.to_dict()}
@@ -293,7 +295,7 @@ def _write_spec(made: Path, spec: Spec, model: StrPath, result: Quantised) -> No
 def _times(
     before: tuple[Graph, Weights], after: tuple[Graph, Weights], spec: Spec, tensor: np.ndarray
 ) -> dict[str, float]:
-    """Return the seconds of the network before and after, and in what else this CPU offers."""
+    """Return the seconds of the network before and after, and in other precisions of this CPU."""
     nets = {"fp32": load(*before), "int8": load(*after), "bf16": load(*before, precision="bf16")}
     if has_fp16_arithmetic():
         nets["fp16"] = load(*before, precision="fp16")

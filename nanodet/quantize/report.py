@@ -1,4 +1,4 @@
-"""The result of a quantisation, for people and for the spec."""
+"""The result of a quantisation, for the user and for the spec."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ class Quantised:
         files: the paths of the model's three files.
         table: the path of the table of its layers.
         layers: list of `nanodet.quantize.sensitivity.LayerReport`.
-        calibration: how many images calibrated; measured: how many measured.
+        calibration: number of calibration images; measured: number of images measured on.
         accuracy: ``fp32``, ``int8`` and ``drop`` in AP on the measuring images (None without
-            annotations); ``looks``: how often they were looked at.
+            annotations); ``looks``: how often they were used.
         twins: part, 0..1, of the detections above 0.3 that both models have.
         bytes: of ``.param`` and ``.bin`` together, before and after.
         seconds: of the network for one image, one thread, side by side: name to median.
@@ -89,7 +89,7 @@ def layer_table(reports: Sequence[LayerReport]) -> list[str]:
 
 
 def summary(result: Quantised, layers: str) -> list[str]:
-    """Return what the user is to know as lines of text."""
+    """Return a summary for the user as lines of text."""
     int8 = [r for r in result.layers if r.precision == INT8]
     kept = Counter(r.reason for r in result.layers if r.precision != INT8)
     why = ", ".join(f"{count} ({reason})" for reason, count in kept.most_common())
@@ -101,7 +101,7 @@ def summary(result: Quantised, layers: str) -> list[str]:
     if accuracy:
         lines.append(
             f"AP          {accuracy['fp32']:.2f} fp32, {accuracy['int8']:.2f} int8 on "
-            f"{result.measured} images that calibrated nothing (drop {accuracy['drop']:.2f})"
+            f"{result.measured} images not used for calibration (drop {accuracy['drop']:.2f})"
         )
     if result.twins is not None:
         lines.append(f"detections  {100 * result.twins:.1f} % of those above 0.3 have a twin")
@@ -121,6 +121,6 @@ def summary(result: Quantised, layers: str) -> list[str]:
                 f"({ours / other:.2f} of its time)"
             )
     if ours > full:
-        way = " (--layers fast would leave the slow layers out)" if layers == ALL else ""
+        way = " (--layers fast leaves the slow layers out)" if layers == ALL else ""
         lines.append(f"On this CPU int8 is SLOWER than fp32{way}.")
     return lines

@@ -1,8 +1,8 @@
-"""From a floating-point ncnn model and a choice per layer to a mixed int8 model in ncnn's form.
+"""Rewrites a floating-point ncnn model as a mixed int8 model, with a precision chosen per layer.
 
 ncnn's int8 convolution: ``y = act(sum(q_w q_x) / (s_w s_x) + b)`` with q_w = round(w s_w) per output
-channel and q_x = round(x s_x) per layer. Where its output goes into one int8 convolution alone, it
-hands over int8 in that one's scale ("requantise") instead of floating point.
+channel and q_x = round(x s_x) per layer. If its output goes only into one other int8 convolution, it
+is passed on as int8 in the scale of that one ("requantised") instead of as floating point.
 """
 
 from collections.abc import Mapping
@@ -73,7 +73,7 @@ def int8_parts(
 ) -> dict[str, Stored]:
     """Return one convolution's arrays in int8.
 
-    The bias takes back what rounding the weights adds on average, ``(w - q_w / s_w) E[x]`` (Nagel
+    The bias corrects what rounding the weights adds on average, ``(w - q_w / s_w) E[x]`` (Nagel
     et al., "Data-free quantization through weight equalization and bias correction", ICCV 2019).
     """
     outputs = layer.whole(0)
@@ -105,8 +105,8 @@ def int8_parts(
 def table_storage(values: np.ndarray) -> Stored:
     """Store weights as one byte each into 256 values (Lloyd, "Least squares quantization in PCM").
 
-    Starts at the quantiles' and the range's mixture, then moves each value to the mean of what it
-    stands for until nothing gets better.
+    Starts from a mixture of quantiles and evenly spaced values, then moves each value to the mean of
+    the weights that it stands for until nothing changes.
     """
     ordered = np.sort(values.astype(np.float64))
     if len(ordered) <= _TABLE_SIZE:

@@ -10,18 +10,18 @@ from nanodet.quantize.rewrite import INT8, Weights, rewrite
 from nanodet.quantize.thresholds import METHODS
 from nanodet.quantize.timing import layer_times, load
 
-SAME = 0.01  # thresholds nearer than this part of each other are not tried twice
+SAME = 0.01  # relative difference below which a second threshold is not tried
 
 
 @dataclass
 class LayerReport:
-    """One convolution: what was measured, and what became of it.
+    """One convolution: what was measured, and the precision chosen for it.
 
     Attributes:
         name, kind: as in the graph.
-        weights: how many.
+        weights: number of weights.
         shape: (channels, height, width) of its input.
-        method: that chose the threshold, see `nanodet.quantize.thresholds`.
+        method: the one that chose the threshold, see `nanodet.quantize.thresholds`.
         threshold: of the input's magnitude; the scale is 127 / threshold.
         sensitivity: distortion of the output with this layer alone in int8, see
             `nanodet.compare.distortion`.
@@ -64,7 +64,7 @@ def measure_layers(
         layers: the convolutions to measure.
         observed: name to `nanodet.quantize.observe.Observed`.
         distortion: a `nanodet.compare.distortion.Distortion`.
-        method: a name out of `METHODS`, or ``best`` for the one that distorts least.
+        method: a name of `METHODS`, or ``best`` for the one that distorts least.
         step: called after each layer.
 
     Returns:

@@ -1,7 +1,7 @@
-"""Where to clip activations before they become int8: four ways to choose, from a histogram.
+"""Thresholds at which activations are clipped before they become int8, chosen from a histogram.
 
 A threshold T makes the scale 127 / T: values become ``round(x 127 / T)`` in -127..127, and what lies
-outside T is clipped. A small T is fine-grained and clips much, a large one the other way round.
+outside T is clipped. A small T gives fine steps and clips much, a large one does the opposite.
 """
 
 import math
@@ -54,7 +54,7 @@ def percentile(histogram: Histogram) -> float:
 def aciq(histogram: Histogram) -> float:
     """Clip where a Gauss or Laplace distribution of the same spread loses least (Banner et al.).
 
-    The ratio of mean |x| to sigma tells which of the two is nearer: 0.80 for Gauss, 0.71 for
+    The ratio of mean |x| to sigma shows which of the two is nearer: 0.80 for Gauss, 0.71 for
     Laplace.
     """
     sigma = math.sqrt(histogram.mean_square)
@@ -83,7 +83,7 @@ def kl(histogram: Histogram) -> float:
     the smallest Kullback-Leibler divergence sum p log(p / q) is chosen.
     """
     counts = histogram.counts.astype(np.float64)
-    counts[0] = counts[1]  # exact zeros would outweigh everything, and cost nothing to keep
+    counts[0] = counts[1]  # exact zeros would outweigh everything, and are kept at no cost
     total, bins = counts.sum(), LEVELS + 1
     if not total:
         return histogram.largest
@@ -102,7 +102,7 @@ def kl(histogram: Histogram) -> float:
         p, q_sum = p / p.sum(), q.sum()
         if not q_sum:
             continue
-        lost = p[~known].sum()  # the clipped mass in a bin that Q does not know
+        lost = p[~known].sum()  # the clipped mass in bins that are empty in Q
         divergence = np.sum(p[known] * np.log(p[known] * q_sum / q[known])) + lost * math.log(BINS)
         if divergence < best:
             best, chosen = divergence, stop

@@ -1,4 +1,4 @@
-"""How long layers and models take on this CPU: always side by side, because machines drift."""
+"""Times layers and models on this CPU, always side by side because a machine's speed drifts."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ def load(graph: Graph, weights: Weights, threads: int = 1, precision: str = "fp3
     net = ncnn.Net()
     set_options(net, threads, precision)
     if net.load_param_mem(graph.to_text()) != 0:
-        raise NanodetError("ncnn cannot load the graph that was made")
+        raise NanodetError("ncnn cannot load the rewritten graph")
     net.load_model_mem(weights_to_bytes(graph, weights))
     return net
 
@@ -69,13 +69,13 @@ def model_times(
 def _medians(
     nets: Sequence[Any], input_name: str, output_name: str, values: np.ndarray, runs: int
 ) -> np.ndarray:
-    picture = own_mat(values)
+    image = own_mat(values)
     seconds = np.empty((runs, len(nets)))
     for run in range(-_WARM_UP, runs):
         for index, net in enumerate(nets):
             start = time.perf_counter()
             extractor = net.create_extractor()
-            extractor.input(input_name, picture)
+            extractor.input(input_name, image)
             extractor.extract(output_name)
             if run >= 0:
                 seconds[run, index] = time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""Exponential moving average of the weights (EMA), kept beside the network that learns."""
+"""The exponential moving average (EMA) of the weights of a network in training."""
 
 import copy
 import math
@@ -6,11 +6,11 @@ import math
 import torch
 from torch import nn
 
-RAMP_STEPS = 2000  # young averages must forget the first weights quickly
+RAMP_STEPS = 2000  # early averages must forget the initial weights quickly
 
 
 def averaged_copy(network: nn.Module) -> nn.Module:
-    """Return a copy of ``network`` in eval mode that no gradient reaches."""
+    """Return a copy of ``network`` in eval mode and without gradients."""
     return copy.deepcopy(network).eval().requires_grad_(False)
 
 

@@ -1,4 +1,4 @@
-"""Writing checkpoints: the last one and the best one, never half of one."""
+"""Writes the last and the best checkpoint, each completely or not at all."""
 
 from pathlib import Path
 from typing import Any
@@ -40,15 +40,15 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 class Checkpoints(Callback):
     """Saves every epoch, validates when it is due, and keeps the best.
 
-    ``model_last.ckpt`` is written before a validation begins and again behind it, so that whatever
-    happens in a validation costs no training. A run that is resumed in between makes up for the
-    validation first. ``model_best/model_best.ckpt`` is written when a validation is better, and never
-    where the metric is not defined.
+    ``model_last.ckpt`` is written before each validation and again after it, so that a failure during
+    validation loses no training. A run that is resumed in between validates first.
+    ``model_best/model_best.ckpt`` is written when a validation is better, and never if the metric is
+    undefined.
 
     Args:
         folder: the run folder.
         metric: what "better" means: AP, AP50, ...
-        epochs: of the whole run; behind the last one there is always a validation.
+        epochs: of the whole run; the last one is always validated.
         interval: epochs from one validation to the next.
     """
 
@@ -56,7 +56,7 @@ class Checkpoints(Callback):
         self.folder, self.metric = Path(folder), metric
         self.epochs, self.interval = epochs, interval
         self.best = None
-        self.due = False  # the weights as they are have still to be validated
+        self.due = False  # the current weights have yet to be validated
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best, "due": self.due}
@@ -67,7 +67,7 @@ class Checkpoints(Callback):
     def on_load_checkpoint(
         self, trainer: pl.Trainer, module: Any, checkpoint: dict[str, Any]
     ) -> None:
-        # Lightning skips a run whose epochs are done, but this may lack its last validation
+        # Lightning skips a run whose epochs are all done, but its last validation may be missing
         trainer.fit_loop.max_epochs = self.epochs + 1
 
     def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
@@ -82,7 +82,7 @@ class Checkpoints(Callback):
             self._validate(trainer, module)
 
     def _validate(self, trainer: pl.Trainer, module: Any) -> None:
-        # as Lightning's own loop does it at the end of an epoch, where nothing is saved yet
+        # as Lightning's loop does at the end of an epoch, but after saving
         trainer.validating = True
         trainer.fit_loop.epoch_loop.val_loop.run()
         trainer.training = True

@@ -7,14 +7,14 @@ import sys
 from collections.abc import Iterator
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_MMAP_MOST = 32 << 20  # glibc takes no more
+_MMAP_MOST = 32 << 20  # glibc's maximum
 
 
 def keep_memory() -> None:
     """Let glibc keep freed memory instead of giving it back to the kernel at every step.
 
-    A training step frees and asks for the same hundreds of megabytes; getting them back from the
-    kernel costs a page fault and a page of zeros for every 4 KiB. Does nothing elsewhere.
+    A training step frees and allocates the same hundreds of megabytes; getting them back from the
+    kernel costs a page fault and a zeroed page for every 4 KiB. Does nothing on other systems.
     """
     if not sys.platform.startswith("linux"):
         return
@@ -28,9 +28,9 @@ def keep_memory() -> None:
 
 @contextlib.contextmanager
 def denormals_flushed() -> Iterator[None]:
-    """Take denormal numbers for zero inside the block.
+    """Treat denormal numbers as zero inside the block.
 
-    Weights trained for long with weight decay hold some, and a CPU multiplies them many times
+    Long training with weight decay leaves denormal weights, which a CPU multiplies many times
     slower. Threads that torch starts inside the block inherit the setting; older ones do not.
     """
     import torch

@@ -1,4 +1,4 @@
-"""Which processors train, from the config's ``device`` and from what the machine has."""
+"""Chooses the devices to train on, from the config's ``device`` and what the machine has."""
 
 import os
 from typing import Any
@@ -9,7 +9,7 @@ from pytorch_lightning.strategies import StrategyRegistry
 from nanodet.config.schema import PRECISIONS, Device
 from nanodet.errors import NanodetError
 
-# of those that start processes on several machines, one variable each; MASTER_ADDR is set by hand
+# one environment variable of each launcher for several machines; MASTER_ADDR is set by hand
 _LAUNCHERS = ("MASTER_ADDR", "SLURM_JOB_ID", "LSB_JOBID", "OMPI_COMM_WORLD_SIZE")
 
 
@@ -22,7 +22,7 @@ def trainer_devices(section: Device, file: str = "config") -> tuple[dict[str, An
         file: names the config in messages.
 
     Returns:
-        keyword arguments for the Trainer, and lines to tell the user.
+        keyword arguments for the Trainer, and lines for the user.
     """
     precision = PRECISIONS[str(section.precision)]
     check_strategy(section, file)
@@ -33,7 +33,7 @@ def trainer_devices(section: Device, file: str = "config") -> tuple[dict[str, An
         nodes = int(os.environ["WORLD_SIZE"]) // local
         if section.num_nodes not in (1, nodes):
             raise NanodetError(
-                f"{file}: device.num_nodes: is {section.num_nodes}, but torchrun was told {nodes}"
+                f"{file}: device.num_nodes: is {section.num_nodes}, but torchrun starts {nodes}"
             )
         if not isinstance(devices, list) or len(devices) != local:
             if isinstance(devices, list):
@@ -48,7 +48,9 @@ def trainer_devices(section: Device, file: str = "config") -> tuple[dict[str, An
         )
     cores = os.cpu_count() or 1
     if section.workers_per_gpu > cores:
-        lines.append(f"device.workers_per_gpu: {cores} of {section.workers_per_gpu}: a core each")
+        lines.append(
+            f"device.workers_per_gpu: {cores} instead of {section.workers_per_gpu}, one per core"
+        )
     count = len(devices) if isinstance(devices, list) else devices
     if strategy == "auto" and count * nodes > 1:
         strategy = "ddp"
@@ -93,7 +95,7 @@ def _accelerator(section: Device, file: str) -> tuple[str, int | list[int], list
             f"{file}: device.accelerator: {section.accelerator}: there is no CUDA GPU"
         )
     if section.accelerator == "mps" and not has_mps:
-        raise NanodetError(f"{file}: device.accelerator: mps: this machine has none")
+        raise NanodetError(f"{file}: device.accelerator: mps: there is no MPS device")
     if has_cuda and section.accelerator != "mps":
         if ids == "auto":
             return "cuda", torch.cuda.device_count(), []

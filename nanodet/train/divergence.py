@@ -1,4 +1,4 @@
-"""A loss that is no longer a number: noticed before it is saved, and its cause named."""
+"""Stops a training whose loss is no longer a number before it is saved, and names the cause."""
 
 import sys
 from collections import deque
@@ -18,28 +18,26 @@ from nanodet.errors import NanodetError
 from nanodet.train.checkpoints import LAST
 from nanodet.train.module import TrainingModule, ground_truths, normalised, total
 
-HISTORY = 200  # losses looked back on
-LARGE_INPUT = 1e4  # images of mean 0 and deviation 1 have no such values
+HISTORY = 200  # losses that are remembered
+LARGE_INPUT = 1e4  # normalised images stay far below
 
 
 def not_finite(tensors: Mapping[str, Tensor]) -> list[str]:
-    """Return the names in a mapping of tensors whose values are not all finite numbers."""
-    looks: dict[
-        torch.device, dict[str, Tensor]
-    ] = {}  # device to name and answer: it is waited for once
+    """Return the names of the tensors whose values are not all finite numbers."""
+    checks: dict[torch.device, dict[str, Tensor]] = {}  # by device, which is waited for once
     for name, tensor in tensors.items():
         if tensor.is_floating_point():
-            looks.setdefault(tensor.device, {})[name] = torch.isfinite(tensor).all()
+            checks.setdefault(tensor.device, {})[name] = torch.isfinite(tensor).all()
     return [
         name
-        for look in looks.values()
-        for name, fine in zip(look, torch.stack(list(look.values())).tolist(), strict=True)
-        if not fine
+        for check in checks.values()
+        for name, finite in zip(check, torch.stack(list(check.values())).tolist(), strict=True)
+        if not finite
     ]
 
 
 def optimizer_tensors(state: Mapping[Any, Mapping[str, Any]]) -> dict[str, Tensor]:
-    """Return name to tensor of an optimiser's ``state_dict()["state"]``: momentum and the like."""
+    """Return the tensors of an optimiser's ``state_dict()["state"]``, such as momenta, by name."""
     return {
         f"optimizer.{number}.{name}": value
         for number, one in state.items()
@@ -51,22 +49,20 @@ def optimizer_tensors(state: Mapping[Any, Mapping[str, Any]]) -> dict[str, Tenso
 class Divergence(Callback):
     """Ends a training with one line when its loss or its weights are no longer numbers.
 
-    Must come before `Checkpoints`: what is saved are finite weights, averages, statistics and
-    momenta, with which the loss is one, too, so that a run can go on from it.
+    Must come before `Checkpoints`: then only finite weights, averages, statistics and momenta are
+    saved, for which the loss is finite too, so that the run can be resumed from them.
 
     Args:
         folder: the run folder, a `Path`.
-        interval: batches between looks at the loss, which wait for the device and for the other
-            processes; one process on a CPU looks at every one.
+        interval: batches between checks of the loss, which wait for the device and for the other
+            processes; a single process on a CPU checks every batch.
         records: the training set's ``pictures``.
     """
 
     def __init__(self, folder: Path, interval: int, records: Sequence[Picture]) -> None:
         self.folder, self.interval, self.records = folder, interval, records
-        self.recent: deque[tuple[int, Tensor]] = deque(
-            maxlen=HISTORY
-        )  # (step, loss); from the oldest
-        self._batch: Batch  # the one of the step under way
+        self.recent: deque[tuple[int, Tensor]] = deque(maxlen=HISTORY)  # (step, loss), oldest first
+        self._batch: Batch  # of the current step
         self._unseen = 0
 
     def on_train_batch_start(
@@ -75,23 +71,23 @@ class Divergence(Callback):
         self._batch = batch
 
     def on_before_backward(self, trainer: pl.Trainer, module: Any, loss: Tensor) -> None:
-        loss = module.losses["loss"]  # not the one that is scaled
+        loss = module.losses["loss"]  # the argument is scaled
         self.recent.append((trainer.global_step + 1, loss))
         self._unseen += 1
         waits = loss.device.type != "cpu" or trainer.world_size > 1
         if not waits or self._unseen >= min(self.interval, HISTORY):
-            self._look(trainer, module)
+            self._check(trainer, module)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
-        self._look(trainer, module)
+        self._check(trainer, module)
         wrong = not_finite(module.state_dict())
         for optimizer in trainer.optimizers:
             wrong += not_finite(optimizer_tensors(optimizer.state_dict()["state"]))
         if not wrong and not torch.isfinite(_next_loss(trainer, module, self._batch)):
-            wrong = ["loss"]  # the last step has made weights that are numbers, but useless ones
+            wrong = ["loss"]  # the last step left weights that are finite but useless
         self._stop_if_wrong(trainer, module, trainer.global_step if wrong else None)
 
-    def _look(self, trainer: pl.Trainer, module: TrainingModule) -> None:
+    def _check(self, trainer: pl.Trainer, module: TrainingModule) -> None:
         if not self._unseen:
             return
         steps = list(self.recent)[-self._unseen :]
@@ -102,7 +98,7 @@ class Divergence(Callback):
         self._stop_if_wrong(trainer, module, step)
 
     def _stop_if_wrong(self, trainer: pl.Trainer, module: TrainingModule, step: int | None) -> None:
-        """End all processes if in one of them a step went wrong; None is none here."""
+        """End all processes if a step went wrong in one of them; None: no step of this one did."""
         if not trainer.strategy.reduce_boolean_decision(step is not None, all=False):
             return
         lines = [None if step is None else self._line(trainer, module, step)]
@@ -126,7 +122,7 @@ class Divergence(Callback):
 
 @torch.no_grad()
 def _next_loss(trainer: pl.Trainer, module: TrainingModule, batch: Batch) -> Tensor:
-    """Return the loss of a batch with the weights as they are, which leaves no trace in them."""
+    """Return the loss of a batch with the current weights, and leave the buffers unchanged."""
     statistics = [(buffer, buffer.clone()) for buffer in module.model.buffers()]
     try:
         with trainer.precision_plugin.forward_context():
@@ -140,12 +136,12 @@ def _next_loss(trainer: pl.Trainer, module: TrainingModule, batch: Batch) -> Ten
 def explain(
     module: TrainingModule, batch: Batch, losses: Sequence[float], records: Sequence[Picture]
 ) -> str:
-    """Return the likely cause of a loss that is no number, and what to do, as one line.
+    """Return the likely cause of a loss that is not a number, and the remedy, as one line.
 
     Args:
         module: the `TrainingModule`.
         batch: the `Batch` of that loss.
-        losses: the losses before it, from the oldest.
+        losses: the losses before it, oldest first.
         records: the training set's ``pictures``.
     """
     config = module.config
@@ -159,8 +155,8 @@ def explain(
     largest = float(images.abs().max())
     if not largest < LARGE_INPUT:
         return (
-            f"data.train.pipeline.normalize makes values of {largest:.2g} of the images: correct its "
-            f"mean and std, which are in grey levels of 0 to 255"
+            f"data.train.pipeline.normalize turns the images into values of up to {largest:.2g}: correct "
+            f"its mean and std, which are in grey levels of 0 to 255"
         )
     if not not_finite(module.model.state_dict()):
         size = (images.shape[3], images.shape[2])

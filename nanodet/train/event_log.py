@@ -1,4 +1,4 @@
-"""TensorBoard's events of a run: a disk without room for them is one line that names the file."""
+"""TensorBoard's events of a run: a full disk is reported in one line that names the file."""
 
 import contextlib
 import threading
@@ -38,7 +38,7 @@ class EventLog(TensorBoardLogger):
         try:
             yield
         except (OSError, ValueError) as error:
-            # Lightning makes of any error that the value is of no kind that can be logged
+            # Lightning reports any error as a value of a kind that cannot be logged
             reason = error.__cause__ if isinstance(error, ValueError) else error
             if isinstance(reason, OSError):
                 reason = unwritable(self.log_dir, reason)
@@ -49,17 +49,17 @@ class EventLog(TensorBoardLogger):
 
 @contextlib.contextmanager
 def disk_errors_of_threads() -> Iterator[None]:
-    """Keep Python from printing in the block that a thread met a full disk.
+    """Keep Python from printing, inside the block, that a thread met a full disk.
 
-    TensorBoard writes in one, and tells of it at its next call too.
+    TensorBoard writes in a thread, and raises the error again at its next call.
     """
     before = threading.excepthook
 
-    def told(args: threading.ExceptHookArgs) -> None:
+    def report(args: threading.ExceptHookArgs) -> None:
         if not (isinstance(args.exc_value, OSError) and args.exc_value.errno in DISK_ERRORS):
             before(args)
 
-    threading.excepthook = told
+    threading.excepthook = report
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""What a training starts from."""
+"""The weights that a training starts from."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +20,7 @@ from nanodet.model.torch_backend import spec_of
 def initial_weights(
     network: Any, config: Config, file: str, training_set: Annotations, say: Callable[[str], None]
 ) -> None:
-    """Fill a network from ``schedule.load_model``, or its backbone from ImageNet's weights.
+    """Fill a network from ``schedule.load_model``, or its backbone with ImageNet weights.
 
     Args:
         network: a detector, changed in place.
@@ -31,7 +31,7 @@ def initial_weights(
         say: gets lines for the user.
 
     Raises:
-        NanodetError: there is no such checkpoint, or nothing of it fits.
+        NanodetError: there is no such checkpoint, or nothing in it fits.
     """
     load = config.schedule.load_model
     if load is None:
@@ -49,13 +49,13 @@ def initial_weights(
         paths = [picture.path for picture in training_set.pictures]
         names = _norms_of(network, checkpoint)
         count = measure_on(network.eval(), names, paths, spec_of(network, config))
-        say(f"batch norm: measured on {count} training images, which ncnn files know nothing of")
+        say(f"batch norm: measured on {count} training images (ncnn files contain no statistics)")
     if measured is not None:
         network.start_auxiliary()
 
 
 def _norms_of(network: nn.Module, checkpoint: Checkpoint) -> list[str]:
-    """Return the names of the batch norms that a network has from a checkpoint."""
+    """Return the names of the network's batch norms that a checkpoint has weights for."""
     given = checkpoint.weights
     return [
         name

@@ -1,4 +1,4 @@
-"""The loaders of a training, made once Lightning knows the processes."""
+"""The loaders of a training, created once Lightning knows the processes."""
 
 import pytorch_lightning as pl
 
@@ -10,7 +10,7 @@ from nanodet.train.preflight import worker_count
 
 
 class Loaders(pl.LightningDataModule):
-    """Hands Lightning its loaders.
+    """Gives Lightning its loaders.
 
     Args:
         config: a `Config`.

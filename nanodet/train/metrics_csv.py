@@ -20,7 +20,7 @@ from nanodet.files.inputs import METRICS, read_bytes
 from nanodet.train.saved_rows import saved_rows
 
 NAME = "metrics.csv"
-ROW_BYTES = 600  # of a row here, and of its events for TensorBoard; six losses besides their sum
+ROW_BYTES = 600  # of a row and its events for TensorBoard, with six losses and their sum
 _SCORES = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 _TRAINING, _VALIDATION = "train/", "val/"
 COLUMNS = (
@@ -33,11 +33,11 @@ Row = dict[str, Any]  # column to what its cell holds: a whole number or a text
 
 
 class MetricsCsv(Callback):
-    """Keeps a row every ``interval`` batches and after every validation.
+    """Writes a row every ``interval`` batches and after every validation.
 
-    Epochs count from 1. Each row is in the file as soon as it is made; a resumed run drops those that
-    lie behind its checkpoint, so that no step is missing or occurs twice. The columns are `COLUMNS`, and
-    one for each loss that the objective names.
+    Epochs count from 1. Each row is written to the file at once; a resumed run drops the rows after its
+    checkpoint, so that no step is missing or occurs twice. The columns are `COLUMNS`, and one for each
+    loss that the objective names.
 
     Args:
         folder: the run folder.
@@ -60,20 +60,22 @@ class MetricsCsv(Callback):
         self._rewrite(trainer)
 
     def _saved(self, trainer: pl.Trainer) -> list[Row]:
-        """Return the rows of the file; one of which something would be lost gets another name."""
+        """Return the rows of the file, and keep a copy if any of its content would be lost."""
         data = read_bytes(self.path, METRICS)
         try:
             rows, whole = saved_rows(
                 data, lambda name: name in COLUMNS or name.startswith(_TRAINING)
             )
-        except ValueError:  # no table of ours
+        except ValueError:  # not a table that we wrote
             rows, whole = [], False
         if not whole and trainer.is_global_zero:
             kept = self.path.with_name(f"metrics-{datetime.datetime.now():%Y%m%d-%H%M%S}.csv")
             with replacing(kept) as temporary:
                 temporary.write_bytes(data)
-            what = f"{len(rows)} rows of it go on" if rows else "a new one begins"
-            self.say(f"{self.path}: is not as it was written: kept as {kept.name}, {what} here")
+            what = f"{len(rows)} of its rows are continued" if rows else "a new one is started"
+            self.say(
+                f"{self.path}: was changed by another program: kept as {kept.name}, {what} here"
+            )
         return rows
 
     def on_train_batch_end(
@@ -88,7 +90,7 @@ class MetricsCsv(Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, module: Any) -> None:
         row: Row = {"epoch": module.metrics_epoch, "step": trainer.global_step}
-        # one that is made up for may have come as far as this before
+        # a validation that is repeated after a resume may already have a row
         kept = [r for r in self.rows if r.get(f"{_TRAINING}lr") or int(r["step"]) != row["step"]]
         if len(kept) < len(self.rows):
             self.rows = kept
@@ -122,12 +124,12 @@ class MetricsCsv(Callback):
         first = next(i for i, name in enumerate(COLUMNS) if name.startswith(_VALIDATION))
         self.columns = (*COLUMNS[:first], *found, *COLUMNS[first:])
         if trainer.is_global_zero:
-            with replacing(self.path) as temporary:  # whatever lies there, a pipe, too
+            with replacing(self.path) as temporary:  # replaces anything at this path, even a pipe
                 temporary.write_text(_text(self.rows, self.columns, header=True), encoding="utf-8")
 
 
 def _append(file: IO[bytes], data: bytes) -> None:
-    """Write all of ``data`` behind what an open file holds, or nothing."""
+    """Append all of ``data`` to an open file, or nothing."""
     size = file.tell()
     try:
         if file.write(data) < len(data):

@@ -1,4 +1,4 @@
-"""The Lightning module: one training step, one validation, and what a checkpoint carries."""
+"""The Lightning module: one training step, one validation, and what a checkpoint contains."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ from nanodet.train.optimiser import build_optimiser, learning_rate_factor
 
 
 class TrainingModule(pl.LightningModule):
-    """A network that learns, and its average.
+    """A network in training, and the average of its weights.
 
     Args:
         config: the whole `Config`.
@@ -59,7 +59,7 @@ class TrainingModule(pl.LightningModule):
 
     @property
     def epochs_done(self) -> int:
-        """The number of epochs whose steps are all behind it, and so that of the last one, from 1."""
+        """The number of epochs whose steps are all done; also the number of the last one, from 1."""
         current: Any = self.trainer.fit_loop.epoch_progress.current  # annotated as its base class
         return current.processed
 

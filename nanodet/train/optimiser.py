@@ -21,7 +21,7 @@ def build_optimiser(
     """Build the optimiser over the parameters that learn.
 
     Args:
-        network: its parameter names decide over ``param_level_cfg`` (a level is a part of the
+        network: ``param_level_cfg`` refers to its parameter names (a level is a part of the
             dotted name, such as ``backbone``).
         section: the config's ``schedule.optimizer``.
         file: names the config in messages.
@@ -72,7 +72,7 @@ def _groups(network: nn.Module, section: Optimizer, key: str) -> list[dict[str, 
 
 
 def learning_rate_factor(schedule: Schedule, step: int, epoch: int, initial_lr: float) -> float:
-    """Return what ``initial_lr`` is multiplied with.
+    """Return the factor of ``initial_lr``.
 
     Args:
         schedule: the config's ``schedule``.
@@ -81,7 +81,7 @@ def learning_rate_factor(schedule: Schedule, step: int, epoch: int, initial_lr: 
         initial_lr: the group's learning rate; cosine's ``eta_min`` is absolute.
 
     The warm-up rises from ``ratio`` to 1 over ``steps`` steps: linearly, exponentially, or (constant)
-    stays at ``ratio``. Behind it MultiStepLR multiplies by ``gamma`` at every milestone and
+    stays at ``ratio``. After it MultiStepLR multiplies by ``gamma`` at every milestone and
     CosineAnnealingLR falls to ``eta_min`` at epoch ``T_max`` and stays there.
     """
     return _warmup(schedule.warmup, step) * _decay(schedule.lr_schedule, epoch, initial_lr)

@@ -1,4 +1,4 @@
-"""What could only fail in the middle of a training or at its end is found before the first step."""
+"""Checks before the first step for what would otherwise fail during a training or at its end."""
 
 import importlib
 import math
@@ -22,14 +22,14 @@ from nanodet.train.metrics_csv import ROW_BYTES
 from nanodet.train.module import TrainingModule
 from nanodet.train.run_folder import OUTPUTS, TENSORBOARD
 
-REPORT_BYTES = 20 << 20  # plots, tables and the sheet of images, with much to spare
-LARGE_VALUE = 25  # usual ones are below 3
-# tensors that an optimiser keeps of every parameter
+REPORT_BYTES = 20 << 20  # more than plots, tables and the sheet of images take
+LARGE_VALUE = 25  # normalised values are usually below 3
+# tensors that an optimiser keeps for every parameter
 _STATES = {"SGD": 1, "Adam": 2, "AdamW": 2}
 
 
 def check_packages() -> None:
-    """Raise `NanodetError` for a package that a training needs only later, for its report."""
+    """Raise `NanodetError` if a package is missing that only the report at the end needs."""
     check_pycocotools()
     for package, module in (("matplotlib", "matplotlib.figure"), ("tensorboard", "tensorboard")):
         try:
@@ -49,14 +49,14 @@ def check_run(
     file: str,
     say: Callable[[str], None],
 ) -> bool:
-    """Check everything that a run will need, and say what it will come across.
+    """Check everything that a run needs, and warn of what it will run into.
 
     Args:
         config: a `Config`.
         module: the `TrainingModule`, with the weights that it starts from.
         sets: the `Annotations` to train on and those to validate on.
-        processes: that train together.
-        resume: the checkpoint to go on from, or None.
+        processes: number of processes that train together.
+        resume: the checkpoint to resume from, or None.
         file: names the config in messages.
         say: gets lines for the user.
 
@@ -106,13 +106,13 @@ def check_space(
     """Raise `NanodetError` unless the disk has room for what the run writes."""
     size = _checkpoint_bytes(config, module)
     folder = Path(config.save_dir)
-    # two that stay, and a new one beside them until it takes an old one's place
+    # the last and the best, and a new one until it replaces one of them
     files = 3 - sum((folder / name).is_file() for name in (LAST, BEST) if resume is not None)
     rows = _batches(config, pictures, processes) * config.schedule.total_epochs
     copies = 3  # metrics.csv, its next version, TensorBoard's events
     needed = files * size + rows / config.log.interval * copies * ROW_BYTES + REPORT_BYTES
-    there = next(f for f in (folder, *folder.absolute().parents) if f.exists())
-    free = shutil.disk_usage(there).free
+    existing = next(f for f in (folder, *folder.absolute().parents) if f.exists())
+    free = shutil.disk_usage(existing).free
     if free < needed:
         raise NanodetError(
             f"{folder}: the run needs {needed / 1e6:.0f} MB (checkpoints of {size / 1e6:.0f} MB, "
@@ -130,7 +130,7 @@ def _checkpoint_bytes(config: Config, module: TrainingModule) -> int:
 
 
 def check_batch_norm(config: Config, training_set: Annotations, processes: int, file: str) -> None:
-    """Raise `NanodetError` if a batch can leave a batch norm a single value per channel."""
+    """Raise `NanodetError` if a batch norm may get a single value per channel."""
     pictures = -(-len(training_set.pictures) // processes)
     if min(config.device.batchsize_per_gpu, pictures) > 1 or config.schedule.freeze_norm:
         return  # a single image at an epoch's end is left out, see EpochSampler
@@ -150,8 +150,8 @@ def check_batch_norm(config: Config, training_set: Annotations, processes: int, 
         raise NanodetError(
             f"{file}: {why}: a batch of one image of {content[0]} x {content[1]} pixels "
             f"(data.train.input_size {list(section.input_size)}{scaled}) leaves one value per "
-            f"channel in the deepest feature map, of which batch norm learns nothing: batches of 2, "
-            f"sides over {ALIGNMENT}, or schedule.freeze_norm: true"
+            f"channel in the deepest feature map, from which batch norm learns nothing: use batches "
+            f"of 2 or more, sides over {ALIGNMENT}, or schedule.freeze_norm: true"
         )
 
 
@@ -165,18 +165,18 @@ def _scaled(section: Dataset, choose: Callable[[list[float]], float]) -> Size:
 
 
 def warn_of_normalisation(config: Config, say: Callable[[str], None]) -> None:
-    """Tell that normalised images will be far from mean 0 and deviation 1."""
+    """Warn if normalised images are far from mean 0 and deviation 1."""
     mean, std = config.data.train.pipeline.normalize
     largest = max(max(abs(0 - m), abs(255 - m)) / s for m, s in zip(mean, std, strict=True))
     if largest > LARGE_VALUE:
         say(
-            f"warning: data.train.pipeline.normalize: makes values of up to {largest:.3g} of images: "
+            f"warning: data.train.pipeline.normalize: turns images into values of up to {largest:.3g}: "
             f"mean and std are in grey levels of 0 to 255, not in 0 to 1"
         )
 
 
 def warn_of_export(config: Config, say: Callable[[str], None]) -> None:
-    """Tell that the trained model can only be exported at another input size than its own."""
+    """Warn if the trained model can be exported only at another input size than its own."""
     size = config.data.val.input_size
     if all(side % ALIGNMENT == 0 for side in size):
         return
@@ -191,14 +191,14 @@ def warn_of_export(config: Config, say: Callable[[str], None]) -> None:
 def warn_of_warmup(
     config: Config, pictures: int, processes: int, say: Callable[[str], None]
 ) -> None:
-    """Tell that a run is too short for its warm-up: it would end without having learned."""
+    """Warn if a run is too short for its warm-up: it would end without having learned."""
     schedule = config.schedule
     batches = _batches(config, pictures, processes)
     steps = -(-batches // schedule.accumulate) * schedule.total_epochs
     if schedule.warmup.steps > steps / 2:
         say(
-            f"warning: schedule.warmup.steps: {schedule.warmup.steps} of this run's {steps} steps go "
-            f"by before the learning rate is reached: lower it, or train longer"
+            f"warning: schedule.warmup.steps: {schedule.warmup.steps} of this run's {steps} steps "
+            f"pass before the learning rate is reached: lower it, or train longer"
         )
 
 
@@ -207,20 +207,20 @@ def _batches(config: Config, pictures: int, processes: int) -> int:
 
 
 def worker_count(config: Config) -> int:
-    """Return how many processes load for each process that trains."""
-    # more processes than cores only take turns, each with memory of its own
+    """Return how many processes load images for each process that trains."""
+    # more processes than cores are no faster, and each needs memory
     return min(config.device.workers_per_gpu, os.cpu_count() or 1)
 
 
 def check_shared_memory(config: Config, processes: int, say: Callable[[str], None]) -> bool:
-    """Return whether the loader's processes can use shared memory; say so where they cannot."""
+    """Return whether the loader's processes can use shared memory, and say so if they cannot."""
     width, height = round_up(_scaled(config.data.train, max))
     images = 3 * width * height * config.device.batchsize_per_gpu
     enough, needed, free = shared_memory_suffices(images, worker_count(config), processes)
     if not enough:
         say(
-            f"{SHARED_MEMORY} has {free / 1e6:.0f} MB free, batches under way take up to "
-            f"{needed / 1e6:.0f} MB: they go through pipes instead, a little slower (docker run "
+            f"{SHARED_MEMORY} has {free / 1e6:.0f} MB free, but batches in flight take up to "
+            f"{needed / 1e6:.0f} MB: they are sent through pipes, a little slower (docker run "
             f"--shm-size={math.ceil(needed / 1e9)}g)"
         )
     return enough

@@ -1,4 +1,4 @@
-"""What a user sees while a training runs: a bar on a terminal, a line per epoch in a log."""
+"""The progress of a training: a bar on a terminal, a line per epoch in a log."""
 
 import time
 from collections.abc import Callable
@@ -42,7 +42,7 @@ class EpochLines(Callback):
         self.started, self.first = time.monotonic(), module.epochs_done
         if module.metrics_epoch is not None:
             parts = [f"epoch {self.first}/{trainer.max_epochs}", *_values(module)]
-            self.say("  ".join([*parts, "validation made up for"]))
+            self.say("  ".join([*parts, "validated after resuming"]))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
         done = module.epochs_done
@@ -54,7 +54,7 @@ class EpochLines(Callback):
 
 
 def _values(module: TrainingModule) -> list[str]:
-    """Return the AP of the last epoch as text, where it was validated and has one."""
+    """Return the AP of the last epoch as text; nothing if it was not validated or has none."""
     metrics = module.metrics
     if metrics is None or metrics.AP is None or module.metrics_epoch != module.epochs_done:
         return []

@@ -1,4 +1,4 @@
-"""What a finished run leaves behind for people: tables, curves and images."""
+"""The report of a finished run: tables, curves and images."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Going on with a run: the checkpoint and the config must describe the same one."""
+"""Resuming a run: its checkpoint and the config must agree."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,24 +15,24 @@ from nanodet.text.brief import brief
 from nanodet.text.names import levelled, shortened
 from nanodet.train.divergence import not_finite, optimizer_tensors
 
-# what a checkpoint's weights, averages and optimiser state were made with
+# what a checkpoint's weights, averages and optimiser state depend on
 _FIXED = ("seed", "class_names", "model", "schedule.optimizer")
 _FREE = tuple(f"model.arch.backbone.{key}" for key in ("pretrain", "pretrained", "checkpoint_path"))
 
 
 def check_same_run(path: StrPath, config: Config, file: str) -> int:
-    """Check a checkpoint against the config, and fill seed and classes where that has none.
+    """Check a checkpoint against the config, and fill in seed and classes if that has none.
 
     Args:
-        path: the checkpoint to go on from.
-        config: the `Config` to go on with.
+        path: the checkpoint to resume from.
+        config: the `Config` to resume with.
         file: names it in messages.
 
     Returns:
-        the number of epochs that are finished.
+        the number of finished epochs.
 
     Raises:
-        NanodetError: weights only, or a setting that a running optimiser cannot change.
+        NanodetError: it holds weights only, or a setting differs that cannot change within a run.
     """
     checkpoint = read_checkpoint(path)
     theirs = checkpoint.config
@@ -45,7 +45,7 @@ def check_same_run(path: StrPath, config: Config, file: str) -> int:
         for state in checkpoint.raw["optimizer_states"]:
             bad += not_finite(optimizer_tensors(state["state"]))
     except (TypeError, LookupError, AttributeError) as error:  # of another form
-        raise cannot_go_on(path, error) from None
+        raise cannot_resume(path, error) from None
     if bad:
         raise NanodetError(
             f"{file}: schedule.resume: {path}: {bad[0]} holds values that are not finite numbers "
@@ -63,7 +63,7 @@ def check_same_run(path: StrPath, config: Config, file: str) -> int:
         if fixed and key not in _FREE and mine.get(key) != theirs.get(key):
             raise NanodetError(
                 f"{file}: {key}: is {brief(mine.get(key))}, but the run to resume has "
-                f"{brief(theirs.get(key))} ({path}): take that to go on, or start a new run with "
+                f"{brief(theirs.get(key))} ({path}): use that to resume, or start a new run with "
                 f"schedule.load_model to change it"
             )
     if checkpoint.epoch > config.schedule.total_epochs:
@@ -75,10 +75,10 @@ def check_same_run(path: StrPath, config: Config, file: str) -> int:
 
 
 class Restored(Callback):
-    """Tells whether a batch was trained on: what fails before that is a resumed run's checkpoint.
+    """Notes whether a batch was trained on: an earlier failure is the resumed checkpoint's fault.
 
     Attributes:
-        done: the answer; true from the start where no run is resumed.
+        done: whether one was; true from the start if no run is resumed.
     """
 
     def __init__(self, resume: StrPath | None) -> None:
@@ -88,24 +88,24 @@ class Restored(Callback):
         self.done = True
 
 
-def cannot_go_on(path: StrPath, error: Exception) -> NanodetError:
-    """Return the `NanodetError` on an error that came while a run's state was restored."""
+def cannot_resume(path: StrPath, error: Exception) -> NanodetError:
+    """Return the `NanodetError` for an error that occurred while a run's state was restored."""
     lines = str(error).strip().splitlines() or [""]
     return NanodetError(
-        f"{path}: the run cannot go on from it ({type(error).__name__}: {lines[0][:200]}): resume the "
+        f"{path}: the run cannot be resumed from it ({type(error).__name__}: {lines[0][:200]}): resume the "
         "run's other checkpoint, or start a new run with schedule.load_model"
     )
 
 
 def _check_classes(path: StrPath, config: Config, theirs: Config, file: str) -> None:
-    """Accept the run's classes in another spelling, and say so where they are in another order."""
+    """Accept another spelling of the run's classes; raise `NanodetError` for another order."""
     mine, run = ([levelled(name) for name in one.class_names or ()] for one in (config, theirs))
     if mine == run:
         theirs.class_names = config.class_names
     elif sorted(mine) == sorted(run):
         raise NanodetError(
             f"{file}: class_names: is {shortened(config.class_names or ())}, but the run to resume has these "
-            f"in another order, {shortened(theirs.class_names or ())} ({path}): take that, or start a new "
+            f"in another order, {shortened(theirs.class_names or ())} ({path}): use that, or start a new "
             "run with schedule.load_model, which takes them by name"
         )
 

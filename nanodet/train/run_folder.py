@@ -1,4 +1,4 @@
-"""The folder of a run: what lies in it before the training starts."""
+"""The folder of a run, and its preparation before the training starts."""
 
 import contextlib
 import datetime
@@ -24,17 +24,17 @@ from nanodet.train.report import REPORT
 
 CONFIG = "config.yml"
 TENSORBOARD = "tensorboard"
-_MOVING = ".earlier"  # where an earlier run is gathered until all of it has been moved
-# what a run writes: an earlier run's are moved aside, anything else in the folder is not ours
+_MOVING = ".earlier"  # where an earlier run is collected until all of it has been moved
+# what a run writes: these files of an earlier run are moved aside, any other file is left alone
 OUTPUTS = (CONFIG, NAME, LAST, "model_best", *REPORT)
 
 
 def find_resume(config: Config, file: str, say: Callable[[str], None]) -> Path | None:
-    """Return the checkpoint that ``schedule.resume`` asks to go on from, or ``None``.
+    """Return the checkpoint that ``schedule.resume`` asks to resume from, or ``None``.
 
-    True (or ``resume:`` with nothing behind it, as in the original) goes on from the run folder's
-    last checkpoint, and starts afresh where there is none yet. A path must lie in the run folder,
-    because a run goes on with its own metrics and its own best checkpoint.
+    True (or an empty ``resume:``, as in the original) resumes from the run folder's last checkpoint,
+    and starts a new run if there is none yet. A path must lie in the run folder, because a run
+    continues with its own metrics and its own best checkpoint.
     """
     resume, folder = config.schedule.resume, Path(config.save_dir)
     if not resume:
@@ -42,7 +42,7 @@ def find_resume(config: Config, file: str, say: Callable[[str], None]) -> Path |
     if resume is True:
         if os.path.lexists(folder / LAST):
             return folder / LAST
-        say(f"schedule.resume: {folder / LAST} is not there: starting afresh")
+        say(f"schedule.resume: {folder / LAST} does not exist: starting a new run")
         return None
     path = Path(resume)
     if not path.is_file():
@@ -73,7 +73,7 @@ class RunFolder(Callback):
         self.folder, self.config, self.resuming, self.say = Path(folder), config, resuming, say
 
     def setup(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
-        # behind Lightning's first barrier: every process has its weights and annotations
+        # after Lightning's first barrier: every process has its weights and annotations
         if not trainer.is_global_zero:
             return
         for folder in (self.folder, self.folder / "model_best"):
@@ -84,11 +84,11 @@ class RunFolder(Callback):
             if moved:
                 self.say(
                     f"{self.folder} held an earlier run: moved to {moved} "
-                    f"(schedule.resume=true would have gone on with it)"
+                    f"(schedule.resume=true would have resumed it)"
                 )
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        # not before: a resume may still fail to restore
+        # not earlier: restoring a checkpoint may still fail
         if trainer.is_global_zero:
             save_config(self.config, self.folder / CONFIG)
 
@@ -96,7 +96,7 @@ class RunFolder(Callback):
 def move_earlier_run(folder: Path) -> Path | None:
     """Move an earlier run's files into a new ``earlier-<date>`` and return that folder, or ``None``.
 
-    It is whole there, too, where this was killed and is called again.
+    If the process is killed meanwhile, a second call moves the rest into the same folder.
     """
     moving = folder / _MOVING
     if not any(os.path.lexists(path) for path in (moving, folder / LAST, folder / BEST)):
@@ -117,7 +117,7 @@ def move_earlier_run(folder: Path) -> Path | None:
 
 
 def finish_moving(folder: StrPath) -> None:
-    """Move the rest of an earlier run that a killed process had begun to move aside."""
+    """Move the rest of an earlier run that a killed process had begun to move."""
     if os.path.lexists(Path(folder) / _MOVING):
         move_earlier_run(Path(folder))
 
@@ -126,18 +126,20 @@ def finish_moving(folder: StrPath) -> None:
 def own_folder(folder: StrPath, say: Callable[[str], None]) -> Iterator[None]:
     """Keep other runs out of the run folder while the block runs.
 
-    It is made if need be, and gone afterwards where nothing was written into it.
+    It is created if necessary, and removed again if nothing was written into it.
 
     Raises:
-        NanodetError: another run has it, or it cannot be written.
+        NanodetError: another run uses it, or it cannot be written.
     """
     folder = Path(folder)
     made = [path for path in (folder, *folder.absolute().parents) if not os.path.lexists(path)]
     make_folder(folder)
     try:
-        with locked(folder) as really:
-            if not really:
-                say(f"{folder}: this file system has no locks: nothing keeps another run out of it")
+        with locked(folder) as is_locked:
+            if not is_locked:
+                say(
+                    f"{folder}: this file system has no locks: nothing keeps another run from using it"
+                )
             finish_moving(folder)
             yield
     finally:

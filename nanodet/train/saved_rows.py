@@ -1,4 +1,4 @@
-"""Rows of a metrics.csv that another program may have saved since: a spreadsheet, an editor."""
+"""Reads a metrics.csv that another program, such as a spreadsheet, may have saved since."""
 
 import codecs
 import csv
@@ -15,16 +15,16 @@ def saved_rows(data: bytes, wanted: Callable[[str], bool]) -> tuple[list[dict[st
     """Return the rows of a table.
 
     Args:
-        data: the bytes of the file: UTF-8 or, with its mark, UTF-16; commas, semicolons or tabs
-            between the values, and a comma or a point in them.
-        wanted: whether a column of this name is; "epoch" and "step" are whole numbers.
+        data: the bytes of the file: UTF-8 or, with a byte order mark, UTF-16; values separated by
+            commas, semicolons or tabs, with a decimal comma or point.
+        wanted: tells by its name whether a column is read; "epoch" and "step" are whole numbers.
 
     Returns:
         (list of {column: text as Python writes it} without empty cells, whether that is all that the
-        file holds). A last row that is cut off is none.
+        file holds). A truncated last row is left out.
 
     Raises:
-        ValueError: no such table.
+        ValueError: it is not such a table.
     """
     encoding = next((name for mark, name in _ENCODINGS if data.startswith(mark)), "utf-8")
     lines = [line for line in data.decode(encoding).splitlines() if line.strip(' ,;\t"')]

@@ -1,4 +1,4 @@
-"""The two sets of a training: read, and checked against the config and each other."""
+"""Reads the two sets of a training, and checks them against the config and each other."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ from nanodet.text.names import shortened
 def read_sets(
     config: Config, file: str, say: Callable[[str], None]
 ) -> tuple[Annotations, Annotations]:
-    """Read both sets; fills the config's class names and their number where it has none.
+    """Read both sets, and fill in the config's class names and their number if it has none.
 
     Args:
         config: a `Config`.
@@ -49,7 +49,7 @@ def read_sets(
         raise BadPictures(bad)  # those of both sets
     for part, found in sets.items():
         tell_reading(found, say, part)
-    _tell_counts(sets, config.data, say)
+    _report_counts(sets, config.data, say)
     head = config.model.arch.head
     names = names or []  # each set that was read has some
     if config.class_names is None:
@@ -64,8 +64,8 @@ def read_sets(
     return sets["data.train"], sets["data.val"]
 
 
-def _tell_counts(sets: Mapping[str, Annotations], data: Data, say: Callable[[str], None]) -> None:
-    """Say what there is to learn and to measure, and raise `NanodetError` where there is nothing."""
+def _report_counts(sets: Mapping[str, Annotations], data: Data, say: Callable[[str], None]) -> None:
+    """Report what there is to learn and to measure; raise `NanodetError` if there is nothing."""
     for part, section in (("data.train", data.train), ("data.val", data.val)):
         summary = summarise(sets[part], section)
         say(f"{part}: {describe(summary)}")
@@ -76,11 +76,11 @@ def _tell_counts(sets: Mapping[str, Annotations], data: Data, say: Callable[[str
         if part == "data.train":
             for line in untaught(summary, part):
                 say(line)
-    _tell_shared(sets, say)
+    _report_shared(sets, say)
 
 
-def _tell_shared(sets: Mapping[str, Annotations], say: Callable[[str], None]) -> None:
-    """Say how many images are in both sets: what was learned from is no measure."""
+def _report_shared(sets: Mapping[str, Annotations], say: Callable[[str], None]) -> None:
+    """Warn if images are in both sets: AP on images that were trained on says little."""
     training, validation = (
         {str(picture.path) for picture in sets[part].pictures}
         for part in ("data.train", "data.val")
@@ -88,7 +88,7 @@ def _tell_shared(sets: Mapping[str, Annotations], say: Callable[[str], None]) ->
     shared = len(training & validation)
     if shared:
         say(
-            f"warning: {shared} of the {len(validation)} images of data.val are in data.train, too: AP "
+            f"warning: {shared} of the {len(validation)} images of data.val are also in data.train: AP "
             f"on images that were trained on says little"
         )
 
@@ -101,7 +101,7 @@ def _read(
     file: str,
     training: bool = False,
 ) -> Annotations:
-    """Read a set as the classes ``names`` of ``names_of``; None for its own."""
+    """Read a set with the classes ``names``, given by the key ``names_of``; None for its own."""
     own = section.class_names
     if own and names and own != names:
         raise NanodetError(

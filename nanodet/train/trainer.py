@@ -40,12 +40,12 @@ from nanodet.train.optimiser import build_optimiser
 from nanodet.train.preflight import check_packages, check_run
 from nanodet.train.progress import EpochBar, EpochLines
 from nanodet.train.report import write_report
-from nanodet.train.resume import Restored, cannot_go_on, check_same_run
+from nanodet.train.resume import Restored, cannot_resume, check_same_run
 from nanodet.train.run_folder import TENSORBOARD, RunFolder, find_resume, own_folder
 from nanodet.train.sets import read_sets
 
 
-@denormals_flushed()  # all of it: before the first tensor starts torch's threads
+@denormals_flushed()  # around all of it: the first tensor starts torch's threads
 def train(
     config: Config,
     file: str = "config",
@@ -56,11 +56,11 @@ def train(
     """Train as the config says and fill the run folder ``config.save_dir``.
 
     Args:
-        config: a `Config`; its class names are filled from the data where it has none.
+        config: a `Config`; its class names are filled in from the data if it has none.
         file: names the config in messages.
         say: gets lines for the user; only the first process of several calls it.
-        callbacks: Lightning callbacks of your own.
-        resume: what goes on with this training, to tell when it was stopped.
+        callbacks: further Lightning callbacks.
+        resume: the option that resumes this training, for the message when it is stopped.
 
     Returns:
         the `Metrics` of the best checkpoint, or ``None`` when nothing was validated.
@@ -78,7 +78,7 @@ def _train(
     file: str,
     say: Callable[[str], None],
     callbacks: Iterable[Callback],
-    way_on: str,
+    how_to_resume: str,
 ) -> Metrics | None:
     keep_memory()
     check_packages()
@@ -103,7 +103,7 @@ def _train(
     network = build_network(config.model.arch, file)
     if resume is None:
         initial_weights(network, config, file, training_set, say)
-    build_optimiser(network, config.schedule.optimizer, file)  # complains before files are touched
+    build_optimiser(network, config.schedule.optimizer, file)  # raises before files are touched
     module = TrainingModule(config, network, validation_set, file)
     if devices["accelerator"] in ("cpu", "cuda"):
         module = module.to(memory_format=torch.channels_last)
@@ -147,7 +147,7 @@ def _train(
     counts = len(training_set.pictures), len(validation_set.pictures)
     say(f"training in {folder}: {counts[0]} images, {counts[1]} to validate")
     loaders = Loaders(config, *sets, seed, shared_memory)
-    _fit(trainer, module, loaders, resume=resume, restored=restored, way_on=way_on)
+    _fit(trainer, module, loaders, resume=resume, restored=restored, how_to_resume=how_to_resume)
     if not trainer.is_global_zero:
         return None
     if not measured:
@@ -170,33 +170,36 @@ def _fit(
     loaders: Loaders,
     resume: Path | None,
     restored: Restored,
-    way_on: str,
+    how_to_resume: str,
 ) -> None:
     try:
         with disk_errors_of_threads():
             trainer.fit(module, datamodule=loaders, ckpt_path=resume, weights_only=True)
     except (KeyboardInterrupt, SystemExit, SIGTERMException) as error:
-        # Lightning ends the process after Ctrl-C, and where a program has no handler of its own
-        # after SIGTERM a batch later
+        # Lightning exits after Ctrl-C, and a batch after SIGTERM if the program has no handler for it
         stop = error.__context__ if isinstance(error, SystemExit) else error
         if isinstance(stop, SIGTERMException):
             stop = Stopped(signal.SIGTERM)
         if not isinstance(stop, KeyboardInterrupt):
             raise
-        how = str(stop) or "stopped"  # Python's own says nothing
-        stop.args = (f"{how} in epoch {trainer.current_epoch + 1}{_goes_on(trainer, way_on)}",)
+        how = str(stop) or "stopped"  # Python's own has no text
+        stop.args = (
+            f"{how} in epoch {trainer.current_epoch + 1}{_resume_hint(trainer, how_to_resume)}",
+        )
         raise stop from None
     except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
         line = death_of_worker(error)
         if line is None and resume is not None and not restored.done:
-            raise cannot_go_on(resume, error) from None
+            raise cannot_resume(resume, error) from None
         if line is None:
             raise
-        raise NanodetError(f"{line}{_goes_on(trainer, way_on)}") from None
+        raise NanodetError(f"{line}{_resume_hint(trainer, how_to_resume)}") from None
 
 
-def _goes_on(trainer: pl.Trainer, way_on: str) -> str:
-    return f"; {way_on} goes on" if (Path(trainer.default_root_dir) / LAST).is_file() else ""
+def _resume_hint(trainer: pl.Trainer, how_to_resume: str) -> str:
+    return (
+        f"; {how_to_resume} resumes it" if (Path(trainer.default_root_dir) / LAST).is_file() else ""
+    )
 
 
 def _callbacks(

@@ -1,1 +1,1 @@
-"""The proof for files that exist: every exported model beside what it came from."""
+"""Compares exported models with the model that they were made from."""

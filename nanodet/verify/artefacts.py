@@ -1,4 +1,4 @@
-"""Finding the models to verify, and opening each so far as it can be opened."""
+"""Finds the models to verify, and opens each as far as possible."""
 
 import importlib.util
 import os
@@ -42,17 +42,17 @@ class Stage:
     """One way to run one model file.
 
     Attributes:
-        name: what tables call it.
+        name: as shown in tables.
         path: the model file.
         kind: ``fp32``, ``fp16`` (16-bit weights), ``bf16``, ``fp16 arithmetic`` or ``int8``
-            (layers with a byte per weight); of an ncnn file its contents say so.
+            (layers with a byte per weight); read from the contents of an ncnn file.
         engine: of `nanodet.runtime.engines.ENGINES`.
-        backend: the loaded model, None where it could not be loaded.
+        backend: the loaded model, a `Backend`; None if it could not be loaded.
         failure: why it could not be loaded or run at all, else an empty text.
         skipped: why this machine cannot run it, else an empty text.
         remains: of an ncnn model that could not be loaded: an object with its ``path`` and
-            ``graph``, None where that cannot be read either.
-        hash_problem: one line where the files are not those that the spec describes.
+            ``graph``; None if the graph cannot be read either.
+        hash_problem: one line if the files are not those that the spec describes.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Stage:
 
     @property
     def ends_in_boxes(self) -> bool:
-        """Whether the model decodes by itself, so that it has no raw output."""
+        """Whether decoding is part of the model, which then has no raw output."""
         return self.backend is not None and self.backend.spec.form == "boxes"
 
     @property
@@ -77,13 +77,13 @@ class Stage:
 
 
 def find_models(paths: StrPath | Iterable[StrPath], reference: StrPath | None = None) -> list[Path]:
-    """Return the model files that ``paths``, or a single one, name: files, and those in folders.
+    """Return the model files that ``paths``, one or several, name: files, and those in folders.
 
-    A folder of an export also has its ONNX files under ``intermediate``. The file that is the
-    reference itself is left out.
+    The ONNX files under the ``intermediate`` folder of an export are included. The reference itself
+    is left out.
 
     Raises:
-        NanodetError: a path that is not there, or no model in it.
+        NanodetError: a path does not exist, or holds no model.
     """
     found, known = [], ", ".join(suffixes(exported=True))
     for path in map(Path, [paths] if isinstance(paths, (str, os.PathLike)) else paths):
@@ -92,7 +92,7 @@ def find_models(paths: StrPath | Iterable[StrPath], reference: StrPath | None = 
             inside = [p for p in files_in(path) if _is_exported(p)]
             inside += [p for p in files_in(path / INTERMEDIATE) if kind_of(p) is ONNX]
             if not inside:
-                raise NanodetError(f"{path}: there is no exported model ({known}) in it")
+                raise NanodetError(f"{path}: holds no exported model ({known})")
             found += inside
         elif not is_file(path):
             raise NanodetError(absence(path, "there is no such file or folder"))
@@ -109,16 +109,16 @@ def find_models(paths: StrPath | Iterable[StrPath], reference: StrPath | None = 
 def open_stages(
     paths: Iterable[Path], reference: StrPath | None = None, threads: int | None = None
 ) -> list[Stage]:
-    """Open every model in every way this machine has.
+    """Open every model with every engine that this machine has.
 
     Args:
-        paths: model files, as `find_models` gives them.
-        reference: the reference's own path; where it is an ncnn file, other precisions of its
-            arithmetic are stages too.
+        paths: model files, as `find_models` returns them.
+        reference: path of the reference; if it is an ncnn file, other precisions of its arithmetic
+            are stages too.
         threads: CPU threads; None lets the engines choose.
 
     Returns:
-        list of `Stage`; one that fails says so itself.
+        list of `Stage`; one that fails holds the reason.
     """
     stages = []
     for path in paths:
@@ -126,7 +126,7 @@ def open_stages(
         first = _open(path, usual, threads, _hash_problem)
         _name(first)
         stages.append(first)
-        # a file that nobody would ship so is run by the usual engine alone
+        # a file that is not meant to be shipped is run by the usual engine only
         if not (_is_raw(path) or first.ends_in_boxes or first.takes_batch):
             stages += [_open(path, name, threads) for name in others]
     own = Path(reference) if reference is not None and kind_of(reference) is NCNN else None
@@ -139,7 +139,7 @@ def open_stages(
 
 
 def storage_of(graph: Graph, weights: Weights) -> str:
-    """Return ``fp32``, ``fp16`` or ``int8`` by how an ncnn model keeps its main weights.
+    """Return ``fp32``, ``fp16`` or ``int8`` by how an ncnn model stores its main weights.
 
     Args:
         graph: a `nanodet.ncnn_files.graph.Graph`.
@@ -174,7 +174,7 @@ def _is_raw(path: Path) -> bool:
 def _open(
     path: Path, name: str, threads: int | None, hash_problem: Callable[[Path], str] | None = None
 ) -> Stage:
-    """Return the `Stage` of a file in an engine, loaded so far as it can be."""
+    """Return the `Stage` of a file in an engine, loaded if possible."""
     stage = Stage(name, path, "fp32", name)
     if importlib.util.find_spec(ENGINES[name].package) is None:
         stage.skipped = f"{ENGINES[name].package} is not installed"
@@ -183,7 +183,7 @@ def _open(
 
 
 def _name(stage: Stage) -> None:
-    """Name the stage of a file's usual engine by what the file turned out to be."""
+    """Name the stage of a file's usual engine by the contents of the file."""
     path, backend = stage.path, stage.backend
     if kind_of(path) is NCNN:
         if backend is not None:
@@ -251,13 +251,13 @@ def _load(
 
 
 def _hash_problem(path: Path) -> str:
-    """Return one line where the files are not those that the spec beside them describes."""
+    """Return one line if the files are not those that the spec beside them describes."""
     beside, kind = spec_file(path), kind_of(path)
     inside = kind is not None and kind.spec_inside
     try:
         spec = None if inside and not is_file(beside) else Spec.load(beside)
     except NanodetError:
-        return ""  # loading says so, or `differing_beside`
+        return ""  # reported by loading, or by `differing_beside`
     if spec is not None and not inside:
         param, weights = files_of(path)
         try:

@@ -1,4 +1,4 @@
-"""What is wrong inside a network: the lines that name its layers."""
+"""Finds what is wrong inside a network: lines that name its layers."""
 
 import functools
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ from nanodet.errors import NanodetError
 from nanodet.runtime.engines.backend import Backend
 from nanodet.verify import trace, weights
 from nanodet.verify.artefacts import Stage
-from nanodet.verify.diverge import both_names, first_parting
+from nanodet.verify.diverge import both_names, first_divergence
 from nanodet.verify.trace import Convolution, Value
 from nanodet.verify.weights import Pair
 
@@ -21,8 +21,8 @@ class Diagnosis:
 
     Args:
         reference: the Backend to measure against.
-        kind: how it keeps its weights, as `nanodet.verify.artefacts.Stage.kind`.
-        who: how lines call it.
+        kind: how it stores its weights, as `nanodet.verify.artefacts.Stage.kind`.
+        who: its name in these lines.
     """
 
     def __init__(self, reference: Backend, kind: str, who: str) -> None:
@@ -35,10 +35,10 @@ class Diagnosis:
         return trace.convolutions(self.reference)
 
     def changed_weights(self, stage: Stage) -> list[str]:
-        """Return a line where the weights of a stage are not the reference's, rounding aside.
+        """Return a line if the weights of a stage are not the reference's, rounding aside.
 
         Returns:
-            list of one line or none. Weights that cannot be looked at give none.
+            list of one line or none. Weights that cannot be read give none.
         """
         try:
             pairs = weights.pair(self.convolutions, trace.convolutions(stage.backend))
@@ -48,12 +48,12 @@ class Diagnosis:
         return self._changed_line(_differing(pairs, with_bias), pairs)
 
     def explain(self, stage: Stage, tensor: np.ndarray | None) -> list[str]:
-        """Return lines that say where a stage parts from the reference.
+        """Return lines that say where a stage diverges from the reference.
 
         Args:
             stage: a `nanodet.verify.artefacts.Stage`.
-            tensor: float32 (1, 3, H, W) on which the two differ: at least one line then; None
-                compares weights and the like alone, where the stage cannot be run.
+            tensor: float32 (1, 3, H, W) on which the two differ, which gives at least one line; None
+                compares only weights and settings, for a stage that cannot be run.
         """
         model = stage.backend or stage.remains
         exact, with_bias = self.kind == stage.kind == "fp32", "int8" not in (self.kind, stage.kind)
@@ -61,20 +61,20 @@ class Diagnosis:
             ours, theirs = self.convolutions, trace.convolutions(model)
             pairs = weights.pair(ours, theirs)
             changed = _differing(pairs, with_bias, settings=tensor is None)
-            parting = None
+            divergence = None
             if tensor is not None and (exact or not changed):
-                parting = first_parting(
+                divergence = first_divergence(
                     self._reference_values(tensor), trace.values(model, tensor),
                     pairs, exact, with_bias,
                 )  # fmt: skip
         except NanodetError as error:
             return [] if tensor is None else [f"its layers cannot be compared: {error}"]
         lines = []
-        if parting:
-            verb = f"parts from {self.who}" if exact else "its error grows most"
-            others = sum(layer != parting.layer for layer, _ in changed)
+        if divergence:
+            verb = f"diverges from {self.who}" if exact else "its error grows most"
+            others = sum(layer != divergence.layer for layer, _ in changed)
             more = f"; the weights of {others} other layers differ too" if others else ""
-            lines.append(f"{verb} at {parting.layer}: {parting.detail}{more}")
+            lines.append(f"{verb} at {divergence.layer}: {divergence.detail}{more}")
         else:
             lines += self._changed_line(changed, pairs)
         if len(pairs) < max(len(ours), len(theirs)):
@@ -83,7 +83,9 @@ class Diagnosis:
                 "them correspond"
             )
         if not lines and stage.engine == "openvino":
-            lines.append("its file agrees layer by layer in ONNX Runtime: OpenVINO's own result")
+            lines.append(
+                "its file agrees layer by layer in ONNX Runtime: only OpenVINO's result differs"
+            )
         if not lines and tensor is None:
             return []
         return lines or [ALL_AGREE]
@@ -98,8 +100,8 @@ class Diagnosis:
         if not changed:
             return []
         (layer, words), *more = changed
-        behind = f"; {len(more)} more of {len(pairs)} layers differ" if more else ""
-        return [f"its weights are not those of {self.who} at {layer}: {words}{behind}"]
+        others = f"; {len(more)} more of {len(pairs)} layers differ" if more else ""
+        return [f"its weights are not those of {self.who} at {layer}: {words}{others}"]
 
 
 def _differing(

@@ -1,15 +1,15 @@
-"""The first layer at which two networks part.
+"""The first layer at which two networks diverge.
 
-Both run on the same tensor with everything that flows through them kept. A value of one network
-has its *twin* in the other: the value of as many elements that is nearest to it. Forms of a network
-fuse, split and name their layers differently, but what flows between them is the same numbers in
-the same order. Where a value feeds a convolution, the twin is what the same convolution (identified by
-its weights) takes in the other network.
+Both run on the same tensor, and all intermediate values are kept. A value of one network has its
+*twin* in the other: the nearest value with the same number of elements. Forms of a network fuse, split
+and name their layers differently, but the values between them are the same numbers in the same order.
+The twin of a convolution's input is the input of the same convolution (identified by its weights) in
+the other network.
 
-Exact forms (32 bits) agree to rounding noise up to the fault and to nothing behind it: the first
-layer whose result has no twin although what it takes has one is where they part. In rounded forms
-the errors grow from layer to layer: there the layer counts whose own error, over that of what it
-takes, is the first to reach half of the largest.
+Exact forms (32 bits) agree up to rounding noise before the fault and differ after it: they diverge at
+the first layer whose result has no twin although its inputs have one. In rounded forms the errors grow
+from layer to layer: there it is the first layer whose own error, beyond that of its inputs, reaches half
+of the largest.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,16 +23,19 @@ from nanodet.verify.weights import Pair
 
 # relative to the root mean square: NanoDet-m's 32-bit forms stay below 2e-6 in every value
 AGREES = 2e-5
-_FADES = 100  # a layer makes the error of a fault so much smaller at most
-_SAMPLE, _NEAREST = 4096, 4  # elements to look for candidates with, and how many are looked at
+_FADES = 100  # a layer reduces the error of a fault at most by this factor
+_SAMPLE, _NEAREST = (
+    4096,
+    4,
+)  # elements by which candidates are chosen, and how many are compared in full
 
 
 @dataclass
-class Parting:
-    """Where two networks part.
+class Divergence:
+    """Where two networks diverge.
 
     Attributes:
-        layer: name of the layer in the stage, and in the reference where it has one there.
+        layer: name of the layer in the stage, and in the reference if it has one there.
         detail: in words what differs, or how large the error is.
     """
 
@@ -40,14 +43,14 @@ class Parting:
     detail: str
 
 
-def first_parting(
+def first_divergence(
     reference: Mapping[str, Value],
     stage: Mapping[str, Value],
     pairs: Sequence[Pair],
     exact: bool,
     with_bias: bool = True,
-) -> Parting | None:
-    """Find the first layer at which a stage parts from the reference.
+) -> Divergence | None:
+    """Find the first layer at which a stage diverges from the reference.
 
     Args:
         reference, stage: name to `nanodet.verify.trace.Value` of both, on the same tensor.
@@ -56,7 +59,7 @@ def first_parting(
         with_bias: whether biases should be equal.
 
     Returns:
-        `Parting`, or None where every value agrees.
+        `Divergence`, or None if every value agrees.
     """
     errors = _errors(reference, stage, pairs)
     name = _first_bad(stage, errors) if exact else _first_jump(stage, errors)
@@ -71,14 +74,14 @@ def first_parting(
             words = [weights.difference(ours, theirs, with_bias)]
             words.append(weights.setting_difference(ours, theirs))
             text = "; ".join(filter(None, words)) or "its weights are equal, its result is not"
-            return Parting(both_names(ours, theirs), f"{text} ({grown})")
-    behind = [_producer(stage[i], i, pairs) for i in value.inputs if i in stage]
-    after = f", which takes {' and '.join(behind)}" if behind else ""
-    return Parting(f"{value.layer} ({value.kind}){after}", f"its result differs ({grown})")
+            return Divergence(both_names(ours, theirs), f"{text} ({grown})")
+    producers = [_producer(stage[i], i, pairs) for i in value.inputs if i in stage]
+    after = f", which takes {' and '.join(producers)}" if producers else ""
+    return Divergence(f"{value.layer} ({value.kind}){after}", f"its result differs ({grown})")
 
 
 def both_names(ours: Convolution, theirs: Convolution) -> str:
-    """Return the reference's name of a convolution, and the stage's where it is another."""
+    """Return the reference's name of a convolution, and the stage's if that differs."""
     return ours.layer if ours.layer == theirs.layer else f"{ours.layer} (layer {theirs.layer})"
 
 
@@ -124,10 +127,10 @@ def _error(given: np.ndarray, wanted: np.ndarray) -> float:
 
 
 def _first_bad(stage: Mapping[str, Value], errors: Mapping[str, float]) -> str | None:
-    """Return the first value that is wrong though what it was made of is right.
+    """Return the first value that is wrong although its inputs are right.
 
-    A value that only this form of the network has is wrong without being a fault: what is made of
-    it is right again, all at once. A fault reaches the output, or fades.
+    A value that exists only in this form of the network is wrong, too, without a fault: what is computed
+    from it is right again at once. A fault reaches the output, or fades.
     """
     output = list(stage)[-1]
     consumers: dict[str, list[str]] = {}
@@ -137,15 +140,15 @@ def _first_bad(stage: Mapping[str, Value], errors: Mapping[str, float]) -> str |
     for name, value in stage.items():
         if errors[name] <= AGREES or any(errors.get(i, 0) > AGREES for i in value.inputs):
             continue
-        behind, seen = [name], set()
-        while behind:
-            one = behind.pop()
+        pending, seen = [name], set()
+        while pending:
+            one = pending.pop()
             if one == output:
                 return name
             seen.add(one)
             for consumer in consumers.get(one, ()):
                 if errors[consumer] > AGREES:
-                    behind += [consumer] if consumer not in seen else []
+                    pending += [consumer] if consumer not in seen else []
                 elif errors[consumer] * _FADES > errors[one]:
                     return name
     return None

@@ -1,4 +1,4 @@
-"""What is allowed, and what each stage makes of it."""
+"""The tolerances, and the verdict on each stage."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
@@ -16,10 +16,12 @@ ORDER = ("fp32", "fp16", "bf16", "fp16 arithmetic", "int8")
 NETWORK = {"fp32": FULL, "fp16": HALF, "bf16": BRAIN, "fp16 arithmetic": BRAIN}
 UNLIMITED = Tolerance(float("inf"), float("inf"))
 AP = {"fp32": 0.05, "fp16": 0.1, "bf16": 0.3, "fp16 arithmetic": 0.3, "int8": 1.0}
-CERTAIN = 3  # standard errors of a change of AP, beyond which chance does not reach
+CERTAIN = 3  # standard errors of a change of AP beyond which it is not chance
 EXACT_TWINS = 0.99  # of the detections above 0.3: for full precision that ends in boxes
-TIE_MARGIN = 2  # times what 32-bit forms lose of their twins to ties: others may meet more of them
-TWINS_UNSURE = 0.5  # of the detections: needing fewer tells nothing, having fewer is always a fault
+TIE_MARGIN = 2  # times the twins that 32-bit forms lose to ties: other forms may lose more
+TWINS_UNSURE = (
+    0.5  # of the detections: requiring fewer shows nothing, having fewer is always a fault
+)
 
 
 @dataclass
@@ -67,7 +69,7 @@ class Row:
 
 
 def coarser(first: str, second: str) -> str:
-    """Return the kind of two that allows more."""
+    """Return the one of two kinds that allows more."""
     return max(first, second, key=ORDER.index)
 
 
@@ -79,7 +81,7 @@ def network_tolerance(kind: str) -> Tolerance:
 def ap_limit(kind: str, spec: Spec) -> float:
     """Return by how many points of AP a stage may differ from the reference, chance aside.
 
-    A quantised model may carry its own budget (``measured.int8.max_drop``).
+    The spec of a quantised model may state a budget (``measured.int8.max_drop``).
     """
     noted = spec.measured.get("int8")
     budget: Any = noted.get("max_drop") if isinstance(noted, dict) else None
@@ -96,19 +98,18 @@ def judge_ap(
     reference_ap: float | None,
     spread: Callable[[], float],
 ) -> bool:
-    """Enter AP into a `Row`, and a fault where it is too far from the reference's.
+    """Enter AP into a `Row`, and a fault if it is too far from the reference's.
 
-    On few images chance moves AP too: where NMS keeps another of two boxes that score alike, it
-    is that of one image among few.
+    On few images AP also changes by chance: of two boxes that score alike, NMS may keep the other one.
 
     Args:
         row: the `Row`.
         spec, kind: of the stage.
         ap, reference_ap: in percent, or None.
-        spread: called for the standard error of the change, where that is beyond its limit.
+        spread: called for the standard error of the change, if that is beyond its limit.
 
     Returns:
-        whether AP tells anything: False where the change is beyond its limit and chance explains it.
+        whether AP is conclusive: False if the change is beyond its limit and chance explains it.
     """
     row.ap = ap
     if ap is None or reference_ap is None:
@@ -131,7 +132,7 @@ def judge_ap(
 
 
 def steady_twins(stages: Iterable[Measured], kinds: Mapping[str, str]) -> float:
-    """Return which part of the detections keeps its twin where only noise of 32 bits differs, 0..1.
+    """Return the fraction of detections that keep their twin if only noise of 32 bits differs, 0..1.
 
     It is below 1 where many boxes score alike, among which NMS chooses by that noise.
 
@@ -150,7 +151,7 @@ def steady_twins(stages: Iterable[Measured], kinds: Mapping[str, str]) -> float:
 
 
 def needed_twins(kind: str, steady: float) -> float:
-    """Return which part of the detections must have a twin where a stage is judged by them, 0..1.
+    """Return the fraction of detections that must have a twin if a stage is judged by them, 0..1.
 
     Args:
         kind: of the stage.
@@ -161,20 +162,20 @@ def needed_twins(kind: str, steady: float) -> float:
 
 
 def judge_twins(row: Row, needed: float, unsure: str = "", remedy: str = "give --images") -> None:
-    """Judge a stage by its detections, where nothing else tells whether it is right.
+    """Judge a stage by its detections, if nothing else shows whether it is right.
 
     Args:
         row: the `Row`.
-        needed: part of the detections that must have a twin, 0..1.
-        unsure: why only a part below `TWINS_UNSURE` is a fault, and one below ``needed`` none; an
-            empty text where it is one.
-        remedy: what allows to judge it.
+        needed: fraction of the detections that must have a twin, 0..1.
+        unsure: why a fraction below ``needed`` is a fault only if it is also below `TWINS_UNSURE`;
+            empty if it is always one.
+        remedy: what makes a verdict possible.
     """
     if row.twins is None:
         row.verdict = "not judged"
         row.notes.append(
             "is judged by its detections, but the reference finds nothing above 0.3 in these "
-            f"pictures: {remedy}"
+            f"images: {remedy}"
         )
     elif needed < TWINS_UNSURE:
         row.verdict = "not judged"
@@ -194,9 +195,9 @@ def judge_twins(row: Row, needed: float, unsure: str = "", remedy: str = "give -
 
 
 def note_ties(row: Row) -> None:
-    """Say why a stage whose raw output agrees has few twins: what NMS makes of equal scores."""
+    """Note why a stage whose raw output agrees has few twins: how NMS treats equal scores."""
     if row.result is not None and row.twins is not None and row.twins < NEEDED:
         row.notes.append(
             f"{percent(row.twins)} of the detections have a twin, though {percent(row.result.matched)} "
-            "of the points match: many boxes score alike, and NMS keeps others of them"
+            "of the points match: many boxes score alike, and NMS keeps different ones"
         )

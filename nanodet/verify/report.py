@@ -14,11 +14,11 @@ WIDTH = 20
 
 @dataclass
 class Report:
-    """The whole of a verification.
+    """The result of a verification.
 
     Attributes:
-        reference: file that everything was compared with.
-        reference_name: what the table calls it.
+        reference: the file that every stage was compared with.
+        reference_name: its name in the table.
         groups: (fit and size in words, AP or None) of the reference, one for each way in which
             the stages fit images.
         rows: list of `nanodet.verify.judge.Row`.

@@ -1,4 +1,4 @@
-"""What is said of each stage: its row of the report, of what was measured."""
+"""The row of each stage in the report, from what was measured."""
 
 from collections.abc import Sequence
 
@@ -29,11 +29,11 @@ def measured_row(
 
     Args:
         measured: the `nanodet.verify.run.Measured` of the stage.
-        kind: as which it is judged, one of `nanodet.verify.judge.ORDER`.
+        kind: the one that it is judged as, of `nanodet.verify.judge.ORDER`.
         diagnosis: of the reference.
         truth: annotated images, or None.
         reference: (AP, list of `Detections`) of the reference.
-        generated: whether the images are drawn.
+        generated: whether the images are generated.
         steady: see `nanodet.verify.judge.steady_twins`.
     """
     stage = measured.stage
@@ -55,14 +55,14 @@ def measured_row(
     if truth is not None:
         reference_ap, wanted = reference
         found = measured.detections
-        told = judge_ap(
+        conclusive = judge_ap(
             row, stage.backend.spec, kind, ap_of(truth, found), reference_ap,
             spread=lambda: spread_of_change(truth, found, wanted),
         )  # fmt: skip
-        if by_detections and not told:
+        if by_detections and not conclusive:
             judge_twins(row, needed, "and AP means nothing on so few images", "give more")
     elif by_detections:
-        unsure = "in drawn images, which it was not calibrated on"
+        unsure = "in generated images, which it was not calibrated on"
         judge_twins(row, needed, unsure if generated and kind == "int8" else "")
     row.faults += [("network", line) for line in changed_scales(stage.backend)]
     _explain(row, stage, measured.tensor, diagnosis)
@@ -72,7 +72,7 @@ def measured_row(
 
 
 def _add_faults(row: Row, measured: Measured) -> None:
-    """Add what a stage does otherwise than the reference, part by part, and its raw output's result."""
+    """Add how a stage differs from the reference, part by part, and the result of its raw output."""
     stage = measured.stage
     if stage.hash_problem:
         row.faults.append(("files", stage.hash_problem))
@@ -100,12 +100,12 @@ def _add_faults(row: Row, measured: Measured) -> None:
 
 
 def _explain(row: Row, stage: Stage, tensor: np.ndarray | None, diagnosis: Diagnosis) -> None:
-    """Add lines that name layers, where the network is or may be at fault."""
+    """Add lines that name layers, if the network is or may be at fault."""
     parts = {part for part, _ in row.faults}
     unexplained = parts and parts <= {"AP", "detections"}
     if "network" in parts or "files" in parts or unexplained:
-        # one that ends in boxes has nothing behind the network that could be compared, and what
-        # flows through one that takes a batch has other sizes
+        # a model that ends in boxes has no raw output to compare, and the values in one that takes a
+        # batch have other sizes
         whole = not stage.ends_in_boxes and not stage.takes_batch
         lines = diagnosis.explain(stage, tensor if whole else None)
         if "network" in parts or unexplained or not lines[:1] == [ALL_AGREE]:
@@ -135,5 +135,5 @@ def _tensors_differ(most: float) -> str:
 
 
 def _boxes_differ(most: float) -> str:
-    to = f"up to {most:.3g} px away" if np.isfinite(most) else "that are others"
-    return f"it decodes the reference's output to boxes {to}"
+    boxes = f"boxes up to {most:.3g} px away" if np.isfinite(most) else "other boxes"
+    return f"it decodes the reference's output to {boxes}"

@@ -1,4 +1,4 @@
-"""One pass over the images: every stage beside the reference, on the same tensors."""
+"""Runs every stage and the reference on the same images, in one pass."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ class Group:
     """Stages that take the same tensors.
 
     Attributes:
-        spec: what the stages' specs ought to be.
+        spec: the one that the stages should have.
         size: (width, height) of the tensors.
         stages: list of `Measured`.
         detections: the reference's `Detections`, one per image.
@@ -47,7 +47,7 @@ class Group:
         return f"{self.spec.fit} {self.size[0]}x{self.size[1]}{nms}"
 
     def takes(self, spec: Spec, size: Size) -> bool:
-        """Tell whether a stage that ought to have ``spec`` belongs here."""
+        """Tell whether a stage that should have ``spec`` belongs here."""
         ours, theirs = self.spec, spec
         return (ours.fit, self.size, ours.class_agnostic_nms) == (
             theirs.fit, size, theirs.class_agnostic_nms,
@@ -56,11 +56,11 @@ class Group:
 
 @dataclass
 class Measured:
-    """What one stage gave.
+    """What was measured of one stage.
 
     Attributes:
         stage: the `nanodet.verify.artefacts.Stage`.
-        expected: the spec it ought to have.
+        expected: the spec it should have.
         preprocessing, decoding: (key, sentence) of the spec's keys that differ.
         errors: `Errors` of the raw output.
         network_failure, decoding_failure: why there was no output, or no boxes.
@@ -115,7 +115,7 @@ def group_stages(
             width, height = reference.spec.input_size
             raise NanodetError(
                 f"{stage.path}: input.width, input.height: {size[0]}x{size[1]}, but "
-                f"{reference.path}, the reference, was exported for {width}x{height} alone"
+                f"{reference.path}, the reference, was exported for {width}x{height} only"
             )
         measured = Measured(
             stage, expected,

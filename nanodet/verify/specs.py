@@ -1,4 +1,4 @@
-"""Preprocessing and decoding are what a spec says: two specs compared, key by key and in effect."""
+"""Compares two specs, which define preprocessing and decoding, key by key."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -37,17 +37,17 @@ LAYOUT: Keys = {
 
 
 def expected_spec(reference: Spec, spec: Spec, is_checkpoint: bool) -> Spec:
-    """Return the spec that a model made of the reference ought to have.
+    """Return the spec that a model made from the reference should have.
 
-    An export fits images into a fixed size, where a checkpoint is evaluated with fit ``own``;
-    and it may have been given another fit or size, which it keeps in ``source``.
+    An export fits images into a fixed size, while a checkpoint is evaluated with fit ``own``; another
+    fit or size may have been chosen at export, which ``source`` records.
 
     Args:
         reference: spec of the checkpoint or model that is the reference.
         spec: of the model that is compared.
         is_checkpoint: whether ``reference`` is a checkpoint's.
     """
-    # its NMS is its own: one that ends in boxes has no other
+    # NMS is left to the model: one that ends in boxes contains it
     reference = dataclasses.replace(reference, class_agnostic_nms=spec.class_agnostic_nms)
     if not is_checkpoint:
         return reference
@@ -59,7 +59,7 @@ def expected_spec(reference: Spec, spec: Spec, is_checkpoint: bool) -> Spec:
 
 
 def chosen_at_export(spec: Spec) -> dict[str, Any]:
-    """Return the ``fit`` and ``size`` that an export was given, of what its spec says is its source."""
+    """Return the ``fit`` and ``size`` that were chosen at export, from the ``source`` of its spec."""
     chosen = {}
     if spec.source.get("fit") in ("letterbox", "stretch"):
         chosen["fit"] = spec.source["fit"]
@@ -74,9 +74,9 @@ def differing_keys(spec: Spec, expected: Spec, keys: Keys, who: str) -> list[tup
     """Return (key, sentence) of every key in which two specs differ.
 
     Args:
-        spec: of the model that is compared; expected: what it ought to be.
+        spec: of the model that is compared; expected: what it should be.
         keys: `PREPROCESSING`, `DECODING` or `LAYOUT`.
-        who: what the expected values are of, such as ``the checkpoint``.
+        who: what has the expected values, such as ``the checkpoint``.
     """
     found = []
     for key, read in keys.items():
@@ -89,10 +89,10 @@ def differing_keys(spec: Spec, expected: Spec, keys: Keys, who: str) -> list[tup
 
 
 def differing_beside(path: Path, inside: Spec) -> list[tuple[str, str]]:
-    """Return (key, sentence) where the JSON beside an ONNX file says something else than it itself.
+    """Return (key, sentence) where the JSON beside an ONNX file differs from the spec inside it.
 
-    Nanodet reads the spec inside; other programs can only read the one beside. An unreadable one has
-    no key.
+    Nanodet reads the spec inside; other programs can only read the one beside. An unreadable file gives
+    an empty key.
 
     Args:
         path: the ONNX file, a `Path`.
@@ -113,7 +113,7 @@ def differing_beside(path: Path, inside: Spec) -> list[tuple[str, str]]:
 
 
 def differing_thresholds(spec: Spec, expected: Spec) -> list[str]:
-    """Return sentences about default thresholds that differ, which is anyone's right."""
+    """Return sentences about default thresholds that differ, which is allowed."""
     pairs = ((key, getattr(spec, key), getattr(expected, key)) for key in NAMES)
     return [f"thresholds.{key}: {_shown(a)}, not {_shown(b)}" for key, a, b in pairs if a != b]
 

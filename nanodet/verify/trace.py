@@ -1,4 +1,4 @@
-"""A model's convolutions and everything that flows through it, in one form for all engines."""
+"""The convolutions and intermediate values of a model, in one form for all engines."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ import numpy as np
 from nanodet.errors import NanodetError
 from nanodet.runtime.engines import CHECKPOINT, NCNN, ONNX, kind_of
 
-# the module of this room that looks into a kind of model file
+# the module of this package that traces a kind of model file
 TRACERS = {CHECKPOINT: "trace_torch", ONNX: "trace_onnx", NCNN: "trace_ncnn"}
 
 
@@ -21,11 +21,11 @@ class Convolution:
 
     Attributes:
         layer: its name.
-        source, output: names of the values that it takes and makes.
-        weight: float32 (O, I / groups, kernel height, kernel width), as they are computed with.
+        source, output: names of its input and output values.
+        weight: float32 (O, I / groups, kernel height, kernel width), as used in the computation.
         bias: float32 (O,).
-        rounding: how far its way of storing may have moved each weight, broadcasts to ``weight``.
-        clipped: bool, as ``weight``: what lay beyond it was stored as the outermost step.
+        rounding: by how much its storage may have changed each weight, broadcasts to ``weight``.
+        clipped: bool, as ``weight``: whether it is stored as the outermost step, as are larger values.
         settings: ``stride``, ``padding``, ``dilation`` as (y, x), and ``groups``.
     """
 
@@ -70,13 +70,13 @@ def convolutions(backend: Any) -> list[Convolution]:
             ``path`` is an ONNX file.
 
     Raises:
-        NanodetError: the file cannot be taken apart, or the package ``onnx`` is missing.
+        NanodetError: the file cannot be parsed, or the package ``onnx`` is missing.
     """
     return _tracer(backend).convolutions(backend)
 
 
 def values(backend: Any, tensor: np.ndarray) -> dict[str, Value]:
-    """Run a model and return all that flows through it, in the order in which it is made.
+    """Run a model and return all intermediate values, in the order of computation.
 
     Args:
         backend: as in `convolutions`; an ONNX file is run by ONNX Runtime.
@@ -89,7 +89,7 @@ def values(backend: Any, tensor: np.ndarray) -> dict[str, Value]:
 
 
 def dissolve(found: Mapping[str, Traced]) -> dict[str, Value]:
-    """Leave out values without an array; who takes one takes what it was made of instead."""
+    """Remove values without an array: what takes one gets the inputs of that value instead."""
     kept: dict[str, Value] = {}
     aliases: dict[str, tuple[str, ...]] = {}
     for name, value in found.items():
@@ -105,8 +105,8 @@ def dissolve(found: Mapping[str, Traced]) -> dict[str, Value]:
 def _tracer(backend: Any) -> ModuleType:
     kind = kind_of(backend.path)
     if kind not in TRACERS:
-        raise NanodetError(f"{backend.path}: nothing looks into this kind of model")
+        raise NanodetError(f"{backend.path}: this kind of model cannot be traced")
     try:
         return import_module(f"nanodet.verify.{TRACERS[kind]}")
     except ImportError as error:
-        raise NanodetError(f"{backend.path}: to look into it needs {error.name}") from None
+        raise NanodetError(f"{backend.path}: tracing it needs {error.name}") from None

@@ -34,7 +34,7 @@ def convolutions(backend: NcnnBackend) -> list[Convolution]:
         shape = (outputs, -1, height, width)
         if weight.size % max(outputs * height * width, 1):
             raise NanodetError(
-                f"{backend.path}: layer {layer.name}: {weight.size} weights are none of "
+                f"{backend.path}: layer {layer.name}: {weight.size} weights do not form "
                 f"{outputs} kernels of {width} x {height}"
             )
         bias = parts["bias"].values if "bias" in parts else np.zeros(outputs, np.float32)
@@ -44,7 +44,7 @@ def convolutions(backend: NcnnBackend) -> list[Convolution]:
             "dilation": (layer.whole(12, layer.whole(2, 1)), layer.whole(2, 1)),
             "groups": layer.whole(7, 1),
         }
-        if layer.whole(4) < 0:  # as much as it takes, given by the size
+        if layer.whole(4) < 0:  # ncnn computes it from the input's size
             del settings["padding"]
         source = sources.get(layer.inputs[0], layer.inputs[0])
         found.append(
@@ -65,7 +65,7 @@ def convolutions(backend: NcnnBackend) -> list[Convolution]:
 def values(backend: NcnnBackend, tensor: np.ndarray) -> dict[str, Traced]:
     """See `nanodet.verify.trace.values`."""
     extractor = backend.net.create_extractor()
-    extractor.set_light_mode(False)  # else what has been used is gone
+    extractor.set_light_mode(False)  # else values are freed after use
     extractor.input(backend.spec.input_name, own_mat(tensor[0]))
     weights, sources = _weights(backend), _without_splits(backend.graph)
     found = {}
@@ -78,7 +78,9 @@ def values(backend: NcnnBackend, tensor: np.ndarray) -> dict[str, Traced]:
             array = np.array(made) if status == 0 else None
             scale = weights.get(layer.name, {}).get("output_scale")
             if array is not None and scale is not None:
-                array = array.astype(np.float32) / scale.values[0]  # int8 handed over to int8
+                array = (
+                    array.astype(np.float32) / scale.values[0]
+                )  # int8 passed on to an int8 layer
             found[blob] = Traced(
                 layer.name, layer.kind, inputs, None if array is None else array.ravel()
             )
@@ -86,9 +88,9 @@ def values(backend: NcnnBackend, tensor: np.ndarray) -> dict[str, Traced]:
 
 
 def changed_scales(backend: Any) -> list[str]:
-    """Return lines about int8 layers whose input scale is not the one that their quantiser noted.
+    """Return lines about int8 layers whose input scale is not the one that the spec records.
 
-    `nanodet quantize` keeps its scales in the spec (``measured.int8.layers``); without that, and for
+    `nanodet quantize` writes its scales to the spec (``measured.int8.layers``); without them, and for
     other engines, there is nothing to compare.
     """
     noted = getattr(backend, "spec", None) and backend.spec.measured.get("int8")
@@ -103,7 +105,7 @@ def changed_scales(backend: Any) -> list[str]:
             given = float(parts["input_scale"].values[0])
             if abs(given - wanted) > 1e-3 * abs(wanted):
                 lines.append(
-                    f"layer {name}: its input scale is {given:g}, but its quantiser noted {wanted:g}"
+                    f"layer {name}: its input scale is {given:g}, but its spec records {wanted:g}"
                 )
     return lines
 
@@ -127,11 +129,11 @@ def _shaped(value: np.ndarray | Scalar, shape: tuple[int, ...]) -> np.ndarray | 
 
 
 def _values(parts: Mapping[str, Stored], outputs: int) -> tuple[np.ndarray, np.ndarray | float]:
-    """Return the main weights as floats, and how far storing them may have moved each."""
+    """Return the main weights as floats, and by how much their storage may have changed each."""
     stored = parts["weight"]
     values = stored.values.astype(np.float32)
     if stored.storage == "fp16":
-        # writers flush what is too small for a normal number to zero
+        # writers flush subnormal numbers to zero
         return values, np.where(values == 0, 2.0**-14, np.abs(values) * 2.0**-11)
     if stored.table is not None:
         return values, float(np.diff(np.sort(stored.table)).max())

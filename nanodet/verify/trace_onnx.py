@@ -62,7 +62,7 @@ def values(backend: Backend, tensor: np.ndarray) -> dict[str, Traced]:
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
         arrays = dict(zip(made, session.run(made, {spec.input_name: tensor}), strict=True))
-    except Exception as error:  # the engine raises classes of its own, without a common base
+    except Exception as error:  # ONNX Runtime's exceptions have no common base class
         raise NanodetError(f"{backend.path}: cannot be run layer by layer ({error})") from None
     found = {spec.input_name: Traced(spec.input_name, "Input", (), tensor.ravel())}
     for node in model.graph.node:
@@ -79,8 +79,8 @@ def values(backend: Backend, tensor: np.ndarray) -> dict[str, Traced]:
 def _load(path: StrPath) -> Any:
     try:
         return onnx.load(published(path))
-    except Exception as error:  # protobuf raises classes of its own
-        raise NanodetError(f"{path}: cannot be taken apart ({error})") from None
+    except Exception as error:  # protobuf's exceptions have no common base class
+        raise NanodetError(f"{path}: cannot be parsed ({error})") from None
 
 
 def _name(node: Any) -> str:

@@ -44,9 +44,9 @@ def values(backend: TorchBackend, tensor: np.ndarray) -> dict[str, Traced]:
 def _traced(backend: TorchBackend) -> torch.fx.GraphModule:
     try:
         return torch.fx.symbolic_trace(ExportGraph(backend.network))
-    except Exception as error:  # of any class: it is the code of a part that meets a proxy
+    except Exception as error:  # of any class: raised by a part's code when it gets a proxy
         reason = str(error).split("\n")[0] or type(error).__name__
-        raise NanodetError(f"torch cannot read the code of its parts: {reason}") from None
+        raise NanodetError(f"torch cannot trace the code of its parts: {reason}") from None
 
 
 def _name(node: torch.fx.Node) -> str:

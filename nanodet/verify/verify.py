@@ -1,4 +1,4 @@
-"""Every exported model beside the checkpoint it came from: what ``nanodet verify`` does."""
+"""Compares exported models with the checkpoint they came from: what ``nanodet verify`` does."""
 
 import contextlib
 import time
@@ -31,7 +31,7 @@ from nanodet.verify.judge import coarser, network_tolerance, steady_twins
 from nanodet.verify.report import Report
 from nanodet.verify.rows import measured_row, unmeasured_row
 
-CONFIGURED = 500  # images that nobody asked for; what the limits of AP are for
+CONFIGURED = 500  # images if the user gives none; as many as the limits of AP are meant for
 
 
 def verify(
@@ -52,15 +52,15 @@ def verify(
     Args:
         reference: ``.ckpt`` or ``.pth`` (needs torch); or an exported ``.param`` or ``.onnx``.
         models: exported models and folders of them, several or one.
-        config: config file of a checkpoint that carries none.
+        config: config file of a checkpoint that contains none.
         images: folder of images; None takes at most `CONFIGURED` of ``data.val`` of the checkpoint's
-            config, with its annotations, and generates some where there is none on this machine.
+            config, with its annotations, and generates some if that is missing on this machine.
         annotations: of these images, as `nanodet.evaluate.evaluate.evaluate` takes them: gives
             AP. Only annotated images are used then.
         json_path: file to write the report to; None for none.
         limit: the most images, the first ones; None for all.
-        threads: CPU threads of each engine. They take turns here, and the waiting threads of some
-            take the cores from the next, so one is fastest unless the CPU has cores to spare.
+        threads: CPU threads of each engine. The engines take turns, and idle threads of some keep cores
+            busy, so one is fastest unless the CPU has cores to spare.
         reading: of the annotations, a `nanodet.data.reading.Reading`; None for the defaults.
         show: called with the `Report`, before ``json_path`` is written: shown even if that fails.
 
@@ -68,8 +68,8 @@ def verify(
         `Report`.
 
     Raises:
-        NanodetError: the reference, a path or an option is wrong. A model that is wrong is a row
-            of the report.
+        NanodetError: the reference, a path or an option is wrong. A faulty model is a row of
+            the report.
     """
     started = time.perf_counter()
     if json_path is not None:
@@ -77,7 +77,7 @@ def verify(
     source = given(images, annotations, reading)
     detector = Detector(reference, config, threads=threads)
     if detector.spec.form == "boxes":
-        raise NanodetError(f"{reference}: ends in boxes; the reference must give distributions")
+        raise NanodetError(f"{reference}: ends in boxes; the reference must output distributions")
     reference = Path(detector.backend.path)
     is_checkpoint = kind_of(reference) is CHECKPOINT
     models = find_models(models, reference)

@@ -1,4 +1,4 @@
-"""Which convolution of one model is which of another, and how their weights differ."""
+"""Matches the convolutions of two models, and describes how their weights differ."""
 
 import itertools
 from collections import defaultdict
@@ -11,15 +11,15 @@ from nanodet.verify.trace import Convolution
 NOISE = 1e-5  # of the largest weight: batch norms folded in another order
 Pair = tuple[Convolution, Convolution]  # of the reference, of the stage
 
-_NEAR = 0.5  # relative distance up to which two weights are taken for the same layer's
+_NEAR = 0.5  # relative distance up to which two weights are taken to be of the same layer
 
 
 def pair(reference: Sequence[Convolution], stage: Sequence[Convolution]) -> list[Pair]:
     """Return pairs (of the reference, of the stage) of `Convolution`, in the stage's order.
 
-    Convolutions of the same shape belong together by their weights, the nearest first: a single
-    changed weight or the rounding of a quantised one does not matter there. Where weights are
-    nowhere near, order decides.
+    Convolutions of the same shape are matched by their weights, the nearest first: a single changed
+    weight or the rounding of a quantised model does not matter. Those with no near match are matched
+    by their order.
     """
     groups: dict[tuple[int, ...], tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
     for side, convolutions in enumerate((reference, stage)):
@@ -44,7 +44,7 @@ def pair(reference: Sequence[Convolution], stage: Sequence[Convolution]) -> list
 
 
 def difference(ours: Convolution, theirs: Convolution, with_bias: bool = True) -> str:
-    """Return in words how the weights of two convolutions differ, an empty text where they do not.
+    """Return in words how the weights of two convolutions differ; empty if they do not.
 
     Args:
         ours, theirs: `Convolution` of the reference and of the stage, of the same shape.

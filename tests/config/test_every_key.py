@@ -213,7 +213,7 @@ def test_a_training_heeds_its_keys(configured, folder):
     pixels = (watch.batch.images - mean) / std
     torch.testing.assert_close(watch.input, pixels.permute(0, 3, 1, 2))
     assert (module.spec.mean, module.spec.std) == tuple(map(tuple, OTHER_NORMALISATION))
-    assert any("starting afresh" in line for line in said)
+    assert any("starting a new run" in line for line in said)
     assert any("tensors taken" in line for line in said)
     assert trainer.max_epochs == 2
     assert trainer.accumulate_grad_batches == 2

@@ -123,7 +123,7 @@ def test_data_of_the_checkpoints_own_config(trained, tmp_path, capsys, monkeypat
     monkeypatch.chdir("/")
     with pytest.raises(
         NanodetError,
-        match=r"trained\.ckpt: data\.val\.img_path: val/images is not there, seen from /; give --images",
+        match=r"trained\.ckpt: data\.val\.img_path: val/images does not exist, seen from /; give --images",
     ):
         evaluate(tmp_path / trained)
 
@@ -165,9 +165,7 @@ def test_verify_takes_them_too(trained, exported_small, tmp_path, monkeypatch):
 
     model = exported_small.files["onnx simplified"]
     report = verify(trained, [model])
-    assert (
-        report.pictures == "2 annotated images, data.val of trained.ckpt: val/images, val/labels"
-    )
+    assert report.pictures == "2 annotated images, data.val of trained.ckpt: val/images, val/labels"
     assert all(ap is not None for _, ap in report.groups) and report.agrees
     listed = Reading(list_path="one.txt", place="--")
     write_text(tmp_path / "one.txt", "1.png\n")
@@ -178,9 +176,9 @@ def test_verify_takes_them_too(trained, exported_small, tmp_path, monkeypatch):
     monkeypatch.chdir("/")
     words = verify(tmp_path / trained, [model]).pictures
     assert (
-        words.startswith("8 generated images (") and "img_path: val/images is not there" in words
+        words.startswith("8 generated images (") and "img_path: val/images does not exist" in words
     )
-    with pytest.raises(NanodetError, match="val/images is not there"):
+    with pytest.raises(NanodetError, match="val/images does not exist"):
         verify(tmp_path / trained, [model], reading=listed)
 
 

@@ -51,6 +51,6 @@ def test_norms_are_folded_where_the_code_can_be_read(network, branches):
 def test_layers_of_code_that_cannot_be_read_are_one_line(network):
     network.backbone = Branching(network.backbone)
     with pytest.raises(
-        NanodetError, match=r"^torch cannot read the code of its parts: .*control flow"
+        NanodetError, match=r"^torch cannot trace the code of its parts: .*control flow"
     ):
         trace_torch.convolutions(SimpleNamespace(network=network))

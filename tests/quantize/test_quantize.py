@@ -171,7 +171,7 @@ def test_without_annotations_detections_are_compared(root, exported_small, data,
         "--out", tmp_path / "o",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "calibrate on 4 images" in done.stdout
+    assert "calibrating on 4 images" in done.stdout
     assert "have a twin" in done.stdout
     assert sorted(p.name for p in (tmp_path / "o").iterdir()) == [
         "small-int8-layers.txt", "small-int8.bin", "small-int8.json", "small-int8.param",
@@ -230,11 +230,13 @@ class TestConfig:
             quantize(alone, None, tmp_path / "o", **options)
         config = write(tmp_path / "c.yml", img_path="/no/such")
         with pytest.raises(
-            NanodetError, match=r"c\.yml: data\.val\.img_path: /no/such is not there"
+            NanodetError, match=r"c\.yml: data\.val\.img_path: /no/such does not exist"
         ):
             quantize(alone, None, tmp_path / "o", config=config, **options)
         same = write(tmp_path / "c.yml", list_path=str(tmp_path / "train.txt"))
-        with pytest.raises(NanodetError, match=r"data\.val: has no image other than those used to cal"):
+        with pytest.raises(
+            NanodetError, match=r"data\.val: has no image other than those used to cal"
+        ):
             quantize(alone, None, tmp_path / "o", config=same, **options)
         with pytest.raises(NanodetError, match="--list: needs --images"):
             quantize(alone, None, tmp_path / "o", config=same, reading=Reading(list_path="l"),

@@ -77,7 +77,7 @@ def test_a_stopped_one_says_a_command_that_goes_on(tmp_path, capsys):
     threading.Thread(target=interrupt, daemon=True).start()
     assert main(["quickstart", "--out", str(out), "--epochs", "2", "--pictures", "8"]) == 130
     line = capsys.readouterr().err.splitlines()[-1]
-    command = re.fullmatch(r"nanodet: stopped in epoch [12]; nanodet (train .*) goes on", line)
+    command = re.fullmatch(r"nanodet: stopped in epoch [12]; nanodet (train .*) resumes it", line)
     assert command and main(shlex.split(command[1])) == 0, line
     assert "after 1 epochs" in capsys.readouterr().out
 

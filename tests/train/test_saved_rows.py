@@ -1,4 +1,4 @@
-"""metrics.csv after other programs have saved it: what can be read goes on, the rest is kept."""
+"""metrics.csv after other programs have saved it: readable rows are continued, the rest is kept."""
 
 import resource
 from types import SimpleNamespace
@@ -82,14 +82,14 @@ def test_what_cannot_is_kept_under_another_name(tmp_path, data):
     assert text == ",".join(COLUMNS) + "\n"
     (kept,) = tmp_path.glob("metrics-*.csv")
     assert kept.read_bytes() == data
-    assert len(lines) == 1 and kept.name in lines[0] and "a new one begins" in lines[0]
+    assert len(lines) == 1 and kept.name in lines[0] and "a new one is started" in lines[0]
 
 
 def test_columns_of_others_are_kept_beside(tmp_path):
     data = "".join(line + f",note {n}\n" for n, line in enumerate(WRITTEN.splitlines()))
     (tmp_path / NAME).write_text(data)
     text, lines = resumed(tmp_path)
-    assert text == WRITTEN and "3 rows of it go on" in lines[0]
+    assert text == WRITTEN and "3 of its rows are continued" in lines[0]
     (kept,) = tmp_path.glob("metrics-*.csv")
     assert kept.read_text() == data
 

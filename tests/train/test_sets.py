@@ -70,7 +70,7 @@ def test_a_class_without_boxes_and_images_of_both_sets_are_told(small_config, tm
     read_sets(config, "c.yml", lines.append)
     told = [line for line in lines if line.startswith("warning")]
     assert told[0] == f"warning: data.train: no boxes of {rare}, which will not be learned"
-    assert told[1].startswith("warning: 24 of the 24 images of data.val are in data.train, too")
+    assert told[1].startswith("warning: 24 of the 24 images of data.val are also in data.train")
     assert len(told) == 2
 
 

@@ -141,12 +141,19 @@ def heed_interrupts():
 
 @pytest.mark.parametrize(
     "number",
-    [signal.SIGTERM, *(pytest.param(n, marks=pytest.mark.slow) for n in (signal.SIGINT, signal.SIGHUP))],
+    [
+        signal.SIGTERM,
+        *(pytest.param(n, marks=pytest.mark.slow) for n in (signal.SIGINT, signal.SIGHUP)),
+    ],
 )
 def test_a_stopped_training_says_so_and_can_be_resumed(
     root, small_config, tmp_path, capsys, number
 ):
-    keys = {"schedule.total_epochs": 500, "schedule.val_intervals": 500, "device.workers_per_gpu": 2}
+    keys = {
+        "schedule.total_epochs": 500,
+        "schedule.val_intervals": 500,
+        "device.workers_per_gpu": 2,
+    }
     config = small_config(**keys)
     process = subprocess.Popen(
         [sys.executable, "-m", "nanodet.cli.main", "train", str(config)],
@@ -165,7 +172,7 @@ def test_a_stopped_training_says_so_and_can_be_resumed(
     _, err = process.communicate(timeout=60)
     assert process.returncode == 128 + number
     how = "stopped" if number == signal.SIGINT else f"stopped by {number.name}"
-    assert re.fullmatch(rf"nanodet: {how} in epoch \d+; schedule.resume=true goes on\n", err)
+    assert re.fullmatch(rf"nanodet: {how} in epoch \d+; schedule.resume=true resumes it\n", err)
     with pytest.raises(ProcessLookupError):  # nobody of its group is left
         os.killpg(process.pid, 0)
     assert main(["info", str(tmp_path / "run" / "model_last.ckpt")]) == 0

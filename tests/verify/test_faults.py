@@ -181,11 +181,11 @@ def reverse_all(weights, graph):
 WEIGHTS = {
     "middle": (
         one_weight("convrelu_15", by=2),
-        f"parts from torch at {MIDDLE}: 1 of 2304 weights differs, by 2",
+        f"diverges from torch at {MIDDLE}: 1 of 2304 weights differs, by 2",
     ),
-    "head": (one_weight("conv_111"), f"parts from torch at {HEAD}: 1 of 3360 weights differs, by 0.1"),
+    "head": (one_weight("conv_111"), f"diverges from torch at {HEAD}: 1 of 3360 weights differs, by 0.1"),
     "small": (one_weight("convrelu_15", by=1e-4), f"{MIDDLE}: 1 of 2304 weights differs, by 0.0001"),
-    "bias": (bias("conv_111"), f"parts from torch at {HEAD}: 1 of 35 biases differs, by 0.25"),
+    "bias": (bias("conv_111"), f"diverges from torch at {HEAD}: 1 of 35 biases differs, by 0.25"),
     "swapped": (
         swap_channels("convrelu_0", 24),
         "at backbone.conv1.0 (layer convrelu_0): its input channels are swapped (2, 1, 0)",
@@ -263,13 +263,13 @@ class TestNetwork:
         assert words in texts(rows["unfit"], "network")
 
     def test_order_of_a_concat(self, rows):
-        assert "parts from torch at cat_14 (Concat)" in texts(rows["concat"], "network")
+        assert "diverges from torch at cat_14 (Concat)" in texts(rows["concat"], "network")
 
     def test_sixteen_bits(self, rows):
         assert f"{MIDDLE}: 1 of 2304 weights differs, by 0.5" in texts(rows["half"], "network")
 
     def test_onnx(self, rows):
-        words = "parts from torch at head.gfl_cls.0 (layer node_conv2d"
+        words = "diverges from torch at head.gfl_cls.0 (layer node_conv2d"
         assert words in texts(rows["onnx"], "network")
 
     def test_a_truncated_file(self, rows):

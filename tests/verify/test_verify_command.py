@@ -234,7 +234,7 @@ class TestRefusals:
         ("models", "options", "words"),
         [
             (["/no/such"], {}, "/no/such: there is no such file or folder"),
-            (["empty"], {}, "empty: there is no exported model"),
+            (["empty"], {}, "empty: holds no exported model"),
             (["small.json"], {}, "small.json: not an exported model"),
             (["small.onnx"], {"annotations": "truth.json"}, "--annotations: needs --images"),
             (["small.onnx"], {"images": "/no/such"}, "/no/such: --images: there is no such folder"),
