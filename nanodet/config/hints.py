@@ -25,16 +25,16 @@ def unknown_value(value: Any, known: Iterable[Any], key: str, way_on: str = "") 
     listed = shown(known)
     if not isinstance(value, str) or len(value) >= 60:
         given = shown([value]) if isinstance(value, bool) else brief(value)
-        return f"{given} is not built into this version; known: {listed}{way_on}"
+        return f"{given} is not supported; known: {listed}{way_on}"
     for one in known:
         if _letters(one) == _letters(value):
-            return f"{value!r} is not built into this version; did you mean {one}? known: {listed}"
+            return f"{value!r} is not supported; did you mean {one}? known: {listed}"
     with contextlib.suppress(ImportError):  # of torch, which the parts of a detector need
         owners = [(path, what) for path, what, names in _names(Config) if value in names]
         if owners:
             path, what = max(owners, key=lambda one: _in_common(one[0], key))
             return f"{value!r} is {what} ({path}); known here: {listed}"
-    return f"{value!r} is not built into this version; known: {listed}{way_on}"
+    return f"{value!r} is not supported; known: {listed}{way_on}"
 
 
 def unknown_key(name: Any, key: str, known: dict[str, Any], part: str | None) -> str:

@@ -1,4 +1,4 @@
-"""What the readers share: from raw boxes to a `Picture`, and checks on files and folders."""
+"""Shared by the readers: building a `Picture` from raw boxes, and checks of files and folders."""
 
 import json
 from collections import Counter
@@ -19,8 +19,8 @@ from nanodet.text.brief import brief
 from nanodet.text.names import ITEMS_SHOWN, LONGEST, TWICE, first_few, is_short, is_unicode
 
 MOST_CLASSES = 65536  # as in a spec
-LONGEST_SIDE = 1 << 24  # pixels; float32 holds all whole numbers up to here
-TOLERANCE = 1.0  # pixels outside the image that are rounding, not worth a line
+LONGEST_SIDE = 1 << 24  # pixels; float32 represents all whole numbers up to here
+TOLERANCE = 1.0  # pixels outside the image that count as rounding and are not reported
 
 
 def clip_boxes(
@@ -33,7 +33,7 @@ def clip_boxes(
         widths, heights: of the image, scalars or (N,).
 
     Returns:
-        float32 (N, 4) clipped boxes; bool (N,) true for boxes that have an area left; bool (N,)
+        float32 (N, 4) clipped boxes; bool (N,) true for boxes that still have an area; bool (N,)
         true for boxes that reached more than a pixel outside.
     """
     boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
@@ -48,11 +48,11 @@ def clip_boxes(
 
 
 def complaint(box: np.ndarray, sound: bool) -> str:
-    """Return what is wrong with a box that `clip_boxes` corrected or left out."""
+    """Return a description of a box that `clip_boxes` corrected or left out."""
     text = ", ".join(f"{value:g}" for value in box)
     if not sound:
         return f"box ({text}) has no area inside the image: left out"
-    return f"box ({text}) reaches outside the image: clipped"
+    return f"box ({text}) extends outside the image: clipped"
 
 
 def make_picture(
@@ -75,8 +75,8 @@ def make_picture(
         boxes: xyxy in pixels, not yet clipped.
         labels: class index of each box.
         difficult: true for each box that is to be ignored.
-        names: what to call each object in a message.
-        found: the `Annotations` whose ``problems`` and ``counts`` take what was corrected or left out.
+        names: of each object, for messages.
+        found: the `Annotations` to whose ``problems`` and ``counts`` corrections are added.
     """
     raw = np.asarray(boxes, np.float64).reshape(-1, 4)
     clipped, sound, outside = clip_boxes(raw, *size)
@@ -106,12 +106,12 @@ def checked_names(names: Sequence[object], file: StrPath, unique: bool = True) -
     """Return class names as texts.
 
     Args:
-        names: list of texts and numbers.
+        names: list of strings and numbers.
         file: names the annotations in messages.
-        unique: whether each must be another.
+        unique: whether all must differ.
 
     Raises:
-        NanodetError: something else, a name that no text file can hold, or one that occurs twice.
+        NanodetError: any other value, a name that no text file can contain, or a duplicate.
     """
     if len(names) > MOST_CLASSES:
         raise NanodetError(f"{file}: {len(names)} class names are too many: {MOST_CLASSES} at most")
@@ -134,12 +134,12 @@ def checked_names(names: Sequence[object], file: StrPath, unique: bool = True) -
 
 
 def is_file_name(text: str) -> bool:
-    """Tell whether a file could have this name at all: no NUL, no half of a surrogate pair."""
+    """Return whether this can be a file name: no NUL, no half of a surrogate pair."""
     return "\0" not in text and is_unicode(text)
 
 
 def whole_number(value: object, most: int = LONGEST_SIDE) -> int | None:
-    """Return a number 0..``most`` as int where it is a whole one, else None."""
+    """Return a number 0..``most`` as int if it is whole, otherwise None."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     if not 0 <= value <= most or value != int(value):
@@ -180,7 +180,7 @@ def check_folder(path: StrPath, what: str) -> None:
 def bare_name(name: object) -> str:
     """Return an image's or annotation's name without folder and suffix.
 
-    Only suffixes that we know are taken off, because names such as ``street.12`` have dots.
+    Only known suffixes are removed, because names such as ``street.12`` contain dots.
     """
     name = str(name).replace("\\", "/").rsplit("/", 1)[-1]
     stem, dot, suffix = name.rpartition(".")
@@ -195,20 +195,20 @@ def select(
     notes: list[str],
     what: str = "image",
 ) -> list[int]:
-    """Return the indices into ``names`` that a list file asks for, in its order.
+    """Return the indices into ``names`` that a list file selects, in its order.
 
     Args:
-        names: relative paths of what there is.
-        list_path: one name a line, with or without folder and suffix; repeated names count
-            once. A second column of -1, 0 or 1 (the class lists of Pascal VOC) is skipped: it
-            says whether a class occurs in the image, not whether the image belongs.
-        reading: the `nanodet.data.reading.Reading`; its ``missing_images`` says whether names of
-            nothing are left out.
+        names: relative paths of the existing files.
+        list_path: one name per line, with or without folder and suffix; repeated names count
+            once. A second column of -1, 0 or 1 (the class lists of Pascal VOC) is ignored: it
+            says whether a class occurs in the image, not whether the image belongs to the list.
+        reading: the `nanodet.data.reading.Reading`; its ``missing_images`` says whether names
+            without a file are left out.
         notes: gets a line about those.
-        what: what the names are of, in messages.
+        what: the kind of files, for messages.
 
     Raises:
-        NanodetError: the list is not readable, empty, or names something unknown.
+        NanodetError: the list is not readable, empty, or contains an unknown name.
     """
     by_name: dict[str, list[int]] = {}
     for n, name in enumerate(names):
@@ -238,7 +238,7 @@ def select(
         line = _unknown_names(list_path, unknown, what)
         if reading.missing_images != "skip" or not chosen:
             skip = reading.spelled("missing_images", "skip")
-            raise NanodetError(f"{line}; {skip} goes on without" if chosen else line)
+            raise NanodetError(f"{line}; {skip} continues without it" if chosen else line)
         notes.append(f"{line}: left out")
     if not chosen:
         raise NanodetError(f"{list_path}: this list names no image")
@@ -257,10 +257,10 @@ def _unknown_names(list_path: StrPath, unknown: Sequence[tuple[int, str]], what:
 def _of_same_end(
     names: Sequence[str], found: Sequence[int], name: str, chosen: Collection[int]
 ) -> list[int]:
-    """Return those of ``found`` that ``name`` may mean by its folders.
+    """Return those of ``found`` that match the folders of ``name``.
 
-    The path that the name is comes first, if not chosen before: a list without folders names it
-    again where it means another.
+    An exact match comes first, unless it was chosen before: in a list without folders, a repeated
+    name means a different file.
     """
     wanted = _parts(name)
     parts = {n: _parts(names[n]) for n in found}

@@ -12,17 +12,17 @@ import numpy as np
 from nanodet.config.data_sections import Pipeline
 from nanodet.runtime.fit import Placement, Size
 
-MIN_SIDE = 2.0  # network pixels: smaller than a quarter of the finest cell, nothing to learn from
-MAX_ASPECT = 20.0  # what is left of an object cut by the border: a sliver without features
-MIN_VISIBLE = 0.1  # part of the box still in view: with less one cannot tell what it is
+MIN_SIDE = 2.0  # network pixels: smaller than a quarter of the finest cell, too small to learn
+MAX_ASPECT = 20.0  # of an object cut by the border: a sliver without features
+MIN_VISIBLE = 0.1  # fraction of the box still in view: with less the object cannot be recognised
 GREY = (0.114, 0.587, 0.299)  # luma of blue, green, red (BT.601)
 
 
 def draw_geometry(pipeline: Pipeline, picture_size: Size, rng: np.random.Generator) -> np.ndarray:
-    """Draw a random transform of an image onto itself.
+    """Draw a random geometric transform of an image.
 
     About the image's centre and in this order: perspective, scale, stretch, rotation, shear,
-    flip; then the centre moves. All steps draw on every call, so that one step's setting does
+    flip, translation. All steps draw on every call, so that one step's setting does
     not change another step's numbers.
 
     Args:
@@ -35,7 +35,7 @@ def draw_geometry(pipeline: Pipeline, picture_size: Size, rng: np.random.Generat
         rng: a ``numpy.random.Generator``.
 
     Returns:
-        float64 (3, 3) from points of the image to points of the changed image, where a
+        float64 (3, 3) from points of the image to points of the transformed image, where an
         image covers 0..width, 0..height. The identity when all steps are off.
     """
     width, height = picture_size
@@ -73,10 +73,9 @@ def _matrix(rows: Iterable[Sequence[float]] | np.ndarray) -> np.ndarray:
 def pixel_matrix(geometry: np.ndarray, placement: Placement) -> np.ndarray:
     """Return the (3, 3) matrix that `nanodet.runtime.fit.warp` takes: pixels to network pixels.
 
-    `draw_geometry` speaks of points, where pixel i covers i..i+1; a warp of pixel indices,
-    which lie in the middle. A flip of the first is w - x, of the second w - 1 - x. Without
-    this half pixel, flipped objects would lie one pixel beside their boxes. The fit itself is
-    taken as inference does it, so that the network learns what it will be shown.
+    `draw_geometry` uses points, where pixel i covers i..i+1; a warp uses pixel indices, which are
+    pixel centres. A flip of the former is w - x, of the latter w - 1 - x. Without this half pixel,
+    flipped objects would be one pixel away from their boxes. The fit is the same as in inference.
     """
     half = _matrix(((1, 0, 0.5), (0, 1, 0.5)))
     back = _matrix(((1, 0, -0.5), (0, 1, -0.5)))
@@ -97,7 +96,7 @@ def map_boxes(boxes: np.ndarray, matrix: np.ndarray, size: Size) -> tuple[np.nda
         size: (width, height) to clip to.
 
     Returns:
-        float32 (N, 4) boxes and float64 (N,), the part of each that is inside, 0..1.
+        float32 (N, 4) boxes and float64 (N,), the fraction of each that is inside, 0..1.
     """
     boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
     corners = np.ones((len(boxes), 4, 3))
@@ -105,7 +104,7 @@ def map_boxes(boxes: np.ndarray, matrix: np.ndarray, size: Size) -> tuple[np.nda
     corners[..., 1] = boxes[:, (1, 1, 3, 3)]
     corners = corners @ matrix.T
     depth = corners[..., 2:]
-    # a corner at or behind the horizon of a perspective has no place: the box is lost
+    # a corner on or beyond the horizon of a perspective has no position: the box is lost
     lost = (depth <= 1e-3).any(axis=(1, 2))
     points = corners[..., :2] / np.where(depth <= 1e-3, 1.0, depth)
     low, high = points.min(axis=1), points.max(axis=1)
@@ -120,7 +119,7 @@ def worth_teaching(boxes: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Return bool (N,): which mapped boxes still show an object.
 
     Left out are boxes under `MIN_SIDE`, slivers over `MAX_ASPECT`, and objects of which less
-    than `MIN_VISIBLE` is in view: teaching them teaches the border, not the object.
+    than `MIN_VISIBLE` is in view: training on them teaches the border, not the object.
     """
     sides = boxes[:, 2:] - boxes[:, :2]
     short, long = sides.min(axis=1, initial=np.inf), sides.max(axis=1, initial=0)
@@ -131,11 +130,11 @@ def change_colours(picture: np.ndarray, pipeline: Pipeline, rng: np.random.Gener
     """Change brightness, contrast and saturation, each with probability one half.
 
     Brightness adds -b..b of the full range, contrast multiplies, saturation blends with the
-    grey image. All three are linear in a pixel's colours, so that they come to one matrix and
+    grey image. All three are linear in a pixel's colours, so they are combined into one matrix and
     one pass, with one rounding and clipping to 0..255 at the end.
 
     Args:
-        picture: uint8 (H, W, 3) BGR; returned as it is when nothing changes.
+        picture: uint8 (H, W, 3) BGR; returned unchanged if no step applies.
         pipeline: a `nanodet.config.data_sections.Pipeline`; steps of None are left out.
         rng: a ``numpy.random.Generator``.
     """
@@ -152,7 +151,7 @@ def change_colours(picture: np.ndarray, pipeline: Pipeline, rng: np.random.Gener
         blend = low + (high - low) * amount[2]
     if (add, factor, blend) == (0.0, 1.0, 1.0):
         return picture
-    if blend == 1.0:  # per channel: a table is some times faster than a matrix
+    if blend == 1.0:  # per channel: a table is several times faster than a matrix
         table = np.clip(np.rint(factor * (np.arange(256) + add)), 0, 255).astype(np.uint8)
         return cv2.LUT(picture, table)
     mix = blend * np.eye(3) + (1 - blend) * np.array([GREY] * 3)

@@ -12,7 +12,7 @@ import torch
 from nanodet.data.records import Picture
 
 log = logging.getLogger(__name__)
-SHARE = 0.5  # of the free memory; the rest is for the model, its batches and other programs
+SHARE = 0.5  # fraction of the free memory; the rest is for the model, its batches and other programs
 
 
 class PictureCache:
@@ -44,7 +44,7 @@ class PictureCache:
 def cache_pictures(
     pictures: Sequence[Picture], load: Callable[[Picture], np.ndarray]
 ) -> PictureCache | None:
-    """Return a filled `PictureCache`, or None (and a line in the log) where memory is short."""
+    """Return a filled `PictureCache`, or None (with a line in the log) if there is too little memory."""
     needed = sum(3 * p.width * p.height for p in pictures)
     free = free_memory()
     if needed > SHARE * free:
@@ -57,7 +57,7 @@ def cache_pictures(
 
 
 def free_memory() -> int:
-    """Return how many bytes this process may still take, with a container's limit in mind."""
+    """Return how many bytes this process may still allocate, considering a container's limit."""
     free = _available()
     group = Path("/sys/fs/cgroup")
     try:
@@ -79,4 +79,4 @@ def _available() -> int:
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
-        return 4 << 30  # Windows does not say; most machines have that much to spare
+        return 4 << 30  # unknown on Windows; most machines have this much

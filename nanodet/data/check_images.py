@@ -11,18 +11,18 @@ from nanodet.images.image_file import check_picture
 from nanodet.text.names import first_few
 from nanodet.text.progress import Progress
 
-THREADS = 16  # what a disk or a network serves at once; the work itself is next to nothing
+THREADS = 16  # enough to keep a disk or network busy; the work itself is negligible
 CHUNK = 64  # images
 
 
 class BadPictures(NanodetError):
-    """Images that cannot be trained on: ``lines`` has one for each, naming the file."""
+    """Images that cannot be used for training: ``lines`` has one line for each, naming the file."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         self.lines = lines = list(dict.fromkeys(lines))  # one image may be listed twice
         count = f"{len(lines)} images cannot be used: " if len(lines) > 1 else ""
         remedy = (
-            "; replace such files, correct their annotations (size and boxes), or take them out"
+            "; replace these files, correct their annotations (size and boxes), or remove them"
         )
         super().__init__(count + first_few(lines, joint="; ") + remedy)
 
@@ -30,15 +30,15 @@ class BadPictures(NanodetError):
 def read_headers(
     paths: Iterable[StrPath], progress: bool = True
 ) -> list[PictureHeader | NanodetError]:
-    """Read what images tell of themselves, and see whether they have their ends.
+    """Read the headers of images, and check that the files are not truncated.
 
     Args:
         paths: of the images.
-        progress: whether to show on stderr how far it is.
+        progress: whether to show the progress on stderr.
 
     Returns:
-        for each path a `nanodet.images.header.PictureHeader` or, where the image is
-        missing, broken or truncated, the `NanodetError` that says so.
+        for each path a `nanodet.images.header.PictureHeader` or, if the image is missing, broken
+        or truncated, the `NanodetError` that says so.
     """
     paths = list(paths)
     chunks = [paths[n : n + CHUNK] for n in range(0, len(paths), CHUNK)]

@@ -1,4 +1,4 @@
-"""How the classes of an annotation file become the classes that are wanted: by name."""
+"""Matches the classes of an annotation file with the wanted classes, by name."""
 
 import difflib
 from collections import Counter
@@ -24,13 +24,13 @@ from nanodet.text.names import (
 
 @dataclass
 class Classes:
-    """What the classes of an annotation file come to.
+    """The classes of an annotation file, matched with the wanted ones.
 
     Attributes:
         names: the classes of the data set.
-        labels: int64, of each class of the file: index into ``names``, -1 for left out.
+        labels: int64, for each class of the file its index in ``names``, -1 if it is left out.
         notes: lines for the user.
-        skipped: name of each left-out class with objects, and their number.
+        skipped: name of each left-out class that has objects, to their number.
     """
 
     names: tuple[str, ...]
@@ -49,25 +49,25 @@ def match_classes(
     groups: Collection[int] = (),
     first: Sequence[str] | None = None,
 ) -> Classes:
-    """Match the classes of an annotation file with those that are wanted.
+    """Match the classes of an annotation file with the wanted ones.
 
     Args:
         given: the file's class names, in the order of its numbers.
         objects: how many objects each has.
         wanted: the class names of the config or model; None takes the file's. Names ``0``, ``1``, ...
-            name nothing.
+            do not count as names.
         file: names the annotations in messages.
         reading: the `nanodet.data.reading.Reading`; its ``unknown_classes`` must be chosen.
         listed: whether the file lists its classes (COCO, YOLO); without a list (VOC) ``given`` are the
-            names that occur, where several may be spellings of one.
-        groups: indices of classes that only group others, left out where they have no objects.
-        first: in which file each class has its first object, for messages; None for ``file``.
+            names that occur, several of which may be spellings of one.
+        groups: indices of classes that only group others, left out if they have no objects.
+        first: the file of each class's first object, for messages; None for ``file``.
 
     Returns:
         `Classes`.
 
     Raises:
-        NanodetError: the lists do not fit each other; the line says how to go on.
+        NanodetError: the lists do not match; the message says what to do.
     """
     given, objects = [str(name) for name in given], [int(count) for count in objects]
     empty_groups = {n for n in groups if not objects[n]}
@@ -138,14 +138,14 @@ def _by_position(
     reading: Reading,
     listed: bool,
 ) -> Classes:
-    """Match lists that share no name: the first with the first, where they are equally long."""
+    """Match lists without a common name by position, if they have the same length."""
     numbers = is_numbering(wanted)
     kept = list(range(len(given)))
     if len(kept) != len(wanted):
         kept = [n for n in kept if n not in empty_groups]
     names = [given[n] for n in kept]
     whose = reading.names_of
-    # names that merely occur (VOC) are in no order of their own
+    # names collected from objects (VOC) have no order
     if len(kept) != len(wanted) or not (listed or numbers):
         if numbers:
             raise NanodetError(
@@ -199,7 +199,7 @@ def _counted(
     wanted: Sequence[str],
     first: Sequence[str] | None,
 ) -> str:
-    """Return classes and their numbers of objects as text."""
+    """Return classes and the numbers of their objects as text."""
     words = []
     for n in extra[:ITEMS_SHOWN]:
         near = _nearest(given[n], wanted)
@@ -215,14 +215,14 @@ def _counted(
 
 
 def _alike(names: Sequence[str], file: StrPath, listed: bool) -> list[str]:
-    """Return a line for each name that differs from another in its spelling only."""
+    """Return a line for each name that differs from another only in spelling."""
     first: dict[str, str] = {}
     notes = []
     for name in names:
         other = first.setdefault(levelled(name), name)
         if other != name:
-            one = "" if listed else "; class_names with one of them makes them one"
-            notes.append(f"{file}: {brief(other)} and {brief(name)} are taken for two classes{one}")
+            one = "" if listed else "; to merge them, list only one in class_names"
+            notes.append(f"{file}: {brief(other)} and {brief(name)} count as two classes{one}")
     return notes
 
 

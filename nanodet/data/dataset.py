@@ -1,4 +1,4 @@
-"""Annotated images as the network takes them."""
+"""Annotated images, prepared for the network."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Sample:
         ignored: float32 (M, 4) xyxy in network pixels.
         index: position in ``Annotations.pictures``.
         image_id: the annotation's id.
-        placement: how the fit placed the image; maps boxes back where nothing was augmented.
+        placement: how the fit placed the image; maps boxes back if nothing was augmented.
         picture_size: (width, height) of the original.
     """
 
@@ -49,9 +49,9 @@ class Sample:
 
 
 class DetectionSet(Dataset[Sample]):
-    """A data set, asked by keys ``(epoch, index, input_size)``.
+    """A data set, indexed by keys ``(epoch, index, input_size)``.
 
-    What a key gives is a function of the seed and the key alone: the same in any worker, in
+    A sample depends only on the seed and the key: it is the same in any worker, in
     any order, and after a resume.
     """
 
@@ -64,7 +64,7 @@ class DetectionSet(Dataset[Sample]):
             annotations: `nanodet.data.records.Annotations`.
             section: `nanodet.config.data_sections.Dataset`, of which ``effective_fit``, ``pipeline``
                 and ``cache`` are used.
-            training: augment, and leave out boxes that are not worth teaching; without it,
+            training: augment, and leave out boxes that are not worth training on; otherwise,
                 every box stays.
             seed: whole number from 0.
         """
@@ -82,7 +82,7 @@ class DetectionSet(Dataset[Sample]):
         """Return the `Sample` of a key.
 
         Raises:
-            NanodetError: the image is missing, broken, or not of the annotated size.
+            NanodetError: the image is missing, broken, or differs from the annotated size.
         """
         epoch, index, input_size = key
         record = self.annotations.pictures[index]
@@ -123,8 +123,8 @@ class DetectionSet(Dataset[Sample]):
     def __getitems__(self, keys: Sequence[Key]) -> list[Sample] | NanodetError:
         """Return the samples of a batch, or the first `NanodetError` as a value.
 
-        An exception that leaves a worker process arrives as a traceback in text; as a value it
-        arrives as it is, and the loader raises it.
+        An exception raised in a worker process would arrive as the text of a traceback; as a value it
+        arrives unchanged, and the loader raises it.
         """
         try:
             return [self[key] for key in keys]

@@ -1,4 +1,4 @@
-"""The image files of a data set beside its annotations: their sizes, and which way up."""
+"""The image files of a data set: their sizes and orientation, compared with the annotations."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from nanodet.errors import NanodetError
 from nanodet.files import StrPath
 from nanodet.runtime.fit import Size
 
-UNKNOWN = (1, 1)  # the size of an image that cannot be read and whose annotation has none
+UNKNOWN = (1, 1)  # the size of an image that cannot be read and has no annotated size
 
 
 def look_at_images(
@@ -24,20 +24,20 @@ def look_at_images(
     file: StrPath,
     reading: Reading,
 ) -> tuple[np.ndarray, list[bool]]:
-    """Read the headers of a set's images, once, and settle what depends on them.
+    """Read the headers of a data set's images, once, and determine sizes and orientation.
 
     Args:
         found: the `Annotations` whose ``bad_pictures`` and ``counts`` are filled.
         paths: of the images.
-        sizes: (width, height) of each as annotated, zeros where the annotation does not say.
+        sizes: (width, height) of each as annotated, zeros if the annotation does not state it.
         reaches: float64 (N, 2), right and bottom of each image's boxes in pixels; zeros where
-            boxes are parts of the image, NaN where there are none.
+            boxes are fractions of the image, NaN for images without boxes.
         file: names the annotations in messages.
         reading: the `nanodet.data.reading.Reading`.
 
     Returns:
-        int64 (N, 2) width and height of each image as its boxes need it; list of bool, whether
-        it is to be turned for that.
+        int64 (N, 2) width and height of each image in the orientation of its boxes; list of bool,
+        whether it must be rotated for that.
     """
     headers = read_headers(paths)
     known = [None if isinstance(header, NanodetError) else header for header in headers]

@@ -1,4 +1,4 @@
-"""Batches: which images, in what order and size, and how they come together."""
+"""Batches: which images, in what order and size, and how they are collated."""
 
 import dataclasses
 import functools
@@ -22,7 +22,7 @@ from nanodet.text.printable import printable
 log = logging.getLogger(__name__)
 
 # Streams of random numbers besides the samples' [seed, epoch, index]. NumPy pads seeds with
-# zeros to four numbers, so the fourth tells the streams apart.
+# zeros to four numbers, so the fourth distinguishes the streams.
 ORDER_STREAM, SIZE_STREAM = 1, 2
 
 
@@ -72,9 +72,9 @@ class Batch:
 
 
 def collate(samples: Sequence[Sample] | NanodetError) -> Batch | NanodetError:
-    """Put samples into a `Batch`, padded right and bottom to the largest, rounded up to 32.
+    """Collate samples into a `Batch`, padded right and bottom to the largest, rounded up to 32.
 
-    A `NanodetError` in place of the samples passes through.
+    A `NanodetError` in place of the samples is passed on.
     """
     if isinstance(samples, NanodetError):
         return samples
@@ -108,7 +108,7 @@ def normalise_batch(
 ) -> Tensor:
     """Return ``(images - mean) / std`` with zeros outside each image's content.
 
-    Done on whole batches, on the device that trains: the loader then moves bytes, not floats.
+    Done on whole batches, on the training device, so that the loader transfers bytes, not floats.
 
     Args:
         images: uint8 (B, H, W, 3).
@@ -133,10 +133,10 @@ def normalise_batch(
 class EpochSampler(Sampler[list[Key]]):
     """Yields batches of keys ``(epoch, index, input_size)``.
 
-    In training the order is a permutation that follows from (seed, epoch), dealt out to the
-    ranks in turn; it is filled up from its beginning so that all ranks have as many images.
-    The last batch may be smaller, but a single image in it is left out where there are other
-    batches, because batch norm learns nothing from one. Without training: the images in
+    In training the order is a permutation that depends on (seed, epoch), distributed to the
+    ranks in turn; it is padded from its beginning so that all ranks have the same number of images.
+    The last batch may be smaller, but one of a single image is left out if there are other
+    batches, because batch norm needs more than one. Without training: the images in
     order, each exactly once over all ranks.
     """
 
@@ -152,11 +152,11 @@ class EpochSampler(Sampler[list[Key]]):
 
     @property
     def sampler(self) -> "EpochSampler":
-        """Itself: Lightning calls ``set_epoch`` on a batch sampler's sampler."""
+        """The sampler itself: Lightning calls ``set_epoch`` on a batch sampler's ``sampler``."""
         return self
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order comes next."""
+        """Set the epoch that determines the next order."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -194,22 +194,22 @@ class EpochSampler(Sampler[list[Key]]):
 
 
 class Loader(DataLoader):
-    """A torch loader that raises a `NanodetError` met in a worker as itself.
+    """A torch loader that raises a `NanodetError` of a worker unchanged.
 
-    Where no workers can be started it loads in this process.
+    If no workers can be started, it loads in this process.
     """
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # torch names a class of its own
         try:
-            # asked first, because torch stumbles over an iterator that it could not finish
+            # checked first, because torch fails on an iterator that it could not create completely
             [multiprocessing.Queue() for _ in range(self.num_workers and self.num_workers + 2)]
             with Deaths.starting():
                 batches = super().__iter__()
-        except OSError as error:  # no shared memory for their locks, or no memory for them
+        except OSError as error:  # no shared memory for their locks, or too little memory
             if not self.num_workers:
                 raise
             log.warning(
-                "cannot start processes that load images (%s): loading in the training's own, slower",
+                "cannot start processes that load images (%s): loading in the training process, slower",
                 printable(error.strerror or error),
             )
             self.num_workers = 0
@@ -223,8 +223,8 @@ class Loader(DataLoader):
             if isinstance(batch, NanodetError):
                 break
             yield batch
-        # ends the workers now: left to the garbage collector together with the error's frames,
-        # their queues may close before they are told to end, and the program then waits 5 s for them
+        # ends the workers now: if the garbage collector does it later, together with the error's
+        # frames, their queues may be closed first, and the program then waits 5 s for them
         self._iterator = None
         del batches, following
         raise batch
@@ -253,11 +253,11 @@ def build_loader(
         training: shuffled, see `EpochSampler`.
         seed: whole number from 0, the same on all ranks.
         input_size: (width, height) that images are fitted to.
-        multi_scale: (low, high) factors of which every batch draws one, in multiples of 32.
-        rank, world_size: this process among those that train together.
-        pin_memory: page-locked batches; None where there is CUDA.
-        shared_memory: whether workers hand their batches over in the system's shared memory;
-            else through pipes, which is slower and needs none.
+        multi_scale: (low, high) range from which every batch draws a factor; sizes are multiples of 32.
+        rank, world_size: of this process in distributed training.
+        pin_memory: page-locked batches; None: if there is CUDA.
+        shared_memory: whether workers pass their batches through the system's shared memory, or
+            through pipes, which are slower.
 
     The loader's ``batch_sampler`` is the `EpochSampler`.
     """
@@ -280,6 +280,6 @@ def build_loader(
         worker_init_fn=functools.partial(start_worker, shared_memory=shared_memory),
         prefetch_factor=PREFETCH if workers else None,
         persistent_workers=workers > 0,
-        # the default generator would move with every epoch, and with it the training's numbers
+        # the default generator would change with every epoch, and with it the training's random numbers
         generator=torch.Generator().manual_seed(seed),
     )

@@ -1,4 +1,4 @@
-"""Finding the image files that annotations name, also after a move from another machine."""
+"""Finds the image files that annotations name, even if they were moved from another machine."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from nanodet.files.folders import files_below
 from nanodet.images.image_file import is_picture_name
 from nanodet.text.names import first_few
 
-LONGEST = 4096  # characters of a path: what systems take
+LONGEST = 4096  # characters of a path: the limit of most systems
 
 
 def find_pictures(
@@ -22,17 +22,17 @@ def find_pictures(
 ) -> tuple[list[Path | None], int, dict[int, str]]:
     """Find images by the names that annotations give them.
 
-    A name is a path below ``folder``. Where there is none such: ``\\`` counts as ``/``, then the
-    path's end is looked for in ``folder``, then its last part anywhere below, which must be unique.
+    A name is a path below ``folder``. If it does not exist, ``\\`` counts as ``/``, then the end of
+    the path is searched for in ``folder``, then its last part anywhere below, which must be unique.
 
     Args:
         folder: the folder of images.
-        names: one name an image.
-        known: paths that are known already, None for those to find; None for none known.
+        names: one name per image.
+        known: paths that are already known, None for those to find; None if none are known.
 
     Returns:
         (paths, guesses, doubts): a `Path` or None for each name; how many were found by the end of
-        their name only; what is to be said of a name that may be several files, by its index.
+        their name only; a remark on each ambiguous name, by its index.
     """
     search = _Search(Path(folder))
     paths = [
@@ -51,7 +51,7 @@ def find_pictures(
                 doubts[n] = f"may be {' or '.join(str(path) for path in found[:2])}"
     guessed = 0
     for path, claims in guesses.items():
-        if len({names[n] for n in claims}) > 1:  # two images of one name, of which one is here
+        if len({names[n] for n in claims}) > 1:  # two images of the same name, one of which is here
             doubts |= dict.fromkeys(claims, f"may be {path}, as others of this name")
             continue
         guessed += len(claims)
@@ -69,20 +69,20 @@ def keep_found(
     known: Sequence[Path | None] | None = None,
     said: Sequence[str] | None = None,
 ) -> dict[int, Path]:
-    """Find images, and say which are missing.
+    """Find images, and report which are missing.
 
     Args:
         folder, names, known: as for `find_pictures`.
         file: names the annotations in messages.
         reading: a `nanodet.data.reading.Reading`.
         notes: gets lines for the user.
-        said: what to call each image in messages; None for its name.
+        said: text for each image in messages; None for its name.
 
     Returns:
-        the images that are there, by the index of their name.
+        the existing images, by the index of their name.
 
     Raises:
-        NanodetError: an image is missing, and ``reading`` does not skip such; or all are.
+        NanodetError: an image is missing, and ``reading`` does not skip those; or all are missing.
     """
     paths, guessed, doubts = find_pictures(folder, names, known)
     kept = {n: path for n, path in enumerate(paths) if path is not None}
@@ -103,14 +103,14 @@ def keep_found(
     line = f"{file}: {count} in {folder}: {shown}"
     if reading.missing_images != "skip":
         raise NanodetError(
-            f"{line}; {reading.spelled('missing_images', 'skip')} goes on without them"
+            f"{line}; {reading.spelled('missing_images', 'skip')} continues without them"
         )
     notes.append(f"{line}: left out")
     return kept
 
 
 class _Search:
-    """Looks for names below a folder; lists it only when a name is not where it should be."""
+    """Searches for names below a folder; lists the folder only if a name is not where it should be."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -127,7 +127,7 @@ class _Search:
         return None
 
     def by_end(self, name: str) -> list[Path]:
-        """Return the paths that may be meant, best ends only."""
+        """Return the candidate paths with the longest matching end."""
         if len(name) > LONGEST:
             return []
         if "://" in name:
@@ -144,7 +144,7 @@ class _Search:
         return [path for path, count in zip(found, shared, strict=True) if count == max(shared)]
 
     def _named(self, name: str) -> list[Path]:
-        """Return the images anywhere below of this name; else of another spelling of it.
+        """Return the images anywhere below with this name, or otherwise with another spelling of it.
 
         Spellings differ in case, in blanks around them, in a missing suffix, in ``%20`` of URLs, and
         in how Unicode composes an accent (macOS).
@@ -163,7 +163,7 @@ def _levelled(name: str) -> str:
 
 
 def _shared_end(first: Sequence[str], second: Sequence[str]) -> int:
-    """Return how many parts two paths share at their ends."""
+    """Return how many final parts two paths have in common."""
     count = 0
     while count < min(len(first), len(second)) and first[-1 - count] == second[-1 - count]:
         count += 1

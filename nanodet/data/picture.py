@@ -9,13 +9,13 @@ from nanodet.runtime.fit import Size
 
 
 def load_picture(record: Picture) -> np.ndarray:
-    """Read the image of a record, turned by EXIF or as stored, as its labels need it.
+    """Read the image of a record, rotated by EXIF or as stored, as its labels need it.
 
     Returns:
         uint8 (H, W, 3) BGR.
 
     Raises:
-        NanodetError: missing, broken, or of another size than the annotation says.
+        NanodetError: missing, broken, or of a size other than annotated.
     """
     picture = read_picture(record.path, orient=record.turned)
     size, said = picture.shape[1::-1], (record.width, record.height)
@@ -25,5 +25,5 @@ def load_picture(record: Picture) -> np.ndarray:
 
 
 def other_size(size: Size, said: Size) -> str:
-    """Return what is wrong with an image of another size than its annotation says."""
+    """Return the message for an image whose size differs from the annotated one."""
     return "the image has {} x {} pixels, its annotation says {} x {}".format(*size, *said)

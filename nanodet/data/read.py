@@ -23,22 +23,22 @@ def read_annotations(
     """Read a data set's annotations.
 
     Args:
-        name: the format, as a config's ``data.train.name`` or short: ``coco``, ``voc``,
+    Args:
             ``yolo``; upper and lower case alike.
         img_path: folder of images.
         ann_path: the JSON file of COCO, the folder of XML or text files of VOC and YOLO.
-        list_path: a text file with one image name a line; None for all images.
-        class_names: names of the classes, matched with those of the data as
-            `nanodet.data.classes.match_classes` says; None to take them from the data.
+        list_path: a text file with one image name per line; None for all images.
+        class_names: names of the classes, matched with those of the data by
+            `nanodet.data.classes.match_classes`; None to take them from the data.
         annotated: False takes a COCO file without annotations, see `read_coco`.
-        reading: the `Reading`, which says what to do about what is doubtful; None for the defaults.
+        reading: the `Reading`, which says how to treat doubtful data; None for the defaults.
 
     Returns:
         `nanodet.data.records.Annotations` with at least one image.
 
     Raises:
-        BadPictures: images that cannot be read or have not the annotated size.
-        NanodetError: anything else that is wrong with the files, in one line.
+        BadPictures: images that cannot be read or differ from the annotated size.
+        NanodetError: any other fault of the files, in one line.
     """
     full = full_name(name)
     if full is None:

@@ -1,4 +1,4 @@
-"""How a data set is read: its format, its list, and what to do about what is doubtful in it."""
+"""Options for reading a data set: its format, its list, and how to treat doubtful data."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -13,23 +13,23 @@ CHOICES = ("format", "list_path", *DATASET_CHOICES)
 
 @dataclass(frozen=True)
 class Reading:
-    """What may be chosen when annotations are read; the keys are those of a config's ``data.train``.
+    """Options for reading annotations; the keys are those of a config's ``data.train``.
 
     Attributes:
-        format: as a config's ``data.train.name``, or ``coco``, ``voc`` or ``yolo``; None lets the
-            files tell.
-        list_path: a text file with one image name a line; None for all images.
-        unknown_classes: objects of a class that the class names lack: ``error``, or ``skip`` for
-            leaving them out with a line; None takes the format's default, which is ``skip`` for VOC.
-        missing_images: annotated images that are not there: ``error`` (the default), or ``skip``.
-        orientation: what images that EXIF turns were labelled as: ``turned``, ``stored``, or
-            ``auto`` (the default): as the annotations tell, see `nanodet.data.orientation`.
-        yolo_labels: what lines of more than five values mean in YOLO's files: ``boxes``,
-            ``polygons``, or ``auto`` (the default): as all of them tell, see
+        format: as in a config's ``data.train.name``, or ``coco``, ``voc`` or ``yolo``; None: detected
+            from the files.
+        list_path: a text file with one image name per line; None for all images.
+        unknown_classes: objects of a class that is not among the class names: ``error``, or ``skip`` for
+            leaving them out with a note; None: the format's default, which is ``skip`` for VOC.
+        missing_images: annotated images that do not exist: ``error`` (the default), or ``skip``.
+        orientation: how images with an EXIF rotation were labelled: ``turned``, ``stored``, or
+            ``auto`` (the default): detected from the annotations, see `nanodet.data.orientation`.
+        yolo_labels: the meaning of lines with more than five values in YOLO's files: ``boxes``,
+            ``polygons``, or ``auto`` (the default): detected from all lines, see
             `nanodet.data.formats.yolo_lines`.
-        training: whether the set is trained on: then each class must be among the file's.
-        names_of: what the class names belong to, for messages.
-        place: of the keys, for messages: ``data.train.``, ``--`` on the command line.
+        training: whether the data set is for training: then each class must occur in the file.
+        names_of: where the class names come from, for messages.
+        place: prefix of the keys, for messages: ``data.train.``, ``--`` on the command line.
     """
 
     format: str | None = None
@@ -52,21 +52,21 @@ class Reading:
 
     @classmethod
     def of_section(cls, section: Section, place: str, training: bool = False) -> "Reading":
-        """Return that of a `nanodet.config.data_sections.Dataset`; ``place`` is such as ``data.train.``."""
+        """Return those of a `nanodet.config.data_sections.Dataset`; ``place`` is e.g. ``data.train.``."""
         chosen = {key: getattr(section, key) for key in DATASET_CHOICES}
         return cls(section.name, section.list_path, **chosen, training=training, place=place)
 
     def choices(self) -> dict[str, Any]:
-        """Return key to value of what was chosen."""
+        """Return key to value of the options that were chosen."""
         values = {key: getattr(self, key) for key in CHOICES}
         return {key: value for key, value in values.items() if value is not None}
 
     def over(self, other: "Reading") -> "Reading":
-        """Return the choices of ``other`` but for those that were made here."""
+        """Return the options of ``other``, overridden by those chosen here."""
         return dataclasses.replace(other, **self.choices(), place=self.place)
 
     def spelled(self, key: str, value: str | None = None) -> str:
-        """Return how the user chooses ``value`` for ``key``; None for the key alone."""
+        """Return how the user sets ``key`` to ``value``; None for the key only."""
         if self.place == "--":
             words = f"--{key.removesuffix('_path').replace('_', '-')}"
             return words if value is None else f"{words} {value}"

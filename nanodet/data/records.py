@@ -1,4 +1,4 @@
-"""What every annotation reader returns: images with their boxes."""
+"""The result of every annotation reader: images with their boxes."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,16 +12,16 @@ class Picture:
 
     Attributes:
         path: the file.
-        image_id: the annotation's own id, or the position from 1 where it has none.
+        image_id: the id in the annotations, or the position from 1 if there is none.
         width, height: in pixels, of the image that the labels belong to.
         boxes: float32 (N, 4) xyxy in pixels, clipped to the image, none degenerate.
         labels: int64 (N,), index into ``Annotations.class_names``.
-        areas: float32 (N,), object area in square pixels as the annotation says (COCO: of the
-            mask), else of the box; evaluation sorts objects into small, medium, large by it.
+        areas: float32 (N,), object area in square pixels as annotated (COCO: of the
+            mask), otherwise of the box; evaluation sorts objects into small, medium, large by it.
         ignored: float32 (M, 4) xyxy, crowd and difficult regions: neither positive nor negative.
         ignored_labels: int64 (M,); ignored_areas: float32 (M,).
-        ignored_crowd: bool (M,), true where COCO's crowd matching (by IoF, many to one) holds.
-        turned: whether the labels belong to the image as EXIF turns it, or as it is stored.
+        ignored_crowd: bool (M,), true if COCO's crowd matching (by IoF, many to one) applies.
+        turned: whether the labels belong to the image as rotated by EXIF, or as stored.
     """
 
     path: Path
@@ -40,14 +40,14 @@ class Picture:
 
 @dataclass
 class Counts:
-    """What only the reader of a set can count.
+    """Figures that only the reader of a data set can count.
 
     Attributes:
         left_out: boxes without an area inside their image.
-        clipped: boxes that reached more than a pixel outside.
-        without_labels: images that no label file belongs to (VOC, YOLO).
-        without_picture: label files that no image belongs to (YOLO).
-        exif: images that EXIF turns; stored: those of them labelled as they are stored.
+        clipped: boxes that extended more than a pixel outside.
+        without_labels: images without a label file (VOC, YOLO).
+        without_picture: label files without an image (YOLO).
+        exif: images with an EXIF rotation; stored: those of them that were labelled as stored.
     """
 
     left_out: int = 0
@@ -64,14 +64,14 @@ class Annotations:
 
     Attributes:
         class_names: label ``i`` is ``class_names[i]``.
-        category_ids: the annotation's own id of each class (COCO), None where it has none, else
+        category_ids: the id of each class in the annotations (COCO), None if it has none, otherwise
             1, 2, ...
         pictures: in the annotation's order; images without boxes included.
-        problems: one line each for what was left out or mended, naming file and object.
-        notes: lines about the set as a whole: how classes were matched, which images are missing.
+        problems: a line for each object that was left out or corrected, naming file and object.
+        notes: lines about the whole data set: how classes were matched, which images are missing.
         skipped: classes whose objects were left out, and how many each had.
         counts: `Counts`.
-        bad_pictures: a line for each image that cannot be read or has not the annotated size.
+        bad_pictures: a line for each image that cannot be read or differs from the annotated size.
     """
 
     class_names: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What a data set teaches, counted: one line for the user, and whether there is anything to learn."""
+"""Summarises a data set in one line, and checks that there is anything to train on."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from nanodet.text.names import first_few, shortened
 
 CLASSES_SHOWN = 10  # longer lists show the most and the least frequent ones
 ENDS_SHOWN = 3
-MOST = 0.5  # of the boxes; more of them lost is worth a warning
-REPEATED = 0.01  # of the boxes or images; more repeats are worth a warning
+MOST = 0.5  # fraction of the boxes; if more are lost, there is a warning
+REPEATED = 0.01  # fraction of the boxes or images; if more are repeated, there is a warning
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,13 @@ class Summary:
     """Figures of one data set.
 
     Attributes:
-        images: number of images; without_objects: of those without a box and an ignored region.
+        images: number of images; without_objects: of images with neither a box nor an ignored region.
         boxes: (class name, number of boxes) in order of the classes.
         ignored: crowd and difficult regions.
-        too_small: boxes too small or too thin to teach at the input size, None when not counted.
-        input_size: (width, height) that this holds for.
+        too_small: boxes too small or too thin to learn at the input size, None if not counted.
+        input_size: (width, height) to which this applies.
         same_boxes: boxes that repeat another of the same class and image.
-        same_images: entries whose image file an earlier one has.
+        same_images: entries with the same image file as an earlier one.
         skipped: boxes of classes that are not wanted.
         counts: what only the reader knows.
         example: the reader's first line about a box that was left out or clipped, or "".
@@ -65,8 +65,8 @@ def summarise(annotations: Annotations, section: Section | None = None) -> Summa
 
     Args:
         annotations: `nanodet.data.records.Annotations`.
-        section: the `nanodet.config.data_sections.Dataset` whose fit and input size tell what is too
-            small; None leaves that out.
+        section: the `nanodet.config.data_sections.Dataset` whose fit and input size decide what is too
+            small; None: not counted.
 
     Returns:
         `Summary`.
@@ -94,7 +94,7 @@ def summarise(annotations: Annotations, section: Section | None = None) -> Summa
 
 
 def describe(summary: Summary) -> str:
-    """Return a `Summary` as one line; what there is none of is not mentioned."""
+    """Return a `Summary` as one line; zero counts are not mentioned."""
     parts = [_images(summary) + f", {_many(summary.taught, 'box', 'es')}{_classes(summary.boxes)}"]
     counts = summary.counts
     small = ""
@@ -127,7 +127,7 @@ def describe(summary: Summary) -> str:
 
 
 def check_objects(summary: Summary, key: str, use: str = "learn") -> None:
-    """Raise `NanodetError` where a set has no object that counts.
+    """Raise `NanodetError` if a data set has no object that counts.
 
     Args:
         summary: of the set.
@@ -139,7 +139,7 @@ def check_objects(summary: Summary, key: str, use: str = "learn") -> None:
 
 
 def untaught(summary: Summary, key: str) -> list[str]:
-    """Return a line, in a list, about the classes that no box of a training set teaches."""
+    """Return a line, in a list, about the classes without a box in a training set."""
     names = [name for name, count in summary.boxes if not count]
     if not names:
         return []
@@ -147,7 +147,7 @@ def untaught(summary: Summary, key: str) -> list[str]:
 
 
 def warnings_of(summary: Summary, key: str) -> list[str]:
-    """Return lines of warning, where most of a set is lost; ``key`` names it: ``data.train``."""
+    """Return warnings if most of a data set is lost; ``key`` names it: ``data.train``."""
     counts, taught, small = summary.counts, summary.taught, summary.too_small or 0
     found = taught + summary.ignored + counts.left_out + summary.skipped
     lines = []
@@ -179,12 +179,12 @@ _IGNORED = (
     "intended?"
 )
 _REPEATED = "repeats count again, in training and in AP; remove them"
-_SKIPPED = "are left out, being of classes that class_names lacks"
+_SKIPPED = "are left out, because their classes are not in class_names"
 _OUTSIDE = (
-    "are left out, having no area inside their image: are they in another unit or form, or of images "
-    "of another size?"
+    "are left out, because they have no area inside their image: are they in another unit or form, or of "
+    "images of another size?"
 )
-_CLIPPED = "reach outside their image: are they in another form, or of images of another size?"
+_CLIPPED = "extend outside their image: are they in another form, or of images of another size?"
 
 
 def _small(summary: Summary) -> str:
@@ -219,7 +219,7 @@ def _images(summary: Summary) -> str:
 
 
 def _classes(boxes: Sequence[tuple[str, int]]) -> str:
-    """Return the boxes per class as text, shortened where there are many classes."""
+    """Return the boxes per class as text, shortened if there are many classes."""
     some = sorted((pair for pair in boxes if pair[1]), key=lambda pair: -pair[1])
     if not some:
         return ""

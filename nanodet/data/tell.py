@@ -1,4 +1,4 @@
-"""What reading a data set came across, reported to the user."""
+"""Reports the notes and problems of reading a data set to the user."""
 
 from collections.abc import Callable
 
@@ -7,12 +7,12 @@ from nanodet.text.names import ITEMS_SHOWN
 
 
 def tell_reading(annotations: Annotations, say: Callable[[str], None], name: str = "") -> None:
-    """Tell the notes of `nanodet.data.records.Annotations`, and the first of their problems.
+    """Report the notes of `nanodet.data.records.Annotations`, and the first of their problems.
 
     Args:
         annotations: as read.
         say: called with each line.
-        name: of the set, to begin the lines with: ``data.train``.
+        name: of the data set, as a prefix of the lines: ``data.train``.
     """
     start = f"{name}: " if name else ""
     for note in annotations.notes:

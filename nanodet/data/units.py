@@ -1,7 +1,7 @@
-"""Boxes in another unit or form than their format has, detected from those of the whole set.
+"""Detects boxes in the wrong unit or form for their format, from all boxes of a data set.
 
-A single odd box is clipped or left out and counted. Where all boxes together leave one
-explanation alone, training on them would be training on noise, and that is an error.
+A single odd box is clipped or left out, and counted. If all boxes together have only one
+explanation, training on them would be training on noise, and that is an error.
 """
 
 from collections.abc import Sequence
@@ -12,18 +12,18 @@ from nanodet.data.formats.yolo_lines import Line
 from nanodet.errors import NanodetError
 from nanodet.files import StrPath
 
-OUTSIDE = 0.02  # of the image, that a box must reach outside to count
-FAR_OUTSIDE = 1.5  # of the image; no rounding leads there
-LOST_SHARE, LOST_MIN = 0.05, 3  # of the boxes, and boxes: fewer that do not fit are slips
-FORM_FITS = 0.99  # of the boxes that another form must fit to be thought of; the rest are slips
-BOTH_AXES = 0.1  # of the boxes that do not fit, along the axis where they are fewer
-IN_PARTS = 0.95  # of the boxes in 0..1: one rounded to 1.002 does not make pixels of the others
-PLACES_MIN = 20  # boxes, of which the places tell something
-UNUSED = 0.1  # of the width and of the height, right and bottom, that no box reaches
-SCALES = (100, 1000)  # units that some tools divide an image into
+OUTSIDE = 0.02  # fraction of the image by which a box must extend outside to count
+FAR_OUTSIDE = 1.5  # fraction of the image; more than rounding
+LOST_SHARE, LOST_MIN = 0.05, 3  # fraction of the boxes, and boxes: fewer that do not fit are mistakes
+FORM_FITS = 0.99  # fraction of the boxes that must fit another form to consider it; the rest are mistakes
+BOTH_AXES = 0.1  # fraction of the boxes that do not fit, along the axis with fewer of them
+IN_PARTS = 0.95  # fraction of the boxes in 0..1: one may be rounded to 1.002
+PLACES_MIN = 20  # boxes, enough to judge by their positions
+UNUSED = 0.1  # fractions of the width and height, at the right and bottom, that no box reaches
+SCALES = (100, 1000)  # units per image that some tools use
 
 XYWH, CORNERS, CENTRE = "x y width height", "x1 y1 x2 y2", "cx cy width height"
-FORMS = {  # what boxes (N, 4) of each form are as xyxy
+FORMS = {  # converts boxes (N, 4) of each form to xyxy
     XYWH: lambda b: np.hstack([b[:, :2], b[:, :2] + b[:, 2:]]),
     CORNERS: lambda b: b,
     CENTRE: lambda b: np.hstack([b[:, :2] - b[:, 2:] / 2, b[:, :2] + b[:, 2:] / 2]),
@@ -31,20 +31,20 @@ FORMS = {  # what boxes (N, 4) of each form are as xyxy
     "y1 x1 y2 x2": lambda b: b[:, [1, 0, 3, 2]],
 }
 EXCHANGED = ("y x height width", "y1 x1 y2 x2")
-EXCHANGED_OUTSIDE = 0.1  # of the image, that exchanged sides lead beyond the shorter one
+EXCHANGED_OUTSIDE = 0.1  # fraction of the image by which swapped sides exceed the shorter one
 
 
 def check_pixels(
     boxes: np.ndarray, sizes: np.ndarray, file: StrPath, form: str, notes: list[str]
 ) -> None:
-    """Raise `NanodetError` where boxes that should be in pixels are not, or have another form.
+    """Raise `NanodetError` if boxes that should be in pixels are not, or have another form.
 
     Args:
         boxes: (N, 4) as the files have them.
         sizes: (N, 2) width and height of each box's image in pixels.
         file: names the annotations in messages.
         form: a key of `FORMS`.
-        notes: gets a line where the boxes leave much of their images unused.
+        notes: gets a line if the boxes leave much of their images unused.
     """
     boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
     if not len(boxes):
@@ -61,12 +61,12 @@ def check_pixels(
 
 
 def check_parts(lines: Sequence[Line], boxes: np.ndarray, file: StrPath, notes: list[str]) -> None:
-    """Raise `NanodetError` where YOLO's values are not parts of the image, or have another form.
+    """Raise `NanodetError` if YOLO's values are not fractions of the image, or have another form.
 
     Args:
-        lines: `nanodet.data.formats.yolo_lines.Line` list; boxes: (N, 4) xyxy that they mean.
+        lines: `nanodet.data.formats.yolo_lines.Line` list; boxes: (N, 4) xyxy, their boxes.
         file: names the annotations in the message.
-        notes: gets a line where they may have another form.
+        notes: gets a line if they may have another form.
     """
     beyond = int((np.abs(boxes) > FAR_OUTSIDE).any(axis=1).sum())
     if beyond > len(lines) / 2:
@@ -81,11 +81,11 @@ def check_parts(lines: Sequence[Line], boxes: np.ndarray, file: StrPath, notes: 
 def _check_form(
     boxes: np.ndarray, sizes: np.ndarray, file: StrPath, form: str, notes: list[str]
 ) -> None:
-    """Raise `NanodetError` where many boxes do not fit, and in another form nearly all do.
+    """Raise `NanodetError` if many boxes do not fit, and in another form nearly all do.
 
-    A wrong form leaves boxes without area, or leads outside along both axes, or of exchanged sides
-    far beyond the shorter one. People whose feet are below the image reach across one edge: there it
-    is a line.
+    A wrong form gives boxes without area, or boxes that extend outside along both axes or, with
+    swapped sides, far beyond the shorter one. Objects that are cut by one edge of the image, such as
+    people whose feet are below it, only cause a note.
     """
     xyxy = FORMS[form](boxes)
     outside, empty = _outside(xyxy, sizes), _empty(xyxy)
@@ -98,8 +98,8 @@ def _check_form(
         if other == form or misfits.mean() > 1 - FORM_FITS:
             continue
         line = (
-            f"{file}: the {len(boxes)} boxes look like {other}, where {form} is expected: so read, "
-            f"{lost} have no area or reach outside their image"
+            f"{file}: the {len(boxes)} boxes look like {other}, where {form} is expected: read as "
+            f"the latter, {lost} have no area or extend outside their image"
         )
         far = other in EXCHANGED and _outside(xyxy, sizes, EXCHANGED_OUTSIDE).any()
         both = outside.sum(axis=0).min() >= BOTH_AXES * lost
@@ -112,21 +112,21 @@ def _check_form(
 
 
 def _outside(xyxy: np.ndarray, sizes: np.ndarray, margin: float = OUTSIDE) -> np.ndarray:
-    """Tell which boxes (N, 4) reach outside their images along x and along y: (N, 2)."""
+    """Return which boxes (N, 4) extend outside their images along x and along y: (N, 2)."""
     parts = (xyxy / np.tile(sizes, 2)).reshape(-1, 2, 2)
     return np.any((parts < -margin) | (parts > 1 + margin), axis=1)
 
 
 def _empty(xyxy: np.ndarray) -> np.ndarray:
-    """Tell which boxes (N, 4) have no area: (N,)."""
+    """Return which boxes (N, 4) have no area: (N,)."""
     return np.any(xyxy[:, 2:] <= xyxy[:, :2], axis=1)
 
 
 def _tell_unused(xyxy: np.ndarray, sizes: np.ndarray, file: StrPath, notes: list[str]) -> None:
-    """Add a line where all boxes lie in the upper left part of their images.
+    """Add a line if all boxes lie in the upper left part of their images.
 
-    Boxes of a camera that stands still may do so; those in percent, or of images that were
-    enlarged after labelling, always do.
+    Boxes from a fixed camera may do so; those in percent, or of images that were enlarged after
+    labelling, always do.
     """
     parts = xyxy / np.tile(sizes, 2)
     start, end = parts[:, :2].min(axis=0), parts[:, 2:].max(axis=0)

@@ -1,4 +1,4 @@
-"""The processes that load images: how their batches travel, and what is said when one dies."""
+"""The processes that load images: how they pass batches on, and the message if one dies."""
 
 import contextlib
 import functools
@@ -23,14 +23,14 @@ PREFETCH = 2  # batches that each process has ready, torch's default
 # and labels there are two an image; a process may have no more than 1024
 SMALL = 1 << 16
 
-GROUP_S = 0.5  # between the first and the last process of a group that is told to end
+GROUP_S = 0.5  # between the ends of the first and the last process of a group that is terminated
 
 _DEATH = re.compile(
     r"DataLoader worker \(pid\(?s?\)? ?([\d, ]+)\)(?:.*killed by signal: ([\w ]+))?"
 )
 _CAUSES = {
     "Killed": "the machine or its container ran out of memory, most likely: lower "
-    "device.workers_per_gpu (0 loads in the training's own process) or device.batchsize_per_gpu",
+    "device.workers_per_gpu (0 loads in the training process) or device.batchsize_per_gpu",
     "Bus error": f"{SHARED_MEMORY} is full, most likely: enlarge it (docker run --shm-size=2g), or "
     "set device.workers_per_gpu: 0",
     "Segmentation fault": "a decoder crashed on an image, most likely: look for a damaged one, or "
@@ -41,17 +41,17 @@ _CAUSES = {
 def shared_memory_suffices(
     batch_bytes: int, workers: int, processes: int = 1
 ) -> tuple[bool, float, float]:
-    """Compare the batches under way with what the system's shared memory has left.
+    """Compare the size of the batches in flight with the free shared memory of the system.
 
     Args:
         batch_bytes: of the largest batch.
-        workers: processes that load, for each of those that train.
-        processes: that train on this machine.
+        workers: loading processes per training process.
+        processes: training processes on this machine.
 
     Returns:
-        (whether they fit, bytes needed, bytes free); True where the system has no such limit.
+        (whether they fit, bytes needed, bytes free); True if the system has no such limit.
     """
-    # those in use and those on their way come on top of those that are ready
+    # batches in use and in transfer are added to those that are ready
     needed = processes * (PREFETCH * workers + 2) * batch_bytes
     if workers == 0 or not SHARED_MEMORY.is_dir():
         return True, 0, math.inf
@@ -60,12 +60,12 @@ def shared_memory_suffices(
 
 
 def start_worker(_: int, shared_memory: bool) -> None:
-    """Prepare a process that loads; ``worker_init_fn`` of torch's loader.
+    """Prepare a loading process; ``worker_init_fn`` of torch's loader.
 
     Args:
-        shared_memory: whether large tensors travel through it, or through the pipe as well.
+        shared_memory: whether large tensors are passed through it, or through the pipe, too.
     """
-    cv2.setNumThreads(0)  # the workers share the processors already
+    cv2.setNumThreads(0)  # the workers already share the processors
     limit = SMALL if shared_memory else math.inf
     ForkingPickler.register(torch.Tensor, functools.partial(_reduce, limit))
 
@@ -82,10 +82,10 @@ def _reduce(
 
 
 class Deaths:
-    """Lets torch tell of the end of a process that loads only while this one waits for its batches.
+    """Lets torch report the death of a loading process only while this one waits for its batches.
 
-    Torch raises in a signal handler, wherever the program just is: in a line of the interpreter's
-    own that prints the exception and goes on, or while something cleans up.
+    Torch raises in a signal handler, wherever the program is at that time: in code of the interpreter
+    that prints the exception and continues, or during cleanup.
     """
 
     _waiting, _tell = False, None
@@ -93,7 +93,7 @@ class Deaths:
     @classmethod
     @contextlib.contextmanager
     def starting(cls) -> Iterator[None]:
-        """Keep torch from telling while it starts such processes in the block."""
+        """Keep torch from reporting while it starts loading processes in the block."""
         main = threading.current_thread() is threading.main_thread()
         if not main or not hasattr(signal, "pthread_sigmask"):
             yield  # torch and Python set handlers in the main thread only, and none on Windows
@@ -113,16 +113,16 @@ class Deaths:
         """Return ``next(batches)`` of torch's iterator over processes.
 
         Raises:
-            RuntimeError: one of them has ended; see `death_of_worker`.
+            RuntimeError: one of them has died; see `death_of_worker`.
         """
         cls._waiting = True
         try:
-            cls._noticed()  # what came before
+            cls._noticed()  # the previous handler
             return next(batches)
         except RuntimeError as error:
             cls._waiting = False
             if "killed by signal: Terminated" in str(error):
-                time.sleep(GROUP_S)  # whoever ends this process too will interrupt it here
+                time.sleep(GROUP_S)  # a signal to this process, too, interrupts it here
             raise
         finally:
             cls._waiting = False
@@ -134,7 +134,7 @@ class Deaths:
 
 
 def death_of_worker(error: BaseException) -> str | None:
-    """Return a line on the process whose end torch reports as ``error``, None for other errors."""
+    """Return a line on the process whose death torch reports as ``error``, None for other errors."""
     chain = [error]
     while cause := chain[-1].__cause__ or chain[-1].__context__:
         chain.append(cause)
@@ -143,6 +143,6 @@ def death_of_worker(error: BaseException) -> str | None:
         return None
     # the one that names the signal, if any does
     pid, by = next((death.groups() for death in deaths if death[2]), deaths[0].groups())
-    how = "ended by itself" if by is None else f"was ended by the system ({by.strip()})"
+    how = "ended unexpectedly" if by is None else f"was killed by the system ({by.strip()})"
     why = _CAUSES.get((by or "").strip(), "device.workers_per_gpu: 0 does without such processes")
     return f"a process that loads images (pid {pid.strip()}) {how}: {why}"

@@ -1,1 +1,1 @@
-"""From an image to detections; needs numpy, OpenCV and one inference engine, never torch."""
+"""Runs a model on images; needs numpy, OpenCV and one inference engine, never torch."""

@@ -1,23 +1,23 @@
-"""How the values behind the class scores of a point say where its box is, by the spec's ``output.form``."""
+"""Decodes the values after a point's class scores into edge distances, by the spec's ``output.form``."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-DISTRIBUTIONS = "distributions"  # of `nanodet.model.box_codes.general.General`
+DISTRIBUTIONS = "distributions"  # the form of `nanodet.model.box_codes.general.General`
 
 
 class BoxCode(NamedTuple):
-    """One way to write the four edges of a box.
+    """One way to encode the four edges of a box.
 
     Attributes:
         format: the lowest format of a spec whose readers know it, see docs/spec.md.
-        channels: reg_max to values per point.
-        distances: values (N, channels) and reg_max to float32 (N, 4) left, top, right, bottom, in
+        channels: maps reg_max to the number of values per point.
+        distances: maps values (N, channels) and reg_max to float32 (N, 4) left, top, right, bottom, in
             units of the stride.
-        variances: the same to float32 (N, 4), how widely each edge is spread, in squared units of the
-            stride; 0 where a code says nothing of it.
+        variances: maps the same to float32 (N, 4), the variance of each edge, in squared units of the
+            stride; 0 if the code does not define it.
     """
 
     format: int

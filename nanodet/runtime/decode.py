@@ -1,4 +1,4 @@
-"""From the network's output to boxes: score threshold, distances of the edges, NMS."""
+"""Decodes the network's output into boxes: score threshold, edge distances, NMS."""
 
 from functools import lru_cache
 from typing import Any
@@ -11,9 +11,9 @@ from nanodet.runtime.fit import Placement, Size
 from nanodet.runtime.spec import Spec
 from nanodet.runtime.thresholds import Thresholds
 
-# of an image's pairs so many go into NMS, whose time grows with their square
+# pairs of point and class per image that go into NMS, whose time grows with their square
 MOST_CANDIDATES = 10_000
-THINNEST = 1e-3  # pixels; what NMS takes a box without width or height for
+THINNEST = 1e-3  # pixels; width or height that NMS assumes for a box without
 
 
 @lru_cache(maxsize=16)
@@ -35,15 +35,15 @@ def _points(
 def decode(
     output: np.ndarray, spec: Spec, input_size: Size, thresholds: Thresholds | None = None
 ) -> Detections:
-    """Turn one network output into boxes in network pixels (paper 4, "Inference details").
+    """Decode one network output into boxes in network pixels (paper 4, "Inference details").
 
     Of all levels at most the best `MOST_CANDIDATES` pairs of point and class go into NMS.
 
     Args:
         output: float32 (points, spec.channels), see `nanodet.runtime.engines.backend`.
         spec: the model's `Spec`.
-        input_size: (width, height) of the tensor that gave ``output``.
-        thresholds: a `Thresholds`; None takes the spec's.
+        input_size: (width, height) of the input tensor.
+        thresholds: a `Thresholds`; None: the spec's.
 
     Returns:
         `Detections`, best first, ``xyxy`` in network pixels and not clipped.
@@ -73,14 +73,14 @@ def detections_of(
     picture_size: Size,
     thresholds: Thresholds | None = None,
 ) -> Detections:
-    """Turn what a model gives for an image, in either form, into boxes in the image.
+    """Convert the output of a model for an image, in either form, into boxes in the image.
 
     Args:
         output: of `nanodet.runtime.engines.backend.Backend.run`.
         spec: the model's `Spec`.
         placement: the `Placement` of the image; its canvas is the size of the model's input.
         picture_size: (width, height) of the image in pixels.
-        thresholds: a `Thresholds`; None takes the spec's. A model that ends in boxes has applied
+        thresholds: a `Thresholds`; None: the spec's. A model that outputs boxes has applied
             its own; of these, ``per_picture`` can still be lower.
 
     Returns:
@@ -99,11 +99,11 @@ def _candidates(
     scores: np.ndarray, bounds: tuple[int, ...], threshold: float, per_level: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return point, class and score of the best pairs of each level, best first."""
-    # numpy looks for the few true values of a flat array much faster than in two dimensions
+    # numpy finds the few true values of a flat array much faster than in two dimensions
     points, labels = np.divmod(np.flatnonzero(scores > threshold), scores.shape[1])
     confidence = scores[points, labels]
     order = np.argsort(-confidence, kind="stable")
-    if len(order) > per_level:  # else no level can have too many
+    if len(order) > per_level:  # otherwise no level can have too many
         level = np.searchsorted(bounds, points[order], side="right")
         kept = [np.flatnonzero(level == n)[:per_level] for n in range(1, len(bounds))]
         order = order[np.sort(np.concatenate(kept))]
@@ -118,13 +118,13 @@ def nms_per_class(
 
     Args:
         xyxy: float32 (N, 4); confidence: (N,); label: int (N,), all in order of confidence.
-        iou: a box goes when its IoU with a better one of its class is above this, 0..1.
+        iou: a box is removed if its IoU with a better one of its class is above this, 0..1.
     """
     xywh = np.concatenate([xyxy[:, :2], xyxy[:, 2:] - xyxy[:, :2]], axis=1)
-    xywh[:, :2] -= xywh[:, :2].min()  # OpenCV parts the classes by offsets that need boxes >= 0
-    # to OpenCV two boxes without area overlap wherever they lie, and whatever their classes
+    xywh[:, :2] -= xywh[:, :2].min()  # OpenCV separates classes by offsets, which needs boxes >= 0
+    # in OpenCV two boxes without area overlap wherever they are, and whatever their classes
     np.maximum(xywh[:, 2:], THINNEST, out=xywh[:, 2:])
-    nms: Any = cv2.dnn.NMSBoxesBatched  # OpenCV's stub says lists
+    nms: Any = cv2.dnn.NMSBoxesBatched  # OpenCV's type stub requires lists
     kept = nms(
         xywh.astype(np.float64), confidence.astype(np.float32), label.astype(np.int32), 0.0, iou
     )

@@ -1,4 +1,4 @@
-"""The one result type: what was found in an image."""
+"""The result type: the boxes found in an image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ class Detections:
         xyxy: float32 (N, 4), left, top, right, bottom in pixels of the original image.
         confidence: float32 (N,), 0..1.
         class_id: int64 (N,), index into ``class_names``.
-        class_names: what ``class_id`` counts through; empty when unknown.
+        class_names: name of each class; empty if unknown.
     """
 
     xyxy: np.ndarray
@@ -44,7 +44,7 @@ class Detections:
 
     @classmethod
     def from_rows(cls, rows: np.ndarray, class_names: Sequence[str] = ()) -> "Detections":
-        """Make them of rows (N, 6): left, top, right, bottom, confidence, class."""
+        """Create detections from rows (N, 6): left, top, right, bottom, confidence, class."""
         return cls(rows[:, :4], rows[:, 4], rows[:, 5], class_names)
 
     def __len__(self) -> int:
@@ -59,7 +59,7 @@ class Detections:
         )
 
     def name_of(self, class_id: int) -> str:
-        """Return the class name of ``class_id``, or its number where names are unknown."""
+        """Return the class name of ``class_id``, or its number if names are unknown."""
         class_id = int(class_id)
         return self.class_names[class_id] if class_id < len(self.class_names) else str(class_id)
 

@@ -1,4 +1,4 @@
-"""`Detector`: a model file in, a function from images to detections out."""
+"""`Detector`: loads a model file and detects objects in images."""
 
 import os
 from typing import Any, cast
@@ -30,30 +30,30 @@ from nanodet.text.brief import brief
 class Detector:
     """A trained model that finds objects in images.
 
-    In a forked process it works as before, an ncnn model or a checkpoint with one thread if the
-    parent had loaded its library; OpenVINO cannot. It can be pickled, to reach a spawned one.
+    A detector can be used in a forked process; an ncnn model or a checkpoint then runs with one thread
+    if the parent had loaded its library, and OpenVINO is refused. It can be pickled, for spawned ones.
 
-    To open a model writes nothing, but for a published one that the cache lacks. One that another
-    process replaces meanwhile is opened as it was or as it is then.
+    Opening a model writes no file, except for a published model that is not in the cache. A model that
+    another process is replacing is opened either in its old or in its new state.
 
     Args:
         path: ``.ckpt`` or ``.pth`` (needs torch), ``.onnx`` or ``.param``; or the name of a
-            published model (``nanodet download`` lists them), which is fetched if the cache lacks it.
-        config: config file of a checkpoint that carries none; not for exported models.
-        fit: ``own``, ``letterbox`` or ``stretch``; None takes the model's.
-        size: (width, height) of the network's input; None takes the model's.
+            published model (``nanodet download`` lists them), which is downloaded if it is not cached.
+        config: config file for a checkpoint that contains none; not for exported models.
+        fit: ``own``, ``letterbox`` or ``stretch``; None: the model's.
+        size: (width, height) of the network's input; None: the model's.
         threads: CPU threads of the inference engine; None lets it choose.
-        engine: what runs an ``.onnx`` file, ``onnxruntime`` (the default) or ``openvino``.
+        engine: for ``.onnx`` files, ``onnxruntime`` (the default) or ``openvino``.
         score, nms_iou, per_level, per_picture, class_agnostic_nms: see
-            `nanodet.runtime.thresholds.Thresholds`; None takes the model's.
+            `nanodet.runtime.thresholds.Thresholds`; None: the model's.
         precision: of the arithmetic of a ``.param``, see `nanodet.runtime.engines.ncnn`; other
-            kinds of model have ``fp32`` alone.
+            kinds of model only have ``fp32``.
 
     Attributes:
-        spec: what the model takes and gives.
-        backend: what runs the network.
-        config: the config of a checkpoint, else None.
-        thresholds: what it detects with.
+        spec: the inputs and outputs of the model.
+        backend: runs the network.
+        config: the config of a checkpoint, None for other models.
+        thresholds: the thresholds in use.
 
     Raises:
         NanodetError: the file is missing, damaged or does not fit its spec; an argument of another
@@ -92,7 +92,7 @@ class Detector:
             check_choice("engine", engine, choices())
         check_choice("precision", precision, PRECISIONS)
         path = find_model(path)
-        # a process that is forked or spawned may have changed its folder before it loads it again
+        # a forked or spawned process may have changed its folder before it loads the model again
         request = Request(threads, precision, config=config)
         self._source = os.path.abspath(path), request, engine
         self._forks = fork_count()
@@ -108,7 +108,7 @@ class Detector:
         if changed and not self.spec.any_size:
             width, height = self.spec.input_size
             raise NanodetError(
-                f"{path}: was exported for {width}x{height} alone; it cannot take "
+                f"{path}: was exported for {width}x{height} only; it cannot take "
                 f"{'fit own' if self.fit == 'own' else f'{self.size[0]}x{self.size[1]}'}"
             )
         self.thresholds = Thresholds.of(self.spec, **limits)
@@ -139,7 +139,7 @@ class Detector:
         return self.backend.run(tensor)
 
     def _reload(self) -> None:
-        """Load in this process what was loaded in one that forked or pickled it."""
+        """Load the model in this process, if it was loaded in one that forked or pickled it."""
         path = self._source[0]
         go_on = getattr(self.backend, "go_on", None)
         if go_on is not None:
@@ -147,7 +147,7 @@ class Detector:
         else:
             backend = load(*self._source)
             if backend.spec != self._loaded_spec:
-                raise NanodetError(f"{path}: is another model now than when it was first loaded")
+                raise NanodetError(f"{path}: has been replaced by a different model since it was loaded")
             self.backend = backend
         self._forks = fork_count()
 
@@ -174,7 +174,7 @@ class Detector:
         return detections_of(output, self.spec, placement, (width, height), self.thresholds)
 
     def _check_fixed(self) -> None:
-        """Raise `NanodetError` for a threshold that the graph of a model that ends in boxes fixes."""
+        """Raise `NanodetError` for a threshold that is fixed in the graph of a model that outputs boxes."""
         spec, wanted = self.spec, self.thresholds
         for name, fine in (
             ("per_level", wanted.per_level == spec.per_level),
@@ -183,20 +183,20 @@ class Detector:
         ):
             if not fine:
                 raise NanodetError(
-                    f"{self.backend.path}: its {name} is fixed at {getattr(spec, name)}, as it decodes "
-                    "by itself; another export can have another"
+                    f"{self.backend.path}: its {name} is fixed at {getattr(spec, name)}, because it "
+                    "includes decoding; export it again for a different value"
                 )
 
 
 def find_model(path: StrPath) -> str:
     """Return the path of a model given by its path or its published name.
 
-    Nothing is written, but for a published model that the cache lacks; what an export left that was
-    killed is read where it lies, see `nanodet.files.incoming`.
+    No file is written, except for a published model that is not in the cache; the files of a killed
+    export are read where it left them, see `nanodet.files.incoming`.
     """
     if not isinstance(path, (str, os.PathLike)):
         raise NanodetError(f"model: must be the path or the name of one, not {brief(path)}")
-    if is_file(path):  # false for names that cannot be, too
+    if is_file(path):  # also false for invalid names
         return str(path)
     if os.path.isdir(path):
         raise NanodetError(f"{path}: is a folder; give one model file in it")

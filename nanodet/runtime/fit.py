@@ -1,4 +1,4 @@
-"""Fitting an image into the network's input, and boxes back into the image.
+"""Fits an image into the network's input, and maps boxes back to the image.
 
 Every fit is ``x_network = ratio * x_picture + shift`` per axis. Resampling is bilinear at
 ``x_picture = (x_network - shift) / ratio``, pixel centres at whole numbers ("corner-aligned"),
@@ -14,18 +14,18 @@ import numpy as np
 Size = tuple[int, int]  # width and height in pixels
 
 FITS = ("own", "letterbox", "stretch")
-ALIGNMENT = 32  # the largest stride: inputs are whole multiples of it
-FILL = 0  # grey level of what lies outside of the image, before normalisation
+ALIGNMENT = 32  # the largest stride: sizes of inputs are multiples of it
+FILL = 0  # grey level outside the image, before normalisation
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where an image lies in the network's input.
+    """The position of an image in the network's input.
 
     Attributes:
         ratio: (x, y) network pixels per image pixel.
         shift: (x, y) position of the image's origin in network pixels.
-        content: (width, height) that the warp fills, in network pixels.
+        content: (width, height) of the image in network pixels.
         canvas: (width, height) of the network's input, multiples of 32 for fit ``own``.
     """
 
@@ -74,7 +74,7 @@ def place(fit: str, picture_size: Sequence[int], input_size: Sequence[int]) -> P
     if fit == "own":
         r = min(input_w / w, input_h / h)
         content = (max(int(r * w), 1), max(int(r * h), 1))
-        # rounding the size down makes the image fit into it a little smaller than r
+        # rounding the size down makes the image slightly smaller than with r
         return Placement(*_centred(picture_size, content), content, round_up(content))
     raise ValueError(f"fit must be one of {', '.join(FITS)}, not {fit!r}")
 
@@ -82,14 +82,14 @@ def place(fit: str, picture_size: Sequence[int], input_size: Sequence[int]) -> P
 def _centred(
     picture_size: Sequence[int], box_size: Size
 ) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Return ratio and shift that put an image as large as it fits into the middle of a box."""
+    """Return ratio and shift that centre an image in a box, as large as it fits."""
     (w, h), (box_w, box_h) = picture_size, box_size
     r = min(box_w / w, box_h / h)
     return (r, r), ((box_w - r * w) / 2, (box_h - r * h) / 2)
 
 
 def nearest_aligned(sides: Iterable[float]) -> Size:
-    """Return the nearest sizes that networks take, at least one step, in pixels."""
+    """Return the nearest sizes that networks take, at least `ALIGNMENT`, in pixels."""
     width, height = (max(round(side / ALIGNMENT), 1) * ALIGNMENT for side in sides)
     return width, height
 

@@ -1,6 +1,6 @@
-"""What a user may ask of a detector, checked before native code sees it.
+"""Checks a user's options of a detector before native code gets them.
 
-Engines take a number of threads, a size or a threshold as it comes, and end the process on many.
+Engines do not check a number of threads, a size or a threshold, and many values end the process.
 """
 
 import numbers
@@ -14,15 +14,15 @@ from nanodet.text.brief import brief
 
 MOST_THREADS = 1024
 LARGEST_SIDE = 16384  # of a network's input in pixels
-MOST_BATCH = 65536  # images that a network takes at once
-MOST_INPUT = 1 << 30  # bytes, of all of them
+MOST_BATCH = 65536  # images per run
+MOST_INPUT = 1 << 30  # bytes, of all images of a run
 
 
 def check_whole(name: str, value: Any, low: int, high: int) -> int:
     """Return ``value`` as int.
 
     Raises:
-        NanodetError: it is no whole number from ``low`` to ``high``; the message begins with ``name``.
+        NanodetError: it is not a whole number from ``low`` to ``high``; the message begins with ``name``.
     """
     try:
         whole = None if isinstance(value, bool) else operator.index(value)
@@ -38,22 +38,22 @@ def check_whole(name: str, value: Any, low: int, high: int) -> int:
 def check_number(name: str, value: Any, low: float, high: float) -> float:
     """Return ``value`` as float; see `check_whole`."""
     known = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not known or not low <= value <= high:  # NaN is neither
+    if not known or not low <= value <= high:  # also false for NaN
         raise NanodetError(f"{name}: must be a number from {low} to {high}, not {brief(value)}")
     return float(value)
 
 
 def check_choice(name: str, value: object, known: Sequence[str]) -> None:
-    """Raise `NanodetError` unless ``value`` is one of the texts that are ``known``."""
+    """Raise `NanodetError` unless ``value`` is one of the ``known`` strings."""
     if not isinstance(value, str) or value not in known:
         raise NanodetError(f"{name}: must be one of {', '.join(known)}, not {brief(value)}")
 
 
 def check_threads(threads: Any) -> int | None:
-    """Return a number of CPU threads, None where the engine may choose.
+    """Return a number of CPU threads, None if the engine may choose.
 
     Raises:
-        NanodetError: it is out of range, or more than this system lets the process start.
+        NanodetError: it is out of range, or more than the system allows.
     """
     if threads is None:
         return None
@@ -66,7 +66,7 @@ def check_threads(threads: Any) -> int | None:
 def _try_threads(count: int) -> None:
     """Raise `NanodetError` unless ``count`` threads can run at once.
 
-    An engine that cannot start its threads waits for ever (ONNX Runtime) or ends the process (OpenMP).
+    An engine that cannot start its threads waits forever (ONNX Runtime) or ends the process (OpenMP).
     """
     done, started = threading.Event(), []
     try:
@@ -77,7 +77,7 @@ def _try_threads(count: int) -> None:
     except (RuntimeError, MemoryError):
         raise NanodetError(
             f"threads: {count} are more than this system lets a process start "
-            f"({len(started)} could be); take fewer, or raise the limit (ulimit -u, ulimit -v)"
+            f"({len(started)} could be started); use fewer, or raise the limit (ulimit -u, ulimit -v)"
         ) from None
     finally:
         done.set()

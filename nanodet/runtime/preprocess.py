@@ -1,4 +1,4 @@
-"""From an image to the tensor that the network takes."""
+"""Converts an image to the network's input tensor."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -27,7 +27,7 @@ def normalise(
 
 @lru_cache(maxsize=16)
 def _tables(mean: tuple[float, ...], std: tuple[float, ...]) -> np.ndarray:
-    """Return what each grey level of each channel becomes, float32 (3, 256)."""
+    """Return the normalised value of each grey level of each channel, float32 (3, 256)."""
     mean, std = np.array([mean, std], np.float32)[..., None]
     return (np.arange(256, dtype=np.float32) - mean) / std
 
@@ -35,7 +35,7 @@ def _tables(mean: tuple[float, ...], std: tuple[float, ...]) -> np.ndarray:
 def network_input(
     picture: np.ndarray, spec: Spec, fit: str | None = None, input_size: Size | None = None
 ) -> tuple[np.ndarray, Placement]:
-    """Fit and normalise one image as a `Spec` says, or with another fit and size.
+    """Fit and normalise one image as its `Spec` defines, or with another fit and size.
 
     Args, returns: as `preprocess`.
     """
@@ -58,7 +58,7 @@ def preprocess(
         fit: see `nanodet.runtime.fit.place`.
         input_size: (width, height) the network was configured for.
         mean, std: three values each, in ``colour_order``.
-        colour_order: ``bgr`` or ``rgb``, what the network takes.
+        colour_order: ``bgr`` or ``rgb``, of the network's input.
 
     Returns:
         tensor float32 (1, 3, H, W) and the `Placement` that maps boxes back. With fit ``own``

@@ -1,4 +1,4 @@
-"""The spec: one JSON beside (or inside) each exported model that says all a user of it must know."""
+"""The spec: a JSON next to (or in) each exported model with everything needed to run it."""
 
 import dataclasses
 import re
@@ -22,7 +22,7 @@ from nanodet.text.printable import json_text
 
 Shape = tuple[int | None, ...]  # None stands for a side that is not fixed
 
-BOXES = "boxes"  # what a model gives that decodes by itself; other forms are `BOX_CODES`
+BOXES = "boxes"  # the form of models that include decoding; other forms are those of `BOX_CODES`
 FORMATS = (1, 2, 3)
 ONNX_METADATA_KEY = "nanodet"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -30,29 +30,28 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass
 class Spec(Thresholds):
-    """What a model takes and gives; its thresholds are those to detect with by default.
+    """The inputs and outputs of a model, and its default thresholds.
 
     Attributes:
         class_names: the name of each class.
         input_size: (width, height) the model was exported for, in pixels.
-        fit: how images are fitted into it, see `nanodet.runtime.fit.place`.
+        fit: how images are fitted into the input, see `nanodet.runtime.fit.place`.
         mean, std: per channel in grey levels, in ``colour_order``.
         strides: network pixels per point of each level, ascending.
         reg_max: edges are distributions over 0..reg_max, in units of the stride.
-        point_offset: point (row i, column j) of stride s sits at ((j + offset) s, (i + offset) s).
+        point_offset: point (row i, column j) of stride s is at ((j + offset) s, (i + offset) s).
         score, nms_iou, per_level, per_picture, class_agnostic_nms: see
             `nanodet.runtime.thresholds.Thresholds`.
         model: name of the architecture.
         form: the name of a box code in `nanodet.runtime.box_codes.BOX_CODES` (one output of points x
-            channels), or ``boxes`` (decoded in the model:
-            boxes float32 (N, 4), ``xyxy`` in network pixels, scores float32 (N,) and class indices
-            int64 (N,), best first).
-        output_name: the output, or its boxes; scores_name, labels_name: for ``boxes``, the others.
-        batch: images that the network takes at once; its own runtime gives it one, and repeats it.
+            channels), or ``boxes`` (decoded in the model: boxes float32 (N, 4), ``xyxy`` in network
+            pixels, scores float32 (N,) and class indices int64 (N,), best first).
+        output_name: the output, or the boxes; scores_name, labels_name: the other outputs of ``boxes``.
+        batch: images per run; this runtime fills the batch by repeating one image.
         any_size: whether the file also takes other sizes that are multiples of 32.
         files: file name to SHA-256.
         source: where the model came from.
-        measured: what was measured on it, free form.
+        measured: results measured on it, in free form.
     """
 
     class_names: tuple[str, ...]
@@ -83,7 +82,7 @@ class Spec(Thresholds):
 
     @property
     def box_code(self) -> BoxCode:
-        """What the values of the edges mean, also inside a model that ends in boxes."""
+        """How the edges are encoded, also inside a model that outputs boxes."""
         return BOX_CODES[DISTRIBUTIONS if self.form == BOXES else self.form]
 
     def edge_distances(self, values: np.ndarray) -> np.ndarray:
@@ -100,14 +99,14 @@ class Spec(Thresholds):
         return sum(columns * rows for columns, rows in self.level_sizes(input_size))
 
     def check_takes(self, size: Size, key: str) -> None:
-        """Raise `NanodetError` where a model of one size alone is to take another (width, height).
+        """Raise `NanodetError` if a model of a fixed size is to take another (width, height).
 
         Args:
-            key: what asks for it, for messages.
+            key: the option or key that sets it, for messages.
         """
         if not self.any_size and tuple(size) != tuple(self.input_size):
             width, height = self.input_size
-            raise NanodetError(f"{key}: the model takes {width}x{height} alone")
+            raise NanodetError(f"{key}: the model only takes {width}x{height}")
 
     def check_output_shape(self, shape: Shape, input_size: Size, file: object) -> None:
         """Raise `NanodetError` unless ``shape`` is that of the output this spec describes.
@@ -170,7 +169,7 @@ class Spec(Thresholds):
         }  # fmt: skip
 
     def save(self, path: StrPath) -> None:
-        """Write the JSON form to ``path``, whole or not at all."""
+        """Write the JSON form to ``path``, completely or not at all."""
         write_text(path, json_text(self.to_dict(), indent=1) + "\n")
 
     @classmethod
@@ -190,7 +189,7 @@ class Spec(Thresholds):
             )
         into, out = top.sub("input"), top.sub("output")
         limits = top.sub("thresholds")
-        # keys of formats 2 and 3, so a reader of lower formats does not look at them
+        # keys of formats 2 and 3, which readers of lower formats ignore
         form = out.get("form", str) if number >= 2 else DISTRIBUTIONS
         boxes = {"scores_name": "scores", "labels_name": "labels"} if form == BOXES else {}
         spec = cls(
@@ -292,7 +291,7 @@ class Spec(Thresholds):
 
 
 def forms() -> dict[str, int]:
-    """Return what a model can give, each with the lowest format whose readers know it (docs/spec.md)."""
+    """Return the possible forms, each with the lowest format whose readers know it (docs/spec.md)."""
     return {name: code.format for name, code in BOX_CODES.items()} | {BOXES: 2}
 
 
@@ -305,7 +304,7 @@ def check_input_size(size: Size, name: object) -> None:
 
 
 def fits(shape: Shape, expected: Shape) -> bool:
-    """Tell whether a shape is the expected one; None stands for any side, in both."""
+    """Return whether a shape is the expected one; None stands for any side, in both."""
     return len(shape) == len(expected) and all(
         None in (side, other) or side == other for side, other in zip(shape, expected, strict=True)
     )

@@ -10,7 +10,7 @@ from nanodet.errors import NanodetError
 from nanodet.runtime.options import check_number, check_whole
 from nanodet.text.brief import brief
 
-MOST_BOXES = 1_000_000_000  # per_level and per_picture; `nanodet.runtime.decode` takes fewer
+MOST_BOXES = 1_000_000_000  # of per_level and per_picture; `nanodet.runtime.decode` uses fewer
 
 
 @dataclass(kw_only=True)
@@ -19,11 +19,10 @@ class Thresholds:
 
     Attributes:
         score: pairs of point and class must score above it, 0..1.
-        nms_iou: IoU above which the lower scored of two boxes goes, 0..1.
+        nms_iou: IoU above which the lower scored of two boxes is removed, 0..1.
         per_level: the best pairs kept of each level before NMS.
         per_picture: the best boxes kept after NMS.
-        class_agnostic_nms: whether of two overlapping boxes the lower scored goes whatever their
-            classes; else NMS is within each class.
+        class_agnostic_nms: whether NMS ignores classes; otherwise it works within each class.
     """
 
     score: float = 0.35
@@ -34,10 +33,10 @@ class Thresholds:
 
     @classmethod
     def of(cls, source: Any, **given: Any) -> "Thresholds":
-        """Return the thresholds of what has them as attributes, with those ``given`` that are not None.
+        """Return the thresholds of an object, replaced by those ``given`` that are not None.
 
         Args:
-            source: a `Thresholds` such as a `nanodet.runtime.spec.Spec`, or a config's ``evaluator``.
+            source: has them as attributes: a `Thresholds`, a `Spec`, or a config's ``evaluator``.
             given: name to value, or None for that of ``source``.
         """
         own = {name: getattr(source, name) for name in NAMES}
@@ -54,7 +53,7 @@ def check_thresholds(
     per_picture: Any = None,
     class_agnostic_nms: Any = None,
 ) -> None:
-    """Raise `NanodetError` for the first threshold that cannot be; None is always fine.
+    """Raise `NanodetError` for the first impossible threshold; None is always valid.
 
     Args:
         score, nms_iou, per_level, per_picture, class_agnostic_nms: see `Thresholds`.

@@ -187,7 +187,7 @@ class TestOthers:
                 "picodet_s_320.onnx",
                 "is a detector like NanoDet with strides 8 to 64, 80 classes .*--point-offset 0.5",
             ),
-            ("yolov4-tiny.param", "its weights .* are not there"),
+            ("yolov4-tiny.param", "its weights .* do not exist"),
         ],
     )
     def test_peers(self, shared, tmp_path, name, words):

@@ -20,8 +20,8 @@ def test_config_is_for_checkpoints(name, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("data.train.name", "LVIS", "'LVIS' is not built into this version; known: CocoDataset"),
-        ("device.precision", 8, "8 is not built into this version; known: 32, 32-true, 16"),
+        ("data.train.name", "LVIS", "'LVIS' is not supported; known: CocoDataset"),
+        ("device.precision", 8, "8 is not supported; known: 32, 32-true, 16"),
         ("device.strategy", "x", "'x' is not known to Lightning; known: auto, "),
         (
             "schedule.optimizer.param_level_cfg", {"bakbone": {"lr_mult": 0.1}},

@@ -137,7 +137,7 @@ def test_a_part_that_is_not_built_is_named_before_its_keys():
         for name in path.split("."):
             section = section[name]
         section["name"] = "Elsewhere"
-        start = f"full.yml: model.{path}.name: 'Elsewhere' is not built into this version; known: "
+        start = f"full.yml: model.{path}.name: 'Elsewhere' is not supported; known: "
         with pytest.raises(NanodetError, match=f"^{re.escape(start)}"):
             config_from_dict(mapping, "full.yml")
 
@@ -158,7 +158,7 @@ def test_a_part_that_is_not_built_is_named_before_its_keys():
         ),
         (
             "model.arch.fpn.name=ghost_pan",
-            "'ghost_pan' is not built into this version; did you mean Gh",
+            "'ghost_pan' is not supported; did you mean Gh",
         ),
         (
             "schedule.optimizer.name=MultiStepLR",
@@ -183,11 +183,11 @@ def test_a_part_that_is_not_built_is_named_before_its_keys():
         ("schedule.optimizer.beta=[0, 1]", "unknown key; did you mean betas?"),
         (
             "data.train.name=LVIS",
-            "'LVIS' is not built into this version; known: CocoDataset, XMLData",
+            "'LVIS' is not supported; known: CocoDataset, XMLData",
         ),
         (
             "data.val.name=VOCDataset",
-            "'VOCDataset' is not built into this version; known: CocoData",
+            "'VOCDataset' is not supported; known: CocoData",
         ),
     ],
 )

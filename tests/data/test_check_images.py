@@ -94,4 +94,4 @@ def test_many_bad_pictures_are_counted():
     error = BadPictures([f"{n}.jpg: this image is truncated" for n in range(12)])
     assert str(error).startswith("12 images cannot be used: 0.jpg: ")
     assert "4.jpg" in str(error) and "5.jpg" not in str(error)
-    assert "; and 7 more; replace such files, correct" in str(error)
+    assert "; and 7 more; replace these files, correct" in str(error)

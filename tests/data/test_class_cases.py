@@ -56,7 +56,7 @@ def test_what_is_left_out_on_the_command_line(cases, tmp_path, capsys):
     for options, word in (
         ([], "1 of 25 images is missing in base/val/images: gone.png; --missing-images skip"),
         (["--missing-images", "skip"], "base/m.ckpt: 'star' (1 object); --unknown-classes skip"),
-        (["--unknown-classes", "skip"], "--missing-images skip goes on"),
+        (["--unknown-classes", "skip"], "--missing-images skip continues"),
     ):
         assert main([*command, *options]) == 1
         err = capsys.readouterr().err

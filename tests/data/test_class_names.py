@@ -256,7 +256,7 @@ def test_spellings_of_one_class_are_told_where_no_list_says_which(read_voc):
     found = read_voc(["Cat", "cat", "dog"], None)
     assert found.class_names == ("Cat", "cat", "dog")
     (note,) = found.notes
-    assert "'Cat' and 'cat' are taken for two classes" in note
+    assert "'Cat' and 'cat' count as two classes" in note
 
 
 def test_voc_takes_every_spelling_of_a_class(read_voc):

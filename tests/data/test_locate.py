@@ -149,7 +149,7 @@ def test_missing_pictures_are_told_all_at_once(read, tmp_path):
     assert "12 of 13 images are missing" in text and str(tmp_path / "images") in text
     assert all(name in text for name in names[:5]) and "5.png" not in text
     assert "and 7 more" in text and "data.train.missing_images: skip" in text
-    with pytest.raises(NanodetError, match="--missing-images skip goes on"):
+    with pytest.raises(NanodetError, match="--missing-images skip continues"):
         read(*names, "here.png", reading=Reading(place="--"))
 
 

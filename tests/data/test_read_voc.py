@@ -143,7 +143,7 @@ def test_voc_of_a_file_that_names_the_image_of_another(voc, images):
         voc(thing(box, 1, 9, 9), stem=stem, filename=f"{other}.jpg")
     data = read_annotations("voc", images, ann)
     assert [(p.path.name, p.boxes[0, 0]) for p in data.pictures] == [("b.jpg", 1), ("a.jpg", 2)]
-    assert "2 of 2 files name another image" in data.notes[0]
+    assert "2 of 2 files name a different image" in data.notes[0]
 
 
 def test_voc_in_folders_and_with_another_case_of_the_suffix(voc, images):

@@ -371,7 +371,7 @@ class TestRefusals:
             import_model(exported_small.files[FP32], other, out, report=silent)
 
     def test_no_nanodet(self, shared, config, out):
-        with pytest.raises(NanodetError, match=r"FastestDet\.bin are not there"):
+        with pytest.raises(NanodetError, match=r"FastestDet\.bin do not exist"):
             import_model(shared / "peers" / "FastestDet.param", config, out, report=silent)
 
     def test_another_network(self, config, out, tmp_path):
@@ -458,7 +458,7 @@ def test_command(root, exported_small, config, pictures, tmp_path):
                  "--limit", 5, "--out", out]  # fmt: skip
     done = run(*arguments)
     assert done.returncode == 1 and not out.exists()
-    assert "list.txt: line 4: no image 'none.png'; --missing-images skip goes on" in done.stderr
+    assert "list.txt: line 4: no image 'none.png'; --missing-images skip continues" in done.stderr
     done = run(*arguments, "--missing-images", "skip")
     assert done.returncode == 0, done.stderr
     assert done.stderr == f"{tmp_path / 'list.txt'}: line 4: no image 'none.png': left out\n"

@@ -155,7 +155,7 @@ class TestFixedShapes:
         ]
         assert len(found[0]) == len(found[1]) > 3
         assert np.allclose(found[0].xyxy, found[1].xyxy, atol=0.05)
-        with pytest.raises(NanodetError, match="was exported for 160x96 alone"):
+        with pytest.raises(NanodetError, match="was exported for 160x96 only"):
             Detector(left_out[0] / "small-static.onnx", size=(192, 96))
 
     def test_openvino_refuses_a_batch(self, left_out):

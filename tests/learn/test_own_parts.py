@@ -133,7 +133,7 @@ def test_a_detector_learns_with_them(configured, tmp_path, monkeypatch):
         ),
         (
             {"assigner_cfg": {"name": "Least"}},
-            "assigner_cfg.name: 'Least' is not built into this version; known: ATSS, DSLA, Last",
+            "assigner_cfg.name: 'Least' is not supported; known: ATSS, DSLA, Last",
         ),
         ({"loss": {"loss_bbox": {"name": "L1", "loss_weight": 13}}}, "loss_weight: brings bad luck"),
         (

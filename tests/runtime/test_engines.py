@@ -71,7 +71,7 @@ def test_what_no_engine_runs_is_one_line(tmp_path):
         NanodetError, match=r"unknown kind of model; known: .ckpt, .pth, .onnx, .param"
     ):
         engines.load(path)
-    with pytest.raises(NanodetError, match=r"engine openvino runs .onnx files alone"):
+    with pytest.raises(NanodetError, match=r"engine openvino only runs .onnx files"):
         engines.load(tmp_path / "m.PARAM", name="openvino")
     assert engines.kind_of("a/M.PARAM") is NCNN
     assert engines.choices() == ("onnxruntime", "openvino")

@@ -50,7 +50,7 @@ def test_an_output_is_not_changed_by_the_next_run(model):
 
 
 def test_wrong_files_are_one_line(model, exported_small, tmp_path):
-    with pytest.raises(NanodetError, match=r"engine openvino runs \.onnx files alone"):
+    with pytest.raises(NanodetError, match=r"engine openvino only runs \.onnx files"):
         Detector(exported_small.files[FP32], engine="openvino")
     with pytest.raises(NanodetError, match="engine: must be one of"):
         Detector(model, engine="tensorrt")

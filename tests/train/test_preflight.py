@@ -317,7 +317,7 @@ def test_a_disk_too_small_for_the_run_is_said_at_the_start(small_config, small_d
         ("DataLoader worker (pid(s) 7, 8) exited unexpectedly", "pid 7, 8.*workers_per_gpu: 0"),
         (
             "DataLoader worker (pid 7) exited unexpectedly with exit code 1.",
-            "pid 7.*ended by itself",
+            "pid 7.*ended unexpectedly",
         ),
         ("mat1 and mat2 shapes cannot be multiplied", None),
     ],

@@ -33,7 +33,7 @@ void try_threads(int count) {
     if (!all)
         throw Error("threads: " + std::to_string(count) +
                     " are more than this system lets a process start (" + std::to_string(could) +
-                    " could be); take fewer, or raise the limit (ulimit -u, ulimit -v)");
+                    " could be started); use fewer, or raise the limit (ulimit -u, ulimit -v)");
 }
 
 }  // namespace

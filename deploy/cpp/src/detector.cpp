@@ -32,7 +32,7 @@ Size size_of(const std::string& path, const Spec& spec, Fit fit, std::optional<S
     if (fit == Fit::letterbox || !spec.any_size) check_input_size(size, wanted ? "size" : path);
     if ((size != own || fit == Fit::own) && !spec.any_size)
         throw Error(path + ": was exported for " + std::to_string(own.width) + "x" +
-                    std::to_string(own.height) + " alone; it cannot take " +
+                    std::to_string(own.height) + " only; it cannot take " +
                     (fit == Fit::own ? "fit own"
                                      : std::to_string(size.width) + "x" +
                                            std::to_string(size.height)));

@@ -37,7 +37,7 @@ NcnnModel NcnnModel::load(const std::string& path, const HasLayer& others) {
         if (!is_published(spec_file))
             throw Error(path + ": its spec " + spec_file + " does not exist: copy it too");
         if (!is_published(weights))
-            throw Error(path + ": its weights " + weights + " are not there");
+            throw Error(path + ": its weights " + weights + " do not exist");
         model.spec = load_spec(published(spec_file));
         check_form(model.spec, path);
         text = read_file(published(path), "this model", NcnnGraph::longest);

@@ -11,7 +11,7 @@ FORMATS: dict[str, Format] = {
 
 
 def full_name(name: object) -> str | None:
-    """Return the name in `FORMATS` of a format, long or short, in any case; None without one."""
+    """Return the name in `FORMATS` of a format, given by its long or short name in any case, or None."""
     for full, one in FORMATS.items():
         if str(name).lower() in (other.lower() for other in (full, *one.short)):
             return full

@@ -32,9 +32,9 @@ from nanodet.files import StrPath
 from nanodet.files.inputs import ANNOTATIONS
 from nanodet.text.brief import brief, brief_text
 
-NUMBERS = {int, float}  # type(True) is not among them
+NUMBERS = {int, float}  # excludes bool
 FLAGS = {None: False, 0: False, 1: True, "0": False, "1": True}
-LARGEST_AREA = 1e30  # square pixels, far from the end of float32
+LARGEST_AREA = 1e30  # square pixels, far below the limit of float32
 
 
 def read_coco(
@@ -47,8 +47,8 @@ def read_coco(
 ) -> Annotations:
     """Read a COCO annotation file.
 
-    Categories become labels by their names (see `match_classes`), and in the order of their ids
-    where no class names are given. ``iscrowd: 1`` and ``ignore: 1`` make an ignored region.
+    Categories become labels by their names (see `match_classes`), or in the order of their ids if no
+    class names are given. ``iscrowd: 1`` and ``ignore: 1`` make an ignored region.
 
     Args:
         img_path: folder that ``file_name`` is relative to.
@@ -63,7 +63,7 @@ def read_coco(
         `Annotations`; boxes clipped to their image, those without area left out.
 
     Raises:
-        NanodetError: the file is not what it should be; names the file and the entry.
+        NanodetError: the file is invalid; the message names the file and the entry.
     """
     content = read_json(ann_path, ANNOTATIONS)
     check_folder(img_path, "images")
@@ -104,7 +104,7 @@ def read_coco(
 
 
 def _id(entry: Any, where: str) -> int:
-    """Return the id of an entry, which ``where`` names in messages."""
+    """Return the id of an entry; ``where`` names it in messages."""
     if not isinstance(entry, dict) or "id" not in entry:
         raise NanodetError(f"{where} has no 'id'")
     if type(entry["id"]) is not int:
@@ -135,13 +135,13 @@ def _groups(categories: Iterable[Mapping[str, Any]]) -> list[int]:
     groups = []
     for n, (entry, parent) in enumerate(zip(categories, parents, strict=True)):
         name = str(entry["name"])
-        if name != "none" and named[name] > (str(parent) == name):  # by another than itself
+        if name != "none" and named[name] > (str(parent) == name):  # not by itself
             groups.append(n)
     return groups
 
 
 def _images(entries: Sequence[Any], ann_path: StrPath) -> list[dict[str, Any]]:
-    """Check the images' entries and return them with whole-number sizes, 0 for unknown."""
+    """Check the entries of images and return them with integer sizes, 0 for unknown."""
     images, seen = [], set()
     for n, entry in enumerate(entries):
         image_id = _id(entry, f"{ann_path}: images[{n}]")
@@ -152,7 +152,7 @@ def _images(entries: Sequence[Any], ann_path: StrPath) -> list[dict[str, Any]]:
             raise NanodetError(f"{ann_path}: image {image_id} has no 'file_name'")
         if not is_file_name(entry["file_name"]):
             name = entry["file_name"]
-            raise NanodetError(f"{ann_path}: image {image_id}: no file is called {brief(name)}")
+            raise NanodetError(f"{ann_path}: image {image_id}: {brief(name)} is not a valid file name")
         image = {"id": image_id, "file_name": entry["file_name"]}
         for side in ("width", "height"):
             value = 0 if entry.get(side) is None else entry[side]
@@ -171,7 +171,7 @@ def _table(
     category_of: Mapping[int, int],
     ann_path: StrPath,
 ) -> tuple[np.ndarray, list[object]]:
-    """Return the annotations as numbers, and what to call each.
+    """Return the annotations as numbers, and the name of each for messages.
 
     The numbers are float64 (N, 10): image, category, x, y, w, h, area (NaN: none given), crowd,
     ignore, number in the file.
@@ -205,7 +205,7 @@ def _table(
     broken = np.flatnonzero(~np.isfinite(table[:, 2:6]).all(axis=1))
     if len(broken):
         raise _explained(entries[broken[0]], broken[0], position, category_of, ann_path)
-    # what a message calls the annotation; ids may be text or absent, so they stay outside
+    # names for messages; ids may be strings or missing, so they are not in the table
     return table, [entry.get("id", f"number {n}") for n, entry in enumerate(entries)]
 
 
@@ -216,7 +216,7 @@ def _explained(
     category_of: Mapping[int, int],
     ann_path: StrPath,
 ) -> NanodetError:
-    """Return the error that says what is wrong with an annotation."""
+    """Return the error for an invalid annotation."""
     if not isinstance(entry, dict):
         return NanodetError(f"{ann_path}: annotations[{n}] is not a mapping")
     name = f"{ann_path}: annotation {brief_text(entry.get('id', f'number {n}'))}"
@@ -241,7 +241,7 @@ def _explained(
 def _is_finite(value: object) -> bool:
     try:
         return type(value) is not bool and isinstance(value, (int, float)) and math.isfinite(value)
-    except OverflowError:  # a whole number beyond all floats
+    except OverflowError:  # an integer too large for a float
         return False
 
 
@@ -261,7 +261,7 @@ def _fill(
         images: from `_images`.
         paths: index into ``images`` to file, for the images to use, in order.
         table: from `_table`, of these images only.
-        ids: what to call each annotation of the file.
+        ids: name of each annotation of the file, for messages.
         ann_path: names the file in messages.
         reading: the `nanodet.data.reading.Reading`.
     """
@@ -287,7 +287,7 @@ def _fill(
     for n in np.flatnonzero(~known & ~np.isnan(table[:, 6])).tolist():
         annotation = f"annotation {brief_text(ids[int(table[n, 9])])}"
         found.problems.append(
-            f"{ann_path}: {annotation}: area {table[n, 6]:g} is none: the box's is taken"
+            f"{ann_path}: {annotation}: area {table[n, 6]:g} is not positive: the area of the box is used"
         )
     areas = np.where(known, table[:, 6], (boxes[:, 2:] - boxes[:, :2]).prod(axis=1))
     areas = areas.astype(np.float32)

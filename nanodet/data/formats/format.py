@@ -1,4 +1,4 @@
-"""What an annotation format is."""
+"""The interface of an annotation format."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,10 +14,9 @@ class Format(NamedTuple):
             class names or None, and a `nanodet.data.reading.Reading`; see `nanodet.data.read`.
         short: other names of the format.
         suffix: of the annotation files.
-        folder: whether the annotations are a folder of such files, else one file.
-        unknown_classes: "error" or "skip": what is done about objects of classes that are not asked for,
-            unless the user says.
-        read_unannotated: as ``read``, for files that list images alone; None where there are none.
+        folder: whether the annotations are a folder of such files, or one file.
+        unknown_classes: "error" or "skip": the default for objects of classes that are not wanted.
+        read_unannotated: like ``read``, for files that only list images; None if there are none.
     """
 
     read: Callable[..., Annotations]

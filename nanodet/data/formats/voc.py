@@ -1,4 +1,4 @@
-"""Reader of Pascal VOC's XML, one file an image."""
+"""Reader of Pascal VOC's XML, one file per image."""
 
 import math
 from collections import Counter
@@ -43,16 +43,15 @@ def read_voc(
 ) -> Annotations:
     """Read a folder of Pascal VOC XML files.
 
-    VOC counts pixels from 1; coordinates are taken as they are, as the original NanoDet does
-    and as most tools that write such files mean them. ``difficult`` objects become ignored
-    regions.
+    VOC counts pixels from 1; coordinates are used unchanged, as in the original NanoDet and as most
+    tools that write such files mean them. ``difficult`` objects become ignored regions.
 
     Args:
-        img_path: folder of images, with folders inside it. An XML's image is the one its
-            ``filename`` names, or where there is none such, the one with the XML's own name: in the
-            folder that lies here as the XML's does in ``ann_path``, or else directly in
-            ``img_path``; last, one of its ``filename`` in a folder below.
-        ann_path: folder of XML files, with folders inside it; used in alphabetical order.
+        img_path: folder of images, searched recursively. The image of an XML file is the one that its
+            ``filename`` names or, if that does not exist, the one with the XML file's stem: in the
+            same subfolder as the XML file in ``ann_path``, or directly in ``img_path``; finally, one
+            with its ``filename`` in any subfolder.
+        ann_path: folder of XML files, searched recursively; used in alphabetical order.
         list_path: a text file that names the images to use (see `select`); None for all.
         class_names: the classes; None for all names that occur, sorted.
         reading: the `nanodet.data.reading.Reading`.
@@ -61,7 +60,7 @@ def read_voc(
         `Annotations` with image ids 1, 2, ...; boxes clipped, those without area left out.
 
     Raises:
-        NanodetError: names the XML file and the object.
+        NanodetError: invalid files; the message names the XML file and the object.
     """
     check_folder(ann_path, "annotations")
     check_folder(img_path, "images")
@@ -148,10 +147,10 @@ def _pictures(
     ann_path: StrPath,
     notes: list[str],
 ) -> tuple[list[Path | None], set[Path]]:
-    """Return the image of each parsed file, None where it has to be looked for, and all there are.
+    """Return the image of each parsed file, None if it has to be searched for, and all images.
 
-    It is the one that the file names, unless several files name it; else the one of the file's own
-    name. Copied and renamed files often keep a name that is another image's.
+    It is the image that the file names, unless several files name it; otherwise the one with the
+    file's stem. Copied and renamed files often keep the name of another image.
     """
     by_file, by_stem = {}, {}
     for path in filter(is_picture_name, files_below(img_path)):
@@ -176,8 +175,8 @@ def _pictures(
     if differ:
         file, path = differ[0]
         notes.append(
-            f"{ann_path}: {len(differ)} of {len(parsed)} files name another image than that of "
-            f"their own name (<filename> in {file.name} is {path.name}): taken as named, unless "
+            f"{ann_path}: {len(differ)} of {len(parsed)} files name a different image than that of "
+            f"their file name (<filename> in {file.name} is {path.name}): taken as named, unless "
             f"several files name one image"
         )
     return found, set(by_file.values())
@@ -188,14 +187,14 @@ class _Doctype(Exception):
 
 
 class _Builder(ElementTree.TreeBuilder):
-    """Refuses document types: entities could blow a small file up to gigabytes."""
+    """Refuses document types: entities could expand a small file to gigabytes."""
 
     def doctype(self, *_: object) -> NoReturn:
-        raise _Doctype("has a document type declaration (DOCTYPE), which is not read")
+        raise _Doctype("has a document type declaration (DOCTYPE), which is not allowed")
 
 
 def _parse(file: Path) -> tuple[str, Size, list[dict[str, Any]]]:
-    """Return the file name of the image, its size (0 where unknown) and a list of objects."""
+    """Return the file name of the image, its size (0 if unknown) and a list of objects."""
     try:
         parser = ElementTree.XMLParser(target=_Builder())
         root = ElementTree.fromstring(read_bytes(file, ANNOTATION), parser)
@@ -214,7 +213,7 @@ def _parse(file: Path) -> tuple[str, Size, list[dict[str, Any]]]:
 
 
 def _side(root: ElementTree.Element, side: str, file: StrPath) -> int:
-    """Return the image's width or height, 0 where it is missing or no number."""
+    """Return the image's width or height, 0 if it is missing or not a number."""
     value = _number(root.find(f"size/{side}")) or 0
     if whole_number(value) is None:
         raise NanodetError(f"{file}: {side} {value:g} is not a number of pixels")
@@ -244,7 +243,7 @@ def _object(node: ElementTree.Element, where: str) -> dict[str, Any]:
 
 
 def _number(element: ElementTree.Element | None) -> float | None:
-    """Return an element's value as float, None where it is missing or not a finite number."""
+    """Return an element's value as float, None if it is missing or not a finite number."""
     if element is None or element.text is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Reader of YOLO's text files, one an image."""
+"""Reader of YOLO's text files, one per image."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -38,17 +38,17 @@ def read_yolo(
 ) -> Annotations:
     """Read a folder of YOLO text files.
 
-    A line is ``class cx cy w h``, in parts of the image's width and height, or the same with
-    keypoints behind it; or a polygon ``class x1 y1 x2 y2 x3 y3 ...``, of which the bounding box
-    counts: see `nanodet.data.formats.yolo_lines`. Images without a text file have no boxes.
+    A line is ``class cx cy w h``, in fractions of the image's width and height, or the same followed
+    by keypoints; or a polygon ``class x1 y1 x2 y2 x3 y3 ...``, whose bounding box is used: see
+    `nanodet.data.formats.yolo_lines`. Images without a text file have no boxes.
 
     Args:
-        img_path: folder of images, with folders inside it; in alphabetical order.
-        ann_path: folder of text files, laid out as ``img_path``.
+        img_path: folder of images, searched recursively; used in alphabetical order.
+        ann_path: folder of text files, with the same subfolders as ``img_path``.
         list_path: a text file that names the images to use (see `select`); None for all.
         class_names: the classes; None for those of data.yaml, classes.txt or obj.names in
-            ``ann_path`` or the three folders above it, or of a YAML or ``.names`` file of another name
-            there. Where such a file is there, it says what the numbers mean, and its names are
+            ``ann_path`` or the three folders above it, or of any YAML or ``.names`` file there. If
+            there is such a file, it defines the meaning of the class numbers, and its names are
             matched with ``class_names``.
         reading: the `nanodet.data.reading.Reading`.
 
@@ -56,7 +56,7 @@ def read_yolo(
         `Annotations` with image ids 1, 2, ...; boxes clipped, those without area left out.
 
     Raises:
-        NanodetError: names the text file and the line.
+        NanodetError: invalid files; the message names the text file and the line.
     """
     check_folder(ann_path, "annotations")
     check_folder(img_path, "images")

@@ -13,15 +13,15 @@ from nanodet.images.image_file import is_picture_name
 def pair_files(
     img_path: Path, ann_path: Path, notes: list[str]
 ) -> tuple[list[Path], list[Path | None], int]:
-    """Find the label file of each image: at the same place in the other folder, with its stem.
+    """Find the label file of each image: in the same subfolder of the other folder, with its stem.
 
     Args:
         img_path, ann_path: the folders, each a `Path`.
-        notes: gets a line where a label file is that of several images.
+        notes: gets a line if a label file belongs to several images.
 
     Returns:
         (paths, texts, without_picture): the images in alphabetical order; the label file of each,
-        None where it has none; and the number of label files without an image.
+        None if it has none; and the number of label files without an image.
 
     Raises:
         NanodetError: there are no images, or no label file for any.
@@ -43,9 +43,9 @@ def pair_files(
 
 
 def _place(path: Path, folder: Path) -> str:
-    """Return the place of a file in its folder, without the suffix.
+    """Return the path of a file in its folder, without the suffix.
 
-    macOS composes accents otherwise than everybody else.
+    Accents are composed, because macOS stores them decomposed.
     """
     return unicodedata.normalize("NFC", str(path.relative_to(folder).with_suffix("")))
 

@@ -1,7 +1,7 @@
-"""What the numbers of YOLO's text lines mean: boxes, boxes with keypoints, or polygons.
+"""The meaning of the numbers in YOLO's text lines: boxes, boxes with keypoints, or polygons.
 
 The formats have no header. A line of 17 values is a box with four keypoints, or a polygon of
-eight points; the lines of the whole set tell which.
+eight points; the lines of the whole data set decide which.
 """
 
 from collections.abc import Sequence
@@ -13,16 +13,16 @@ import numpy as np
 from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
 
-AGREEMENT = 0.9  # of the lines that tell, for the whole set to be decided
-TELLING = 0.05  # of all lines, that must tell
-FEW = 3  # lines that tell of boxes, unless visibilities do: a few polygons look so by chance
-MARGIN = 0.1  # of a box, that keypoints may lie outside
-INSIDE = 0.8  # of the visible keypoints that lie in their box
-EDGE = 0.02  # of the image, that a box may reach outside
+AGREEMENT = 0.9  # fraction of the conclusive lines that must agree
+TELLING = 0.05  # fraction of all lines that must be conclusive
+FEW = 3  # lines that look like boxes, without visibilities: a few polygons do so by chance
+MARGIN = 0.1  # fraction of a box by which keypoints may lie outside
+INSIDE = 0.8  # fraction of the visible keypoints that must lie in their box
+EDGE = 0.02  # fraction of the image by which a box may extend outside
 
 
 class Line(NamedTuple):
-    """One object: its class, the values behind it, and where it stands."""
+    """One object: its class, the values that follow, and its position."""
 
     file: Path
     number: int
@@ -31,27 +31,27 @@ class Line(NamedTuple):
 
     @property
     def where(self) -> str:
-        """Names the line in a message."""
+        """The file and line, for messages."""
         return f"{self.file}: line {self.number}"
 
 
 def boxes_of_lines(
     lines: Sequence[Line], reading: Reading, keypoints: tuple[int, int] | None = None
 ) -> np.ndarray:
-    """Return the boxes that the lines of a whole set mean.
+    """Return the boxes of the lines of a whole data set.
 
     Args:
         lines: `Line` list.
         reading: the `nanodet.data.reading.Reading`. Its ``yolo_labels`` may be ``boxes``: the first
             four values are cx cy w h, whatever follows; ``polygons``: six values and more are
-            points; ``auto``: all lines decide. Four values are a box in every case.
-        keypoints: (number, values each) where the data set says that it has keypoints, else None.
+            points; ``auto``: all lines together decide. Four values are always a box.
+        keypoints: (number, values each) if the data set states that it has keypoints, or None.
 
     Returns:
-        float64 (N, 4) xyxy in parts of the image.
+        float64 (N, 4) xyxy in fractions of the image.
 
     Raises:
-        NanodetError: a line that fits no reading, or a set that fits two.
+        NanodetError: a line that fits no interpretation, or a data set that fits two.
     """
     counts = np.array([len(line.values) for line in lines], np.int64)
     if (counts < 4).any():
@@ -87,7 +87,7 @@ def _decide(lines: Sequence[Line], reading: Reading, keypoints: tuple[int, int] 
                     f"{_remedy(reading)}"
                 )
         return "boxes"
-    if len(counts) > 1:  # keypoints are as many in every line
+    if len(counts) > 1:  # every line has the same number of keypoints
         for line in lines:
             if len(line.values) < 6 or len(line.values) % 2:
                 raise _wrong_count(line, reading)
@@ -99,29 +99,29 @@ def _decide(lines: Sequence[Line], reading: Reading, keypoints: tuple[int, int] 
             return "boxes"
         raise _wrong_count(lines[0], reading)
     for_boxes, for_polygons = (pose & ~polygon).sum(), (polygon & ~pose).sum()
-    told = for_boxes + for_polygons
-    if told >= max(1, TELLING * len(lines)):
+    conclusive = for_boxes + for_polygons
+    if conclusive >= max(1, TELLING * len(lines)):
         enough = for_boxes >= FEW or flagged.all()
-        if for_boxes >= AGREEMENT * told and enough:
+        if for_boxes >= AGREEMENT * conclusive and enough:
             return "boxes"
-        if for_polygons >= AGREEMENT * told:
+        if for_polygons >= AGREEMENT * conclusive:
             return "polygons"
     raise NanodetError(
         f"{lines[0].where}: {count + 1} values may be a box with keypoints or a polygon of "
-        f"{count // 2} points, and the {len(lines)} such lines of the set do not show which; "
+        f"{count // 2} points, and the {len(lines)} such lines of the data set do not show which; "
         f"{_remedy(reading)}"
     )
 
 
 def _votes(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Tell which lines look like a box with keypoints, and which like a polygon.
+    """Return which lines look like a box with keypoints, and which like a polygon.
 
     Args:
         values: float64 (N, n), n > 4.
 
     Returns:
         bool (N,): the keypoints lie in the box, and the box in the image; bool (N,): the second
-        point lies near the others, where the second pair of a box, its size, is anywhere; bool (N,):
+        point is near the others, unlike the second pair of a box, its size; bool (N,):
         the keypoints lie in the box and have visibilities of 0, 1 or 2.
     """
     pose = np.zeros(len(values), bool)
@@ -149,7 +149,7 @@ def _votes(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if values.shape[1] % 2:
         return pose, np.zeros(len(values), bool), whole_flags
     points = values.reshape(len(values), -1, 2).copy()
-    zeros = (points[:, 2:] == 0).all(axis=2)  # keypoints that are not labelled, if more than one
+    zeros = (points[:, 2:] == 0).all(axis=2)  # unlabelled keypoints, if there are several
     points[:, 2:][zeros] = np.repeat(points[:, 0], zeros.sum(axis=1), axis=0)
     second, others = points[:, 1], np.delete(points, 1, axis=1)
     low, high = others.min(axis=1), others.max(axis=1)

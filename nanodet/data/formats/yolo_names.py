@@ -1,4 +1,4 @@
-"""The files beside YOLO's labels that say what they mean: class names, and the form of keypoints."""
+"""The files near YOLO's labels that describe them: class names, and the form of keypoints."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,25 +16,25 @@ from nanodet.text.names import levelled, shortened
 
 _YAML = (".yaml", ".yml")
 _NUMBER = re.compile(r"\d{1,9}")
-ABOVE = 3  # folders: data.yaml may lie three above labels/train/camera
+ABOVE = 3  # folders: data.yaml may be three above labels/train/camera
 NAME_FILES = ("data.yaml", "classes.txt", "obj.names")
-_OTHER_NAME_FILES = ("*.yaml", "*.yml", "*.names")  # looked at where none of those is there
+_OTHER_NAME_FILES = ("*.yaml", "*.yml", "*.names")  # used if none of those exists
 
 
 def find_class_names(
     ann_path: Path, class_names: Sequence[str] | None, reading: Reading, notes: list[str]
 ) -> tuple[Path, Sequence[str]]:
-    """Return what says the names of the numbers, and the names.
+    """Return the class names of the numbers, and the file that defines them.
 
     Args:
-        ann_path: the folder of text files; it and three above it are looked at.
-        class_names: taken where no file there has names, with a line; of several files that have, the
-            first that shares a name with them counts.
-        reading: the `nanodet.data.reading.Reading`, which says whose ``class_names`` are.
-        notes: gets a line where no file has names, or a second one others.
+        ann_path: the folder of text files; it and the three folders above it are searched.
+        class_names: used, with a note, if no file has names; if several have, the first that shares a
+            name with them is used.
+        reading: the `nanodet.data.reading.Reading`, which says where ``class_names`` come from.
+        notes: gets a line if no file has names, or if files disagree.
 
     Returns:
-        (file, names); of names that are ``class_names``, the folder itself for a file.
+        (file, names); the folder in place of the file if the names are ``class_names``.
 
     Raises:
         NanodetError: there are no names.
@@ -67,7 +67,7 @@ def find_class_names(
 
 
 def find_keypoint_shape(ann_path: Path, names_file: Path) -> tuple[int, int] | None:
-    """Return (number, values each) that a YAML file gives as ``kpt_shape``, None where none does."""
+    """Return (number, values each) from ``kpt_shape`` of a YAML file, None if there is none."""
     files = [folder / "data.yaml" for folder in _near(ann_path)]
     files += [names_file] if names_file.suffix in _YAML else []
     file = next((file for file in files if file.is_file()), None)
@@ -76,7 +76,7 @@ def find_keypoint_shape(ann_path: Path, names_file: Path) -> tuple[int, int] | N
     except NanodetError:
         if file == names_file:
             raise
-        return None  # it is not asked for names either
+        return None  # nor is it read for names
     shape = content.get("kpt_shape") if isinstance(content, dict) else None
     if shape is None:
         return None
@@ -86,8 +86,8 @@ def find_keypoint_shape(ann_path: Path, names_file: Path) -> tuple[int, int] | N
 
 
 def _near(ann_path: Path) -> list[Path]:
-    """Return the folders where files about the labels are looked for."""
-    given, real = ann_path.absolute(), real_path(ann_path)  # a link may lead out of the data set
+    """Return the folders that are searched for files about the labels."""
+    given, real = ann_path.absolute(), real_path(ann_path)  # a link may point outside the data set
     return list(dict.fromkeys([ann_path, *given.parents[:ABOVE], *real.parents[:ABOVE]]))
 
 
@@ -96,7 +96,7 @@ def _yaml(file: Path) -> Any:
 
 
 def _other_name_files(folder: Path) -> list[Path]:
-    """Return the files of a folder that hold class names, though under a name of their own."""
+    """Return the files of a folder that contain class names, but have an unusual name."""
     found = []
     for file in sorted(file for pattern in _OTHER_NAME_FILES for file in folder.glob(pattern)):
         try:
@@ -116,7 +116,7 @@ def _lists(files: Iterable[Path]) -> dict[Path, list[Any]]:
         except NanodetError:
             if not found:
                 raise
-            continue  # a nearer one says what the numbers mean
+            continue  # a nearer file defines the numbers
         if names:
             found[file] = names
     return found
@@ -125,7 +125,7 @@ def _lists(files: Iterable[Path]) -> dict[Path, list[Any]]:
 def _tell_others(
     chosen: Path, names: Sequence[str], lists: Mapping[Path, Sequence[Any]], notes: list[str]
 ) -> None:
-    """Add a line where a file other than the chosen one has other names, or another order."""
+    """Add a line if a file other than the chosen one has different names, or a different order."""
     for file, others in lists.items():
         if [levelled(name) for name in others] != [levelled(name) for name in names]:
             notes.append(
@@ -136,7 +136,7 @@ def _tell_others(
 
 
 def names_in(file: Path) -> list[Any] | None:
-    """Return the names in a file (``data.yaml``, or one a line), None where it has none."""
+    """Return the names in a file (``data.yaml``, or one per line), None if it has none."""
     if file.suffix not in _YAML:
         text = read_text(file, CLASS_NAMES)
         lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -154,13 +154,13 @@ def names_in(file: Path) -> list[Any] | None:
 
 
 def _share(names: Iterable[Any], wanted: Iterable[str] | None) -> bool:
-    """Tell whether two lists have a name in common."""
+    """Return whether two lists have a name in common."""
     known = {levelled(name) for name in wanted or ()}
     return any(levelled(name) in known for name in names)
 
 
 def _without_numbers(names: list[str]) -> list[str]:
-    """Return the names of lines such as ``0: disc``, where all lines have their own number."""
+    """Return the names of lines such as ``0: disc``, if all lines are numbered correctly."""
     parts = [re.fullmatch(r"(\d{1,9})\s*[:.)]\s*(.+)", name) for name in names]
     numbered = [part[2] for n, part in enumerate(parts) if part and int(part[1]) == n]
     return numbered if len(numbered) == len(names) else names

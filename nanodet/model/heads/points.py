@@ -47,7 +47,7 @@ class HeadSection:
 
     def check(self, fail: Fail) -> None:
         if self.norm_cfg is None:
-            fail("norm_cfg", "null is not built into this version; known: {type: BN}, {type: GN}")
+            fail("norm_cfg", "null is not supported; known: {type: BN}, {type: GN}")
         given = self.input_channel
         if self.stacked_convs == 0 and given not in (None, self.feat_channels):
             fail("feat_channels", f"must equal the channels of the maps, {given}: stacked_convs is 0")

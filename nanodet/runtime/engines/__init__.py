@@ -1,8 +1,8 @@
-"""The kinds of model files and the engines that run them: one line each.
+"""The tables of model file kinds and of the engines that run them, with one line each.
 
 An engine is a module with two functions: `load(path, request)` returns a `Backend`, and
-`describe(backend)` returns what its results were made with (name and version, and its options, as
-JSON). Nothing is imported before it is needed.
+`describe(backend)` returns the engine's name and version and its options, as JSON. Engines are only
+imported when they are needed.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from nanodet.errors import NanodetError
 if TYPE_CHECKING:
     from nanodet.runtime.engines.backend import Backend
 
-PRECISIONS = ("fp32", "bf16", "fp16")  # of the arithmetic; how weights are stored is the file's
-SPEC = ".json"  # of the spec beside a model file, of the same stem
+PRECISIONS = ("fp32", "bf16", "fp16")  # of the arithmetic; the file determines how weights are stored
+SPEC = ".json"  # of the spec of a model file, with the same stem
 
 
 class ModelKind(NamedTuple):
@@ -26,9 +26,9 @@ class ModelKind(NamedTuple):
     Attributes:
         name: in messages.
         suffixes: of the file, in lower case.
-        companions: suffixes of the files of the same stem that belong to it, its spec aside.
-        exported: whether a spec says what it takes and gives; a checkpoint's config does.
-        spec_inside: whether it carries its spec, so that none is needed beside it.
+        companions: suffixes of the files of the same stem that belong to it, except its spec.
+        exported: whether a spec describes it; a checkpoint has a config instead.
+        spec_inside: whether the file contains its spec, so that no separate file is needed.
     """
 
     name: str
@@ -39,7 +39,7 @@ class ModelKind(NamedTuple):
 
 
 class Engine(NamedTuple):
-    """What runs a kind of model file.
+    """An engine for a kind of model file.
 
     Attributes:
         kind: of the files.
@@ -55,13 +55,13 @@ class Engine(NamedTuple):
 
 
 class Request(NamedTuple):
-    """How a model is to be loaded; what an engine has no use for it ignores.
+    """How to load a model; each engine ignores the attributes that it does not use.
 
     Attributes:
         threads: CPU threads; None lets the engine choose.
         precision: of the arithmetic, one that the engine has.
-        strict: whether to refuse files, and an output, that are not those the spec describes.
-        config: of a checkpoint that carries none: a path or a `nanodet.config.Config`.
+        strict: whether to refuse files, and an output, that do not match the spec.
+        config: for a checkpoint that contains none: a path or a `nanodet.config.Config`.
     """
 
     threads: int | None = None
@@ -77,7 +77,7 @@ ONNX = ModelKind("an ONNX model", (".onnx",), spec_inside=True)
 NCNN = ModelKind("an ncnn model", (".param",), companions=(".bin",))
 KINDS = (CHECKPOINT, ONNX, NCNN)
 
-# the first of a kind runs it unless another is asked for
+# the first of a kind is the default
 ENGINES = {
     "torch": Engine(CHECKPOINT, "torch", "nanodet.model.torch_backend"),
     "onnxruntime": Engine(ONNX, "onnxruntime", "nanodet.runtime.engines.onnx"),
@@ -87,34 +87,34 @@ ENGINES = {
 
 
 def kind_of(path: object) -> ModelKind | None:
-    """Return the `ModelKind` of a model file by its name, None where it has none."""
+    """Return the `ModelKind` of a model file by its name, None for other files."""
     suffix = Path(str(path)).suffix.lower()
     return next((kind for kind in KINDS if suffix in kind.suffixes), None)
 
 
 def suffixes(exported: bool = False) -> tuple[str, ...]:
-    """Return the suffixes of all model files, or those of exported ones alone."""
+    """Return the suffixes of all model files, or only those of exported ones."""
     return tuple(s for kind in KINDS if kind.exported or not exported for s in kind.suffixes)
 
 
 def files_of(path: str | Path) -> list[Path]:
-    """Return the files of a model, its spec aside: the one at ``path``, and its companions."""
+    """Return the files of a model, except its spec: the one at ``path``, and its companions."""
     path, kind = Path(path), kind_of(path)
     return [path, *(path.with_suffix(suffix) for suffix in (kind.companions if kind else ()))]
 
 
 def spec_file(path: str | Path) -> Path:
-    """Return where the spec of an exported model lies, if it lies beside it."""
+    """Return the path of the spec file of an exported model, if it has one."""
     return Path(path).with_suffix(SPEC)
 
 
 def engines_of(kind: ModelKind | None) -> dict[str, Engine]:
-    """Return name to `Engine` of those that run a kind of model file, the usual one first."""
+    """Return name to `Engine` of those that run a kind of model file, the default first."""
     return {name: engine for name, engine in ENGINES.items() if engine.kind is kind}
 
 
 def engine_of(path: object) -> Engine:
-    """Return the usual `Engine` of a model file; raise `NanodetError` where there is none."""
+    """Return the default `Engine` of a model file; raise `NanodetError` if there is none."""
     found = engines_of(kind_of(path))
     if not found:
         raise NanodetError(f"{path}: unknown kind of model; known: {', '.join(suffixes())}")
@@ -122,7 +122,7 @@ def engine_of(path: object) -> Engine:
 
 
 def choices() -> tuple[str, ...]:
-    """Return the names of the engines among which a user may choose: of kinds that have several."""
+    """Return the names of the engines that a user can choose: those of kinds with several."""
     return tuple(name for name, one in ENGINES.items() if len(engines_of(one.kind)) > 1)
 
 
@@ -136,19 +136,19 @@ def load(path: str | Path, request: Request = USUAL, name: str | None = None) ->
 
     Args:
         path: of the model.
-        request: how.
-        name: of the engine, a key of `ENGINES`; None takes the usual one of the file's kind.
+        request: how to load it.
+        name: of the engine, a key of `ENGINES`; None: the default of the file's kind.
 
     Raises:
         NanodetError: the file is missing, damaged or does not fit its spec, or the engine does not
-            run it so.
+            support the request.
     """
-    from nanodet.files.files import text_name  # --help names the engines and needs no more
+    from nanodet.files.files import text_name  # --help only needs the names of the engines
 
     kind = kind_of(text_name(path))
     if name is not None and ENGINES[name].kind is not kind:
         runs = ", ".join(ENGINES[name].kind.suffixes)
-        raise NanodetError(f"{path}: engine {name} runs {runs} files alone")
+        raise NanodetError(f"{path}: engine {name} only runs {runs} files")
     engine = engine_of(path) if name is None else ENGINES[name]
     if request.precision not in engine.precisions:
         others = {one.kind for one in ENGINES.values() if request.precision in one.precisions}

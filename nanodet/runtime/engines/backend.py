@@ -1,4 +1,4 @@
-"""What every loaded model gives, and whether it is what its spec says."""
+"""The interface of loaded models, and checks of a model against its spec."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -13,8 +13,8 @@ class Backend(Protocol):
     """A loaded model.
 
     Attributes:
-        spec: what the model takes and gives.
-        path: the file it came from.
+        spec: the inputs and outputs of the model.
+        path: its file.
     """
 
     spec: Spec
@@ -29,14 +29,14 @@ class Backend(Protocol):
         Returns:
             float32 (points, classes + 4 (reg_max + 1)): levels in order of stride, each row by
             row; class scores 0..1 after sigmoid, then the distributions of the left, top, right
-            and bottom edge before softmax. Where the spec's form is ``boxes``, float32 (N, 6):
+            and bottom edge before softmax. If the spec's form is ``boxes``, float32 (N, 6):
             ``xyxy`` in network pixels, score, class index, best first.
         """
         ...
 
 
 class BoxesBackend(Backend, Protocol):
-    """A loaded model of the form ``boxes``, which takes thresholds; None takes the model's."""
+    """A loaded model of the form ``boxes``, which takes thresholds; None: the model's."""
 
     def run(
         self, tensor: np.ndarray, score: float | None = None, nms_iou: float | None = None
@@ -49,13 +49,13 @@ def check_form(
     inputs: Mapping[str, Shape | None],
     outputs: Mapping[str, Shape | None],
 ) -> None:
-    """Raise `NanodetError` unless inputs and outputs of a model are those that its spec says.
+    """Raise `NanodetError` unless the inputs and outputs of a model match its spec.
 
     Args:
         spec: a `Spec`.
         file: names the model in messages.
         inputs, outputs: name to shape, None for each side that is not fixed, and for a shape that
-            the model does not tell. A leading batch of 1 is part of the input and of an output of
+            the model does not state. A leading batch of 1 is part of the input and of an output of
             distributions.
     """
     wanted = [spec.output_name]
@@ -93,7 +93,7 @@ def check_form(
 def check_rank(path: object, name: str, value: Any, rank: int) -> None:
     """Raise `NanodetError` unless an output is an array of ``rank`` dimensions.
 
-    What a file says of the shapes of its outputs need not be so, nor need it say anything.
+    The shapes of outputs that a file states may be wrong or missing.
     """
     if getattr(value, "ndim", None) != rank:
         shape = list(value.shape) if hasattr(value, "shape") else "a list"

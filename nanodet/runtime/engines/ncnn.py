@@ -51,15 +51,15 @@ def describe_net(net: Any) -> tuple[str, dict[str, Any]]:
 
 
 class NcnnBackend:
-    """See `nanodet.runtime.engines.backend.Backend`; the spec lies beside the model as ``<stem>.json``.
+    """See `nanodet.runtime.engines.backend.Backend`; the spec is the ``<stem>.json`` in the same folder.
 
     Args:
         path: the ``.param`` file.
         threads: CPU threads; None lets ncnn choose; see `nanodet.runtime.forks` for forked processes.
-        precision: of what flows between the layers: ``fp32``, ``bf16`` (storage in bfloat16) or
-            ``fp16`` (storage and arithmetic, where the CPU has it). Layers that the file
+        precision: of the values between layers: ``fp32``, ``bf16`` (storage in bfloat16) or
+            ``fp16`` (storage and arithmetic, if the CPU has it). Layers that the file
             quantises work in int8 in all three.
-        strict: whether to refuse files, and an output, that are not those the spec describes.
+        strict: whether to refuse files, and an output, that do not match the spec.
 
     Attributes:
         graph: the `nanodet.ncnn_files.graph.Graph` of the file.
@@ -99,19 +99,19 @@ class NcnnBackend:
         load_known_weights(weights, self.graph, path)
         self._know(self.spec.input_size, sure)
         taker = self.graph.consumers().get(self.spec.input_name)
-        # convolutions, with which a detector begins, can do with memory that is not ncnn's own
+        # convolutions, the first layers of a detector, accept memory that ncnn has not allocated
         self._input_mat = import_ncnn(path).Mat if is_convolution(taker) else own_mat
         self.net = load_net(self.graph, path, weights, threads, precision)
 
     def _check_size(self, size: tuple[int, int]) -> None:
-        """Work out whether the graph takes a (width, height): ncnn does not, and crashes."""
+        """Check that the graph takes a (width, height): ncnn does not check it, and crashes."""
         if size not in self._known_sizes:
             self._know(size, self._check_shapes(size))
 
     def _check_shapes(self, size: tuple[int, int]) -> bool:
         """Check the shapes of the graph at a size; return whether all of them are known."""
         width, height = size
-        # that ncnn has all layers has been checked
+        # all layers are known to exist in ncnn
         others = (lambda kind: True) if self._vouched else None
         shapes = blob_shapes(self.graph, (3, height, width), self.path, others)
         inputs = dict.fromkeys(self.graph.inputs(), (1, 3, height, width))
@@ -124,7 +124,7 @@ class NcnnBackend:
         return None not in shapes.values()
 
     def _know(self, size: tuple[int, int], sure: bool) -> None:
-        """Remember that a size can be run; try it out first unless that is sure."""
+        """Remember that a size can be run; try it out first unless that is certain."""
         if not sure:
             names = self.spec.input_name, self.spec.output_name
             try_out(self.path, self.graph, self._weights, size, names, self._precision)
@@ -133,7 +133,7 @@ class NcnnBackend:
     def run(self, tensor: np.ndarray) -> np.ndarray:
         self._check_size(tensor.shape[:1:-1])
         extractor = self.net.create_extractor()
-        # ncnn's Mat refers to this memory: it must live until extract is done
+        # ncnn's Mat refers to this memory, which must live until extract has finished
         picture = np.ascontiguousarray(tensor[0], np.float32)
         extractor.input(self.spec.input_name, self._input_mat(picture))
         status, output = extractor.extract(self.spec.output_name)
@@ -141,7 +141,7 @@ class NcnnBackend:
             raise NanodetError(f"{self.path}: ncnn failed to run the network (status {status})")
         if (
             output.elemsize != 4 or output.elempack != 1
-        ):  # what a layer that is not known here may give
+        ):  # unknown layers may return such values
             raise NanodetError(
                 f"{self.path}: its output holds values of {output.elemsize} bytes, not floats"
             )
@@ -149,14 +149,14 @@ class NcnnBackend:
 
 
 def is_convolution(layer: Layer | None) -> bool:
-    """Tell whether a layer, or None, makes memory of its own for what it gives."""
+    """Return whether a layer (None: unknown) allocates memory for its output."""
     return layer is not None and layer.kind in CONVOLUTIONS
 
 
 def own_mat(picture: np.ndarray) -> Any:
-    """Return a float32 (C, H, W) as an ``ncnn.Mat`` with memory of its own.
+    """Return a float32 (C, H, W) as an ``ncnn.Mat`` that owns its memory.
 
-    ncnn's layers that work in place end the process where they are given other memory.
+    ncnn's in-place layers end the process if they are given foreign memory.
     """
     import ncnn
 
@@ -164,7 +164,7 @@ def own_mat(picture: np.ndarray) -> Any:
 
 
 def import_ncnn(path: object) -> ModuleType:
-    """Return the module ``ncnn``; raise `NanodetError` that names ``path`` where there is none."""
+    """Return the module ``ncnn``; raise a `NanodetError` that names ``path`` if it is not installed."""
     try:
         import ncnn
     except ImportError:
@@ -179,7 +179,7 @@ def check_model(param: StrPath, weights: StrPath) -> tuple[Graph, dict[str, Any]
         the `Graph`, and its weights as `nanodet.ncnn_files.weights.parse_weights` gives them.
 
     Raises:
-        NanodetError: damaged, truncated, not belonging together, or with layers ncnn has not.
+        NanodetError: files that are damaged, truncated, do not belong together, or have unknown layers.
     """
     graph = check_graph(param, weights)
     return graph, load_weights(weights, graph, param)
@@ -190,7 +190,7 @@ def check_graph(param: StrPath, weights: StrPath) -> Graph:
     ncnn = import_ncnn(param)
     graph = Graph.load(param)
     if not published(weights).exists():
-        raise NanodetError(f"{param}: its weights {weights} are not there")
+        raise NanodetError(f"{param}: its weights {weights} do not exist")
     open_input(weights, WEIGHTS).close()
     for layer in graph.layers:
         if ncnn.layer_to_index(layer.kind) < 0:
@@ -209,7 +209,7 @@ def load_net(
     ncnn = import_ncnn(param)
     net = ncnn.Net()
     set_options(net, threads, precision)
-    # the graph as it was read and checked: ncnn's own reader takes some texts for others
+    # the graph as it was read and checked: ncnn's reader interprets some texts differently
     text = graph.without_hints().to_text()
     if net.load_param_mem(text) != 0 or net.load_model(text_name(published(weights))) != 0:
         raise NanodetError(f"{param}: ncnn cannot load this model")
@@ -226,17 +226,17 @@ def set_options(net: Any, threads: int | None = None, precision: str = "fp32") -
     if precision == "fp16" and not has_fp16_arithmetic():
         raise NanodetError("precision: fp16: this CPU has no 16-bit floating-point arithmetic")
     if is_inherited("ncnn"):
-        threads = 1  # a second would be waited for in a pool whose threads the fork has left behind
+        threads = 1  # more would wait for a thread pool that the fork has not copied
     if threads:
         net.opt.num_threads = threads
-    # by itself ncnn would take whatever is fastest here: other numbers on other machines
+    # by default ncnn uses whatever is fastest on this CPU: results would differ between machines
     net.opt.use_fp16_storage = net.opt.use_fp16_packed = precision == "fp16"
     net.opt.use_fp16_arithmetic = precision == "fp16"
     net.opt.use_bf16_storage = net.opt.use_bf16_packed = precision == "bf16"
 
 
 def check_precision(graph: Graph, precision: str, file: StrPath) -> None:
-    """Raise `NanodetError` for layers that read beyond their memory in ``bf16``."""
+    """Raise `NanodetError` for layers that read out of bounds in ``bf16``."""
     grouped = next((layer for layer in graph.layers if is_grouped(layer)), None)
     if precision == "bf16" and grouped is not None:
         raise NanodetError(
@@ -245,7 +245,7 @@ def check_precision(graph: Graph, precision: str, file: StrPath) -> None:
 
 
 def has_fp16_arithmetic() -> bool:
-    """Tell whether ncnn can calculate in 16-bit floating point on this CPU (ARM from v8.2 on)."""
+    """Return whether ncnn can calculate in 16-bit floating point on this CPU (ARM v8.2 or later)."""
     import ncnn
 
     return bool(ncnn.cpu_support_arm_asimdhp())

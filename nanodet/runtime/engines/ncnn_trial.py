@@ -1,6 +1,6 @@
-"""A first run of an ncnn model in a process of its own, which may end by it, or take all its memory.
+"""A trial run of an ncnn model in a separate process, which may crash or run out of memory.
 
-For graphs with layers that are not known here: of those nothing can be worked out beforehand.
+For graphs with layers that are not known here, which cannot be checked in advance.
 """
 
 import json
@@ -12,8 +12,8 @@ from nanodet.errors import NanodetError
 from nanodet.ncnn_files.parameters import KINDS
 
 TIME_LIMIT_S = 120
-_MOST_MEMORY = 4 << 30  # bytes that a trial may take beside what a process with ncnn has anyway
-_REFUSED = 3  # exit status: ncnn said no
+_MOST_MEMORY = 4 << 30  # bytes that a trial may use in addition to those of a process with ncnn
+_REFUSED = 3  # exit status: ncnn reported an error
 
 
 def try_out(path, graph, weights, size, names, precision):
@@ -21,14 +21,14 @@ def try_out(path, graph, weights, size, names, precision):
 
     Args:
         path: the ``.param``, named in messages.
-        graph: the checked `nanodet.ncnn_files.graph.Graph` that ncnn gets.
+        graph: the checked `nanodet.ncnn_files.graph.Graph` to load.
         weights: the ``.bin``.
         size: (width, height) of the input.
         names: of the input and of the output.
         precision: as `nanodet.runtime.engines.ncnn.set_options` takes it.
 
     Raises:
-        NanodetError: ncnn cannot load or run it, ended the process, or was not done in time.
+        NanodetError: ncnn cannot load or run it, ended the process, or did not finish in time.
     """
     question = {
         "graph": graph.without_hints().to_text(), "weights": str(weights), "size": size,
@@ -76,7 +76,7 @@ def _main():
 
 
 def _limit_memory():
-    """Let this process have so much more memory and no more, where the system says what it has."""
+    """Limit the additional memory of this process, if the system reports what it uses."""
     try:
         import resource
 

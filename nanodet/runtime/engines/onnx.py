@@ -16,7 +16,7 @@ from nanodet.runtime.engines.onnx_check import check_onnx
 from nanodet.runtime.forks import keep_in_children
 from nanodet.runtime.spec import ONNX_METADATA_KEY, Shape, Spec
 
-# inputs that a model of the form ``boxes`` may have, float32 (), their defaults inside
+# optional inputs of models of the form ``boxes``, float32 (), with defaults in the file
 SCORE_INPUT, IOU_INPUT = "score_threshold", "iou_threshold"
 
 
@@ -39,7 +39,7 @@ class OnnxBackend:
     Args:
         path: the ``.onnx`` file.
         threads: CPU threads; None lets ONNX Runtime choose.
-        strict: whether to refuse an output that is not what the spec says.
+        strict: whether to refuse an output that does not match the spec.
     """
 
     def __init__(self, path: StrPath, threads: int | None = None, strict: bool = True) -> None:
@@ -73,7 +73,7 @@ class OnnxBackend:
         """See `nanodet.runtime.engines.backend.Backend`.
 
         Args:
-            score, nms_iou: thresholds, for models of the form ``boxes`` alone; None takes the
+            score, nms_iou: thresholds, only for models of the form ``boxes``; None: the
                 model's.
         """
         spec, inputs = self.spec, {self.spec.input_name: tensor}
@@ -88,10 +88,10 @@ class OnnxBackend:
         return np.ascontiguousarray(output[0])
 
     def run_slots(self, tensor: np.ndarray) -> np.ndarray:
-        """Run an image in every place of the batch, its mirror image beside it.
+        """Run an image at every position of the batch, with its mirror image at the others.
 
         Returns:
-            float32 (batch, points, channels): the output of each place; all should be alike.
+            float32 (batch, points, channels): the output at each position; all should be equal.
         """
         spec, found = self.spec, []
         for turn in (0, 1):
@@ -111,7 +111,7 @@ class OnnxBackend:
         return found
 
     def _thresholds(self, wanted):
-        """Return the inputs for thresholds that are not those inside the file."""
+        """Return the inputs for thresholds that differ from those in the file."""
         inside = {SCORE_INPUT: self.spec.score, IOU_INPUT: self.spec.nms_iou}
         changed = {k: v for k, v in wanted.items() if v is not None and v != inside[k]}
         can = {node.name for node in self.session.get_overridable_initializers()}
@@ -133,14 +133,14 @@ def open_session(model: str | bytes, path: StrPath, threads: int | None = None) 
     """
     onnxruntime = _import_onnxruntime(path)
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # its errors are raised as well
-    # waiting threads that spin take the cores from whatever runs between two images
+    options.log_severity_level = 4  # its errors are also raised as exceptions
+    # spinning threads would occupy the cores between two images
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if threads:
         options.intra_op_num_threads = threads
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # the engine raises classes of its own, without a common base
+    except Exception as error:  # the engine's exceptions have no common base class
         raise NanodetError(f"{path}: not a usable ONNX model ({_first_line(error)})") from None
 
 
@@ -153,7 +153,7 @@ def _import_onnxruntime(path: StrPath) -> Any:
 
 
 def _shapes(nodes: Iterable[Any]) -> dict[str, Shape | None]:
-    """Return name to shape; ONNX Runtime gives texts for sides that are not fixed."""
+    """Return name to shape; ONNX Runtime gives strings for sides that are not fixed."""
     return {
         node.name: tuple(side if isinstance(side, int) else None for side in node.shape) or None
         for node in nodes

@@ -1,8 +1,8 @@
-"""What an ONNX file may not hold, found before an engine reads it.
+"""Refuses dangerous contents of an ONNX file before an engine reads it.
 
-A detector's network is a list of operations on tensors that lie in its file. Graphs inside a graph
-(Loop, If, Scan, ...) may run for ever, functions hide them, and tensors in other files make an engine
-open whatever a stranger has named. The form of the file is Protocol Buffers':
+A detector's network is a list of operations on tensors that are stored in its file. Graphs inside a
+graph (Loop, If, Scan, ...) may run forever, functions hide them, and tensors in other files make an
+engine open any file that a stranger has named. The file format is Protocol Buffers:
 https://protobuf.dev/programming-guides/encoding, the numbers of the fields are those of onnx.proto3.
 """
 
@@ -17,8 +17,8 @@ from nanodet.text.brief import LONGEST, brief
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # kinds of fields
 _LARGEST = (1 << 64) - 1
 _OP_TYPE = 4
-_MOST_FIELDS = 1 << 20  # about a second; a detector has some thousand
-# message: field to the kind of message in it, or to why it is refused
+_MOST_FIELDS = 1 << 20  # takes about a second; a detector has a few thousand
+# message: field to the kind of message in it, or to the reason why it is refused
 _SUBGRAPH = "holds a graph of its own, which may run for ever"
 _EXTERNAL = "has values in another file; nanodet export writes all into one"
 _TENSOR = {13: _EXTERNAL, 14: _EXTERNAL}
@@ -36,7 +36,7 @@ _MODEL = {
 def check_onnx(path: StrPath) -> None:
     """Raise `NanodetError` unless an ONNX file is one list of operations, with all its tensors.
 
-    It takes milliseconds. Whether the operations are right is for the engine to say.
+    It takes milliseconds. The engine checks the operations themselves.
     """
     data = read_bytes(path, ONNX)
     if not data:
@@ -56,13 +56,13 @@ class _Check:
         self._data, self._path, self._left = data, path, _MOST_FIELDS
 
     def check(self, at: int, end: int, message: dict[int, Any], node: str = "") -> None:
-        """Look at the fields of a message that lies at ``at`` to ``end``."""
+        """Check the fields of a message from ``at`` to ``end``."""
         if message is _NODE:
             node = f"operation {brief(self._op_type(at, end))} "
         for number, kind, begin, stop in self._fields(at, end):
             inside = message.get(number)
             if isinstance(inside, str):
-                # a tensor may say that its values are here: 0 of field 14
+                # a tensor may state that its values are in this file: 0 in field 14
                 if kind != _VARINT or self._varint(begin, end)[0]:
                     raise NanodetError(f"{self._path}: {node}{inside}")
             elif inside is not None and kind == _BYTES:
@@ -76,13 +76,13 @@ class _Check:
         return found.decode("utf-8", "replace")
 
     def _fields(self, at: int, end: int) -> Iterator[tuple[int, int, int, int]]:
-        """Yield (number, kind, begin, end) of the fields between two places."""
+        """Yield (number, kind, begin, end) of the fields between two positions."""
         while at < end:
             self._left -= 1
             if self._left < 0:
                 raise ValueError(f"more than {_MOST_FIELDS:,} fields")
             key, begin = self._varint(at, end)
-            if not 8 <= key < 1 << 32:  # of a larger one, engines take the lower half
+            if not 8 <= key < 1 << 32:  # engines use the lower half of a larger one
                 raise ValueError(f"a field of number {key >> 3}")
             kind = key & 7
             if kind == _VARINT:
@@ -99,7 +99,7 @@ class _Check:
             yield key >> 3, kind, begin, at
 
     def _varint(self, at: int, end: int) -> tuple[int, int]:
-        """Return a number of 7 bits a byte, and where it ends."""
+        """Return a number stored with 7 bits per byte, and its end."""
         value = 0
         for shift in range(0, 70, 7):
             if at >= end:

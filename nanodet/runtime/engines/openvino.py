@@ -33,11 +33,11 @@ class OpenvinoBackend:
     Args:
         path: the ``.onnx`` file.
         threads: CPU threads; None lets OpenVINO choose.
-        strict: whether to refuse an output that is not what the spec says.
+        strict: whether to refuse an output that does not match the spec.
     """
 
     def __init__(self, path: StrPath, threads: int | None = None, strict: bool = True) -> None:
-        if is_inherited("openvino"):  # it may wait for ever, if the parent was just running it
+        if is_inherited("openvino"):  # it may wait forever, if the parent was running it at the time
             refuse_fork(f"{path}: OpenVINO cannot run")
         try:
             import openvino
@@ -45,7 +45,7 @@ class OpenvinoBackend:
             raise NanodetError(f"{path}: needs openvino: pip install openvino") from None
         keep_in_children(self)
         self.path, self._core, self._strict = str(path), openvino.Core(), strict
-        # by itself OpenVINO calculates in bfloat16 where the CPU has it: other numbers elsewhere
+        # by default OpenVINO uses bfloat16 if the CPU has it: results would differ between machines
         self.options: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": "f32",
             "PERFORMANCE_HINT": "LATENCY",
@@ -61,11 +61,11 @@ class OpenvinoBackend:
         check_onnx(path)
         try:
             self._model = self._core.read_model(str(published(path)))
-        except Exception as error:  # also what OpenVINO raises has no class of its own
+        except Exception as error:  # OpenVINO's exceptions have no specific class
             raise NanodetError(f"{path}: not a usable ONNX model ({_line(error)})") from None
         self.spec = self._read_spec(path)
         if self.spec.form == "boxes":
-            raise NanodetError(f"{path}: ends in {self.spec.form}, which needs ONNX Runtime")
+            raise NanodetError(f"{path}: outputs {self.spec.form}, which needs ONNX Runtime")
         if self.spec.batch > 1:
             raise NanodetError(
                 f"{path}: takes {self.spec.batch} images at once, which needs ONNX Runtime"
@@ -91,7 +91,7 @@ class OpenvinoBackend:
         check_form(self.spec.at_size(size), self.path, inputs, outputs)
 
     def _request(self, size):
-        """Return what runs inputs of a (width, height): OpenVINO is fastest with fixed shapes."""
+        """Return the compiled model for a (width, height): OpenVINO is fastest with fixed shapes."""
         if size not in self._compiled:
             width, height = size
             try:
