@@ -5,16 +5,19 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from nanodet import __version__
 from nanodet.bench.machine import choose_cores, describe
 from nanodet.bench.outputs import check_outputs, put_out
-from nanodet.bench.plan import STANDARD, count_threads, plan_entries
+from nanodet.bench.plan import STANDARD, Effort, count_threads, plan_entries
 from nanodet.bench.report import FORMAT, result_of
 from nanodet.bench.throttling import read_sensors, reasons
 from nanodet.bench.turns import measure
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.images.image_file import picture_size
 from nanodet.text.printable import say
 from nanodet.text.progress import Progress
@@ -23,9 +26,19 @@ _OPENMP = ("OMP_", "GOMP_", "KMP_")  # variables that change how threads wait fo
 
 
 def bench(
-    models, graphs=(), *, threads=(1,), precisions=("fp32",), effort=STANDARD, cores="big",
-    image=None, config=None, json_path=None, plot_path=None, command="",
-):  # fmt: skip
+    models: Sequence[str],
+    graphs: Sequence[tuple[StrPath, tuple[int, int]]] = (),
+    *,
+    threads: Sequence[int] = (1,),
+    precisions: Sequence[str] = ("fp32",),
+    effort: Effort = STANDARD,
+    cores: str = "big",
+    image: StrPath | None = None,
+    config: StrPath | None = None,
+    json_path: StrPath | None = None,
+    plot_path: StrPath | None = None,
+    command: str = "",
+) -> dict[str, Any]:
     """Time models and graphs side by side, and print and write the result.
 
     Args:
@@ -60,10 +73,11 @@ def bench(
             say(f"nanodet: warning: {count_threads(count)} on {len(ids)} cores", file=sys.stderr)
     least = len(entries) * (effort.seconds + effort.warmup_s)
     say(f"{len(entries)} to time, at least {least:.0f} s", file=sys.stderr)
-    started, before, during = datetime.now(UTC), read_sensors(ids), []
+    started, before = datetime.now(UTC), read_sensors(ids)
+    during: list[dict[str, Any]] = []
     progress = Progress(unit="turn")
 
-    def after_turn():
+    def after_turn() -> None:
         during.append(read_sensors(ids))
         progress.step()
 

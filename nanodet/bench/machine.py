@@ -5,9 +5,12 @@ What a machine does not tell is None or absent.
 """
 
 import re
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 
 # implementer 0x41 is Arm; the part numbers are those of its technical reference manuals
 _ARM_PARTS = {
@@ -19,7 +22,7 @@ _ARM_PARTS = {
 }  # fmt: skip
 
 
-def describe(root="/"):
+def describe(root: StrPath = "/") -> dict[str, Any]:
     """Return what does not change while a bench runs.
 
     Returns:
@@ -39,7 +42,9 @@ def describe(root="/"):
     }
 
 
-def choose_cores(wanted, cores, allowed=None):
+def choose_cores(
+    wanted: str, cores: Sequence[dict[str, Any]], allowed: Collection[int] | None = None
+) -> list[int] | None:
     """Return the numbers of the CPU cores to run on, ascending; None where none are known.
 
     Args:
@@ -67,7 +72,7 @@ def choose_cores(wanted, cores, allowed=None):
     return sorted(set(numbers))
 
 
-def read(path):
+def read(path: Path) -> str | None:
     """Return the text of a file in sysfs or procfs, None where it cannot be read or is empty."""
     try:
         text = Path(path).read_bytes().decode(errors="replace").strip("\0 \n")
@@ -76,33 +81,33 @@ def read(path):
     return text or None
 
 
-def read_number(path, unit=1.0):
+def read_number(path: Path, unit: float = 1.0) -> float | None:
     """Return the number in a file, times ``unit``; None where there is none."""
     try:
-        return float(read(path)) * unit
-    except (TypeError, ValueError):
+        return float(read(path) or "") * unit
+    except ValueError:
         return None
 
 
-def parse_list(text):
+def parse_list(text: str | None) -> list[int]:
     """Return the numbers of ``0-3,5``, empty when it has another form."""
-    if not re.fullmatch(r"\d{1,4}(-\d{1,4})?(,\d{1,4}(-\d{1,4})?)*", text or ""):
+    if text is None or not re.fullmatch(r"\d{1,4}(-\d{1,4})?(,\d{1,4}(-\d{1,4})?)*", text):
         return []
-    numbers = []
+    numbers: list[int] = []
     for part in text.split(","):
         first, _, last = part.partition("-")
         numbers += range(int(first), int(last or first) + 1)
     return numbers
 
 
-def _processors(root):
+def _processors(root: Path) -> list[dict[str, str]]:
     """Return /proc/cpuinfo as a dict per paragraph."""
     paragraphs = (read(root / "proc/cpuinfo") or "").split("\n\n")
     pairs = [[line.partition(":") for line in p.splitlines() if ":" in line] for p in paragraphs]
     return [{key.strip(): value.strip() for key, _, value in p} for p in pairs if p]
 
 
-def _soc(root, processors):
+def _soc(root: Path, processors: list[dict[str, str]]) -> str | None:
     names = [read(root / f"sys/devices/soc0/{name}") for name in ("machine", "soc_id")]
     compatible = read(root / "sys/firmware/devicetree/base/compatible")
     if compatible:
@@ -111,15 +116,15 @@ def _soc(root, processors):
     return next((name for name in names if name), None)
 
 
-def _memory_mb(root):
+def _memory_mb(root: Path) -> int | None:
     found = re.search(r"MemTotal:\s*(\d+) kB", read(root / "proc/meminfo") or "")
     return int(found[1]) // 1024 if found else None
 
 
-def _cores(root, processors):
+def _cores(root: Path, processors: list[dict[str, str]]) -> list[dict[str, Any]]:
     folder = root / "sys/devices/system/cpu"
     models = {p.get("processor"): _core_model(p) for p in processors}
-    cores = []
+    cores: list[dict[str, Any]] = []
     for i in parse_list(read(folder / "online")) or range(len(models)):
         mhz = read_number(folder / f"cpu{i}/cpufreq/cpuinfo_max_freq", 1e-3)
         capacity = read_number(folder / f"cpu{i}/cpu_capacity")
@@ -143,7 +148,7 @@ def _cores(root, processors):
     return cores
 
 
-def _core_model(processor):
+def _core_model(processor: dict[str, str]) -> str | None:
     if "model name" in processor:
         return processor["model name"]
     try:

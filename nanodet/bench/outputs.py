@@ -1,15 +1,17 @@
 """What a bench leaves here: tables on the terminal, a JSON file, a plot."""
 
 from pathlib import Path
+from typing import Any
 
 from nanodet.bench.plot import check_plot, plot
 from nanodet.bench.report import format_tables
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.files.files import check_writable, real_path, write_text
 from nanodet.text.printable import json_text, say
 
 
-def check_outputs(json_path=None, plot_path=None):
+def check_outputs(json_path: StrPath | None = None, plot_path: StrPath | None = None) -> None:
     """Raise `NanodetError` unless both files could be written; either may be None."""
     if plot_path is not None:
         check_plot()
@@ -22,7 +24,9 @@ def check_outputs(json_path=None, plot_path=None):
             check_writable(path)
 
 
-def put_out(report, json_path=None, plot_path=None):
+def put_out(
+    report: dict[str, Any], json_path: StrPath | None = None, plot_path: StrPath | None = None
+) -> None:
     """Print and write a report (its JSON form): printed first, should a file fail."""
     say(*format_tables(report))
     if json_path is not None:

@@ -2,10 +2,12 @@
 
 import re
 from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.ncnn_files.graph import Graph
 from nanodet.ncnn_files.resizing import made_for
 from nanodet.runtime.detector import find_model
@@ -29,20 +31,20 @@ class Effort:
     name: str = "standard"
 
     @property
-    def warmup_runs(self):
+    def warmup_runs(self) -> int:
         return 10
 
     @property
-    def warmup_s(self):
+    def warmup_s(self) -> float:
         return min(1.0, self.seconds)
 
     @property
-    def turn_s(self):
+    def turn_s(self) -> float:
         """Seconds of one turn; short enough that everything gets at least four of them."""
         return min(TURN_S, self.seconds / 4)
 
     @property
-    def settle_s(self):
+    def settle_s(self) -> float:
         """Seconds at the start of a turn that do not count: caches and clocks are another's."""
         return min(SETTLE_S, self.turn_s / 4)
 
@@ -50,7 +52,9 @@ class Effort:
 STANDARD, STRICT = Effort(), Effort(1024, 60.0, "strict")
 
 
-def effort_of(strict=False, runs=None, seconds=None):
+def effort_of(
+    strict: bool = False, runs: int | None = None, seconds: float | None = None
+) -> Effort:
     """Return the `Effort` of the options; less than `STANDARD` is called ``quick``."""
     base = STRICT if strict else STANDARD
     runs, seconds = runs or base.runs, seconds or base.seconds
@@ -75,24 +79,30 @@ class Entry:
 
     path: str
     graph: bool
-    size: tuple | None
+    size: tuple[int, int] | None
     threads: int
     precision: str
     name: str
 
     @property
-    def label(self):
+    def label(self) -> str:
         """Names the entry in messages, uniquely."""
         size = "" if self.size is None else f" {self.size[0]}x{self.size[1]}"
         return f"{self.name}{size}, {count_threads(self.threads)}, {self.precision}"
 
 
-def count_threads(threads):
+def count_threads(threads: int) -> str:
     """Return ``1 thread``, ``2 threads`` and so on."""
     return f"{threads} thread{'' if threads == 1 else 's'}"
 
 
-def plan_entries(models, graphs=(), threads=(1,), precisions=("fp32",), here=True):
+def plan_entries(
+    models: Iterable[str],
+    graphs: Iterable[tuple[StrPath, tuple[int, int]]] = (),
+    threads: Sequence[int] = (1,),
+    precisions: Sequence[str] = ("fp32",),
+    here: bool = True,
+) -> list[Entry]:
     """Return the `Entry` list of everything that is to be timed, in the order of the table.
 
     Args:
@@ -106,8 +116,10 @@ def plan_entries(models, graphs=(), threads=(1,), precisions=("fp32",), here=Tru
         NanodetError: nothing to time, a missing file, a precision that this CPU or a model lacks.
     """
     sized = [split_size(text) for text in models]
-    wanted = [(find_model(path), size, False) for path, size in sized]
-    wanted += [(str(path), tuple(size), True) for path, size in graphs]
+    wanted: list[tuple[str, tuple[int, int] | None, bool]] = [
+        (find_model(path), size, False) for path, size in sized
+    ]
+    wanted += [(str(path), (size[0], size[1]), True) for path, size in graphs]
     if not wanted:
         raise NanodetError("nothing to time: give a MODEL, or --graph GRAPH.param --size WxH")
     for path, size, graph in wanted:
@@ -135,7 +147,7 @@ def plan_entries(models, graphs=(), threads=(1,), precisions=("fp32",), here=Tru
     return entries
 
 
-def split_size(text):
+def split_size(text: str) -> tuple[str, tuple[int, int] | None]:
     """Return (file, size) of ``FILE@WxH``; size is None where there is none."""
     match = re.fullmatch(r"(.+)@(\d{1,5})[xX](\d{1,5})", text)
     if match is None or Path(text).exists():
@@ -143,10 +155,10 @@ def split_size(text):
     return match[1], (int(match[2]), int(match[3]))
 
 
-def _check_file(path, size, graph):
-    if graph:
+def _check_file(path: str, size: tuple[int, int] | None, graph: bool) -> None:
+    if graph and size is not None:
         wanted = made_for(Graph.load(path), path)
-        if wanted not in (None, size):
+        if wanted is not None and wanted != size:
             raise NanodetError(
                 f"{path}: was made for {wanted[0]}x{wanted[1]} alone, as what it resizes to says, not for "
                 f"{size[0]}x{size[1]}"
@@ -157,7 +169,7 @@ def _check_file(path, size, graph):
         check_input_size(size, f"{path}@{size[0]}x{size[1]}")
 
 
-def _check_precisions(precisions, paths, here):
+def _check_precisions(precisions: Sequence[str], paths: Sequence[str], here: bool) -> None:
     from nanodet.runtime.engines.ncnn import import_ncnn, set_options
 
     in_ncnn = [path for path in paths if _has_precisions(path)]
@@ -176,11 +188,11 @@ def _check_precisions(precisions, paths, here):
             set_options(ncnn.Net(), None, precision)
 
 
-def _has_precisions(path):
+def _has_precisions(path: str) -> bool:
     return any(len(engine.precisions) > 1 for engine in engines_of(kind_of(path)).values())
 
 
-def _names(paths):
+def _names(paths: Collection[str]) -> dict[str, str]:
     """Return path to the shortest name that tells the models of this plan apart."""
     names = {path: Path(path).stem for path in paths}
     for shorten in (lambda path: Path(path).name, str):

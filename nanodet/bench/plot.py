@@ -1,8 +1,11 @@
 """The times as an image."""
 
+from typing import Any
+
 from nanodet.bench.plan import count_threads
 from nanodet.drawing.lettering import plot_label
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.files.files import replacing
 
 STAGES = {
@@ -12,7 +15,7 @@ STAGES = {
 }
 
 
-def plot(report, path):
+def plot(report: dict[str, Any], path: StrPath) -> None:
     """Draw the median time of every entry, its stages one behind the other.
 
     A thin line goes from the fastest run to the 90th percentile, as far as the image does.
@@ -46,7 +49,7 @@ def plot(report, path):
         figure.savefig(temporary, format="png", dpi=130, bbox_inches="tight")
 
 
-def check_plot():
+def check_plot() -> None:
     """Raise `NanodetError` where plots cannot be drawn."""
     try:
         import matplotlib.figure  # noqa: F401
@@ -54,7 +57,7 @@ def check_plot():
         raise NanodetError(f"--plot: needs matplotlib ({error}): pip install matplotlib") from None
 
 
-def _draw(axes, row, times):
+def _draw(axes: Any, row: float, times: dict[str, Any]) -> float:
     """Draw one bar; return where it ends."""
     end = 0.0
     for stage, (name, colour) in STAGES.items():
@@ -72,13 +75,13 @@ def _draw(axes, row, times):
     return end
 
 
-def _name(result):
+def _name(result: dict[str, Any]) -> str:
     width, height = result["input"]
     threads = count_threads(result["threads"])
     return f"{result['name']} {width}x{height}, {threads}, {result['precision']}"
 
 
-def _title(report):
+def _title(report: dict[str, Any]) -> str:
     machine = report["machine"]
     quick = "; quick, not for publication" if report["effort"]["name"] == "quick" else ""
     return f"{machine['board'] or machine['soc'] or machine['architecture']}: median time{quick}"

@@ -1,12 +1,17 @@
 """The result as JSON (docs/bench.md says what is in it), and as tables."""
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from nanodet.bench.plan import Entry
 from nanodet.bench.statistics import later_half, ratio, stage_times
 from nanodet.bench.throttling import slower
+from nanodet.bench.turns import Measured
+from nanodet.files import StrPath
 from nanodet.files.files import sha256
 from nanodet.runtime.engines import NCNN, files_of, kind_of, spec_file
 from nanodet.text.printable import printable
@@ -16,7 +21,7 @@ BUSY = 0.02  # of the time
 POWERSAVE = {"all": 0, "little": 1, "big": 2}  # ncnn's numbers
 
 
-def result_of(one, reference, cores, runs):
+def result_of(one: Measured, reference: Measured, cores: str, runs: int) -> dict[str, Any]:
     """Return the JSON of one `nanodet.bench.turns.Measured`.
 
     Args:
@@ -25,7 +30,7 @@ def result_of(one, reference, cores, runs):
         cores, runs: what the user asked for, for the call of benchncnn.
     """
     entry, loaded = one.entry, one.loaded
-    result = {
+    result: dict[str, Any] = {
         "name": entry.name,
         "path": entry.path,
         "weights": "zero" if entry.graph else "file",
@@ -68,7 +73,7 @@ def result_of(one, reference, cores, runs):
     return result
 
 
-def benchncnn_call(path, size, threads, cores, runs):
+def benchncnn_call(path: StrPath, size: Sequence[int], threads: int, cores: str, runs: int) -> str:
     """Return the call of ncnn's own ``benchncnn`` that times the same network.
 
     Args:
@@ -81,11 +86,21 @@ def benchncnn_call(path, size, threads, cores, runs):
     pinned = [] if cores in POWERSAVE else ["taskset", "-c", cores]
     shape = f"shape=[{size[0]},{size[1]},3]"
     # no GPU (-1), no pause to cool down (0)
-    words = [*pinned, "benchncnn", runs, threads, powersave, -1, 0, f"param={path}", shape]
+    words: list[object] = [
+        *pinned,
+        "benchncnn",
+        runs,
+        threads,
+        powersave,
+        -1,
+        0,
+        f"param={path}",
+        shape,
+    ]
     return shlex.join(map(str, words))
 
 
-def format_tables(report):
+def format_tables(report: dict[str, Any]) -> list[str]:
     """Return the lines that are printed of a report (its JSON form)."""
     results = report["results"]
     done = [r for r in results if "times_us" in r]
@@ -111,40 +126,40 @@ def format_tables(report):
     return list(map(printable, lines))
 
 
-def _hashes(entry):
+def _hashes(entry: Entry) -> dict[str, str]:
     files = [Path(entry.path)] if entry.graph else files_of(entry.path)
     kind = kind_of(entry.path)
-    if not entry.graph and kind.exported and not kind.spec_inside:
+    if not entry.graph and kind is not None and kind.exported and not kind.spec_inside:
         files.append(spec_file(entry.path))
     return {file.name: sha256(file) for file in files}
 
 
-def _stage(one, index):
+def _stage(one: Measured, index: int) -> list[list[int]]:
     return [[run[index] for run in turn] for turn in one.turns]
 
 
-def _megabytes(count):
+def _megabytes(count: int | None) -> float | None:
     return None if count is None else round(count / 2**20, 1)
 
 
-def _what(result):
+def _what(result: dict[str, Any]) -> list[str]:
     size = "x".join(map(str, result["input"]))
     return [result["name"], size, str(result["threads"]), result["precision"]]
 
 
-def _milliseconds(times):
+def _milliseconds(times: dict[str, float]) -> list[str]:
     return [f"{times[key] / 1000:.2f}" for key in ("min", "median", "mean", "p90", "p99", "max")]
 
 
-def _ratio(result):
+def _ratio(result: dict[str, Any]) -> str:
     return f"{result['network_ratio']['median']:.2f}" if "network_ratio" in result else "-"
 
 
-def _or_dash(value):
+def _or_dash(value: float | None) -> str:
     return "-" if value is None else f"{value:.0f}"
 
 
-def _table(head, rows):
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Return lines with aligned columns: names to the left, numbers to the right."""
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     return [
@@ -153,7 +168,7 @@ def _table(head, rows):
     ]
 
 
-def _notes(report):
+def _notes(report: dict[str, Any]) -> list[str]:
     machine, effort, results = report["machine"], report["effort"], report["results"]
     cores = report["cores"]
     engines = dict.fromkeys(r["engine"] for r in results)

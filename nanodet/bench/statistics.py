@@ -1,11 +1,14 @@
 """What is said of many runs."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 
 STAGES = ("preprocess", "network", "decode")
 
 
-def summarise(nanoseconds):
+def summarise(nanoseconds: NDArray[np.float64]) -> dict[str, float]:
     """Return min, median, mean, p90, p99 and max in microseconds.
 
     Percentiles are linear between the two nearest runs.
@@ -19,21 +22,23 @@ def summarise(nanoseconds):
     return {name: round(float(value), 1) for name, value in figures.items()}
 
 
-def stage_times(runs, stages):
+def stage_times(
+    runs: Sequence[Sequence[int]], stages: Sequence[str]
+) -> dict[str, dict[str, float]]:
     """Return the summary of every stage, and of ``end_to_end`` where there is more than one.
 
     Args:
         runs: nanoseconds (runs, stages).
         stages: their names.
     """
-    runs = np.asarray(runs, np.float64).reshape(-1, len(stages))
-    times = {stage: summarise(runs[:, i]) for i, stage in enumerate(stages)}
+    taken = np.asarray(runs, np.float64).reshape(-1, len(stages))
+    times = {stage: summarise(taken[:, i]) for i, stage in enumerate(stages)}
     if len(stages) > 1:
-        times["end_to_end"] = summarise(runs.sum(axis=1))
+        times["end_to_end"] = summarise(taken.sum(axis=1))
     return times
 
 
-def later_half(values):
+def later_half(values: Sequence[float]) -> float:
     """Return the median of the later half over the median of the first half, 1 for few values."""
     middle = len(values) // 2
     if middle < 5:
@@ -41,7 +46,7 @@ def later_half(values):
     return float(np.median(values[middle:]) / np.median(values[:middle]))
 
 
-def ratio(turns, reference):
+def ratio(turns: Sequence[Sequence[int]], reference: Sequence[Sequence[int]]) -> tuple[float, ...]:
     """Compare two entries that took turns, round by round.
 
     What slows the machine for some seconds falls on both and drops out of their ratio.

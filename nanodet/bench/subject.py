@@ -1,13 +1,16 @@
 """What one process times: a model with all that lies around it, or a bare graph."""
 
 import time
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.images.image_file import read_picture
-from nanodet.ncnn_files.graph import SHAPE_HINT, Graph
+from nanodet.ncnn_files.graph import SHAPE_HINT, Graph, Layer
 from nanodet.ncnn_files.parameters import KINDS, NotKnown
 from nanodet.ncnn_files.shapes import blob_shapes
 from nanodet.runtime.detector import Detector
@@ -25,12 +28,12 @@ PICTURE_SIZE = 640, 480
 _MOST_CHANNELS = 4096  # of a graph's input
 
 
-def bench_picture(path=None):
+def bench_picture(path: StrPath | None = None) -> NDArray[np.uint8]:
     """Return the image at ``path``, or smooth noise, uint8 (480, 640, 3), always the same."""
     if path is not None:
         return read_picture(path)
     coarse = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8)
-    return cv2.resize(coarse, PICTURE_SIZE, interpolation=cv2.INTER_CUBIC)
+    return np.asarray(cv2.resize(coarse, PICTURE_SIZE, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
 class ModelSubject:
@@ -46,7 +49,15 @@ class ModelSubject:
 
     stages = ("preprocess", "network", "decode")
 
-    def __init__(self, path, picture, size=None, threads=1, precision="fp32", config=None):
+    def __init__(
+        self,
+        path: StrPath,
+        picture: NDArray[np.uint8],
+        size: tuple[int, int] | None = None,
+        threads: int = 1,
+        precision: str = "fp32",
+        config: StrPath | None = None,
+    ) -> None:
         cv2.setNumThreads(threads)  # the stages around the network, too
         self._detector = Detector(path, config, size=size, threads=threads, precision=precision)
         batch = self._detector.spec.batch
@@ -61,7 +72,7 @@ class ModelSubject:
             self._detector.fit = "letterbox"
         self._picture = picture
 
-    def run(self):
+    def run(self) -> tuple[int, ...]:
         """Detect once; return the nanoseconds of each of `stages`."""
         detector, picture = self._detector, self._picture
         start = time.perf_counter_ns()
@@ -72,7 +83,7 @@ class ModelSubject:
         detector.decode(output, placement, picture.shape)
         return ready - start, done - ready, time.perf_counter_ns() - done
 
-    def facts(self):
+    def facts(self) -> dict[str, Any]:
         """Return what is worth knowing of it, as JSON."""
         detector = self._detector
         placement = detector.preprocess(self._picture)[1]
@@ -101,9 +112,12 @@ class GraphSubject:
 
     stages = ("network",)
 
-    def __init__(self, path, size, threads=1, precision="fp32"):
+    def __init__(
+        self, path: StrPath, size: tuple[int, int], threads: int = 1, precision: str = "fp32"
+    ) -> None:
         ncnn = import_ncnn(path)
-        self._path, self._size = path, tuple(size)
+        path = str(path)
+        self._path, self._size = path, (size[0], size[1])
         graph = Graph.load(path)
         for layer in graph.layers:
             if ncnn.layer_to_index(layer.kind) < 0:
@@ -128,18 +142,18 @@ class GraphSubject:
         picture = np.full((channels, self._size[1], self._size[0]), 0.01, np.float32)
         self._picture = own_mat(picture)
 
-    def _extract(self):
+    def _extract(self) -> list[int]:
         extractor = self._net.create_extractor()
         extractor.input(self._input, self._picture)
         return [extractor.extract(name)[0] for name in self._outputs]
 
-    def run(self):
+    def run(self) -> tuple[int, ...]:
         """Run once; return the nanoseconds of each of `stages`."""
         start = time.perf_counter_ns()
         self._extract()
         return (time.perf_counter_ns() - start,)
 
-    def facts(self):
+    def facts(self) -> dict[str, Any]:
         """Return what is worth knowing of it, as JSON; raise `NanodetError` if it cannot run."""
         for name, status in zip(self._outputs, self._extract(), strict=True):
             if status != 0:
@@ -157,7 +171,7 @@ class GraphSubject:
         }
 
 
-def fit_graph(graph, size, file):
+def fit_graph(graph: Graph, size: tuple[int, int], file: StrPath) -> int:
     """Make a graph take inputs of (width, height); return the channels of its input.
 
     A graph may say for which input it was written, and the shape of every blob at that input;
@@ -182,5 +196,5 @@ def fit_graph(graph, size, file):
     return channels
 
 
-def _makes_boxes(layer):
+def _makes_boxes(layer: Layer) -> bool:
     return layer.kind.endswith("DetectionOutput")

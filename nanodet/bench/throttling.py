@@ -1,10 +1,13 @@
 """Temperature, frequency and governor, and whether they or the times say that the CPU was slowed."""
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from nanodet.bench.machine import read, read_number
+from nanodet.files import StrPath
 
 SLOWER = 1.05  # the later half's median over the first half's
 LOWER = 0.95  # of the frequency
@@ -16,7 +19,7 @@ _PI_BITS = {
 }  # fmt: skip
 
 
-def read_sensors(cores, root="/"):
+def read_sensors(cores: Sequence[int] | None, root: StrPath = "/") -> dict[str, Any]:
     """Return what the machine tells now; see `nanodet.bench.machine` for ``root``.
 
     Args:
@@ -31,8 +34,8 @@ def read_sensors(cores, root="/"):
     root, cpus = Path(root), Path(root) / "sys/devices/system/cpu"
     zones = sorted((root / "sys/class/thermal").glob("thermal_zone*"))
     named = {f"{zone.name[12:]} {read(zone / 'type') or ''}".strip(): zone for zone in zones}
-    coolers = sorted((root / "sys/class/thermal").glob("cooling_device*"))
-    coolers = {f"{c.name[14:]} {read(c / 'type') or ''}": c / "cur_state" for c in coolers}
+    devices = sorted((root / "sys/class/thermal").glob("cooling_device*"))
+    coolers = {f"{d.name[14:]} {read(d / 'type') or ''}": d / "cur_state" for d in devices}
     files = {str(i): cpus / f"cpu{i}/cpufreq" for i in cores or ()}
     firmware = read(root / "sys/devices/platform/soc/soc:firmware/get_throttled")
     return {
@@ -50,7 +53,9 @@ def read_sensors(cores, root="/"):
     }
 
 
-def reasons(before, during, after):
+def reasons(
+    before: dict[str, Any], during: Sequence[dict[str, Any]], after: dict[str, Any]
+) -> list[str]:
     """Return why the machine is thought to have been slowed down, a text each; empty if not.
 
     Args:
@@ -66,18 +71,18 @@ def reasons(before, during, after):
     ]
 
 
-def slower(ratio):
+def slower(ratio: float) -> str | None:
     """Return why times whose later half is ``ratio`` of the first are suspect, else None."""
     if ratio <= SLOWER:
         return None
     return f"the later half's median is {100 * (ratio - 1):.0f} % above the first half's"
 
 
-def _told(values):
+def _told(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _trip(zone):
+def _trip(zone: Path) -> float | None:
     """Return the lowest temperature at which the kernel acts on a zone by slowing something."""
     points = []
     for kind in zone.glob("trip_point_*_type"):
@@ -86,14 +91,14 @@ def _trip(zone):
     return min((point for point in points if point and point > 0), default=None)
 
 
-def _hexadecimal(text):
+def _hexadecimal(text: str | None) -> int | None:
     try:
-        return int(text, 16)
-    except (TypeError, ValueError):
+        return int(text or "", 16)
+    except ValueError:
         return None
 
 
-def _frequency_fell(during):
+def _frequency_fell(during: Sequence[dict[str, Any]]) -> Iterator[str]:
     # the fastest core: the others may be idle
     fastest = [max(s["frequency_mhz"].values()) for s in during if s["frequency_mhz"]]
     middle = len(fastest) // 2
@@ -104,7 +109,7 @@ def _frequency_fell(during):
         yield f"the frequency fell from {first:.0f} to {later:.0f} MHz"
 
 
-def _limit_fell(before, samples):
+def _limit_fell(before: dict[str, Any], samples: Sequence[dict[str, Any]]) -> Iterator[str]:
     for core, limit in before["limit_mhz"].items():
         lowest = min(s["limit_mhz"].get(core, limit) for s in samples)
         if lowest < limit:
@@ -112,7 +117,7 @@ def _limit_fell(before, samples):
             return
 
 
-def _too_hot(samples):
+def _too_hot(samples: Sequence[dict[str, Any]]) -> Iterator[str]:
     for zone in samples[0]["temperature_c"]:
         trip = samples[0]["trip_c"].get(zone)
         hottest = max(s["temperature_c"].get(zone, -273.0) for s in samples)
@@ -121,14 +126,14 @@ def _too_hot(samples):
             yield f"thermal zone {zone} reached {hottest:.0f} C, {limit} or more"
 
 
-def _cooled(samples):
+def _cooled(samples: Sequence[dict[str, Any]]) -> Iterator[str]:
     for name in samples[-1]["cooling"]:
         state = max(s["cooling"].get(name, 0) for s in samples)
         if state > 0:
             yield f"the kernel's cooling device {name} was on (state {state:.0f})"
 
 
-def _firmware(samples):
+def _firmware(samples: Iterable[dict[str, Any]]) -> Iterator[str]:
     bits = 0
     for sample in samples:
         bits |= sample["firmware"] or 0

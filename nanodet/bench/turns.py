@@ -10,10 +10,13 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Self
 
-from nanodet.bench.plan import SETTLE_RUNS
+from nanodet.bench.plan import SETTLE_RUNS, Effort, Entry
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 
 PATIENCE_S = 5.0
 
@@ -32,24 +35,24 @@ class Measured:
         error: why it ended early, else None.
     """
 
-    entry: object
-    loaded: dict
-    turns: list = field(default_factory=list)
-    waited: list = field(default_factory=list)
+    entry: Entry
+    loaded: dict[str, Any]
+    turns: list[list[list[int]]] = field(default_factory=list)
+    waited: list[float] = field(default_factory=list)
     warmup_runs: int = 0
     peak_bytes: int | None = None
     error: str | None = None
 
     @property
-    def runs(self):
+    def runs(self) -> list[list[int]]:
         """All runs over all turns."""
         return [run for turn in self.turns for run in turn]
 
-    def seconds(self):
+    def seconds(self) -> float:
         """Return the measured time."""
         return sum(map(sum, self.runs)) / 1e9
 
-    def has(self, effort):
+    def has(self, effort: Effort) -> bool:
         """Tell whether enough was measured."""
         return len(self.runs) >= effort.runs and self.seconds() >= effort.seconds
 
@@ -61,48 +64,56 @@ class Worker:
         NanodetError: the entry cannot be loaded, or the process ended by itself.
     """
 
-    def __init__(self, entry, cores=None, picture=None, config=None):
+    def __init__(
+        self,
+        entry: Entry,
+        cores: Sequence[int] | None = None,
+        picture: StrPath | None = None,
+        config: StrPath | None = None,
+    ) -> None:
         self._label = entry.label
         self._log = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "nanodet.bench.worker"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log,
         )  # fmt: skip
+        assert self._process.stdin is not None and self._process.stdout is not None  # pipes
+        self._orders, self._replies = self._process.stdin, self._process.stdout
         self._order = {
             "path": entry.path, "graph": entry.graph, "size": entry.size,
             "threads": entry.threads, "precision": entry.precision,
             "cores": cores, "picture": picture, "config": config,
         }  # fmt: skip
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: Any) -> None:
         with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.close()  # its order to end
+            self._orders.close()  # its order to end
         try:
             # after an error or Ctrl-C nobody waits for the turn that is under way
             self._process.wait(0 if exception[0] else PATIENCE_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._process.stdout.close()
+        self._replies.close()
         self._log.close()
 
-    def load(self):
+    def load(self) -> dict[str, Any]:
         """Load the model; return the reply."""
         return self._ask(self._order, "loading")
 
-    def turn(self, seconds, settle_s=0.0, settle_runs=0):
+    def turn(self, seconds: float, settle_s: float = 0.0, settle_runs: int = 0) -> dict[str, Any]:
         """Run for a while, see `nanodet.bench.worker.take_turn`; return the reply."""
         order = {"seconds": seconds, "settle_s": settle_s, "settle_runs": settle_runs}
         return self._ask(order, "running")
 
-    def _ask(self, order, doing):
+    def _ask(self, order: dict[str, Any], doing: str) -> dict[str, Any]:
         try:
-            self._process.stdin.write(json.dumps(order).encode() + b"\n")
-            self._process.stdin.flush()
-            line = self._process.stdout.readline()
+            self._orders.write(json.dumps(order).encode() + b"\n")
+            self._orders.flush()
+            line = self._replies.readline()
         except BrokenPipeError:
             line = b""
         if not line.endswith(b"\n"):
@@ -112,7 +123,7 @@ class Worker:
             raise NanodetError(reply["error"])
         return reply
 
-    def _ending(self, doing):
+    def _ending(self, doing: str) -> str:
         status = self._process.wait()
         how = f"with status {status}"
         if status < 0:
@@ -125,7 +136,14 @@ class Worker:
         )
 
 
-def measure(entries, effort, cores=None, picture=None, config=None, after_turn=lambda: None):
+def measure(
+    entries: Iterable[Entry],
+    effort: Effort,
+    cores: Sequence[int] | None = None,
+    picture: StrPath | None = None,
+    config: StrPath | None = None,
+    after_turn: Callable[[], object] = lambda: None,
+) -> list[Measured]:
     """Time all entries in turns.
 
     Args:
@@ -164,21 +182,21 @@ def measure(entries, effort, cores=None, picture=None, config=None, after_turn=l
 
 
 @contextlib.contextmanager
-def _keeping_error(one):
+def _keeping_error(one: Measured) -> Iterator[None]:
     try:
         yield
     except NanodetError as error:
         one.error = str(error)
 
 
-def _warm_up(one, worker, effort):
+def _warm_up(one: Measured, worker: Worker, effort: Effort) -> None:
     reply = worker.turn(effort.warmup_s)
     one.warmup_runs = len(reply["times"])
     while one.warmup_runs < effort.warmup_runs:
         one.warmup_runs += len(worker.turn(0.0)["times"])
 
 
-def _add_turn(one, worker, effort):
+def _add_turn(one: Measured, worker: Worker, effort: Effort) -> None:
     reply = worker.turn(effort.turn_s, effort.settle_s, SETTLE_RUNS)
     one.turns.append(reply["times"])
     one.peak_bytes = reply["peak_bytes"]

@@ -13,18 +13,20 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from nanodet.errors import NanodetError
 from nanodet.runtime.engines import engine_of
 
 
-def main():
+def main() -> int:
     """Serve one entry; return the exit status."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's; it ends this process
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints must not get among the replies
 
-    def reply(**values):
+    def reply(**values: Any) -> None:
         print(json.dumps(values), file=replies, flush=True)
 
     order = json.loads(sys.stdin.readline())
@@ -47,13 +49,16 @@ def main():
             reply(error=str(error))
             return 1
         took = time.perf_counter_ns() - start
-        waited = None if waited is None else (_waited_ns() - waited) / took
+        after = _waited_ns()
+        share = None if waited is None or after is None else (after - waited) / took
         gc.collect()
-        reply(times=times, waited=waited, peak_bytes=_peak_bytes())
+        reply(times=times, waited=share, peak_bytes=_peak_bytes())
     return 0
 
 
-def take_turn(run, seconds, settle_s, settle_runs):
+def take_turn(
+    run: Callable[[], Sequence[int]], seconds: float, settle_s: float, settle_runs: int
+) -> list[Sequence[int]]:
     """Run for a while.
 
     Args:
@@ -68,23 +73,26 @@ def take_turn(run, seconds, settle_s, settle_runs):
     while runs < settle_runs or time.perf_counter() - start < settle_s:
         run()
         runs += 1
-    times, start = [], time.perf_counter()
+    times: list[Sequence[int]] = []
+    start = time.perf_counter()
     while not times or time.perf_counter() - start < seconds:
         times.append(run())
     return times
 
 
-def _load(order):
+def _load(order: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Return the subject, and what loading it took."""
     from nanodet.bench.subject import GraphSubject, ModelSubject, bench_picture
 
     path, size, threads = order["path"], order["size"], order["threads"]
     _import_engine(path)
-    picture = None if order["graph"] else bench_picture(order["picture"])
-    before, start = _peak_bytes(), time.perf_counter()
+    subject: GraphSubject | ModelSubject
     if order["graph"]:
+        before, start = _peak_bytes(), time.perf_counter()
         subject = GraphSubject(path, size, threads, order["precision"])
     else:
+        picture = bench_picture(order["picture"])
+        before, start = _peak_bytes(), time.perf_counter()
         subject = ModelSubject(
             path,
             picture,
@@ -96,7 +104,7 @@ def _load(order):
     return subject, {"load_s": time.perf_counter() - start, "before_bytes": before}
 
 
-def _import_engine(path):
+def _import_engine(path: str) -> None:
     """Import what the model needs, so that this is no part of the model's time and memory."""
     with contextlib.suppress(ImportError, NanodetError):  # loading the model says what is missing
         engine = engine_of(path)
@@ -104,11 +112,11 @@ def _import_engine(path):
         importlib.import_module(engine.module)
 
 
-def _cores():
+def _cores() -> list[int] | None:
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
 
 
-def _waited_ns():
+def _waited_ns() -> int | None:
     """Return how long this thread has waited for a core that another had; None if unknown."""
     try:
         with open(
@@ -119,7 +127,7 @@ def _waited_ns():
         return None
 
 
-def _peak_bytes():
+def _peak_bytes() -> int | None:
     """Return the most memory this process has had, in bytes; None where the system hides it."""
     try:
         # not getrusage: on Linux that begins with the peak of the process that started this one

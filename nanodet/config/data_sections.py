@@ -44,10 +44,10 @@ class Dataset:
     )
     img_path: str = key(REQUIRED, "folder of the images")
     ann_path: str = key(REQUIRED, "COCO's JSON file, or the folder of the XML or text files")
-    list_path: str | None = key(None, "text file of the image names to use, one per line", ours=True)
-    class_names: list[str] | None = key(
-        None, "the classes of this set; default: `class_names`"
+    list_path: str | None = key(
+        None, "text file of the image names to use, one per line", ours=True
     )
+    class_names: list[str] | None = key(None, "the classes of this set; default: `class_names`")
     unknown_classes: str | None = key(
         None,
         "objects of classes that are not in `class_names`: error, or skip (counted in the log); default: "

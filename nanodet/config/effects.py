@@ -36,9 +36,7 @@ def refuse_without_effect(config: Any, fail: Fail) -> None:
         section, _, name = key.rpartition(".")
         if meaning(entry).unread and value not in (None, {}):
             owner = values.get(f"{section}.name")
-            fail(
-                key, f"{f'{owner} has no such setting' if owner else 'it is not used'}: remove it"
-            )
+            fail(key, f"{f'{owner} has no such setting' if owner else 'it is not used'}: remove it")
         variants = KEYS_OF.get(section, {})
         own = variants.get(str(values.get(f"{section}.name")), ())
         if (

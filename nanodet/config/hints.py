@@ -108,7 +108,9 @@ def _everywhere(
             continue
         section = section_of(entry, hint)
         if section is not None:
-            named = typing.get_origin(without_none(hint)) is dict  # the file chooses these names freely
+            named = (
+                typing.get_origin(without_none(hint)) is dict
+            )  # the file chooses these names freely
             yield from _everywhere(section, f"{dotted}.*." if named else f"{dotted}.", owner)
 
 

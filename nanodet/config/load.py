@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -13,12 +12,13 @@ from nanodet.config.data_sections import Data
 from nanodet.config.effects import refuse_without_effect
 from nanodet.config.schema import Config
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.files.files import write_text
 from nanodet.files.inputs import CONFIG, read_text
 from nanodet.files.yaml_text import parse_yaml
 
 
-def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
+def load_config(path: StrPath, overrides: Iterable[str] = ()) -> Config:
     """Read a config file.
 
     Args:
@@ -34,7 +34,7 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
     return config
 
 
-def load_data(path: str | Path) -> Data:
+def load_data(path: StrPath) -> Data:
     """Read only what a config file says about its data, which needs no torch.
 
     Returns:
@@ -49,7 +49,7 @@ def load_data(path: str | Path) -> Data:
     return data
 
 
-def read_mapping(path: str | Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
+def read_mapping(path: StrPath, overrides: Iterable[str] = ()) -> dict[str, Any]:
     """Return the unchecked contents of a config file, with ``overrides`` as in `load_config`.
 
     Raises:
@@ -67,7 +67,7 @@ def read_mapping(path: str | Path, overrides: Iterable[str] = ()) -> dict[str, A
     return mapping
 
 
-def config_from_dict(mapping: dict[str, Any], file: str | Path = "config") -> Config:
+def config_from_dict(mapping: dict[str, Any], file: StrPath = "config") -> Config:
     """Build a `Config` from a plain mapping; ``file`` names it in messages.
 
     Settings without effect are not refused, see `nanodet.config.effects`.
@@ -85,7 +85,7 @@ def config_to_dict(config: Config) -> dict[str, Any]:
     return _without_none(dataclasses.asdict(config))
 
 
-def save_config(config: Config, path: str | Path) -> None:
+def save_config(config: Config, path: StrPath) -> None:
     """Write ``config`` as YAML, completely or not at all."""
     text = yaml.safe_dump(config_to_dict(config), sort_keys=False, allow_unicode=True)
     write_text(path, text)

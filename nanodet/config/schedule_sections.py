@@ -53,9 +53,7 @@ class LrSchedule:
     milestones: list[int] | None = key(
         None, "for MultiStepLR: epochs after which the learning rate falls", 1, MUCH
     )
-    gamma: float | None = key(
-        None, "for MultiStepLR: factor at each milestone; default 0.1", 0, 1
-    )
+    gamma: float | None = key(None, "for MultiStepLR: factor at each milestone; default 0.1", 0, 1)
     T_max: int | None = key(
         None, "for CosineAnnealingLR: epoch at which `eta_min` is reached; default: `total_epochs`",
         1, MUCH,
@@ -73,7 +71,8 @@ class EarlyStopping:
 @dataclass
 class Schedule:
     resume: bool | str | None = key(
-        None, "true or empty: resume the run in `save_dir`; or the path of a checkpoint in it to resume from"
+        None,
+        "true or empty: resume the run in `save_dir`; or the path of a checkpoint in it to resume from",
     )
     load_model: str | None = key(
         None, "checkpoint to start from; weights that do not fit are newly initialised"

@@ -55,9 +55,7 @@ class Evaluator:
         ours=True,
     )
     per_level: int = key(1000, "best boxes of each level before NMS", 1, MUCH, ours=True)
-    per_picture: int = key(
-        100, "best boxes kept per image; AP uses this many", 1, MUCH, ours=True
-    )
+    per_picture: int = key(100, "best boxes kept per image; AP uses this many", 1, MUCH, ours=True)
     class_agnostic_nms: bool = key(False, "NMS across classes: one box per object", ours=True)
 
 
@@ -74,7 +72,11 @@ class Config:
 
     save_dir: str = key("workspace", "the run folder")
     seed: int | None = key(
-        None, "random seed of order, augmentation and initial weights; default 0", 0, MUCH, ours=True
+        None,
+        "random seed of order, augmentation and initial weights; default 0",
+        0,
+        MUCH,
+        ours=True,
     )
     model: Model = key(Model, "the model; default: NanoDet-m")
     data: Data = key(REQUIRED, "the images")
@@ -85,8 +87,6 @@ class Config:
     )
     evaluator: Evaluator = key(Evaluator, "how validation is measured")
     log: Log = key(Log, "what is logged during training")
-    class_names: list[str] | None = key(
-        None, "the classes in order; default: those of the data"
-    )
+    class_names: list[str] | None = key(None, "the classes in order; default: those of the data")
     cudnn_benchmark: bool = key(True, "let cuDNN search for the fastest algorithm")
     test: dict[str, Any] | None = unread("the original does not read it either")

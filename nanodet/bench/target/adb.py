@@ -1,8 +1,11 @@
 """An Android device, reached by adb."""
 
+import os
 import subprocess
+from collections.abc import Callable
+from typing import Any, Self
 
-from nanodet.bench.target.device import Device
+from nanodet.bench.target.device import Device, Done
 from nanodet.errors import NanodetError
 
 HINTS = {
@@ -28,11 +31,16 @@ class AdbDevice(Device):
     folder = "/data/local/tmp"  # all else is closed to adb, or nothing there may be executed
     package = "it is part of Android's platform-tools"
 
-    def __init__(self, serial=None, start=subprocess.Popen, root="/"):
+    def __init__(
+        self,
+        serial: str | None = None,
+        start: Callable[..., subprocess.Popen[Any]] = subprocess.Popen,
+        root: str = "/",
+    ) -> None:
         super().__init__(f"adb:{serial}" if serial else "adb", start, root)
-        self._serial = serial
+        self._serial = serial or ""  # found on entry
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         listed = self._run(["adb", "devices"])
         if listed.status != 0:
             raise NanodetError(f"{self.name}: {listed.said}")
@@ -42,7 +50,7 @@ class AdbDevice(Device):
             raise NanodetError(
                 f"{self.name}: no device: connect one and switch on its USB debugging"
             )
-        if self._serial is None:
+        if not self._serial:
             if len(states) > 1:
                 raise NanodetError(
                     f"adb: there are several devices: choose by adb:SERIAL ({there})"
@@ -58,19 +66,19 @@ class AdbDevice(Device):
         self.name = f"adb:{self._serial}"
         return self
 
-    def words(self, script):
+    def words(self, script: str) -> list[str]:
         # the device's sh gets it as one text
         return ["adb", "-s", self._serial, "shell", script]
 
-    def push(self, local, path):
+    def push(self, local: str | os.PathLike[str], path: str) -> None:
         words = ["adb", "-s", self._serial, "push", str(local), path]
         done = self._run(words, seconds=self.copy_seconds(local))
         if done.status != 0:
             raise NanodetError(f"{self.name}: {local}: cannot be copied there ({done.said})")
 
-    def lost(self, done):
+    def lost(self, done: Done) -> bool:
         # it has no status of its own for that
         return done.status != 0 and done.said.startswith(OWN_ERRORS)
 
-    def explain(self, said):
+    def explain(self, said: str) -> str:
         return said.removeprefix("error: ").removeprefix("adb: ")

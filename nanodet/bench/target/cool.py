@@ -3,7 +3,7 @@
 import sys
 import time
 
-from nanodet.bench.target.device import quote
+from nanodet.bench.target.device import Device, quote
 from nanodet.text.printable import say
 
 PATIENCE_S, EVERY_S = 300, 5
@@ -11,28 +11,30 @@ PATIENCE_S, EVERY_S = 300, 5
 LOWEST_C, HIGHEST_C = 1.0, 150.0
 
 
-def hottest(device):
+def hottest(device: Device) -> tuple[float, str] | None:
     """Return (degrees Celsius, name) of the hottest thermal zone; None where none is reported."""
     zones = quote(f"{device.root}/sys/class/thermal")
     done = device.shell(
         f'for zone in {zones}/thermal_zone*; do echo "$(cat "$zone/temp") $(cat "$zone/type")"; '
         "done 2>/dev/null"
     )
-    told = []
+    readings = []
     for line in done.out.splitlines():
         number, _, name = line.strip().partition(" ")
         if number.isdigit() and LOWEST_C <= int(number) / 1000 <= HIGHEST_C:
-            told.append((int(number) / 1000, name))
-    return max(told, default=None)
+            readings.append((int(number) / 1000, name))
+    return max(readings, default=None)
 
 
-def cool_down(device, limit, patience=PATIENCE_S, every=EVERY_S):
+def cool_down(
+    device: Device, limit: float, patience: float = PATIENCE_S, every: float = EVERY_S
+) -> None:
     """Wait until no thermal zone is hotter than ``limit`` degrees Celsius.
 
     Warns when the device reports no temperature, or is still hotter after ``patience`` seconds; it
     looks once in ``every`` seconds.
     """
-    end, told = time.monotonic() + patience, False
+    end, reported = time.monotonic() + patience, False
     while (found := hottest(device)) is not None and found[0] > limit:
         what = f"{found[1] or 'a thermal zone'} is at {found[0]:.0f} C"
         if time.monotonic() >= end:
@@ -41,9 +43,9 @@ def cool_down(device, limit, patience=PATIENCE_S, every=EVERY_S):
                 file=sys.stderr,
             )
             return
-        if not told:
+        if not reported:
             say(f"{device.name}: {what}: waiting for {limit:g} C", file=sys.stderr)
-            told = True
+            reported = True
         time.sleep(every)
     if found is None:
         say(

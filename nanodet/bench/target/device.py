@@ -4,7 +4,9 @@ import os
 import shlex
 import subprocess
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import IO, Any, Self
 
 from nanodet.bench.target.limits import COMMAND_S, SLOWEST_LINK, Overrun, communicate
 from nanodet.errors import NanodetError
@@ -15,7 +17,7 @@ BEGIN, END = "@nanodet begin", "@nanodet end"  # around what a script writes
 class LinkLost(NanodetError):
     """The device cannot be reached any more; what it does then is its own affair, and done."""
 
-    def __init__(self, name, why):
+    def __init__(self, name: str, why: str) -> None:
         super().__init__(
             f"{name}: the link was lost ({why}); the device by itself ends what runs there and "
             "removes its folder"
@@ -36,7 +38,7 @@ class Done:
     err: str
 
     @property
-    def said(self):
+    def said(self) -> str:
         """The last line of its errors, or its status where it said nothing."""
         return last_line(self.err) or last_line(self.out) or f"status {self.status}"
 
@@ -61,21 +63,26 @@ class Device(ABC):
     folder = ""
     package = ""
 
-    def __init__(self, name, start=subprocess.Popen, root="/"):
+    def __init__(
+        self,
+        name: str,
+        start: Callable[..., subprocess.Popen[Any]] = subprocess.Popen,
+        root: str = "/",
+    ) -> None:
         self.name, self.root, self._start = name, root.rstrip("/"), start
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         return None
 
     @abstractmethod
-    def words(self, script):
+    def words(self, script: str) -> list[str]:
         """Return the words of the local command that has the device's ``sh`` run a script."""
 
     @abstractmethod
-    def push(self, local, path):
+    def push(self, local: str | os.PathLike[str], path: str) -> None:
         """Copy a file.
 
         Raises:
@@ -83,21 +90,23 @@ class Device(ABC):
         """
 
     @abstractmethod
-    def explain(self, said):
+    def explain(self, said: str) -> str:
         """Return what the link's program said last before it failed, and what helps."""
 
     @abstractmethod
-    def lost(self, done):
+    def lost(self, done: Done) -> bool:
         """Tell whether the link failed, and not the command that was `Done` over it."""
 
-    def start(self, script, **streams):
+    def start(self, script: str, **streams: Any) -> subprocess.Popen[Any]:
         """Start a script on the device; ``streams`` are those of `subprocess.Popen`.
 
         It is out of reach of the terminal's Ctrl-C: how it ends is for us to say.
         """
         return self._popen(self.words(script), start_new_session=True, **streams)
 
-    def shell(self, script, stdin=subprocess.DEVNULL, seconds=None):
+    def shell(
+        self, script: str, stdin: int | IO[bytes] = subprocess.DEVNULL, seconds: float | None = None
+    ) -> Done:
         """Run a script on the device to its end; return it `Done`.
 
         A login shell may print before and after it: ``out`` is what lies between two marks.
@@ -112,11 +121,16 @@ class Device(ABC):
             raise LinkLost(self.name, self.explain(done.said))
         return replace(done, out=done.out.partition(f"{BEGIN}\n")[2].rpartition(f"\n{END}")[0])
 
-    def copy_seconds(self, local):
+    def copy_seconds(self, local: str | os.PathLike[str]) -> float:
         """Return how long copying a file may take."""
         return COMMAND_S + os.path.getsize(local) / SLOWEST_LINK
 
-    def _run(self, words, stdin=subprocess.DEVNULL, seconds=None):
+    def _run(
+        self,
+        words: Sequence[str],
+        stdin: int | IO[bytes] = subprocess.DEVNULL,
+        seconds: float | None = None,
+    ) -> Done:
         """Run a local command to its end; return it `Done`."""
         pipe = subprocess.PIPE
         process = self._popen(words, stdin=stdin, stdout=pipe, stderr=pipe)
@@ -126,7 +140,7 @@ class Device(ABC):
             raise NanodetError(f"{self.name}: the device {error}") from None
         return Done(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
 
-    def _popen(self, words, **streams):
+    def _popen(self, words: Sequence[str], **streams: Any) -> subprocess.Popen[Any]:
         try:
             return self._start(words, **streams)
         except FileNotFoundError:
@@ -135,12 +149,12 @@ class Device(ABC):
             ) from None
 
 
-def quote(*words):
+def quote(*words: object) -> str:
     """Return words as the device's shell has to see them."""
     return shlex.join(map(str, words))
 
 
-def last_line(text):
+def last_line(text: str) -> str:
     """Return the last line of a text that is not empty, without line ends; else an empty text."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else ""

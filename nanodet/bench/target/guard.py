@@ -10,9 +10,11 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Sequence
 from importlib.resources import files
+from typing import IO, Self
 
-from nanodet.bench.target.device import LinkLost, quote
+from nanodet.bench.target.device import Device, LinkLost, quote
 from nanodet.bench.target.limits import COMMAND_S, Lines, Overrun
 from nanodet.errors import NanodetError
 from nanodet.text.printable import say
@@ -38,19 +40,22 @@ class Guard:
         NanodetError: no link, or nothing can be written or executed there.
     """
 
-    def __init__(self, device, folder=None):
+    def __init__(self, device: Device, folder: str | None = None) -> None:
         base = str(folder or device.folder)
         # a name like -p is a folder too
         self._device, self._base = device, f"./{base}" if base.startswith("-") else base
         self._lock, self._over = threading.Lock(), threading.Event()
-        self.folder = self.machine = self.free_kb = None
+        self.folder = self.machine = ""  # known after entry
+        self.free_kb: int | None = None
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         pipe = subprocess.PIPE
         self._process = self._device.start(
             guard_script(self._base, self._device.root, self._device.raising, PAUSE_S),
             stdin=pipe, stdout=pipe, stderr=pipe, text=True, encoding="utf-8", errors="replace",
         )  # fmt: skip
+        assert self._process.stdin is not None  # a pipe
+        self._orders: IO[str] = self._process.stdin
         self._lines = Lines(self._process, MARK)
         threading.Thread(target=self._beat, daemon=True).start()
         try:
@@ -60,10 +65,10 @@ class Guard:
             raise
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         self._over.set()
         with self._lock, contextlib.suppress(OSError):
-            self._process.stdin.close()  # the guard's order to end
+            self._orders.close()  # the guard's order to end
         said, end = [], time.monotonic() + PATIENCE_S
         try:
             while time.monotonic() < end:
@@ -78,13 +83,13 @@ class Guard:
             self._process.wait()
             self._lines.stop()
         known = ("gone", "") in said or isinstance(exception[1], LinkLost)
-        if self.folder is not None and not known:
+        if self.folder and not known:
             self._warn(f"did not say that {self.folder} is removed")
         for word, rest in said:
             if word == "governor":
                 self._warn(f"the governor was not given back: {rest.removeprefix('left ')}")
 
-    def set_governor(self, name):
+    def set_governor(self, name: str) -> None:
         """Set the frequency governor of all cores, until the end.
 
         Raises:
@@ -101,7 +106,7 @@ class Guard:
         if word in lines:
             raise self._error(f"--governor {name}: {lines[word]}")
 
-    def run(self, tell, seconds):
+    def run(self, tell: Callable[[str], object], seconds: float) -> int:
         """Run the file ``run`` of the folder in ``sh``, see `run_script`; return its exit status.
 
         Args:
@@ -114,7 +119,7 @@ class Guard:
             raise self._strange(f"ended {status}")
         return int(status)
 
-    def _open(self):
+    def _open(self) -> None:
         end = time.monotonic() + COMMAND_S
         while True:
             word, rest = self._heard(end)
@@ -137,7 +142,9 @@ class Guard:
                     raise self._error("its shell prints text of its own: the folder is not known")
                 return
 
-    def _wait_for(self, awaited, seconds, tell=lambda line: None):
+    def _wait_for(
+        self, awaited: str, seconds: float, tell: Callable[[str], object] = lambda line: None
+    ) -> str:
         """Return what follows the awaited word."""
         end = time.monotonic() + seconds
         while True:
@@ -145,7 +152,9 @@ class Guard:
             if word == awaited:
                 return rest
 
-    def _heard(self, end, tell=lambda line: None):
+    def _heard(
+        self, end: float, tell: Callable[[str], object] = lambda line: None
+    ) -> tuple[str, str]:
         """Return the guard's next (word, rest); raise `NanodetError` if it has ended, or goes on."""
         try:
             reply = self._reply(end, tell)
@@ -155,7 +164,9 @@ class Guard:
             raise self._ending()
         return reply
 
-    def _reply(self, end, tell=lambda line: None):
+    def _reply(
+        self, end: float, tell: Callable[[str], object] = lambda line: None
+    ) -> tuple[str, str] | None:
         while (line := self._lines.next(end)) is not None:
             if line.startswith(MARK):
                 word, _, rest = line.removeprefix(MARK).partition(" ")
@@ -164,38 +175,38 @@ class Guard:
                 tell(line)
         return None
 
-    def _ending(self):
+    def _ending(self) -> NanodetError:
         try:
             status = self._process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             return self._error("the device neither answers nor ends")
         said = self._lines.last_error()
         why = self._device.explain(said or f"it ended with status {status}")
-        if self.folder is None:
+        if not self.folder:
             return self._error(why)
         return LinkLost(self._device.name, why)
 
-    def _error(self, line):
+    def _error(self, line: str) -> NanodetError:
         return NanodetError(f"{self._device.name}: {line}")
 
-    def _strange(self, reply):
+    def _strange(self, reply: str) -> NanodetError:
         return self._error(f"said what cannot be understood: {reply[:80]!r}")
 
-    def _warn(self, line):
+    def _warn(self, line: str) -> None:
         say(f"nanodet: warning: {self._device.name}: {line}", file=sys.stderr)
 
-    def _send(self, line):
+    def _send(self, line: str) -> None:
         # that the link is lost shows when its replies end
         with self._lock, contextlib.suppress(OSError, ValueError):
-            self._process.stdin.write(f"{line}\n")
-            self._process.stdin.flush()
+            self._orders.write(f"{line}\n")
+            self._orders.flush()
 
-    def _beat(self):
+    def _beat(self) -> None:
         while not self._over.wait(BEAT_S):
             self._send("alive")
 
 
-def guard_script(base, root, raising, pause):
+def guard_script(base: str, root: str, raising: str, pause: float) -> str:
     """Return ``guard.sh`` with its arguments, without its comments.
 
     Args:
@@ -209,7 +220,7 @@ def guard_script(base, root, raising, pause):
     return "\n".join([f"set -- {quote(base, root, raising, pause)}", *code])
 
 
-def run_script(folder, words):
+def run_script(folder: str, words: Sequence[str]) -> str:
     """Return what the guard runs: the program, whose errors are heard and whose tables are not."""
     return (
         f"cd {quote(folder)}\n{quote(*words)} 2>&1 >/dev/null &\n"

@@ -5,6 +5,8 @@ import queue
 import subprocess
 import threading
 import time
+from collections.abc import Callable
+from typing import IO, Any
 
 MOST_BYTES = 8 << 20  # of what one command says; a report has some 100 kB
 MOST_TOLD = 1 << 20  # characters of what the session says, which is some lines
@@ -17,7 +19,9 @@ class Overrun(Exception):
     """A device says too much or takes too long; the text continues "the device"."""
 
 
-def communicate(process, seconds, most=MOST_BYTES):
+def communicate(
+    process: subprocess.Popen[bytes], seconds: float, most: int = MOST_BYTES
+) -> list[bytes]:
     """Return what a process writes to its pipes, as `subprocess.Popen.communicate` does.
 
     Raises:
@@ -26,7 +30,7 @@ def communicate(process, seconds, most=MOST_BYTES):
     streams = process.stdout, process.stderr
     kept, flooded = [bytearray(), bytearray()], threading.Event()
 
-    def read(stream, data):
+    def read(stream: Any, data: bytearray) -> None:
         with stream:
             while chunk := stream.read1(1 << 16):
                 data += chunk
@@ -62,7 +66,7 @@ def communicate(process, seconds, most=MOST_BYTES):
 class Lines:
     """The lines of a process's output and errors, read in the background."""
 
-    def __init__(self, process, kept, most=MOST_TOLD):
+    def __init__(self, process: subprocess.Popen[str], kept: str, most: int = MOST_TOLD) -> None:
         """Start to read.
 
         Args:
@@ -71,14 +75,15 @@ class Lines:
             most: characters; then `next` raises `Overrun`.
         """
         self._last_error, self._kept, self._left = "", kept, most
-        self._waiting, self._spare = queue.SimpleQueue(), 100
+        self._waiting: queue.SimpleQueue[str | Overrun | None] = queue.SimpleQueue()
+        self._spare = 100
         self._stopped = threading.Event()
         readers = (process.stdout, self._waiting.put), (process.stderr, self._note)
         self._threads = [threading.Thread(target=self._read, args=r, daemon=True) for r in readers]
         for thread in self._threads:
             thread.start()
 
-    def next(self, end):
+    def next(self, end: float) -> str | None:
         """Return the next line of the output, None at its end.
 
         Args:
@@ -97,16 +102,16 @@ class Lines:
             raise line
         return line
 
-    def last_error(self):
+    def last_error(self) -> str:
         """Return the last line of the errors of a process that has ended; empty where it has none."""
         self._threads[1].join(1.0)
         return self._last_error
 
-    def stop(self):
+    def stop(self) -> None:
         """Read no further: what the killed process started may go on writing."""
         self._stopped.set()
 
-    def _read(self, stream, take):
+    def _read(self, stream: IO[str], take: Callable[[str | None], object]) -> None:
         with stream:
             begins = True
             while not self._stopped.is_set() and (text := stream.readline(LONGEST_LINE)):
@@ -116,14 +121,14 @@ class Lines:
                 begins = text.endswith("\n")
         take(None)
 
-    def _count(self, characters):
+    def _count(self, characters: int) -> bool:
         """Return whether the limit is kept; say so once where it no longer is."""
         before, self._left = self._left, self._left - characters
         if before >= 0 > self._left:
             self._overrun()
         return self._left >= 0
 
-    def _overrun(self):
+    def _overrun(self) -> None:
         # ahead of what nobody has taken yet: beside a flood, that takes a reader a while
         waiting = []
         with contextlib.suppress(queue.Empty):
@@ -131,12 +136,12 @@ class Lines:
                 waiting.append(self._waiting.get_nowait())
         self._waiting.put(Overrun("says more and more"))
         for line in waiting:
-            if line is None or self._is_kept(line):
+            if not isinstance(line, str) or self._is_kept(line):
                 self._waiting.put(line)
 
-    def _is_kept(self, text):
+    def _is_kept(self, text: str) -> bool:
         self._spare -= text.startswith(self._kept)
         return text.startswith(self._kept) and self._spare >= 0
 
-    def _note(self, line):
+    def _note(self, line: str | None) -> None:
         self._last_error = (line or "").strip() or self._last_error

@@ -1,11 +1,14 @@
 """What is copied to a device, where it lies there, and the way back from there to here."""
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 
-from nanodet.bench.plan import plan_entries
+from nanodet.bench.plan import Effort, Entry, plan_entries
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.files.incoming import is_file, published
 from nanodet.images.image_file import read_picture
 from nanodet.runtime.engines import NCNN, ONNX, files_of, kind_of, spec_file
@@ -32,11 +35,20 @@ class Parcel:
         files: path on the device, relative to its folder, to path here.
     """
 
-    def __init__(self, models, graphs, threads, precisions, program, image, folder):
+    def __init__(
+        self,
+        models: Iterable[str],
+        graphs: Iterable[tuple[StrPath, tuple[int, int]]],
+        threads: Sequence[int],
+        precisions: Sequence[str],
+        program: Path,
+        image: StrPath | None,
+        folder: StrPath,
+    ) -> None:
         self.entries = plan_entries(models, graphs, threads, precisions, here=False)
         self._image = image
         self.files = {PROGRAM: Path(program)}
-        self._numbers = {}
+        self._numbers: dict[str, int] = {}
         for entry in self.entries:
             number = self._numbers.setdefault(entry.path, len(self._numbers))
             for file in _files_of(entry):
@@ -47,7 +59,14 @@ class Parcel:
             picture.write_bytes(cv2.imencode(".ppm", read_picture(image))[1].tobytes())
             self.files[PICTURE] = picture
 
-    def words(self, there, effort, threads, precisions, cores):
+    def words(
+        self,
+        there: str,
+        effort: Effort,
+        threads: Sequence[int],
+        precisions: Sequence[str],
+        cores: str,
+    ) -> list[str]:
         """Return the program's command line, run in the device's folder ``there``.
 
         Args:
@@ -63,12 +82,12 @@ class Parcel:
             else:
                 words.append(f"{path}@{text}" if text else path)
         words += ["--threads", ",".join(map(str, threads)), "--precision", ",".join(precisions)]
-        words += ["--cores", cores, "--runs", effort.runs, "--seconds", effort.seconds]
+        words += ["--cores", cores, "--runs", str(effort.runs), "--seconds", str(effort.seconds)]
         if self._image is not None:
             words += ["--image", f"{there}/{PICTURE}"]
         return [*words, "--json", f"{there}/{REPORT}"]
 
-    def name_here(self, value, there):
+    def name_here(self, value: Any, there: str) -> Any:
         """Return a JSON value with the device's paths in all its texts replaced by those here."""
         if isinstance(value, dict):
             return {key: self.name_here(item, there) for key, item in value.items()}
@@ -81,7 +100,7 @@ class Parcel:
         return value.replace(f"{there}/{PICTURE}", str(self._image)).replace(f"{there}/", "")
 
 
-def _files_of(entry):
+def _files_of(entry: Entry) -> list[Path]:
     """Return the files of a `nanodet.bench.plan.Entry`, checked as far as can be done here."""
     path = Path(entry.path)
     beside, kind = spec_file(path), kind_of(path)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import nanodet
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.files.inputs import PROGRAM, open_input
 
 # where deploy/cpp's preset aarch64 leaves it in a checkout
@@ -21,7 +22,7 @@ _MACHINES = {
 }
 
 
-def find_program(path=None):
+def find_program(path: StrPath | None = None) -> Path:
     """Return the path of the bench program; None takes what the checkout built for aarch64.
 
     Raises:
@@ -43,7 +44,7 @@ def find_program(path=None):
     return path
 
 
-def check_machine(path, machine):
+def check_machine(path: Path, machine: str) -> None:
     """Raise `NanodetError` if a device whose ``uname -m`` is ``machine`` cannot run a program."""
     with open(path, "rb") as file:
         start = file.read(20)

@@ -6,26 +6,34 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 
 from nanodet.bench.outputs import check_outputs, put_out
-from nanodet.bench.plan import STANDARD
+from nanodet.bench.plan import STANDARD, Effort
 from nanodet.bench.report import FORMAT, benchncnn_call, format_tables
 from nanodet.bench.target.adb import AdbDevice
 from nanodet.bench.target.cool import cool_down
-from nanodet.bench.target.device import quote
+from nanodet.bench.target.device import Device, quote
 from nanodet.bench.target.guard import Guard, run_script
 from nanodet.bench.target.parcel import PROGRAM, REPORT, REPORT_BYTES, RUN, Parcel
 from nanodet.bench.target.program import check_machine, find_program
 from nanodet.bench.target.ssh import SshDevice
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.files.temporary import temporary_folder
 from nanodet.text.printable import say
 
 ERROR = f"{PROGRAM}: error: "  # what its last line begins with when it fails
 
 
-def open_device(target, ssh_options=(), start=subprocess.Popen, root="/"):
+def open_device(
+    target: str,
+    ssh_options: Sequence[str] = (),
+    start: Callable[..., subprocess.Popen[Any]] = subprocess.Popen,
+    root: str = "/",
+) -> Device:
     """Return the `nanodet.bench.target.device.Device` of a ``--target``, not connected yet.
 
     Args:
@@ -46,10 +54,23 @@ def open_device(target, ssh_options=(), start=subprocess.Popen, root="/"):
 
 
 def remote_bench(
-    device, models, graphs=(), *, threads=(1,), precisions=("fp32",), effort=STANDARD,
-    cores="big", image=None, program=None, folder=None, governor=None, cool_to=None,
-    json_path=None, plot_path=None, command="",
-):  # fmt: skip
+    device: Device,
+    models: Iterable[str],
+    graphs: Iterable[tuple[StrPath, tuple[int, int]]] = (),
+    *,
+    threads: Sequence[int] = (1,),
+    precisions: Sequence[str] = ("fp32",),
+    effort: Effort = STANDARD,
+    cores: str = "big",
+    image: StrPath | None = None,
+    program: StrPath | None = None,
+    folder: str | None = None,
+    governor: str | None = None,
+    cool_to: float | None = None,
+    json_path: StrPath | None = None,
+    plot_path: StrPath | None = None,
+    command: str = "",
+) -> dict[str, Any]:
     """Time models and graphs side by side on a device, and print and write the result here.
 
     Nothing stays on the device, however this ends.
@@ -88,8 +109,8 @@ def remote_bench(
             check_machine(program, guard.machine)
             words = parcel.words(guard.folder, effort, threads, precisions, cores)
             script = Path(here) / RUN
-            text = run_script(guard.folder, words)
-            script.write_bytes(text.encode("utf-8", "surrogateescape"))
+            orders = run_script(guard.folder, words)
+            script.write_bytes(orders.encode("utf-8", "surrogateescape"))
             _copy(device, guard, {**parcel.files, RUN: script})
             if governor is not None:
                 guard.set_governor(governor)
@@ -113,10 +134,10 @@ def remote_bench(
 class _Log:
     """Passes on what the program says, but for the line with which it, or the shell, fails."""
 
-    def __init__(self, script):
+    def __init__(self, script: str) -> None:
         self.error, self._script = "", script
 
-    def __call__(self, line):
+    def __call__(self, line: str) -> None:
         if line.startswith(ERROR):
             self.error = line.removeprefix(ERROR)
         elif line.startswith(self._script):
@@ -125,13 +146,13 @@ class _Log:
             say(line, file=sys.stderr)
 
 
-def _patience(effort, entries):
+def _patience(effort: Effort, entries: int) -> float:
     """Return how many seconds a run may take: ten for each run of the network, and much besides."""
     runs = 10 * (effort.runs + effort.warmup_runs)
     return 600 + entries * (2 * (effort.seconds + effort.warmup_s) + runs)
 
 
-def _copy(device, guard, files):
+def _copy(device: Device, guard: Guard, files: Mapping[str, Path]) -> None:
     """Copy files (path in the device's folder to path here), and see that they arrived."""
     sizes = {path: file.stat().st_size for path, file in files.items()}
     size = sum(sizes.values())
@@ -155,7 +176,7 @@ def _copy(device, guard, files):
         raise NanodetError(f"{device.name}: what was copied there did not arrive whole")
 
 
-def _must(device, script):
+def _must(device: Device, script: str) -> str:
     """Run a script on the device; return what it wrote, raise `NanodetError` if it fails."""
     done = device.shell(script)
     if done.status != 0:
@@ -163,13 +184,13 @@ def _must(device, script):
     return done.out
 
 
-def _read_report(device, folder):
+def _read_report(device: Device, folder: str) -> str | None:
     """Return the text of the report, None where the program wrote none."""
     done = device.shell(quote("cat", f"{folder}/{REPORT}"))
     return done.out if done.status == 0 else None
 
 
-def _failure(log, status):
+def _failure(log: _Log, status: int) -> str:
     """Return one line on why the program ended with a status other than 0."""
     if status > 128:
         name = f"signal {status - 128}"
@@ -180,17 +201,19 @@ def _failure(log, status):
     return log.error or f"{PROGRAM} ended with status {status}"
 
 
-def _report_of(text, parcel, there, name, cores, effort):
+def _report_of(
+    text: str | None, parcel: Parcel, there: str, name: str, cores: str, effort: Effort
+) -> dict[str, Any]:
     """Return the report in a text, with the paths of here.
 
     Raises:
         NanodetError: it is not one on what was asked for.
     """
     try:
-        report = parcel.name_here(json.loads(text, parse_constant=_no_number), there)
+        report = parcel.name_here(json.loads(text or "", parse_constant=_no_number), there)
         asked = [(entry.path, entry.threads, entry.precision) for entry in parcel.entries]
-        told = [(r["path"], r["threads"], r["precision"]) for r in report["results"]]
-        fine = report["format"] == FORMAT and told == asked
+        timed = [(r["path"], r["threads"], r["precision"]) for r in report["results"]]
+        fine = report["format"] == FORMAT and timed == asked
         for result in report["results"] if fine else ():
             if "benchncnn" in result:
                 # with the words of the command line quoted as they are here
@@ -208,5 +231,5 @@ def _report_of(text, parcel, there, name, cores, effort):
     return report
 
 
-def _no_number(word):
+def _no_number(word: str) -> NoReturn:
     raise ValueError(f"{word} is no time")

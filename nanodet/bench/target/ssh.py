@@ -4,8 +4,11 @@ import contextlib
 import os
 import re
 import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Self
 
-from nanodet.bench.target.device import Device, quote
+from nanodet.bench.target.device import Device, Done, quote
 from nanodet.errors import NanodetError
 from nanodet.files.temporary import temporary_folder
 
@@ -42,7 +45,13 @@ class SshDevice(Device):
     raising = "sudo -n sh -c"
     package = "install OpenSSH's client"
 
-    def __init__(self, address, options=(), start=subprocess.Popen, root="/"):
+    def __init__(
+        self,
+        address: str,
+        options: Sequence[str] = (),
+        start: Callable[..., subprocess.Popen[Any]] = subprocess.Popen,
+        root: str = "/",
+    ) -> None:
         super().__init__(f"ssh:{address}", start, root)
         match = re.fullmatch(r"((?:[^@]+@)?)(\[[^]@]+\]|[^:@]+)(?::(\d{1,5}))?", address)
         if match is None or address.startswith("-") or match[2].startswith("-"):
@@ -58,14 +67,15 @@ class SshDevice(Device):
         )
         self._options = [*ours, *options, *defaults]  # ssh takes the first of several
         self._port = ["-p", match[3]] if match[3] else []
-        self._sockets, self._files = None, contextlib.ExitStack()
+        self._sockets: Path | None = None
+        self._files = contextlib.ExitStack()
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         if os.name != "nt":  # there ssh cannot share a connection
             self._sockets = self._files.enter_context(temporary_folder())
         return self
 
-    def _sharing(self):
+    def _sharing(self) -> list[str]:
         """Return the options that share one connection; none where its socket cannot be named."""
         path = f"{self._sockets}/link"
         if self._sockets is None or len(os.fsencode(path)) > LONGEST_SOCKET or '"' in path:
@@ -73,16 +83,16 @@ class SshDevice(Device):
         path = path.replace("%", "%%")
         return ["ControlMaster=auto", "ControlPersist=no", f'ControlPath="{path}"']
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         self._files.close()
 
-    def words(self, script):
+    def words(self, script: str) -> list[str]:
         options = [*self._sharing(), *self._options]
         flags = [word for option in options for word in ("-o", option)]
         # -T: no terminal, which would change bytes; the user's shell may be any
         return ["ssh", "-T", *self._port, *flags, self._host, f"exec sh -c {quote(script)}"]
 
-    def push(self, local, path):
+    def push(self, local: str | os.PathLike[str], path: str) -> None:
         try:
             with open(local, "rb") as file:
                 done = self.shell(f"cat >{quote(path)}", file, self.copy_seconds(local))
@@ -91,10 +101,10 @@ class SshDevice(Device):
         if done.status != 0:
             raise NanodetError(f"{self.name}: {local}: cannot be copied there ({done.said})")
 
-    def lost(self, done):
+    def lost(self, done: Done) -> bool:
         return done.status == LINK_FAILED
 
-    def explain(self, said):
+    def explain(self, said: str) -> str:
         hint = ""
         if "Permission denied" in said:
             hint = "; no password is asked: give the device your key with ssh-copy-id"
