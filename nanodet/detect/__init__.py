@@ -1,1 +1,1 @@
-"""A model over images, videos, cameras and streams: the program behind ``nanodet detect``."""
+"""Runs a model on images, videos, cameras and streams: the implementation of ``nanodet detect``."""

@@ -1,13 +1,13 @@
-"""Whether a video file ends before its container does, without decoding it.
+"""Detects truncated video files without decoding them.
 
-Each function takes a binary file and its size in bytes, and returns true only where the file
-certainly lacks its end: where it stops inside of a part that says how long it is.
+Each function takes a binary file and its size in bytes, and returns true only if the file is
+certainly truncated: if it stops inside a part that states its length.
 """
 
 import struct
 from typing import BinaryIO
 
-PARTS = 2_000_000  # of one file that are looked at; one of more is not judged
+PARTS = 2_000_000  # parts of a file that are read; a file with more is not judged
 _SEGMENT, _CLUSTER, _BLOCKS = 0x18538067, 0x1F43B675, (0xA0, 0xA3)
 _ASF_HEADER, _ASF_DATA = b"\x30\x26\xb2\x75", b"\x36\x26\xb2\x75"
 
@@ -27,7 +27,7 @@ def matroska(file: BinaryIO, size: int) -> bool:
         head = read_at(file, at, 12)
         number = 9 - head[0].bit_length()
         width = 9 - head[number].bit_length() if number < len(head) else 1
-        if number > 4 or width > 8:  # no element: where one must be, the rest is lost
+        if number > 4 or width > 8:  # no element where there must be one: the rest is lost
             return known and clusters > 0
         if len(head) < number + width:
             return True
@@ -61,7 +61,7 @@ def flash(file: BinaryIO, size: int) -> bool:
 
 
 def program_stream(file: BinaryIO, size: int) -> bool:
-    """MPEG program stream: packs of packets that say how long they are; looks at the last pack."""
+    """MPEG program stream: packs of packets that state their length; checks the last pack."""
     tail = read_at(file, max(0, size - (1 << 18)), 1 << 18)
     at = tail.rfind(b"\0\0\1\xba")
     while 0 <= at < len(tail):
@@ -78,7 +78,7 @@ def program_stream(file: BinaryIO, size: int) -> bool:
 
 
 def ogg(file: BinaryIO, size: int) -> bool:
-    """Ogg: pages of at most 65,307 bytes; looks at the last one."""
+    """Ogg: pages of at most 65,307 bytes; checks the last one."""
     tail = read_at(file, max(0, size - (1 << 17)), 1 << 17)
     page = tail[max(0, tail.rfind(b"OggS")) :]
     if len(page) < 27 or len(page) < 27 + page[26]:
@@ -102,7 +102,7 @@ def windows_media(file: BinaryIO, size: int) -> bool:
 
 
 def transport_stream(file: BinaryIO, size: int) -> bool:
-    """MPEG transport stream: packets of one length, also with 4 bytes in front or 16 behind each."""
+    """MPEG transport stream: packets of equal length, possibly with 4 bytes before or 16 after each."""
     start = read_at(file, 0, 1024)
     for length in (188, 192, 204):
         for first in range(length if len(start) == 1024 else 0):

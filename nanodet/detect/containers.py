@@ -1,7 +1,7 @@
-"""What the container of a video says of its frames, without decoding them.
+"""Reads what the container of a video states about its frames, without decoding them.
 
-OpenCV's frame count is an estimate in all but MP4: how long the longest stream is, sound too, times
-a frame rate that need not hold. What is said here is certain, or not said.
+Except for MP4, OpenCV's frame count is an estimate: the length of the longest stream, even of sound,
+times a frame rate that may be wrong. This module only states what is certain.
 """
 
 import os
@@ -20,11 +20,11 @@ INDEX = 1 << 26  # bytes of an AVI's index that are read
 
 @dataclass(frozen=True)
 class Extent:
-    """How far a video goes.
+    """The length of a video.
 
     Attributes:
-        frames: how many it has, ``None`` where the container does not say.
-        seconds: how long they last together, where ``frames`` is known.
+        frames: number of frames, ``None`` if the container does not state it.
+        seconds: their total duration, if ``frames`` is known.
         cut_off: the file certainly lacks frames at its end.
     """
 
@@ -33,18 +33,18 @@ class Extent:
     cut_off: bool = False
 
     def lacks(self, read: int, time_s: float) -> bool:
-        """Tell whether there were more frames than the ``read`` ones, of which the last is at ``time_s``."""
+        """Return whether there are more frames than the ``read`` ones, the last of which is at ``time_s``."""
         if self.frames is None or read >= self.frames or self.cut_off:
             return self.cut_off and (self.frames is None or read < self.frames)
-        # some count what is no image: half images, repeated ones; those do not end too early
+        # some counts include half or repeated images; those videos do not end too early
         few = read < self.frames - max(2, self.frames // 100)
         return few and time_s + max(1, 3 * self.seconds / self.frames) < self.seconds
 
 
 def extent_of(path: StrPath) -> Extent:
-    """Return the `Extent` of a video file; of containers that are not known here it says nothing."""
+    """Return the `Extent` of a video file; it is empty for unknown containers."""
     if not os.path.isfile(path):
-        return Extent()  # a pipe: what was read of it does not come again
+        return Extent()  # a pipe cannot be read twice
     try:
         with open(path, "rb") as file:
             start, size = file.read(16), file.seek(0, os.SEEK_END)
@@ -55,7 +55,7 @@ def extent_of(path: StrPath) -> Extent:
                 if start.startswith(mark):
                     return Extent(cut_off=is_cut_off(file, size))
     except (OSError, ValueError, OverflowError, LookupError, struct.error):
-        pass  # damaged: its parts lead nowhere
+        pass  # damaged: invalid offsets
     return Extent()
 
 
@@ -82,7 +82,7 @@ def _mp4(file, size):
     seconds = length / rate
     edits = find_box(file, *videos[0][2:], b"edts", b"elst")
     if edits and abs(_edited(file, edits) / film_rate - seconds) > 1.5 * seconds / frames:
-        return Extent(cut_off=cut_off)  # a part of the frames, or one of them again
+        return Extent(cut_off=cut_off)  # only a part of the frames, or repeated frames
     return Extent(frames, seconds, cut_off)
 
 
@@ -92,14 +92,14 @@ def _is_video(file, track):
 
 
 def _length(file, box):
-    """Return the ticks a second, and the length in ticks, that an ``mdhd`` or ``mvhd`` tells."""
+    """Return the ticks per second, and the length in ticks, from an ``mdhd`` or ``mvhd``."""
     data = read_at(file, box.start, 32) if box else b""
     form, at = (">IQ", 20) if data[:1] == b"\1" else (">II", 12)
     return struct.unpack_from(form, data, at)
 
 
 def _edited(file, box):
-    """Return how long an ``elst`` shows frames, in ticks of the whole film."""
+    """Return how long an ``elst`` shows frames, in ticks of the movie."""
     wide, count = struct.unpack(">B3xI", read_at(file, box.start, 8))
     form = ">QqI" if wide else ">IiI"
     row = struct.calcsize(form)
@@ -109,7 +109,7 @@ def _edited(file, box):
 
 
 def _chunks(file, at, stop):
-    """Yield (kind, start, stop) of the chunks of a RIFF file; a list's kind is what it lists."""
+    """Yield (kind, start, stop) of the chunks of a RIFF file; for a list, kind is that of its items."""
     for _ in range(PARTS):
         head = read_at(file, at, 12)
         if at + 8 > stop or len(head) < 8:
@@ -123,7 +123,7 @@ def _chunks(file, at, stop):
 
 
 def _avi(file, size):
-    """AVI: lists of chunks; the lengths of all streams are in front, an index is behind."""
+    """AVI: lists of chunks; the lengths of all streams come first, an index last."""
     cut_off, films, index, streams = False, 0, b"", []
     for film, start, stop in _chunks(file, 0, size):
         if film not in (b"AVI ", b"AVIX"):
@@ -147,7 +147,7 @@ def _avi(file, size):
         return Extent(cut_off=cut_off)
     seconds = frames * scale / rate
     if index and films == 1 and not cut_off:
-        # the length counts time; where a frame is shown twice, the index has an empty chunk
+        # the length counts time; for a repeated frame the index has an empty chunk
         rows = np.frombuffer(index[: len(index) // 16 * 16], "S2,S2,<u4,<u4,<u4")
         mine = (rows["f0"] == b"%02d" % videos[0]) & np.isin(rows["f1"], [b"dc", b"db"])
         frames = int(np.count_nonzero(mine & (rows["f4"] > 0)))
@@ -155,7 +155,7 @@ def _avi(file, size):
 
 
 def _gif(file, size):
-    """GIF: blocks of sub-blocks, each of them behind a byte that is its length."""
+    """GIF: blocks of sub-blocks, each preceded by a byte with its length."""
 
     def skip_colours(flags):
         file.seek(3 << (flags & 7) + 1 if flags & 0x80 else 0, os.SEEK_CUR)
@@ -169,7 +169,7 @@ def _gif(file, size):
             frames += 1
         elif kind != b"!":
             return Extent(frames or None) if kind == b";" else Extent()
-        file.seek(1, os.SEEK_CUR)  # the width of codes, or the kind of an extension
+        file.seek(1, os.SEEK_CUR)  # the code width, or the kind of an extension
         while (length := file.read(1)) > b"\0" and left:
             file.seek(length[0], os.SEEK_CUR)
             left -= 1

@@ -1,4 +1,4 @@
-"""A model over images, a video, a camera or a stream: what ``nanodet detect`` does."""
+"""Detects objects in images, a video, a camera or a stream, as ``nanodet detect`` does."""
 
 import contextlib
 import sys
@@ -21,7 +21,7 @@ from nanodet.stopping import Stopped, Stopping
 from nanodet.text.printable import say
 from nanodet.text.progress import Progress
 
-FEW = 20  # so many images get a line each
+FEW = 20  # number of images up to which each gets a line
 
 
 def detect(
@@ -39,33 +39,33 @@ def detect(
     class_agnostic_nms: bool | None = None,
     reconnect_s: float | None = None,
 ) -> int:
-    """Detect in everything that ``source`` gives, into a folder or a window.
+    """Detect objects in all frames of ``source``, and write or show the results.
 
     Args:
         model: ``.ckpt``, ``.onnx`` or ``.param`` file.
         source: see `nanodet.detect.sources.open_source`.
-        config: the model's config file, for checkpoints that do not carry one.
+        config: the model's config file, for checkpoints that contain none.
         out: folder for the results; ``None`` opens a window.
         score, fit, size, threads, engine, class_agnostic_nms: see
-            `nanodet.runtime.detector.Detector`; ``None`` takes the model's.
-        instead: the option that gives ``out``, for a message.
-        reconnect_s: open a camera or stream again when it is lost, for so many seconds each time;
-            ``None`` ends there.
+            `nanodet.runtime.detector.Detector`; ``None``: the model's.
+        instead: the option that sets ``out``, for a message.
+        reconnect_s: try for this many seconds to reopen a camera or stream that is lost;
+            ``None``: do not.
 
     Returns:
         the number of frames.
 
     Raises:
-        NanodetError: bad input; also when only a part of the source could be read, after all of
-            that part was written.
-        Stopped: Ctrl-C, SIGTERM or SIGHUP, after what was done so far was written.
+        NanodetError: bad input; also if only a part of the source could be read, after all of
+            that part has been written.
+        Stopped: Ctrl-C, SIGTERM or SIGHUP, after the results so far have been written.
     """
     if out is None:
         check_display(instead)
     progress: Progress | None = None
 
     def warn(line: str) -> None:
-        if progress is None:  # nothing is shown yet that a line could break
+        if progress is None:  # no progress line is shown yet that this could break
             print_warning(line)
         else:
             progress.line(f"nanodet: warning: {line}", sys.stderr)
@@ -80,7 +80,7 @@ def detect(
             model, config=config, fit=fit, size=size, threads=threads, score=score, engine=engine,
             class_agnostic_nms=class_agnostic_nms,
         )  # fmt: skip
-        # from here on, and while the results are finished, Ctrl-C ends the source and nothing else
+        # from here on, and while results are completed, Ctrl-C only ends the source
         stopping = open_things.enter_context(Stopping(frames.stop))
         made: Any = results or contextlib.closing(Show(Window("nanodet"), frames))
         sink = open_things.enter_context(made)
@@ -102,7 +102,7 @@ def detect(
 
 
 def _go_through(frames, detector, sink, progress, few):
-    """Detect in all frames; returns the number of boxes and the seconds of the detector."""
+    """Detect objects in all frames; return the number of boxes and the seconds that detection took."""
     boxes, seconds = 0, 0.0
     for frame in frames:
         start = time.perf_counter()
@@ -118,11 +118,11 @@ def _go_through(frames, detector, sink, progress, few):
 
 
 class Show:
-    """Frames in a window, in place of `Results`; those of a video come at their own times.
+    """Shows frames in a window, in place of `Results`; frames of a video at their times.
 
     Args:
         window: a `Window`.
-        source: the `Source` whose frames will come; it is stopped when the user closes the window.
+        source: the `Source` of the frames; it is stopped when the user closes the window.
     """
 
     def __init__(self, window: Window, source: Source) -> None:
@@ -134,7 +134,7 @@ class Show:
     def write(self, frame: Frame, detections: Detections, drawn: np.ndarray) -> None:
         going = True
         if self._time_s is not None and not self._source.live:
-            # the last frame stays until this one's time
+            # the last frame is shown until the time of this one
             left_s = (frame.time_s or 0.0) - self._time_s - (time.monotonic() - self._shown_s)
             going = left_s <= 0 or self._window.wait(left_s, lambda: self._source.stopped)
         self._time_s, self._shown_s = frame.time_s, time.monotonic()
@@ -147,6 +147,6 @@ class Show:
 
 
 def summary(detections: Detections) -> str:
-    """Return what was found in words, such as ``4 person, 1 bus``."""
+    """Return the number of detections per class as text, such as ``4 person, 1 bus``."""
     counts = Counter(detections.name_of(class_id) for class_id in detections.class_id)
     return ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "nothing"

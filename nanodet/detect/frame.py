@@ -1,4 +1,4 @@
-"""A frame, and what every source of frames has."""
+"""A frame, and the base class of all sources of frames."""
 
 import math
 import sys
@@ -29,14 +29,14 @@ class Frame:
 
 
 class Source:
-    """What all sources have; iterating gives `Frame` objects, once.
+    """Base class of all sources; iterating gives `Frame` objects, once.
 
     Attributes:
         kind: ``picture``, ``pictures``, ``video``, ``camera`` or ``stream``.
-        name: how messages and results call it.
-        total: the number of frames, ``None`` when unknown.
-        fps: frames per second, ``None`` when unknown or for image files.
-        problem: after the iteration, one line if not everything could be read, else ``None``.
+        name: in messages and results.
+        total: the number of frames, ``None`` if unknown.
+        fps: frames per second, ``None`` if unknown or for image files.
+        problem: after the iteration, one line if not everything could be read, otherwise ``None``.
     """
 
     total: int | None = None
@@ -50,7 +50,7 @@ class Source:
 
     @property
     def _is_inherited(self):
-        """Whether a parent of this process opened it: FFmpeg would wait for threads that are lost."""
+        """Whether a parent of this process opened it: FFmpeg would wait for lost threads."""
         return self._forks != fork_count()
 
     def check_process(self) -> None:
@@ -60,7 +60,7 @@ class Source:
 
     @property
     def live(self) -> bool:
-        """Whether frames come by the clock and those that nobody takes are lost."""
+        """Whether frames arrive in real time, and are lost if they are not read."""
         return self.kind in ("camera", "stream")
 
     def stop(self) -> None:
@@ -68,7 +68,7 @@ class Source:
         self.stopped = True
 
     def close(self) -> None:
-        """Let go of files and devices."""
+        """Close files and devices."""
         self.stop()
 
 
@@ -78,12 +78,12 @@ def print_warning(line: object) -> None:
 
 
 def fps_of(capture: cv2.VideoCapture) -> float | None:
-    """Return the frames per second of a `cv2.VideoCapture`, ``None`` where it tells nothing sensible."""
+    """Return the frames per second of a `cv2.VideoCapture`, ``None`` if its value is implausible."""
     fps = capture.get(cv2.CAP_PROP_FPS)
     return fps if math.isfinite(fps) and 0.1 <= fps <= 1000 else None
 
 
 def frame_count(capture: cv2.VideoCapture) -> int | None:
-    """Return how many frames a `cv2.VideoCapture` says it has, ``None`` where it does not."""
+    """Return the number of frames that a `cv2.VideoCapture` reports, ``None`` if it does not."""
     count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
     return int(count) if math.isfinite(count) and 1 <= count < 1e9 else None

@@ -1,4 +1,4 @@
-"""Cameras and streams: frames that come by the clock."""
+"""Cameras and streams: frames that arrive in real time."""
 
 import threading
 import time
@@ -8,20 +8,19 @@ import cv2
 
 from nanodet.detect.frame import Frame, Source, fps_of, print_warning
 
-TIMEOUT_S = 10  # a stream that neither opens nor sends for so long is given up
-FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0  # between attempts to reconnect, each twice the last
+TIMEOUT_S = 10  # after which a stream that does not open or send is given up
+FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0  # between attempts to reconnect, doubled each time
 
 
 class LiveSource(Source):
-    """A camera or stream: a thread reads, and only the newest frame waits, so none is late.
+    """A camera or stream: a thread reads it and only keeps the newest frame, so that none is late.
 
     Args:
         kind, name: as in `Source`.
         open_capture: returns a `cv2.VideoCapture` of it, which may not be open.
-        capture: the first one, which is.
-        reconnect_s: open it again when it ends or fails, for so many seconds each time;
-            ``None`` does not.
-        warn: called with a line when it is tried.
+        capture: the first one, which is open.
+        reconnect_s: try for this many seconds to reopen it when it ends or fails; ``None``: do not.
+        warn: called with a line before each attempt.
     """
 
     def __init__(
@@ -100,7 +99,7 @@ class LiveSource(Source):
         if self._is_inherited:
             return
         if self._thread.is_alive():
-            # opening a stream that is gone takes long, and nothing is lost with it
+            # opening a lost stream takes long, and can safely be abandoned
             self._thread.join(TIMEOUT_S + 1 if self._lost_s is None else 0.5)
-        if not self._thread.is_alive():  # else the device hangs in a read; the process ends anyway
+        if not self._thread.is_alive():  # otherwise the device hangs in a read; the process is ending anyway
             self._capture.release()

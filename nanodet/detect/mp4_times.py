@@ -1,7 +1,7 @@
-"""Giving each frame of a written mp4 file its own time.
+"""Sets the time of each frame of a written mp4 file.
 
-OpenCV writes videos at one rate, but cameras and phones record at another from frame to frame. The
-file's index, its last part, says how long each frame is shown; only that is rewritten.
+OpenCV writes videos at a constant rate, but cameras and phones record at a varying one. The file's
+index, its last part, contains the duration of each frame; only that is rewritten.
 """
 
 import itertools
@@ -13,20 +13,20 @@ from nanodet.files import StrPath
 from nanodet.images.iso_boxes import boxes
 
 PARENTS = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts")
-# where each part says how long all is: in its form of 32 bits, and of 64
+# offset of the total duration in each part: in its 32-bit form, and in its 64-bit form
 LENGTHS = {b"mdhd": (16, 24), b"mvhd": (16, 24), b"tkhd": (20, 28), b"elst": (8, 8)}
 
 
 def set_frame_times(path: StrPath, times: Sequence[float]) -> None:
-    """Let the frames of a video begin at ``times``.
+    """Set the start times of the frames of a video.
 
     Args:
-        path: an mp4 file of one video track without B-frames, its index behind its frames, as
+        path: an mp4 file of one video track without B-frames, with the index after the frames, as
             OpenCV writes it.
         times: seconds, for each frame and for the end of the last one.
 
     Raises:
-        ValueError: the file is none of that kind.
+        ValueError: the file is not of that kind.
     """
     with open(path, "r+b") as file:
         at = _find_index(file)
@@ -45,7 +45,7 @@ def set_frame_times(path: StrPath, times: Sequence[float]) -> None:
         rate, film_rate = (_number(parts[kind], 12, 20) for kind in (b"mdhd", b"mvhd"))
         ticks = [round((time - times[0]) * rate) for time in times]
         shown = [max(1, after - before) for before, after in itertools.pairwise(ticks)]
-        film = -(-sum(shown) * film_rate // rate)  # rounded up, or the last frame would be cut off
+        film = -(-sum(shown) * film_rate // rate)  # rounded up, otherwise the last frame would be cut off
         runs = [(len(list(run)), length) for length, run in itertools.groupby(shown)]
         table = struct.pack(">II", 0, len(runs)) + b"".join(struct.pack(">II", *r) for r in runs)
 
@@ -61,7 +61,7 @@ def set_frame_times(path: StrPath, times: Sequence[float]) -> None:
 
 
 def _number(body, short, long):
-    """Return the number at ``short`` in a part's form of 32 bits, at ``long`` in that of 64."""
+    """Return the number at ``short`` in a part's 32-bit form, or at ``long`` in its 64-bit form."""
     return struct.unpack_from(">I", body, long if body[0] else short)[0]
 
 
@@ -72,7 +72,7 @@ def _with_length(body, short, long, length):
 
 
 def _find_index(file):
-    """Return where the last part begins, which must be the index."""
+    """Return the start of the last part, which must be the index."""
     last = None
     for last in boxes(file, 0, file.seek(0, os.SEEK_END)):  # noqa: B007
         pass
@@ -82,7 +82,7 @@ def _find_index(file):
 
 
 def _rewrite(data, change):
-    """Return the parts of ``data``, each body through ``change(kind, body)``."""
+    """Return the parts of ``data``, with each body replaced by ``change(kind, body)``."""
     parts, at = [], 0
     while at + 8 <= len(data):
         size, kind = struct.unpack_from(">I4s", data, at)

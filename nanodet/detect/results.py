@@ -21,14 +21,14 @@ JSON_LINES = "detections.jsonl"
 
 
 class Results:
-    """Writes what `nanodet detect --out` leaves; a context manager.
+    """Writes the results of `nanodet detect --out`; a context manager.
 
-    However the block ends, the files hold what was written so far and are complete: video and
-    JSON lines lie under temporary names until then.
+    However the block ends, the files contain what was written so far and are complete: until then,
+    video and JSON lines have temporary names.
 
     Args:
-        folder: where to write; the first result makes it if need be.
-        source: the `Source` whose frames will come.
+        folder: where to write; it is created with the first result if necessary.
+        source: the `Source` of the frames.
 
     Raises:
         NanodetError: the folder cannot be written, or a result would replace a source.
@@ -65,7 +65,7 @@ class Results:
             self._video.write(drawn, frame.time_s)
         if self._lines is None:
             path = self._files.enter_context(replacing(self.folder / JSON_LINES))
-            # a name of bytes that are no text becomes an escape of JSON, which gives it back
+            # bytes in a name that are not text become JSON escapes, which preserve them
             file = open(path, "w", encoding="utf-8", errors="backslashreplace")
             self._lines = self._files.enter_context(file)
         height, width = frame.picture.shape[:2]
@@ -83,13 +83,13 @@ class Results:
             if self._video is not None:
                 self._video.close()
         finally:
-            self._files.close()  # without the exception: what was written is kept
+            self._files.close()  # without the exception, so that what was written is kept
 
 
 def picture_targets(folder: Path, source: PictureSource) -> list[Path]:
     """Return the file to write for each of the source's files, all different.
 
-    Names are kept, with the sub-folders below ``source.folder``; ``.png`` is added to a name that
+    Names and subfolders below ``source.folder`` are kept; ``.png`` is added to a name that
     OpenCV cannot write.
 
     Raises:
@@ -106,7 +106,7 @@ def picture_targets(folder: Path, source: PictureSource) -> list[Path]:
             target = target.with_name(target.name + ".png")
         number = 2
         plain = target
-        while str(target).casefold() in taken:  # some file systems do not tell A.jpg from a.jpg
+        while str(target).casefold() in taken:  # some file systems ignore case
             target = plain.with_name(f"{plain.stem}-{number}{plain.suffix}")
             number += 1
         taken.add(str(target).casefold())
@@ -117,9 +117,9 @@ def picture_targets(folder: Path, source: PictureSource) -> list[Path]:
 
 
 def _writable(path):
-    """Tell whether OpenCV can write a colour image to ``path``."""
+    """Return whether OpenCV can write a colour image to ``path``."""
     suffix = path.suffix.lower()
-    # .pgm and .pbm hold grey and bits, .gif few colours
+    # .pgm and .pbm store grey values and bits, .gif few colours
     if suffix in ("", ".pgm", ".pbm", ".gif") or not suffix.isascii():
         return False
     return cv2.haveImageWriter(f"a{suffix}")

@@ -1,4 +1,4 @@
-"""Where images come from: files, folders, patterns, videos, cameras and streams."""
+"""Sources of images: files, folders, patterns, videos, cameras and streams."""
 
 import glob
 import itertools
@@ -21,24 +21,24 @@ from nanodet.images.image_file import is_picture_name, read_picture
 from nanodet.images.opencv_log import quiet
 
 URL = re.compile(r"(rtsps?|rtmps?|https?|udp|tcp|srt)://", re.IGNORECASE)
-LOOK = 5000  # entries of folders inside a folder that are looked at: it may be a whole disk
+LOOK = 5000  # entries in subfolders that are checked: it may be a whole disk
 
 
 def open_source(
     text: str, warn: Callable[[str], None] = print_warning, reconnect_s: float | None = None
 ) -> Source:
-    """Open whatever ``text`` names.
+    """Open the source named by ``text``.
 
     Args:
         text: an image, a folder of images, a pattern such as ``shots/**/*.jpg``, a video, the
             number of a camera or the path of its device (``/dev/video0``), or a URL (RTSP, RTMP,
             HTTP).
-        warn: called with a line for each image of several that cannot be read, and when a
+        warn: called with a line for each of several images that cannot be read, and when a
             connection is lost.
         reconnect_s: for cameras and streams, see `LiveSource`.
 
     Raises:
-        NanodetError: there is nothing, or nothing that can be read.
+        NanodetError: it does not exist, or cannot be read.
     """
     text = str(text)
     if re.fullmatch(r"\d{1,4}", text):
@@ -74,7 +74,7 @@ def open_source(
 
 
 def _has_pictures_deeper(folder):
-    """Whether there are images in folders inside a folder, as far as a quick look tells."""
+    """Return whether there are images in subfolders, as far as a quick check shows."""
     found = glob.iglob(os.path.join(glob.escape(str(folder)), "*", "**"), recursive=True)
     return any(map(_is_picture, map(Path, itertools.islice(found, LOOK))))
 
@@ -88,7 +88,7 @@ class PictureSource(Source):
 
     Attributes:
         files: the paths in the order of reading.
-        folder: all files lie in it or below.
+        folder: contains all files, directly or in subfolders.
     """
 
     def __init__(
@@ -121,13 +121,13 @@ class PictureSource(Source):
 
 
 class VideoSource(Source):
-    """A video with an end, every frame of it.
+    """All frames of a video file.
 
     Args:
         name: as in `Source`.
-        capture: a `cv2.VideoCapture` of which the image ``first`` was read.
-        extent: the `Extent` of its file; None where only OpenCV's estimate is known.
-        warn: called with a line where the end came early by that estimate.
+        capture: a `cv2.VideoCapture` from which the image ``first`` was read.
+        extent: the `Extent` of its file; None if only OpenCV's estimate is known.
+        warn: called with a line if the video ended early according to that estimate.
     """
 
     def __init__(
@@ -157,7 +157,7 @@ class VideoSource(Source):
             self._judge(index, before)
 
     def _judge(self, index, time_s):
-        """Tell whether more should have come than ``index`` frames, the last of them at ``time_s``."""
+        """Return whether there should be more than ``index`` frames, the last of them at ``time_s``."""
         if self._extent is not None:
             if self._extent.lacks(index, time_s):
                 of = f" of {self.total}" if self.total else ""
@@ -186,7 +186,7 @@ class VideoSource(Source):
 
 
 def without_password(url: str) -> str:
-    """Return ``url`` without the user and password that streams often carry."""
+    """Return ``url`` without user and password, which streams often contain."""
     return re.sub(r"^(\w+://)[^/@]*@", r"\1", url)
 
 
@@ -197,14 +197,14 @@ def _open_file(path):
         name = text_name(path)
     except NanodetError:
         if is_picture_name(path):
-            return picture  # of which OpenCV sees the content alone
+            return picture  # OpenCV only gets the contents
         raise
     with quiet():
-        # an animated gif is a film, though OpenCV also reads its first image
+        # an animated gif is a video, although OpenCV also reads its first image
         looks = cv2.haveImageReader(name) and path.suffix.lower() != ".gif"
         if looks:
             return picture
-        # from the root on, or FFmpeg takes what precedes a colon for a protocol
+        # absolute, otherwise FFmpeg takes the text before a colon for a protocol
         capture = cv2.VideoCapture(os.path.abspath(name), cv2.CAP_FFMPEG)
         found, first = capture.read()
         several = found and not (is_picture_name(path) and frame_count(capture) in (None, 1))
@@ -212,7 +212,7 @@ def _open_file(path):
         return VideoSource(name, capture, first, extent_of(path))
     capture.release()
     if is_picture_name(path):
-        return picture  # reading it will say what is wrong with it
+        return picture  # reading it will report the fault
     if not path.stat().st_size:
         raise NanodetError(f"{path}: this file is empty")
     what = "neither an image nor a video that can be read"
@@ -248,7 +248,7 @@ def _open_url(url, reconnect_s, warn):
     if not capture.isOpened():
         raise NanodetError(f"{name}: this stream does not open (tried for {TIMEOUT_S} s)")
     if url.lower().startswith("http") and frame_count(capture):
-        # a file on a server: it waits for us, so no frame need be lost
+        # a file on a server: no frames are lost while it waits
         found, first = capture.read()
         if found:
             return VideoSource(name, capture, first, warn=warn)
@@ -257,7 +257,7 @@ def _open_url(url, reconnect_s, warn):
 
 def _fixed_folder(pattern):
     """Return the part of a pattern before its first wildcard."""
-    fixed, escaped = [], re.compile(r"\[([*?[])\]")  # what glob.escape makes
+    fixed, escaped = [], re.compile(r"\[([*?[])\]")  # the output of glob.escape
     for part in pattern.parts[:-1]:
         if glob.has_magic(escaped.sub("", part)):
             break

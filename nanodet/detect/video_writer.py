@@ -1,4 +1,4 @@
-"""Writing a video that appears under its name only when it is whole."""
+"""Writes a video that gets its name only when it is complete."""
 
 import contextlib
 import itertools
@@ -13,7 +13,7 @@ from nanodet.files import StrPath
 from nanodet.files.files import check_space, replacing, text_name
 from nanodet.images.opencv_log import quiet
 
-DEFAULT_FPS = 25.0  # for sources that do not tell
+DEFAULT_FPS = 25.0  # for sources without a frame rate
 MAX_FPS = 240.0
 JITTER_S = 0.002  # containers round times to milliseconds
 
@@ -21,11 +21,11 @@ JITTER_S = 0.002  # containers round times to milliseconds
 class VideoWriter:
     """An mp4 file (MPEG-4 video) that takes its size from the first frame.
 
-    It lasts as long as what it shows: each frame begins at its own time.
+    Each frame begins at its time in the source, so the durations are equal.
 
     Args:
-        path: the file to write; `close` puts it there, complete, after an interruption too.
-        fps: frames per second; ``None`` when the source does not tell.
+        path: the file to write; `close` completes it and gives it this name, even after an interruption.
+        fps: frames per second; ``None`` if the source does not state it.
 
     Raises:
         NanodetError: the folder or the video cannot be written.
@@ -33,7 +33,7 @@ class VideoWriter:
 
     def __init__(self, path: StrPath, fps: float | None = None) -> None:
         self.path, self.frames = text_name(path), 0
-        # more is what containers say whose frames come unevenly; OpenCV's bit rate goes by it
+        # containers with irregular frames state more; OpenCV derives the bit rate from it
         self._fps = fps if fps and fps <= MAX_FPS else DEFAULT_FPS
         self._times = array("d")
         self._files = contextlib.ExitStack()
@@ -44,11 +44,11 @@ class VideoWriter:
         """Append a frame, uint8 (H, W, 3) BGR.
 
         Args:
-            time_s: when it begins; ``None`` for one frame's length after the last.
+            time_s: its start; ``None``: one frame's duration after the previous one.
         """
         writer = self._writer or self._open(picture)
         if (picture.shape[1], picture.shape[0]) != self._size:
-            # a stream that changes its size: the file cannot, and OpenCV would drop the frame
+            # the stream has changed its size: the file cannot, and OpenCV would drop the frame
             picture = cv2.resize(picture, self._size)
         writer.write(picture)
         self.frames += 1
@@ -59,7 +59,7 @@ class VideoWriter:
     def _open(self, picture: np.ndarray) -> cv2.VideoWriter:
         self._size = (picture.shape[1], picture.shape[0])
         self._temporary = self._files.enter_context(replacing(self.path))
-        # from the root on, or FFmpeg takes what precedes a colon for a protocol
+        # absolute, otherwise FFmpeg takes the text before a colon for a protocol
         self._temporary = self._temporary.absolute()
         with quiet():
             code = cv2.VideoWriter.fourcc(*"mp4v")
@@ -69,10 +69,10 @@ class VideoWriter:
         return self._writer
 
     def close(self) -> None:
-        """Finish the file and give it its name."""
+        """Complete the file and give it its name."""
         if self._writer is None:
             return
-        # OpenCV does not tell of a full disk; an index that cannot be read does
+        # OpenCV does not report a full disk; an unreadable index shows it
         with quiet():
             self._writer.release()
             self._writer = None
@@ -91,7 +91,7 @@ class VideoWriter:
         self._files.close()
 
     def _is_steady(self):
-        """Whether the frames come at the rate that the file has."""
+        """Return whether the frames have the constant rate of the file."""
         start, step = self._times[0], 1 / self._fps
         slack = max(JITTER_S, 0.1 * step)
         return all(abs(t - start - n * step) <= slack for n, t in enumerate(self._times))

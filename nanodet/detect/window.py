@@ -1,7 +1,7 @@
-"""A window for images with boxes, and one clear line where there can be none.
+"""A window for images with boxes, or one clear line if none can be opened.
 
-This module imports OpenCV only when a window is opened, so that it can also explain why OpenCV's
-own import failed.
+This module imports OpenCV only when a window is opened, so that it can also explain why importing
+OpenCV failed.
 """
 
 import math
@@ -16,19 +16,19 @@ import numpy as np
 
 from nanodet.errors import NanodetError
 
-# What opencv-python links to and does not bring along, as Debian and Ubuntu name it
+# Debian and Ubuntu packages that opencv-python links to but does not include
 IMPORT_PACKAGES = "libgl1 libglib2.0-0"
-# what is also wanted by other packages
+# needed by other packages, too
 _DEBIAN_PACKAGES = {"libgomp.so.1": "libgomp1", "libstdc++.so.6": "libstdc++6"}
 WINDOW_PACKAGES = "libgl1 libglib2.0-0 libsm6 libxext6"
 ESCAPE = 27
 
 
 def import_problem(error: ImportError) -> str | None:
-    """Return one line for an `ImportError` that a system library or ``cv2`` causes, else ``None``.
+    """Return one line for an `ImportError` caused by a system library or ``cv2``, otherwise ``None``.
 
     Args:
-        error: what the import raised.
+        error: raised by the import.
     """
     package = (error.name or "cv2").partition(".")[0]
     if isinstance(error, ModuleNotFoundError):
@@ -45,11 +45,11 @@ def import_problem(error: ImportError) -> str | None:
 def check_display(instead: str = "--out DIR") -> None:
     """Raise `NanodetError` unless a window can be opened.
 
-    OpenCV's window toolkit ends the whole process where it finds no display, so a second process
-    tries first.
+    OpenCV's window toolkit ends the whole process if it finds no display, so a second process tries
+    first.
 
     Args:
-        instead: the option that does without a window, for the message.
+        instead: the option that avoids a window, for the message.
     """
     way_on = (
         f"use {instead} to write the results instead (a window needs a display and, on Debian and "
@@ -70,7 +70,7 @@ def check_display(instead: str = "--out DIR") -> None:
 
 
 class Window:
-    """One window; ``q``, Escape or its close button end the show."""
+    """A window; ``q``, Escape or its close button end the program."""
 
     def __init__(self, title: str) -> None:
         os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")
@@ -89,13 +89,13 @@ class Window:
 
         Args:
             picture: uint8 (H, W, 3) BGR.
-            wait_s: seconds to wait for a key, ``None`` for as long as it takes.
-            stopped: asked while waiting; true ends the wait.
+            wait_s: seconds to wait for a key, ``None``: without limit.
+            stopped: called while waiting; true ends the wait.
 
         Returns:
-            whether to go on: false after q, Escape or a click on the close button.
+            whether to continue: false after q, Escape or a click on the close button.
         """
-        if not self._sized:  # the first image gives the size; the user may change it then
+        if not self._sized:  # the first image determines the size; the user may change it afterwards
             scale = min(1.0, 1280 / picture.shape[1], 720 / picture.shape[0])
             size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
             self._cv2.resizeWindow(self._title, *(max(side, 1) for side in size))
@@ -104,7 +104,7 @@ class Window:
         return self.wait(wait_s, stopped)
 
     def wait(self, wait_s: float | None = 0.0, stopped: Callable[[], bool] = lambda: False) -> bool:
-        """Leave the image as it is and wait; arguments and result are those of `show`."""
+        """Keep the image and wait; arguments and result are those of `show`."""
         end = math.inf if wait_s is None else time.monotonic() + wait_s
         while True:
             left_ms = 1000 * (end - time.monotonic())

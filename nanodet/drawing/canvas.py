@@ -1,11 +1,11 @@
-"""matplotlib's canvas with text in any script: what its font lacks is drawn as on images."""
+"""A matplotlib canvas with text in any script: letters missing in its font are drawn as on images."""
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 
 from nanodet.drawing.lettering import put_text, text_width
 
-FIRST_FOREIGN = "\u0590"  # DejaVu, which matplotlib brings along, has the alphabets below it
+FIRST_FOREIGN = "\u0590"  # DejaVu, matplotlib's font, has the alphabets below it
 
 
 class AnyScriptCanvas(FigureCanvasAgg):
@@ -46,4 +46,4 @@ class _Renderer(RendererAgg):
 
 
 def _is_plain(text):
-    return all(char < FIRST_FOREIGN or char == "\u2212" for char in text)  # the minus of axes
+    return all(char < FIRST_FOREIGN or char == "\u2212" for char in text)  # the minus sign of axes

@@ -1,4 +1,4 @@
-"""Boxes with class names on an image: the one drawing function of all rooms."""
+"""Draws boxes with class names on an image, for all packages."""
 
 import colorsys
 from functools import lru_cache
@@ -11,15 +11,15 @@ from nanodet.images.limits import check_picture
 from nanodet.runtime.detections import Detections
 
 GOLDEN = 0.61803398875
-MOST_LABELS = 500  # each looks for a place beside all others
+MOST_LABELS = 500  # each needs a position next to all others
 
 
 @lru_cache(maxsize=4096)
 def class_colour(class_id: int) -> tuple[int, int, int]:
-    """Return the (blue, green, red) of a class; neighbouring numbers lie far apart.
+    """Return the (blue, green, red) of a class; neighbouring numbers get very different colours.
 
     Hues advance by the golden ratio, so that any number of classes spreads evenly; brightness
-    and saturation alternate, because hue alone tells only a dozen colours apart.
+    and saturation alternate, because hue alone distinguishes only a dozen colours.
     """
     hue = (0.02 + class_id * GOLDEN) % 1
     saturation = (0.85, 0.55, 1.0)[class_id % 3]
@@ -39,14 +39,14 @@ def draw(
 
     Args:
         picture: uint8 (H, W, 3) BGR; it is not changed.
-        detections: `Detections` in pixels of this image; the better ones come on top.
-        style: ``solid``, ``dashed`` (thinner: for ground truth beside detections) or ``none``
+        detections: `Detections` in pixels of this image; better ones are drawn on top.
+        style: ``solid``, ``dashed`` (thinner: for ground truth next to detections) or ``none``
             (only the labels).
         labels: whether to write the class name at each box, of the best `MOST_LABELS`.
-        scores: whether the label gives the confidence too.
+        scores: whether the label includes the confidence.
 
     Returns:
-        a copy with the boxes. Line width and letters follow the size of the image, and labels
+        a copy with the boxes. Line width and letter size depend on the size of the image, and labels
         stay inside it.
     """
     check_picture(picture)
@@ -71,7 +71,7 @@ def draw(
 
 
 def _labels(canvas, detections, corners, order, line, scores):
-    """Write the labels over all boxes; the best detection chooses its place first."""
+    """Write the labels over all boxes; the best detection chooses its position first."""
     height, width = canvas.shape[:2]
     letters = float(np.clip(min(width, height) / 34, 11, 48))  # height of a capital with its margin
     plates: list[tuple[int, ...]] = []
@@ -104,7 +104,7 @@ def _fit_text(text, letters, width):
 
 
 def _free_place(box, size, line, canvas_size, plates):
-    """Return the plate (x0, y0, x1, y1): above the box, or where no other label is yet."""
+    """Return the plate (x0, y0, x1, y1): above the box, or where there is no other label yet."""
     (x0, y0, x1, y1), (w, h) = box.tolist(), size
     half = line // 2
     left, right = x0 - half, x1 + half - w + 1
@@ -118,7 +118,7 @@ def _free_place(box, size, line, canvas_size, plates):
         inside_y = int(np.clip(y, 0, max(canvas_size[1] - h, 0)))
         plate = (inside_x, inside_y, inside_x + w, inside_y + h)
         if inside_y != y:
-            continue  # moved up or down it would belong to nothing
+            continue  # further up or down it would not be recognisable as belonging to the box
         first = first or plate
         if not any(_overlap(plate, other) for other in plates):
             return plate

@@ -1,7 +1,7 @@
-"""Which font shows a text: OpenCV's own, or one that is installed.
+"""Finds a font for a text: OpenCV's, or one that is installed.
 
-OpenCV's covers the alphabets of Europe, Chinese, Japanese, Korean, Hebrew, and Arabic letters that
-stand alone. For others the installed TrueType fonts are looked through, once.
+OpenCV's covers the alphabets of Europe, Chinese, Japanese, Korean, Hebrew, and isolated Arabic
+letters. For others the installed TrueType fonts are searched, once.
 """
 
 import os
@@ -22,7 +22,7 @@ NEEDED = {b"cmap", b"glyf", b"head", b"hhea", b"hmtx", b"loca", b"maxp"}
 
 @lru_cache(maxsize=4096)
 def font_for(text: str) -> Any:
-    """Return a `cv2.FontFace` that has all letters of ``text``, ``None`` where there is none."""
+    """Return a `cv2.FontFace` that has all letters of ``text``, ``None`` if there is none."""
     if text.isascii():
         return face(OWN)
     letters = {c for c in text if not c.isspace() and unicodedata.category(c) not in ("Cf", "Mn")}
@@ -37,13 +37,13 @@ def font_for(text: str) -> Any:
 
 @lru_cache(maxsize=64)
 def face(name: str) -> Any:
-    """Return the `cv2.FontFace` of a name of OpenCV's or the path of a file."""
+    """Return the `cv2.FontFace` for one of OpenCV's names or the path of a file."""
     return cv2.FontFace(name)
 
 
 @lru_cache(maxsize=65536)
 def _is_in_own(char):
-    """Tell whether OpenCV's font has a letter; it draws a question mark for one it lacks."""
+    """Return whether OpenCV's font has a letter; it draws a question mark for missing ones."""
     return char == "?" or not np.array_equal(_drawn(char), _drawn("?"))
 
 
@@ -66,7 +66,7 @@ def _installed():
         data = os.environ.get("XDG_DATA_HOME") or home / ".local" / "share"
         places = [Path(data) / "fonts", home / ".fonts"]
         places += [Path("/usr/local/share/fonts"), Path("/usr/share/fonts")]
-    matplotlib = find_spec("matplotlib")  # it brings fonts along
+    matplotlib = find_spec("matplotlib")  # it contains fonts
     if matplotlib is not None:
         places += [
             Path(p) / "mpl-data" / "fonts" for p in matplotlib.submodule_search_locations or ()
@@ -88,9 +88,9 @@ def _installed():
 
 @lru_cache(maxsize=4096)
 def _ranges(path):
-    """Return the ranges (first, last code) of letters of a TrueType file, none of any other file.
+    """Return the ranges (first, last code) of letters of a TrueType file, none for any other file.
 
-    OpenCV ends the process on files that are damaged or of another kind, so that this looks first.
+    OpenCV ends the process on files that are damaged or of another kind, so this is checked first.
     """
     try:
         with open(path, "rb") as file:

@@ -22,7 +22,7 @@ UNDRAWABLE = ("Cc", "Cs", "Zl", "Zp")
 def readable_names(names: Sequence[str]) -> tuple[str, ...]:
     """Return class names as they can be drawn here.
 
-    A name with letters that no font has becomes its number, with the letters that there are.
+    A name with letters that no font has becomes its number, with the available letters.
 
     Args:
         names: a tuple of names.
@@ -42,7 +42,7 @@ def readable_names(names: Sequence[str]) -> tuple[str, ...]:
 def plot_label(text: str) -> str:
     """Return ``text`` so that matplotlib shows it as it is.
 
-    A text between dollars would be read as a formula, and one that begins with ``_`` is left out.
+    Text between dollar signs would be read as a formula, and text that begins with ``_`` is left out.
     """
     text = text.replace("$", r"\$")
     return f" {text}" if text.startswith("_") else text
@@ -51,15 +51,15 @@ def plot_label(text: str) -> str:
 def _shown(number, name):
     if _prepared(name)[1] is not None:
         return name, True
-    marks = ("Mn", "Mc", "Cf")  # they need the letter that they belong to
+    marks = ("Mn", "Mc", "Cf")  # they need a base letter
     rest = "".join(c for c in name if font_for(c) and unicodedata.category(c) not in marks)
     return " ".join([str(number), *rest.split()]), False
 
 
 @lru_cache(maxsize=4096)
 def _prepared(text):
-    """Return (text as it is drawn, its font, ``None`` where no font has it)."""
-    # control characters and halves of characters, on which OpenCV ends the process
+    """Return (text as it is drawn, its font, ``None`` if no font has it)."""
+    # control characters and incomplete characters, on which OpenCV ends the process
     text = "".join("?" if unicodedata.category(c) in UNDRAWABLE else c for c in text)
     for joined in (True, False):
         drawn = in_drawing_order(text, joined)
@@ -70,7 +70,7 @@ def _prepared(text):
 
 
 def text_width(text: str, size: int, weight: int = WEIGHT) -> int:
-    """Return how many pixels wide `put_text` draws ``text``."""
+    """Return the width in pixels of ``text`` as drawn by `put_text`."""
     drawn, font = _prepared(text)
     x, _, width, _ = cv2.getTextSize((0, 0), drawn, (0, 0), font or face(OWN), size, weight)
     return x + width
@@ -88,12 +88,12 @@ def put_text(
 
     Args:
         canvas: it is changed.
-        text: in any script; letters that no font here has become question marks.
-        origin: (x, y) of the left end of the line on which letters stand.
+        text: in any script; letters that no installed font has become question marks.
+        origin: (x, y) of the left end of the baseline.
         colour: a value per channel.
-        size: of the letters in pixels; capitals are 0.7 of it.
+        size: of the letters in pixels; capitals have 0.7 of it.
         weight: 400 is regular, 700 bold.
     """
     drawn, font = _prepared(text)
-    # an open end to the right: nothing is broken into lines
+    # no limit on the right: nothing is broken into lines
     cv2.putText(canvas, drawn, origin, colour, font or face(OWN), size, weight)

@@ -1,7 +1,7 @@
-"""Letters in the order in which they are drawn, from left to right.
+"""Orders letters as they are drawn, from left to right.
 
 OpenCV draws one letter after the other. Hebrew and Arabic run from right to left, and the letters
-of Arabic have other forms where they join; Unicode's own tables tell all that is needed.
+of Arabic have different forms where they join; Unicode's tables contain all that is needed.
 """
 
 import itertools
@@ -36,7 +36,7 @@ def in_drawing_order(text: str, joined: bool = True) -> str:
 
 
 def _letters(text):
-    """Return the letters of a text, each with the marks that are set above or below it."""
+    """Return the letters of a text, each with its marks above or below."""
     letters: list[str] = []
     for char in text:
         if letters and unicodedata.category(char) in ("Mn", "Me"):
@@ -53,14 +53,14 @@ def _direction(char):
 
 
 def _directions(letters):
-    """Return the direction of each letter; blanks and the like have their neighbours' or the line's."""
+    """Return the direction of each letter; blanks and the like take that of their neighbours or the line."""
     own = [_direction(letter[0]) for letter in letters]
     line = next(direction for direction in own if direction)
     found: list[str] = []
     opened: list[tuple[str, str]] = []
     for i, (letter, direction) in enumerate(zip(letters, own, strict=True)):
         if opened and letter == opened[-1][0]:
-            direction = opened.pop()[1]  # a closing bracket goes with the one that opened it
+            direction = opened.pop()[1]  # a closing bracket has the direction of the opening one
         if not direction:
             before = found[-1] if found else line
             after = next((direction for direction in own[i + 1 :] if direction), line)
@@ -78,7 +78,7 @@ def _forms():
     for code in (*range(0xFB50, 0xFDFC), *range(0xFE80, 0xFEFD)):
         kind, *plain = unicodedata.decomposition(chr(code)).split()[:3] or [""]
         text = "".join(chr(int(one, 16)) for one in plain)
-        # of pairs only lam and alef are always written as one
+        # only the pair lam and alef is always joined to one letter
         if kind[1:-1] in ("isolated", "initial", "medial", "final") and (
             len(text) == 1 or (text[:1] == LAM and code >= 0xFEF5)
         ):
@@ -87,7 +87,7 @@ def _forms():
 
 
 def _join(text):
-    """Return an Arabic text with the forms that its letters have beside their neighbours."""
+    """Return an Arabic text with the forms that its letters have next to their neighbours."""
     forms = _forms()
     plain: list[str] = []
     marks: list[str] = []
@@ -101,7 +101,7 @@ def _join(text):
             marks.append("")
 
     def joins(index, form):
-        """Whether a letter joins on one side: ``final`` the one before it, ``initial`` behind."""
+        """Return whether a letter joins the one before it (``final``) or after it (``initial``)."""
         if not 0 <= index < len(plain):
             return False
         return plain[index] == TATWEEL or form in forms.get(plain[index], {})

@@ -1,4 +1,4 @@
-"""A user's files and folders: read within limits, written whole or not at all."""
+"""Reads a user's files within limits, and writes files completely or not at all."""
 
 import os
 

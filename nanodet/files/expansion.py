@@ -1,7 +1,7 @@
-"""How large a value of a user's file is when all that it refers to is written out.
+"""Computes the size of a value of a user's file with all its references expanded.
 
-YAML's aliases and a checkpoint's pickle refer to the same list many times: a list of ten that refer
-to a list of ten, twenty deep, is small in memory, and endless for whoever copies or prints it.
+YAML aliases and a checkpoint's pickle can refer to the same list many times: ten references to a
+list of ten, twenty levels deep, are small in memory, but endless when they are copied or printed.
 """
 
 from collections.abc import Callable, Collection
@@ -10,11 +10,11 @@ from typing import Any
 from nanodet.errors import NanodetError
 
 MOST = 1_000_000  # values
-DEEPEST = 100  # Python's own stack ends at some hundred levels of a recursive function
+DEEPEST = 100  # Python's stack only allows several hundred levels of recursion
 
 
 def parts_of(value: object) -> Collection[Any]:
-    """Return what plain data holds directly: items, keys and values."""
+    """Return the direct contents of plain data: items, keys and values."""
     if isinstance(value, dict):
         return [*value, *value.values()]
     return value if isinstance(value, (list, tuple, set)) else ()
@@ -26,14 +26,14 @@ def check_expansion(
     parts: Callable[[Any], Collection[Any]] = parts_of,
     most: float = MOST,
 ) -> None:
-    """Raise `NanodetError` for what holds more than ``most`` values, is too deep, or holds itself.
+    """Raise `NanodetError` for data with more than ``most`` values, too many levels, or a cycle.
 
-    Takes time for each value once, however often it is referred to.
+    Each value is visited once, however often it is referred to.
 
     Args:
         value: mappings, lists and scalars.
         file: names it in messages.
-        parts: returns what a value holds directly; an empty sequence for a scalar.
+        parts: returns the direct contents of a value; an empty sequence for a scalar.
     """
     try:
         _measure(value, parts, most, {}, 0)
@@ -52,7 +52,7 @@ def _measure(
     known: dict[int, tuple[int, int] | None],
     depth: int,
 ) -> tuple[int, int]:
-    """Return (values in all, levels) of a value; ``known`` has those of values seen before."""
+    """Return (total number of values, levels) of a value; ``known`` has the results for earlier values."""
     held = parts(value)
     if not len(held):
         return 1, 0

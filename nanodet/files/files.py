@@ -1,4 +1,4 @@
-"""Writing files whole or not at all, and naming them by their content."""
+"""Writes files completely or not at all, and computes their hashes."""
 
 import contextlib
 import errno
@@ -14,7 +14,7 @@ from nanodet.files import StrPath
 from nanodet.files.inputs import ANY, Kind, open_input
 from nanodet.files.temporary import temporary_file
 
-# what stands between a program and any file it may write there
+# errors that concern the folder, not a single file
 DISK_ERRORS = {
     getattr(errno, name)
     for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO", "EROFS")
@@ -25,18 +25,18 @@ PROBE = 1 << 16  # bytes
 
 @contextlib.contextmanager
 def replacing(path: StrPath) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; on success it takes the place of ``path``.
+    """Yield a temporary path next to ``path``; on success the file replaces ``path``.
 
     The temporary name keeps the suffix, for writers that choose a format by it. On any
-    exception the temporary file is removed and ``path`` is left as it was. What killed processes left
-    in the folder goes as well, see `nanodet.files.temporary`.
+    exception the temporary file is removed and ``path`` is unchanged. Temporary files of killed
+    processes in the folder are removed as well, see `nanodet.files.temporary`.
 
     Raises:
-        NanodetError: the folder cannot be made or written.
+        NanodetError: the folder cannot be created or written.
     """
     path = Path(path)
     if path.is_symlink():
-        path = real_path(path)  # the link stays, and points to what is written
+        path = real_path(path)  # the link stays, and points to the new file
     make_folder(path.parent)
     try:
         with temporary_file(path.parent, path.suffix) as temporary:
@@ -47,24 +47,24 @@ def replacing(path: StrPath) -> Iterator[Path]:
 
 
 def unwritable(path: StrPath, error: OSError) -> NanodetError:
-    """Return the `NanodetError` on an `OSError` met while ``path``, a file or folder, was made."""
+    """Return the `NanodetError` for an `OSError` while creating ``path``, a file or folder."""
     name = error.filename2 or error.filename
     if isinstance(name, str | os.PathLike) and Path(path).parent not in Path(name).parents:
-        path = name  # such as the system's folder for temporary files
+        path = name  # such as the system's temporary folder
     return NanodetError(f"{path}: cannot be written ({error.strerror or error})")
 
 
 def real_path(path: StrPath) -> Path:
-    """Return the `Path` that links lead to; of a link to itself, some path: opening it tells.
+    """Return the `Path` that links lead to; for a link to itself any path, which cannot be opened.
 
-    `Path.resolve` raises a RuntimeError there before Python 3.13.
+    `Path.resolve` raises a RuntimeError for such links before Python 3.13.
     """
     return Path(os.path.realpath(path))
 
 
 def write_text(path: StrPath, text: str) -> None:
-    """Write ``text`` as UTF-8 to ``path``, whole or not at all; a device or pipe stays what it is."""
-    data = text.encode("utf-8", "replace")  # names of files need not be text
+    """Write ``text`` as UTF-8 to ``path``, completely or not at all; devices and pipes are not replaced."""
+    data = text.encode("utf-8", "replace")  # file names may not be valid text
     if _is_special(path):
         try:
             Path(path).write_bytes(data)
@@ -76,15 +76,15 @@ def write_text(path: StrPath, text: str) -> None:
 
 
 def _is_special(path: StrPath) -> bool:
-    """Tell whether ``path`` is there, but neither a file nor a folder."""
+    """Return whether ``path`` exists, but is neither a file nor a folder."""
     return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
 def make_folder(path: StrPath) -> None:
-    """Make the folder ``path`` and its parents.
+    """Create the folder ``path`` and its parents.
 
     Raises:
-        NanodetError: it cannot be made, or is a file.
+        NanodetError: it cannot be created, or is a file.
     """
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ def make_folder(path: StrPath) -> None:
 def check_folder_writable(path: StrPath) -> None:
     """Raise `NanodetError` unless files could be written into the folder ``path``.
 
-    It need not exist yet, and is not made.
+    It need not exist, and is not created.
     """
     there = next(f for f in (Path(path), *Path(path).absolute().parents) if os.path.exists(f))
     if not there.is_dir():
@@ -110,7 +110,7 @@ def check_folder_writable(path: StrPath) -> None:
 
 
 def check_space(folder: StrPath) -> None:
-    """Write a little into ``folder`` and remove it: for programs and libraries that fail silently.
+    """Write a small file into ``folder`` and remove it: for programs and libraries that fail silently.
 
     Raises:
         OSError: it names the folder.
@@ -137,7 +137,7 @@ def text_name(path: StrPath) -> str:
     """Return ``path`` as text for libraries that open files by names alone.
 
     Raises:
-        NanodetError: it holds bytes that are no text, on which some of them end the process.
+        NanodetError: it contains bytes that are not text, on which some libraries end the process.
     """
     name = str(path)
     try:

@@ -1,4 +1,4 @@
-"""Which files of a folder are somebody's data."""
+"""Finds the data files in a folder."""
 
 import os
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ from nanodet.files import StrPath
 
 
 def files_below(folder: StrPath, pipes: bool = False) -> Iterator[Path]:
-    """Yield the files in a folder and in those inside it, as `Path`, by name.
+    """Yield the files in a folder and its subfolders, as `Path`, sorted by name.
 
-    Links are followed. Left out are hidden folders, ``__MACOSX``, and what `is_data` leaves out; but
-    with ``pipes`` pipes and devices are not: what is not read must not count as absent.
+    Links are followed. Hidden folders, ``__MACOSX``, and files that `is_data` rejects are left out;
+    with ``pipes``, pipes and devices are included, so that they do not count as missing.
 
     Raises:
         NanodetError: a folder cannot be read.
@@ -21,7 +21,7 @@ def files_below(folder: StrPath, pipes: bool = False) -> Iterator[Path]:
     seen = set()
     for root, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
         real = os.path.realpath(root)
-        if real in seen:  # a link that leads up again
+        if real in seen:  # a link to a parent folder
             folders.clear()
             continue
         seen.add(real)
@@ -32,7 +32,7 @@ def files_below(folder: StrPath, pipes: bool = False) -> Iterator[Path]:
 
 
 def check_readable(folder: StrPath, deeper: bool = False) -> None:
-    """Raise `NanodetError` if a folder, or with ``deeper`` one inside it, is there but cannot be read."""
+    """Raise `NanodetError` if a folder, or with ``deeper`` a subfolder, exists but cannot be read."""
     if os.path.lexists(folder):
         for _ in os.walk(folder, onerror=_refuse):
             if not deeper:
@@ -40,10 +40,10 @@ def check_readable(folder: StrPath, deeper: bool = False) -> None:
 
 
 def is_data(path: Path) -> bool:
-    """Tell whether a `Path` is a file that a reader may open.
+    """Return whether a `Path` is a file that a reader may open.
 
-    Hidden ones are not (``._a.jpg`` of macOS), nor is a pipe, on which a reader would wait. A link
-    to nothing is: the reader has to complain of it.
+    Hidden files are not (``._a.jpg`` of macOS), nor are pipes, on which a reader would wait. A broken
+    link is: the reader has to report it.
     """
     return not path.name.startswith(".") and (path.is_file() or not path.exists())
 

@@ -1,12 +1,12 @@
-"""Reading models where `nanodet.files.publish` has left them, had it been killed.
+"""Reads models where `nanodet.files.publish` has left them if it was killed.
 
-A folder ``.incoming`` holds published files until they are moved beside it; from the instant at which
-it has that name they count instead of those of the same names outside. Nothing is moved or changed
-here: whoever looks at a model reads it where it lies.
+A folder ``.incoming`` contains published files until they are moved to the folder that contains it.
+As soon as it has that name, its files count instead of those with the same names outside. This module
+moves and changes nothing: models are read where they are.
 
-The folder may have come in a stranger's archive, and files may have been put beside it since. So
-`MANIFEST` in it lists the files, each with the SHA-256 of what it replaces: what is not listed, is a
-link, or would replace anything else does not count.
+The folder may come from a stranger's archive, and files may have been added next to it since. So its
+`MANIFEST` lists the files, each with the SHA-256 of the file that it replaces: a file that is not
+listed, is a link, or would replace any other file does not count.
 """
 
 import contextlib
@@ -26,38 +26,38 @@ Loaded = TypeVar("Loaded")
 
 INCOMING = ".incoming"
 MANIFEST = ".published.json"
-SUFFIXES = (".onnx", ".param", ".bin", ".json", ".yml", ".txt", ".log")  # of what is published
+SUFFIXES = (".onnx", ".param", ".bin", ".json", ".yml", ".txt", ".log")  # of the published files
 UNREADABLE = "unreadable"  # in the place of a SHA-256
 _LONGEST = 1 << 20  # bytes of a manifest
 _TRIES, _PATIENCE_S = 10, 1.0
 _FLAGS = os.O_RDONLY
-for _name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # the first: it may be a pipe
+for _name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # checked first: it may be a pipe
     _FLAGS |= getattr(os, _name, 0)
 
 
 def published(path: StrPath) -> Path:
-    """Return the `Path` where a file lies that was published at ``path``: there, or in `INCOMING`."""
+    """Return the actual `Path` of a file published at ``path``: there, or in `INCOMING`."""
     path = Path(os.fsdecode(path))
     try:
         parts = Path(os.path.abspath(path)).parts
-        for depth in range(1, min(2, len(parts) - 1) + 1):  # beside models, or in a folder there
+        for depth in range(1, min(2, len(parts) - 1) + 1):  # next to models, or in a subfolder
             folder, name = Path(*parts[:-depth]), "/".join(parts[-depth:])
             replaced = read_manifest(folder)
             if replaced and name in replaced and still_counts(folder, name, replaced[name]):
                 return folder / INCOMING / name
-    except (OSError, ValueError):  # names that cannot be
+    except (OSError, ValueError):  # invalid names
         pass
     return path
 
 
 def is_file(path: StrPath) -> bool:
-    """Tell whether there is a file at ``path``, or one that was published there."""
-    # the second: it may have been moved there meanwhile
+    """Return whether there is a file at ``path``, or one that was published there."""
+    # checked second: it may have been moved there in the meantime
     return os.path.isfile(published(path)) or os.path.isfile(path)
 
 
 def files_in(folder: StrPath) -> list[Path]:
-    """Return the sorted paths of all that is in ``folder``, or was published there."""
+    """Return the sorted paths of everything that is in ``folder``, or was published there."""
     names = {path.name for path in Path(folder).iterdir()} if os.path.isdir(folder) else set()
     for base, inside in ((Path(folder), ""), (Path(folder).parent, Path(folder).name + "/")):
         for name in read_manifest(base) or ():
@@ -68,16 +68,16 @@ def files_in(folder: StrPath) -> list[Path]:
 
 
 def read_steadily(path: StrPath, load: Callable[[], Loaded]) -> Loaded:
-    """Return what ``load`` returns, called again where the files of a model changed meanwhile.
+    """Return the result of ``load``, called again if the files of a model changed in the meantime.
 
-    So another process may publish at any time: what is read is one whole set.
+    So another process may publish at any time, and the files that are read belong together.
 
     Args:
         path: the model file; those of the same stem with ``.bin`` and ``.json`` belong to it.
-        load: opens it, and raises a `NanodetError` where that fails.
+        load: opens it, and raises a `NanodetError` if that fails.
 
     Raises:
-        NanodetError: of ``load``; or they change again and again.
+        NanodetError: of ``load``; or the files change again and again.
     """
     for turn in range(_TRIES):
         # one that publishes without end has to wait, but first nobody has
@@ -100,8 +100,8 @@ def read_steadily(path: StrPath, load: Callable[[], Loaded]) -> Loaded:
 def read_manifest(folder: StrPath) -> dict[str, str | None] | None:
     """Return name to SHA-256 of what it replaces, for all that was published in `INCOMING`.
 
-    A name is relative to ``folder``, its parts separated by ``/``. None is in the place of a SHA-256
-    where nothing was there, and in the place of all where there is no such folder with a manifest.
+    A name is relative to ``folder``, its parts separated by ``/``. The value is None if the file
+    replaces nothing; the result is None if there is no such folder with a manifest.
     """
     try:
         incoming = Path(folder) / INCOMING
@@ -119,7 +119,7 @@ def read_manifest(folder: StrPath) -> dict[str, str | None] | None:
 
 
 def may_be_published(name: str) -> bool:
-    """Tell whether a file of this name, as in `read_manifest`, is one that an export may write."""
+    """Return whether an export may write a file of this name, as in `read_manifest`."""
     parts = name.split("/")
     separators = "\\:" if os.name == "nt" else "\0"
     plain = all(part and part[0] != "." and not set(part) & set(separators) for part in parts)
@@ -127,7 +127,7 @@ def may_be_published(name: str) -> bool:
 
 
 def is_plain(folder: StrPath, name: str) -> bool:
-    """Tell whether a published file is still in `INCOMING`, with no link on the way to it."""
+    """Return whether a published file is still in `INCOMING`, with no link in its path."""
     path = Path(folder) / INCOMING / name
     try:
         own = stat.S_ISREG(os.lstat(path).st_mode)
@@ -139,12 +139,12 @@ def is_plain(folder: StrPath, name: str) -> bool:
 
 
 def still_counts(folder: StrPath, name: str, replaced: str | None) -> bool:
-    """Tell whether a file in `INCOMING` counts: what it replaces is the same as then, or gone."""
+    """Return whether a file in `INCOMING` counts: the file that it replaces is unchanged, or gone."""
     return is_plain(folder, name) and digest(Path(folder) / name) in (None, replaced)
 
 
 def digest(path: StrPath) -> str | None:
-    """Return the SHA-256 of a file, `UNREADABLE` of something else, None where nothing is there."""
+    """Return the SHA-256 of a file, `UNREADABLE` for anything else, None if nothing is there."""
     if not os.path.lexists(path):
         return None
     try:
@@ -157,7 +157,7 @@ def digest(path: StrPath) -> str | None:
 
 
 def _identity(path: StrPath) -> list[tuple[Path, tuple[int, ...] | None]]:
-    """Return what differs if a file of a model has been replaced or moved."""
+    """Return a value that changes when a file of a model is replaced or moved."""
     found: list[tuple[Path, tuple[int, ...] | None]] = []
     for suffix in (Path(path).suffix, ".bin", ".json"):
         try:

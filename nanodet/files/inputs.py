@@ -1,7 +1,7 @@
-"""Reading a user's files: regular ones, and none larger than its kind can be.
+"""Opens a user's files: only regular ones, and none larger than its kind can be.
 
-A name may lead to anything: a device that never ends, a pipe that nobody writes to, a sparse file of
-a terabyte. Every reader opens its files here, so that each of them is one line at once.
+A name may lead to anything: an endless device, a pipe without a writer, a sparse file of a terabyte.
+Every reader opens its files here, so that each of these gives one line immediately.
 """
 
 import errno
@@ -17,16 +17,16 @@ from nanodet.files import StrPath
 from nanodet.files.incoming import published
 from nanodet.text.brief import brief
 
-STEP = 1 << 24  # bytes of a text that are read before they are looked at
-PATIENCE_S = 5.0  # to wait for a pipe, at its beginning and between its bytes
+STEP = 1 << 24  # bytes of a text that are read before they are checked
+PATIENCE_S = 5.0  # to wait for a pipe, at its start and between its bytes
 PIPE_S = 60.0  # that a pipe may take, and
-SLOWEST = 4096  # bytes a second that it brings after that
+SLOWEST = 4096  # bytes per second that it must deliver after that
 
 
 class Kind(NamedTuple):
-    """A kind of file: what messages call it, how large it may be, and whether a pipe will do.
+    """A kind of file: its name in messages, its largest size, and whether it may be a pipe.
 
-    ``published`` says whether it is read from where a killed command may have left it.
+    ``published``: whether it is also looked for where a killed command may have left it.
     """
 
     words: str
@@ -39,7 +39,7 @@ CONFIG = Kind("this config", 2 << 20, piped=True, published=True)
 SPEC = Kind("this spec", 64 << 20, published=True)
 PARAM = Kind("this model", 64 << 20, published=True)
 WEIGHTS = Kind("these weights", 1 << 30, published=True)
-ONNX = Kind("this model", 2 << 30, published=True)  # protobuf's own limit
+ONNX = Kind("this model", 2 << 30, published=True)  # protobuf's limit
 CHECKPOINT = Kind("this checkpoint", 16 << 30)
 PICTURE = Kind("this image", 1 << 30)
 ANNOTATIONS = Kind("this annotation file", 16 << 30)  # of a whole set: Objects365 has 6 GB
@@ -59,7 +59,7 @@ def open_input(path: StrPath, kind: Kind) -> BufferedReader:
         kind: what it should be.
 
     Raises:
-        NanodetError: it is not there, cannot be read, is no regular file, or larger than its kind.
+        NanodetError: it does not exist, cannot be read, is not a regular file, or is too large.
     """
     return open(_open(path, kind)[0], "rb")
 
@@ -68,7 +68,7 @@ def absence(path: StrPath, missing: str) -> str:
     """Return why there is no file at a path, for a message: "PATH: why".
 
     Args:
-        missing: what to say where nothing is there, such as "there is no such model file".
+        missing: the reason if nothing is there, such as "there is no such model file".
     """
     try:
         mode = os.stat(path).st_mode
@@ -83,11 +83,11 @@ def absence(path: StrPath, missing: str) -> str:
 
 
 def read_bytes(path: StrPath, kind: Kind) -> bytes:
-    """Return the bytes of a user's file, as many as it says it has; see `open_input`."""
+    """Return the bytes of a user's file, up to its stated size; see `open_input`."""
     handle, size = _open(path, kind)
     try:
         with open(handle, "rb", buffering=0) as file:
-            return file.read(size) or b""  # None where it would have to wait
+            return file.read(size) or b""  # None if it would have to wait
     except OSError as error:
         raise _unreadable(path, kind, error.strerror) from None
 
@@ -95,11 +95,11 @@ def read_bytes(path: StrPath, kind: Kind) -> bytes:
 def read_text(path: StrPath, kind: Kind, encoding: str = "utf-8") -> str:
     """Return the text of a user's file, its lines ended by ``\\n``; see `open_input`.
 
-    A pipe is waited for: `PATIENCE_S` for each of its parts, and `PIPE_S` for all, or as long as it
-    brings `SLOWEST` bytes a second on the whole.
+    Waits for a pipe: `PATIENCE_S` for each of its parts, and `PIPE_S` in total, or as long as it
+    delivers `SLOWEST` bytes per second on average.
 
     Raises:
-        UnicodeDecodeError: no text: of another encoding, or with a NUL, behind which nothing is read.
+        UnicodeDecodeError: not text: another encoding, or a NUL, after which nothing is read.
     """
     handle, size = _open(path, kind)
     try:
@@ -114,7 +114,7 @@ def read_text(path: StrPath, kind: Kind, encoding: str = "utf-8") -> str:
 
 
 _FLAGS = os.O_RDONLY
-for _name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # the first: a pipe has no writer yet
+for _name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # initially, a pipe has no writer yet
     _FLAGS |= getattr(os, _name, 0)
 
 
@@ -145,7 +145,7 @@ def _open(path: StrPath, kind: Kind) -> tuple[int, int | None]:
 
 
 def _read(file: RawIOBase, size: int) -> bytes:
-    """Return a text file's bytes, looked at while they are read."""
+    """Return a text file's bytes, checked while they are read."""
     chunks = []
     while size > 0 and (chunk := file.read(min(size, STEP))):
         if b"\0" in chunk:

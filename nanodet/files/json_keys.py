@@ -1,4 +1,4 @@
-"""Reading the keys of a JSON object; every complaint names the file and the key."""
+"""Reads the keys of a JSON object; every error names the file and the key."""
 
 import json
 import math
@@ -18,8 +18,8 @@ class JsonKeys:
     """Reads keys of one JSON object.
 
     Args:
-        mapping: what the JSON holds.
-        file, prefix: name the file and the key that ``mapping`` lies under in messages.
+        mapping: the JSON object.
+        file, prefix: the file and the key of ``mapping``, for messages.
     """
 
     def __init__(self, mapping: object, file: object, prefix: str = "") -> None:
@@ -56,19 +56,19 @@ class JsonKeys:
 
 
 def parse_json(text: str, file: object, what: str) -> Any:
-    """Return what a JSON text holds, read as strictly as the C++ library does.
+    """Parse a JSON text as strictly as the C++ library does.
 
     Args:
-        text: without numbers that a float cannot hold, half characters, and more than `DEEPEST` levels.
+        text: without numbers beyond floats, incomplete characters, and more than `DEEPEST` levels.
         file, what: name it in messages, such as "this spec".
 
     Raises:
-        NanodetError: it is not such a text.
+        NanodetError: the text is invalid.
     """
     try:
         value = json.loads(text, parse_constant=_refuse_number, parse_float=_finite)
         check_expansion(value, file, most=math.inf)
-        if _SURROGATE.search(text):  # half a character has no UTF-8: other readers refuse it
+        if _SURROGATE.search(text):  # an incomplete character has no UTF-8: other readers refuse it
             json.dumps(value, ensure_ascii=False).encode()
     except ValueError as error:
         raise NanodetError(f"{file}: {what} is not valid JSON ({error})") from None
@@ -84,6 +84,6 @@ def _refuse_number(text: str) -> NoReturn:
 
 
 def _finite(text: str) -> float:
-    """Return a number; refuse what is too large for one, such as 1e999."""
+    """Return a number; refuse one that is too large for a float, such as 1e999."""
     number = float(text)
     return number if math.isfinite(number) else _refuse_number(text)

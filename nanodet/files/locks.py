@@ -15,7 +15,7 @@ from nanodet.files import StrPath
 
 try:
     import fcntl
-except ImportError:  # Windows: nothing is locked there
+except ImportError:  # Windows: without locks
     fcntl = None  # type: ignore[assignment]
 
 LOCK = ".nanodet-lock"
@@ -23,16 +23,16 @@ LOCK = ".nanodet-lock"
 
 @contextlib.contextmanager
 def locked(folder: StrPath) -> Iterator[bool]:
-    """Keep other processes that ask for the same out of ``folder`` while the block runs.
+    """Lock ``folder`` against other processes that use this function, while the block runs.
 
     Args:
-        folder: lies there already; holds the lock file as long as the block runs.
+        folder: must exist; contains the lock file as long as the block runs.
 
     Yields:
-        whether it is locked; there are file systems without locks.
+        whether it is locked; some file systems have no locks.
 
     Raises:
-        NanodetError: another process has it, or it cannot be written.
+        NanodetError: another process has locked it, or it cannot be written.
     """
     path = Path(folder) / LOCK
     try:
@@ -50,22 +50,22 @@ def locked(folder: StrPath) -> Iterator[bool]:
         try:
             yield True
         finally:
-            path.unlink(missing_ok=True)  # while it is still held
+            path.unlink(missing_ok=True)  # while it is still locked
 
 
 def _open_locked(path: Path) -> FileIO | None:
-    """Return the open lock file; None where the file system has no locks."""
+    """Return the open lock file; None if the file system has no locks."""
     while fcntl is not None:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        # without a buffer: a full disk must not be met again by closing it
+        # unbuffered, so that closing it does not fail on a full disk
         file = open(os.open(path, flags, 0o666), "r+b", buffering=0)
         try:
-            # of this process alone: children made by fork do not inherit it, as they do flock's
+            # of this process only: forked children do not inherit it, unlike those of flock
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # meanwhile whoever had it may have removed it
+            # its previous owner may have removed it in the meantime
             if is_at(file, path):
                 file.truncate(0)
-                with contextlib.suppress(OSError):  # a full disk: it is a lock without a name then
+                with contextlib.suppress(OSError):  # a full disk: then the lock does not name its process
                     file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
                 return file
         except OSError as error:
@@ -81,7 +81,7 @@ def _open_locked(path: Path) -> FileIO | None:
 
 
 def is_at(file: IO[bytes], path: StrPath) -> bool:
-    """Tell whether an open file is what has the name ``path``: another process may have moved it."""
+    """Return whether an open file still has the name ``path``: another process may have moved it."""
     try:
         return os.path.samestat(os.stat(path), os.fstat(file.fileno()))
     except FileNotFoundError:
@@ -92,8 +92,8 @@ def hold(handle: int | IO[bytes], wait: bool = True) -> bool:
     """Show other processes that an open file or folder is not abandoned, as long as it is open.
 
     Args:
-        handle: it, or its descriptor.
-        wait: whether to wait for another process that looks at it.
+        handle: the file, or its descriptor.
+        wait: whether to wait for another process that is checking it.
 
     Returns:
         whether it is held.
@@ -123,10 +123,10 @@ def held(folder: StrPath) -> Iterator[None]:
 
 @contextlib.contextmanager
 def held_if_soon(folder: StrPath, patience_s: float) -> Iterator[None]:
-    """`hold` a folder while the block runs, if that can be had within ``patience_s``."""
+    """`hold` a folder while the block runs, if that is possible within ``patience_s``."""
     try:
         handle = os.open(folder, os.O_RDONLY)
-    except OSError:  # it may not be read
+    except OSError:  # it may be unreadable
         yield
         return
     try:
@@ -140,9 +140,9 @@ def held_if_soon(folder: StrPath, patience_s: float) -> Iterator[None]:
 
 @contextlib.contextmanager
 def abandoned(path: StrPath) -> Iterator[bool]:
-    """Yield whether no living process holds ``path``, and let none hold it meanwhile.
+    """Yield whether no living process holds ``path``, and prevent any from holding it in the block.
 
-    False where that cannot be known, too.
+    Also false if that cannot be determined.
     """
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # it may be a FIFO

@@ -1,10 +1,10 @@
-"""Many files that take their places in a folder all at once, or not at all.
+"""Replaces many files of a folder at once, or not at all.
 
-They are made in a folder of their own inside that folder. Its renaming to `INCOMING` is the one
-instant at which the new files replace the earlier ones: from then on what lies there counts, and
-what has the same name outside does not. Then they are moved out: by the one that made them and, had
-that been killed, by the next that publishes in the folder. Who looks at models reads them where they
-lie, see `nanodet.files.incoming`.
+The new files are created in a separate folder inside that folder. When it is renamed to `INCOMING`,
+the new files replace the earlier ones at one instant: from then on the files in it count, and those
+with the same names outside do not. Then they are moved out, by the process that created them or, if
+that is killed, by the next one that publishes in the folder. Readers find the files in either place,
+see `nanodet.files.incoming`.
 """
 
 import contextlib
@@ -33,15 +33,15 @@ from nanodet.text.printable import say
 
 @contextlib.contextmanager
 def working_folder(out: StrPath) -> Iterator[Path]:
-    """Yield a new folder inside ``out`` for files that `publish` moves out; it is gone afterwards.
+    """Yield a new folder inside ``out`` for files that `publish` moves out; it is removed afterwards.
 
-    Those that killed processes left behind are removed, and what they published is moved out first.
+    First, folders of killed processes are removed, and files that they published are moved out.
 
     Args:
-        out: a folder; made if need be, and removed again where nothing was published.
+        out: a folder; created if necessary, and removed again if nothing was published.
 
     Raises:
-        NanodetError: ``out`` cannot be made or written, or something else is in the way.
+        NanodetError: ``out`` cannot be created or written, or something is in the way.
     """
     made = [folder for folder in (Path(out), *Path(out).parents) if not os.path.lexists(folder)]
     try:
@@ -52,15 +52,15 @@ def working_folder(out: StrPath) -> Iterator[Path]:
     except OSError as error:
         raise unwritable(out, error) from None
     finally:
-        with contextlib.suppress(OSError):  # something is in it
+        with contextlib.suppress(OSError):  # it is not empty
             for folder in made:
                 os.rmdir(folder)
 
 
 def check_publishable(out: StrPath, *names: str) -> None:
-    """Raise early the `NanodetError` of `working_folder` and of `publish` for files of these names.
+    """Raise the `NanodetError` that `working_folder` or `publish` would raise for these names.
 
-    A folder that is not there is not made.
+    A missing folder is not created.
     """
     check_folder_writable(out)
     if os.path.isdir(out):
@@ -74,14 +74,14 @@ def check_publishable(out: StrPath, *names: str) -> None:
 
 @contextlib.contextmanager
 def publishing(out: StrPath) -> Iterator[None]:
-    """Let no other process publish in ``out`` while the block looks at what lies there and publishes."""
-    with held(out):  # itself: a lock file would stay behind where this is killed
+    """Keep other processes from publishing in ``out`` while the block checks its contents and publishes."""
+    with held(out):  # the folder itself: a lock file would remain if this process is killed
         _finish(Path(out))
         yield
 
 
 def publish(work: StrPath, out: StrPath) -> None:
-    """Let all files below ``work`` replace those of the same names below ``out``, in one instant.
+    """Replace files below ``out`` by all files below ``work``, at one instant.
 
     Args:
         work: a folder inside ``out``, see `working_folder`.
@@ -108,12 +108,12 @@ def publish(work: StrPath, out: StrPath) -> None:
 
 
 def finish_publishing(out: StrPath) -> None:
-    """Move published files to where they belong, if a killed process has left any in ``out``.
+    """Move published files to their final places, if a killed process has left any in ``out``.
 
-    What was put in the place of one since then stays, and a line says so.
+    A file that has since been put in such a place stays, and a line says so.
 
     Raises:
-        NanodetError: they cannot be moved, or are no such files.
+        NanodetError: they cannot be moved, or are not such files.
         OSError: ``out`` cannot be opened.
     """
     if os.path.lexists(Path(out) / INCOMING):
@@ -124,7 +124,7 @@ def finish_publishing(out: StrPath) -> None:
 def _finish(out: Path) -> None:
     incoming = out / INCOMING
     with contextlib.suppress(OSError):
-        os.rmdir(incoming)  # the last step was all that was left
+        os.rmdir(incoming)  # only the last step was missing
     if not os.path.lexists(incoming):
         return
     replaced = read_manifest(out)
@@ -149,7 +149,7 @@ def _finish(out: Path) -> None:
 
 
 def _move_out(out: Path, names: Iterable[str], counts: Callable[[str], bool]) -> None:
-    """Move files out of `INCOMING`, those that do not count aside; several processes may do so."""
+    """Move files out of `INCOMING`, and invalid ones aside; several processes may do so at once."""
     incoming = out / INCOMING
     try:
         for name in names:
@@ -175,8 +175,8 @@ def _move_out(out: Path, names: Iterable[str], counts: Callable[[str], bool]) ->
 
 
 def _clear(incoming: Path) -> None:
-    """Remove the emptied folder, and what systems put into folders unasked, such as .DS_Store."""
-    with contextlib.suppress(OSError):  # something else is in it, or another process was faster
+    """Remove the empty folder, and files that systems create by themselves, such as .DS_Store."""
+    with contextlib.suppress(OSError):  # it is not empty, or another process was faster
         for folder, _, files in os.walk(incoming, topdown=False):
             for name in files:
                 if name.startswith(".") and (folder, name) != (os.fspath(incoming), MANIFEST):
@@ -184,7 +184,7 @@ def _clear(incoming: Path) -> None:
             if folder != os.fspath(incoming):
                 os.rmdir(folder)
         if os.listdir(incoming) == [MANIFEST]:
-            os.unlink(incoming / MANIFEST)  # last: without it all of it would be a stranger's
+            os.unlink(incoming / MANIFEST)  # last, because without it the other files would be untrusted
         os.rmdir(incoming)
 
 

@@ -1,8 +1,8 @@
 """Temporary files and folders that do not outlive their process for long, however it ends.
 
-Each is held while its process lives, see `nanodet.files.locks`. Those of processes that were killed
-are removed by the next that makes one in the same folder; the C++ programs name and hold theirs in
-the same way.
+Each is held while its process lives, see `nanodet.files.locks`. Those of killed processes are removed
+by the next process that creates one in the same folder; the C++ programs name and hold theirs in the
+same way.
 """
 
 import atexit
@@ -19,20 +19,20 @@ from pathlib import Path
 from nanodet.files import StrPath
 from nanodet.files.locks import abandoned, hold
 
-TEMPORARY = ".nanodet-tmp-"  # how their names begin
-LONGEST_SCRATCH = 70  # bytes; /pymp-.../listener-... is added, and systems allow some 104
+TEMPORARY = ".nanodet-tmp-"  # prefix of their names
+LONGEST_SCRATCH = 70  # bytes; /pymp-.../listener-... is added, and systems allow about 104
 _TEMPORARY = re.compile(rf"{re.escape(TEMPORARY)}\w{{8}}(\..*)?", re.ASCII | re.DOTALL)
 _cleared: set[str] = set()  # folders, by this process
 
 
 @contextlib.contextmanager
 def temporary_file(folder: StrPath, suffix: str = "") -> Iterator[Path]:
-    """Yield the path of a new, empty file in ``folder``, which is gone afterwards.
+    """Yield the path of a new, empty file in ``folder``, which is removed afterwards.
 
     Its permissions are those of any new file there.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     with _held(folder, _make_file, suffix) as path:
         try:
@@ -43,13 +43,13 @@ def temporary_file(folder: StrPath, suffix: str = "") -> Iterator[Path]:
 
 @contextlib.contextmanager
 def temporary_folder(folder: StrPath | None = None) -> Iterator[Path]:
-    """Yield the path of a new folder in ``folder``, which is gone afterwards.
+    """Yield the path of a new folder in ``folder``, which is removed afterwards.
 
     Args:
-        folder: None for the system's folder for temporary files, where it is this user's alone.
+        folder: None for the system's temporary folder, in which only this user has access.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     mode = 0o700 if folder is None else 0o777
     folder = tempfile.gettempdir() if folder is None else folder
@@ -61,8 +61,8 @@ def temporary_folder(folder: StrPath | None = None) -> Iterator[Path]:
 
 
 def remove_abandoned(folder: StrPath) -> None:
-    """Remove the temporary files and folders in ``folder`` whose processes have been killed."""
-    # one that may be written need not be one that may be read
+    """Remove the temporary files and folders of killed processes in ``folder``."""
+    # a writable folder may be unreadable
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if _TEMPORARY.fullmatch(entry.name) and _is_ours(entry):
@@ -91,7 +91,7 @@ def _make_file(path: Path) -> None:
 
 @contextlib.contextmanager
 def _held(folder: StrPath, make: Callable[[Path], None], suffix: str = "") -> Iterator[Path]:
-    """Yield the path of what ``make`` makes in ``folder`` at a path it is given, held."""
+    """Create a file or folder in ``folder`` with ``make``, hold it, and yield its path."""
     folder = os.path.abspath(folder)
     if folder not in _cleared:  # once: there may be 20,000 images to write
         _cleared.add(folder)
@@ -103,11 +103,11 @@ def _held(folder: StrPath, make: Callable[[Path], None], suffix: str = "") -> It
         except FileExistsError:
             continue
         with contextlib.ExitStack() as handles:
-            if os.name != "nt":  # there what is open cannot be renamed
+            if os.name != "nt":  # there, open files cannot be renamed
                 try:
                     handle = os.open(path, os.O_RDONLY)
                 except FileNotFoundError:
-                    continue  # another process took it for abandoned before it was held
+                    continue  # another process removed it before it was held
                 handles.callback(os.close, handle)
                 hold(handle)
                 if not os.path.lexists(path):
@@ -117,9 +117,9 @@ def _held(folder: StrPath, make: Callable[[Path], None], suffix: str = "") -> It
 
 
 def own_scratch() -> None:
-    """Let Python's temporary files go with this process, from now on: the sockets of its workers, too.
+    """From now on, remove Python's temporary files with this process, including sockets of its workers.
 
-    They lie in a folder of their own, unless its path is too long for sockets in it.
+    They are created in a separate folder, unless its path is too long for sockets in it.
     """
     with contextlib.suppress(OSError), contextlib.ExitStack() as files:
         folder = os.fspath(files.enter_context(temporary_folder()))

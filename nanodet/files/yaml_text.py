@@ -1,4 +1,4 @@
-"""Reading YAML: as PyYAML's safe loader does, without what is endless, ambiguous or huge."""
+"""Reads YAML like PyYAML's safe loader, but refuses endless, ambiguous or huge values."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,8 +8,8 @@ import yaml
 from nanodet.errors import NanodetError
 from nanodet.files.expansion import check_expansion
 
-LONGEST = 1000  # characters of what is no text: numbers of that length take for ever
-# yaml raises plain ones too, for values such as 2001-99-99 and !!bool x
+LONGEST = 1000  # characters of values other than strings: longer numbers take forever
+# yaml also raises plain ValueErrors, for values such as 2001-99-99 and !!bool x
 _ERRORS = (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 _TEXT = "tag:yaml.org,2002:str"
 
@@ -18,7 +18,7 @@ def parse_yaml(text: str, file: object) -> Any:
     """Return the mappings, lists and scalars of a YAML text; ``file`` names it in messages.
 
     Raises:
-        NanodetError: not YAML, a key that is given twice, or aliases that stand for too much.
+        NanodetError: not YAML, a duplicate key, or aliases that expand to too much.
     """
     try:
         loader = _Loader(text)
@@ -40,7 +40,7 @@ def _parts(node: yaml.Node) -> Sequence[yaml.Node]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key that a mapping has twice, of which YAML silently takes the last."""
+    """Refuses duplicate keys, of which YAML silently takes the last."""
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)

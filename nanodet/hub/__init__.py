@@ -1,1 +1,1 @@
-"""Published models: what there is, and how it gets into the cache."""
+"""Published models: the catalogue, downloading, and the cache."""

@@ -1,7 +1,7 @@
-"""What is published where: facts alone.
+"""The catalogue of published models.
 
-Only files whose hash is known from a copy that was looked at are listed; an address names the
-commit, so that it gives the same bytes for ever.
+Only files that were inspected and whose hash is known are listed. An address names the commit, so
+that it always gives the same bytes.
 """
 
 from dataclasses import dataclass
@@ -33,14 +33,14 @@ class Published:
     """A published ncnn model.
 
     Attributes:
-        name: what users call it; its files in the cache are named so.
+        name: for users, and of its files in the cache.
         about: one line on what it is.
-        folder: address below which the files lie.
+        folder: URL of the folder of the files.
         param, weights: the files as published.
-        spec: what the graph takes and gives, which the files themselves do not say.
+        spec: inputs and outputs of the graph, which the files themselves do not contain.
         arch: ``model.arch`` of the config that trains this network.
         ap: measured AP at the spec's input and fit on 500 images of COCO val2017.
-        licence: of the weights, as far as it is known.
+        licence: of the weights, as far as known.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Published:
 
     @property
     def size(self) -> int:
-        """Bytes to fetch."""
+        """Size of the download in bytes."""
         return self.param.size + self.weights.size
 
 

@@ -1,6 +1,6 @@
-"""HTTP requests that end in time, whatever a server sends and however slowly.
+"""HTTP requests with a deadline, however slowly a server sends.
 
-The sockets' own timeout is for one read each: a byte now and then would keep a request alive for ever.
+The timeout of a socket is per read: a byte now and then would keep a request alive forever.
 """
 
 import functools
@@ -15,10 +15,10 @@ from typing import Any
 
 
 class Deadline:
-    """When a step of a transfer has to be done.
+    """The deadline for one step of a transfer.
 
     Attributes:
-        seconds: that a step may take.
+        seconds: per step.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -26,14 +26,14 @@ class Deadline:
         self.restart()
 
     def restart(self) -> None:
-        """Begin a step."""
+        """Start a step."""
         self._end = time.monotonic() + self.seconds
 
     def left(self) -> float:
         """Return how many seconds are left, above 0.
 
         Raises:
-            TimeoutError: none.
+            TimeoutError: no time is left.
         """
         left = self._end - time.monotonic()
         if left <= 0:
@@ -44,7 +44,7 @@ class Deadline:
 def opener(deadline: Deadline) -> urllib.request.OpenerDirector:
     """Return a `urllib.request.OpenerDirector` for http and https whose reads keep a `Deadline`.
 
-    So do finding the server's address and connecting. Redirects to other protocols are refused.
+    Resolving the server's address and connecting keep it, too. Redirects to other protocols are refused.
     """
     director = urllib.request.OpenerDirector()  # build_opener's would follow a redirect to ftp, too
     for handler in (
@@ -77,7 +77,7 @@ class _Handler(urllib.request.AbstractHTTPHandler):
 
 class _RedirectHandler(urllib.request.HTTPRedirectHandler):
     def http_error_302(self, request, response, code, message, headers):
-        response.close()  # or all of its content would be read
+        response.close()  # otherwise all of its contents would be read
         return super().http_error_302(request, response, code, message, headers)
 
     http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
@@ -92,7 +92,7 @@ def _connection(kind, deadline, host, timeout=None, **settings):
 
 
 def _connect(deadline, address, timeout=None, source_address=None):
-    """Do what `socket.create_connection` does, in the time that is left."""
+    """Like `socket.create_connection`, within the remaining time."""
     problem = None
     for family, kind, protocol, _, place in _addresses(address[0], address[1], deadline):
         connected = socket.socket(family, kind, protocol)
@@ -107,7 +107,7 @@ def _connect(deadline, address, timeout=None, source_address=None):
 
 
 def _addresses(host, port, deadline):
-    """Return what `socket.getaddrinfo` does, which knows no timeout."""
+    """Like `socket.getaddrinfo`, with a timeout."""
     answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def ask():
@@ -133,7 +133,7 @@ class _Response(http.client.HTTPResponse):
 
 
 class _Reads(io.RawIOBase):
-    """The bytes of a socket, as long as there is time."""
+    """Reads a socket until the deadline."""
 
     def __init__(self, raw, connected, deadline):
         self._raw, self._socket, self._deadline = raw, connected, deadline

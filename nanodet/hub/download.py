@@ -1,4 +1,4 @@
-"""One file from a web server into the cache: resumed, bounded, and checked by its hash."""
+"""Downloads a file into the cache: resumable, limited in size, and checked by its hash."""
 
 import contextlib
 import http.client
@@ -20,10 +20,10 @@ from nanodet.hub.connection import Deadline, opener
 from nanodet.text.brief import brief_text
 
 TIMEOUT_S = 30.0
-ATTEMPTS = 5  # in one call, as long as each of them brings something
-SLOWEST = 100  # bytes a second over one timeout; below it a server counts as stalled
+ATTEMPTS = 5  # attempts in one call, as long as each of them receives data
+SLOWEST = 100  # bytes per second over one timeout; below it a server counts as stalled
 CHUNK = 1 << 16
-LIMIT = 1 << 30  # bytes, of a file whose size is not known
+LIMIT = 1 << 30  # bytes, for files of unknown size
 
 
 def cache_folder() -> Path:
@@ -32,10 +32,10 @@ def cache_folder() -> Path:
 
 
 def address(place: str, url: str) -> str:
-    """Return where to fetch a file: ``url``, or ``place`` below ``NANODET_MIRROR``.
+    """Return the URL for downloading a file: ``url``, or ``place`` below ``NANODET_MIRROR``.
 
     Args:
-        place: where the file lies in the cache folder, with ``/``; a mirror has the same layout.
+        place: path of the file in the cache folder, with ``/``; a mirror has the same layout.
         url: where it was published.
     """
     mirror = os.environ.get("NANODET_MIRROR")
@@ -50,21 +50,21 @@ def download(
     timeout: float = TIMEOUT_S,
     label: str | None = None,
 ) -> None:
-    """Fetch ``url`` to ``path``, which comes into being whole and with the right hash, or not at all.
+    """Download ``url`` to ``path``, which is written completely and with the right hash, or not at all.
 
-    An interrupted download leaves ``<path>.part``, and the next one goes on from there. No ETag is
-    kept with it: the hash says more. A part that does not lead to it is dropped, and the file
-    fetched again once. Of several processes that fetch the same file, one has the part; the others
-    fetch it under a temporary name.
+    An interrupted download leaves ``<path>.part``, and the next one resumes from there. No ETag is
+    stored, because the hash is checked: if it differs, the part is dropped and the file is downloaded
+    once more. If several processes download the same file, one uses the part; the others use temporary
+    names.
 
     Args:
         url: http or https; proxies are taken from the environment.
-        path: the file to write; one that is there already is replaced.
-        digits: the file's SHA-256 in hexadecimal digits, or the first of them.
-        size: of the file in bytes, where it is known; more is never read.
-        timeout: seconds that each step may take: from the request to the answer's first byte of
-            content, and from some data to the next. Data may be slow, but `SLOWEST`.
-        label: names the file in a progress bar, which a terminal alone shows; None for no bar.
+        path: the file to write; an existing one is replaced.
+        digits: the file's SHA-256 in hexadecimal digits, or the first digits.
+        size: of the file in bytes, if it is known; more is never read.
+        timeout: seconds for each step: from the request to the first byte of the response's
+            contents, and between data. The data rate must be at least `SLOWEST`.
+        label: names the file in a progress bar, which is only shown on a terminal; None for no bar.
 
     Raises:
         NanodetError: one line that names the URL and what went wrong.
@@ -84,13 +84,13 @@ def download(
                     f"cannot fetch {url} (what comes is not the published file: its SHA-256 begins "
                     f"with {found[:8]}, not {digits[:8]})"
                 )
-    except OSError as error:  # of the disk; those of the network are NanodetErrors by now
+    except OSError as error:  # disk errors; network errors are already NanodetErrors
         raise NanodetError(f"{path}: cannot be written ({error.strerror or error})") from None
 
 
 @contextlib.contextmanager
 def _part(path):
-    """Yield name and open file of a part that no other process writes; then it becomes ``path``."""
+    """Yield name and open file of a part that no other process writes; then rename it to ``path``."""
     part = path.with_name(f"{path.name}.part")
     file = _open_locked(part)
     if file is None:
@@ -107,11 +107,11 @@ def _part(path):
 
 
 def _open_locked(part):
-    """Open a part for this process alone; None where another has it."""
-    if os.name == "nt":  # without locks: a download starts over there
+    """Open a part exclusively; None if another process has it."""
+    if os.name == "nt":  # without locks: downloads start again there
         return None
     file = open(part, "a+b")
-    # meanwhile another process may have finished: what is open here then has its final name
+    # another process may have finished in the meantime: then the open file has its final name
     if hold(file, wait=False) and is_at(file, part):
         return file
     file.close()
@@ -119,11 +119,11 @@ def _open_locked(part):
 
 
 class _Broken(Exception):
-    """The transfer ended too early; what has arrived is good as far as one can know."""
+    """The transfer ended too early; the received part is presumably good."""
 
 
 def _complete(file, url, size, timeout, label):
-    """Append what ``file`` lacks; returns whether it held something before."""
+    """Append the missing part of ``file``; return whether it had contents before."""
     start = file.seek(0, os.SEEK_END)
     if size is not None and start > size:
         file.truncate(start := 0)
@@ -137,7 +137,7 @@ def _complete(file, url, size, timeout, label):
                 with _network_errors(url, timeout):
                     response, begin = _request_from(url, begin, size, deadline)
                     open_things.enter_context(response)
-                file.truncate(begin)  # to nothing where the whole file comes
+                file.truncate(begin)  # to 0 if the whole file is sent
                 _receive(response, begin, file, url, size, deadline, label)
             break
         except _Broken as broken:
@@ -151,7 +151,7 @@ def _complete(file, url, size, timeout, label):
 
 
 def _receive(response, begin, file, url, size, deadline, label):
-    """Append to ``file``, which has ``begin`` bytes, what a request for the rest brings."""
+    """Request the rest of ``file``, which has ``begin`` bytes, and append it."""
     total = size if response.length is None else begin + response.length
     if size is not None and total != size:
         raise NanodetError(
@@ -166,7 +166,7 @@ def _receive(response, begin, file, url, size, deadline, label):
         while True:
             with _network_errors(url, timeout):
                 deadline.restart()
-                # what is there: read() would wait for the whole chunk, however slowly it comes
+                # the available bytes: read() would wait for the whole chunk, however slowly it arrives
                 data = response.read1(min(CHUNK, limit - done + 1))
                 arrived += len(data)
                 if time.monotonic() - since >= timeout:
@@ -186,7 +186,7 @@ def _receive(response, begin, file, url, size, deadline, label):
 
 
 def _request_from(url, start, size, deadline):
-    """Return a response, and the byte it begins at: ``start``, or 0 where the server knows no ranges."""
+    """Return a response, and its first byte: ``start``, or 0 if the server does not support ranges."""
     director = opener(deadline)
     headers = {"User-Agent": f"nanodet/{__version__}", "Accept-Encoding": "identity"}
     if start:
@@ -215,7 +215,7 @@ def _request_from(url, start, size, deadline):
 
 @contextlib.contextmanager
 def _network_errors(url, timeout):
-    """Turn what a request may raise into `_Broken`, or `NanodetError` where trying again is no use."""
+    """Convert exceptions of a request to `_Broken`, or to `NanodetError` if a retry is useless."""
     problem: object
     try:
         yield
@@ -229,12 +229,12 @@ def _network_errors(url, timeout):
             problem = f"no connection: {problem.strerror or problem}; offline?"
     except TimeoutError:
         raise _Broken(f"the server has stalled for {timeout:g} s") from None
-    except ValueError as error:  # an address that is none
+    except ValueError as error:  # an invalid address
         problem = error
     except (OSError, http.client.HTTPException) as error:
         what = brief_text(str(error)) or type(error).__name__
         raise _Broken(f"the connection broke: {what}") from None
     else:
         return
-    # a server says as much as it likes
+    # a server's message may be of any length
     raise NanodetError(f"cannot fetch {url} ({brief_text(str(problem))})")

@@ -1,4 +1,4 @@
-"""Published models in the cache: fetched, brought into the form that runs, found by name."""
+"""Published models in the cache: downloading, conversion to the form that runs, finding by name."""
 
 import contextlib
 import dataclasses
@@ -19,13 +19,13 @@ from nanodet.runtime.spec import Spec
 
 
 def model_file(text: StrPath) -> str:
-    """Return the path of a model that is given by its path or its published name.
+    """Return the path of a model given by its path or its published name.
 
-    A published model that is not in the cache is fetched. What is neither a file nor such a name
-    is returned as it is: whoever opens it says what is wrong.
+    A published model that is not in the cache is downloaded. Any other text is returned unchanged, and
+    fails when it is opened.
 
     Raises:
-        NanodetError: it cannot be fetched.
+        NanodetError: it cannot be downloaded.
     """
     if str(text) not in CATALOGUE or is_file(text):
         return str(text)
@@ -33,22 +33,22 @@ def model_file(text: StrPath) -> str:
 
 
 def fetch_model(name: str, timeout: float = TIMEOUT_S) -> Path:
-    """Return the ``.param`` of a published model in the cache, where its spec and weights are too.
+    """Return the ``.param`` of a published model in the cache, which also has its spec and weights.
 
-    Nothing is fetched that is there already, and nothing written where all is in its place.
+    Only missing files are downloaded, and nothing is written if the model is complete.
 
     Args:
         name: a key of `nanodet.hub.catalogue.CATALOGUE`.
         timeout: seconds to wait for the connection, and for data.
 
     Raises:
-        NanodetError: no such model, or it cannot be fetched or written.
+        NanodetError: no such model, or it cannot be downloaded or written.
     """
     if name not in CATALOGUE:
         known = ", ".join(CATALOGUE)
         raise NanodetError(f"{name}: no such published model{meant(name) or f'; known: {known}'}")
     model = CATALOGUE[name]
-    with contextlib.suppress(NanodetError, OSError):  # a cache that may be read alone
+    with contextlib.suppress(NanodetError, OSError):  # a read-only cache
         finish_publishing(_folder(model))
     if not is_cached(model):
         for file in (model.param, model.weights):
@@ -58,7 +58,7 @@ def fetch_model(name: str, timeout: float = TIMEOUT_S) -> Path:
 
 
 def is_cached(model: Published) -> bool:
-    """Tell whether a `Published` lies in the cache, whole and in the form that this version writes."""
+    """Return whether a `Published` is in the cache, complete and in the form of this version."""
 
     def load():
         spec = Spec.load(_path(model, ".json"))
@@ -75,13 +75,13 @@ def is_cached(model: Published) -> bool:
 
 
 def meant(text: StrPath) -> str:
-    """Return ``; did you mean NAME?`` where a published name is like ``text``, else nothing."""
+    """Return ``; did you mean NAME?`` if a published name is similar to ``text``, otherwise nothing."""
     near = difflib.get_close_matches(Path(text).name, CATALOGUE, n=1)
     return f"; did you mean the published {near[0]}?" if near else ""
 
 
 def _fetch(model, file, timeout):
-    """Make sure that a published file lies in the cache as it was published."""
+    """Ensure that a published file is in the cache as it was published."""
     path = _folder(model) / "published" / file.name
     if path.is_file() and path.stat().st_size == file.size and sha256(path) == file.sha256:
         return
@@ -96,7 +96,7 @@ def _fetch(model, file, timeout):
 
 
 def _build(model):
-    """Write the model in the one form that this project runs."""
+    """Write the model in the form that this project runs."""
     out = _folder(model)
     published = out / "published"
     graph, _ = unify(Graph.load(published / model.param.name), published / model.param.name)

@@ -1,1 +1,1 @@
-"""Image files: pixels, what their headers say, and writing."""
+"""Image files: pixels, headers, and writing."""

@@ -1,4 +1,4 @@
-"""The boxes of an AVIF's first image: its size, and how to turn and mirror it."""
+"""Reads the boxes of an AVIF's first image: its size, rotation and mirroring."""
 
 import os
 import struct
@@ -11,7 +11,7 @@ def avif_size_and_orientation(file: BinaryIO) -> tuple[int, int, int]:
     """Return width, height and orientation (1 to 8, as in EXIF) of a binary file.
 
     Raises:
-        struct.error, LookupError: the boxes end too early or lead nowhere.
+        struct.error, LookupError: the boxes end too early or have invalid offsets.
     """
     meta = _boxes(_box(file, b"meta")[4:])
     (primary,) = struct.unpack(*((">H", meta[b"pitm"][4:6]) if meta[b"pitm"][0] == 0
@@ -25,7 +25,7 @@ def avif_size_and_orientation(file: BinaryIO) -> tuple[int, int, int]:
         if kind == b"ispe":
             width, height = struct.unpack(">II", body[4:12])
         elif kind == b"irot":
-            turns = body[0] & 3  # of 90 degrees against the clock
+            turns = body[0] & 3  # of 90 degrees, counter-clockwise
         elif kind == b"imir":
             mirror = body[0] & 1  # 0 swaps top and bottom, 1 left and right
     row = {None: (1, 8, 3, 6), 0: (4, 5, 2, 7), 1: (2, 7, 4, 5)}[mirror]
@@ -33,7 +33,7 @@ def avif_size_and_orientation(file: BinaryIO) -> tuple[int, int, int]:
 
 
 def _box(file, wanted):
-    """Return the body of a file's box of this kind, empty where there is none."""
+    """Return the body of a file's box of this kind, empty if there is none."""
     box = find_box(file, 0, file.seek(0, os.SEEK_END), wanted)
     if box is None:
         return b""
@@ -57,7 +57,7 @@ def _boxes(body):
 
 
 def _associated(ipma, item):
-    """Return the numbers, from 1, of the properties that ``item`` has."""
+    """Return the numbers, from 1, of the properties of ``item``."""
     version, flags = ipma[0], ipma[3]
     (entries,) = struct.unpack_from(">I", ipma, 4)
     at = 8

@@ -1,6 +1,6 @@
-"""Whether an image file ends before its image does, without decoding it.
+"""Detects truncated image files without decoding them.
 
-OpenCV fills what is missing of a JPEG or PNG with grey and says nothing.
+OpenCV silently fills the missing part of a JPEG or PNG with grey.
 """
 
 import os
@@ -9,21 +9,21 @@ from typing import BinaryIO
 from nanodet.images.header import JPEG, PNG, pixels_of_jpeg
 from nanodet.images.iso_boxes import boxes
 
-TAIL = 1 << 12  # bytes; where nearly all files have their end
+TAIL = 1 << 12  # bytes; nearly all files have their end there
 END_OF_JPEG, END_OF_PNG = b"\xff\xd9", b"IEND"
 
 
 def is_cut_off(file: BinaryIO) -> bool | None:
-    """Tell whether ``file``, a binary file that can seek, lacks its end.
+    """Return whether ``file``, a seekable binary file, is truncated.
 
-    None where only decoding tells: for all but JPEG, PNG, WebP and AVIF, which have a mark there or
-    say how long they are.
+    None if only decoding shows it: for all formats but JPEG, PNG, WebP and AVIF, which have an end
+    marker or state their length.
     """
     length = file.seek(0, os.SEEK_END)
     file.seek(0)
     start = file.read(64)
     if start.startswith(JPEG):
-        # searched for behind the headers, because thumbnails there have an end of their own
+        # searched for after the headers, because thumbnails in them have an end marker, too
         return not _holds(file, END_OF_JPEG, pixels_of_jpeg(file), length)
     if start.startswith(PNG):
         return not _holds(file, END_OF_PNG, len(PNG), length)
@@ -35,7 +35,7 @@ def is_cut_off(file: BinaryIO) -> bool | None:
 
 
 def _holds(file, mark, begin, end):
-    """Tell whether ``mark`` occurs in begin..end; looks at the last bytes first."""
+    """Return whether ``mark`` occurs in begin..end; checks the last bytes first."""
     for at in (max(begin, end - TAIL), begin):
         file.seek(at)
         if mark in file.read(max(end - at, 0)):

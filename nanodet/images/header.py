@@ -1,7 +1,7 @@
-"""What the header of an image file tells: the size as stored, how to turn it, which value is white.
+"""Reads the header of an image file: the size as stored, the orientation, and the value of white.
 
-Formats differ in where they keep it: EXIF in JPEG, PNG and WebP, a tag of TIFF's own, boxes that
-turn and mirror in AVIF (where EXIF's orientation does not count). Nothing is decoded here.
+Formats store the orientation differently: EXIF in JPEG, PNG and WebP, a tag in TIFF, boxes that
+rotate and mirror in AVIF (where EXIF's orientation does not count). Nothing is decoded here.
 """
 
 import re
@@ -21,21 +21,21 @@ from nanodet.images.tiff_tags import (
     tiff_tags,
 )
 
-NO_LENGTH = (0x01, *range(0xD0, 0xD9))  # markers of JPEG that nothing follows
-FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers of JPEG that tell the size
+NO_LENGTH = (0x01, *range(0xD0, 0xD9))  # markers of JPEG without a body
+FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers of JPEG that contain the size
 JPEG, PNG, JPEG_2000 = b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"\xff\x4f\xff\x51"
 
 
 @dataclass(frozen=True)
 class PictureHeader:
-    """What the header tells.
+    """The contents of an image's header.
 
     Attributes:
-        width, height: in pixels, as stored; 0 where the header does not tell.
-        orientation: 1 to 8 as in EXIF; what to do with the stored image to show it. From 5 on
+        width, height: in pixels, as stored; 0 if the header does not state it.
+        orientation: 1 to 8 as in EXIF; how to rotate the stored image to show it. From 5 on
             the sides are swapped.
-        white: the largest value that a sample can have; ``None`` where it has 16 bits and the file
-            does not tell how many of them are used.
+        white: the largest value of a sample; ``None`` if it has 16 bits and the file does not state
+            how many of them are used.
     """
 
     width: int = 0
@@ -45,13 +45,13 @@ class PictureHeader:
 
     @property
     def shown_size(self) -> tuple[int, int]:
-        """(width, height) of the image when it is turned."""
+        """(width, height) of the rotated image."""
         sides = (self.width, self.height)
         return sides[::-1] if self.orientation >= 5 else sides
 
 
 def read_header(file: BinaryIO) -> PictureHeader:
-    """Return the `PictureHeader` of ``file``, a binary file that can seek; never fails."""
+    """Return the `PictureHeader` of ``file``, a seekable binary file; never fails."""
     file.seek(0)
     start = file.read(32)
     try:
@@ -70,12 +70,12 @@ def read_header(file: BinaryIO) -> PictureHeader:
         if start[4:8] == b"jP  " or start[:4] == JPEG_2000:
             return _jpeg_2000(file)
     except (struct.error, LookupError, ValueError, AttributeError, OverflowError, OSError):
-        pass  # it ends too early or leads nowhere; decoding will say so
+        pass  # it ends too early or has invalid offsets; decoding will report it
     return PictureHeader()
 
 
 def pixels_of_jpeg(file: BinaryIO) -> int:
-    """Return where the coded pixels of a JPEG begin, behind all headers and their thumbnails."""
+    """Return the start of a JPEG's coded pixels, after all headers and their thumbnails."""
     at = 2
     for marker, body, length in _jpeg_segments(file):
         at = body + length
@@ -85,7 +85,7 @@ def pixels_of_jpeg(file: BinaryIO) -> int:
 
 
 def _jpeg_segments(file):
-    """Yield (marker, where its body begins, length of the body) up to the first scan."""
+    """Yield (marker, start of its body, length of the body) up to the first scan."""
     at = 2
     while True:
         file.seek(at)
@@ -131,9 +131,9 @@ def _png(file):
             width, height, bits = struct.unpack(">IIB", file.read(9))
             white = 255 if bits <= 8 else None
         elif head[4:] == b"sBIT" and white is None:
-            # values should then be scaled to 16 bits, but some writers leave them as they are
+            # values should then be scaled to 16 bits, but some writers do not do that
             white = (1 << min(max(file.read(length)[:3]), 16)) - 1
-        elif head[4:] == b"eXIf":  # before the pixels or behind them
+        elif head[4:] == b"eXIf":  # before or after the pixels
             orientation = exif_orientation(file.read(length))
         at += 12 + length
 
@@ -167,8 +167,8 @@ def _tiff(file):
     orientation, bits = tags.get(ORIENTATION, 1), tags.get(BITS, 1)
     white: int | None = 255 if bits <= 8 else 65535  # OpenCV scales 10, 12 and 14 packed bits to 16
     if bits == 16:
-        told = tags.get(S_MAX_SAMPLE) or tags.get(MAX_SAMPLE)  # this image's maximum, or of all
-        white = (1 << int(told).bit_length()) - 1 if told and 1 <= told <= 65535 else None
+        most = tags.get(S_MAX_SAMPLE) or tags.get(MAX_SAMPLE)  # of this image, or of all
+        white = (1 << int(most).bit_length()) - 1 if most and 1 <= most <= 65535 else None
     size = (tags.get(WIDTH, 0), tags.get(HEIGHT, 0))
     return PictureHeader(*size, orientation if 1 <= orientation <= 8 else 1, white)
 
@@ -177,8 +177,8 @@ def _pnm(file):
     file.seek(0)
     start = re.sub(rb"#[^\n]*", b"", file.read(4096))
     if start.startswith(b"P7"):
-        told = dict(re.findall(rb"(WIDTH|HEIGHT|MAXVAL)\s+(\d{1,9})\s", start))
-        numbers = [told[key] for key in (b"WIDTH", b"HEIGHT", b"MAXVAL")]
+        values = dict(re.findall(rb"(WIDTH|HEIGHT|MAXVAL)\s+(\d{1,9})\s", start))
+        numbers = [values[key] for key in (b"WIDTH", b"HEIGHT", b"MAXVAL")]
     else:
         (numbers,) = re.findall(rb"\AP\d\s+(\d{1,9})\s+(\d{1,9})\s+(\d{1,9})\s", start)
     width, height, white = map(int, numbers)

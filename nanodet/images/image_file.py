@@ -19,8 +19,8 @@ from nanodet.images.limits import check_pixels
 from nanodet.images.opencv_log import quiet
 from nanodet.text.printable import printable
 
-# what OpenCV 5 reads, by the names such files go by; the list of every folder and reader here,
-# and of deploy/cpp/programs/detect/picture_file.cpp
+# suffixes of the formats that OpenCV 5 reads, used by all folders and readers here, and the same as in
+# deploy/cpp/programs/detect/picture_file.cpp
 SUFFIXES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".jfi", ".mpo", ".png", ".apng", ".bmp", ".dib",
     ".webp", ".avif", ".gif", ".tif", ".tiff", ".jp2", ".j2k", ".j2c", ".jpc", ".ppm", ".pgm",
@@ -28,7 +28,7 @@ SUFFIXES = (
 )  # fmt: skip
 log = logging.getLogger(__name__)
 _told: set[int] = set()
-UNDO = {**{n: n for n in range(1, 8)}, 6: 8, 8: 6}  # the orientation that turns one back
+UNDO = {**{n: n for n in range(1, 8)}, 6: 8, 8: 6}  # the inverse of each orientation
 
 
 def read_picture(path: StrPath, orient: bool = True) -> np.ndarray:
@@ -36,11 +36,11 @@ def read_picture(path: StrPath, orient: bool = True) -> np.ndarray:
 
     Args:
         path: a file of any format OpenCV reads; transparency is dropped, more than 8 bits become
-            8. 16 bits of which only 8, 10 or 12 are used, as many cameras write them, are read as
-            so many: the file tells it (PNG's sBIT, TIFF's MaxSampleValue, PNM's maxval), or else
-            its largest value.
-        orient: turn the image as the file says (EXIF, or the format's own way); false gives the
-            pixels as they are stored.
+            8. If only 8, 10 or 12 of 16 bits are used, as in files of many cameras, they are read as
+            that many bits, according to the file (PNG's sBIT, TIFF's MaxSampleValue, PNM's maxval) or
+            to its largest value.
+        orient: rotate the image as the file states (by EXIF, or in the way of its format); false gives
+            the pixels as they are stored.
 
     Raises:
         NanodetError: missing, empty, truncated or not an image; names the file.
@@ -63,7 +63,7 @@ def read_picture(path: StrPath, orient: bool = True) -> np.ndarray:
     check_pixels(picture.shape[1], picture.shape[0], path)
     if header.white != 255:
         picture = _in_8_bits(path, picture, header.white)
-    # OpenCV itself turns no AVIF, not every WebP, and a TIFF even if it is told not to
+    # OpenCV does not rotate AVIF and some WebP files, and rotates TIFF even if it should not
     if data[:2] in (b"II", b"MM"):
         return picture if orient else turn(picture, UNDO[header.orientation])
     return turn(picture, header.orientation) if orient else picture
@@ -73,11 +73,11 @@ def _in_8_bits(path, picture, white):
     """Return uint8 or uint16 values as uint8; see `PictureHeader.white`."""
     largest = int(picture.max())
     if white is None or largest > white:
-        # an image of 16 bits that keeps below a sixteenth of white would be black
+        # a 16-bit image below a sixteenth of white would look black
         bits = next((bits for bits in (8, 10, 12) if largest < 1 << bits), 16)
         white = (1 << bits) - 1
         if bits < 16 and largest and bits not in _told:
-            _told.add(bits)  # once: a folder has many such files
+            _told.add(bits)  # once, because a folder may have many such files
             log.warning(
                 "%s: 16 bits, but no value above %d: this and its like are read as %d bits "
                 "(%d is white)", printable(path), largest, bits, white,
@@ -107,15 +107,15 @@ def turn(picture: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def is_picture_name(path: Path) -> bool:
-    """Tell whether a `Path` has an image's suffix."""
+    """Return whether a `Path` has the suffix of an image."""
     return path.suffix.lower() in SUFFIXES
 
 
 def write_picture(path: StrPath, picture: np.ndarray) -> None:
-    """Write uint8 (H, W, 3) BGR to ``path`` in the format of its suffix, whole or not at all.
+    """Write uint8 (H, W, 3) BGR to ``path`` in the format of its suffix, completely or not at all.
 
     Raises:
-        NanodetError: the folder cannot be written, or the format not hold this image.
+        NanodetError: the folder cannot be written, or the format cannot store this image.
     """
     path = Path(path)
     try:
@@ -129,7 +129,7 @@ def write_picture(path: StrPath, picture: np.ndarray) -> None:
 
 
 def picture_size(path: StrPath) -> tuple[int, int]:
-    """Return (width, height) as `read_picture` would give them.
+    """Return (width, height) of the image that `read_picture` returns.
 
     Raises:
         NanodetError: as `read_picture`.
@@ -140,8 +140,8 @@ def picture_size(path: StrPath) -> tuple[int, int]:
 def picture_header(path: StrPath) -> PictureHeader:
     """Return the `PictureHeader` of a file: its size as stored, and its orientation.
 
-    Most formats tell both in their header, which is some hundred times faster than decoding; the
-    others are decoded.
+    Most formats have both in their header, which is about a hundred times faster to read than
+    decoding; the others are decoded.
 
     Raises:
         NanodetError: as `read_picture`.
@@ -152,12 +152,12 @@ def picture_header(path: StrPath) -> PictureHeader:
 
 
 def check_picture(path: StrPath) -> PictureHeader:
-    """Return the `PictureHeader` of a file of which header and end are there.
+    """Return the `PictureHeader` of a file whose header and end exist.
 
     Reads a few kilobytes of JPEG, PNG, WebP and AVIF; the others are decoded.
 
     Raises:
-        NanodetError: as `read_picture`, but for damage between header and end.
+        NanodetError: as `read_picture`, except for damage between header and end.
     """
     with _opened(path) as file:
         header = read_header(file)

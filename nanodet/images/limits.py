@@ -1,4 +1,4 @@
-"""Which arrays and sizes are images that OpenCV can work on, checked before it gets them."""
+"""Checks that OpenCV can process an array or a size as an image, before it gets it."""
 
 import math
 from typing import Any
@@ -12,7 +12,7 @@ MOST_BYTES = (1 << 31) - 1  # of an image: OpenCV counts them in 32 bits
 
 
 def check_pixels(width: int, height: int, name: object) -> None:
-    """Raise `NanodetError` unless an image of 3 bytes a pixel is one that OpenCV can work on."""
+    """Raise `NanodetError` unless OpenCV can process an image of this size with 3 bytes per pixel."""
     if 3 * width * height > MOST_BYTES:
         most = math.isqrt(MOST_BYTES // 3)
         raise NanodetError(

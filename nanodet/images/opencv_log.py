@@ -1,4 +1,4 @@
-"""Keeping OpenCV and FFmpeg from writing to stderr what a message of ours says in one line."""
+"""Keeps OpenCV and FFmpeg from writing to stderr what our messages report in one line."""
 
 import contextlib
 import os
@@ -9,14 +9,14 @@ from typing import Any
 import cv2
 
 _lock = threading.Lock()
-_inside: list[Any] = []  # an entry per thread inside a block; the first is the level to return to
+_inside: list[Any] = []  # an entry per thread inside a block; the first is the level to restore
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Silence OpenCV's log inside the block, and FFmpeg's for files opened from now on.
 
-    FFmpeg's level is read by OpenCV when it opens the first file; one that the user set stays.
+    OpenCV reads FFmpeg's level when it opens the first file; a level set by the user is kept.
     """
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET
     with _lock:

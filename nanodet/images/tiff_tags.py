@@ -1,18 +1,18 @@
-"""The tags of a TIFF's first directory, of which EXIF has the same form."""
+"""Reads the tags of a TIFF's first directory, and of EXIF, which has the same form."""
 
 import struct
 from io import BytesIO
 from typing import Any, BinaryIO
 
-# the tags that tell of an image
+# the tags that describe an image
 ORIENTATION, WIDTH, HEIGHT, BITS, MAX_SAMPLE, S_MAX_SAMPLE = 274, 256, 257, 258, 281, 341
 _NUMBERS = {1: "B", 3: "H", 4: "I", 11: "f", 12: "d", 16: "Q"}  # kinds of values
 
 
 def exif_orientation(block: bytes) -> int:
-    """Return the orientation out of an EXIF block, 1 where it has none.
+    """Return the orientation from an EXIF block, 1 if it has none.
 
-    Some writers keep JPEG's mark in front of the block in other formats too.
+    Some writers put JPEG's marker before the block in other formats, too.
     """
     try:
         orientation = tiff_tags(BytesIO(block.removeprefix(b"Exif\0\0"))).get(ORIENTATION, 1)
@@ -43,7 +43,7 @@ def tiff_tags(file: BinaryIO) -> dict[int, Any]:
             continue
         size = struct.calcsize(_NUMBERS[kind])
         value = entries[begin + value_at :]
-        if values * size > entry_size - value_at:  # they do not fit in here
+        if values * size > entry_size - value_at:  # they are stored elsewhere
             file.seek(*struct.unpack_from(order + offset_form, value))
             value = file.read(size)
         (tags[tag],) = struct.unpack_from(order + _NUMBERS[kind], value)

@@ -1,1 +1,1 @@
-"""What a user reads: values, names and progress in messages; imports nothing but `nanodet.errors`."""
+"""Text for users: values, names and progress in messages; only imports `nanodet.errors`."""

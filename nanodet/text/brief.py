@@ -1,4 +1,4 @@
-"""Values of a user's files as text for messages, short however large the values are."""
+"""Formats values of a user's files for messages, briefly however large they are."""
 
 import datetime
 import reprlib
@@ -7,16 +7,16 @@ LONGEST = 200  # characters
 
 
 def brief(value: object) -> str:
-    """Return ``repr(value)``, shortened to `LONGEST` characters without making the whole text.
+    """Return ``repr(value)``, shortened to `LONGEST` characters without creating the whole text.
 
-    Lists that refer to lists, as YAML's aliases make them, are small in memory and endless as text.
+    Nested references to lists, as in YAML aliases, are small in memory and endless as text.
     """
     text = _REPR.repr(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def brief_text(value: object) -> str:
-    """Return ``str(value)`` shortened as `brief` does it: for what needs no quotes."""
+    """Return ``str(value)`` shortened like `brief`, for values that need no quotes."""
     if not isinstance(value, str):
         return brief(value)
     return value if len(value) <= LONGEST else f"{value[:LONGEST]}..."
@@ -40,7 +40,7 @@ class _Repr(reprlib.Repr):
             return self.repr_str(value, level)  # type: ignore[arg-type] # works for both
         if value is None or isinstance(value, (bool, int, float, datetime.date)):
             return repr(value)
-        return f"<{type(value).__name__}>"  # its own repr may be of any length
+        return f"<{type(value).__name__}>"  # its repr may be of any length
 
 
 _REPR = _Repr()

@@ -1,4 +1,4 @@
-"""Class names: when two spellings are one name, and which name of one list is which of another."""
+"""Class names: which spellings are the same name, and matching the names of two lists."""
 
 import re
 import unicodedata
@@ -16,9 +16,9 @@ _SEPARATORS = re.compile(r"(?<=[^\s_-])[\s_-]+(?=[^\s_-])")
 
 
 def levelled(name: object) -> str:
-    """Return what all spellings of a class name share.
+    """Return the normalised form of a class name, which is the same for all its spellings.
 
-    Case, blanks, ``_`` and ``-`` between words do not count: ``Traffic-Light``, ``traffic_light`` and
+    Case, blanks, ``_`` and ``-`` between words do not matter: ``Traffic-Light``, ``traffic_light`` and
     ``trafficlight`` are one name. ``5-10`` and ``510`` are two, and so are ``A`` and ``A-``.
     """
     text = unicodedata.normalize("NFKC", str(name)).casefold()
@@ -32,14 +32,14 @@ def levelled(name: object) -> str:
 
 
 def is_numbering(names: Sequence[object]) -> bool:
-    """Tell whether the names are ``0``, ``1``, ... and so name nothing."""
+    """Return whether the names are only numbers: ``0``, ``1``, ..."""
     return [str(name) for name in names] == [str(n) for n in range(len(names))]
 
 
 def match_names(
     given: Sequence[str], wanted: Sequence[str], file: object, several: bool = False
 ) -> list[int | None]:
-    """Find names of one list in another; one of the same spelling is preferred.
+    """Find the names of one list in another; the same spelling is preferred.
 
     Args:
         given, wanted: lists of names; those of ``wanted`` differ from each other.
@@ -47,10 +47,10 @@ def match_names(
         several: whether more than one of ``given`` may be the same of ``wanted``.
 
     Returns:
-        for each of ``given`` its index in ``wanted``, None where it has none.
+        for each of ``given`` its index in ``wanted``, None if it is not there.
 
     Raises:
-        NanodetError: a name that may be two, or two that may be one.
+        NanodetError: a name matches two, or two match one.
     """
     same = {name: n for n, name in enumerate(wanted)}
     spelled: dict[str, list[int]] = {}
@@ -80,14 +80,14 @@ def match_names(
 
 
 def shortened(names: Iterable[object], most: int = NAMES_SHOWN) -> str:
-    """Return the first names as text, with ``...`` where there are more."""
+    """Return the first names as text, with ``...`` if there are more."""
     names = list(names)
     first = ", ".join(map(brief_text, names[:most]))
     return first + (f", ... ({len(names)} in all)" if len(names) > most else "")
 
 
 def first_few(items: Sequence[str], most: int = ITEMS_SHOWN, joint: str = ", ") -> str:
-    """Return the first of some texts as one, and how many more there are."""
+    """Return the first items joined as text, with the number of the others."""
     more = len(items) - most
     if more <= 0:
         return joint.join(items)
@@ -95,12 +95,12 @@ def first_few(items: Sequence[str], most: int = ITEMS_SHOWN, joint: str = ", ") 
 
 
 def is_short(name: str) -> bool:
-    """Tell whether a class name is short enough to be shown, written and drawn."""
+    """Return whether a class name is short enough to be shown, written and drawn."""
     return len(name) <= LONGEST and len(name.encode("utf-8", "replace")) <= LONGEST
 
 
 def is_unicode(text: str) -> bool:
-    """Tell whether a text can be written as UTF-8: no half of a surrogate pair."""
+    """Return whether a text can be written as UTF-8: no half of a surrogate pair."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""How far a long run is, on stderr: tqdm's bar where there is one, else a line now and then."""
+"""The progress of a long run on stderr: tqdm's bar if it is installed, otherwise a line now and then."""
 
 import sys
 import time
@@ -10,13 +10,13 @@ EVERY_S = 10.0
 
 
 class Progress:
-    """Counts what is done; into a log it writes no line for a run shorter than `EVERY_S`.
+    """Counts finished items; in a log, a run shorter than `EVERY_S` gets no line.
 
     Args:
-        total: how many there will be, ``None`` when unknown.
+        total: number of items, ``None`` if unknown.
         unit: what is counted, in the singular.
         shown: false counts silently.
-        label: what is done with it, for runs that have more than one display.
+        label: what is being done, for runs with several progress displays.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Progress:
             self._bar = tqdm(total=total, desc=label or None, unit=f" {unit}", dynamic_ncols=True)
 
     def step(self) -> None:
-        """Count one."""
+        """Count one item."""
         self.done += 1
         if self._bar is not None:
             self._bar.update()
@@ -43,14 +43,14 @@ class Progress:
             self._next = time.monotonic() + EVERY_S
 
     def line(self, text: object, file: TextIO | None = None) -> None:
-        """Print a line without tearing the bar; stdout unless ``file`` is given."""
+        """Print a line without breaking the bar, to stdout unless ``file`` is given."""
         if self._bar is not None:
             self._bar.write(printable(text), file=file or sys.stdout)
         else:
             say(text, file=file)
 
     def close(self) -> None:
-        """End the bar, or a log that has begun with its last number."""
+        """End the bar, or write the final number to a log that has begun."""
         if self._bar is not None:
             self._bar.close()
         elif 0 < self._told < self.done:
