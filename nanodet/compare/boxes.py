@@ -84,7 +84,7 @@ def _decoded(output: np.ndarray, spec: Spec, size: Size, score: float) -> np.nda
 
 
 def _difference(found: np.ndarray, wanted: np.ndarray) -> str:
-    """Return how boxes (N, 6) differ in words, an empty text where they do not."""
+    """Return in words how boxes (N, 6) differ; empty if they do not."""
     if len(found) != len(wanted):
         return f"{len(found)} where decoding gives {len(wanted)}"
     errors = np.abs(_sorted(found) - _sorted(wanted)).max(axis=0, initial=0)
@@ -96,7 +96,7 @@ def _difference(found: np.ndarray, wanted: np.ndarray) -> str:
 
 
 def _sorted(rows: np.ndarray) -> np.ndarray:
-    """Return boxes (N, 6) by score, then class and place: equal scores may come in any order."""
+    """Return boxes (N, 6) by score, then class and position: equal scores may come in any order."""
     return rows[np.lexsort((rows[:, 1], rows[:, 0], rows[:, 5], -rows[:, 4]))]
 
 

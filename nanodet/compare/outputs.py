@@ -4,9 +4,8 @@ Three things are compared. *Scores*: every class score of every point. *Edges*: 
 each edge's distribution, in network pixels, because that is what becomes a box. *Matches*: the part
 of the points that a user would call the same in both: each class score within 0.1, and boxes with an
 IoU above 0.9 or no edge farther than half a pixel. Edges and matches count only at points whose best
-score in the reference is above 0.05 (what evaluation looks at) or, where an image has fewer than 100
-of those, at its 100 best points: elsewhere the edges are neither trained nor
-used.
+score in the reference is above 0.05 (what evaluation uses) or, where an image has fewer than 100 of
+those, at its 100 best points: elsewhere the edges are neither trained nor used.
 
 Points are matched before NMS. NMS chooses among overlapping boxes, and where their scores are equal
 the smallest error chooses another: no fault, but no twin either.
@@ -94,7 +93,7 @@ class StageResult:
 
     @property
     def problem(self) -> str:
-        """What is wrong with the stage in one sentence, an empty text where nothing is."""
+        """What is wrong with the stage in one sentence; empty if nothing is."""
         if self.failure:
             return self.failure
         limit, words = self.tolerance, []
@@ -235,10 +234,10 @@ def run_checked(
     """Return a backend's output; raise `NanodetError` unless it has the shape ``spec`` says.
 
     Args:
-        backend: the Backend; of one that takes several images at once every place is tried.
+        backend: the Backend; every place in the batch is tried if it takes several images at once.
         spec: of the reference.
         tensor: float32 (1, 3, H, W).
-        wanted: the reference's output: of the places the one farthest from it counts.
+        wanted: the reference's output: the place in the batch that is farthest from it counts.
     """
     size = tensor.shape[:1:-1]
     if wanted is None or backend.spec.batch == 1:

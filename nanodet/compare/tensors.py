@@ -47,7 +47,7 @@ def tensors_of(paths: Iterable[StrPath], spec: Spec) -> list[np.ndarray]:
 
 
 def generated_picture(seed: int, width: int = 480, height: int = 360) -> np.ndarray:
-    """Return an image uint8 (H, W, 3): clouds of colour with shapes on them, made from ``seed``."""
+    """Return an image uint8 (H, W, 3): clouds of colour with shapes on them, drawn from ``seed``."""
     rng = np.random.default_rng(seed)
     cells = rng.integers(0, 256, (6, 8, 3), np.uint8)
     picture = cv2.resize(cells, (width, height), interpolation=cv2.INTER_CUBIC)
@@ -67,7 +67,7 @@ def generated_picture(seed: int, width: int = 480, height: int = 360) -> np.ndar
 
 
 def picture_paths(folder: StrPath, reading: Reading | None = None) -> list[Path]:
-    """Return the paths of the images in a folder and below, by name, or as a list has them.
+    """Return the paths of the images in a folder and below, by name, or those of a list.
 
     Args:
         folder: of the images.

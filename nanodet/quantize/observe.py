@@ -47,7 +47,7 @@ def observe(
         step: called after each image of each pass.
 
     Returns:
-        name of the layer to `Observed`.
+        the `Observed` of each layer by name.
 
     Raises:
         NanodetError: a layer's input is not finite, or always zero.

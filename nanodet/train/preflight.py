@@ -29,7 +29,7 @@ _STATES = {"SGD": 1, "Adam": 2, "AdamW": 2}
 
 
 def check_packages() -> None:
-    """Raise `NanodetError` if a package is missing that only the report at the end needs."""
+    """Raise `NanodetError` if a package is missing that a training needs only later."""
     check_pycocotools()
     for package, module in (("matplotlib", "matplotlib.figure"), ("tensorboard", "tensorboard")):
         try:

@@ -63,7 +63,7 @@ class RunFolder(Callback):
     Args:
         folder: the run folder.
         config: the config as run.
-        resuming: whether a run goes on in it.
+        resuming: whether a run is resumed in it.
         say: gets lines for the user.
     """
 
@@ -138,7 +138,7 @@ def own_folder(folder: StrPath, say: Callable[[str], None]) -> Iterator[None]:
         with locked(folder) as is_locked:
             if not is_locked:
                 say(
-                    f"{folder}: this file system has no locks: nothing keeps another run from using it"
+                    f"{folder}: this file system has no locks: nothing prevents another run from using it"
                 )
             finish_moving(folder)
             yield

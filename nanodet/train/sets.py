@@ -51,7 +51,7 @@ def read_sets(
         tell_reading(found, say, part)
     _report_counts(sets, config.data, say)
     head = config.model.arch.head
-    names = names or []  # each set that was read has some
+    names = names or []  # filled in from the first set above
     if config.class_names is None:
         config.class_names = names
     if head.num_classes is None:

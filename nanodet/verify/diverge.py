@@ -1,13 +1,13 @@
 """The first layer at which two networks diverge.
 
 Both run on the same tensor, and all intermediate values are kept. A value of one network has its
-*twin* in the other: the nearest value with the same number of elements. Forms of a network fuse, split
+*counterpart* in the other: the nearest value with the same number of elements. Forms of a network fuse, split
 and name their layers differently, but the values between them are the same numbers in the same order.
-The twin of a convolution's input is the input of the same convolution (identified by its weights) in
+The counterpart of a convolution's input is the input of the same convolution (identified by its weights) in
 the other network.
 
 Exact forms (32 bits) agree up to rounding noise before the fault and differ after it: they diverge at
-the first layer whose result has no twin although its inputs have one. In rounded forms the errors grow
+the first layer whose result has no counterpart although its inputs have one. In rounded forms the errors grow
 from layer to layer: there it is the first layer whose own error, beyond that of its inputs, reaches half
 of the largest.
 """
@@ -95,7 +95,7 @@ def _producer(value: Value, name: str, pairs: Iterable[Pair]) -> str:
 def _errors(
     reference: Mapping[str, Value], stage: Mapping[str, Value], pairs: Iterable[Pair]
 ) -> dict[str, float]:
-    """Return the relative error of every value of the stage against its twin."""
+    """Return the relative error of every value of the stage against its counterpart."""
     anchors: dict[str, list[np.ndarray]] = {}
     for ours, theirs in pairs:
         if ours.source in reference:
@@ -129,8 +129,8 @@ def _error(given: np.ndarray, wanted: np.ndarray) -> float:
 def _first_bad(stage: Mapping[str, Value], errors: Mapping[str, float]) -> str | None:
     """Return the first value that is wrong although its inputs are right.
 
-    A value that exists only in this form of the network is wrong, too, without a fault: what is computed
-    from it is right again at once. A fault reaches the output, or fades.
+    A value that exists only in this form of the network has no counterpart either, but is no fault: what
+    is computed from it is right again at once. A fault reaches the output, or fades.
     """
     output = list(stage)[-1]
     consumers: dict[str, list[str]] = {}

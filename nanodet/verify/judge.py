@@ -31,15 +31,15 @@ class Row:
     Attributes:
         name, path, kind: of the stage.
         verdict: ``agrees``, ``differs``, ``not judged`` or ``not run``.
-        result: the `StageResult` of the raw output, None where there is none.
+        result: the `StageResult` of the raw output, None if there is none.
         twins: part of the detections above 0.3 that have a twin, 0..1; None without any.
         ap: AP in percent, None without annotations; ap_change: against the reference's.
         faults: (part, sentence): ``files``, ``preprocessing``, ``network``, ``decoding``,
             ``detections``, ``AP``, ``spec`` or ``model``.
         keys: the spec's keys that differ.
-        notes: sentences about what differs and may.
-        input_max: largest difference of its tensors, normalised units, None where it was not run.
-        detections: how many detections of both sides the twins were counted of.
+        notes: sentences about differences that are allowed.
+        input_max: largest difference of its tensors, normalised units, None if it was not run.
+        detections: number of detections of both sides that ``twins`` refers to.
     """
 
     name: str

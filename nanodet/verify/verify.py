@@ -130,7 +130,7 @@ def verify(
 def _configured(
     detector: Detector, config: StrPath | None, reading: Reading | None, words: str
 ) -> tuple[Source | None, str]:
-    """Return the `Source` of the checkpoint's own data, else None, and words for what is generated."""
+    """Return the `Source` of the checkpoint's data or None, and a description of generated images."""
     try:
         if detector.config is not None:
             return of_config(*data_of(detector, config), "val", reading), words
@@ -146,7 +146,7 @@ def _configured(
 def _pictures(
     detector: Detector, source: Source | None, limit: int | None, words: str
 ) -> tuple[Annotations | None, Generator[np.ndarray, None, None], int, str]:
-    """Return the annotations or None, a generator of images, their number, and words for them."""
+    """Return the annotations or None, a generator of images, their number, and their description."""
     if source is None:
         count = min(COUNT, limit or COUNT)
         made = (generated_picture(seed) for seed in range(count))

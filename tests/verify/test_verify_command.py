@@ -274,7 +274,7 @@ class TestRefusals:
     def test_another_size_than_a_fixed_reference(self, exported_small, copy):
         edit_spec(copy / "small.json", input__any_size=False)
         edit_spec(copy / "small-fp16.json", input__width=192)
-        with pytest.raises(NanodetError, match=r"192x96, but .* was exported for 160x96 alone"):
+        with pytest.raises(NanodetError, match=r"192x96, but .* was exported for 160x96 only"):
             verify(copy / "small.param", [copy / "small-fp16.param"])
 
 
