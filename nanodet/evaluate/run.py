@@ -25,7 +25,9 @@ AHEAD = 8  # images decoded while the network is busy
 READERS = 2
 
 
-def evaluation_detector(path: StrPath, section: Any = None, **arguments: Any) -> Detector:
+def evaluation_detector(
+    path: StrPath, section: Evaluator | None = None, **arguments: Any
+) -> Detector:
     """Return a `Detector` with the thresholds for evaluation.
 
     Args:

@@ -11,6 +11,7 @@ from nanodet.config.schema import Evaluator
 from nanodet.files import StrPath
 from nanodet.files.files import replacing
 from nanodet.model.save_plain import save_plain
+from nanodet.train.module import TrainingModule
 
 LAST = "model_last.ckpt"
 BEST = "model_best/model_best.ckpt"
@@ -81,7 +82,7 @@ class Checkpoints(Callback):
         if self.due:
             self._validate(trainer, module)
 
-    def _validate(self, trainer: pl.Trainer, module: Any) -> None:
+    def _validate(self, trainer: pl.Trainer, module: TrainingModule) -> None:
         # as Lightning's loop does at the end of an epoch, but after saving
         trainer.validating = True
         trainer.fit_loop.epoch_loop.val_loop.run()
