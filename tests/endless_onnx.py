@@ -14,7 +14,7 @@ def hostile_models(path):
     made = {}
     for name, (nodes, words) in _behind().items():
         made[name] = _with_nodes(onnx.load(path), nodes), words
-    made["function"] = _with_function(onnx.load(path)), "has functions of its own"
+    made["function"] = _with_function(onnx.load(path)), "defines functions"
     training = onnx.load(path)
     training.training_info.add().algorithm.name = "more"
     made["training"] = training, "has graphs for training"
@@ -86,7 +86,7 @@ def _behind():
         "step", [helper.make_node("Identity", ["x"], ["y"])],
         [("x", TensorProto.FLOAT, None)], [("y", TensorProto.FLOAT, None)],
     )  # fmt: skip
-    words = "holds a graph of its own"
+    words = "contains a subgraph"
     return {
         "endless loop": (_loop(endless), f"operation 'Loop' {words}"),
         "nested loops": (_loop(_body("outer", inner)), f"operation 'Loop' {words}"),

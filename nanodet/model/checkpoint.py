@@ -2,6 +2,9 @@
 
 import re
 from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -38,12 +41,12 @@ class Checkpoint:
     raw: dict = field(default_factory=dict, repr=False)
 
     @property
-    def class_names(self):
+    def class_names(self) -> list[str] | None:
         """The names of its classes, None if it contains none."""
         return None if self.config is None else self.config.class_names
 
 
-def carried(config, **more):
+def carried(config: Config, **more: Any) -> dict[str, Any]:
     """Return the value of `KEY` in our checkpoints: the config, and ``more``."""
     return {
         "version": __version__,
@@ -53,7 +56,7 @@ def carried(config, **more):
     }
 
 
-def read_checkpoint(path):
+def read_checkpoint(path: str | PathLike[str]) -> Checkpoint:
     """Read a ``.ckpt`` or ``.pth`` without running code from it.
 
     Raises:
@@ -61,13 +64,13 @@ def read_checkpoint(path):
     """
     raw = load_plain(path)
     if not isinstance(raw, dict):
-        raise NanodetError(f"{path}: not a NanoDet checkpoint: it holds a {type(raw).__name__}")
+        raise NanodetError(f"{path}: not a NanoDet checkpoint: it contains a {type(raw).__name__}")
     state = raw.get("state_dict", raw)
     if not isinstance(state, dict):
         raise NanodetError(f"{path}: state_dict: must be a mapping of names to tensors")
     weights, averaged = _network_weights(state)
     if not any(name.startswith(("backbone.", "head.")) for name in weights):
-        raise NanodetError(f"{path}: not a NanoDet checkpoint: it holds no backbone and head")
+        raise NanodetError(f"{path}: not a NanoDet checkpoint: it has no backbone and head")
     config = None
     if isinstance(raw.get(KEY), dict) and "config" in raw[KEY]:
         config = config_of_checkpoint(
@@ -92,7 +95,9 @@ def _epochs_of_original(raw):
     return (epoch + ((major, minor) >= (1, 6))) or None
 
 
-def load_network(path, config=None):
+def load_network(
+    path: str | Path, config: Config | str | Path | None = None
+) -> tuple[Any, Config, Checkpoint]:
     """Build the network of a checkpoint and load its weights strictly.
 
     Args:
@@ -111,7 +116,7 @@ def load_network(path, config=None):
         config = checkpoint.config
         if config is None:
             raise NanodetError(
-                f"{path}: carries no config (an original checkpoint); give --config, "
+                f"{path}: contains no config (an original checkpoint); give --config, "
                 "such as config/nanodet-m.yml for NanoDet-m on COCO"
             )
     else:
@@ -125,7 +130,7 @@ def load_network(path, config=None):
     return network.eval(), config, checkpoint
 
 
-def fill(network, checkpoint, file):
+def fill(network: Any, checkpoint: Checkpoint, file: str) -> None:
     """Load the checkpoint's weights strictly, or raise a `NanodetError` that names what does not fit."""
     own = network.state_dict()
     missing = [name for name in own if name not in checkpoint.weights]

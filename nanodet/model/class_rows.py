@@ -14,7 +14,9 @@ def has_names(names: Sequence[str] | None) -> TypeGuard[Sequence[str]]:
     return bool(names) and not is_numbering(names or ())
 
 
-def matching_classes(class_names, theirs, file):
+def matching_classes(
+    class_names: Sequence[str] | None, theirs: Sequence[str] | None, file: object
+) -> list[int | None] | None:
     """Find the classes of a network in a model.
 
     Args:
@@ -35,7 +37,9 @@ def matching_classes(class_names, theirs, file):
     return None if set(found) == {None} else found
 
 
-def take_rows(own, given, classes, count):
+def take_rows(
+    own: torch.Tensor, given: torch.Tensor, classes: Sequence[int | None], count: int
+) -> torch.Tensor | None:
     """Return an output layer's weights or biases with the rows of a checkpoint's classes.
 
     Args:
@@ -57,7 +61,9 @@ def take_rows(own, given, classes, count):
     return taken
 
 
-def check_class_order(class_names, theirs, file, model):
+def check_class_order(
+    class_names: Sequence[str] | None, theirs: Sequence[str] | None, file: object, model: object
+) -> None:
     """Raise `NanodetError` if a config has a model's class names in a different order.
 
     Args:
@@ -68,6 +74,6 @@ def check_class_order(class_names, theirs, file, model):
     found = matching_classes(class_names, theirs, model) or ()
     if any(index not in (None, n) for n, index in enumerate(found)):
         raise NanodetError(
-            f"{file}: class_names: is {shortened(class_names)}, but {model} has these in another "
-            f"order: {shortened(theirs)}"
+            f"{file}: class_names: is {shortened(class_names or ())}, but {model} has these in another "
+            f"order: {shortened(theirs or ())}"
         )

@@ -36,7 +36,7 @@ def take_matching(
     """
     own = network.state_dict()
     taken, partly, left = {}, [], []
-    theirs = checkpoint.class_names
+    theirs = checkpoint.class_names or []
     classes = matching_classes(class_names, theirs, checkpoint.path)
     in_order = classes is None or classes == list(range(len(theirs)))
     edges = network.head.code.channels
@@ -48,7 +48,7 @@ def take_matching(
     for name, tensor in own.items():
         given = checkpoint.weights.get(name)
         rows = None
-        if given is not None and not in_order and "classes" in outputs.get(name, ()):
+        if given is not None and classes and not in_order and "classes" in outputs.get(name, ()):
             rows = take_rows(tensor, given, classes, len(theirs))
         if rows is not None:
             taken[name] = rows

@@ -6,6 +6,8 @@ import re
 import struct
 import warnings
 import zipfile
+from os import PathLike
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +25,7 @@ _DIRECTORY = 16 << 20  # bytes, of some 100,000 entries
 _PICKLES = 5  # in files of torch before 1.6: a number, a version, a system, the data, the storages
 
 
-def load_plain(path):
+def load_plain(path: str | PathLike[str]) -> Any:
     """Return the contents of a file of `torch.save`, on the CPU, refusing anything but data.
 
     Raises:

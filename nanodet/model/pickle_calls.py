@@ -4,7 +4,9 @@ torch and numpy trust their arguments: with others, they allocate any amount of 
 bounds, or end the process.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 DAMAGED = "not a checkpoint, or damaged"
 MOST_CALLS = 100_000  # each makes about one tensor
@@ -42,7 +44,7 @@ class Refused(Exception):
         cut_off: whether the data end before the pickle does.
     """
 
-    def __init__(self, reason, code=None, cut_off=False):
+    def __init__(self, reason: str, code: str | None = None, cut_off: bool = False):
         super().__init__(reason)
         self.code, self.cut_off = code, cut_off
 
@@ -57,7 +59,7 @@ class Global:
 class Tuple:
     """A tuple; the only one of these values whose hash includes all its contents."""
 
-    def __init__(self, items):
+    def __init__(self, items: Sequence[Any]):
         self.items = items
         self.size: int = 1 + sum(item.size if type(item) is Tuple else 1 for item in items)
         if self.size > MOST_IN_TUPLE:
@@ -88,7 +90,7 @@ class Calls:
     def __init__(self):
         self._count = self._copied = 0
 
-    def make(self, function, given):
+    def make(self, function: Any, given: Tuple) -> Any:
         """Return the result of calling ``function`` with the values in the `Tuple` ``given``.
 
         Raises:
@@ -113,14 +115,14 @@ class Calls:
         return made
 
 
-def storage(kind, count):
+def storage(kind: Any, count: Any) -> Made:
     """Return a storage of ``count`` values of a class, such as ``torch.FloatStorage``."""
     _need(type(kind) is Global and kind.name in _STORAGES and type(count) is int and count >= 0)
     form = next((form for start, form in _FORMS.items() if kind.name.startswith(start)), "")
     return Made("storage", count, _STORAGES[kind.name], form)
 
 
-def check_state(made, state):
+def check_state(made: Made, state: Any) -> None:
     """Raise `Refused` for a state that weights never give to an object they ``made``."""
     if made.kind == "ordered":  # the versions of layers in a state_dict
         _need(_is(state, "mapping", "ordered"))

@@ -35,7 +35,7 @@ class Scanned(NamedTuple):
     storages: dict
 
 
-def scan(data, at=0):
+def scan(data: bytes, at: int = 0) -> Scanned:
     """Scan one pickle.
 
     Args:

@@ -9,8 +9,10 @@ max pooling, 4 for bilinear interpolation. Each counts as a multiply-add; this g
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from nanodet.model.network import deployed, used_parameters
@@ -71,15 +73,15 @@ class StageCost:
     small: int
 
     @property
-    def flops(self):
+    def flops(self) -> int:
         return 2 * self.multiply_adds
 
     @property
-    def flops_with_small(self):
+    def flops_with_small(self) -> int:
         return 2 * (self.multiply_adds + self.small)
 
 
-def profile(network, input_size):
+def profile(network: Any, input_size: tuple[int, int]) -> list[StageCost]:
     """Measure a network, as it is shipped, by running it once on zeros.
 
     Args:
@@ -117,7 +119,7 @@ def _counted(counts, path, module):
     return total
 
 
-def stage_modules(network):
+def stage_modules(network: Any) -> list[tuple[str, nn.Module]]:
     """Return (dotted name, module) of the stages: the backbone's children, then the other parts."""
     stages = [(f"backbone.{name}", child) for name, child in network.backbone.named_children()]
     return stages + [
@@ -127,7 +129,7 @@ def stage_modules(network):
     ]
 
 
-def parameter_count(module, network):
+def parameter_count(module: nn.Module, network: Any) -> int:
     """Return the number of trained values of ``module`` in a shipped model."""
     used = {id(parameter) for parameter in used_parameters(network).values()}
     return sum(p.numel() for p in module.parameters() if id(p) in used)

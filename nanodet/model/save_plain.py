@@ -1,11 +1,13 @@
 """Writes files with ``torch.save``, with one error that gives the reason if it fails."""
 
 import os
+from pathlib import Path
+from typing import Any
 
 import torch
 
 
-def save_plain(value, path):
+def save_plain(value: Any, path: str | Path) -> None:
     """Write ``value`` to ``path`` and wait until the disk has it.
 
     Raises:

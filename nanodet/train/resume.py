@@ -57,21 +57,22 @@ def check_same_run(path: StrPath, config: Config, file: str) -> int:
     if config.model.arch.head.num_classes is None:
         config.model.arch.head.num_classes = theirs.model.arch.head.num_classes
     _check_classes(path, config, theirs, file)
-    mine, theirs = _flat(config_to_dict(config)), _flat(config_to_dict(theirs))
-    for key in sorted(mine.keys() | theirs.keys()):
+    mine, given = _flat(config_to_dict(config)), _flat(config_to_dict(theirs))
+    for key in sorted(mine.keys() | given.keys()):
         fixed = any(key == name or key.startswith(f"{name}.") for name in _FIXED)
-        if fixed and key not in _FREE and mine.get(key) != theirs.get(key):
+        if fixed and key not in _FREE and mine.get(key) != given.get(key):
             raise NanodetError(
                 f"{file}: {key}: is {brief(mine.get(key))}, but the run to resume has "
-                f"{brief(theirs.get(key))} ({path}): use that to resume, or start a new run with "
+                f"{brief(given.get(key))} ({path}): use that to resume, or start a new run with "
                 f"schedule.load_model to change it"
             )
-    if checkpoint.epoch > config.schedule.total_epochs:
+    finished = checkpoint.epoch or 0
+    if finished > config.schedule.total_epochs:
         raise NanodetError(
             f"{file}: schedule.total_epochs: is {config.schedule.total_epochs}, but {path} has "
-            f"{checkpoint.epoch} epochs done"
+            f"{finished} epochs done"
         )
-    return checkpoint.epoch
+    return finished
 
 
 class Restored(Callback):

@@ -62,7 +62,7 @@ def test_commands_say_it_in_one_line(real, hostile, capfd, tmp_path):
     for words in (detect, ["info", path], ["bench", path]):
         assert main(list(map(str, words))) == 1
         lines = capfd.readouterr().err.splitlines()
-        assert sum("operation 'Loop' holds a graph of its own" in line for line in lines) == 1
+        assert sum("operation 'Loop' contains a subgraph" in line for line in lines) == 1
     assert main(["verify", str(real), str(path)]) == 1
     assert "model: operation 'Loop'" in capfd.readouterr().out.replace(f"{path}: ", "")
 

@@ -28,7 +28,7 @@ struct Message {
     bool is_node = false;
 };
 
-const std::string subgraph = "holds a graph of its own, which may run for ever";
+const std::string subgraph = "contains a subgraph, which may run forever";
 const std::string external = "has values in another file; nanodet export writes all into one";
 
 const Message tensor{{}, {{13, external}, {14, external}}};
@@ -40,7 +40,7 @@ const Message graph{{{1, &node}, {5, &tensor}, {15, &sparse}}, {}};
 const Message model{
     {{7, &graph}},
     {{20, "has graphs for training: export it for inference"},
-     {25, "has functions of its own, which may run for ever: export it without"}}};
+     {25, "defines functions, which may run forever: export it without"}}};
 
 struct Field {
     std::uint64_t number = 0, kind = 0, value = 0;  // the value of a varint

@@ -47,7 +47,7 @@ class Section:
 
     @property
     def pretrain_key(self) -> str:
-        """The name of the key behind `pretrain`."""
+        """The name of the key that sets `pretrain`."""
         return "checkpoint_path" if self.checkpoint_path else "pretrained"
 
     def check(self, fail: Fail) -> None:
@@ -121,7 +121,7 @@ class TIMMWrapper(nn.Module):
             state: weights to load instead: those of the whole model, with timm's names.
 
         Raises:
-            NanodetError: they cannot be fetched, or do not fit.
+            NanodetError: they cannot be downloaded, or do not fit.
         """
         if state is None:
             try:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 from nanodet.errors import NanodetError
+from nanodet.ncnn_files.graph import Graph
 from nanodet.ncnn_files.parameters import KINDS
 
 TIME_LIMIT_S = 120
@@ -16,7 +17,14 @@ _MOST_MEMORY = 4 << 30  # bytes that a trial may use in addition to those of a p
 _REFUSED = 3  # exit status: ncnn reported an error
 
 
-def try_out(path, graph, weights, size, names, precision):
+def try_out(
+    path: str,
+    graph: Graph,
+    weights: str,
+    size: tuple[int, int],
+    names: tuple[str, str],
+    precision: str,
+) -> None:
     """Load and run a model once in a child process.
 
     Args:

@@ -19,7 +19,7 @@ _LARGEST = (1 << 64) - 1
 _OP_TYPE = 4
 _MOST_FIELDS = 1 << 20  # takes about a second; a detector has a few thousand
 # message: field to the kind of message in it, or to the reason why it is refused
-_SUBGRAPH = "holds a graph of its own, which may run for ever"
+_SUBGRAPH = "contains a subgraph, which may run forever"
 _EXTERNAL = "has values in another file; nanodet export writes all into one"
 _TENSOR = {13: _EXTERNAL, 14: _EXTERNAL}
 _SPARSE = {1: _TENSOR, 2: _TENSOR}
@@ -29,7 +29,7 @@ _GRAPH = {1: _NODE, 5: _TENSOR, 15: _SPARSE}
 _MODEL = {
     7: _GRAPH,
     20: "has graphs for training: export it for inference",
-    25: "has functions of its own, which may run for ever: export it without",
+    25: "defines functions, which may run forever: export it without",
 }
 
 

@@ -190,9 +190,9 @@ void print_machine(const Arguments& arguments) {
     const Machine machine = describe(arguments.root);
     std::vector<int> ids;
     for (const Core& core : machine.cores) ids.push_back(core.id);
-    const Json told = {{"machine", to_json(machine)},
+    const Json reported = {{"machine", to_json(machine)},
                        {"sensors", read_sensors(ids, arguments.root)}};
-    print(dump(told, 1) + "\n");
+    print(dump(reported, 1) + "\n");
 }
 
 }  // namespace nanodet::bench

@@ -162,15 +162,15 @@ Json to_json(const Machine& machine) {
                          {"capacity", json_of(core.capacity)},
                          {"big", core.big}});
     utsname names{};
-    const bool told = ::uname(&names) == 0;
+    const bool reported = ::uname(&names) == 0;
     return {
         {"board", json_of(machine.board)},
         {"soc", json_of(machine.soc)},
         {"memory_mb", json_of(machine.memory_mb)},
         {"cpu_flags", machine.cpu_flags},
         {"cores", cores},
-        {"architecture", told ? names.machine : ""},
-        {"system", told ? std::string(names.sysname) + " " + names.release : ""},
+        {"architecture", reported ? names.machine : ""},
+        {"system", reported ? std::string(names.sysname) + " " + names.release : ""},
         {"environment", openmp_environment()},
     };
 }

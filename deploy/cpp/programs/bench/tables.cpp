@@ -101,7 +101,7 @@ std::vector<std::string> what_ran(const Json& report) {
     const Json& machine = report.at("machine");
     const Json& effort = report.at("effort");
     const Json& ids = report.at("cores").at("ids");
-    const auto told = [&](const char* key) {
+    const auto reported = [&](const char* key) {
         return machine.at(key).is_null() ? "-" : text_of(machine.at(key));
     };
     Row engines, left_out;
@@ -115,8 +115,8 @@ std::vector<std::string> what_ran(const Json& report) {
                                    " (all boxes of empty weights pass its threshold)");
     }
     std::vector<std::string> lines = {
-        "machine     " + told("board") + "; " + told("soc") + "; " +
-            std::to_string(machine.at("cores").size()) + " cores; " + told("architecture"),
+        "machine     " + reported("board") + "; " + reported("soc") + "; " +
+            std::to_string(machine.at("cores").size()) + " cores; " + reported("architecture"),
         "ran on      cores " + (ids.is_null() ? "not set" : join(parts_of(ids), ", ")) + " (" +
             text_of(report.at("cores").at("wanted")) + "); " + join(engines, ", "),
         "effort      " + text_of(effort.at("name")) + ": batch 1, at least " +
@@ -136,14 +136,14 @@ std::vector<std::string> sensor_lines(const Json& report) {
                                     {"governor", "governor"}}) {
         const Json& before = report.at("before").at(key);
         const Json& after = report.at("after").at(key);
-        Row told;
+        Row reported;
         for (const auto& item : after.items()) {
             const bool known = before.contains(item.key());
-            told.push_back(item.key() + ": " + (known ? text_of(before[item.key()]) : "-") + " > " +
+            reported.push_back(item.key() + ": " + (known ? text_of(before[item.key()]) : "-") + " > " +
                            text_of(item.value()));
         }
         if (!before.empty() || !after.empty())
-            lines.push_back(format("%-11s ", name) + join(told, ", "));
+            lines.push_back(format("%-11s ", name) + join(reported, ", "));
     }
     if (report.at("before").at("temperature_c").empty())
         lines.emplace_back("temperature not reported by this machine");

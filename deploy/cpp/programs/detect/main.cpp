@@ -68,7 +68,7 @@ int detect(const nanodet::Arguments& arguments) {
     // a reader that has gone and a file that may not grow further are reported by the write
     std::signal(SIGPIPE, SIG_IGN);
     std::signal(SIGXFSZ, SIG_IGN);
-    const bool told = arguments.jsonl != "-";  // else standard output is the JSON lines'
+    const bool reported = arguments.jsonl != "-";  // otherwise standard output is for the JSON lines
     const std::size_t files = source->files().size();
     const bool each = files > 0 && files <= few;
     long frames = 0, boxes = 0;
@@ -87,7 +87,7 @@ int detect(const nanodet::Arguments& arguments) {
             ++frames;
             boxes += long(found.size());
             seconds += took;
-            if (told && each)
+            if (reported && each)
                 std::printf("%s: %s  %.1f ms\n", nanodet::printable(frame.name).c_str(),
                             nanodet::printable(summary(found, detector.spec())).c_str(),
                             1000 * took);
@@ -97,14 +97,14 @@ int detect(const nanodet::Arguments& arguments) {
         throw;
     }
     finish();
-    if (told && !each && frames > 0)
+    if (reported && !each && frames > 0)
         std::printf("%ld %s, %ld boxes, %.1f ms each\n", frames,
                      files ? "images" : "frames", boxes, 1000 * seconds / double(frames));
-    if (told && frames > 0 && !arguments.out.empty())
+    if (reported && frames > 0 && !arguments.out.empty())
         std::printf("results in %s\n", nanodet::printable(arguments.out).c_str());
     // a terminal that was closed cannot be written either, which is why this ends then
     const bool closed = first_signal == SIGHUP;
-    if (told && (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) && errno != EPIPE && !closed)
+    if (reported && (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) && errno != EPIPE && !closed)
         throw nanodet::Error(std::string("standard output: cannot be written (") +
                              std::strerror(errno) + ")");
     if (nanodet::stop_requests > 0) {

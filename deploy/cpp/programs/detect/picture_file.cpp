@@ -92,8 +92,8 @@ cv::Mat in_8_bits(const std::string& path, const cv::Mat& picture, std::optional
         for (const int fewer : {12, 10, 8})
             if (largest < (1 << fewer)) bits = fewer;
         white = (1 << bits) - 1;
-        static bool told = false;
-        if (bits < 16 && largest > 0 && !std::exchange(told, true))
+        static bool reported = false;
+        if (bits < 16 && largest > 0 && !std::exchange(reported, true))
             std::cerr << "nanodet-detect: warning: " << printable(path) << ": 16 bits, but no value above "
                       << int(largest) << ": such images are read as " << bits << " bits"
                       << std::endl;
@@ -131,7 +131,7 @@ LoadedPicture read_picture(const std::string& path) {
     if (picture.empty() || (picture.depth() != CV_8U && picture.depth() != CV_16U))
         throw Error(path + ": not an image that OpenCV can read");
     if (header.white != 255) picture = in_8_bits(path, picture, header.white);
-    // OpenCV turns a TIFF even if it is told not to
+    // OpenCV rotates a TIFF even if it should not
     if (data[0] != 'I' && data[0] != 'M') picture = turned(picture, header.orientation);
     LoadedPicture loaded{{}, picture.cols, picture.rows, PixelFormat::bgr};
     const std::size_t row = std::size_t(picture.cols) * 3;

@@ -117,12 +117,12 @@ PictureHeader webp(const std::string& data) {
 PictureHeader tiff(const std::string& data) {
     const Bytes all(data, 0, data.size());
     PictureHeader header{orientation_of(all), 255};
-    const std::uint32_t bits = tag_of(all, bits_tag), told = tag_of(all, maximum_tag);
+    const std::uint32_t bits = tag_of(all, bits_tag), reported = tag_of(all, maximum_tag);
     if (bits > 8 && bits < 16) header.white = 65535;  // packed; OpenCV scales them
     if (bits != 16) return header;
     header.white.reset();
-    for (int used = 1; used <= 16 && told > 0 && !header.white; ++used)
-        if (told < (1U << used)) header.white = (1 << used) - 1;
+    for (int used = 1; used <= 16 && reported > 0 && !header.white; ++used)
+        if (reported < (1U << used)) header.white = (1 << used) - 1;
     return header;
 }
 

@@ -55,9 +55,9 @@ public:
                 judge();
                 return false;
             }
-            const double told = capture_.get(cv::CAP_PROP_POS_MSEC) / 1000;
-            if (told > time_s_)
-                time_s_ = to_milliseconds(told);
+            const double reported = capture_.get(cv::CAP_PROP_POS_MSEC) / 1000;
+            if (reported > time_s_)
+                time_s_ = to_milliseconds(reported);
             else if (fps_)
                 time_s_ = std::max(time_s_, to_milliseconds(double(index_) / *fps_));
         }

@@ -34,7 +34,7 @@ final class AssetModels implements ModelStore.Source {
         return models;
     }
 
-    /** Copies of them, made anew after the app was updated. */
+    /** Copies of them, replaced after an update of the app. */
     ModelStore store() {
         long updated = 0;
         try {

@@ -8,7 +8,7 @@ import android.net.Uri;
 import android.os.Bundle;
 import android.provider.Settings;
 
-/** Asks the user for the camera: once by itself, then when told to. */
+/** Asks the user for the camera: once automatically, then on request. */
 final class CameraPermission {
     private static final int REQUEST = 1;
     private static final String ASKED = "asked";

@@ -121,7 +121,7 @@ final class LiveDetector {
         worker.post(action);
     }
 
-    /** Ends its thread after what it was told to do; afterFrame must not be called any more. */
+    /** Ends its thread after pending work; afterFrame must not be called afterwards. */
     void quit() {
         lastLoad.incrementAndGet();
         worker.post(new Runnable() {
