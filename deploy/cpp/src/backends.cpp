@@ -91,7 +91,7 @@ bool has_engine([[maybe_unused]] const std::string& name) {
 }
 
 void check_form(const Spec& spec, const std::string& file) {
-    if (spec.boxes) throw Error(file + ": ends in boxes, which needs ONNX Runtime");
+    if (spec.boxes) throw Error(file + ": outputs boxes, which needs ONNX Runtime");
     check_input_size(spec.input_size, file + ": input.width, input.height");
 }
 
