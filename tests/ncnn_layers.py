@@ -288,7 +288,7 @@ def weights_of(graph):
     random, weights = np.random.default_rng(0), {}
     for layer in graph.layers:
         for part in layout(layer, "m"):
-            values = random.uniform(0.5, 1, part.count).astype(np.float32) / np.sqrt(part.count)
+            values = random.uniform(0.5, 1, part.length).astype(np.float32) / np.sqrt(part.length)
             stored = Stored("fp32" if part.tagged else "plain", values)
             weights.setdefault(layer.name, {})[part.name] = stored
     return weights_to_bytes(graph, weights)

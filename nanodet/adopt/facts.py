@@ -18,9 +18,9 @@ from nanodet.text.names import shortened
 
 Report = Callable[[str], object]
 # a grid of points without offset came with NanoDet-Plus and its fourth level
-_OFFSETS = {(8, 16, 32): 0.5, (8, 16, 32, 64): 0.0}
+_OFFSETS: dict[tuple[int, ...], float] = {(8, 16, 32): 0.5, (8, 16, 32, 64): 0.0}
 # by the original's configs NanoDet-Plus is trained with keep_ratio false
-_FITS = {(8, 16, 32, 64): "stretch"}
+_FITS: dict[tuple[int, ...], str] = {(8, 16, 32, 64): "stretch"}
 _NAME_FILES = (".txt", ".names", ".yaml", ".yml")
 
 

@@ -74,7 +74,7 @@ class NcnnSource:
 
     any_size, engine = True, "ncnn"
 
-    def __init__(self, path: Path, classes: int | None = None, strict: bool = True):
+    def __init__(self, path: Path, classes: int | None = None, strict: bool = True) -> None:
         self.path, self.files = path, tuple(files_of(path))
         self._given = check_graph(*self.files)
         self.graph, self.form = unify_ncnn(self._given, path, classes=classes, strict=strict)
@@ -148,7 +148,7 @@ class OnnxSource:
 
     engine = "ONNX Runtime"
 
-    def __init__(self, path: Path, classes: int | None = None, strict: bool = True):
+    def __init__(self, path: Path, classes: int | None = None, strict: bool = True) -> None:
         from nanodet.onnx_files.graph import load_onnx
         from nanodet.onnx_files.unify import unify
 

@@ -1,6 +1,7 @@
 """``nanodet adopt``: a NanoDet file made elsewhere, so that every command runs it."""
 
 import argparse
+from argparse import ArgumentParser, Namespace
 
 from nanodet.cli.arguments import size_wxh
 from nanodet.cli.packages import needed_packages
@@ -13,7 +14,7 @@ EXAMPLES = (
 )
 
 
-def add_arguments(parser):
+def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments to an `argparse` parser."""
     parser.add_argument(
         "model", metavar="MODEL",
@@ -21,7 +22,9 @@ def add_arguments(parser):
     )  # fmt: skip
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for model and spec")
     parser.add_argument("--name", metavar="STEM", help="stem of the files (default: the model's)")
-    group = parser.add_argument_group("what the file does not contain (a config contains all of it)")
+    group = parser.add_argument_group(
+        "what the file does not contain (a config contains all of it)"
+    )
     group.add_argument("--config", metavar="CONFIG", help="config that the model was trained with")
     group.add_argument(
         "--classes", nargs="+", metavar="FILE_OR_NAMES",
@@ -52,7 +55,7 @@ def add_arguments(parser):
     )  # fmt: skip
 
 
-def run(args):
+def run(args: Namespace) -> None:
     """Take the file in, and print what was written."""
     with needed_packages():
         from nanodet.adopt.adopt import adopt
@@ -70,14 +73,14 @@ def run(args):
     say(adopt(args.model, args.out, facts, args.name).path)
 
 
-def _number(text):
+def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
 
 
-def _three_numbers(text):
+def _three_numbers(text: str) -> tuple[float, ...]:
     numbers = tuple(map(_number, text.split(",")))
     if len(numbers) != 3:
         raise argparse.ArgumentTypeError(f"{text!r} is not three numbers such as 0,0,0")

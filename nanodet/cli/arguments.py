@@ -2,18 +2,23 @@
 
 import argparse
 import re
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nanodet.data.reading import Reading
 
 
-def size_wxh(text):
+def size_wxh(text: str) -> tuple[int, int]:
     """Read ``320x256`` as (width, height) = (320, 256)."""
     match = re.fullmatch(r"(\d{1,5})[xX](\d{1,5})", text.strip())
-    size = tuple(int(side) for side in match.groups()) if match else (0, 0)
+    size = (int(match[1]), int(match[2])) if match else (0, 0)
     if min(size) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 320x256 (WxH)")
     return size
 
 
-def unit_interval(text):
+def unit_interval(text: str) -> float:
     """Read a number from 0 to 1."""
     try:
         value = float(text)
@@ -24,21 +29,21 @@ def unit_interval(text):
     return value
 
 
-def seconds(text):
+def seconds(text: str) -> float:
     """Read a number of seconds above 0."""
     if not re.fullmatch(r"\d{1,9}(\.\d*)?", text) or float(text) <= 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
     return float(text)
 
 
-def positive_int(text):
+def positive_int(text: str) -> int:
     """Read a whole number above 0."""
     if not re.fullmatch(r"\d{1,9}", text) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
 
 
-def thread_count(text):
+def thread_count(text: str) -> int:
     """Read a number of CPU threads."""
     from nanodet.runtime.options import MOST_THREADS  # imports numpy, which --help does not need
 
@@ -48,19 +53,19 @@ def thread_count(text):
     return count
 
 
-def is_override(text):
+def is_override(text: str) -> bool:
     """Tell whether a word has the form ``key=value``."""
     return re.match(r"[^\s=-][^\s=]*=", text) is not None
 
 
-def override(text):
+def override(text: str) -> str:
     """Read a ``key=value`` that changes a config; the value is looked at when the config is."""
     if not is_override(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form key=value")
     return text
 
 
-def engine_name(text):
+def engine_name(text: str) -> str:
     """Read the name of an engine, see `nanodet.runtime.engines.ENGINES`."""
     from nanodet.runtime.engines import choices
 
@@ -69,7 +74,7 @@ def engine_name(text):
     return text
 
 
-def fit_name(text):
+def fit_name(text: str) -> str:
     """Read the name of a fit, see `nanodet.runtime.fit.place`."""
     from nanodet.runtime.fit import FITS  # imports OpenCV, which --help does not need
 
@@ -78,7 +83,9 @@ def fit_name(text):
     return text
 
 
-def add_data_arguments(parser, images, annotations="annotations of the images"):
+def add_data_arguments(
+    parser: ArgumentParser, images: str, annotations: str = "annotations of the images"
+) -> None:
     """Add ``--images``, ``--annotations`` and what says how they are read; see `reading`.
 
     They are a group of their own in the help.
@@ -86,33 +93,33 @@ def add_data_arguments(parser, images, annotations="annotations of the images"):
     Args:
         images, annotations: what they are for, in words.
     """
-    parser = parser.add_argument_group("images and annotations")
-    parser.add_argument("--images", metavar="DIR", help=images)
-    parser.add_argument(
+    group = parser.add_argument_group("images and annotations")
+    group.add_argument("--images", metavar="DIR", help=images)
+    group.add_argument(
         "--annotations", metavar="FILE_OR_DIR",
         help=f"{annotations}: COCO json file, or folder of VOC xml or YOLO txt files",
     )  # fmt: skip
-    add_list_arguments(parser)
-    parser.add_argument(
+    add_list_arguments(group)
+    group.add_argument(
         "--format", choices=("coco", "voc", "yolo"),
         help="format of the annotations (default: detected from the files)",
     )  # fmt: skip
-    parser.add_argument(
+    group.add_argument(
         "--unknown-classes", choices=("error", "skip"),
         help="annotated objects of classes that the model does not have (default: error; VOC: skip)",
     )  # fmt: skip
-    parser.add_argument(
+    group.add_argument(
         "--orientation", choices=("auto", "turned", "stored"),
         help="how images with an EXIF rotation were labelled (default: detected from the annotations)",
     )  # fmt: skip
-    parser.add_argument(
+    group.add_argument(
         "--yolo-labels", choices=("auto", "boxes", "polygons"),
         help="what YOLO lines of more than five values are; boxes may have keypoints or a confidence "
         "after them (default: detected from all lines)",
     )  # fmt: skip
 
 
-def add_list_arguments(parser):
+def add_list_arguments(parser: "argparse._ActionsContainer") -> None:
     """Add ``--list`` and ``--missing-images``."""
     parser.add_argument(
         "--list", dest="list_path", metavar="FILE",
@@ -124,14 +131,15 @@ def add_list_arguments(parser):
     )  # fmt: skip
 
 
-def reading(args):
+def reading(args: Namespace) -> "Reading":
     """Return the `nanodet.data.reading.Reading` of a command's arguments."""
     from nanodet.data.reading import CHOICES, Reading  # --help needs no packages
 
-    return Reading(**{key: getattr(args, key, None) for key in CHOICES}, place="--")
+    given: dict[str, Any] = {key: getattr(args, key, None) for key in CHOICES}
+    return Reading(**given, place="--")
 
 
-def add_class_agnostic_argument(parser, default):
+def add_class_agnostic_argument(parser: ArgumentParser, default: str) -> None:
     """Add ``--class-agnostic-nms``; ``default`` says in words whose setting holds without it."""
     parser.add_argument(
         "--class-agnostic-nms", action=argparse.BooleanOptionalAction,
@@ -140,7 +148,7 @@ def add_class_agnostic_argument(parser, default):
     )  # fmt: skip
 
 
-def add_model_arguments(parser, config=""):
+def add_model_arguments(parser: ArgumentParser, config: str = "") -> None:
     """Add ``model``, ``--config``, ``--fit``, ``--size``, ``--threads`` and ``--engine``.
 
     Args:

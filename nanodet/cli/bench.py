@@ -5,6 +5,8 @@ import math
 import re
 import shlex
 import sys
+from argparse import ArgumentParser, Namespace
+from typing import Any
 
 from nanodet.cli.arguments import positive_int, size_wxh, thread_count
 from nanodet.cli.packages import needed_packages
@@ -16,7 +18,7 @@ EXAMPLES = (
 )
 
 
-def add_arguments(parser):
+def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments to an `argparse` parser."""
     parser.add_argument(
         "models", metavar="MODEL", nargs="*",
@@ -85,7 +87,7 @@ def add_arguments(parser):
     )  # fmt: skip
 
 
-def run(args):
+def run(args: Namespace) -> None:
     """Time, and print the tables."""
     if len(args.graph) != len(args.size):
         raise NanodetError(
@@ -105,7 +107,7 @@ def run(args):
     bench(args.models, config=args.config, **_common(args, graphs))
 
 
-def _common(args, graphs):
+def _common(args: Namespace, graphs: list[tuple[str, tuple[int, int]]]) -> dict[str, Any]:
     """Return the arguments that a benchmark here and one on a device have in common."""
     from nanodet.bench.plan import effort_of
 
@@ -122,7 +124,7 @@ def _common(args, graphs):
     }
 
 
-def _run_there(args, graphs):
+def _run_there(args: Namespace, graphs: list[tuple[str, tuple[int, int]]]) -> None:
     if args.config is not None:
         raise NanodetError("--config: is for checkpoints, which do not run on a device")
     with needed_packages():
@@ -138,24 +140,24 @@ def _run_there(args, graphs):
     )
 
 
-def _counts(text):
+def _counts(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(thread_count(part.strip()) for part in text.split(",")))
 
 
-def _words(text):
+def _words(text: str) -> tuple[str, ...]:
     words = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     if not words:
         raise argparse.ArgumentTypeError(f"{text!r} names none")
     return words
 
 
-def _word(text):
+def _word(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_]{1,32}", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not the name of a governor")
     return text
 
 
-def _celsius(text):
+def _celsius(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
@@ -165,7 +167,7 @@ def _celsius(text):
     return value
 
 
-def _seconds(text):
+def _seconds(text: str) -> float:
     try:
         value = float(text)
     except ValueError:

@@ -2,6 +2,9 @@
 
 import argparse
 import textwrap
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from typing import NoReturn
 
 from nanodet import __version__
 from nanodet.cli import (
@@ -45,7 +48,7 @@ VERBS = {
 class _Help(argparse.RawDescriptionHelpFormatter):
     """Keeps the lines of the examples, and names of options on the line of their text."""
 
-    def __init__(self, prog):
+    def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=28)
 
 
@@ -54,11 +57,11 @@ class _Parser(argparse.ArgumentParser):
 
     color = False  # of Python 3.14 on, which steers it
 
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         super().error(printable(message))
 
 
-def command_parser():
+def command_parser() -> ArgumentParser:
     """Return the `argparse` parser of all commands."""
     parser = _Parser(
         prog="nanodet", description="A detector small enough for a phone.", formatter_class=_Help,
@@ -77,7 +80,7 @@ def command_parser():
     return parser
 
 
-def parse_and_run(argv):
+def parse_and_run(argv: Sequence[str] | None) -> int | None:
     """Run the command that ``argv`` says; return what it returns."""
     args, rest = command_parser().parse_known_args(argv)
     if hasattr(args, "overrides"):

@@ -1,6 +1,7 @@
 """``nanodet detect MODEL SOURCE``."""
 
 import math
+from argparse import ArgumentParser, Namespace
 
 from nanodet.cli.arguments import (
     add_class_agnostic_argument,
@@ -17,7 +18,7 @@ EXAMPLES = (
 )
 
 
-def add_arguments(parser):
+def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments to an `argparse` parser."""
     add_model_arguments(parser)
     parser.add_argument(
@@ -42,7 +43,7 @@ def add_arguments(parser):
     add_class_agnostic_argument(parser, "the model's")
 
 
-def run(args):
+def run(args: Namespace) -> None:
     """Detect, into a folder or a window."""
     with needed_packages():
         from nanodet.detect.detect import detect

@@ -1,5 +1,8 @@
 """``nanodet download [NAME]``."""
 
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+
 from nanodet.cli.arguments import positive_int
 from nanodet.cli.packages import needed_packages
 from nanodet.text.printable import say
@@ -10,7 +13,7 @@ EXAMPLES = (
 )
 
 
-def add_arguments(parser):
+def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments to an `argparse` parser."""
     parser.add_argument(
         "name", metavar="NAME", nargs="?", help="what to download; without it all are listed"
@@ -21,7 +24,7 @@ def add_arguments(parser):
     )  # fmt: skip
 
 
-def run(args):
+def run(args: Namespace) -> None:
     """Print the list, or fetch one model and print its path."""
     with needed_packages():
         from nanodet.hub.models import fetch_model
@@ -31,7 +34,7 @@ def run(args):
         say(fetch_model(args.name, args.timeout))
 
 
-def _listing():
+def _listing() -> Iterator[str]:
     from nanodet.hub.catalogue import CATALOGUE
     from nanodet.hub.download import cache_folder
     from nanodet.hub.models import is_cached

@@ -1,5 +1,7 @@
 """``nanodet eval``: AP of a model on annotated images."""
 
+from argparse import ArgumentParser, Namespace
+
 from nanodet.cli.arguments import add_data_arguments, add_model_arguments, reading
 from nanodet.cli.packages import needed_packages
 from nanodet.text.printable import say
@@ -10,7 +12,7 @@ EXAMPLES = (
 )
 
 
-def add_arguments(parser):
+def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments to an `argparse` parser."""
     add_model_arguments(
         parser, "; of an exported model: whose data.val is taken (default: left by the export)"
@@ -22,7 +24,7 @@ def add_arguments(parser):
     parser.add_argument("--json", metavar="OUT", help="write the AP values to this file")
 
 
-def run(args):
+def run(args: Namespace) -> None:
     """Evaluate, and print the table."""
     with needed_packages():
         from nanodet.evaluate.evaluate import evaluate

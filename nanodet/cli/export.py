@@ -1,10 +1,15 @@
 """``nanodet export``: a checkpoint to verified ONNX and ncnn files."""
 
 import sys
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
 
 from nanodet.cli.arguments import add_class_agnostic_argument, positive_int, size_wxh
 from nanodet.cli.packages import needed_packages
 from nanodet.text.printable import say
+
+if TYPE_CHECKING:
+    from nanodet.export.export import Exported
 
 LEFT_OUT = 3  # exit status: some stages failed, the others were written
 
@@ -14,7 +19,7 @@ EXAMPLES = (
 )
 
 
-def add_arguments(parser):
+def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments to an `argparse` parser."""
     parser.epilog = (
         "Exit status: 0 all stages agree with the checkpoint; 1 an error, nothing was written; "
@@ -64,7 +69,7 @@ def add_arguments(parser):
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the files")
 
 
-def run(args):
+def run(args: Namespace) -> int:
     """Export, and print what was written."""
     with needed_packages():
         from nanodet.export.export import export
@@ -88,13 +93,13 @@ def run(args):
     return status(exported)
 
 
-def print_files(exported):
+def print_files(exported: "Exported") -> None:
     """Print the paths of the models that an `Exported` has."""
     for path in exported.files.values():
         say(path)
 
 
-def status(exported):
+def status(exported: "Exported") -> int:
     """Return the exit status of an `Exported`; tell on stderr what was left out and what kept."""
     if not exported.left_out:
         return 0

@@ -1,5 +1,7 @@
 """``nanodet import``: a trained NanoDet file, ncnn or ONNX, back into a checkpoint that trains."""
 
+from argparse import ArgumentParser, Namespace
+
 from nanodet.cli.arguments import add_list_arguments, positive_int, reading
 from nanodet.cli.packages import needed_packages
 from nanodet.text.printable import say
@@ -10,7 +12,7 @@ EXAMPLES = (
 )
 
 
-def add_arguments(parser):
+def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments to an `argparse` parser."""
     parser.add_argument(
         "model", metavar="MODEL", help="ncnn model (.param, with its .bin next to it) or .onnx file"
@@ -36,7 +38,7 @@ def add_arguments(parser):
     )  # fmt: skip
 
 
-def run(args):
+def run(args: Namespace) -> None:
     """Import, and print what was written."""
     with needed_packages():
         from nanodet.export.import_model import import_model

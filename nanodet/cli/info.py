@@ -1,12 +1,21 @@
 """``nanodet info``: what a config file, a checkpoint or an exported model is, and what it costs."""
 
 import contextlib
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from nanodet.cli.arguments import size_wxh
 from nanodet.cli.packages import needed_packages
 from nanodet.errors import NanodetError
 from nanodet.text.printable import say
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from nanodet.config.schema import Config
+    from nanodet.runtime.spec import Spec
 
 FACTS = 50  # lines on where a model came from and what was measured on it
 EXAMPLES = (
@@ -15,7 +24,7 @@ EXAMPLES = (
 )
 
 
-def add_arguments(parser):
+def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments to an `argparse` parser."""
     parser.add_argument(
         "model",
@@ -33,7 +42,7 @@ def add_arguments(parser):
     )
 
 
-def run(args):
+def run(args: Namespace) -> None:
     """Print the tables."""
     with needed_packages():
         from nanodet.files.incoming import is_file, read_steadily
@@ -57,7 +66,7 @@ def run(args):
     say(*lines)
 
 
-def _of_config(path, size):
+def _of_config(path: Path, size: tuple[int, int] | None) -> list[str]:
     from nanodet.config import load_config
 
     with needed_packages():
@@ -69,7 +78,7 @@ def _of_config(path, size):
     return [f"config      {path}", *_of_network(network, config, size, path)]
 
 
-def _check_training(network, config, file):
+def _check_training(network: "nn.Module", config: "Config", file: str) -> None:
     """Refuse what a training refuses of a config, whatever the images and the machine."""
     from nanodet.learn.objective import build_objective
     from nanodet.train.optimiser import build_optimiser
@@ -83,7 +92,9 @@ def _check_training(network, config, file):
             check_strategy(config.device, file)
 
 
-def _of_checkpoint(path, config_path, size):
+def _of_checkpoint(
+    path: str | Path, config_path: str | None, size: tuple[int, int] | None
+) -> list[str]:
     with needed_packages():
         from nanodet.model.checkpoint import load_network
 
@@ -99,7 +110,9 @@ def _of_checkpoint(path, config_path, size):
     ]
 
 
-def _of_network(network, config, size, path):
+def _of_network(
+    network: "nn.Module", config: "Config", size: tuple[int, int] | None, path: str | Path
+) -> list[str]:
     from nanodet.model.profile import CONVENTION, profile
     from nanodet.model.torch_backend import spec_of
     from nanodet.runtime.spec import check_input_size
@@ -132,7 +145,7 @@ def _of_network(network, config, size, path):
     return lines
 
 
-def _published(arch, size):
+def _published(arch: dict[str, Any], size: tuple[int, int]) -> list[str]:
     """Return a line on what was published of the model that a config describes, if anything was."""
     from nanodet.model.published_figures import published_figures
 
@@ -145,7 +158,7 @@ def _published(arch, size):
     ]
 
 
-def _of_exported(path, size):
+def _of_exported(path: str | Path, size: tuple[int, int] | None) -> list[str]:
     from nanodet.runtime.detector import Detector
     from nanodet.text.brief import brief_text
 
@@ -158,7 +171,7 @@ def _of_exported(path, size):
     return [*lines, "", *_levels(spec.at_size(size or spec.input_size))]
 
 
-def _files(path):
+def _files(path: str | Path) -> list[str]:
     """Return lines on the model's files and the parameters in them."""
     from nanodet.files.incoming import published
     from nanodet.runtime.engines import ONNX, files_of, kind_of
@@ -170,7 +183,7 @@ def _files(path):
     return [*lines, _onnx_parameters(published(path))] if kind_of(path) is ONNX else lines
 
 
-def _onnx_parameters(path):
+def _onnx_parameters(path: str | Path) -> str:
     try:
         import onnx
     except ImportError:
@@ -183,14 +196,14 @@ def _onnx_parameters(path):
     return f"parameters  {count:,} (batch norms folded)"
 
 
-def _volume(sides):
+def _volume(sides: Iterable[int]) -> int:
     volume = 1
     for side in sides:
         volume *= side
     return volume
 
 
-def _of_spec(spec):
+def _of_spec(spec: "Spec") -> list[str]:
     from nanodet.text.brief import brief_text
 
     width, height = spec.input_size
@@ -206,17 +219,17 @@ def _of_spec(spec):
     ]
 
 
-def _measured(spec):
+def _measured(spec: "Spec") -> Iterator[tuple[str, str]]:
     """Return (stage, text) of the comparisons in a spec; what has another form is left out."""
     against = spec.measured.get("against_torch")
     for stage, figures in against.items() if isinstance(against, dict) else ():
         if isinstance(figures, dict):
-            score, edge = figures.get("score_max"), figures.get("edge_max")
+            score, edge = figures.get("score_max", ""), figures.get("edge_max", "")
             if all(type(v) in (int, float) and abs(v) < 1e30 for v in (score, edge)):
                 yield stage, f"at most {score:.1e} in score and {edge:.1e} px from torch"
 
 
-def _levels(spec):
+def _levels(spec: "Spec") -> list[str]:
     lines = [f"{'stride':>6}  {'map':>9}  {'points':>7}  {'channels':>8}"]
     for stride, (columns, rows) in zip(
         spec.strides, spec.level_sizes(spec.input_size), strict=True
@@ -230,9 +243,9 @@ def _levels(spec):
     return lines
 
 
-def _cost_row(name, parameters, multiply_adds, flops, small):
+def _cost_row(name: str, parameters: str, multiply_adds: str, flops: str, small: str) -> str:
     return f"{name:<18}{parameters:>12}{multiply_adds:>15}{flops:>11}{small:>14}"
 
 
-def _mega(count):
+def _mega(count: float) -> str:
     return f"{count / 1e6:.1f} M"

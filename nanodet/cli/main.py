@@ -2,12 +2,15 @@
 
 import signal
 import sys
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any
 
 from nanodet.errors import MissingSpecError, NanodetError
 from nanodet.stopping import Stopped, Stopping, end_on_signals
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status.
 
     Returns:
@@ -17,14 +20,14 @@ def main(argv=None):
     return run_command(_parse_and_run, argv)
 
 
-def _parse_and_run(argv):
+def _parse_and_run(argv: Sequence[str] | None) -> int | None:
     # imported here, where signals are reported in one line: it takes most of the time of a start
     from nanodet.cli.commands import parse_and_run
 
     return parse_and_run(argv)
 
 
-def run_command(function, *arguments):
+def run_command(function: Callable[..., int | None], *arguments: Any) -> int:
     """Call a command's function; turn whatever ends it into one line and an exit status."""
     with Stopping() as stopping:
         from nanodet.cli.packages import needed_packages
@@ -46,7 +49,7 @@ def run_command(function, *arguments):
             return status
 
 
-def _status_and_line(error):
+def _status_and_line(error: BaseException) -> tuple[int, str]:
     """Return the exit status and the line for what ended a command; raise what has none."""
     if isinstance(error, KeyboardInterrupt):
         number = getattr(error, "number", signal.SIGINT)  # Python's own has none, and no words
@@ -65,7 +68,7 @@ def _status_and_line(error):
     raise error
 
 
-def _with_way_on(function, *arguments):
+def _with_way_on(function: Callable[..., int | None], *arguments: Any) -> int | None:
     """Call a function; where a spec is missing, say the way on, for which a whole file is read."""
     try:
         return function(*arguments)
@@ -75,7 +78,7 @@ def _with_way_on(function, *arguments):
         raise NanodetError(f"{error.missing}; {way_on(error.model)}") from None
 
 
-def _flushed(function, *arguments):
+def _flushed(function: Callable[..., int | None], *arguments: Any) -> int:
     """Return a command's status when all that it printed is written."""
     try:
         status = function(*arguments)
@@ -86,14 +89,14 @@ def _flushed(function, *arguments):
     return status or 0
 
 
-def entry():
+def entry() -> None:
     """The installed script."""
     end_on_signals()
     sys.excepthook = _show
     sys.exit(main())
 
 
-def _show(kind, error, trace):
+def _show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     from nanodet.cli.terminal import traceback_text
 
     sys.stderr.write(traceback_text(error))

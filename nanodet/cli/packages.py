@@ -1,12 +1,13 @@
 """One line where a room cannot be imported, because something it needs is not installed."""
 
 import contextlib
+from collections.abc import Iterator
 
 from nanodet.errors import NanodetError
 
 
 @contextlib.contextmanager
-def needed_packages():
+def needed_packages() -> Iterator[None]:
     """Import a room in this context.
 
     Raises:

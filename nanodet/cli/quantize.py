@@ -1,6 +1,7 @@
 """``nanodet quantize``: an ncnn model in int8, measured."""
 
 import argparse
+from argparse import ArgumentParser, Namespace
 
 from nanodet.cli.arguments import add_data_arguments, positive_int, reading
 from nanodet.cli.packages import needed_packages
@@ -12,7 +13,7 @@ EXAMPLES = (
 )
 
 
-def add_arguments(parser):
+def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments to an `argparse` parser."""
     parser.add_argument("model", metavar="MODEL.param", help="ncnn model in floating point")
     parser.add_argument(
@@ -49,7 +50,7 @@ def add_arguments(parser):
     )  # fmt: skip
 
 
-def run(args):
+def run(args: Namespace) -> None:
     """Quantise, and print what was measured and written."""
     with needed_packages():
         from nanodet.quantize.quantize import quantize
@@ -71,7 +72,7 @@ def run(args):
         say(path)
 
 
-def _points(text):
+def _points(text: str) -> float:
     try:
         value = float(text)
     except ValueError:

@@ -1,5 +1,7 @@
 """``nanodet quickstart``: from nothing to a compared ncnn file, without data or network."""
 
+from argparse import ArgumentParser, Namespace
+
 from nanodet.cli.arguments import positive_int
 from nanodet.cli.packages import needed_packages
 from nanodet.errors import NanodetError
@@ -11,7 +13,7 @@ EXAMPLES = (
 )
 
 
-def add_arguments(parser):
+def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments to an `argparse` parser."""
     parser.add_argument(
         "--out", metavar="DIR", default="quickstart",
@@ -31,7 +33,7 @@ def add_arguments(parser):
     )  # fmt: skip
 
 
-def run(args):
+def run(args: Namespace) -> None:
     """Go the whole way and say where the report lies."""
     if args.seed < 0:
         raise NanodetError(f"--seed: must not be negative, not {args.seed}")

@@ -5,13 +5,15 @@ import errno
 import os
 import stat
 import sys
+from collections.abc import Iterable, Iterator
+from typing import Any, TextIO
 
 from nanodet.cli.terminal import shown
 from nanodet.errors import NanodetError
 
 
 @contextlib.contextmanager
-def standard_streams():
+def standard_streams() -> Iterator[None]:
     """Let a command print: letters that a stream cannot encode are escaped, as ``\\u65b9``.
 
     Class names, names of files and texts of servers hold any letter, also bytes that are none;
@@ -40,7 +42,7 @@ def standard_streams():
                 _empty(stream)
 
 
-def _occupy():
+def _occupy() -> None:
     """Open the null device where a stream is closed: else a file opened later takes its number.
 
     What a library then writes to number 2 would land in that file.
@@ -54,7 +56,7 @@ def _occupy():
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")
 
 
-def _empty(stream):
+def _empty(stream: TextIO) -> None:
     """Drop what cannot be written: Python would try again when it ends, and show a traceback."""
     try:
         stream.flush()
@@ -68,37 +70,37 @@ def _empty(stream):
 class _Stream:
     """A text stream that escapes what would steer a terminal; what it cannot write is dropped."""
 
-    def __init__(self, stream):
+    def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
-    def write(self, text):
+    def write(self, text: str) -> int:
         try:
             self._stream.write(shown(text, self._stream.isatty()))
         except OSError as error:
             self._failed(error)
         return len(text)
 
-    def writelines(self, lines):
+    def writelines(self, lines: Iterable[str]) -> None:
         for line in lines:
             self.write(line)
 
-    def flush(self):
+    def flush(self) -> None:
         try:
             self._stream.flush()
         except OSError as error:
             self._failed(error)
 
-    def _failed(self, error):
+    def _failed(self, error: OSError) -> None:
         pass
 
 
 class _Output(_Stream):
     """A text stream that says when it cannot write."""
 
-    def _failed(self, error):
+    def _failed(self, error: OSError) -> None:
         if isinstance(error, BrokenPipeError):
             return _empty(self._stream)  # at once: it would keep what comes and try again
         if error.errno == errno.EIO and stat.S_ISCHR(os.fstat(self._stream.fileno()).st_mode):

@@ -1,9 +1,11 @@
 """``nanodet train CONFIG [key=value ...]``."""
 
 import os
+from argparse import ArgumentParser, Namespace
 
 from nanodet.cli.arguments import override
 from nanodet.cli.packages import needed_packages
+from nanodet.files import StrPath
 
 RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")  # as Lightning knows them
 EXAMPLES = (
@@ -13,7 +15,7 @@ EXAMPLES = (
 )
 
 
-def add_arguments(parser):
+def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments to an `argparse` parser."""
     parser.add_argument("config", metavar="CONFIG", help="config file (YAML)")
     parser.add_argument(
@@ -26,7 +28,7 @@ def add_arguments(parser):
     )  # fmt: skip
 
 
-def _check_folder(folder):
+def _check_folder(folder: StrPath) -> None:
     """Say what the training would say of its folder, before torch is imported: that takes seconds."""
     from nanodet.files.files import check_folder_writable
     from nanodet.files.locks import locked
@@ -38,7 +40,7 @@ def _check_folder(folder):
             pass
 
 
-def run(args):
+def run(args: Namespace) -> None:
     """Train as the config and the overrides say."""
     with needed_packages():
         from nanodet.config import load_config, read_mapping

@@ -1,5 +1,7 @@
 """``nanodet verify``: exported models beside what they came from."""
 
+from argparse import ArgumentParser, Namespace
+
 from nanodet.cli.arguments import add_data_arguments, positive_int, reading, thread_count
 from nanodet.cli.packages import needed_packages
 from nanodet.errors import NanodetError
@@ -11,7 +13,7 @@ EXAMPLES = (
 )
 
 
-def add_arguments(parser):
+def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments to an `argparse` parser."""
     parser.add_argument(
         "reference", metavar="CHECKPOINT",
@@ -38,7 +40,7 @@ def add_arguments(parser):
     parser.add_argument("--json", metavar="OUT", help="write the results to this file")
 
 
-def run(args):
+def run(args: Namespace) -> None:
     """Verify, print the table, and fail where a stage differs."""
     with needed_packages():
         from nanodet.verify.report import format_report

@@ -1,6 +1,7 @@
 """The convolutions of an ncnn graph in the order of its data flow."""
 
 from nanodet.ncnn_files.flow import NO_ACTIVATION, Convolution, in_flow_order, leaky, shape_text
+from nanodet.ncnn_files.graph import Graph, Layer
 
 KINDS = ("Convolution", "ConvolutionDepthWise", "InnerProduct")
 # ncnn's activation types within a convolution, and its layers
@@ -11,7 +12,7 @@ _LAYERS = {
 _COMMUTE = ("BinaryOp", "Eltwise")
 
 
-def convolutions(graph):
+def convolutions(graph: Graph) -> list[Convolution]:
     """Return the `Convolution`s of a `Graph`, inner products among them."""
     producers, consumers = graph.producers(), graph.consumers()
     ends = [producers[blob] for blob in graph.outputs()]
@@ -28,7 +29,7 @@ def convolutions(graph):
     ]
 
 
-def _shape(layer):
+def _shape(layer: Layer) -> str:
     if layer.kind == "InnerProduct":  # on a map of one point
         outputs = layer.whole(0)
         return shape_text(layer.whole(2) // outputs, outputs, (1, 1), (1, 1), 1)
@@ -39,11 +40,11 @@ def _shape(layer):
     return shape_text(channels, layer.whole(0), kernel, strides, groups)
 
 
-def _activation(layer, consumers):
+def _activation(layer: Layer, consumers: dict[str, Layer]) -> str:
     kind, numbers = layer.whole(9), layer.numbers(10)
     if kind == 0:
         after = consumers.get(layer.outputs[0])
         name = _LAYERS.get(after.kind, NO_ACTIVATION) if after else NO_ACTIVATION
-        return leaky(after.number(0)) if name == "ReLU" else name
+        return leaky(after.number(0)) if after and name == "ReLU" else name
     name = _FUSED.get(kind, f"ncnn's activation {kind}")
     return leaky(numbers[0]) if name == "LeakyReLU" and len(numbers) else name

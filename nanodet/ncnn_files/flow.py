@@ -7,7 +7,9 @@ names and the order of their layers.
 """
 
 from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 NO_ACTIVATION = "no activation"
 # one of these is behind most convolutions of every detector of the original; PicoDet, whose levels are
@@ -33,13 +35,18 @@ class Convolution:
     source: str
 
 
-def is_usual(convolutions):
+def is_usual(convolutions: Iterable[Convolution]) -> bool:
     """Tell whether most activations of a file are such as the original's detectors have."""
     counts = Counter(one.activation for one in convolutions if one.activation != NO_ACTIVATION)
     return bool(counts) and counts.most_common(1)[0][0] in _USUAL
 
 
-def in_flow_order(ends, inputs_of, mark_of, commutes):
+def in_flow_order(
+    ends: Sequence[Any],
+    inputs_of: Callable[[Any], Sequence[Any]],
+    mark_of: Callable[[Any], Hashable],
+    commutes: Callable[[Any], bool],
+) -> list[Any]:
     """Return the nodes that ``ends`` depend on, each behind its inputs, depth first.
 
     Args:
@@ -49,7 +56,7 @@ def in_flow_order(ends, inputs_of, mark_of, commutes):
             of a convolution; None for nodes that graphs may or may not have.
         commutes: whether the order of a node's inputs is of no matter; they come in one order then.
     """
-    known = {}
+    known: dict[int, int] = {}
     for node in _behind_their_inputs(ends, inputs_of):
         before = [known[id(one)] for one in inputs_of(node)]
         mark = mark_of(node)
@@ -60,14 +67,16 @@ def in_flow_order(ends, inputs_of, mark_of, commutes):
         else:
             known[id(node)] = hash((mark, *before))
 
-    def ordered(node):
+    def ordered(node: Any) -> list[Any]:
         before = list(inputs_of(node))
         return sorted(before, key=lambda one: known[id(one)]) if commutes(node) else before
 
     return _behind_their_inputs(ends, ordered)
 
 
-def _behind_their_inputs(ends, inputs_of):
+def _behind_their_inputs(
+    ends: Sequence[Any], inputs_of: Callable[[Any], Sequence[Any]]
+) -> list[Any]:
     order, seen = [], set()
     waiting = [(node, False) for node in reversed(ends)]
     while waiting:
@@ -81,14 +90,16 @@ def _behind_their_inputs(ends, inputs_of):
     return order
 
 
-def shape_text(channels_in, channels_out, kernel, strides, groups):
+def shape_text(
+    channels_in: int, channels_out: int, kernel: Sequence[int], strides: Sequence[int], groups: int
+) -> str:
     """Return the shape of a convolution in words; kernel and strides are (rows, columns)."""
     text = f"{channels_in} to {channels_out}, {kernel[0]} x {kernel[1]}"
     text += f", stride {strides[0]}" if strides[0] == strides[1] else f", stride {tuple(strides)}"
     return text + (f", {groups} groups" if groups > 1 else "")
 
 
-def leaky(slope):
+def leaky(slope: float) -> str:
     """Return the name of a ReLU with this slope."""
     if not slope:
         return "ReLU"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.files.inputs import PARAM, read_text
 
 MAGIC = "7767517"
@@ -40,18 +41,18 @@ class Layer:
 
     kind: str
     name: str
-    inputs: list
-    outputs: list
-    values: dict = field(default_factory=dict)
+    inputs: list[str]
+    outputs: list[str]
+    values: dict[int, str] = field(default_factory=dict)
 
-    def whole(self, key, default=0):
+    def whole(self, key: int, default: int = 0) -> int:
         """Return the whole number under ``key``; `NanodetError` where it is none."""
         text = str(self.values.get(key, default))
         if not WHOLE.fullmatch(text):
             raise NanodetError(f"layer {self.name}: {key}={text}: must be a whole number")
         return int(text)
 
-    def number(self, key, default=0.0):
+    def number(self, key: int, default: float = 0.0) -> float:
         """Return the number under ``key``; `NanodetError` where it is none."""
         text = str(self.values.get(key, default))
         try:
@@ -62,15 +63,15 @@ class Layer:
             raise NanodetError(f"layer {self.name}: {key}={text}: must be a number")
         return value
 
-    def numbers(self, key):
+    def numbers(self, key: int) -> np.ndarray:
         """Return the array under ``key``, float64 (N,); empty where there is none."""
         if -_ARRAY - key in self.values:
             _, *items = self.values[-_ARRAY - key].split(",")
             return np.array([float(item) for item in items])
-        items = self.values.get(key, "")
-        return np.array([float(item) for item in items.split(",") if item])
+        items = self.values.get(key, "").split(",")
+        return np.array([float(item) for item in items if item])
 
-    def to_line(self):
+    def to_line(self) -> str:
         """Return the line of the file, in the columns of ncnn's own writers."""
         parts = [*self.inputs, *self.outputs, *(f"{k}={v}" for k, v in self.values.items())]
         start = f"{self.kind:<24} {self.name:<24} {len(self.inputs)} {len(self.outputs)}"
@@ -81,10 +82,10 @@ class Layer:
 class Graph:
     """The layers of a model in the order in which ncnn runs them."""
 
-    layers: list
+    layers: list[Layer]
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: StrPath) -> "Graph":
         """Read the ``.param`` file at ``path``.
 
         Raises:
@@ -96,7 +97,7 @@ class Graph:
             raise NanodetError(f"{path}: not an ncnn param file (it is not text)") from None
 
     @classmethod
-    def parse(cls, text, file):
+    def parse(cls, text: str, file: StrPath) -> "Graph":
         """Read the text of a ``.param``; ``file`` names it in messages."""
         lines = _lines(text, file)
         if not lines or lines[0].strip(_BLANKS) != MAGIC:
@@ -119,7 +120,7 @@ class Graph:
             )
         return graph
 
-    def check(self, file):
+    def check(self, file: StrPath) -> None:
         """Raise `NanodetError` unless names are unique and blobs made before they are used."""
         names, made, used = set(), set(), set()
         for layer in self.layers:
@@ -155,34 +156,34 @@ class Graph:
         ]
         return Graph(layers)
 
-    def blobs(self):
+    def blobs(self) -> list[str]:
         """Return the names of all blobs in the order in which they are made."""
         return [blob for layer in self.layers for blob in layer.outputs]
 
-    def inputs(self):
+    def inputs(self) -> list[str]:
         """Return the names of the blobs that a user of the model fills."""
         return [blob for layer in self.layers if layer.kind == "Input" for blob in layer.outputs]
 
-    def outputs(self):
+    def outputs(self) -> list[str]:
         """Return the names of the blobs that no layer takes."""
         used = {blob for layer in self.layers for blob in layer.inputs}
         return [blob for blob in self.blobs() if blob not in used]
 
-    def producers(self):
+    def producers(self) -> dict[str, Layer]:
         """Return the layer that makes each blob: name of the blob to `Layer`."""
         return {blob: layer for layer in self.layers for blob in layer.outputs}
 
-    def consumers(self):
+    def consumers(self) -> dict[str, Layer]:
         """Return the layer that takes each blob: name of the blob to `Layer`."""
         return {blob: layer for layer in self.layers for blob in layer.inputs}
 
-    def to_text(self):
+    def to_text(self) -> str:
         """Return the text of the ``.param``."""
         lines = [MAGIC, f"{len(self.layers)} {len(self.blobs())}"]
         return "\n".join([*lines, *(layer.to_line() for layer in self.layers)]) + "\n"
 
 
-def _lines(text, file):
+def _lines(text: str, file: StrPath) -> list[str]:
     """Return the lines that say something; refuse characters that not every reader takes alike."""
     lines = []
     for number, line in enumerate(text.split("\n"), 1):
@@ -193,15 +194,15 @@ def _lines(text, file):
     return lines
 
 
-def _words(line):
+def _words(line: str) -> list[str]:
     return re.findall(rf"[^{_BLANKS}]+", line)
 
 
-def _is_count(text):
+def _is_count(text: str) -> bool:
     return bool(_COUNT.fullmatch(text)) and int(text) < _MOST
 
 
-def _parse_layer(line, where):
+def _parse_layer(line: str, where: str) -> Layer:
     words = _words(line)
     counts = words[2:4]
     if len(counts) != 2 or not all(map(_is_count, counts)):
@@ -223,7 +224,7 @@ def _parse_layer(line, where):
     return Layer(words[0], words[1], blobs[:inputs], blobs[inputs:], values)
 
 
-def _is_value(key, text):
+def _is_value(key: int, text: str) -> bool:
     """Tell whether ncnn reads ``key=text``: a number, an array with its length first, or a text."""
     is_array = key <= -_ARRAY
     if not 0 <= (-_ARRAY - key if is_array else key) < _KEYS:
@@ -236,7 +237,7 @@ def _is_value(key, text):
     return all(len(item) <= _LONGEST_VALUE and _is_number(item) for item in items)
 
 
-def _is_number(text):
+def _is_number(text: str) -> bool:
     if WHOLE.fullmatch(text):
         return -(1 << 31) <= int(text) < 1 << 31
     return bool(_NUMBER.fullmatch(text)) and abs(float(text)) < 3e38

@@ -4,11 +4,14 @@ Converters leave one output, one for scores and one for edges, one per level, or
 points x channels, channels x points, or maps; with class scores before or after sigmoid.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from math import prod
 
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
+from nanodet.ncnn_files.rules.step import Shape
 
 STRIDES = (4, 8, 16, 32, 64, 128)
 USUAL_BINS = 8  # of an edge's distribution: reg_max 7, which every config of the original has
@@ -25,7 +28,7 @@ class Output:
     """
 
     name: str
-    shapes: tuple
+    shapes: tuple[Shape, ...]
     scores: int = 0
 
 
@@ -46,7 +49,7 @@ class Part:
     axis: int
     channels: int
     rank: int
-    strides: tuple
+    strides: tuple[int, ...]
     scores: int
 
 
@@ -68,14 +71,14 @@ class Form:
 
     classes: int
     reg_max: int
-    strides: tuple
-    groups: tuple = field(default=(), compare=False)
+    strides: tuple[int, ...]
+    groups: tuple[tuple[Part, ...], ...] = field(default=(), compare=False)
     sigmoid: bool = field(default=True, compare=False)
     guessed: str = field(default="", compare=False)
-    size: tuple | None = field(default=None, compare=False)
+    size: tuple[int, int] | None = field(default=None, compare=False)
     usual: bool = field(default=True, compare=False)
 
-    def __str__(self):
+    def __str__(self) -> str:
         name = "NanoDet-Plus" if self.strides == (8, 16, 32, 64) else "NanoDet"
         name = name if self.usual else "detector like NanoDet"
         return (
@@ -84,7 +87,13 @@ class Form:
         )
 
 
-def form_of(outputs, sizes, file, classes=None, strict=True):
+def form_of(
+    outputs: Sequence[Output],
+    sizes: Sequence[tuple[int, int]],
+    file: StrPath,
+    classes: int | None = None,
+    strict: bool = True,
+) -> Form:
     """Tell what the outputs of a network are.
 
     Args:
@@ -101,7 +110,7 @@ def form_of(outputs, sizes, file, classes=None, strict=True):
         NanodetError: not a NanoDet, or several readings are possible; one line that says why.
     """
     parts = _parts(outputs, sizes, file)
-    levels = {}
+    levels: dict[tuple[int, ...], list[Part]] = {}
     for part in parts:
         levels.setdefault(part.strides, []).append(part)
     groups = [levels[key] for key in sorted(levels)]
@@ -131,9 +140,9 @@ def form_of(outputs, sizes, file, classes=None, strict=True):
     return Form(found, edges // 4 - 1, strides, tuple(map(tuple, groups)), sigmoid, guessed)
 
 
-def part_of(output, sizes):
+def part_of(output: Output, sizes: Sequence[tuple[int, int]]) -> list[Part]:
     """Return the readings of an output as `Part`s: several where channels and points could swap."""
-    found = []
+    found: list[Part] = []
     ranks = {len(shape) for shape in output.shapes}
     if ranks not in ({2}, {3}):
         return found
@@ -157,7 +166,7 @@ def part_of(output, sizes):
     return found
 
 
-def no_nanodet(file, size, outputs):
+def no_nanodet(file: StrPath, size: tuple[int, int], outputs: Sequence[Output]) -> NanodetError:
     """Return the `NanodetError` for outputs that are no NanoDet's, with what they look like."""
     height, width = size
     shapes = ", ".join(f"{output.name} ({_text(output.shapes[0])})" for output in outputs[:4])
@@ -170,7 +179,9 @@ def no_nanodet(file, size, outputs):
     )
 
 
-def _parts(outputs, sizes, file):
+def _parts(
+    outputs: Sequence[Output], sizes: Sequence[tuple[int, int]], file: StrPath
+) -> list[Part]:
     """Return one `Part` for each output; where two readings are possible, the one others have."""
     readings = [part_of(output, sizes) for output in outputs]
     if not outputs or not all(readings):
@@ -181,7 +192,7 @@ def _parts(outputs, sizes, file):
     ]
 
 
-def _joint(part, file, classes):
+def _joint(part: Part, file: StrPath, classes: int | None) -> tuple[int, int, str]:
     """Return (classes, channels of the edges, what was guessed) of scores and edges in one."""
     if part.scores:
         return part.scores, part.channels - part.scores, ""
@@ -196,7 +207,7 @@ def _joint(part, file, classes):
     return found, 4 * USUAL_BINS, f"its {part.channels} channels are {found} classes and 4 x 8 bins"
 
 
-def _separate(group, file, classes):
+def _separate(group: list[Part], file: StrPath, classes: int | None) -> tuple[int, int, str]:
     """Return the same of two outputs; which of both the scores are."""
     first, second = sorted(group, key=lambda part: -part.scores)
     if first.scores and second.scores:
@@ -224,13 +235,13 @@ def _separate(group, file, classes):
     return *ways[0], f"its {ways[0][0]} channels are scores, as they are not 4 x 8 bins"
 
 
-def _scores_first(group, classes, edges):
+def _scores_first(group: list[Part], classes: int, edges: int) -> list[Part]:
     if group[0].scores or (not group[1].scores and group[0].channels == classes):
         return group
     return group[::-1]
 
 
-def _looks_like(outputs, size):
+def _looks_like(outputs: Sequence[Output], size: tuple[int, int]) -> str:
     """Return words for what other networks give, else an empty text."""
     shapes = [output.shapes[0] for output in outputs]
     points = [sum(_rows(size[0], s) * _rows(size[1], s) for s in run) for run in _runs()]
@@ -241,13 +252,13 @@ def _looks_like(outputs, size):
     return ""
 
 
-def _runs():
+def _runs() -> list[tuple[int, ...]]:
     return [STRIDES[i:j] for i, j in combinations(range(len(STRIDES) + 1), 2)]
 
 
-def _rows(side, stride):
+def _rows(side: int, stride: int) -> int:
     return -(-side // stride)
 
 
-def _text(shape):
+def _text(shape: Shape) -> str:
     return " x ".join(map(str, shape))

@@ -5,9 +5,10 @@ stride of 0, and reads an array by the length that it expects.
 """
 
 import re
+from collections.abc import Sequence
 
 from nanodet.errors import NanodetError
-from nanodet.ncnn_files.graph import WHOLE
+from nanodet.ncnn_files.graph import WHOLE, Layer
 
 
 class NotKnown(NanodetError):
@@ -19,7 +20,7 @@ _FAR = 1 << 14  # kernels, strides, dilations and pads in pixels
 _SIDES, _PADS = "1 2 3 11 12 13", "4 14 15 16"
 
 # kind: keys of whole numbers, of numbers, of arrays of whole numbers, of arrays of numbers
-_KEYS = {
+_KEYS_IN_WORDS = {
     "Input": ("0 1 2 11", "", "", ""),
     "Convolution": (f"0 {_SIDES} {_PADS} 5 6 8 9", "18", "", "10"),
     "ConvolutionDepthWise": (f"0 {_SIDES} {_PADS} 5 6 7 8 9", "18", "", "10"),
@@ -69,18 +70,22 @@ _KEYS = {
     **dict.fromkeys(("Clip", "HardSwish", "HardSigmoid", "SELU", "Shrink"), ("", "0 1", "", "")),
     **dict.fromkeys(("Exp", "Log", "Power"), ("", "0 1 2", "", "")),
 }
-_KEYS = {kind: [set(map(int, keys.split())) for keys in of] for kind, of in _KEYS.items()}
+_KEYS = {kind: [set(map(int, keys.split())) for keys in of] for kind, of in _KEYS_IN_WORDS.items()}
 KINDS = frozenset(_KEYS)
 
 _SIDE, _PAD, _FLAG = range(1, _FAR), range(_FAR), (0, 1)
-_CONVOLVES = {
+_CONVOLVES: dict[int, Sequence[int]] = {
     **{int(key): _SIDE for key in _SIDES.split()},
     **{int(key): (*_PAD, -233, -234) for key in _PADS.split()},
     5: _FLAG, 8: (0, 1, 2, 101, 102), 9: range(7),
 }  # fmt: skip
-_DECONVOLVES = _CONVOLVES | {**{int(key): _PAD for key in _PADS.split()}, 18: _PAD, 19: _PAD}
+_DECONVOLVES: dict[int, Sequence[int]] = _CONVOLVES | {
+    **{int(key): _PAD for key in _PADS.split()},
+    18: _PAD,
+    19: _PAD,
+}
 # key: allowed values; what is not here is bounded by the shapes
-_ALLOWED = {
+_ALLOWED: dict[str, dict[int, Sequence[int]]] = {
     "Convolution": _CONVOLVES,
     "ConvolutionDepthWise": _CONVOLVES,
     "Deconvolution": _DECONVOLVES,
@@ -122,7 +127,7 @@ _ALLOWED = {
 _ACTIVATION = {2: 1, 3: 2, 6: 2}
 
 
-def check_parameters(layer, where):
+def check_parameters(layer: Layer, where: str) -> None:
     """Raise `NanodetError` for the first parameter of a layer that ncnn could not work with.
 
     Args:
@@ -158,7 +163,7 @@ def check_parameters(layer, where):
             raise NanodetError(f"{where}: activation {activation} lacks its parameters")
 
 
-def _is_float(text):
+def _is_float(text: str) -> bool:
     """Tell whether ncnn reads a text as floating point: by its looks, except that 0 is 0."""
     if WHOLE.fullmatch(text):
         return int(text) == 0

@@ -7,9 +7,11 @@ import copy
 from fractions import Fraction
 
 from nanodet.errors import NanodetError
-from nanodet.ncnn_files.graph import Graph
+from nanodet.files import StrPath
+from nanodet.ncnn_files.graph import Graph, Layer
 from nanodet.ncnn_files.parameters import check_parameters
 from nanodet.ncnn_files.rules import CONVOLUTIONS
+from nanodet.ncnn_files.rules.step import Shape
 from nanodet.ncnn_files.shapes import blob_shapes, check_count
 
 # two sizes tell which axis of an output is its channels: the one that stays
@@ -18,7 +20,7 @@ _FINEST = 1 << 64  # numerator and denominator of the pixels between two columns
 _FACTORS = Fraction(2), Fraction(1, 2), Fraction(4), Fraction(1, 4)  # that a neck may resize by
 
 
-def made_for(graph, file):
+def made_for(graph: Graph, file: StrPath) -> tuple[int, int] | None:
     """Return the (width, height) that the fixed sizes of a graph's ``Interp`` layers are for.
 
     None for a graph without such, and for one whose sizes fit no input.
@@ -33,14 +35,16 @@ def made_for(graph, file):
     return None
 
 
-def free_resizing(graph, file):
+def free_resizing(
+    graph: Graph, file: StrPath
+) -> tuple[tuple[int, int] | None, list[dict[str, Shape | None]]]:
     """Replace fixed sizes of ``Interp`` layers by factors, in place.
 
     Returns:
         the (width, height) of the input that the sizes were written for, None where there were none;
         and the shapes of all blobs at `SIZES`.
     """
-    failure = None
+    failure: NanodetError | None = None
     for factor in _FACTORS:
         trial = Graph(copy.deepcopy(graph.layers))
         size = _with_factors(trial, factor)
@@ -53,10 +57,11 @@ def free_resizing(graph, file):
             continue
         graph.layers[:] = trial.layers
         return size, shapes
+    assert failure is not None  # every factor failed
     raise failure
 
 
-def check_layers(graph, file):
+def check_layers(graph: Graph, file: StrPath) -> None:
     """Check what is read of layers before their shapes are known."""
     for layer in graph.layers:
         where = f"{file}: layer {layer.name}"
@@ -65,7 +70,7 @@ def check_layers(graph, file):
             check_count(layer, True, where)
 
 
-def _with_factors(graph, factor):
+def _with_factors(graph: Graph, factor: Fraction) -> tuple[int, int] | None:
     """Give every ``Interp`` of a fixed size its factor, in place.
 
     Args:
@@ -74,35 +79,37 @@ def _with_factors(graph, factor):
     Returns:
         that size (width, height), None where there is no such layer.
     """
-    steps, size = {}, None  # input pixels per column and row of each blob
+    steps: dict[str, tuple[Fraction, Fraction]] = {}  # input pixels per column and row of each blob
+    size: tuple[int, int] | None = None
     for layer in graph.layers:
         step = steps[layer.inputs[0]] if layer.inputs else (Fraction(1), Fraction(1))
+        by: tuple[int | Fraction, int | Fraction] = (1, 1)
         if layer.kind in CONVOLUTIONS:
             by = layer.whole(3, 1), layer.whole(13, layer.whole(3, 1))
         elif layer.kind == "Pooling":
             by = layer.whole(2, 1), layer.whole(12, layer.whole(2, 1))
         elif _is_fixed(layer):
-            fixed = layer.whole(4), layer.whole(3)
-            size = size or tuple(
-                max(1, int(n * s / factor)) for n, s in zip(fixed, step, strict=True)
-            )
-            by = [n / (f * s) for n, s, f in zip(size, step, fixed, strict=True)]
-            layer.values |= {2: _decimal(1 / by[0]), 1: _decimal(1 / by[1]), 3: "0", 4: "0"}
+            width, height = layer.whole(4), layer.whole(3)
+            size = size or (
+                max(1, int(width * step[0] / factor)), max(1, int(height * step[1] / factor)),
+            )  # fmt: skip
+            across, down = size[0] / (width * step[0]), size[1] / (height * step[1])
+            layer.values |= {2: _decimal(1 / across), 1: _decimal(1 / down), 3: "0", 4: "0"}
+            by = across, down
         elif layer.kind == "Interp":
             # a factor of 0 is refused later
-            by = [1 / (Fraction(layer.number(key, 1)) or Fraction(1)) for key in (2, 1)]
-        else:
-            by = 1, 1
-        step = tuple(s * b for s, b in zip(step, by, strict=True))
+            across, down = (Fraction(layer.number(key, 1)) or Fraction(1) for key in (2, 1))
+            by = 1 / across, 1 / down
+        step = step[0] * by[0], step[1] * by[1]
         if max(max(s.numerator, s.denominator) for s in step) > _FINEST:
             raise NanodetError(f"layer {layer.name}: its columns and rows are too far apart")
         steps.update(dict.fromkeys(layer.outputs, step))
     return size
 
 
-def _is_fixed(layer):
+def _is_fixed(layer: Layer) -> bool:
     return layer.kind == "Interp" and layer.whole(3) > 0 < layer.whole(4)
 
 
-def _decimal(factor):
+def _decimal(factor: Fraction) -> str:
     return f"{float(factor):g}" if factor.denominator != 1 else f"{factor}.0"

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from math import inf, prod
 
 from nanodet.errors import NanodetError
-from nanodet.ncnn_files.graph import Graph
+from nanodet.files import StrPath
+from nanodet.ncnn_files.graph import Graph, Layer
 from nanodet.ncnn_files.parameters import KINDS, check_parameters
 from nanodet.ncnn_files.rules import CONVOLUTIONS, RULES
-from nanodet.ncnn_files.rules.step import Shape, Step, bytes_of
+from nanodet.ncnn_files.rules.step import Shape, Step, bytes_of, text_of
 
 MOST_BYTES = 1 << 31  # that the blobs alive at one time may take
 
@@ -19,7 +20,7 @@ _SEVERAL = ("Split", "Slice", "Noop")  # may have other than one output
 
 
 def blob_shapes(
-    graph: Graph, input_shape: Shape, file: str, others: Callable[[str], bool] | None = None
+    graph: Graph, input_shape: Shape, file: StrPath, others: Callable[[str], bool] | None = None
 ) -> dict[str, Shape | None]:
     """Work out the shapes of a graph.
 
@@ -37,7 +38,9 @@ def blob_shapes(
         NanodetError: counts that do not fit together; `NotKnown` where the kind of a layer, or what
             it asks for, is not known here.
     """
-    shapes, alive, quantised = {}, 0, set()
+    shapes: dict[str, Shape | None] = {}
+    quantised: set[str] = set()
+    alive = 0
     for layer in graph.layers:
         where = f"{file}: layer {layer.name}"
         known = layer.kind in KINDS or others is None or not others(layer.kind)
@@ -45,16 +48,17 @@ def blob_shapes(
             check_parameters(layer, where)
         given = [shapes[blob] for blob in layer.inputs]
         if layer.kind == "Input":
-            made = [tuple(input_shape)]
+            made: list[Shape | None] = [tuple(input_shape)]
         else:
             check_count(layer, known, where)
-            if known and None not in given:
-                made = RULES[layer.kind](Step(layer, given, where))
+            whole = [shape for shape in given if shape is not None]
+            if known and len(whole) == len(given):
+                made = [*RULES[layer.kind](Step(layer, whole, where))]
             else:
                 made = [None] * (len(layer.outputs) if layer.kind in _SEVERAL or not known else 1)
         sides = [side for shape in made if shape is not None for side in shape]
         if len(made) != len(layer.outputs) or any(side < 1 for side in sides):
-            Step(layer, [shape or ("unknown",) for shape in given], where).refuse()
+            raise NanodetError(f"{where}: cannot work on {text_of(given)}")
         needed = alive + bytes_of(made) + _workspace(layer, given, made)
         if needed > MOST_BYTES:
             raise NanodetError(f"{where}: would need {needed / 1e9:.1f} GB of memory")
@@ -67,7 +71,7 @@ def blob_shapes(
     return shapes
 
 
-def check_count(layer, known, where):
+def check_count(layer: Layer, known: bool, where: str) -> None:
     """Check the number of inputs; that of outputs is checked with the shapes."""
     found = len(layer.inputs)
     least, most = _counts(layer) if known else (1, inf)
@@ -77,7 +81,7 @@ def check_count(layer, known, where):
         raise NanodetError(f"{where}: {layer.kind} has no outputs")
 
 
-def _counts(layer):
+def _counts(layer: Layer) -> tuple[float, float]:
     """Return the least and the most inputs of a layer."""
     masked = 1 if layer.kind in ("MultiHeadAttention", "SDPA") and layer.whole(5) else 0
     if layer.kind in ("Concat", "Noop"):
@@ -100,9 +104,11 @@ def _counts(layer):
     return 1, 1
 
 
-def _workspace(layer, given, made):
+def _workspace(layer: Layer, inputs: list[Shape | None], outputs: list[Shape | None]) -> int:
     """Return the bytes that a layer may take while it works, beside its inputs and outputs."""
-    if None in given or None in made:
+    given = [shape for shape in inputs if shape is not None]
+    made = [shape for shape in outputs if shape is not None]
+    if len(given) < len(inputs) or len(made) < len(outputs):
         return 0
     if layer.kind == "Convolution":  # unfolds its input
         kernel = layer.whole(1) * layer.whole(11, layer.whole(1))
@@ -121,7 +127,7 @@ def _workspace(layer, given, made):
     return 0
 
 
-def _follow_int8(layer, blobs, where):
+def _follow_int8(layer: Layer, blobs: set[str], where: str) -> None:
     """Keep book of the blobs that a convolution leaves in int8; few layers can take those."""
     quantises = layer.kind in CONVOLUTIONS and layer.whole(8)
     taken = [blob for blob in layer.inputs if blob in blobs]

@@ -8,21 +8,31 @@ and sizes changed, so the ``.bin`` stays as it is.
 
 import copy
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.ncnn_files.graph import Graph, Layer
-from nanodet.ncnn_files.layout import Output, form_of, part_of
+from nanodet.ncnn_files.layout import Form, Output, Part, form_of, part_of
 from nanodet.ncnn_files.parameters import NotKnown
 from nanodet.ncnn_files.resizing import SIZES, check_layers, free_resizing
 from nanodet.ncnn_files.rules import CONVOLUTIONS, ELEMENTWISE
+from nanodet.ncnn_files.rules.step import Shape
 
 _SIGMOID = 4  # ncnn's activation type within a convolution
 # kinds that other detectors end in; where a graph is no NanoDet, they say so best
 _FOREIGN = ("Softmax", "Flatten")
 
 
-def unify(graph, file, input_name="data", output_name="output", classes=None, strict=True):
+def unify(
+    graph: Graph,
+    file: StrPath,
+    input_name: str = "data",
+    output_name: str = "output",
+    classes: int | None = None,
+    strict: bool = True,
+) -> tuple[Graph, Form]:
     """Bring the graph of a NanoDet into the form with one output.
 
     Args:
@@ -54,7 +64,14 @@ def unify(graph, file, input_name="data", output_name="output", classes=None, st
         raise NanodetError(f"{file}: {error}") from None  # of a number in a layer
 
 
-def _unify(graph, file, input_name, output_name, classes, strict):
+def _unify(
+    graph: Graph,
+    file: StrPath,
+    input_name: str,
+    output_name: str,
+    classes: int | None,
+    strict: bool,
+) -> tuple[Graph, Form]:
     graph = Graph(copy.deepcopy(graph.layers))
     graph.layers = [layer for layer in graph.layers if not _only_gathers(layer, graph)]
     check_layers(graph, file)
@@ -63,7 +80,7 @@ def _unify(graph, file, input_name, output_name, classes, strict):
         raise NanodetError(f"{file}: not a NanoDet: it has {len(graph.inputs())} inputs, not one")
     size, shapes = free_resizing(graph, file)
     outputs = [
-        Output(blob, tuple(found[blob] for found in shapes), _scores(blob, graph, shapes))
+        Output(blob, tuple(found[blob] or () for found in shapes), _scores(blob, graph, shapes))
         for blob in graph.outputs()
     ]
     form = dataclasses.replace(form_of(outputs, SIZES, file, classes, strict), size=size)
@@ -73,7 +90,7 @@ def _unify(graph, file, input_name, output_name, classes, strict):
     return graph, form
 
 
-def free_sizes(graph):
+def free_sizes(graph: Graph) -> None:
     """Let the ``Reshape`` layers behind the head take any number of points, in place.
 
     pnnx writes the counts of the size it converted at.
@@ -86,19 +103,19 @@ def free_sizes(graph):
             layer.values[0] = "-1"
 
 
-def _channels(graph):
+def _channels(graph: Graph) -> dict[str, int | None]:
     """Return the channels of each map as far as convolutions before it tell."""
-    known = {}
+    known: dict[str, int | None] = {}
     for layer in graph.layers:
         given = [known.get(blob) for blob in layer.inputs]
-        made = [None]
+        made: Sequence[int | None] = [None]
         if layer.kind in CONVOLUTIONS:
             made = [layer.whole(0)]
         elif layer.kind in ("Split", *ELEMENTWISE):
             made = given[:1] * len(layer.outputs)
         elif layer.kind == "Concat" and layer.whole(0) == 0 and all(given):
-            made = [sum(given)]
-        elif layer.kind == "Slice" and layer.whole(1) == 0 and all(given):
+            made = [sum(count for count in given if count)]
+        elif layer.kind == "Slice" and layer.whole(1) == 0 and given[0]:
             sizes = [int(size) for size in layer.numbers(0)]
             if sizes and min(sizes[:-1], default=1) > 0:
                 made = [*sizes[:-1], given[0] - sum(sizes[:-1])]
@@ -106,7 +123,7 @@ def _channels(graph):
     return known
 
 
-def _scores(blob, graph, shapes):
+def _scores(blob: str, graph: Graph, shapes: list[dict[str, Shape | None]]) -> int:
     """Return how many channels of an output are behind a sigmoid."""
     producers, counts = graph.producers(), set()
     waiting, seen = [blob], set()
@@ -121,12 +138,12 @@ def _scores(blob, graph, shapes):
         elif layer.kind == "Softmax":
             raise NotKnown(f"layer {layer.name}: a NanoDet does not end in it")
         elif layer.kind == "Sigmoid" or (layer.kind in CONVOLUTIONS and layer.whole(9) == _SIGMOID):
-            readings = part_of(Output(found, tuple(one[found] for one in shapes)), SIZES)
+            readings = part_of(Output(found, tuple(one[found] or () for one in shapes)), SIZES)
             counts |= {part.channels for part in readings}
     return counts.pop() if len(counts) == 1 else 0
 
 
-def _join(graph, form):
+def _join(graph: Graph, form: Form) -> str:
     """Append what makes one output of points x channels; return its blob."""
     add = _Appender(graph)
     rows = []
@@ -140,7 +157,7 @@ def _join(graph, form):
     return rows[0] if len(rows) == 1 else add("Concat", rows, {0: "0"})[0]
 
 
-def _as_rows(add, part):
+def _as_rows(add: "_Appender", part: Part) -> str:
     """Append what makes an output points x channels."""
     if part.rank == 3 and part.axis == 0:
         (flat,) = add("Reshape", [part.name], {0: "-1", 1: str(part.channels)})
@@ -153,31 +170,33 @@ def _as_rows(add, part):
 class _Appender:
     """Appends layers under names that are free; returns the names of what they give."""
 
-    def __init__(self, graph):
+    def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.taken = {layer.name for layer in graph.layers} | set(graph.blobs())
         self.number = 0
 
-    def __call__(self, kind, inputs, values, count=1):
+    def __call__(
+        self, kind: str, inputs: list[str], values: dict[int, str], count: int = 1
+    ) -> list[str]:
         names = [self._free() for _ in range(count)]
         self.graph.layers.append(Layer(kind, names[0], list(inputs), list(names), values))
         return names
 
-    def _free(self):
+    def _free(self) -> str:
         while (name := f"joined_{self.number}") in self.taken:
             self.number += 1
         self.taken.add(name)
         return name
 
 
-def _only_gathers(layer, graph):
+def _only_gathers(layer: Layer, graph: Graph) -> bool:
     """Tell whether a layer only holds the outputs together, as the graphs for benchmarks do."""
     return layer.kind == "Noop" and not set(layer.outputs) & {
         blob for other in graph.layers for blob in other.inputs
     }
 
 
-def _rename(graph, old, new):
+def _rename(graph: Graph, old: str, new: str) -> None:
     if old != new and new in graph.blobs():
         _rename(graph, new, f"{new}_inner")
     for layer in graph.layers:

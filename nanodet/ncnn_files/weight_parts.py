@@ -5,6 +5,7 @@ from math import prod
 from typing import NamedTuple
 
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.ncnn_files.graph import Layer
 from nanodet.ncnn_files.parameters import KINDS, NotKnown
 from nanodet.ncnn_files.rules.forms import constant_shape
@@ -16,11 +17,11 @@ class Part(NamedTuple):
     """One array of a layer; ``tagged`` ones say in the file how they are stored."""
 
     name: str
-    count: int
+    length: int
     tagged: bool = False
 
 
-def layout(layer: Layer, file: str) -> list[Part]:
+def layout(layer: Layer, file: StrPath) -> list[Part]:
     """Return what a layer keeps in the ``.bin``, in order.
 
     Args:
@@ -38,8 +39,8 @@ def layout(layer: Layer, file: str) -> list[Part]:
         raise NotKnown(f"{where}: {layer.kind}: weights of this kind cannot be read here")
     parts = list(_PARTS.get(layer.kind, _none)(layer, where))
     for part in parts:
-        if not 0 < part.count < 1 << 31:
-            raise NanodetError(f"{where}: {part.count} values of {part.name} cannot be")
+        if not 0 < part.length < 1 << 31:
+            raise NanodetError(f"{where}: {part.length} values of {part.name} cannot be")
     return parts
 
 

@@ -6,13 +6,17 @@ and scales are plain float32.
 """
 
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import takewhile
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.files.inputs import WEIGHTS, read_bytes
+from nanodet.ncnn_files.graph import Graph, Layer
 from nanodet.ncnn_files.parameters import KINDS
 from nanodet.ncnn_files.weight_parts import QUANTISED, layout
 
@@ -36,14 +40,14 @@ class Stored:
     table: np.ndarray | None = None
 
     @property
-    def values(self):
+    def values(self) -> np.ndarray:
         """The values that ncnn computes with: float32 (N,), or int8 (N,) for ``int8``."""
-        if self.storage == "table":
+        if self.table is not None:
             return self.table[self.data]
         return self.data if self.storage == "int8" else self.data.astype(np.float32)
 
     @property
-    def size(self):
+    def size(self) -> int:
         """Bytes in the file."""
         if self.storage == "plain":
             return 4 * len(self.data)
@@ -51,15 +55,18 @@ class Stored:
         return 4 + _aligned(width * len(self.data)) + (1024 if self.storage == "table" else 0)
 
 
-def load_weights(path, graph, param):
+Weights = dict[str, dict[str, Stored]]  # layer to part to array
+
+
+def load_weights(path: StrPath, graph: Graph, param: StrPath) -> Weights:
     """Read the ``.bin`` at ``path`` as ``graph`` lays it out; see `parse_weights`."""
     # most that is stored so: a tag, a table and 32 bits for each value
-    most = sum(1028 + 4 * part.count for layer in graph.layers for part in layout(layer, param))
+    most = sum(1028 + 4 * part.length for layer in graph.layers for part in layout(layer, param))
     kind = WEIGHTS._replace(most=min(most, WEIGHTS.most))
     return parse_weights(read_bytes(path, kind), graph, str(path), str(param))
 
 
-def load_known_weights(path, graph, param):
+def load_known_weights(path: StrPath, graph: Graph, param: StrPath) -> Weights:
     """Read the ``.bin`` at ``path`` as `load_weights` does, up to the first layer not known here.
 
     What such a layer keeps, and where that ends, ncnn alone can tell.
@@ -71,7 +78,7 @@ def load_known_weights(path, graph, param):
     known = [layer for layer in graph.layers if layer.kind in KINDS]
     # a weight takes a byte at least, what is not tagged four
     parts = [part for layer in known for part in layout(layer, param)]
-    least = sum(4 + part.count if part.tagged else 4 * part.count for part in parts)
+    least = sum(4 + part.length if part.tagged else 4 * part.length for part in parts)
     if least > len(data):
         raise NanodetError(
             f"{path}: is {len(data)} bytes long, but {param} has weights for {least} at least: these "
@@ -80,7 +87,7 @@ def load_known_weights(path, graph, param):
     return _parse(data, first, str(path), str(param))[0]
 
 
-def parse_weights(data, graph, file, param):
+def parse_weights(data: bytes, graph: Graph, file: StrPath, param: StrPath) -> Weights:
     """Read the bytes of a ``.bin``.
 
     Args:
@@ -103,9 +110,12 @@ def parse_weights(data, graph, file, param):
     return weights
 
 
-def _parse(data, layers, file, param):
+def _parse(
+    data: bytes, layers: Iterable[Layer], file: StrPath, param: StrPath
+) -> tuple[Weights, int]:
     """Return the weights of some layers, as `parse_weights` does, and where they end."""
-    weights, at = {}, 0
+    weights: Weights = {}
+    at = 0
     for layer in layers:
         for part, count, tagged in layout(layer, param):
             where = f"{file}: layer {layer.name}: {part}"
@@ -119,7 +129,7 @@ def _parse(data, layers, file, param):
     return weights, at
 
 
-def weights_to_bytes(graph, weights):
+def weights_to_bytes(graph: Graph, weights: Weights) -> bytes:
     """Return the bytes of a ``.bin``; arguments as `parse_weights` takes and gives them."""
     chunks = []
     for layer in graph.layers:
@@ -133,8 +143,8 @@ def weights_to_bytes(graph, weights):
     return b"".join(chunks)
 
 
-def _read(data, at, count, tagged, where):
-    def take(length):
+def _read(data: bytes, at: int, count: int, tagged: bool, where: str) -> tuple[Stored, int]:
+    def take(length: int) -> bytes:
         nonlocal at
         if at + length > len(data):
             raise NanodetError(
@@ -164,16 +174,16 @@ def _read(data, at, count, tagged, where):
     return Stored("table", indices, table), at
 
 
-def _write(stored):
+def _write(stored: Stored) -> bytes:
     if stored.storage == "plain":
         return stored.data.astype("<f4").tobytes()
     tags = {"fp32": 0, "fp16": _FP16, "int8": _INT8, "table": _TABLE}
-    kinds = {"fp32": "<f4", "fp16": "<f2", "int8": np.int8, "table": np.uint8}
+    kinds: dict[str, DTypeLike] = {"fp32": "<f4", "fp16": "<f2", "int8": np.int8, "table": np.uint8}
     values = stored.data.astype(kinds[stored.storage]).tobytes()
     table = b"" if stored.table is None else stored.table.astype("<f4").tobytes()
     padding = bytes(_aligned(len(values)) - len(values))
     return struct.pack("<I", tags[stored.storage]) + table + values + padding
 
 
-def _aligned(length):
+def _aligned(length: int) -> int:
     return -(-length // 4) * 4

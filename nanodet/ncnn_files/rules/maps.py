@@ -8,7 +8,7 @@ from nanodet.ncnn_files.rules.step import Shape, Step, text_of
 _SAME = (-233, -234)  # padding so that the output has ceil(input / stride) columns
 
 
-def _grouped(step):
+def _grouped(step: Step) -> tuple[int, tuple[int, int]]:
     """Check the counts of a convolution of any kind; return outputs, and the kernel's rows and columns."""
     channels = step.map()[0]
     groups = step.whole(7, 1) if step.layer.kind.endswith("DepthWise") else 1
@@ -21,7 +21,9 @@ def _grouped(step):
     return outputs, kernel
 
 
-def _sides(step):
+def _sides(
+    step: Step,
+) -> tuple[tuple[int, int], tuple[int, int], tuple[tuple[int, int], tuple[int, int]]]:
     """Return strides, dilations and pads: of rows, then of columns; pads before and behind."""
     strides = step.whole(13, step.whole(3, 1)), step.whole(3, 1)
     dilations = step.whole(12, step.whole(2, 1)), step.whole(2, 1)

@@ -17,7 +17,7 @@ def binary(step: Step) -> list[Shape]:
     return [tuple(map(max, one, other))]
 
 
-def _widened(shape, beside, rank):
+def _widened(shape: Shape, beside: Shape, rank: int) -> Shape:
     """Return a shape with as many sides as ncnn gives it beside a larger one."""
     if len(shape) == 1 and rank > 1 and shape[0] != beside[0]:
         return (1,) * (rank - 1) + shape  # a value for each column, else for each channel
@@ -66,11 +66,11 @@ def gemm(step: Step) -> list[Shape]:
     turned_a, turned_b, has_a, has_b, has_c = map(step.whole, (2, 3, 4, 5, 6))
     rows, columns, inner = map(step.whole, (7, 8, 9))
     if has_a:
-        one = rows, inner
+        one: Shape = (rows, inner)
     else:
         one = _matrix(step, given.pop(0))[:: -1 if turned_a else 1]
     if has_b:
-        other = columns, inner
+        other: Shape = (columns, inner)
     else:
         other = _matrix(step, given.pop(0))[:: 1 if turned_b else -1]
     if one[1] != other[1]:
@@ -88,7 +88,7 @@ def gemm(step: Step) -> list[Shape]:
     return [(made[0], 1, made[1]) if step.whole(11) else made]
 
 
-def _matrix(step, shape):
+def _matrix(step: Step, shape: Shape) -> Shape:
     if len(shape) != 2:
         step.refuse()
     return shape
@@ -119,7 +119,7 @@ def scaled_attention(step: Step) -> list[Shape]:
     return [(query[0], query[1], value[2])]
 
 
-def _check_mask(step, heads, rows, columns):
+def _check_mask(step: Step, heads: int, rows: int, columns: int) -> None:
     mask = step.given[-1]
     if step.whole(5) and mask not in {(rows, columns), (1, rows, columns), (heads, rows, columns)}:
         step.refuse()

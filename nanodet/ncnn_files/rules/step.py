@@ -1,5 +1,6 @@
 """One layer and the shapes that it is given, as the rules see them."""
 
+from collections.abc import Sequence
 from math import prod
 from typing import NamedTuple, NoReturn
 
@@ -44,10 +45,10 @@ class Step(NamedTuple):
         return axis % rank
 
 
-def bytes_of(shapes: list[Shape | None]) -> int:
+def bytes_of(shapes: Sequence[Shape | None]) -> int:
     """Return the bytes of float32 values of some shapes, as far as they are known."""
     return sum(4 * prod(shape) for shape in shapes if shape is not None)
 
 
-def text_of(shapes: list[Shape]) -> str:
-    return ", ".join(" x ".join(map(str, shape)) for shape in shapes)
+def text_of(shapes: Sequence[Shape | None]) -> str:
+    return ", ".join(" x ".join(map(str, shape or ("unknown",))) for shape in shapes)
