@@ -114,7 +114,7 @@ def spec_for(source: Source, facts: Facts, report: Report) -> Spec:
         _check_config(form, config, facts, file)
     chosen = ("fit", "mean", "std", "colour_order")
     given = {key: getattr(facts, key) for key in chosen if getattr(facts, key) is not None}
-    spec = dataclasses.replace(usual, input_size=tuple(size), **given)
+    spec = dataclasses.replace(usual, input_size=(size[0], size[1]), **given)
     if spec.fit == "own":  # of one size, as exported files are
         spec = dataclasses.replace(spec, fit="letterbox")
     spec.check(file)

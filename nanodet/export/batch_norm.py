@@ -8,20 +8,25 @@ same function. With mean 0 and variance 1 it would find quite another one.
 """
 
 import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from nanodet.compare.tensors import spread
 from nanodet.images.image_file import read_picture
 from nanodet.runtime.preprocess import network_input
+from nanodet.runtime.spec import Spec
 from nanodet.text.progress import Progress
 
 LIMIT = 200  # images
 BATCH = 8
 
 
-def fold_in(norm, bias):
+def fold_in(norm: Any, bias: torch.Tensor) -> None:
     """Let a batch norm add ``bias`` and nothing else in eval mode: mean 0 and variance 1.
 
     Args:
@@ -35,7 +40,7 @@ def fold_in(norm, bias):
         norm.bias.copy_(bias)
 
 
-def measure(network, names, tensors):
+def measure(network: Any, names: Sequence[str], tensors: Iterable[torch.Tensor]) -> None:
     """Give batch norms the statistics of what flows into them; in eval mode nothing changes.
 
     One pass is enough: in eval mode no map depends on the statistics.
@@ -51,8 +56,8 @@ def measure(network, names, tensors):
     }
     counts = dict.fromkeys(names, 0)
 
-    def keep(name):
-        def hook(norm, inputs):
+    def keep(name: str) -> Callable[[nn.Module, tuple[torch.Tensor, ...]], None]:
+        def hook(norm: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
             x = inputs[0]
             variance, mean = (
                 found.double() for found in torch.var_mean(x, dim=(0, 2, 3), correction=0)
@@ -78,7 +83,9 @@ def measure(network, names, tensors):
         _set_statistics(norm, mean, (square - mean.square()).clamp(min=0))
 
 
-def measure_on(network, names, paths, spec, limit=LIMIT):
+def measure_on(
+    network: Any, names: Sequence[str], paths: Sequence[Path], spec: Spec, limit: int = LIMIT
+) -> int:
     """`measure` on images, fitted to one size as training will see them.
 
     Args:
@@ -98,12 +105,12 @@ def measure_on(network, names, paths, spec, limit=LIMIT):
     return len(paths)
 
 
-def with_fixed_fit(spec):
+def with_fixed_fit(spec: Spec) -> Spec:
     """Return the spec with a fit that gives all images one size."""
     return dataclasses.replace(spec, fit="stretch" if spec.fit == "stretch" else "letterbox")
 
 
-def _batches(paths, spec):
+def _batches(paths: Sequence[Path], spec: Spec) -> Iterator[torch.Tensor]:
     """Yield the images as float32 (B, 3, H, W), B up to `BATCH`."""
     progress = Progress(len(paths), "image")
     for start in range(0, len(paths), BATCH):
@@ -117,7 +124,7 @@ def _batches(paths, spec):
     progress.close()
 
 
-def _set_statistics(norm, mean, variance):
+def _set_statistics(norm: Any, mean: torch.Tensor, variance: torch.Tensor) -> None:
     with torch.no_grad():
         bias = norm.bias - norm.running_mean
         norm.running_mean.copy_(mean)

@@ -3,9 +3,15 @@
 import dataclasses
 import os
 import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from nanodet.adopt.facts import Report
 from nanodet.compare.boxes import compare_boxes
-from nanodet.compare.outputs import HALF, compare_stages, format_table
+from nanodet.compare.outputs import HALF, StageResult, compare_stages, format_table
 from nanodet.compare.tensors import picture_tensors
 from nanodet.config.beside import INTERMEDIATE
 from nanodet.errors import NanodetError
@@ -18,11 +24,15 @@ from nanodet.export.stages import (
     RAW,
     SIMPLIFIED,
     batch_stage,
+    carries_spec,
     file_name,
 )
+from nanodet.model.torch_backend import TorchBackend
 from nanodet.onnx_files.metadata import write_spec
-from nanodet.runtime.engines import files_of, kind_of, load, spec_file
+from nanodet.runtime.engines import files_of, load, spec_file
+from nanodet.runtime.engines.backend import Backend
 from nanodet.runtime.engines.onnx import OnnxBackend
+from nanodet.runtime.spec import Spec
 
 COMPARED_ONLY = ".hidden"  # in the work folder: models that are needed for a comparison alone
 
@@ -47,21 +57,31 @@ class StageBuilder:
         results: one `StageResult` per stage compared, those that were left out too.
     """
 
-    def __init__(self, reference, spec, wanted, work, stem, report):
+    def __init__(
+        self,
+        reference: TorchBackend,
+        spec: Spec,
+        wanted: Sequence[str],
+        work: Path,
+        stem: str,
+        report: Report,
+    ) -> None:
         self.reference, self.spec, self.wanted = reference, spec, wanted
         self.work, self.stem, self.report = work, stem, report
-        self.files, self.left_out, self.results = {}, {}, []
+        self.files: dict[str, Path] = {}
+        self.left_out: dict[str, str] = {}
+        self.results: list[StageResult] = []
         for folder in (INTERMEDIATE, COMPARED_ONLY):
             (work / folder).mkdir()
 
-    def path(self, stage):
+    def path(self, stage: str) -> Path:
         """Return where a stage's file is made: in the folder that it is published from."""
         folder = self.work
         if stage not in self.wanted:
             folder /= INTERMEDIATE if stage in (RAW, SIMPLIFIED) else COMPARED_ONLY
         return folder / file_name(stage, self.stem)
 
-    def build(self):
+    def build(self) -> None:
         """Write the files that are made of the network, one after the other."""
         raw, simplified = self.path(RAW), self.path(SIMPLIFIED)
         self.report("torch to ONNX")
@@ -79,11 +99,11 @@ class StageBuilder:
                 self.report(f"ONNX to {stage}")
                 self._attempt(stage, self._convert, stage)
 
-    def compare(self, tensors, images):
+    def compare(self, tensors: Sequence[np.ndarray], images: str | Path | None) -> None:
         """Compare every stage with torch, here and at another size; leave out what differs."""
         stages = {}
 
-        def load(stage):
+        def load(stage: str) -> None:
             stages[stage] = _load(self.spec, self.files[stage])
 
         for stage in tuple(self.files):
@@ -110,7 +130,7 @@ class StageBuilder:
         self.report(f"other sizes (multiples of 32): {words}")
         self.spec = dataclasses.replace(self.spec, measured={"compared_on": kind})
 
-    def build_more(self, tensors, batch):
+    def build_more(self, tensors: Sequence[np.ndarray], batch: int | None) -> None:
         """Write and compare the ONNX files for other runtimes, as far as they are asked for."""
         for stage in self.wanted:
             if stage == BOXES:
@@ -119,7 +139,7 @@ class StageBuilder:
                 count = batch if stage == batch_stage(batch) else 1
                 self._attempt(stage, self._fixed, stage, count, tensors)
 
-    def finish(self):
+    def finish(self) -> None:
         """Drop what was made for comparisons alone; raise where nothing is left to publish."""
         for stage in set(self.files) - {RAW, SIMPLIFIED} - set(self.wanted):
             del self.files[stage]
@@ -129,7 +149,7 @@ class StageBuilder:
             raise NanodetError(f"export: {first}: {self.left_out[first]}")
         shutil.rmtree(self.work / COMPARED_ONLY)
 
-    def _attempt(self, stage, function, *arguments):
+    def _attempt(self, stage: str, function: Callable[..., str | None], *arguments: Any) -> None:
         """Call what makes a stage and report what it returns; leave the stage out where it fails."""
         try:
             with quiet.stage(stage):
@@ -141,14 +161,14 @@ class StageBuilder:
             if words:
                 self.report(words)
 
-    def _leave_out(self, stage, why):
+    def _leave_out(self, stage: str, why: str) -> None:
         self.left_out[stage] = why
         self.files.pop(stage, None)
         path = self.path(stage)
         for file in (*files_of(path), spec_file(path)):
             file.unlink(missing_ok=True)
 
-    def _convert(self, stage):
+    def _convert(self, stage: str) -> None:
         """Write one of the ncnn forms."""
         path = self.path(stage)
         folder = self.work / INTERMEDIATE if stage in self.wanted else path.parent
@@ -160,7 +180,7 @@ class StageBuilder:
         self.spec = dataclasses.replace(self.spec, any_size=self.spec.any_size and free)
         self.files[stage] = path
 
-    def _boxes(self, tensors):
+    def _boxes(self, tensors: Sequence[np.ndarray]) -> str:
         """Write the ONNX file that ends in boxes, and compare its boxes with decoding."""
         if SIMPLIFIED not in self.files:
             raise NanodetError(f"needs {SIMPLIFIED}, which was left out")
@@ -171,7 +191,7 @@ class StageBuilder:
         self.files[BOXES] = path
         return f"{BOXES}: the same {count} boxes as decoding gives, on the same images"
 
-    def _fixed(self, stage, batch, tensors):
+    def _fixed(self, stage: str, batch: int, tensors: Sequence[np.ndarray]) -> str:
         """Write an ONNX file of fixed shapes, and compare it with torch."""
         path, spec = self.path(stage), dataclasses.replace(self.spec, any_size=False, batch=batch)
         onnx_file.write_fixed(self.reference.network, spec, path)
@@ -184,8 +204,8 @@ class StageBuilder:
         return f"{stage}: agrees with torch too"
 
 
-def _load(spec, path):
+def _load(spec: Spec, path: str | Path) -> Backend:
     """Return the backend of a model file; one that does not carry its spec needs it beside it."""
-    if not kind_of(path).spec_inside:
+    if not carries_spec(path):
         spec_with_files(spec, path).save(spec_file(path))
     return load(path)

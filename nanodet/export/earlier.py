@@ -2,15 +2,21 @@
 
 import dataclasses
 import glob
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
 
+from nanodet.adopt.facts import Report
 from nanodet.errors import NanodetError
-from nanodet.export.stages import BOXES, FP16, FP32, SIMPLIFIED, STATIC, file_name
+from nanodet.export.stages import BOXES, FP16, FP32, SIMPLIFIED, STATIC, carries_spec, file_name
 from nanodet.files.files import sha256
-from nanodet.runtime.engines import files_of, kind_of, spec_file
+from nanodet.runtime.engines import files_of, spec_file
 from nanodet.runtime.spec import Spec
 
 
-def same_model(out, name, spec, written):
+def same_model(
+    out: Path, name: str, spec: Spec, written: Collection[str]
+) -> tuple[dict[str, str], dict[str, Any]]:
     """Return what ``<name>.json`` may go on to vouch for.
 
     Args:
@@ -30,7 +36,7 @@ def same_model(out, name, spec, written):
         or _identity(earlier) != _identity(spec)
     ):
         return {}, {}
-    files = {}
+    files: dict[str, str] = {}
     for stage in (SIMPLIFIED, FP32):
         names = [file.name for file in files_of(file_name(stage, name))]
         if not set(names) & set(written) and all(_is_as_said(out, n, earlier) for n in names):
@@ -40,7 +46,14 @@ def same_model(out, name, spec, written):
     return files, figures if isinstance(figures, dict) else {}
 
 
-def tell_strangers(out, name, spec, listed, left_out, report):
+def tell_strangers(
+    out: Path,
+    name: str,
+    spec: Spec,
+    listed: Collection[str],
+    left_out: Collection[str],
+    report: Report,
+) -> None:
     """Tell of models with this stem in ``out`` that are of another export.
 
     One that this export would have replaced, had it not left out the stage, goes: under one stem,
@@ -63,7 +76,7 @@ def tell_strangers(out, name, spec, listed, left_out, report):
             continue
         if path.name not in gone:
             line = f"{path}: left from another export, not part of this one"
-            needs_it = not kind_of(path).spec_inside
+            needs_it = not carries_spec(path)
             if needs_it and not (theirs and path.name in theirs.files):
                 line += f"; it no longer runs, as {beside.name} is this one's: use another --name"
             report(line)
@@ -75,18 +88,18 @@ def tell_strangers(out, name, spec, listed, left_out, report):
         report(f"{path}: removed: of another export, and this one left it out")
 
 
-def _load(path):
+def _load(path: str | Path) -> Spec | None:
     try:
         return Spec.load(path)
     except NanodetError:
         return None
 
 
-def _identity(spec):
+def _identity(spec: Spec) -> dict[str, Any]:
     """Return what files of one export have in common, in whatever form they are."""
     plain = dataclasses.replace(spec, form="distributions", output_name="", any_size=False, batch=1)
     return {**plain.to_dict(), "files": None, "measured": None}
 
 
-def _is_as_said(out, name, spec):
+def _is_as_said(out: Path, name: str, spec: Spec) -> bool:
     return (out / name).is_file() and spec.files.get(name) == sha256(out / name)

@@ -3,15 +3,19 @@
 import dataclasses
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 import nanodet
+from nanodet.adopt.facts import Report
+from nanodet.compare.outputs import StageResult
 from nanodet.compare.tensors import picture_tensors
 from nanodet.config import save_config
 from nanodet.config.beside import config_path
+from nanodet.config.schema import Config
 from nanodet.errors import NanodetError
 from nanodet.export.build import StageBuilder
 from nanodet.export.earlier import tell_strangers
@@ -23,7 +27,7 @@ from nanodet.files.publish import publish, publishing, working_folder
 from nanodet.model.torch_backend import TorchBackend
 from nanodet.runtime.box_codes import DISTRIBUTIONS
 from nanodet.runtime.options import check_batch
-from nanodet.runtime.spec import check_input_size
+from nanodet.runtime.spec import Spec, check_input_size
 from nanodet.stopping import check_stopped
 from nanodet.text.printable import say
 
@@ -42,17 +46,29 @@ class Exported:
         left_out: stage that was asked for to why it was not written.
     """
 
-    files: dict
-    results: list
-    spec: object
+    files: dict[str, Path]
+    results: list[StageResult]
+    spec: Spec
     seconds: float
-    left_out: dict = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
 
 
 def export(
-    checkpoint, out, config=None, formats=BOTH, size=None, *, fit=None, images=None,
-    name=None, report=say, nms=False, class_agnostic_nms=None, static=False, batch=None,
-):  # fmt: skip
+    checkpoint: str | Path,
+    out: str | Path,
+    config: str | Path | Config | None = None,
+    formats: Sequence[str] = BOTH,
+    size: tuple[int, int] | None = None,
+    *,
+    fit: str | None = None,
+    images: str | Path | None = None,
+    name: str | None = None,
+    report: Report = say,
+    nms: bool = False,
+    class_agnostic_nms: bool | None = None,
+    static: bool = False,
+    batch: int | None = None,
+) -> Exported:
     """Export a checkpoint and prove that every stage computes what torch computes.
 
     A stage that fails or differs is left out, the others are written.
@@ -116,14 +132,14 @@ def export(
     return Exported(placed, builder.results, builder.spec, time.perf_counter() - started, left_out)
 
 
-def check_stem(name, option):
+def check_stem(name: str, option: str) -> None:
     """Raise a `NanodetError` that names ``option`` unless files may have the stem ``name``."""
     plain = name.isprintable() and name == name.strip() and not set(name) & set("/\\")
     if not plain or not name or name.startswith((".", "-")):
         raise NanodetError(f"{option}: {name!r} cannot be the stem of a file name")
 
 
-def default_name(checkpoint):
+def default_name(checkpoint: str | Path) -> str:
     """Return the stem for a checkpoint's files: its own, or its run folder's.
 
     ``model_best/model_best.ckpt`` and ``model_last.ckpt`` are called alike in every run.
@@ -135,7 +151,12 @@ def default_name(checkpoint):
     return folder.name.replace(" ", "_") or path.stem
 
 
-def export_spec(reference, size=None, fit=None, class_agnostic_nms=None):
+def export_spec(
+    reference: TorchBackend,
+    size: tuple[int, int] | None = None,
+    fit: str | None = None,
+    class_agnostic_nms: bool | None = None,
+) -> Spec:
     """Return the spec of the files to be: as the config says, with a fit of fixed size."""
     spec, checkpoint = reference.spec, reference.checkpoint
     if fit is not None and fit not in FITS:
@@ -144,7 +165,8 @@ def export_spec(reference, size=None, fit=None, class_agnostic_nms=None):
         raise NanodetError(
             "--fit: own gives images of many sizes, and this network takes one alone"
         )
-    spec.check_takes(size or spec.input_size, "--size")
+    width, height = size or spec.input_size
+    spec.check_takes((width, height), "--size")
     source = {
         "checkpoint": Path(checkpoint.path).name,
         "sha256": sha256(checkpoint.path),
@@ -164,7 +186,7 @@ def export_spec(reference, size=None, fit=None, class_agnostic_nms=None):
         spec = dataclasses.replace(spec, class_agnostic_nms=class_agnostic_nms)
     return dataclasses.replace(
         spec,
-        input_size=tuple(size or spec.input_size),
+        input_size=(width, height),
         fit=fit or usual,
         source=source,
     )

@@ -9,7 +9,6 @@ import nanodet
 from nanodet.config import Config, load_config
 from nanodet.errors import NanodetError
 from nanodet.export.match import fits
-from nanodet.files import StrPath
 from nanodet.model.network import build_network
 from nanodet.ncnn_files.flow import Convolution
 from nanodet.ncnn_files.layout import Form
@@ -21,7 +20,7 @@ if not CONFIGS.is_dir():
 
 
 def find_config(
-    convolutions: Sequence[Convolution], form: Form, names: Sequence[str] | None, file: StrPath
+    convolutions: Sequence[Convolution], form: Form, names: Sequence[str] | None, file: str | Path
 ) -> tuple[Config, str]:
     """Return the `Config` whose network has the convolutions of a model file, and its path.
 

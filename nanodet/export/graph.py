@@ -1,5 +1,7 @@
 """The network in the form in which it is exported."""
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.fx.experimental.optimization import fuse
@@ -17,13 +19,13 @@ class ExportGraph(nn.Module):
     4 (reg_max + 1)): class scores 0..1, then the edges' distributions before softmax.
     """
 
-    def __init__(self, network):
+    def __init__(self, network: Any) -> None:
         super().__init__()
         self.classes = network.head.num_classes
         # torch's exporter leaves a norm alone when the map before it is also asked for its shape
         self.network = _fused(deployed(network)).eval()
 
-    def forward(self, data):
+    def forward(self, data: torch.Tensor) -> torch.Tensor:
         # the sigmoid works on whole rows of channels x points; the converters drop the double
         # transposition, so the graph transposes once, at its end
         logits = self.network(data).transpose(1, 2)
@@ -31,7 +33,7 @@ class ExportGraph(nn.Module):
         return torch.cat((scores, logits[:, self.classes :]), dim=1).transpose(1, 2)
 
 
-def _fused(network):
+def _fused(network: Any) -> nn.Module:
     """Return a network with its batch norms folded, if torch can read its code.
 
     Where code branches on what flows through it, as that of some of timm's models does, nothing is

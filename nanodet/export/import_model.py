@@ -1,23 +1,26 @@
 """A trained NanoDet file, of ncnn or ONNX, back into a checkpoint that trains, and the proof of it."""
 
 import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from nanodet.adopt.facts import Facts, numbers_text
-from nanodet.adopt.source import open_source
+from nanodet.adopt.facts import Facts, Report, numbers_text
+from nanodet.adopt.source import Source, open_source
 from nanodet.compare.exact import difference, noise
 from nanodet.compare.tensors import picture_paths, picture_tensors
 from nanodet.config import Config, load_config
 from nanodet.config.follow import take_classes
+from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
 from nanodet.export import batch_norm
 from nanodet.export.batch_norm import LIMIT, with_fixed_fit
 from nanodet.export.find_config import find_config
-from nanodet.export.match import match
+from nanodet.export.match import Pair, match
 from nanodet.files.files import check_writable, replacing, sha256
 from nanodet.files.temporary import temporary_folder
 from nanodet.model.checkpoint import KEY, carried
@@ -27,6 +30,8 @@ from nanodet.model.save_plain import save_plain
 from nanodet.model.torch_backend import TorchBackend, spec_of
 from nanodet.runtime.detector import find_model
 from nanodet.runtime.engines import CHECKPOINT, kind_of, load
+from nanodet.runtime.engines.backend import Backend
+from nanodet.runtime.spec import Spec
 from nanodet.text.brief import brief
 from nanodet.text.names import shortened
 from nanodet.text.printable import say
@@ -50,8 +55,16 @@ class Imported:
 
 
 def import_model(
-    param, config, out, images=None, limit=LIMIT, report=say, file=None, reading=None, classes=None
-):
+    param: str | Path,
+    config: str | Path | Config | None,
+    out: str | Path,
+    images: str | Path | None = None,
+    limit: int = LIMIT,
+    report: Report = say,
+    file: str | Path | None = None,
+    reading: Reading | None = None,
+    classes: tuple[str, ...] | None = None,
+) -> Imported:
     """Write a checkpoint that computes what a model file computes.
 
     Args:
@@ -125,7 +138,9 @@ def import_model(
     return Imported(out, off, measured)
 
 
-def _taken(config, source, names, file):
+def _taken(
+    config: Config, source: Source, names: Sequence[str] | None, file: str | Path | None
+) -> str:
     """Return a line on what a config that was found says of images and classes: it may be otherwise."""
     section = config.data.val
     values = [f"fit {section.effective_fit}"]
@@ -143,7 +158,9 @@ def _taken(config, source, names, file):
     )
 
 
-def _warn_of_another_spec(source, ours, file, report):
+def _warn_of_another_spec(
+    source: Source, ours: Spec, file: str | Path | None, report: Report
+) -> None:
     """Report where the spec that came with a file says something else of its images than a config."""
     theirs = source.spec()
     keys = ("fit", "colour_order", "mean", "std", "point_offset") if theirs is not None else ()
@@ -159,14 +176,18 @@ def _warn_of_another_spec(source, ours, file, report):
         )
 
 
-def fresh_network(config, file):
+def fresh_network(config: Config, file: str | Path | None) -> Any:
     """Return the network of a config in eval mode; what an import leaves is always the same."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return build_network(config.model.arch, str(file)).eval()
 
 
-def fill(network, pairs, weights):
+def fill(
+    network: Any,
+    pairs: Sequence[Pair],
+    weights: Mapping[str, tuple[np.ndarray, np.ndarray | None]],
+) -> None:
     """Put the weights of a model file into the network, its batch norms adding the biases.
 
     Args:
@@ -176,17 +197,23 @@ def fill(network, pairs, weights):
     """
     for pair in pairs:
         conv, (weight, bias) = network.get_submodule(pair.conv), weights[pair.theirs.name]
-        weight = torch.from_numpy(weight.copy()).reshape(conv.weight.shape)
-        bias = torch.zeros(conv.out_channels) if bias is None else torch.from_numpy(bias.copy())
+        kernel = torch.from_numpy(weight.copy()).reshape(conv.weight.shape)
+        added = torch.zeros(conv.out_channels) if bias is None else torch.from_numpy(bias.copy())
         with torch.no_grad():
-            conv.weight.copy_(weight)
+            conv.weight.copy_(kernel)
             if pair.norm is None:
-                conv.bias.copy_(bias)
+                conv.bias.copy_(added)
             else:
-                batch_norm.fold_in(network.get_submodule(pair.norm), bias)
+                batch_norm.fold_in(network.get_submodule(pair.norm), added)
 
 
-def compare(ours, source, theirs, pairs, images):
+def compare(
+    ours: TorchBackend,
+    source: Source,
+    theirs: Backend,
+    pairs: Sequence[Pair],
+    images: str | Path | None,
+) -> float:
     """Return the largest difference of two backends on noise and on images, at two sizes.
 
     A file that is made for one size is compared at that.
@@ -221,11 +248,13 @@ def compare(ours, source, theirs, pairs, images):
     return largest
 
 
-def _first_layer(network, source, theirs, pairs, tensor):
+def _first_layer(
+    network: Any, source: Source, theirs: Backend, pairs: Sequence[Pair], tensor: np.ndarray
+) -> str:
     """Say before which convolution the maps of both networks begin to differ."""
     maps = {}
 
-    def keep(name):
+    def keep(name: str) -> Callable[[Any, Any], None]:
         return lambda conv, inputs: maps.update({name: inputs[0][0].clone().numpy()})
 
     hooks = [
@@ -244,8 +273,8 @@ def _first_layer(network, source, theirs, pairs, tensor):
     return "and not before its last layers"
 
 
-def _backend(source, spec, folder):
+def _backend(source: Source, spec: Spec, folder: Path) -> Backend:
     """Return the backend of the file in the form that runs here."""
-    size = spec.input_size if source.any_size else source.form.size
+    size = spec.input_size if source.any_size else source.form.size or spec.input_size
     spec = dataclasses.replace(with_fixed_fit(spec), any_size=source.any_size, input_size=size)
     return load(source.write(folder, "model", spec))

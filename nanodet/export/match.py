@@ -5,13 +5,17 @@ Both graphs are walked as `nanodet.ncnn_files.flow` says, so it does not matter 
 
 import dataclasses
 import operator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
-from torch import nn
+from torch import fx, nn
 
 from nanodet.errors import NanodetError
-from nanodet.ncnn_files.flow import NO_ACTIVATION, in_flow_order, shape_text
+from nanodet.ncnn_files.flow import NO_ACTIVATION, Convolution, in_flow_order, shape_text
+from nanodet.ncnn_files.layout import Form
 
 _MODULES = {
     nn.ReLU: "ReLU", nn.LeakyReLU: "LeakyReLU", nn.ReLU6: "ReLU6", nn.Hardswish: "HardSwish",
@@ -42,10 +46,17 @@ class Pair:
 
     conv: str
     norm: str | None
-    theirs: object
+    theirs: Convolution
 
 
-def match(network, theirs, form, file, arch, config_file):
+def match(
+    network: Any,
+    theirs: Sequence[Convolution],
+    form: Form,
+    file: str | Path | None,
+    arch: Any,
+    config_file: str | Path | None,
+) -> list[Pair]:
     """Pair the convolutions of a network with those of a model file.
 
     Args:
@@ -96,7 +107,7 @@ def match(network, theirs, form, file, arch, config_file):
     return pairs
 
 
-def fits(network, theirs, form):
+def fits(network: Any, theirs: Sequence[Convolution], form: Form) -> bool:
     """Tell whether a network has the convolutions of a model file, in their order."""
     if any(given != wanted for _, given, wanted in _head_values(network, form)):
         return False
@@ -112,7 +123,7 @@ def fits(network, theirs, form):
     )
 
 
-def network_convolutions(network):
+def network_convolutions(network: Any) -> list[tuple[str, str | None, str | None]] | None:
     """Return (convolution, batch norm or None, activation or None) in the order of the data flow.
 
     None for a network whose data flow depends on values, or with other layers that have weights, as an
@@ -130,7 +141,7 @@ def network_convolutions(network):
             return None
     end = next(node for node in graph.nodes if node.op == "output")
 
-    def mark(node):
+    def mark(node: fx.Node) -> str | None:
         module = _module(network, node)
         return module_shape(module) if isinstance(module, nn.Conv2d) else None
 
@@ -145,7 +156,7 @@ def network_convolutions(network):
     return found
 
 
-def _activation(network, node):
+def _activation(network: Any, node: fx.Node) -> str | None:
     module = _module(network, node)
     if module is None:
         name = getattr(node.target, "__name__", str(node.target))
@@ -154,14 +165,14 @@ def _activation(network, node):
     return _MODULES.get(type(module), None if known else NO_ACTIVATION)
 
 
-def module_shape(conv):
+def module_shape(conv: nn.Conv2d) -> str:
     """Return the shape of an ``nn.Conv2d`` in words."""
     return shape_text(
         conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.groups
     )
 
 
-def _head_values(network, form):
+def _head_values(network: Any, form: Form) -> tuple[tuple[str, Any, Any], ...]:
     head = network.head
     code = getattr(head, "code", head)
     return (
@@ -171,18 +182,18 @@ def _head_values(network, form):
     )
 
 
-def _inputs_of(node):
+def _inputs_of(node: fx.Node) -> list[fx.Node]:
     """Return the maps that a node is made of: of most the first, sizes and the like are none."""
     if node.op == "output" or node.target in (*_SUMS, *_JOINS):
         return node.all_input_nodes
     return node.all_input_nodes[:1]
 
 
-def _module(network, node):
-    return network.get_submodule(node.target) if node.op == "call_module" else None
+def _module(network: Any, node: fx.Node) -> nn.Module | None:
+    return network.get_submodule(str(node.target)) if node.op == "call_module" else None
 
 
-def _key(conv, arch):
+def _key(conv: str, arch: Any) -> str:
     """Return the config's key that the channels of a convolution come from."""
     start = next((start for start in _WIDTHS if conv.startswith(start)), None)
     if start is None:

@@ -16,6 +16,7 @@ from nanodet.files.temporary import temporary_folder
 from nanodet.ncnn_files.graph import Graph
 from nanodet.ncnn_files.weights import load_known_weights
 from nanodet.runtime.engines import files_of
+from nanodet.runtime.spec import Spec
 
 TIME_LIMIT_S = 300
 
@@ -28,7 +29,9 @@ sys.exit("ncnn cannot load what pnnx wrote" if status else 0)
 """
 
 
-def convert(onnx_path, param, spec, half, log=None):
+def convert(
+    onnx_path: str | Path, param: str | Path, spec: Spec, half: bool, log: str | Path | None = None
+) -> bool:
     """Convert an ONNX file to ``param`` and the ``.bin`` beside it.
 
     Args:
@@ -63,7 +66,7 @@ def convert(onnx_path, param, spec, half, log=None):
     return any_size
 
 
-def check_half(full, half):
+def check_half(full: str | Path, half: str | Path) -> None:
     """Check that a model with 16-bit weights is the one with 32-bit weights, rounded.
 
     Args:
@@ -91,7 +94,7 @@ def check_half(full, half):
                 )
 
 
-def finish_graph(text, spec):
+def finish_graph(text: str, spec: Spec) -> tuple[str, bool]:
     """Name input and output as the spec does and undo pnnx's baked-in sizes.
 
     Args:
@@ -123,7 +126,8 @@ def finish_graph(text, spec):
         blobs = [names.get(blob, blob) for blob in rest[2 : 2 + inputs + outputs]]
         values = rest[2 + inputs + outputs :]
         if kind == "Reshape":
-            values = [_free_points(values, spec)] if _free_points(values, spec) else values
+            free = _free_points(values, spec)
+            values = values if free is None else [free]
             any_size &= values == [f"0=-1 1={spec.channels}"]
         elif kind == "Interp":
             # 3 and 4 are a fixed height and width, 1 and 2 are factors
@@ -133,7 +137,7 @@ def finish_graph(text, spec):
     return "\n".join([magic, counts, *result]) + "\n", any_size
 
 
-def _free_points(values, spec):
+def _free_points(values: list[str], spec: Spec) -> str | None:
     """Return "as many columns as it takes" for a reshape of one level to channels x points."""
     counts = [columns * rows for columns, rows in spec.level_sizes(spec.input_size)]
     numbers = dict(value.split("=", 1) for value in values)
@@ -141,12 +145,12 @@ def _free_points(values, spec):
     return f"0=-1 1={spec.channels}" if fixed and numbers["0"] in map(str, counts) else None
 
 
-def _blobs(layer):
+def _blobs(layer: str) -> list[str]:
     _, _, inputs, outputs, *rest = layer.split()
     return rest[: int(inputs) + int(outputs)]
 
 
-def _run_pnnx(folder, input_size, half):
+def _run_pnnx(folder: Path, input_size: tuple[int, int], half: bool) -> str:
     width, height = input_size
     command = [_pnnx(), "model.onnx", f"fp16={int(half)}", f"inputshape=[1,3,{height},{width}]f32"]
     try:
@@ -161,10 +165,10 @@ def _run_pnnx(folder, input_size, half):
     return done.stdout.decode("utf-8", "replace")
 
 
-def _pnnx():
+def _pnnx() -> str:
     """Return the path of the program that the ``pnnx`` package brings."""
     package = importlib.util.find_spec("pnnx")  # importing it would import torch once more
-    if package is not None:
+    if package is not None and package.origin is not None:
         for name in ("pnnx", "pnnx.exe"):
             program = Path(package.origin).with_name(name)
             if program.is_file():
@@ -172,7 +176,7 @@ def _pnnx():
     raise NanodetError("needs pnnx: pip install pnnx")
 
 
-def _try_to_load(param):
+def _try_to_load(param: str | Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", _LOAD, *map(str, files_of(param))],
         stdin=subprocess.DEVNULL, capture_output=True, timeout=TIME_LIMIT_S, check=False,

@@ -1,23 +1,29 @@
 """From a network to a simplified, checked ONNX file that carries its spec."""
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import onnx
 import onnxruntime
 import onnxsim
 import torch
+from torch import nn
 
 from nanodet.errors import NanodetError
 from nanodet.export.graph import ExportGraph
 from nanodet.model.network import used_parameters
 from nanodet.onnx_files.metadata import write_spec
 from nanodet.runtime.fit import ALIGNMENT
+from nanodet.runtime.spec import Spec
 from nanodet.stopping import held_back
 
 OPSET = 18
 _LONGEST_SIDE = 16384  # pixels, as in the spec
 
 
-def write_raw(network, spec, path):
+def write_raw(network: nn.Module, spec: Spec, path: str | Path) -> None:
     """Write what torch's exporter makes of a network, batch 1, height and width left open.
 
     They are those of the spec where the network takes no others.
@@ -29,7 +35,8 @@ def write_raw(network, spec, path):
     """
     if not spec.any_size:
         width, height = spec.input_size
-        return _export(network, spec, path, torch.zeros(1, 3, height, width), None)
+        _export(network, spec, path, torch.zeros(1, 3, height, width), None)
+        return
     unit = torch.export.Dim("height", min=1, max=_LONGEST_SIDE // ALIGNMENT)
     other = torch.export.Dim("width", min=1, max=_LONGEST_SIDE // ALIGNMENT)
     # any small size will do, but a side of one unit would be taken for a constant
@@ -38,7 +45,7 @@ def write_raw(network, spec, path):
     _export(network, spec, path, example, sides)
 
 
-def write_fixed(network, spec, path):
+def write_fixed(network: nn.Module, spec: Spec, path: str | Path) -> None:
     """Write a simplified ONNX file whose shapes are all fixed, at the spec's size and batch."""
     width, height = spec.input_size
     _export(network, spec, path, torch.zeros(spec.batch, 3, height, width), None)
@@ -47,7 +54,9 @@ def write_fixed(network, spec, path):
     write_spec(path, spec)
 
 
-def _export(network, spec, path, example, sides):
+def _export(
+    network: nn.Module, spec: Spec, path: str | Path, example: torch.Tensor, sides: Any
+) -> None:
     with torch.no_grad(), held_back():
         program = torch.onnx.export(
             ExportGraph(network).eval(),
@@ -61,10 +70,11 @@ def _export(network, spec, path, example, sides):
             external_data=False,
             verbose=False,
         )
+    assert program is not None  # with dynamo, the exporter returns one
     program.save(path, external_data=False)
 
 
-def simplify(source, path, spec):
+def simplify(source: str | Path, path: str | Path, spec: Spec) -> None:
     """Write the simplified form of the ONNX file ``source`` to ``path``, with the spec inside."""
     model = _simplified(source)
     if spec.any_size:
@@ -74,14 +84,14 @@ def simplify(source, path, spec):
     write_spec(path, spec)
 
 
-def _simplified(path):
+def _simplified(path: str | Path) -> onnx.ModelProto:
     # its second value is onnxsim's own check; the export compares both files with torch instead
     with held_back():
         model, _ = onnxsim.simplify(onnx.load(path))
     return model
 
 
-def check(path, spec, network):
+def check(path: str | Path, spec: Spec, network: nn.Module) -> None:
     """Check an ONNX file: well-formed, runs in ONNX Runtime, names and shapes as in the spec.
 
     Raises:
@@ -103,7 +113,7 @@ def check(path, spec, network):
     spec.check_output(output[0], spec.input_size, path)
 
 
-def _name_sides(value, names):
+def _name_sides(value: onnx.ValueInfoProto, names: Sequence[str]) -> None:
     """Give the sides of an input or output readable names in place of solver symbols."""
     for side, name in zip(value.type.tensor_type.shape.dim, names, strict=True):
         if name.isdigit():

@@ -7,21 +7,25 @@ network takes.
 """
 
 import dataclasses
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import ArrayLike, DTypeLike
 from onnx import TensorProto, helper, numpy_helper
 
 from nanodet.onnx_files.metadata import write_spec
 from nanodet.runtime.engines.onnx import IOU_INPUT, SCORE_INPUT
+from nanodet.runtime.spec import Spec
 
 
-def boxes_spec(spec):
+def boxes_spec(spec: Spec) -> Spec:
     """Return the `Spec` of the model with boxes that belongs to a model with distributions."""
     return dataclasses.replace(spec, form="boxes", output_name="boxes", files={})
 
 
-def write(source, path, spec):
+def write(source: str | Path, path: str | Path, spec: Spec) -> None:
     """Write the ONNX file ``source``, with boxes at its end, to ``path``.
 
     Args:
@@ -41,7 +45,7 @@ def write(source, path, spec):
     data = model.graph.input[0].name
     for name, value in ((SCORE_INPUT, spec.score), (IOU_INPUT, spec.nms_iou)):
         model.graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ()))
-        model.graph.initializer.append(numpy_helper.from_array(np.float32(value), name))
+        model.graph.initializer.append(numpy_helper.from_array(np.array(value, np.float32), name))
     boxes, scores = _decode(nodes, data, raw, spec)
     select = _select_over_all if spec.class_agnostic_nms else _select
     select(nodes, boxes, scores, spec)
@@ -59,29 +63,29 @@ def write(source, path, spec):
 class _Nodes:
     """Adds nodes and constants to a graph under names of their own."""
 
-    def __init__(self, graph):
+    def __init__(self, graph: onnx.GraphProto) -> None:
         self.graph, self.count = graph, 0
 
-    def add(self, kind, *inputs, outputs=1, **attributes):
+    def add(self, kind: str, *inputs: str, outputs: int = 1, **attributes: Any) -> Any:
         """Add a node; return the name of its output, or names."""
         self.count += 1
         names = [f"nms/{kind}_{self.count}_{n}" for n in range(outputs)]
         self.graph.node.append(helper.make_node(kind, inputs, names, names[0], **attributes))
         return names[0] if outputs == 1 else names
 
-    def constant(self, value, kind=np.int64):
+    def constant(self, value: ArrayLike, kind: DTypeLike = np.int64) -> str:
         """Add a constant, a number or a list."""
         self.count += 1
         name = f"nms/constant_{self.count}"
         self.graph.initializer.append(numpy_helper.from_array(np.array(value, kind), name))
         return name
 
-    def call(self, name, kind, *inputs, **attributes):
+    def call(self, name: str, kind: str, *inputs: str, **attributes: Any) -> None:
         """Add a node whose output has a given name."""
         self.graph.node.append(helper.make_node(kind, inputs, [name], f"nms/{name}", **attributes))
 
 
-def _decode(nodes, data, raw, spec):
+def _decode(nodes: _Nodes, data: str, raw: str, spec: Spec) -> tuple[str, str]:
     """Add what makes boxes (1, points, 4) and scores (1, classes, points) of the raw output.
 
     Scores below the best ``per_level`` pairs of a level are -1.
@@ -126,7 +130,7 @@ def _decode(nodes, data, raw, spec):
     return boxes, add("Transpose", scores, perm=[0, 2, 1])
 
 
-def _best(nodes, scores, spec):
+def _best(nodes: _Nodes, scores: str, spec: Spec) -> str:
     """Add what keeps the best pairs of one level (points, classes); the others become -1."""
     add, constant = nodes.add, nodes.constant
     flat = add("Reshape", scores, constant([-1]))
@@ -137,7 +141,7 @@ def _best(nodes, scores, spec):
     return add("Reshape", kept, add("Shape", scores))
 
 
-def _select(nodes, boxes, scores, spec):
+def _select(nodes: _Nodes, boxes: str, scores: str, spec: Spec) -> None:
     """Add NMS within each class and the choice of the best boxes, up to the outputs."""
     add, constant = nodes.add, nodes.constant
     label, point = _suppress(nodes, boxes, scores, spec)
@@ -147,7 +151,7 @@ def _select(nodes, boxes, scores, spec):
     nodes.call(spec.labels_name, "Reshape", label, minus)
 
 
-def _select_over_all(nodes, boxes, scores, spec):
+def _select_over_all(nodes: _Nodes, boxes: str, scores: str, spec: Spec) -> None:
     """Add NMS over the boxes of all classes, as `_select`: each pair is a box of one class."""
     add, constant = nodes.add, nodes.constant
     minus, classes = constant([-1]), constant(len(spec.class_names))
@@ -162,7 +166,7 @@ def _select_over_all(nodes, boxes, scores, spec):
     nodes.call(spec.labels_name, "Gather", add("Mod", pair, classes), place)
 
 
-def _suppress(nodes, boxes, scores, spec):
+def _suppress(nodes: _Nodes, boxes: str, scores: str, spec: Spec) -> tuple[str, str]:
     """Add NMS and the choice of the best, up to the output of scores; return class and place (N, 1)."""
     add = nodes.add
     limit = nodes.constant([spec.per_picture])
@@ -176,5 +180,5 @@ def _suppress(nodes, boxes, scores, spec):
     return label, place
 
 
-def _tensor(value):
+def _tensor(value: float) -> onnx.TensorProto:
     return helper.make_tensor("value", TensorProto.FLOAT, [1], [value])

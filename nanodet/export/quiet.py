@@ -7,6 +7,8 @@ import re
 import sys
 import tempfile
 import warnings
+from collections.abc import Iterator
+from typing import IO
 
 from nanodet.errors import NanodetError
 from nanodet.files.files import DISK_ERRORS
@@ -15,7 +17,7 @@ _TELLING = re.compile(r"error|fail|unsupported|not supported|invalid|expect|cann
 
 
 @contextlib.contextmanager
-def stage(name):
+def stage(name: str) -> Iterator[None]:
     """Name a stage of the export: swallow its output, turn its exceptions into one line.
 
     The file descriptors 1 and 2 are caught too, because C++ libraries write past ``sys.stdout``.
@@ -39,7 +41,7 @@ def stage(name):
 
 
 @contextlib.contextmanager
-def _caught(sink):
+def _caught(sink: IO[bytes]) -> Iterator[None]:
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     kept = [(number, os.dup(number)) for number in (1, 2)]
@@ -57,7 +59,7 @@ def _caught(sink):
             os.close(copy)
 
 
-def decisive_line(text):
+def decisive_line(text: str) -> str:
     """Return the first line that sounds like a complaint, else the last one that is not empty."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     telling = [line for line in lines if _TELLING.search(line)]

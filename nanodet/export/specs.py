@@ -1,17 +1,24 @@
 """The specs of an export: beside its files and, of ONNX files, inside."""
 
 import dataclasses
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from nanodet.export.earlier import same_model
 from nanodet.export.onnx_nms import boxes_spec
-from nanodet.export.stages import BOXES, FP16, FP32, RAW, SIMPLIFIED
+from nanodet.export.stages import BOXES, FP16, FP32, RAW, SIMPLIFIED, carries_spec
 from nanodet.files.files import sha256
 from nanodet.onnx_files.metadata import write_spec
-from nanodet.runtime.engines import files_of, kind_of, spec_file
+from nanodet.runtime.engines import files_of, spec_file
 from nanodet.runtime.engines.onnx import OnnxBackend
+from nanodet.runtime.spec import Spec
+
+if TYPE_CHECKING:
+    from nanodet.export.build import StageBuilder
 
 
-def write_specs(builder, out):
+def write_specs(builder: "StageBuilder", out: Path) -> set[str]:
     """Write the final specs of an export, beside its files and into the ONNX files.
 
     An earlier export of the other format to ``out`` stays listed where it is of the same model.
@@ -27,15 +34,17 @@ def write_specs(builder, out):
     measured = {result.name: result.to_dict() for result in builder.results if result.agrees}
     full = [files[stage] for stage in (SIMPLIFIED, FP32) if stage in files]
     full = [path for path in full if path.parent == work]  # not those kept as intermediates
-    listed = set()
+    listed: set[str] = set()
 
-    def with_results(spec, *names, others=()):
+    def with_results(
+        spec: Spec, *names: str, others: Mapping[str, Any] | Iterable[tuple[str, Any]] = ()
+    ) -> Spec:
         found = dict(others) | {stage: measured[stage] for stage in names if stage in measured}
         return dataclasses.replace(spec, measured={**spec.measured, "against_torch": found})
 
-    def write(spec, path):
+    def write(spec: Spec, path: str | Path) -> None:
         """Write the spec of a model with a stem of its own."""
-        if kind_of(path).spec_inside:
+        if carries_spec(path):
             write_spec(path, spec)
         beside = spec_with_files(spec, path)
         beside.save(spec_file(path))
@@ -64,7 +73,7 @@ def write_specs(builder, out):
     return listed
 
 
-def spec_with_files(spec, *paths):
+def spec_with_files(spec: Spec, *paths: str | Path) -> Spec:
     """Return the spec that lists the files of the models ``paths`` with their SHA-256."""
     files = {file.name: sha256(file) for path in paths for file in files_of(path)}
     return dataclasses.replace(spec, files=files)

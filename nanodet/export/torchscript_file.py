@@ -3,11 +3,15 @@
 import json
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 
-from nanodet.compare.outputs import compare_stages, format_table
+from nanodet.adopt.facts import Report
+from nanodet.compare.outputs import StageResult, compare_stages, format_table
 from nanodet.compare.tensors import picture_tensors
+from nanodet.config.schema import Config
 from nanodet.errors import NanodetError
 from nanodet.export.export import export_spec
 from nanodet.export.graph import ExportGraph
@@ -29,17 +33,24 @@ class TorchScriptBackend:
         spec: as the file carries it.
     """
 
-    def __init__(self, path):
-        self.path, extra = str(path), {SPEC_FILE: ""}
+    def __init__(self, path: str | Path) -> None:
+        self.path = str(path)
+        extra: dict[str, Any] = {SPEC_FILE: ""}  # torch puts bytes in its place
         self._module = torch.jit.load(self.path, map_location="cpu", _extra_files=extra)
         self.spec = Spec.from_json(extra[SPEC_FILE].decode(), self.path)
 
-    def run(self, tensor):
+    def run(self, tensor: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
             return self._module(torch.from_numpy(tensor))[0].numpy()
 
 
-def export_torchscript(checkpoint, out, config=None, size=None, report=say):
+def export_torchscript(
+    checkpoint: str | Path,
+    out: str | Path,
+    config: str | Path | Config | None = None,
+    size: tuple[int, int] | None = None,
+    report: Report = say,
+) -> StageResult:
     """Write a checkpoint as TorchScript, which takes and gives what the ONNX file does.
 
     Any batch and any multiples of 32 go in; the batch norms are folded, scores are after sigmoid.

@@ -3,24 +3,29 @@
 import copy
 import dataclasses
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
+from nanodet.adopt.facts import Report
 from nanodet.adopt.source import open_source
 from nanodet.config import config_from_dict
+from nanodet.config.schema import Config
 from nanodet.errors import NanodetError
 from nanodet.export.find_config import take_form
 from nanodet.export.import_model import import_model
 from nanodet.files.incoming import is_file
 from nanodet.files.inputs import absence
 from nanodet.files.temporary import temporary_folder
-from nanodet.hub.catalogue import CATALOGUE
+from nanodet.hub.catalogue import CATALOGUE, Published
 from nanodet.hub.models import fetch_model, meant
-from nanodet.model.checkpoint import KEY, read_checkpoint
+from nanodet.model.checkpoint import KEY, Checkpoint, read_checkpoint
 from nanodet.runtime.engines import CHECKPOINT, kind_of, spec_file
 from nanodet.runtime.spec import Spec
 
 
-def trainable(model, config, file, report):
+def trainable(
+    model: str | Path, config: Config, file: str | Path | None, report: Report
+) -> Checkpoint:
     """Return the `Checkpoint` of a model to train on from.
 
     Args:
@@ -55,7 +60,7 @@ def trainable(model, config, file, report):
     return read_checkpoint(path)
 
 
-def checkpoint_of(model):
+def checkpoint_of(model: str | Path) -> str | Path:
     """Return the path of a checkpoint: the one given, or that of a published model.
 
     Raises:
@@ -66,7 +71,7 @@ def checkpoint_of(model):
     return model
 
 
-def published_checkpoint(name):
+def published_checkpoint(name: str) -> Path:
     """Return the path of a published model as a checkpoint, in the cache beside its ncnn files.
 
     What the cache lacks is fetched and imported; a checkpoint of other files than the published
@@ -83,7 +88,7 @@ def published_checkpoint(name):
     return path
 
 
-def _is_of(path, files):
+def _is_of(path: str | Path, files: Mapping[str, str]) -> bool:
     """Tell whether a checkpoint was imported from these files (name to SHA-256), and is whole."""
     try:
         if read_checkpoint(path).raw[KEY]["imported"] != files:
@@ -94,7 +99,7 @@ def _is_of(path, files):
         return False
 
 
-def _config_of(published):
+def _config_of(published: Published) -> Config:
     """Return the `Config` of a published model: where COCO lies is COCO's own layout."""
     section = {
         "name": "CocoDataset", "img_path": "coco/val2017",
@@ -110,7 +115,7 @@ def _config_of(published):
     return config_from_dict(mapping, published.name)
 
 
-def _imported(model, config, file, report):
+def _imported(model: Path, config: Config, file: str | Path | None, report: Report) -> Checkpoint:
     """Return the `Checkpoint` of a model file that has the architecture of ``config``."""
     source = open_source(model, strict=False)
     own = copy.deepcopy(config)
@@ -124,5 +129,5 @@ def _imported(model, config, file, report):
     return dataclasses.replace(checkpoint, path=str(model))
 
 
-def _nowhere(line):
+def _nowhere(line: str) -> None:
     """Swallow a line of the import: what matters of it is said here."""

@@ -1,10 +1,16 @@
 """The convolutions of an ONNX model in the order of its data flow, and their weights."""
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.ncnn_files.flow import NO_ACTIVATION, Convolution, in_flow_order, leaky, shape_text
 from nanodet.onnx_files.graph import attributes, constants, import_onnx, producers
+
+if TYPE_CHECKING:
+    import onnx
 
 _COMMUTE = ("Add", "Mul", "Sum")
 _JOIN = ("Concat", *_COMMUTE)  # all their inputs are maps; of other nodes the first is
@@ -28,17 +34,17 @@ class _Entrance:
     op_type, input = "", ()
 
 
-def convolutions(model):
+def convolutions(model: "onnx.ModelProto") -> list[Convolution]:
     """Return the `Convolution`s of an ``onnx.ModelProto`` with one output."""
-    makers, fixed = producers(model), constants(model)
-    consumers = {}
+    made_by, fixed = producers(model), constants(model)
+    consumers: dict[str, list[onnx.NodeProto]] = {}
     for node in model.graph.node:
         for name in node.input:
             consumers.setdefault(name, []).append(node)
 
-    makers = dict.fromkeys((value.name for value in model.graph.input), _Entrance()) | makers
+    makers: dict[str, Any] = {value.name: _Entrance() for value in model.graph.input} | made_by
 
-    def inputs_of(node):
+    def inputs_of(node: Any) -> list[Any]:
         names = node.input if node.op_type in _JOIN else node.input[:1]
         return [makers[name] for name in names if name in makers and name not in fixed]
 
@@ -57,17 +63,20 @@ def convolutions(model):
     ]
 
 
-def weights_of(model, file):
+def weights_of(
+    model: "onnx.ModelProto", file: StrPath
+) -> dict[str, tuple[np.ndarray, np.ndarray | None]]:
     """Return the weights of the convolutions: name to (weight (out, in, kh, kw), bias (out,) or None).
 
     Raises:
         NanodetError: a weight is not in the file as floating point.
     """
-    onnx, fixed, found = import_onnx(file), constants(model), {}
+    onnx, fixed = import_onnx(file), constants(model)
+    found: dict[str, tuple[np.ndarray, np.ndarray | None]] = {}
     for node in model.graph.node:
         if node.op_type != "Conv":
             continue
-        arrays = []
+        arrays: list[Any] = []
         for name in node.input[1:]:
             if name and name not in fixed:
                 raise NanodetError(
@@ -78,11 +87,12 @@ def weights_of(model, file):
             if array is not None and not np.isfinite(array).all():
                 raise NanodetError(f"{file}: {name}: holds values that are not finite numbers")
             arrays.append(None if array is None else array.astype(np.float32))
-        found[node.output[0]] = (*arrays, None)[:2]
+        weight, bias = (*arrays, None)[:2]
+        found[node.output[0]] = (weight, bias)
     return found
 
 
-def _shape(node, fixed):
+def _shape(node: "onnx.NodeProto", fixed: "dict[str, onnx.TensorProto]") -> str:
     values = attributes(node)
     weight = fixed.get(node.input[1])
     sides = list(weight.dims) if weight is not None else [0, 0, 0, 0]
@@ -93,7 +103,11 @@ def _shape(node, fixed):
     return shape_text(sides[1] * groups, sides[0], sides[2:], strides, groups)
 
 
-def _activation(node, consumers, fixed):
+def _activation(
+    node: "onnx.NodeProto",
+    consumers: "dict[str, list[onnx.NodeProto]]",
+    fixed: "dict[str, onnx.TensorProto]",
+) -> str | None:
     after = consumers.get(node.output[0], [])
     if not after or any(one.op_type in _NEXT for one in after):
         return NO_ACTIVATION
@@ -107,7 +121,9 @@ def _activation(node, consumers, fixed):
     return {"Relu": "ReLU", "HardSwish": "HardSwish"}.get(after.op_type)
 
 
-def _limits(node, fixed):
+def _limits(
+    node: "onnx.NodeProto", fixed: "dict[str, onnx.TensorProto]"
+) -> tuple[float | None, ...]:
     values = attributes(node)
     if "min" in values:
         return values["min"], values.get("max")

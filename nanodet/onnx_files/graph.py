@@ -1,13 +1,20 @@
 """An ONNX file as data: what makes each tensor, and what its tensors are at a size."""
 
 import math
+from collections.abc import Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.runtime.engines.onnx import open_session
 from nanodet.runtime.engines.onnx_check import check_onnx
 from nanodet.text.brief import brief
+
+if TYPE_CHECKING:
+    import onnx
 
 # what moves values to other places, or puts several side by side, without changing them
 MOVES = (
@@ -17,7 +24,7 @@ _FLOAT = 1  # onnx.TensorProto.FLOAT
 _MOST_VALUES = 1 << 28  # of one tensor, 1 GB; a detector's largest map has some million
 
 
-def load_onnx(path):
+def load_onnx(path: StrPath) -> "onnx.ModelProto":
     """Read an ONNX file that holds one list of operations, see `nanodet.runtime.engines.onnx_check`.
 
     Returns:
@@ -40,7 +47,7 @@ def load_onnx(path):
     return model
 
 
-def _check_order(model, path, onnx):
+def _check_order(model: "onnx.ModelProto", path: StrPath, onnx: ModuleType) -> None:
     """Raise `NanodetError` unless every tensor is made once, before it is used, of enough inputs."""
     graph = model.graph
     made = {"", *(value.name for value in (*graph.input, *graph.initializer))}
@@ -64,7 +71,9 @@ def _check_order(model, path, onnx):
             made.add(name)
 
 
-def _check_memory(model, file, shape, onnx):
+def _check_memory(
+    model: "onnx.ModelProto", file: StrPath, shape: Sequence[int], onnx: ModuleType
+) -> None:
     """Refuse a graph whose tensors, as far as their shapes can be inferred, are too large to run.
 
     Sizes are bounded one by one: a graph may double a tensor forty times in a kilobyte.
@@ -86,7 +95,7 @@ def _check_memory(model, file, shape, onnx):
             )
 
 
-def import_onnx(path):
+def import_onnx(path: StrPath) -> ModuleType:
     """Return the module ``onnx``; raise `NanodetError` that names ``path`` where there is none."""
     try:
         import onnx
@@ -95,7 +104,7 @@ def import_onnx(path):
     return onnx
 
 
-def input_of(model, file):
+def input_of(model: "onnx.ModelProto", file: StrPath) -> tuple[str, tuple[int | None, ...]]:
     """Return the one input of a model that takes images, as its name and (height, width).
 
     A side that is not fixed is None.
@@ -119,12 +128,12 @@ def input_of(model, file):
     return inputs[0].name, tuple(sides[2:])
 
 
-def producers(model):
+def producers(model: "onnx.ModelProto") -> "dict[str, onnx.NodeProto]":
     """Return the node that makes each tensor: name of the tensor to node."""
     return {name: node for node in model.graph.node for name in node.output if name}
 
 
-def constants(model):
+def constants(model: "onnx.ModelProto") -> "dict[str, onnx.TensorProto]":
     """Return the tensors with fixed values, weights and constants: name to ``TensorProto``."""
     found = {weight.name: weight for weight in model.graph.initializer}
     for node in model.graph.node:
@@ -134,14 +143,16 @@ def constants(model):
     return found
 
 
-def attributes(node):
+def attributes(node: "onnx.NodeProto") -> dict[str, Any]:
     """Return the attributes of a node: name to value."""
     import onnx
 
     return {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
 
 
-def run(model, file, tensor, names):
+def run(
+    model: "onnx.ModelProto", file: StrPath, tensor: np.ndarray, names: Sequence[str]
+) -> list[np.ndarray]:
     """Run a model in ONNX Runtime.
 
     Args:

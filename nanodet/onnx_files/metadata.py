@@ -2,13 +2,19 @@
 
 import contextlib
 import json
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 from nanodet.onnx_files.graph import import_onnx
 from nanodet.runtime.spec import ONNX_METADATA_KEY, Spec
 
+if TYPE_CHECKING:
+    import onnx
 
-def write_spec(path, spec):
+
+def write_spec(path: StrPath, spec: Spec) -> None:
     """Put the spec into the metadata of an ONNX file, in place of one that is there.
 
     The file cannot hold its own SHA-256, so ``files`` is empty in that copy. Every file passes here,
@@ -23,7 +29,7 @@ def write_spec(path, spec):
     onnx.save(model, path)
 
 
-def read_spec(model, file):
+def read_spec(model: "onnx.ModelProto", file: StrPath) -> Spec | None:
     """Return the `Spec` inside an ``onnx.ModelProto``, None without one that can be read."""
     for entry in model.metadata_props:
         if entry.key == ONNX_METADATA_KEY:
@@ -32,7 +38,7 @@ def read_spec(model, file):
     return None
 
 
-def _lower(model, onnx):
+def _lower(model: "onnx.ModelProto", onnx: ModuleType) -> None:
     """Give a model the lowest IR version that its operators allow.
 
     What only later versions have are notes on single nodes: the exporter's own stack traces, with

@@ -5,19 +5,34 @@ make distances of them (softmax, and the product with 0..reg_max) is cut off: de
 """
 
 import dataclasses
+from collections.abc import Iterable, Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from nanodet.errors import NanodetError
-from nanodet.ncnn_files.layout import Output, form_of, part_of
+from nanodet.files import StrPath
+from nanodet.ncnn_files.layout import Form, Output, Part, form_of, part_of
 from nanodet.onnx_files.graph import MOVES, import_onnx, input_of, producers, run
+
+if TYPE_CHECKING:
+    import onnx
 
 # two sizes tell which axis of an output is its channels: the one that stays
 _SIZES = (96, 160), (160, 288)  # height, width; for files that take any
 _DECODING = (*MOVES, "MatMul", "Mul", "ReduceSum", "Gemm", "Conv")
 
 
-def unify(model, file, classes=None, strict=True, input_name="data", output_name="output"):
+def unify(
+    model: "onnx.ModelProto",
+    file: StrPath,
+    classes: int | None = None,
+    strict: bool = True,
+    input_name: str = "data",
+    output_name: str = "output",
+) -> "tuple[onnx.ModelProto, Form]":
     """Bring the ONNX file of a NanoDet into the form with one output.
 
     Args:
@@ -38,15 +53,18 @@ def unify(model, file, classes=None, strict=True, input_name="data", output_name
     given, model = model, onnx.ModelProto()
     model.CopyFrom(given)
     _, sides = input_of(model, file)
-    sizes = _SIZES if None in sides else (sides,)
+    height, width = sides
+    fixed = None if height is None or width is None else (height, width)
+    sizes = _SIZES if fixed is None else (fixed,)
     makers = producers(model)
     names = [value.name for value in model.graph.output]
-    cut = {name: found for name in names if (found := _before_softmax(name, makers))}
+    cut = {name: before for name in names if (before := _before_softmax(name, makers))}
     behind = {name: _sigmoids(name, makers) for name in names}
     wanted = {*names, *cut.values(), *(found for one in behind.values() for found in one)}
     shapes = _shapes(model, file, sizes, sorted(wanted))
 
-    outputs, bins = [], {}
+    outputs = []
+    bins: dict[str, int] = {}
     for name in names:
         source = cut.get(name, name)
         found = [_without_batch(shape) for shape in shapes[source]]
@@ -63,14 +81,14 @@ def unify(model, file, classes=None, strict=True, input_name="data", output_name
     _rename(model, joined, output_name)
     _rename(model, model.graph.input[0].name, input_name)
     count = (
-        None if None in sides else sum(-(-sides[0] // s) * -(-sides[1] // s) for s in form.strides)
+        None if fixed is None else sum(-(-fixed[0] // s) * -(-fixed[1] // s) for s in form.strides)
     )
     channels = form.classes + 4 * (form.reg_max + 1)
     _finish(model, onnx, input_name, sides, output_name, (count, channels))
-    return model, dataclasses.replace(form, size=None if None in sides else sides[::-1])
+    return model, dataclasses.replace(form, size=None if fixed is None else fixed[::-1])
 
 
-def _before_softmax(name, makers):
+def _before_softmax(name: str, makers: "dict[str, onnx.NodeProto]") -> str | None:
     """Return the tensor of distributions that an output of distances is made of, None without one."""
     node = makers.get(name)
     while node is not None and node.op_type in _DECODING:
@@ -78,7 +96,7 @@ def _before_softmax(name, makers):
     return node.input[0] if node is not None and node.op_type == "Softmax" else None
 
 
-def _sigmoids(name, makers):
+def _sigmoids(name: str, makers: "dict[str, onnx.NodeProto]") -> list[str]:
     """Return the tensors behind a sigmoid that an output is put together of."""
     found, waiting, seen = [], [name], set()
     while waiting:
@@ -96,9 +114,11 @@ def _sigmoids(name, makers):
     return found
 
 
-def _shapes(model, file, sizes, names):
+def _shapes(
+    model: "onnx.ModelProto", file: StrPath, sizes: Sequence[tuple[int, int]], names: Sequence[str]
+) -> dict[str, list[tuple[int, ...]]]:
     """Return the shapes of tensors at each size: name to a list of tuples."""
-    found = {name: [] for name in names}
+    found: dict[str, list[tuple[int, ...]]] = {name: [] for name in names}
     for height, width in sizes:
         if min(height, width) < 1 or height * width > 1 << 24:
             raise NanodetError(f"{file}: its input is {width} x {height}: no size for images")
@@ -108,11 +128,15 @@ def _shapes(model, file, sizes, names):
     return found
 
 
-def _without_batch(shape):
+def _without_batch(shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape[1:] if len(shape) > 1 and shape[0] == 1 else shape
 
 
-def _scores(tensors, shapes, sizes):
+def _scores(
+    tensors: Iterable[str],
+    shapes: dict[str, list[tuple[int, ...]]],
+    sizes: Sequence[tuple[int, int]],
+) -> int:
     """Return how many channels of an output the ``tensors`` behind a sigmoid are."""
     counts = set()
     for name in tensors:
@@ -121,7 +145,7 @@ def _scores(tensors, shapes, sizes):
     return counts.pop() if len(counts) == 1 else 0
 
 
-def _join(model, form, bins, onnx):
+def _join(model: "onnx.ModelProto", form: Form, bins: dict[str, int], onnx: ModuleType) -> str:
     """Append what makes one output of 1 x points x channels; return its name."""
     add = _Appender(model, onnx)
     rows = []
@@ -137,7 +161,7 @@ def _join(model, form, bins, onnx):
     return rows[0] if len(rows) == 1 else add("Concat", *rows, axis=1)
 
 
-def _as_rows(add, part, bins):
+def _as_rows(add: "_Appender", part: Part, bins: dict[str, int]) -> str:
     """Append what makes an output 1 x points x channels."""
     if part.name in bins or part.axis:
         return add("Reshape", part.name, add.constant([1, -1, part.channels]))
@@ -148,33 +172,33 @@ def _as_rows(add, part, bins):
 class _Appender:
     """Appends nodes with one output under names that are free; returns the name."""
 
-    def __init__(self, model, onnx):
+    def __init__(self, model: "onnx.ModelProto", onnx: ModuleType) -> None:
         self.graph, self.onnx = model.graph, onnx
         self.taken = {name for node in self.graph.node for name in (*node.input, *node.output)}
         self.number = 0
 
-    def __call__(self, kind, *inputs, **attributes):
+    def __call__(self, kind: str, *inputs: str, **attributes: Any) -> str:
         name = self._free()
         self.graph.node.append(
             self.onnx.helper.make_node(kind, inputs, [name], name=name, **attributes)
         )
         return name
 
-    def constant(self, values):
+    def constant(self, values: ArrayLike) -> str:
         name = self._free()
         self.graph.initializer.append(
             self.onnx.numpy_helper.from_array(np.array(values, np.int64), name)
         )
         return name
 
-    def _free(self):
+    def _free(self) -> str:
         while (name := f"joined_{self.number}") in self.taken:
             self.number += 1
         self.taken.add(name)
         return name
 
 
-def _rename(model, old, new):
+def _rename(model: "onnx.ModelProto", old: str, new: str) -> None:
     graph = model.graph
     taken = {name for node in graph.node for name in (*node.input, *node.output)}
     if old != new and new in taken:
@@ -186,7 +210,14 @@ def _rename(model, old, new):
         value.name = new if value.name == old else value.name
 
 
-def _finish(model, onnx, input_name, sides, output_name, shape):
+def _finish(
+    model: "onnx.ModelProto",
+    onnx: ModuleType,
+    input_name: str,
+    sides: tuple[int | None, ...],
+    output_name: str,
+    shape: tuple[int | None, int],
+) -> None:
     """Leave what the one output needs: nodes and weights; say the shapes of input and output."""
     graph, helper = model.graph, onnx.helper
     makers = producers(model)

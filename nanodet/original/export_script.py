@@ -1,6 +1,8 @@
 """The command line that users of the original NanoDet's export scripts know."""
 
 import argparse
+from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 from nanodet.cli.export import print_files, status
@@ -15,7 +17,7 @@ _EXPORTED = (*suffixes(exported=True), *NCNN.companions)
 SUFFIX = {"onnx": ONNX.suffixes[0], "ncnn": NCNN.suffixes[0], "torchscript": ".torchscript.pth"}
 
 
-def main(kind, argv=None):
+def main(kind: str, argv: Sequence[str] | None = None) -> int:
     """Export one format; return the exit status.
 
     Args:
@@ -39,7 +41,7 @@ def main(kind, argv=None):
     return run_command(_run, kind, parser.parse_args(argv))
 
 
-def _run(kind, args):
+def _run(kind: str, args: Namespace) -> int | None:
     with needed_packages():
         from nanodet.config import load_config
         from nanodet.export.export import check_stem, export
@@ -57,7 +59,7 @@ def _run(kind, args):
     if kind == "torchscript":
         export_torchscript(model, out, args.cfg_path, size)
         say(out)
-        return
+        return None
     name = out.stem if out.suffix in _EXPORTED else out.name
     check_stem(name, "--out_path")
     exported = export(model, out.parent, args.cfg_path, (kind,), size, name=name)

@@ -2,8 +2,10 @@
 
 import copy
 import functools
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from nanodet import Detector, NanodetError
 from nanodet.config import Config, config_from_dict
 from nanodet.detect.window import Window, check_display
 from nanodet.drawing.draw import draw
+from nanodet.files import StrPath
 from nanodet.images.image_file import read_picture
 from nanodet.runtime.detections import Detections
 from nanodet.runtime.thresholds import Thresholds
@@ -40,8 +43,15 @@ class Predictor:
     """
 
     def __init__(
-        self, cfg=None, model_path=None, logger=None, device=None, *, config_path=None, **options
-    ):
+        self,
+        cfg: Any | None = None,
+        model_path: StrPath | None = None,
+        logger: Any | None = None,
+        device: Any | None = None,
+        *,
+        config_path: StrPath | None = None,
+        **options: Any,
+    ) -> None:
         if cfg is not None and not _is_config(cfg):
             cfg, model_path = model_path, cfg
         cfg = config_path if cfg is None else cfg
@@ -56,11 +66,13 @@ class Predictor:
             self._lowest.thresholds = Thresholds.of(self.detector.thresholds, score=LOWEST)
         self.device = self._move(str(device or "cpu"))
 
-    def predict(self, picture):
+    def predict(self, picture: StrPath | np.ndarray) -> Detections:
         """Return the `Detections` of an image: a path, or uint8 (H, W, 3) BGR."""
         return self.detector(_read(picture))
 
-    def inference(self, img):
+    def inference(
+        self, img: StrPath | np.ndarray
+    ) -> tuple[dict[str, Any], dict[int, dict[int, list[list[float]]]]]:
         """Find objects in an image: a path, or uint8 (H, W, 3) BGR.
 
         Returns:
@@ -82,7 +94,14 @@ class Predictor:
         info = {"id": [0], "file_name": [name], "height": [height], "width": [width]}
         return {"img_info": info, "raw_img": [picture], "img": tensor}, {0: by_class}
 
-    def visualize(self, dets, meta, class_names, score_thres, wait=0):
+    def visualize(
+        self,
+        dets: Mapping[int, Sequence[Sequence[float]]],
+        meta: Mapping[str, Any],
+        class_names: Sequence[str],
+        score_thres: float,
+        wait: float = 0,
+    ) -> np.ndarray:
         """Show one image's ``results`` in a window, where there is a display, and return it drawn.
 
         Args:
@@ -96,18 +115,18 @@ class Predictor:
         Returns:
             uint8 (H, W, 3) BGR.
         """
-        rows = [(*row, class_id) for class_id, found in dets.items() for row in found]
-        rows = np.array(rows, np.float32).reshape(-1, 6)
+        listed = [(*row, class_id) for class_id, found in dets.items() for row in found]
+        rows = np.array(listed, np.float32).reshape(-1, 6)
         rows = rows[rows[:, 4] > score_thres]
         rows = rows[np.argsort(-rows[:, 4], kind="stable")]
-        found = Detections.from_rows(rows, tuple(class_names))
-        drawn = draw(meta["raw_img"][0], found)
+        chosen = Detections.from_rows(rows, tuple(class_names))
+        drawn = draw(meta["raw_img"][0], chosen)
         if self._window is not None:
             self._window.show(drawn, wait / 1000)
         return drawn
 
     @functools.cached_property
-    def _window(self):
+    def _window(self) -> Window | None:
         """The window that images are shown in; None without a display."""
         try:
             check_display("what visualize returns")
@@ -116,7 +135,7 @@ class Predictor:
             return None
         return Window("nanodet")
 
-    def _move(self, device):
+    def _move(self, device: Any) -> str:
         """Bring a checkpoint's network to a device; return the name of the one that has it."""
         if device == "cpu":
             return device
@@ -139,17 +158,17 @@ class Predictor:
             return "cpu"
         return device
 
-    def _log(self, line):
+    def _log(self, line: str) -> None:
         say(line) if self.logger is None else self.logger.log(line)
 
 
-def _is_config(value):
+def _is_config(value: object) -> bool:
     if isinstance(value, (Config, Mapping)):
         return True
     return isinstance(value, (str, Path)) and Path(value).suffix.lower() in (".yml", ".yaml")
 
 
-def _plain(value):
+def _plain(value: object) -> Any:
     """Return nested mappings and sequences of any class as dicts and lists."""
     if isinstance(value, Mapping):
         return {str(key): _plain(one) for key, one in value.items()}
@@ -158,5 +177,5 @@ def _plain(value):
     return value
 
 
-def _read(picture):
-    return read_picture(picture) if isinstance(picture, (str, Path)) else picture
+def _read(picture: StrPath | np.ndarray) -> np.ndarray:
+    return read_picture(picture) if isinstance(picture, (str, os.PathLike)) else picture

@@ -1,12 +1,18 @@
 """The config of the quickstart's small NanoDet."""
 
+from pathlib import Path
+from typing import Any
+
 from nanodet.config import config_from_dict
+from nanodet.config.schema import Config
 from nanodet.quickstart.shapes import CLASSES
 
 SIZE = (192, 192)
 
 
-def quickstart_config(out, train_set, val_set, seed, epochs):
+def quickstart_config(
+    out: Path, train_set: tuple[Path, Path], val_set: tuple[Path, Path], seed: int, epochs: int
+) -> Config:
     """Return the `Config` that trains on the drawn sets.
 
     Args:
@@ -16,7 +22,7 @@ def quickstart_config(out, train_set, val_set, seed, epochs):
         epochs: passes over the training set.
     """
 
-    def section(pictures, annotations, pipeline):
+    def section(pictures: Path, annotations: Path, pipeline: dict[str, Any]) -> dict[str, Any]:
         return {
             "name": "CocoDataset", "img_path": str(pictures), "ann_path": str(annotations),
             "input_size": list(SIZE), "fit": "letterbox", "cache": True,

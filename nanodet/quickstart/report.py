@@ -2,18 +2,33 @@
 
 import os
 import platform
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nanodet import __version__
+from nanodet.compare.outputs import StageResult
+from nanodet.config.schema import Config
+from nanodet.data.records import Annotations
+from nanodet.evaluate.coco_metrics import Metrics
 from nanodet.evaluate.plots import percent
 from nanodet.evaluate.sheet import validation_sheet
 from nanodet.files.files import write_text
 from nanodet.images.image_file import write_picture
+from nanodet.runtime.detections import Detections
 from nanodet.runtime.engines import files_of
 from nanodet.text.printable import printable
 
 
-def write_report(out, config, annotations, detections, rows, results, times, seconds):
+def write_report(
+    out: Path,
+    config: Config,
+    annotations: Annotations,
+    detections: Sequence[Detections],
+    rows: Sequence[tuple[str, str | Path, Metrics]],
+    results: Sequence[StageResult],
+    times: Mapping[str, tuple[float | None, ...]],
+    seconds: Mapping[str, float],
+) -> Path:
     """Write ``out/report.md`` and its image.
 
     Args:
@@ -82,10 +97,10 @@ def write_report(out, config, annotations, detections, rows, results, times, sec
     return path
 
 
-def _ms(value):
+def _ms(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f} ms"
 
 
-def _size(path):
+def _size(path: str | Path) -> str:
     """Return the size of a model: of both files where ncnn has two."""
     return f"{sum(file.stat().st_size for file in files_of(path)) / 1e6:.2f} MB"

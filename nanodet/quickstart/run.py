@@ -3,6 +3,7 @@
 import os
 import shlex
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from nanodet.bench.machine import choose_cores, describe
@@ -10,6 +11,7 @@ from nanodet.bench.plan import Effort, plan_entries
 from nanodet.bench.statistics import stage_times
 from nanodet.bench.turns import measure
 from nanodet.data.read import read_annotations
+from nanodet.evaluate.coco_metrics import Metrics
 from nanodet.evaluate.run import evaluate_model, evaluation_detector
 from nanodet.export.export import export
 from nanodet.files.files import make_folder, text_name
@@ -17,6 +19,7 @@ from nanodet.quickstart import EPOCHS, PICTURES
 from nanodet.quickstart.config import quickstart_config
 from nanodet.quickstart.report import write_report
 from nanodet.quickstart.shapes import draw_set
+from nanodet.runtime.detections import Detections
 from nanodet.text.printable import say
 from nanodet.train.checkpoints import BEST
 from nanodet.train.run_folder import CONFIG
@@ -26,7 +29,9 @@ VAL_PICTURES = 96
 TIMING = Effort(runs=60, seconds=1.0, name="quick")
 
 
-def quickstart(out, seed=0, epochs=EPOCHS, pictures=PICTURES):
+def quickstart(
+    out: str | Path, seed: int = 0, epochs: int = EPOCHS, pictures: int = PICTURES
+) -> Path:
     """Draw, train, evaluate, export, compare, time, and write ``report.md``.
 
     Args:
@@ -45,7 +50,7 @@ def quickstart(out, seed=0, epochs=EPOCHS, pictures=PICTURES):
     make_folder(out)
     seconds, started = {}, time.perf_counter()
 
-    def lap(what):
+    def lap(what: str) -> None:
         nonlocal started
         now = time.perf_counter()
         seconds[what], started = now - started, now
@@ -63,11 +68,12 @@ def quickstart(out, seed=0, epochs=EPOCHS, pictures=PICTURES):
     lap("export and compare")
     annotations = read_annotations("CocoDataset", *val_set)
     models = {"torch": checkpoint, **exported.files}
-    rows, found = [], None
+    rows: list[tuple[str, Path, Metrics]] = []
+    found: list[Detections] = []  # those of torch
     for stage, path in models.items():
         detector = evaluation_detector(path, config.evaluator)
         metrics, detections = evaluate_model(detector, annotations, progress=False)
-        found = detections if found is None else found
+        found = found or detections
         rows.append((stage, path, metrics))
     lap("evaluate")
     times = time_models(models)
@@ -87,7 +93,7 @@ def quickstart(out, seed=0, epochs=EPOCHS, pictures=PICTURES):
     return report
 
 
-def time_models(models):
+def time_models(models: Mapping[str, str | Path]) -> dict[str, tuple[float | None, ...]]:
     """Time models as ``nanodet bench`` does: on one thread, a process each, in turns.
 
     Args:

@@ -1,7 +1,9 @@
 """Draws a small detection set: coloured shapes on textured backgrounds, as COCO annotations."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,7 +15,7 @@ SIZES = ((240, 180), (180, 240), (200, 200))  # (width, height) of images
 _SHIFT = 4  # OpenCV draws at 1/16 pixel
 
 
-def draw_set(folder, count, seed):
+def draw_set(folder: Path, count: int, seed: int) -> tuple[Path, Path]:
     """Write ``count`` images and their ``annotations.json`` into ``folder``.
 
     The same seed draws the same set.
@@ -23,7 +25,8 @@ def draw_set(folder, count, seed):
     """
     folder = Path(folder)
     make_folder(folder / "images")
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for index in range(count):
         rng = np.random.default_rng([seed, index])
         picture, boxes, labels = draw_picture(rng)
@@ -42,7 +45,7 @@ def draw_set(folder, count, seed):
     return folder / "images", folder / "annotations.json"
 
 
-def draw_picture(rng):
+def draw_picture(rng: np.random.Generator) -> tuple[np.ndarray, list[list[float]], list[int]]:
     """Draw one image.
 
     Returns:
@@ -50,7 +53,8 @@ def draw_picture(rng):
     """
     width, height = SIZES[rng.integers(len(SIZES))]
     picture = _background(rng, width, height)
-    boxes, labels = [], []
+    boxes: list[list[float]] = []
+    labels: list[int] = []
     for _ in range(rng.integers(1, 7)):
         label = int(rng.integers(len(CLASSES)))
         # as many small ones as large ones: sizes are uniform on a logarithmic scale
@@ -66,7 +70,7 @@ def draw_picture(rng):
     return picture, boxes, labels
 
 
-def _outline(label, centre, radius, turn):
+def _outline(label: int, centre: np.ndarray, radius: float, turn: float) -> np.ndarray:
     """Return the outline of a shape as float (N, 2) x, y in pixels."""
     corners = {"circle": 48, "square": 4, "triangle": 3, "star": 10}[CLASSES[label]]
     angle = turn + np.arange(corners) * 2 * np.pi / corners
@@ -76,7 +80,7 @@ def _outline(label, centre, radius, turn):
     return centre + reach[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
-def _paint(picture, outline, rng):
+def _paint(picture: np.ndarray, outline: np.ndarray, rng: np.random.Generator) -> None:
     points = np.round(outline * 2**_SHIFT).astype(np.int32)
     colour = rng.uniform(0, 255, 3)
     ground = picture[tuple(np.clip(outline.mean(axis=0), 0, 10**4).astype(int)[::-1])]
@@ -86,7 +90,7 @@ def _paint(picture, outline, rng):
     cv2.polylines(picture, [points], True, (colour * 0.6).tolist(), 1, cv2.LINE_AA, _SHIFT)
 
 
-def _background(rng, width, height):
+def _background(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
     """Return a smooth random texture, uint8 (height, width, 3)."""
     picture = np.full((height, width, 3), rng.uniform(40, 215, 3), np.float32)
     for cells in (3, 8, 24):
@@ -96,7 +100,7 @@ def _background(rng, width, height):
     return np.clip(picture, 0, 255).astype(np.uint8)
 
 
-def _covered(box, other):
+def _covered(box: Sequence[float], other: Sequence[float]) -> float:
     """Return the part of ``box`` that ``other`` covers, 0..1."""
     w = min(box[2], other[2]) - max(box[0], other[0])
     h = min(box[3], other[3]) - max(box[1], other[1])
