@@ -51,7 +51,7 @@ class Facts:
         """Return the names that the user gave, None without.
 
         Raises:
-            NanodetError: the file is not there, or holds none.
+            NanodetError: the file does not exist, or has none.
         """
         if self.classes is None:
             return None
@@ -118,15 +118,15 @@ def spec_for(source: Source, facts: Facts, report: Report) -> Spec:
     if spec.fit == "own":  # of one size, as exported files are
         spec = dataclasses.replace(spec, fit="letterbox")
     spec.check(file)
-    told = {"size": form.size is not None, "classes": own_names is not None and config is None}
-    _say_what_was_taken(spec, form, facts, told, report)
+    known = {"size": form.size is not None, "classes": own_names is not None and config is None}
+    _say_what_was_taken(spec, form, facts, known, report)
     return spec
 
 
 def _say_what_was_taken(
-    spec: Spec, form: Form, facts: Facts, told: dict[str, bool], report: Report
+    spec: Spec, form: Form, facts: Facts, known: dict[str, bool], report: Report
 ) -> None:
-    """Report what the file does not say (``told``: what it does) and the user did not give."""
+    """Report what the file does not say (``known``: what it does) and the user did not give."""
     size = f"{spec.input_size[0]}x{spec.input_size[1]}"
     values = {
         "point_offset": f"point offset {spec.point_offset:g}",
@@ -137,7 +137,7 @@ def _say_what_was_taken(
         "size": f"input {size}",
         "classes": f"class names {shortened(spec.class_names)}",
     }
-    open_ones = [key for key in values if getattr(facts, key) is None and not told.get(key)]
+    open_ones = [key for key in values if getattr(facts, key) is None and not known.get(key)]
     texts = [values[key] for key in open_ones]
     if form.guessed and facts.config is None:
         texts.append(form.guessed)

@@ -40,7 +40,7 @@ class Pair:
 
     Attributes:
         conv: name of the network's module.
-        norm: name of the batch norm behind it, None where there is none.
+        norm: name of the batch norm after it, None if there is none.
         theirs: the file's `nanodet.ncnn_files.flow.Convolution`.
     """
 

@@ -106,8 +106,8 @@ def check(path: str | Path, spec: Spec, network: nn.Module) -> None:
         raise NanodetError(f"the file holds {min(held)}, which a shipped model does not use")
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     width, height = spec.input_size
-    picture = np.zeros((spec.batch, 3, height, width), np.float32)
-    (output,) = session.run([spec.output_name], {spec.input_name: picture})
+    image = np.zeros((spec.batch, 3, height, width), np.float32)
+    (output,) = session.run([spec.output_name], {spec.input_name: image})
     if output.shape[0] != spec.batch:
         raise NanodetError(f"its output has a batch of {output.shape[0]}, not {spec.batch}")
     spec.check_output(output[0], spec.input_size, path)

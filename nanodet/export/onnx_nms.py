@@ -1,4 +1,4 @@
-"""An ONNX file that ends in boxes: decoding and NMS as nodes behind the network's own.
+"""An ONNX file that ends in boxes: decoding and NMS as nodes after the network's own.
 
 The nodes are standard ONNX operators and do what `nanodet.runtime.decode.decode` does: the best
 pairs of point and class of each level, edges as expectations, NMS within each class or over all, the

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 NO_ACTIVATION = "no activation"
-# one of these is behind most convolutions of every detector of the original; PicoDet, whose levels are
+# one of these follows most convolutions of every detector of the original; PicoDet, whose levels are
 # those of NanoDet-Plus and whose points are not, has others
 _USUAL = ("LeakyReLU", "ReLU6", "ReLU", "SiLU")
 LEAKY = 0.1  # the slope that LeakyReLU has in a NanoDet
@@ -25,7 +25,7 @@ class Convolution:
     Attributes:
         name: of its layer or node.
         shape: channels, kernel, stride and groups in words, see `shape_text`.
-        activation: what is behind it in words, None where that is not known.
+        activation: what follows it, in words; None if unknown.
         source: name of the blob or tensor it is given.
     """
 
@@ -47,7 +47,7 @@ def in_flow_order(
     mark_of: Callable[[Any], Hashable],
     commutes: Callable[[Any], bool],
 ) -> list[Any]:
-    """Return the nodes that ``ends`` depend on, each behind its inputs, depth first.
+    """Return the nodes that ``ends`` depend on, each after its inputs, depth first.
 
     Args:
         ends: nodes, any objects.
@@ -57,7 +57,7 @@ def in_flow_order(
         commutes: whether the order of a node's inputs is of no matter; they come in one order then.
     """
     known: dict[int, int] = {}
-    for node in _behind_their_inputs(ends, inputs_of):
+    for node in _after_their_inputs(ends, inputs_of):
         before = [known[id(one)] for one in inputs_of(node)]
         mark = mark_of(node)
         if commutes(node):
@@ -71,10 +71,10 @@ def in_flow_order(
         before = list(inputs_of(node))
         return sorted(before, key=lambda one: known[id(one)]) if commutes(node) else before
 
-    return _behind_their_inputs(ends, ordered)
+    return _after_their_inputs(ends, ordered)
 
 
-def _behind_their_inputs(
+def _after_their_inputs(
     ends: Sequence[Any], inputs_of: Callable[[Any], Sequence[Any]]
 ) -> list[Any]:
     order, seen = [], set()

@@ -106,7 +106,7 @@ class Graph:
         if len(counts) != 2 or not all(_is_count(c) and int(c) > 0 for c in counts):
             raise NanodetError(f"{file}: line 2: must be the numbers of layers and of blobs")
         layer_count, blob_count = map(int, counts)
-        layers = lines[2 : 2 + layer_count]  # ncnn too leaves out what comes behind
+        layers = lines[2 : 2 + layer_count]  # ncnn, too, ignores what follows
         if len(layers) != layer_count:
             raise NanodetError(
                 f"{file}: has {len(layers)} layers, but its second line says {layer_count} "

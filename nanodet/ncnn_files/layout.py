@@ -24,7 +24,7 @@ class Output:
     Attributes:
         name: of the blob or tensor.
         shapes: its shape at each of the sizes it was asked at, without the batch.
-        scores: how many of its channels are behind a sigmoid; 0 for none.
+        scores: how many of its channels come after a sigmoid; 0 for none.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Form:
         strides: of the levels, ascending.
         groups: the outputs as the file has them: of one or several levels each, in order, tuples of
             one `Part` (scores and edges in one) or two (scores, edges).
-        sigmoid: whether the scores are behind a sigmoid in the file.
+        sigmoid: whether the scores come after a sigmoid in the file.
         guessed: what was taken for granted as the file does not tell, in words; else empty.
         size: (width, height) that the file was made for, None where it does not say.
         usual: whether it has activations as the original's detectors have them.

@@ -91,7 +91,7 @@ def _unify(
 
 
 def free_sizes(graph: Graph) -> None:
-    """Let the ``Reshape`` layers behind the head take any number of points, in place.
+    """Let the ``Reshape`` layers after the head take any number of points, in place.
 
     pnnx writes the counts of the size it converted at.
     """
@@ -124,7 +124,7 @@ def _channels(graph: Graph) -> dict[str, int | None]:
 
 
 def _scores(blob: str, graph: Graph, shapes: list[dict[str, Shape | None]]) -> int:
-    """Return how many channels of an output are behind a sigmoid."""
+    """Return how many channels of an output come after a sigmoid."""
     producers, counts = graph.producers(), set()
     waiting, seen = [blob], set()
     while waiting:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _COMMUTE = ("Add", "Mul", "Sum")
 _JOIN = ("Concat", *_COMMUTE)  # all their inputs are maps; of other nodes the first is
-# behind a convolution these tell that it has no activation
+# any of these directly after a convolution means that it has no activation
 _NEXT = (
     "Conv",
     "Concat",

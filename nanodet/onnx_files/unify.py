@@ -1,6 +1,6 @@
 """ONNX files of NanoDet as they are found: brought into the one form that this project runs.
 
-As `nanodet.ncnn_files.unify` does for ncnn. What an old exporter put behind the distributions to
+As `nanodet.ncnn_files.unify` does for ncnn. What an old exporter appended to the distributions to
 make distances of them (softmax, and the product with 0..reg_max) is cut off: decoding does that.
 """
 
@@ -59,8 +59,8 @@ def unify(
     makers = producers(model)
     names = [value.name for value in model.graph.output]
     cut = {name: before for name in names if (before := _before_softmax(name, makers))}
-    behind = {name: _sigmoids(name, makers) for name in names}
-    wanted = {*names, *cut.values(), *(found for one in behind.values() for found in one)}
+    sigmoids = {name: _sigmoids(name, makers) for name in names}
+    wanted = {*names, *cut.values(), *(found for one in sigmoids.values() for found in one)}
     shapes = _shapes(model, file, sizes, sorted(wanted))
 
     outputs = []
@@ -75,7 +75,7 @@ def unify(
                     f"{file}: not a NanoDet: its output {name} follows a softmax that is not of edges"
                 )
             found = [(int(np.prod(shape)) // bins[source], bins[source]) for shape in found]
-        outputs.append(Output(source, tuple(found), _scores(behind[name], shapes, sizes)))
+        outputs.append(Output(source, tuple(found), _scores(sigmoids[name], shapes, sizes)))
     form = form_of(outputs, sizes, file, classes, strict)
     joined = _join(model, form, bins, onnx)
     _rename(model, joined, output_name)
@@ -97,7 +97,7 @@ def _before_softmax(name: str, makers: "dict[str, onnx.NodeProto]") -> str | Non
 
 
 def _sigmoids(name: str, makers: "dict[str, onnx.NodeProto]") -> list[str]:
-    """Return the tensors behind a sigmoid that an output is put together of."""
+    """Return the sigmoid outputs that an output consists of."""
     found, waiting, seen = [], [name], set()
     while waiting:
         name = waiting.pop()
@@ -137,7 +137,7 @@ def _scores(
     shapes: dict[str, list[tuple[int, ...]]],
     sizes: Sequence[tuple[int, int]],
 ) -> int:
-    """Return how many channels of an output the ``tensors`` behind a sigmoid are."""
+    """Return how many channels of an output the ``tensors`` after a sigmoid are."""
     counts = set()
     for name in tensors:
         output = Output(name, tuple(_without_batch(shape) for shape in shapes[name]))
