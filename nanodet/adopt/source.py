@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,7 +58,7 @@ def way_on(path: StrPath) -> str:
         form = open_source(path, strict=False).form
     except NanodetError as error:
         return f"nor can one be made: {str(error).removeprefix(f'{path}: ')}"
-    return f"it is {form}: nanodet adopt {path} --out DIR makes one"
+    return f"it is {form}: nanodet adopt {shlex.quote(str(path))} --out DIR makes one"
 
 
 class NcnnSource:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from nanodet.bench.plan import SETTLE_RUNS, Effort, Entry
-from nanodet.errors import NanodetError
+from nanodet.errors import MissingSpecError, NanodetError
 from nanodet.files import StrPath
 
 PATIENCE_S = 5.0
@@ -119,6 +119,8 @@ class Worker:
         if not line.endswith(b"\n"):
             raise NanodetError(f"{self._label}: {self._ending(doing)}")
         reply = json.loads(line)
+        if "without_spec" in reply:
+            raise MissingSpecError(reply["error"], reply["without_spec"])
         if "error" in reply:
             raise NanodetError(reply["error"])
         return reply

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from nanodet.errors import NanodetError
+from nanodet.errors import MissingSpecError, NanodetError
 from nanodet.runtime.engines import engine_of
 
 
@@ -36,6 +36,9 @@ def main() -> int:
     try:
         subject, loading = _load(order)
         facts = subject.facts()
+    except MissingSpecError as error:
+        reply(error=error.missing, without_spec=error.model)
+        return 1
     except NanodetError as error:
         reply(error=str(error))
         return 1

@@ -65,4 +65,5 @@ def follow_head(section: Any, name: str, channels: int, strides: Sequence[int], 
     agree(section, "input_channel", channels, name, f"its maps have {channels} channels", fail)
     given = list(strides)
     agree(section, "strides", given, name, f"its maps have strides {given}", fail)
+    section.strides = given  # a section without this key gets it, too
     check_section(section, name, fail)

@@ -134,12 +134,13 @@ def check_batch_norm(config: Config, training_set: Annotations, processes: int, 
     pictures = -(-len(training_set.pictures) // processes)
     if min(config.device.batchsize_per_gpu, pictures) > 1 or config.schedule.freeze_norm:
         return  # a single image at an epoch's end is left out, see EpochSampler
+    largest_stride = max(config.model.arch.head.strides)
     section = config.data.train
     size = _scaled(section, min)
     records = training_set.pictures if section.effective_fit == "own" else training_set.pictures[:1]
     for record in records:
         content = place(section.effective_fit, (record.width, record.height), size).content
-        if max(round_up(content)) > ALIGNMENT:
+        if max(round_up(content)) > largest_stride:
             continue
         scaled = f" times multi_scale {min(section.multi_scale):g}" if section.multi_scale else ""
         why = (
@@ -151,7 +152,7 @@ def check_batch_norm(config: Config, training_set: Annotations, processes: int, 
             f"{file}: {why}: a batch of one image of {content[0]} x {content[1]} pixels "
             f"(data.train.input_size {list(section.input_size)}{scaled}) leaves one value per "
             f"channel in the deepest feature map, from which batch norm learns nothing: use batches "
-            f"of 2 or more, sides over {ALIGNMENT}, or schedule.freeze_norm: true"
+            f"of 2 or more, sides over {largest_stride}, or schedule.freeze_norm: true"
         )
 
 
