@@ -88,8 +88,8 @@ def others(model):
         "weights in 16 bits": halves,
         "weights in tables": with_storage(model, table_storage),
     }
-    for name, terms in tables.INT8.items():
-        sets[name] = with_int8(model, terms)
+    for name, (terms, part, value) in tables.INT8.items():
+        sets[name] = with_int8(model, terms, part, value)
     return sets
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nanodet.adopt.check import check_same
 from nanodet.adopt.facts import Facts, Report, spec_for
-from nanodet.adopt.source import open_source
+from nanodet.adopt.source import check_kind, open_source
 from nanodet.errors import NanodetError
 from nanodet.files import StrPath
 from nanodet.files.files import real_path, sha256, text_name
@@ -68,6 +68,7 @@ def adopt(
         raise NanodetError(
             f"{path}: --out {out}: would replace the file itself; give another folder"
         )
+    check_kind(path)
     _refuse_other(made)
     check_publishable(out, made.name)
     names = facts.class_names()

@@ -1,12 +1,13 @@
 """What a file does not tell of itself: asked for, taken from a config, or NanoDet's usual."""
 
 import dataclasses
+import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nanodet.adopt.source import Source
+from nanodet.adopt.source import Source, open_source
 from nanodet.data.formats.yolo_names import names_in
 from nanodet.errors import NanodetError
 from nanodet.files import StrPath
@@ -21,6 +22,7 @@ Report = Callable[[str], object]
 _OFFSETS: dict[tuple[int, ...], float] = {(8, 16, 32): 0.5, (8, 16, 32, 64): 0.0}
 # by the original's configs NanoDet-Plus is trained with keep_ratio false
 _FITS: dict[tuple[int, ...], str] = {(8, 16, 32, 64): "stretch"}
+_CHOSEN = ("fit", "mean", "std", "colour_order")
 _NAME_FILES = (".txt", ".names", ".yaml", ".yml")
 
 
@@ -93,17 +95,28 @@ def spec_for(source: Source, facts: Facts, report: Report) -> Spec:
         NanodetError: what must be known was not given, or does not fit the file.
     """
     file, form = source.path, source.form
-    config, own_names = facts.of_config(form), source.class_names()
+    config, own = facts.of_config(form), _own_spec(source)
+    missing = _missing(
+        form,
+        has_names=facts.classes is not None
+        or config is not None
+        or source.class_names() is not None,
+        has_offset=facts.point_offset is not None or config is not None or own is not None,
+    )
+    if missing:
+        raise NanodetError(f"{file}: is {form}; {'; '.join(missing)}; or --config CONFIG")
     read: dict[str, Any] = {
-        "class_names": _class_names(source, facts, config, own_names),
+        "class_names": _class_names(source, facts, config),
         "strides": form.strides, "reg_max": form.reg_max,
-        "point_offset": _point_offset(form, facts, config, file),
+        "point_offset": _point_offset(form, facts, config or own),
         "model": "nanodet-plus" if len(form.strides) == 4 else "nanodet",
     }  # fmt: skip
-    if config is None:
-        usual = Spec(**read, fit=_FITS.get(form.strides, Spec.fit))
-    else:
+    if config is not None:
         usual = dataclasses.replace(config, **read)
+    elif own is not None:
+        usual = Spec(**read, **{key: getattr(own, key) for key in ("input_size", *_CHOSEN)})
+    else:
+        usual = Spec(**read, fit=_FITS.get(form.strides, Spec.fit))
     size = facts.size or form.size or usual.input_size
     if not source.any_size and form.size is not None and tuple(size) != form.size:
         raise NanodetError(
@@ -112,15 +125,59 @@ def spec_for(source: Source, facts: Facts, report: Report) -> Spec:
     check_input_size(size, f"{file}: input size" if facts.size is None else "--size")
     if config is not None:
         _check_config(form, config, facts, file)
-    chosen = ("fit", "mean", "std", "colour_order")
-    given = {key: getattr(facts, key) for key in chosen if getattr(facts, key) is not None}
+    given = {key: getattr(facts, key) for key in _CHOSEN if getattr(facts, key) is not None}
     spec = dataclasses.replace(usual, input_size=(size[0], size[1]), **given)
     if spec.fit == "own":  # of one size, as exported files are
         spec = dataclasses.replace(spec, fit="letterbox")
     spec.check(file)
-    known = {"size": form.size is not None, "classes": own_names is not None and config is None}
+    if own is not None and config is None:
+        report("taken from its spec, as far as no option says otherwise")
+        return spec
+    known = {
+        "size": form.size is not None,
+        "classes": source.class_names() is not None and config is None,
+    }
     _say_what_was_taken(spec, form, facts, known, report)
     return spec
+
+
+def way_on(path: StrPath) -> str:
+    """Return in words how a model file without a spec comes to run, or why it never will."""
+    try:
+        form = open_source(path, strict=False).form
+    except NanodetError as error:
+        return f"nor can one be made: {str(error).removeprefix(f'{path}: ')}"
+    options = [option for option, _ in _asked(form, has_names=False, has_offset=False)]
+    command = " ".join(["nanodet adopt", shlex.quote(str(path)), *options, "--out DIR"])
+    return f"it is {form}: {command} makes one"
+
+
+def _own_spec(source: Source) -> Spec | None:
+    """Return the spec that came with a file, None without one that describes it."""
+    spec, form = source.spec(), source.form
+    if spec is None or source.class_names() is None:
+        return None
+    return spec if (spec.strides, spec.reg_max) == (form.strides, form.reg_max) else None
+
+
+def _missing(form: Form, has_names: bool, has_offset: bool) -> list[str]:
+    """Return in words what must be known of a file and was not given."""
+    return [why for _, why in _asked(form, has_names, has_offset)]
+
+
+def _asked(form: Form, has_names: bool, has_offset: bool) -> list[tuple[str, str]]:
+    """Return the options that a file needs, each with the reason."""
+    asked = []
+    if not has_names and form.classes != len(COCO_NAMES):
+        why = "what its classes are called is not in it: --classes FILE (one name a line, in order)"
+        asked.append(("--classes FILE", why))
+    if not has_offset and (form.strides not in _OFFSETS or not form.usual):
+        why = (
+            "it is none of the original's, and where its points are is not known: --point-offset 0.5 "
+            "(the middle of a cell), 0 (its corner) or what it was trained with"
+        )
+        asked.append(("--point-offset X", why))
+    return asked
 
 
 def _say_what_was_taken(
@@ -155,22 +212,13 @@ def numbers_text(values: Iterable[float]) -> str:
     return ",".join(f"{value:g}" for value in values)
 
 
-def _class_names(
-    source: Source, facts: Facts, config: Spec | None, own: list[str] | None
-) -> tuple[str, ...]:
+def _class_names(source: Source, facts: Facts, config: Spec | None) -> tuple[str, ...]:
     file, form = source.path, source.form
     names, given = facts.class_names(), "--classes"
     if names is None and config is not None:
         names, given = config.class_names, str(facts.config)
-    if names is None and own is not None:
-        return tuple(own)  # it has a spec, of another version perhaps
-    if names is None and form.classes == len(COCO_NAMES):
-        return COCO_NAMES
     if names is None:
-        raise NanodetError(
-            f"{file}: is {form}; what its classes are called is not in it: --classes FILE (one name a "
-            "line, in order) or --config CONFIG"
-        )
+        return tuple(source.class_names() or COCO_NAMES)
     if len(names) != form.classes:
         raise NanodetError(f"{file}: is {form}, but {given} names {len(names)}: {shortened(names)}")
     return names
@@ -183,14 +231,7 @@ def _check_config(form: Form, config: Spec, facts: Facts, file: StrPath) -> None
             raise NanodetError(f"{file}: is {form}, but {key} of {facts.config} is {wanted}")
 
 
-def _point_offset(form: Form, facts: Facts, config: Spec | None, file: StrPath) -> float:
+def _point_offset(form: Form, facts: Facts, known: Spec | None) -> float:
     if facts.point_offset is not None:
         return facts.point_offset
-    if config is not None:
-        return config.point_offset
-    if form.strides not in _OFFSETS or not form.usual:
-        raise NanodetError(
-            f"{file}: is {form}, but none of the original's: where its points are is not known: "
-            "--point-offset 0.5 (the middle of a cell) or 0 (its corner)"
-        )
-    return _OFFSETS[form.strides]
+    return _OFFSETS[form.strides] if known is None else known.point_offset

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +18,15 @@ from nanodet.ncnn_files.flow import is_usual
 from nanodet.ncnn_files.graph import Graph
 from nanodet.ncnn_files.unify import unify as unify_ncnn
 from nanodet.ncnn_files.weights import load_weights
-from nanodet.runtime.engines import NCNN, ONNX, files_of, kind_of, spec_file
+from nanodet.runtime.engines import (
+    CHECKPOINT,
+    NCNN,
+    ONNX,
+    ModelKind,
+    files_of,
+    kind_of,
+    spec_file,
+)
 from nanodet.runtime.engines.ncnn import check_graph, load_net, own_mat
 from nanodet.runtime.spec import Spec
 
@@ -45,20 +52,24 @@ def open_source(path: StrPath, classes: int | None = None, strict: bool = True) 
     Raises:
         NanodetError: damaged, or not a NanoDet.
     """
+    return _SOURCES[check_kind(path)](Path(path), classes, strict)
+
+
+def check_kind(path: StrPath) -> ModelKind:
+    """Return the kind of an exported model; raise `NanodetError` for any other file."""
     kind = kind_of(path)
-    if kind not in _SOURCES:
-        known = ", ".join(suffix for one in _SOURCES for suffix in one.suffixes)
-        raise NanodetError(f"{path}: is no model file that could be read here; known: {known}")
-    return _SOURCES[kind](Path(path), classes, strict)
-
-
-def way_on(path: StrPath) -> str:
-    """Return in words how a model file without a spec comes to run, or why it never will."""
-    try:
-        form = open_source(path, strict=False).form
-    except NanodetError as error:
-        return f"nor can one be made: {str(error).removeprefix(f'{path}: ')}"
-    return f"it is {form}: nanodet adopt {shlex.quote(str(path))} --out DIR makes one"
+    if kind in _SOURCES:
+        return kind
+    if kind is CHECKPOINT:
+        raise NanodetError(
+            f"{path}: is a checkpoint already: nanodet info, eval, train and export take it as it is"
+        )
+    for one in _SOURCES:
+        if Path(path).suffix.lower() in one.companions:
+            model = Path(path).with_suffix(one.suffixes[0])
+            raise NanodetError(f"{path}: is a part of {one.name}: give its {model.name} instead")
+    known = ", ".join(suffix for one in _SOURCES for suffix in one.suffixes)
+    raise NanodetError(f"{path}: is not a model file that can be read; known: {known}")
 
 
 class NcnnSource:
@@ -219,4 +230,4 @@ def _save_spec(spec: Spec, *files: Path) -> None:
 
 
 Source = NcnnSource | OnnxSource
-_SOURCES: dict[Any, type[Source]] = {NCNN: NcnnSource, ONNX: OnnxSource}
+_SOURCES: dict[ModelKind, type[Source]] = {NCNN: NcnnSource, ONNX: OnnxSource}

@@ -1,5 +1,6 @@
 """What one process times: a model with all that lies around it, or a bare graph."""
 
+import contextlib
 import time
 from typing import Any
 
@@ -11,7 +12,9 @@ from nanodet.errors import NanodetError
 from nanodet.files import StrPath
 from nanodet.images.image_file import read_picture
 from nanodet.ncnn_files.graph import SHAPE_HINT, Graph, Layer
-from nanodet.ncnn_files.parameters import KINDS, NotKnown
+from nanodet.ncnn_files.parameters import KINDS, NotKnown, check_parameters
+from nanodet.ncnn_files.rules import RULES
+from nanodet.ncnn_files.rules.step import Step
 from nanodet.ncnn_files.shapes import blob_shapes
 from nanodet.runtime.detector import Detector
 from nanodet.runtime.engines import describe
@@ -123,10 +126,11 @@ class GraphSubject:
             if ncnn.layer_to_index(layer.kind) < 0:
                 raise NanodetError(f"{path}: layer {layer.name}: ncnn has no layer {layer.kind}")
         channels = fit_graph(graph, self._size, path)
+        worked_out = False
         try:
-            if all(layer.kind in KINDS for layer in graph.layers):  # else none but ncnn can tell
+            if all(layer.kind in KINDS for layer in graph.layers):
                 blob_shapes(graph, (channels, *self._size[::-1]), path)
-                graph = graph.without_hints()
+                graph, worked_out = graph.without_hints(), True
         except NotKnown:
             pass
         check_precision(graph, precision, path)
@@ -141,6 +145,28 @@ class GraphSubject:
         (self._input,), self._outputs = self._net.input_names(), self._net.output_names()
         picture = np.full((channels, self._size[1], self._size[0]), 0.01, np.float32)
         self._picture = own_mat(picture)
+        if not worked_out:
+            self._check_found_shapes(graph)
+
+    def _check_found_shapes(self, graph: Graph) -> None:
+        """Check the layers that join maps against the shapes that ncnn finds, before they run.
+
+        A layer that is not known here may give maps of any shape, and ncnn reads beyond memory where
+        maps of unlike sizes are added.
+        """
+        extractor = self._net.create_extractor()
+        extractor.set_light_mode(False)
+        extractor.input(self._input, self._picture)
+        for layer in graph.layers:
+            if len(layer.inputs) < 2 or layer.kind not in RULES:
+                continue
+            where = f"{self._path}: at {self._size[0]}x{self._size[1]}: layer {layer.name}"
+            found = [extractor.extract(name) for name in layer.inputs]
+            if any(status != 0 for status, _ in found):
+                raise NanodetError(f"{where}: ncnn cannot compute its inputs")
+            with contextlib.suppress(NotKnown):
+                check_parameters(layer, where)
+                RULES[layer.kind](Step(layer, [np.array(mat).shape for _, mat in found], where))
 
     def _extract(self) -> list[int]:
         extractor = self._net.create_extractor()

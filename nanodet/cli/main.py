@@ -73,7 +73,7 @@ def _with_way_on(function: Callable[..., int | None], *arguments: Any) -> int | 
     try:
         return function(*arguments)
     except MissingSpecError as error:
-        from nanodet.adopt.source import way_on
+        from nanodet.adopt.facts import way_on
 
         raise NanodetError(f"{error.missing}; {way_on(error.model)}") from None
 

@@ -82,7 +82,7 @@ def make_picture(
     clipped, sound, outside = clip_boxes(raw, *size)
     for n in np.flatnonzero(~sound | outside).tolist():
         found.problems.append(f"{names[n]}: {complaint(raw[n], sound[n])}")
-    count_mended(found.counts, sound, outside)
+    count_changed(found.counts, sound, outside)
     labels = np.asarray(labels, np.int64)
     difficult = np.asarray(difficult, bool)
     areas = (clipped[:, 2:] - clipped[:, :2]).prod(axis=1)
@@ -96,7 +96,7 @@ def make_picture(
     )  # fmt: skip
 
 
-def count_mended(counts: Counts, sound: np.ndarray, outside: np.ndarray) -> None:
+def count_changed(counts: Counts, sound: np.ndarray, outside: np.ndarray) -> None:
     """Add what `clip_boxes` found to `Counts`."""
     counts.left_out += int((~sound).sum())
     counts.clipped += int((sound & outside).sum())

@@ -100,6 +100,10 @@ def import_model(
     given = Facts(classes).class_names()
     known = given or (config.class_names if config is not None else None)
     source = open_source(model, None if known is None else len(known), strict=False)
+    if given is not None and len(given) != source.form.classes:
+        raise NanodetError(
+            f"{model}: is {source.form}, but --classes names {len(given)}: {shortened(given)}"
+        )
     names = given or source.class_names()
     weights, convolutions = source.convolution_weights(), source.convolutions()
     if config is None:

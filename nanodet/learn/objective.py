@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
+import numpy as np
 import torch
 from torch import Tensor, distributed, nn
 
+from nanodet.errors import NanodetError
 from nanodet.learn.assigners import ASSIGNERS, atss
 from nanodet.learn.assigners.assigner import Assigner
 from nanodet.learn.iou import overlap
@@ -14,6 +16,7 @@ from nanodet.learn.losses import BOX_LOSSES, EDGE_LOSSES, SCORE_LOSSES
 from nanodet.learn.points import Points, boxes_around, edge_distances, level_points
 from nanodet.learn.targets import GroundTruth, Targets, batch_targets
 from nanodet.model.part import BoxCode, Head, Part
+from nanodet.runtime.box_codes import BOX_CODES
 
 MAIN, AUXILIARY = "main", "aux"  # training outputs
 BELOW_LAST_BIN = 0.1  # strides, so that the bin to the right of a distance exists
@@ -170,7 +173,7 @@ def build_objective(network: nn.Module, arch: Any) -> Objective:
     assigner = section.assigner_cfg or atss.Section(
         octave_base_scale=section.octave_base_scale, ignore_iof_thr=section.ignore_iof_thr
     )
-    return Objective(
+    objective = Objective(
         num_classes=head.num_classes,
         strides=tuple(head.strides),
         point_offset=head.point_offset,
@@ -180,7 +183,37 @@ def build_objective(network: nn.Module, arch: Any) -> Objective:
         boxes=_weighted(BOX_LOSSES, loss.loss_bbox),
         edges=_weighted(EDGE_LOSSES, loss.loss_dfl),
     )
+    _check_code(objective, loss.loss_dfl.name)
+    return objective
 
 
 def _weighted(table: Mapping[str, Part], section: Any) -> Weighted:
-    return Weighted(table[section.name].build(section), section.loss_weight)
+    return Weighted(table[section.name].build(section), getattr(section, "loss_weight", 1.0))
+
+
+def _check_code(objective: Objective, loss: str) -> None:
+    """Check that a box code fits the loss of the edges, and the decoding of exported models.
+
+    Raises:
+        NanodetError: it does not, so that a training would fail, or its boxes be wrong.
+    """
+    code = objective.code
+    raw = torch.linspace(-3, 3, 8 * code.channels).sin().reshape(8, code.channels)
+    try:
+        objective.edges.loss(raw, torch.ones(8, 4))
+    except (IndexError, RuntimeError, ValueError):
+        raise NanodetError(
+            f"model.arch.head.loss.loss_dfl: {loss} cannot train the values of the box code "
+            f"({code.channels} for each point): choose another"
+        ) from None
+    decoding = BOX_CODES.get(code.form)
+    if decoding is None:
+        return  # the spec says so, where one is made
+    with torch.no_grad():
+        here = code.distances(raw).numpy()
+    if not np.allclose(here, decoding.distances(raw.numpy(), code.reg_max), atol=1e-3, rtol=1e-3):
+        raise NanodetError(
+            f"model.arch.head.box_code: with these settings its distances are not those that "
+            f"nanodet.runtime.box_codes decodes of the form {code.form!r}: exported models would "
+            "give other boxes"
+        )

@@ -9,6 +9,7 @@ from nanodet.model.backbones import BACKBONES
 from nanodet.model.heads import HEADS
 from nanodet.model.necks import NECKS
 from nanodet.model.part import Backbone, Fail, Neck, Part, on_meta
+from nanodet.runtime.fit import ALIGNMENT
 
 
 def assemble(arch: Any) -> tuple[Any, Any, Any]:
@@ -47,6 +48,12 @@ def follow_parts(arch: Any, fail: Fail) -> Neck:
     """
     check_section(arch.backbone, "backbone", fail)
     backbone = on_meta(build_backbone, arch.backbone)
+    largest = max(backbone.strides)
+    if largest > ALIGNMENT:  # maps of other input sides would not fit when they are joined
+        fail(
+            "backbone",
+            f"its last map has stride {largest}, but inputs are multiples of {ALIGNMENT}",
+        )
     given = list(backbone.channels)
     agree(arch.fpn, "in_channels", given, "fpn", f"the backbone gives {given}", fail)
     check_section(arch.fpn, "fpn", fail)

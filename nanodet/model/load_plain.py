@@ -17,6 +17,7 @@ from nanodet.files.expansion import check_expansion, parts_of
 from nanodet.files.inputs import CHECKPOINT, open_input
 from nanodet.model.pickle_calls import DAMAGED, Refused
 from nanodet.model.pickle_scan import LONGEST, scan
+from nanodet.runtime.engines import kind_of
 
 _UNPACKED = 10  # times its size that a file may unpack to; torch itself does not compress
 _SLACK = 1 << 20  # bytes
@@ -32,6 +33,11 @@ def load_plain(path: str | PathLike[str]) -> Any:
         NanodetError: not a checkpoint, one that would run code, or one that would take far more
             memory than its size suggests.
     """
+    kind = kind_of(path)
+    if kind is not None and kind.exported:
+        raise NanodetError(
+            f"{path}: is {kind.name}, not a checkpoint: nanodet import makes a checkpoint of it"
+        )
     with open_input(path, CHECKPOINT) as file:
         start = file.read(4)
         try:
@@ -60,10 +66,7 @@ def load_plain(path: str | PathLike[str]) -> Any:
 def _reason(refused):
     if refused.code is None:
         return str(refused)
-    return (
-        f"refused: this file is not plain weights, loading it would run code "
-        f"({refused.code})"
-    )
+    return f"refused: this file is not plain weights, loading it would run code ({refused.code})"
 
 
 def _check_zip(file):

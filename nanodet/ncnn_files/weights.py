@@ -123,7 +123,10 @@ def _parse(
             if stored.storage == "int8" and not (layer.kind in QUANTISED and layer.whole(8)):
                 # ncnn would take the bytes for floats
                 raise NanodetError(f"{where}: int8, but {param} has no scales for it")
-            if not np.isfinite(stored.values).all():
+            fine = np.isfinite(stored.values)
+            if part == "weight_scales":  # infinite for a channel of zeros by some converters
+                fine |= np.isposinf(stored.values)
+            if not fine.all():
                 raise NanodetError(f"{where}: holds values that are not finite numbers")
             weights.setdefault(layer.name, {})[part] = stored
     return weights, at

@@ -230,7 +230,7 @@ class TestOthers:
         (line,) = capsys.readouterr().err.splitlines()
         assert line.endswith(
             "it is a NanoDet with strides 8 to 32, 3 classes and reg_max 7: nanodet adopt "
-            f"{made} --out DIR makes one"
+            f"{made} --classes FILE --out DIR makes one"
         )
         other = write_constant(tmp_path / "other.onnx", (1, 1000))
         assert main(["info", str(other)]) == 1
@@ -289,3 +289,52 @@ def write_constant(path, shape, parts=()):
     model.ir_version = 7
     onnx.save(model, path)
     return path
+
+
+def test_a_spec_that_came_with_the_file_is_kept(param, tmp_path):
+    made = write_ncnn(param, tmp_path, "six")
+    facts = Facts(
+        NAMES, fit="stretch", size=(128, 96), mean=(1, 2, 3), std=(4, 5, 6), colour_order="rgb",
+        point_offset=0.25,
+    )  # fmt: skip
+    first = adopt(made, tmp_path / "first", facts, report=silent).path
+    lines = []
+    second = adopt(first, tmp_path / "second", report=lines.append).path
+    third = adopt(first, tmp_path / "third", Facts(fit="letterbox"), report=silent).path
+    specs = [Spec.load(path.with_suffix(".json")) for path in (first, second, third)]
+    kept = ("class_names", "mean", "std", "colour_order", "point_offset", "input_size")
+    for key in kept:
+        assert len({getattr(spec, key) for spec in specs}) == 1, key
+    assert [spec.fit for spec in specs] == ["stretch", "stretch", "letterbox"]
+    assert lines[1] == "taken from its spec, as far as no option says otherwise"
+
+
+def test_what_a_file_is_and_which_command_takes_it(param, small_checkpoint, tmp_path, capsys):
+    (tmp_path / "my models").mkdir()
+    made = write_ncnn(param, tmp_path / "my models", "six")
+    (tmp_path / "weights.tflite").write_bytes(b"")
+    out = ["--out", tmp_path / "out.ckpt"]
+
+    def refused(*words):
+        assert main([str(word) for word in words]) == 1
+        line = capsys.readouterr().err.splitlines()[-1]
+        assert not (tmp_path / "out.ckpt").exists()
+        return line
+
+    for verb in ("adopt", "import"):
+        assert "is a checkpoint already: nanodet info, eval" in refused(
+            verb, small_checkpoint, *out
+        )
+        line = refused(verb, made.with_suffix(".bin"), *out)
+        assert line.endswith(f"is a part of an ncnn model: give its {made.name} instead")
+        assert "is not a model file that can be read" in refused(
+            verb, tmp_path / "weights.tflite", *out
+        )
+    assert "is an ncnn model, not a checkpoint: nanodet import makes" in refused(
+        "export", made, *out
+    )
+    line = refused("import", made, "--classes", "a", "b", *out)
+    assert line.endswith("3 classes and reg_max 7, but --classes names 2: a, b")
+    needed = f"nanodet adopt '{made}' --classes FILE --out DIR makes one"
+    for words in (("info", made), ("bench", made, "--runs", "1", "--seconds", "0.1")):
+        assert refused(*words).endswith(needed)

@@ -15,6 +15,7 @@ import pytest
 from foreign_files import write_ncnn
 
 from nanodet.cli.main import main
+from nanodet.ncnn_files.graph import Graph, Layer
 
 NANODET = [sys.executable, "-c", "import sys; from nanodet.cli.main import main; sys.exit(main())"]
 QUICK = ["--runs", 5, "--seconds", 0.2]
@@ -279,3 +280,19 @@ def test_nothing_goes_on_when_it_is_stopped(graph, tmp_path, number):
 
 def _is_zombie(pid):  # of a parent that was killed: nobody in a container may collect it
     return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+
+
+def test_a_graph_of_one_size_with_an_unknown_layer(exported_small, tmp_path, capfd):
+    """What another layer makes is not known, so that ncnn says which maps meet."""
+    made = write_ncnn(exported_small.files["ncnn fp32"], tmp_path, "six", fixed=True)
+    graph = Graph.load(made)
+    first = graph.layers[1]
+    graph.layers.insert(1, Layer("LRN", "unknown", list(first.inputs), ["normal"], {}))
+    first.inputs[:] = ["normal"]
+    made.write_text(graph.to_text())
+    effort = ("--runs", "1", "--seconds", "0.1")
+    assert main(["bench", "--graph", str(made), "--size", "160x96", *effort]) == 0
+    capfd.readouterr()
+    assert main(["bench", "--graph", str(made), "--size", "192x96", *effort]) == 1
+    line = capfd.readouterr().err.splitlines()[-1]
+    assert ": at 192x96: layer " in line and " x " in line

@@ -237,5 +237,7 @@ def test_a_version_of_many_digits_is_no_version(tmp_path):
 
 
 def test_a_network_larger_than_memory_is_one_line():
-    with pytest.raises(NanodetError, match=r"^my\.yml: model\.arch: has [\d,]+ parameters, more than"):
+    with pytest.raises(
+        NanodetError, match=r"^my\.yml: model\.arch: has [\d,]+ parameters, more than"
+    ):
         build_network(arch(feat_channels=4096, stacked_convs=64, conv_type="Conv"), "my.yml")

@@ -12,7 +12,9 @@ from nanodet.config import config_from_dict, config_to_dict
 from nanodet.config.keys import key
 from nanodet.errors import NanodetError
 from nanodet.learn.losses import EDGE_LOSSES
+from nanodet.learn.objective import build_objective
 from nanodet.model.box_codes import BOX_CODES
+from nanodet.model.network import build_network
 from nanodet.model.part import Part
 from nanodet.quickstart.config import quickstart_config
 from nanodet.quickstart.shapes import draw_set
@@ -46,9 +48,9 @@ class LossSection:
 
 
 def distance_loss(raw, distances):
-    return torch.nn.functional.smooth_l1_loss(
-        softplus(raw) * 2, distances, reduction="none"
-    ).mean(dim=1)
+    return torch.nn.functional.smooth_l1_loss(softplus(raw) * 2, distances, reduction="none").mean(
+        dim=1
+    )
 
 
 @pytest.fixture()
@@ -125,3 +127,15 @@ def test_a_spec_with_a_code_that_is_not_known_is_refused(dirac):
     known["output"]["form"] = "letters"
     with pytest.raises(NanodetError, match=r"output\.form: must be one of distributions, "):
         Spec.from_dict(known, "x.json")
+
+
+def test_a_box_code_that_is_decoded_or_trained_otherwise_is_refused(config):
+    for changes, line in (
+        ({"box_code": {"name": "Dirac", "scale": 20}}, r"head\.box_code: with these settings"),
+        ({"loss": {}}, r"head\.loss\.loss_dfl: DistributionFocalLoss cannot train"),
+    ):
+        mapping = copy.deepcopy(config)
+        mapping["model"]["arch"]["head"] |= changes
+        arch = config_from_dict(mapping, "toy.yml").model.arch
+        with pytest.raises(NanodetError, match=line):
+            build_objective(build_network(arch), arch)

@@ -11,6 +11,7 @@ from nanodet.config.build import build
 from nanodet.config.keys import key
 from nanodet.config.model_sections import Model
 from nanodet.errors import NanodetError
+from nanodet.model.assembly import follow_head
 from nanodet.model.backbones import BACKBONES
 from nanodet.model.blocks import activation
 from nanodet.model.heads import HEADS
@@ -32,9 +33,7 @@ class Toy(nn.Module):
         sides = (3, width, width, width, 2 * width, 4 * width)
         self.channels = sides[-3:]
         self.steps = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv2d(i, o, 3, 2, 1, bias=False), nn.BatchNorm2d(o), activation(act)
-            )
+            nn.Sequential(nn.Conv2d(i, o, 3, 2, 1, bias=False), nn.BatchNorm2d(o), activation(act))
             for i, o in itertools.pairwise(sides)
         )
 
@@ -140,3 +139,26 @@ def test_its_section_is_checked_as_the_others_are(toy):
         with pytest.raises(NanodetError) as caught:
             build_network(built(**keys), "my.yml")
         assert str(caught.value).endswith(f"arch.backbone.{line}")
+
+
+def test_a_head_without_the_key_strides_gets_it():
+    @dataclass
+    class Bare:
+        name: str = key("Bare", "no strides")
+
+    section = Bare()
+    follow_head(section, "head", 32, (8, 16), lambda *why: pytest.fail(str(why)))
+    assert section.strides == [8, 16]
+
+
+def test_maps_of_a_stride_that_inputs_are_no_multiples_of(config):
+    mapping = config_to_dict(config)
+    blocks = [["CspBlock", 32 << i, 1, 3, 2] for i in range(5)]
+    mapping["model"]["arch"]["backbone"] = {
+        "name": "CustomCspNet", "out_stages": [4, 5, 6], "activation": "LeakyReLU",
+        "net_cfg": [["Conv", 3, 32, 3, 2], ["MaxPool", 3, 2], *blocks],
+    }  # fmt: skip
+    with pytest.raises(
+        NanodetError, match=r"backbone: its last map has stride \d+, but inputs are"
+    ):
+        config_from_dict(mapping, "deep.yml")

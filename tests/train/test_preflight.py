@@ -325,3 +325,21 @@ def test_a_disk_too_small_for_the_run_is_said_at_the_start(small_config, small_d
 def test_what_is_said_of_a_worker(message, expected):
     line = death_of_worker(RuntimeError(message))
     assert (line is None) if expected is None else re.search(expected, line)
+
+
+def test_the_largest_stride_is_the_networks(small_config):
+    """The level of stride 64 of a NanoDet-Plus has one value of an image of 64 x 64."""
+    neck = "{out_channels: 32, num_extra_level: 1}"
+    arch = f"{{name: NanoDetPlus, backbone: {{model_size: 0.5x, pretrain: false}}, fpn: {neck}}}"
+    for size, context in (
+        (64, pytest.raises(NanodetError, match="sides over 64")),
+        (96, nullcontext()),
+    ):
+        path = small_config(**{"device.batchsize_per_gpu": 1})
+        config = load_config(
+            path, [f"model.arch={arch}", f"data.train.input_size=[{size}, {size}]"]
+        )
+        section = config.data.train
+        pictures = read_annotations("CocoDataset", section.img_path, section.ann_path)
+        with context:
+            check_batch_norm(config, pictures, 1, "my.yml")

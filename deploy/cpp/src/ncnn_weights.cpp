@@ -62,6 +62,15 @@ bool finite_floats(const char* bytes, std::size_t count) {
     return finite<std::uint32_t>(bytes, count, 0x7f800000);
 }
 
+/// Tells whether the scales of int8 weights are finite, or infinite as some converters write it for a
+/// channel of zeros.
+bool sound_scales(const char* bytes, std::size_t count) {
+    bool fine = true;
+    for (std::size_t i = 0; i < count; ++i)
+        fine = fine && (finite_floats(bytes + 4 * i, 1) || bits_at<std::uint32_t>(bytes, i) == 0x7f800000);
+    return fine;
+}
+
 /// Tells whether those of the 256 values of a table that are used are finite.
 bool finite_table(const char* values, const char* indices, std::size_t count) {
     bool fine = true;
@@ -133,9 +142,11 @@ void check_weights(const std::string& bytes, const NcnnGraph& graph, const std::
         for (const NcnnPart& part : layout(*layer, param + ": layer " + layer->name)) {
             const std::string where = file + ": layer " + layer->name + ": " + part.name;
             const auto count = std::size_t(part.count);
-            const bool fine = part.tagged
-                                  ? read_tagged(reader, count, has_scales(*layer), where, param)
-                                  : finite_floats(reader.take(4 * count, where), count);
+            const bool fine =
+                part.tagged ? read_tagged(reader, count, has_scales(*layer), where, param)
+                : part.name == "weight_scales"
+                    ? sound_scales(reader.take(4 * count, where), count)
+                    : finite_floats(reader.take(4 * count, where), count);
             if (!fine) throw Error(where + ": holds values that are not finite numbers");
         }
     }

@@ -14,7 +14,7 @@ from nanodet.data.assemble import (
     checked_names,
     clip_boxes,
     complaint,
-    count_mended,
+    count_changed,
     is_file_name,
     read_json,
     select,
@@ -279,7 +279,7 @@ def _fill(
     sizes, turned = look_at_images(found, files, said, reaches, ann_path, reading)
     check_pixels(table[:, 2:6], sizes[owner], ann_path, XYWH, found.notes)
     boxes, sound, outside = clip_boxes(raw, sizes[owner, 0], sizes[owner, 1])
-    count_mended(found.counts, sound, outside)
+    count_changed(found.counts, sound, outside)
     for n in np.flatnonzero(~sound | outside).tolist():
         what = complaint(raw[n], sound[n])
         found.problems.append(f"{ann_path}: annotation {brief_text(ids[int(table[n, 9])])}: {what}")

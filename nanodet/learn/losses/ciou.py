@@ -14,7 +14,9 @@ from nanodet.model.part import Part
 
 @dataclass
 class Section:
-    name: str = key("CIoULoss", "the loss of the boxes: DIoULoss, plus the difference of aspect ratios")
+    name: str = key(
+        "CIoULoss", "the loss of the boxes: DIoULoss, plus the difference of aspect ratios"
+    )
     loss_weight: float = key(2.0, "its factor in the sum of the losses", 0, MUCH)
 
 

@@ -39,7 +39,9 @@ class NanoDetPlusHeadSection(HeadSection):
     def check(self, fail: Fail) -> None:
         super().check(fail)
         if self.kernel_size % 2 == 0:
-            fail("kernel_size", f"{self.kernel_size}: must be odd, otherwise maps change their size")
+            fail(
+                "kernel_size", f"{self.kernel_size}: must be odd, otherwise maps change their size"
+            )
 
 
 class NanoDetPlusHead(PointHead):

@@ -50,7 +50,9 @@ class HeadSection:
             fail("norm_cfg", "null is not supported; known: {type: BN}, {type: GN}")
         given = self.input_channel
         if self.stacked_convs == 0 and given not in (None, self.feat_channels):
-            fail("feat_channels", f"must equal the channels of the maps, {given}: stacked_convs is 0")
+            fail(
+                "feat_channels", f"must equal the channels of the maps, {given}: stacked_convs is 0"
+            )
         depthwise = getattr(self, "conv_type", None) == "DWConv" and given is not None
         channels = (self.feat_channels, given) if depthwise else (self.feat_channels,)
         check_norm(self.norm_cfg, fail, *channels)

@@ -32,9 +32,7 @@ class SimpleConvHeadSection(HeadSection):
     feat_channels: int = key(256, "channels of the towers", 1, 4096)
     stacked_convs: int = key(4, "convolutions in a tower", 0, 64)
     reg_max: int | None = key(None, "default: that of the head", 1, 256)
-    box_code: Any = part(
-        "nanodet.model.box_codes:BOX_CODES", None, "default: that of the head"
-    )
+    box_code: Any = part("nanodet.model.box_codes:BOX_CODES", None, "default: that of the head")
     norm_cfg: Norm | None = key(lambda: Norm(type="GN"), "norm of the towers")
     conv_cfg: dict[str, Any] | None = unread("the original does not read it either")
 

@@ -36,9 +36,7 @@ class GhostPanSection(NeckSection):
     expand: int = key(1, "inner channels of a ghost bottleneck per channel of a map", 1, 16)
     num_blocks: int = key(1, "ghost bottlenecks where two maps are joined", 1, 64)
     use_res: bool = key(False, "add the joined maps, reduced, to the output of the bottlenecks")
-    num_extra_level: int = key(
-        0, "1: one more level after the backbone's, of half the size", 0, 1
-    )
+    num_extra_level: int = key(0, "1: one more level after the backbone's, of half the size", 0, 1)
     upsample_cfg: Upsample = key(Upsample, "how a coarser map is enlarged")
     norm_cfg: Norm = key(
         lambda: Norm(type="BN"), "norm of the convolutions; the ghost bottlenecks have batch norm"
@@ -49,7 +47,9 @@ class GhostPanSection(NeckSection):
         if self.out_channels % 2:
             fail("out_channels", f"{self.out_channels}: must be even, ghost modules halve it")
         if self.kernel_size % 2 == 0:
-            fail("kernel_size", f"{self.kernel_size}: must be odd, otherwise maps change their size")
+            fail(
+                "kernel_size", f"{self.kernel_size}: must be odd, otherwise maps change their size"
+            )
         check_norm(self.norm_cfg, fail, self.out_channels)
 
 

@@ -45,7 +45,10 @@ class TanSection(NeckSection):
         if self.out_channels % self.num_heads:
             fail("num_heads", f"{self.num_heads} do not divide out_channels, {self.out_channels}")
         if self.out_channels * self.mlp_ratio < 1:
-            fail("mlp_ratio", f"{self.mlp_ratio:g}: gives no hidden value for {self.out_channels} channels")
+            fail(
+                "mlp_ratio",
+                f"{self.mlp_ratio:g}: gives no hidden value for {self.out_channels} channels",
+            )
 
     def input_size(self, strides: Sequence[int]) -> tuple[int, int]:
         """Return the (width, height) of the only images the network takes."""
