@@ -17,7 +17,7 @@ TOLERANCE = 1e-5  # of scores and logits, relative where they are above 1: nothi
 def check_same(source: Source, backend: Backend) -> float:
     """Compare the outputs of a file as it was found with those of what was written.
 
-    Both run on noise and on a generated image, at the size of the spec.
+    Both run on noise and on a generated image, at the size that the file was made for, or the spec's.
 
     Args:
         source: as `nanodet.adopt.source.open_source` gives it.
@@ -29,7 +29,7 @@ def check_same(source: Source, backend: Backend) -> float:
     Raises:
         NanodetError: it is above `TOLERANCE`.
     """
-    spec = backend.spec
+    spec = backend.spec.at_size(source.form.size or backend.spec.input_size)
     random = noise(spec.input_size, np.random.default_rng(0))
     largest = 0.0
     for tensor in (random, *picture_tensors(spec, count=1)):

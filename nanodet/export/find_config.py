@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -58,6 +59,18 @@ def find_config(
     )
 
 
+def take_class_count(config: Config, count: int) -> None:
+    """Give the heads of a config a number of classes, in place."""
+    for head in _heads(config):
+        if hasattr(head, "num_classes"):
+            head.num_classes = count
+
+
+def _heads(config: Config) -> list[Any]:
+    arch = config.model.arch
+    return [arch.head, getattr(arch, "aux_head", None)]
+
+
 def take_form(config: Config, form: Form, names: Sequence[str] | None) -> None:
     """Give a config the classes, the bins and the folded branches of a model file, in place.
 
@@ -66,11 +79,10 @@ def take_form(config: Config, form: Form, names: Sequence[str] | None) -> None:
         form, names: see `find_config`.
     """
     arch = config.model.arch
-    for head in (arch.head, getattr(arch, "aux_head", None)):
-        if head is not None and hasattr(head, "num_classes"):
-            head.num_classes = form.classes
-            if hasattr(head, "reg_max"):
-                head.reg_max = form.reg_max
+    take_class_count(config, form.classes)
+    for head in _heads(config):
+        if hasattr(head, "reg_max"):
+            head.reg_max = form.reg_max
     if hasattr(arch.backbone, "deploy"):
         arch.backbone.deploy = True  # what is shipped has its branches folded
     if names is not None:

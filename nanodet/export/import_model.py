@@ -19,7 +19,7 @@ from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
 from nanodet.export import batch_norm
 from nanodet.export.batch_norm import LIMIT, with_fixed_fit
-from nanodet.export.find_config import find_config
+from nanodet.export.find_config import find_config, take_class_count
 from nanodet.export.match import Pair, match
 from nanodet.files.files import check_writable, replacing, sha256
 from nanodet.files.temporary import temporary_folder
@@ -112,6 +112,9 @@ def import_model(
         report(_taken(config, source, names, file))
     elif hasattr(config.model.arch.backbone, "deploy"):
         config.model.arch.backbone.deploy = True  # a shipped file has its branches folded
+    if given is not None:  # they go before the config's
+        take_class_count(config, len(given))
+        config.class_names = None
     take_classes(config, names)
     check_class_order(config.class_names, names, file, model)
     network = fresh_network(config, file)

@@ -338,3 +338,9 @@ def test_what_a_file_is_and_which_command_takes_it(param, small_checkpoint, tmp_
     needed = f"nanodet adopt '{made}' --classes FILE --out DIR makes one"
     for words in (("info", made), ("bench", made, "--runs", "1", "--seconds", "0.1")):
         assert refused(*words).endswith(needed)
+
+
+def test_another_size_than_the_file_was_made_for(param, tmp_path):
+    made = write_ncnn(param, tmp_path, "six", fixed=True)
+    path = adopt(made, tmp_path / "out", Facts(NAMES, size=(192, 128)), report=silent).path
+    assert Spec.load(path.with_suffix(".json")).input_size == (192, 128)
