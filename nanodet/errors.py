@@ -26,9 +26,9 @@ class MissingSpecError(NanodetError):
         model: path of the model.
     """
 
-    def __init__(self, missing, model=""):
+    def __init__(self, missing: str, model: object = "") -> None:
         super().__init__(f"{missing}; nanodet adopt makes one for a NanoDet made elsewhere")
         self.missing, self.model = missing, str(model)
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[type["MissingSpecError"], tuple[str, str]]:
         return type(self), (self.missing, self.model)

@@ -55,7 +55,8 @@ def find_config(
             return config, str(path)
     raise NanodetError(
         f"{file}: is {form}, but no config of {CONFIGS} has its {len(convolutions)} convolutions: "
-        "--config CONFIG, the one it was trained with"
+        "--config CONFIG, the one it was trained with (a model with group norm, layer norm or attention "
+        "cannot be imported)"
     )
 
 
