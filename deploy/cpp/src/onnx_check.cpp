@@ -29,7 +29,8 @@ struct Message {
 };
 
 const std::string subgraph = "contains a subgraph, which may run forever";
-const std::string external = "has values in another file; nanodet export writes all into one";
+const std::string external =
+    "has values in another file; onnx.save(onnx.load(FILE), ONE_FILE) writes all into one";
 
 const Message tensor{{}, {{13, external}, {14, external}}};
 const Message sparse{{{1, &tensor}, {2, &tensor}}, {}};

@@ -20,10 +20,7 @@ _OP_TYPE = 4
 _MOST_FIELDS = 1 << 20  # takes about a second; a detector has a few thousand
 # message: field to the kind of message in it, or to the reason why it is refused
 _SUBGRAPH = "contains a subgraph, which may run forever"
-_EXTERNAL = (
-    "has values in another file; in the folder of both, onnx.save(onnx.load(FILE), ONE_FILE) of the "
-    "package onnx writes all into one"
-)
+_EXTERNAL = "has values in another file; onnx.save(onnx.load(FILE), ONE_FILE) writes all into one"
 _TENSOR = {13: _EXTERNAL, 14: _EXTERNAL}
 _SPARSE = {1: _TENSOR, 2: _TENSOR}
 _ATTRIBUTE = {5: _TENSOR, 10: _TENSOR, 22: _SPARSE, 23: _SPARSE, 6: _SUBGRAPH, 11: _SUBGRAPH}
