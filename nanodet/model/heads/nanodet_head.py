@@ -50,6 +50,8 @@ class NanoDetHead(PointHead):
         conv_type: Conv or DWConv.
     """
 
+    point_offset = 0.5
+
     def __init__(self, settings: HeadSettings, share_cls_reg: bool, conv_type: str):
         num_classes, channels, strides = settings.num_classes, settings.channels, settings.strides
         super().__init__(num_classes, strides, settings.code)

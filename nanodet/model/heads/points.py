@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -161,7 +162,7 @@ def settings_of(section: Any, channels: int, strides: Sequence[int]) -> HeadSett
     )
 
 
-class PointHead(nn.Module):
+class PointHead(nn.Module, ABC):
     """A head that outputs class logits, then edges, for every point of every level.
 
     Subclasses define `level`, and set ``output_layers`` and ``unused_layers``.
@@ -175,7 +176,7 @@ class PointHead(nn.Module):
     values of the edges, levels in the order of ``strides``, points row by row.
     """
 
-    point_offset: float = 0.5
+    point_offset: float
     output_layers: Mapping[str, tuple[str, ...]]
     unused_layers: tuple[str, ...] = ()
 
@@ -183,9 +184,9 @@ class PointHead(nn.Module):
         super().__init__()
         self.num_classes, self.strides, self.code = num_classes, tuple(strides), code
 
+    @abstractmethod
     def level(self, i: int, x: Tensor) -> Tensor:
         """Return (B, C + code.channels, H, W) of the map of level ``i``."""
-        raise NotImplementedError
 
     def forward(self, maps: tuple[Tensor, ...]) -> Tensor:
         levels = [self.level(i, x).flatten(2) for i, x in enumerate(maps)]

@@ -55,7 +55,7 @@ class SimpleConvHead(PointHead):
         settings: see `HeadSettings`.
     """
 
-    point_offset = 0.0  # as in the main head
+    point_offset = 0.0  # of NanoDet-Plus, the one detector that has this head
     output_layers = {"gfl_cls": ("classes",), "gfl_reg": ("edges",)}  # noqa: RUF012
 
     def __init__(self, settings: HeadSettings):
