@@ -2,7 +2,7 @@
 
 import dataclasses
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,6 @@ from nanodet.text.names import shortened
 Report = Callable[[str], object]
 # a grid of points without offset came with NanoDet-Plus and its fourth level
 _OFFSETS: dict[tuple[int, ...], float] = {(8, 16, 32): 0.5, (8, 16, 32, 64): 0.0}
-# by the original's configs NanoDet-Plus is trained with keep_ratio false
-_FITS: dict[tuple[int, ...], str] = {(8, 16, 32, 64): "stretch"}
 _CHOSEN = ("fit", "mean", "std", "colour_order")
 _NAME_FILES = (".txt", ".names", ".yaml", ".yml")
 
@@ -96,27 +94,24 @@ def spec_for(source: Source, facts: Facts, report: Report) -> Spec:
     """
     file, form = source.path, source.form
     config, own = facts.of_config(form), _own_spec(source)
-    missing = _missing(
-        form,
-        has_names=facts.classes is not None
-        or config is not None
-        or source.class_names() is not None,
-        has_offset=facts.point_offset is not None or config is not None or own is not None,
-    )
-    if missing:
-        raise NanodetError(f"{file}: is {form}; {'; '.join(missing)}; or --config CONFIG")
+    has_names = any(one is not None for one in (facts.classes, config, source.class_names()))
+    has_offset = any(one is not None for one in (facts.point_offset, config, own))
+    asked = _asked(form, has_names, has_offset)
+    if asked:
+        raise NanodetError(f"{file}: is {form}; {'; '.join(asked.values())}; or --config CONFIG")
     read: dict[str, Any] = {
         "class_names": _class_names(source, facts, config),
         "strides": form.strides, "reg_max": form.reg_max,
         "point_offset": _point_offset(form, facts, config or own),
-        "model": "nanodet-plus" if len(form.strides) == 4 else "nanodet",
+        "model": "nanodet-plus" if form.plus else "nanodet",
     }  # fmt: skip
     if config is not None:
         usual = dataclasses.replace(config, **read)
     elif own is not None:
         usual = Spec(**read, **{key: getattr(own, key) for key in ("input_size", *_CHOSEN)})
     else:
-        usual = Spec(**read, fit=_FITS.get(form.strides, Spec.fit))
+        # by the original's configs NanoDet-Plus is trained with keep_ratio false
+        usual = Spec(**read, fit="stretch" if form.plus else Spec.fit)
     size = facts.size or form.size or usual.input_size
     if not source.any_size and form.size is not None and tuple(size) != form.size:
         raise NanodetError(
@@ -147,7 +142,7 @@ def way_on(path: StrPath) -> str:
         form = open_source(path, strict=False).form
     except NanodetError as error:
         return f"nor can one be made: {str(error).removeprefix(f'{path}: ')}"
-    options = [option for option, _ in _asked(form, has_names=False, has_offset=False)]
+    options = _asked(form, has_names=False, has_offset=False)
     command = " ".join(["nanodet adopt", shlex.quote(str(path)), *options, "--out DIR"])
     return f"it is {form}: {command} makes one"
 
@@ -160,23 +155,18 @@ def _own_spec(source: Source) -> Spec | None:
     return spec if (spec.strides, spec.reg_max) == (form.strides, form.reg_max) else None
 
 
-def _missing(form: Form, has_names: bool, has_offset: bool) -> list[str]:
-    """Return in words what must be known of a file and was not given."""
-    return [why for _, why in _asked(form, has_names, has_offset)]
-
-
-def _asked(form: Form, has_names: bool, has_offset: bool) -> list[tuple[str, str]]:
-    """Return the options that a file needs, each with the reason."""
-    asked = []
+def _asked(form: Form, has_names: bool, has_offset: bool) -> dict[str, str]:
+    """Return the options that must be given for a file, each with the reason."""
+    asked = {}
     if not has_names and form.classes != len(COCO_NAMES):
-        why = "what its classes are called is not in it: --classes FILE (one name a line, in order)"
-        asked.append(("--classes FILE", why))
+        asked["--classes FILE"] = (
+            "what its classes are called is not in it: --classes FILE (one name a line, in order)"
+        )
     if not has_offset and (form.strides not in _OFFSETS or not form.usual):
-        why = (
+        asked["--point-offset X"] = (
             "it is none of the original's, and where its points are is not known: --point-offset 0.5 "
             "(the middle of a cell), 0 (its corner) or what it was trained with"
         )
-        asked.append(("--point-offset X", why))
     return asked
 
 
@@ -207,20 +197,26 @@ def _say_what_was_taken(
         )
 
 
+def check_count(source: Source, names: Sequence[str], given: str) -> None:
+    """Raise `NanodetError` unless a file has as many classes as ``given``, an option or file, names."""
+    if len(names) != source.form.classes:
+        raise NanodetError(
+            f"{source.path}: is {source.form}, but {given} names {len(names)}: {shortened(names)}"
+        )
+
+
 def numbers_text(values: Iterable[float]) -> str:
     """Return numbers as the options take them."""
     return ",".join(f"{value:g}" for value in values)
 
 
 def _class_names(source: Source, facts: Facts, config: Spec | None) -> tuple[str, ...]:
-    file, form = source.path, source.form
     names, given = facts.class_names(), "--classes"
     if names is None and config is not None:
         names, given = config.class_names, str(facts.config)
     if names is None:
         return tuple(source.class_names() or COCO_NAMES)
-    if len(names) != form.classes:
-        raise NanodetError(f"{file}: is {form}, but {given} names {len(names)}: {shortened(names)}")
+    check_count(source, names, given)
     return names
 
 

@@ -1,7 +1,7 @@
-"""A trained NanoDet file, of ncnn or ONNX, back into a checkpoint that trains, and the proof of it."""
+"""A trained NanoDet file, of ncnn or ONNX, back into a checkpoint that trains."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from nanodet.adopt.facts import Facts, Report, numbers_text
+from nanodet.adopt.facts import Facts, Report, check_count, numbers_text
 from nanodet.adopt.source import Source, open_source
-from nanodet.compare.exact import difference, noise
-from nanodet.compare.tensors import picture_paths, picture_tensors
+from nanodet.compare.tensors import picture_paths
 from nanodet.config import Config, load_config
 from nanodet.config.follow import take_classes
 from nanodet.data.reading import Reading
@@ -20,6 +19,7 @@ from nanodet.errors import NanodetError
 from nanodet.export import batch_norm
 from nanodet.export.batch_norm import LIMIT, with_fixed_fit
 from nanodet.export.find_config import find_config, take_class_count
+from nanodet.export.import_check import TOLERANCE, backend_of, compare
 from nanodet.export.match import Pair, match
 from nanodet.files.files import check_writable, replacing, sha256
 from nanodet.files.temporary import temporary_folder
@@ -29,14 +29,11 @@ from nanodet.model.network import build_network
 from nanodet.model.save_plain import save_plain
 from nanodet.model.torch_backend import TorchBackend, spec_of
 from nanodet.runtime.detector import find_model
-from nanodet.runtime.engines import CHECKPOINT, kind_of, load
-from nanodet.runtime.engines.backend import Backend
+from nanodet.runtime.engines import CHECKPOINT, kind_of
 from nanodet.runtime.spec import Spec
 from nanodet.text.brief import brief
 from nanodet.text.names import shortened
 from nanodet.text.printable import say
-
-TOLERANCE = 1e-4  # of scores and logits, relative where they are above 1
 
 
 @dataclass(frozen=True)
@@ -100,10 +97,8 @@ def import_model(
     given = Facts(classes).class_names()
     known = given or (config.class_names if config is not None else None)
     source = open_source(model, None if known is None else len(known), strict=False)
-    if given is not None and len(given) != source.form.classes:
-        raise NanodetError(
-            f"{model}: is {source.form}, but --classes names {len(given)}: {shortened(given)}"
-        )
+    if given is not None:
+        check_count(source, given, "--classes")
     names = given or source.class_names()
     weights, convolutions = source.convolution_weights(), source.convolutions()
     if config is None:
@@ -138,7 +133,7 @@ def import_model(
         own = carried(config, imported=origin, norms_measured=bool(measured))
         save_plain({"state_dict": state, KEY: own}, temporary)
         with temporary_folder() as folder:
-            theirs = _backend(source, spec, Path(folder))
+            theirs = backend_of(source, spec, Path(folder))
             off = compare(TorchBackend(temporary), source, theirs, pairs, images)
     engine = source.engine
     report(f"torch and {engine} differ by at most {off:.1e} (allowed: {TOLERANCE:g})")
@@ -212,76 +207,3 @@ def fill(
                 conv.bias.copy_(added)
             else:
                 batch_norm.fold_in(network.get_submodule(pair.norm), added)
-
-
-def compare(
-    ours: TorchBackend,
-    source: Source,
-    theirs: Backend,
-    pairs: Sequence[Pair],
-    images: str | Path | None,
-) -> float:
-    """Return the largest difference of two backends on noise and on images, at two sizes.
-
-    A file that is made for one size is compared at that.
-
-    Args:
-        ours: the `TorchBackend`.
-        source: the file, as `nanodet.adopt.source.open_source` gives it; theirs: its backend.
-        pairs: as `nanodet.export.match.match` gives them.
-        images: folder of images, None for generated ones.
-
-    Raises:
-        NanodetError: it is above `TOLERANCE`; names the first layer where they part.
-    """
-    width, height = theirs.spec.input_size
-    sizes = [(width, height)]
-    if theirs.spec.any_size:
-        sizes.append((width + 64, height + 32))
-    rng = np.random.default_rng(0)
-    tensors = []
-    for size in sizes:
-        tensors.append(noise(size, rng))
-        tensors += picture_tensors(with_fixed_fit(ours.spec).at_size(size), images, 2)
-    largest = 0.0
-    for tensor in tensors:
-        off = difference(theirs.run(tensor), ours.run(tensor))
-        if not off <= TOLERANCE:
-            raise NanodetError(
-                f"{source.path}: torch and {source.engine} differ by {off:.1e} in the output, "
-                f"{_first_layer(ours.network, source, theirs, pairs, tensor)}"
-            )
-        largest = max(largest, off)
-    return largest
-
-
-def _first_layer(
-    network: Any, source: Source, theirs: Backend, pairs: Sequence[Pair], tensor: np.ndarray
-) -> str:
-    """Say before which convolution the maps of both networks begin to differ."""
-    maps = {}
-
-    def keep(name: str) -> Callable[[Any, Any], None]:
-        return lambda conv, inputs: maps.update({name: inputs[0][0].clone().numpy()})
-
-    hooks = [
-        network.get_submodule(pair.conv).register_forward_pre_hook(keep(pair.conv))
-        for pair in pairs
-    ]
-    with torch.inference_mode():
-        network(torch.from_numpy(tensor))
-    for hook in hooks:
-        hook.remove()
-    found = source.maps(theirs, tensor, [pair.theirs.source for pair in pairs])
-    for pair, given in zip(pairs, found, strict=True):
-        wanted = maps[pair.conv]
-        if not difference(given.reshape(wanted.shape), wanted) <= TOLERANCE:
-            return f"and first in what layer {pair.theirs.name} ({pair.conv}) is given"
-    return "and not before its last layers"
-
-
-def _backend(source: Source, spec: Spec, folder: Path) -> Backend:
-    """Return the backend of the file in the form that runs here."""
-    size = spec.input_size if source.any_size else source.form.size or spec.input_size
-    spec = dataclasses.replace(with_fixed_fit(spec), any_size=source.any_size, input_size=size)
-    return load(source.write(folder, "model", spec))

@@ -78,8 +78,13 @@ class Form:
     size: tuple[int, int] | None = field(default=None, compare=False)
     usual: bool = field(default=True, compare=False)
 
+    @property
+    def plus(self) -> bool:
+        """Whether it has the levels of NanoDet-Plus."""
+        return self.strides == (8, 16, 32, 64)
+
     def __str__(self) -> str:
-        name = "NanoDet-Plus" if self.strides == (8, 16, 32, 64) else "NanoDet"
+        name = "NanoDet-Plus" if self.plus else "NanoDet"
         name = name if self.usual else "detector like NanoDet"
         return (
             f"a {name} with strides {self.strides[0]} to {self.strides[-1]}, {self.classes} "

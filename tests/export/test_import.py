@@ -22,7 +22,8 @@ from nanodet.compare.tensors import generated_picture, picture_tensors
 from nanodet.config import save_config
 from nanodet.data.reading import Reading
 from nanodet.export import batch_norm
-from nanodet.export.import_model import TOLERANCE, import_model
+from nanodet.export.import_check import TOLERANCE
+from nanodet.export.import_model import import_model
 from nanodet.export.stages import FP16, FP32
 from nanodet.model.checkpoint import read_checkpoint
 from nanodet.model.fine_tune import take_matching

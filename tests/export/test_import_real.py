@@ -11,7 +11,8 @@ from torch import nn
 from nanodet.cli.main import main
 from nanodet.config import config_to_dict, load_config, save_config
 from nanodet.export.export import export
-from nanodet.export.import_model import TOLERANCE, import_model
+from nanodet.export.import_check import TOLERANCE
+from nanodet.export.import_model import import_model
 from nanodet.export.stages import FP32
 from nanodet.model.network import build_network
 
