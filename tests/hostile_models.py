@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
+import hostile_int8
 import hostile_tables as tables
 import numpy as np
 
@@ -66,8 +67,8 @@ def refused(model):
         sets[name] = replace(model, weights=change(model.weights))
     for name, change in tables.SPECS.items():
         sets[name] = with_spec(model, change)
-    for name, (terms, part, value) in tables.BAD_INT8.items():
-        sets[name] = with_int8(model, terms, part, value)
+    for name, (terms, part, value) in hostile_int8.BAD_INT8.items():
+        sets[name] = hostile_int8.with_int8(model, terms, part, value)
     return sets
 
 
@@ -88,8 +89,8 @@ def others(model):
         "weights in 16 bits": halves,
         "weights in tables": with_storage(model, table_storage),
     }
-    for name, (terms, part, value) in tables.INT8.items():
-        sets[name] = with_int8(model, terms, part, value)
+    for name, (terms, part, value) in hostile_int8.INT8.items():
+        sets[name] = hostile_int8.with_int8(model, terms, part, value)
     return sets
 
 
@@ -148,36 +149,6 @@ def with_storage(model, store):
     for parts in weights.values():
         parts["weight"] = store(parts["weight"].values)
     return replace(model, weights=weights_to_bytes(graph, weights))
-
-
-def with_int8(model, terms, part=None, value=None):
-    """Return the model with convolutions in int8: name to ncnn's scale term.
-
-    Args:
-        model: a `Model`.
-        terms: 1 and 2 are int8, 101 and 102 hand int8 over to the next layer.
-        part, value: one of ``weight_scales``, ``input_scale`` and ``output_scale``, and its values
-            in all of them.
-    """
-    graph = Graph.parse(model.graph.decode(), "graph")
-    weights = parse_weights(model.weights, graph, "weights", "graph")
-    for layer in graph.layers:
-        if layer.name not in terms:
-            continue
-        term = terms[layer.name]
-        layer.values[8] = str(term)
-        stored, outputs = weights[layer.name], layer.whole(0)
-        values = stored["weight"].values.reshape(outputs, -1)
-        scales = 1 if term % 100 == 2 and layer.kind == "ConvolutionDepthWise" else outputs
-        stored["weight"] = Stored("int8", np.clip(values * 60, -127, 127).astype(np.int8).ravel())
-        stored["weight_scales"] = Stored("plain", np.full(scales, 60, np.float32))
-        stored["input_scale"] = Stored("plain", np.array([20], np.float32))
-        if term > 100:
-            stored["output_scale"] = Stored("plain", np.array([20], np.float32))
-        if part is not None:
-            stored[part].data[:] = value
-    weights = weights_to_bytes(graph, weights)
-    return replace(model, graph=graph.to_text().encode(), weights=weights)
 
 
 def fit_weights(model, original):

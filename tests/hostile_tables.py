@@ -372,27 +372,6 @@ SAME_GRAPHS = {
     ),
 }
 
-# name: convolutions in int8 and ncnn's scale term; which scales are what instead
-INT8 = {
-    "int8": ({"convrelu_1": 1}, None, None),
-    "int8 of two layers": ({"convdw_122": 1, "convrelu_1": 1}, None, None),
-    "int8 handed over": ({"convdw_122": 101, "convrelu_1": 1}, None, None),
-    "int8 of one scale": ({"convdw_122": 2}, None, None),
-    # as ncnn's own converter writes a channel whose weights are all zero
-    "int8 of infinite scales": ({"convrelu_1": 1}, "weight_scales", math.inf),
-}
-_HANDED = {"convdw_122": 101, "convrelu_1": 1}
-# name: the same, and which scales are what instead
-BAD_INT8 = {
-    "int8 handed to a join": ({"convrelu_1": 101}, None, None),
-    "int8 handed to floats": ({"convdw_122": 101}, None, None),
-    "int8 handed to a Split": ({"convrelu_9": 101}, None, None),
-    "int8 by an unknown term": ({"convrelu_1": 3}, None, None),
-    "int8 by a large term": ({"convrelu_1": 1001}, None, None),
-    "int8 with a scale that is NaN": (_HANDED, "weight_scales", math.nan),
-    "int8 with a scale of minus infinity": (_HANDED, "weight_scales", -math.inf),
-    "int8 with an infinite scale": (_HANDED, "input_scale", math.inf),
-}
 
 def last(layer):
     """Put a layer between what was the output, now called ``made``, and the output."""

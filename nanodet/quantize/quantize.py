@@ -10,9 +10,7 @@ import numpy as np
 from nanodet.compare.distortion import Distortion
 from nanodet.compare.tensors import tensors_of
 from nanodet.data.reading import Reading
-from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
-from nanodet.evaluate.ground_truth import Source, data_for, given, of_config
 from nanodet.files import StrPath
 from nanodet.files.files import sha256, text_name
 from nanodet.files.incoming import published, read_steadily
@@ -21,17 +19,12 @@ from nanodet.ncnn_files.graph import Graph, Layer
 from nanodet.ncnn_files.rules import CONVOLUTIONS
 from nanodet.ncnn_files.weights import load_weights, weights_to_bytes
 from nanodet.quantize import choose
-from nanodet.quantize.judge import ApJudge, Judge, TwinJudge
+from nanodet.quantize.judge import Judge
 from nanodet.quantize.observe import observe, running
-from nanodet.quantize.pictures import (
-    draw,
-    list_pictures,
-    split,
-    split_annotations,
-)
 from nanodet.quantize.report import Quantised, layer_table, summary
 from nanodet.quantize.rewrite import INT8, Weights, rewrite
 from nanodet.quantize.sensitivity import LayerReport, measure_layers
+from nanodet.quantize.sets import judge_for
 from nanodet.quantize.timing import load, model_times
 from nanodet.runtime.detector import find_model
 from nanodet.runtime.engines import NCNN, files_of, kind_of, spec_file
@@ -45,7 +38,6 @@ BEST = "best"
 LIMIT, MAX_DROP = 200, 0.5
 SENSITIVITY_PICTURES = 16
 ENOUGH = 100  # images to measure on
-MEASURED = 500  # most images to measure on if the user gives none
 
 
 def quantize(
@@ -69,7 +61,7 @@ def quantize(
         model: ``.param`` file with floating-point weights, its ``.bin`` and spec beside it, or the
             name of a published model.
         images: folder of images; some calibrate, the others measure. None: images of
-            ``data.train`` of the model's config calibrate, and at most `MEASURED` of its ``data.val``
+            ``data.train`` of the model's config calibrate, and at most `sets.MEASURED` of its ``data.val``
             measure, with their annotations.
         out: folder for ``<stem>-int8.param``, ``.bin`` and ``.json``, and ``<stem>-int8-layers.txt``,
             a table of the layers; they appear there together.
@@ -105,20 +97,18 @@ def quantize(
     convolutions = _eligible(source.graph, weights, model)
     stem = Path(model).stem.removesuffix("-fp16")
     check_publishable(text_name(out), f"{stem}-int8.param")
-    given_source = given(images, annotations, reading)
-    if given_source is None:
-        judge, paths = _configured_judge(
-            model,
-            config,
-            spec,
-            limit=limit,
-            seed=seed,
-            max_drop=max_drop,
-            reading=reading,
-            report=report,
-        )
-    else:
-        judge, paths = _judge(model, given_source, spec, limit=limit, seed=seed, max_drop=max_drop)
+    judge, paths = judge_for(
+        model,
+        spec,
+        images,
+        annotations,
+        config=config,
+        reading=reading,
+        limit=limit,
+        seed=seed,
+        max_drop=max_drop,
+        report=report,
+    )
     few = len(judge.measured())
     if few < ENOUGH:
         report(
@@ -196,55 +186,6 @@ def _eligible(graph: Graph, weights: Weights, model: StrPath) -> list[Layer]:
     if not found:
         raise NanodetError(f"{model}: has no convolution to quantise")
     return found
-
-
-def _judge(
-    model: StrPath, source: Source, spec: Spec, limit: int, seed: int, max_drop: float
-) -> tuple[Judge, Sequence[Path]]:
-    """Return the judge and the paths of the calibration images, both from one `Source`."""
-    images = source.images
-    if source.annotations is None:
-        paths, others = split(list_pictures(images, source.reading), limit, seed, images)
-        return TwinJudge(paths, others), paths
-    found = source.read(spec, model)
-    return _ap_judge(*split_annotations(found, limit, seed, images), max_drop)
-
-
-def _configured_judge(
-    model: StrPath,
-    config: StrPath | None,
-    spec: Spec,
-    limit: int,
-    seed: int,
-    max_drop: float,
-    reading: Reading | None,
-    report: Callable[[str], object],
-) -> tuple[Judge, Sequence[Path]]:
-    """Return what `_judge` returns, from the two sets of the model's config."""
-    data, file = data_for(model, config)
-    if reading is not None and reading.list_path is not None:
-        raise NanodetError("--list: needs --images, the folder of the listed images")
-    sets: dict[str, Annotations] = {}
-    for part, most in (("train", limit), ("val", MEASURED)):
-        source = of_config(data, file, part, reading)
-        found = source.read(spec, model)
-        taken = {str(picture.path) for one in sets.values() for picture in one.pictures}
-        left = [picture for picture in found.pictures if str(picture.path) not in taken]
-        if not left:
-            raise NanodetError(
-                f"{file}: data.{part}: has no image other than those used to calibrate"
-            )
-        sets[part] = dataclasses.replace(found, pictures=draw(left, most, seed), problems=[])
-        verb = "calibrate" if part == "train" else "measure"
-        report(f"{len(sets[part].pictures)} of {len(found.pictures)} images {verb}, {source}")
-    return _ap_judge(sets["train"], sets["val"], max_drop)
-
-
-def _ap_judge(
-    calibration: Annotations, measuring: Annotations, max_drop: float
-) -> tuple[Judge, Sequence[Path]]:
-    paths = [picture.path for picture in calibration.pictures]
-    return ApJudge(calibration, measuring, max_drop), paths
 
 
 def _search(
