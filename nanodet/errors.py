@@ -22,7 +22,7 @@ class MissingSpecError(NanodetError):
     """An exported model has no spec.
 
     Attributes:
-        missing: the message without the way on.
+        missing: the message without the command that helps.
         model: path of the model.
     """
 

@@ -1,4 +1,4 @@
-"""A model file made elsewhere, of either engine, behind one interface."""
+"""One interface for model files made elsewhere, whichever the engine."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def choose_cores(
         allowed: the cores this process may use; None for all.
 
     Raises:
-        NanodetError: a core that is not there, or little ones on a machine with one kind.
+        NanodetError: a core that does not exist, or little ones on a machine with one kind.
     """
     there = [c for c in cores if allowed is None or c["id"] in allowed]
     if wanted in ("big", "little", "all"):

@@ -16,7 +16,7 @@ STAGES = {
 
 
 def plot(report: dict[str, Any], path: StrPath) -> None:
-    """Draw the median time of every entry, its stages one behind the other.
+    """Draw the median time of every entry, its stages one after the other.
 
     A thin line goes from the fastest run to the 90th percentile, as far as the image does.
 

@@ -191,8 +191,8 @@ def _notes(report: dict[str, Any]) -> list[str]:
     for name in ("temperature_c", "frequency_mhz", "governor"):
         before, after = report["before"][name], report["after"][name]
         if before or after:
-            told = ", ".join(f"{k}: {before.get(k, '-')} > {after.get(k, '-')}" for k in after)
-            lines.append(f"{name.partition('_')[0]:<11} {told}")
+            changes = ", ".join(f"{k}: {before.get(k, '-')} > {after.get(k, '-')}" for k in after)
+            lines.append(f"{name.partition('_')[0]:<11} {changes}")
     if not report["before"]["temperature_c"]:
         lines.append("temperature not reported by this machine")
     for reason in report["throttling"]["reasons"]:

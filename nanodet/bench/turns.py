@@ -61,7 +61,7 @@ class Worker:
     """The process of one entry; a context manager that ends it.
 
     Raises:
-        NanodetError: the entry cannot be loaded, or the process ended by itself.
+        NanodetError: the entry cannot be loaded, or the process ended early.
     """
 
     def __init__(

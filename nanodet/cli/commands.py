@@ -84,7 +84,7 @@ def parse_and_run(argv: Sequence[str] | None) -> int | None:
     """Run the command that ``argv`` says; return what it returns."""
     args, rest = command_parser().parse_known_args(argv)
     if hasattr(args, "overrides"):
-        # argparse takes positional arguments only up to the first option behind them
+        # argparse takes positional arguments only up to the first option after them
         args.overrides = [*args.overrides, *filter(is_override, rest)]
         rest = [word for word in rest if not is_override(word)]
     if rest:

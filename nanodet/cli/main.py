@@ -69,7 +69,7 @@ def _status_and_line(error: BaseException) -> tuple[int, str]:
 
 
 def _with_way_on(function: Callable[..., int | None], *arguments: Any) -> int | None:
-    """Call a function; where a spec is missing, say the way on, for which a whole file is read."""
+    """Call a function; where a spec is missing, add the command that makes one (reads the whole file)."""
     try:
         return function(*arguments)
     except MissingSpecError as error:
@@ -82,7 +82,7 @@ def _flushed(function: Callable[..., int | None], *arguments: Any) -> int:
     """Return a command's status when all that it printed is written."""
     try:
         status = function(*arguments)
-    except SystemExit:  # of argparse, behind --help
+    except SystemExit:  # of argparse, after --help
         sys.stdout.flush()
         raise
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""What steers a terminal is escaped wherever a command writes, whoever's text it is."""
+"""What steers a terminal is escaped wherever a command writes."""
 
 import re
 

@@ -30,7 +30,7 @@ def made_for(graph: Graph, file: StrPath) -> tuple[int, int] | None:
         if any(_is_fixed(layer) for layer in graph.layers):
             check_layers(graph, file)
             return free_resizing(graph, file)[0]
-    except NanodetError:  # whoever runs it says what is wrong
+    except NanodetError:  # reported where it is run
         pass
     return None
 

@@ -71,7 +71,7 @@ class Lines:
 
         Args:
             process: a `subprocess.Popen` in text mode with pipes.
-            kept: begin of the lines that are taken even behind the limit, 100 of them.
+            kept: start of the lines that are taken even beyond the limit, up to 100 of them.
             most: characters; then `next` raises `Overrun`.
         """
         self._last_error, self._kept, self._left = "", kept, most

@@ -26,7 +26,7 @@ def find_program(path: StrPath | None = None) -> Path:
     """Return the path of the bench program; None takes what the checkout built for aarch64.
 
     Raises:
-        NanodetError: it is not there, or not a Linux program.
+        NanodetError: it does not exist, or not a Linux program.
     """
     if path is None and not DEFAULT.is_file():
         raise NanodetError(

@@ -171,8 +171,8 @@ def _copy(device: Device, guard: Guard, files: Mapping[str, Path]) -> None:
         device.push(file, path)
     program = f"{guard.folder}/{PROGRAM}"
     counted = "; ".join(f"wc -c <{quote(path)}" for path in there)
-    told = _must(device, f"{quote('chmod', '700', program)} && {{ {counted}; }}").split()
-    if told != [str(size) for size in sizes.values()]:
+    counts = _must(device, f"{quote('chmod', '700', program)} && {{ {counted}; }}").split()
+    if counts != [str(size) for size in sizes.values()]:
         raise NanodetError(f"{device.name}: what was copied there did not arrive whole")
 
 

@@ -37,7 +37,7 @@ class SshDevice(Device):
     The first command's connection carries those that run beside it.
 
     Args:
-        address: behind ``ssh:``.
+        address: what follows ``ssh:``.
         options: texts ``KEY=VALUE`` for ssh's ``-o``, before our defaults.
         start, root: see `Device`.
     """

@@ -24,7 +24,7 @@ def _grouped(step: Step) -> tuple[int, tuple[int, int]]:
 def _sides(
     step: Step,
 ) -> tuple[tuple[int, int], tuple[int, int], tuple[tuple[int, int], tuple[int, int]]]:
-    """Return strides, dilations and pads: of rows, then of columns; pads before and behind."""
+    """Return strides, dilations and pads: of rows, then of columns; pads before and after."""
     strides = step.whole(13, step.whole(3, 1)), step.whole(3, 1)
     dilations = step.whole(12, step.whole(2, 1)), step.whole(2, 1)
     left = step.whole(4)
