@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nanodet.adopt.check import check_same
-from nanodet.adopt.facts import Facts, Report, spec_for
+from nanodet.adopt.facts import Facts, spec_for
 from nanodet.adopt.source import check_kind, open_source
 from nanodet.errors import NanodetError
 from nanodet.files import StrPath
@@ -16,6 +16,7 @@ from nanodet.ncnn_files.layout import Form
 from nanodet.runtime.detector import find_model
 from nanodet.runtime.engines import files_of, load, spec_file
 from nanodet.runtime.spec import Spec
+from nanodet.text import Say
 from nanodet.text.names import shortened
 from nanodet.text.printable import say
 
@@ -42,7 +43,7 @@ def adopt(
     out: StrPath,
     facts: Facts = NOTHING,
     name: str | None = None,
-    report: Report = say,
+    report: Say = say,
 ) -> Adopted:
     """Write a NanoDet file made elsewhere in the one form that runs here, with its spec.
 

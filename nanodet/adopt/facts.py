@@ -2,7 +2,7 @@
 
 import dataclasses
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,9 @@ from nanodet.hub.catalogue import COCO_NAMES
 from nanodet.ncnn_files.layout import Form
 from nanodet.runtime.fit import Size
 from nanodet.runtime.spec import Spec, check_input_size
+from nanodet.text import Say
 from nanodet.text.names import shortened
 
-Report = Callable[[str], object]
 # a grid of points without offset came with NanoDet-Plus and its fourth level
 _OFFSETS: dict[tuple[int, ...], float] = {(8, 16, 32): 0.5, (8, 16, 32, 64): 0.0}
 _CHOSEN = ("fit", "mean", "std", "colour_order")
@@ -80,7 +80,7 @@ class Facts:
             return spec_of(build_network(config.model.arch, self.config), config)
 
 
-def spec_for(source: Source, facts: Facts, report: Report) -> Spec:
+def spec_for(source: Source, facts: Facts, report: Say) -> Spec:
     """Return the `Spec` of a file, its ``files`` and ``source`` still empty.
 
     Args:
@@ -171,7 +171,7 @@ def _asked(form: Form, has_names: bool, has_offset: bool) -> dict[str, str]:
 
 
 def _say_what_was_taken(
-    spec: Spec, form: Form, facts: Facts, known: dict[str, bool], report: Report
+    spec: Spec, form: Form, facts: Facts, known: dict[str, bool], report: Say
 ) -> None:
     """Report what the file does not say (``known``: what it does) and the user did not give."""
     size = f"{spec.input_size[0]}x{spec.input_size[1]}"

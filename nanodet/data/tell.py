@@ -1,12 +1,11 @@
 """Reports the notes and problems of reading a data set to the user."""
 
-from collections.abc import Callable
-
 from nanodet.data.records import Annotations
+from nanodet.text import Say
 from nanodet.text.names import ITEMS_SHOWN
 
 
-def tell_reading(annotations: Annotations, say: Callable[[str], None], name: str = "") -> None:
+def tell_reading(annotations: Annotations, say: Say, name: str = "") -> None:
     """Report the notes of `nanodet.data.records.Annotations`, and the first of their problems.
 
     Args:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import cv2
 
 from nanodet.detect.frame import Frame, Source, fps_of, print_warning
+from nanodet.text import Say
 
 TIMEOUT_S = 10  # after which a stream that does not open or send is given up
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0  # between attempts to reconnect, doubled each time
@@ -30,7 +31,7 @@ class LiveSource(Source):
         open_capture: Callable[[], cv2.VideoCapture],
         capture: cv2.VideoCapture,
         reconnect_s: float | None = None,
-        warn: Callable[[str], None] = print_warning,
+        warn: Say = print_warning,
     ) -> None:
         super().__init__(kind, name)
         self._capture, self.fps = capture, fps_of(capture)
@@ -101,5 +102,7 @@ class LiveSource(Source):
         if self._thread.is_alive():
             # opening a lost stream takes long, and can safely be abandoned
             self._thread.join(TIMEOUT_S + 1 if self._lost_s is None else 0.5)
-        if not self._thread.is_alive():  # otherwise the device hangs in a read; the process is ending anyway
+        if (
+            not self._thread.is_alive()
+        ):  # otherwise the device hangs in a read; the process is ending anyway
             self._capture.release()

@@ -4,7 +4,7 @@ import glob
 import itertools
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -19,14 +19,13 @@ from nanodet.files.folders import check_readable, is_data
 from nanodet.files.inputs import absence
 from nanodet.images.image_file import is_picture_name, read_picture
 from nanodet.images.opencv_log import quiet
+from nanodet.text import Say
 
 URL = re.compile(r"(rtsps?|rtmps?|https?|udp|tcp|srt)://", re.IGNORECASE)
 LOOK = 5000  # entries in subfolders that are checked: it may be a whole disk
 
 
-def open_source(
-    text: str, warn: Callable[[str], None] = print_warning, reconnect_s: float | None = None
-) -> Source:
+def open_source(text: str, warn: Say = print_warning, reconnect_s: float | None = None) -> Source:
     """Open the source named by ``text``.
 
     Args:
@@ -97,7 +96,7 @@ class PictureSource(Source):
         name: str,
         files: Sequence[Path],
         folder: Path,
-        warn: Callable[[str], None] = print_warning,
+        warn: Say = print_warning,
     ) -> None:
         super().__init__(kind, name)
         self.files, self.folder, self.total, self._warn = files, folder, len(files), warn
@@ -136,7 +135,7 @@ class VideoSource(Source):
         capture: cv2.VideoCapture,
         first: np.ndarray,
         extent: Extent | None = None,
-        warn: Callable[[str], None] = print_warning,
+        warn: Say = print_warning,
     ) -> None:
         super().__init__("video", name)
         self._capture, self._first, self._extent, self._warn = capture, first, extent, warn

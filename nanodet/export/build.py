@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from nanodet.adopt.facts import Report
 from nanodet.compare.boxes import compare_boxes
 from nanodet.compare.outputs import HALF, StageResult, compare_stages, format_table
 from nanodet.compare.tensors import picture_tensors
@@ -33,6 +32,7 @@ from nanodet.runtime.engines import files_of, load, spec_file
 from nanodet.runtime.engines.backend import Backend
 from nanodet.runtime.engines.onnx import OnnxBackend
 from nanodet.runtime.spec import Spec
+from nanodet.text import Say
 
 COMPARED_ONLY = ".hidden"  # in the work folder: models that are needed for a comparison alone
 
@@ -64,7 +64,7 @@ class StageBuilder:
         wanted: Sequence[str],
         work: Path,
         stem: str,
-        report: Report,
+        report: Say,
     ) -> None:
         self.reference, self.spec, self.wanted = reference, spec, wanted
         self.work, self.stem, self.report = work, stem, report

@@ -6,12 +6,12 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from nanodet.adopt.facts import Report
 from nanodet.errors import NanodetError
 from nanodet.export.stages import BOXES, FP16, FP32, SIMPLIFIED, STATIC, carries_spec, file_name
 from nanodet.files.files import sha256
 from nanodet.runtime.engines import files_of, spec_file
 from nanodet.runtime.spec import Spec
+from nanodet.text import Say
 
 
 def same_model(
@@ -52,7 +52,7 @@ def tell_strangers(
     spec: Spec,
     listed: Collection[str],
     left_out: Collection[str],
-    report: Report,
+    report: Say,
 ) -> None:
     """Tell of models with this stem in ``out`` that are of another export.
 

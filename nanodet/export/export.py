@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 
 import nanodet
-from nanodet.adopt.facts import Report
 from nanodet.compare.outputs import StageResult
 from nanodet.compare.tensors import picture_tensors
 from nanodet.config import save_config
@@ -29,6 +28,7 @@ from nanodet.runtime.box_codes import DISTRIBUTIONS
 from nanodet.runtime.options import check_batch
 from nanodet.runtime.spec import Spec, check_input_size
 from nanodet.stopping import check_stopped
+from nanodet.text import Say
 from nanodet.text.printable import say
 
 FITS = ("letterbox", "stretch")
@@ -63,7 +63,7 @@ def export(
     fit: str | None = None,
     images: str | Path | None = None,
     name: str | None = None,
-    report: Report = say,
+    report: Say = say,
     nms: bool = False,
     class_agnostic_nms: bool | None = None,
     static: bool = False,

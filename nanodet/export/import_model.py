@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from nanodet.adopt.facts import Facts, Report, check_count, numbers_text
+from nanodet.adopt.facts import Facts, check_count, numbers_text
 from nanodet.adopt.source import Source, open_source
 from nanodet.compare.tensors import picture_paths
 from nanodet.config import Config, load_config
@@ -31,6 +31,7 @@ from nanodet.model.torch_backend import TorchBackend, spec_of
 from nanodet.runtime.detector import find_model
 from nanodet.runtime.engines import CHECKPOINT, kind_of
 from nanodet.runtime.spec import Spec
+from nanodet.text import Say
 from nanodet.text.brief import brief
 from nanodet.text.names import shortened
 from nanodet.text.printable import say
@@ -57,7 +58,7 @@ def import_model(
     out: str | Path,
     images: str | Path | None = None,
     limit: int = LIMIT,
-    report: Report = say,
+    report: Say = say,
     file: str | Path | None = None,
     reading: Reading | None = None,
     classes: tuple[str, ...] | None = None,
@@ -160,9 +161,7 @@ def _taken(
     )
 
 
-def _warn_of_another_spec(
-    source: Source, ours: Spec, file: str | Path | None, report: Report
-) -> None:
+def _warn_of_another_spec(source: Source, ours: Spec, file: str | Path | None, report: Say) -> None:
     """Report where the spec that came with a file says something else of its images than a config."""
     theirs = source.spec()
     keys = ("fit", "colour_order", "mean", "std", "point_offset") if theirs is not None else ()

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from nanodet.adopt.facts import Report
 from nanodet.compare.outputs import StageResult, compare_stages, format_table
 from nanodet.compare.tensors import picture_tensors
 from nanodet.config.schema import Config
@@ -20,6 +19,7 @@ from nanodet.files.files import check_writable, replacing
 from nanodet.model.torch_backend import TorchBackend
 from nanodet.runtime.spec import Spec, check_input_size
 from nanodet.stopping import held_back
+from nanodet.text import Say
 from nanodet.text.printable import say
 
 STAGE = "torchscript"
@@ -49,7 +49,7 @@ def export_torchscript(
     out: str | Path,
     config: str | Path | Config | None = None,
     size: tuple[int, int] | None = None,
-    report: Report = say,
+    report: Say = say,
 ) -> StageResult:
     """Write a checkpoint as TorchScript, which takes and gives what the ONNX file does.
 

@@ -6,7 +6,6 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from nanodet.adopt.facts import Report
 from nanodet.adopt.source import open_source
 from nanodet.config import config_from_dict
 from nanodet.config.schema import Config
@@ -21,10 +20,11 @@ from nanodet.hub.models import fetch_model, meant
 from nanodet.model.checkpoint import KEY, Checkpoint, read_checkpoint
 from nanodet.runtime.engines import CHECKPOINT, kind_of, spec_file
 from nanodet.runtime.spec import Spec
+from nanodet.text import Say
 
 
 def trainable(
-    model: str | Path, config: Config, file: str | Path | None, report: Report
+    model: str | Path, config: Config, file: str | Path | None, report: Say
 ) -> Checkpoint:
     """Return the `Checkpoint` of a model to train on from.
 
@@ -115,7 +115,7 @@ def _config_of(published: Published) -> Config:
     return config_from_dict(mapping, published.name)
 
 
-def _imported(model: Path, config: Config, file: str | Path | None, report: Report) -> Checkpoint:
+def _imported(model: Path, config: Config, file: str | Path | None, report: Say) -> Checkpoint:
     """Return the `Checkpoint` of a model file that has the architecture of ``config``."""
     source = open_source(model, strict=False)
     own = copy.deepcopy(config)

@@ -17,12 +17,12 @@ from nanodet.files.incoming import published, read_steadily
 from nanodet.files.publish import check_publishable, publish, publishing, working_folder
 from nanodet.ncnn_files.graph import Graph, Layer
 from nanodet.ncnn_files.rules import CONVOLUTIONS
-from nanodet.ncnn_files.weights import load_weights, weights_to_bytes
+from nanodet.ncnn_files.weights import Weights, load_weights, weights_to_bytes
 from nanodet.quantize import choose
 from nanodet.quantize.judge import Judge
 from nanodet.quantize.observe import observe, running
 from nanodet.quantize.report import Quantised, layer_table, summary
-from nanodet.quantize.rewrite import INT8, Weights, rewrite
+from nanodet.quantize.rewrite import INT8, rewrite
 from nanodet.quantize.sensitivity import LayerReport, measure_layers
 from nanodet.quantize.sets import judge_for
 from nanodet.quantize.timing import load, model_times
@@ -30,6 +30,7 @@ from nanodet.runtime.detector import find_model
 from nanodet.runtime.engines import NCNN, files_of, kind_of, spec_file
 from nanodet.runtime.engines.ncnn import NcnnBackend, has_fp16_arithmetic
 from nanodet.runtime.spec import Spec
+from nanodet.text import Say
 from nanodet.text.names import shortened
 from nanodet.text.printable import printable, say
 from nanodet.text.progress import Progress
@@ -51,7 +52,7 @@ def quantize(
     max_drop: float = MAX_DROP,
     method: str = BEST,
     layers: str = choose.FAST,
-    report: Callable[[str], object] = say,
+    report: Say = say,
     reading: Reading | None = None,
     config: StrPath | None = None,
 ) -> Quantised:
@@ -194,7 +195,7 @@ def _search(
     reports: Sequence[LayerReport],
     judge: Judge,
     layers: str,
-    report: Callable[[str], object],
+    report: Say,
 ) -> tuple[Graph, Weights]:
     """Move layers back to floating point until the judge accepts the model; return graph and weights."""
     step, final = 1, False

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nanodet.ncnn_files.graph import Graph, Layer
-from nanodet.ncnn_files.weights import Stored
+from nanodet.ncnn_files.weights import Stored, Weights
 from nanodet.quantize.observe import Observed
 from nanodet.quantize.thresholds import LEVELS
 
@@ -20,8 +20,6 @@ INT8, FP16, TABLE = "int8", "fp16", "table"
 _WINOGRAD_LEVELS = 31  # ncnn's int8 winograd works with 6-bit weights
 _REQUANTISE = 100  # added to the scale term when the output is int8 too
 _TABLE_SIZE = 256
-
-Weights = dict[str, dict[str, Stored]]  # name of a layer to part to array
 
 
 def rewrite(

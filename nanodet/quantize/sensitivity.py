@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from nanodet.compare.distortion import Distortion
 from nanodet.ncnn_files.graph import Graph, Layer
+from nanodet.ncnn_files.weights import Weights
 from nanodet.quantize.observe import Observed, running
-from nanodet.quantize.rewrite import INT8, Weights, rewrite
+from nanodet.quantize.rewrite import INT8, rewrite
 from nanodet.quantize.thresholds import METHODS
 from nanodet.quantize.timing import layer_times, load
 

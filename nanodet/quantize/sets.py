@@ -1,7 +1,7 @@
 """Which images calibrate, and the judge that measures on the others: of what is given, or of a config."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from nanodet.data.reading import Reading
@@ -12,6 +12,7 @@ from nanodet.files import StrPath
 from nanodet.quantize.judge import ApJudge, Judge, TwinJudge
 from nanodet.quantize.pictures import draw, list_pictures, split, split_annotations
 from nanodet.runtime.spec import Spec
+from nanodet.text import Say
 
 MEASURED = 500  # most images to measure on if the user gives none
 
@@ -27,7 +28,7 @@ def judge_for(
     limit: int,
     seed: int,
     max_drop: float,
-    report: Callable[[str], object],
+    report: Say,
 ) -> tuple[Judge, Sequence[Path]]:
     """Return the judge of a quantisation, and the paths of the images to calibrate on.
 
@@ -70,7 +71,7 @@ def _of_config(
     seed: int,
     max_drop: float,
     reading: Reading | None,
-    report: Callable[[str], object],
+    report: Say,
 ) -> tuple[Judge, Sequence[Path]]:
     """Return what `_of_source` returns, from the two sets of the model's config."""
     data, file = data_for(model, config)

@@ -8,8 +8,7 @@ import numpy as np
 
 from nanodet.errors import NanodetError
 from nanodet.ncnn_files.graph import Graph, Layer
-from nanodet.ncnn_files.weights import Stored, weights_to_bytes
-from nanodet.quantize.rewrite import Weights
+from nanodet.ncnn_files.weights import Stored, Weights, weights_to_bytes
 from nanodet.runtime.engines.ncnn import own_mat, set_options
 from nanodet.runtime.spec import Spec
 

@@ -1,6 +1,5 @@
 """The weights that a training starts from."""
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -15,10 +14,11 @@ from nanodet.model.checkpoint import KEY, Checkpoint
 from nanodet.model.fine_tune import take_matching
 from nanodet.model.pretrained import load_pretrained
 from nanodet.model.torch_backend import spec_of
+from nanodet.text import Say
 
 
 def initial_weights(
-    network: Any, config: Config, file: str, training_set: Annotations, say: Callable[[str], None]
+    network: Any, config: Config, file: str, training_set: Annotations, say: Say
 ) -> None:
     """Fill a network from ``schedule.load_model``, or its backbone with ImageNet weights.
 

@@ -6,7 +6,7 @@ import datetime
 import errno
 import io
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,6 +17,7 @@ from nanodet.data.loader import Batch
 from nanodet.files import StrPath
 from nanodet.files.files import replacing, unwritable
 from nanodet.files.inputs import METRICS, read_bytes
+from nanodet.text import Say
 from nanodet.train.saved_rows import saved_rows
 
 NAME = "metrics.csv"
@@ -45,7 +46,7 @@ class MetricsCsv(Callback):
         say: gets a line for the user about a file that another program has changed.
     """
 
-    def __init__(self, folder: StrPath, interval: int, say: Callable[[str], None] = print) -> None:
+    def __init__(self, folder: StrPath, interval: int, say: Say = print) -> None:
         self.path, self.interval, self.say = Path(folder) / NAME, interval, say
         self.rows: list[Row] = []
         self.columns: tuple[str, ...] = COLUMNS

@@ -16,6 +16,7 @@ from nanodet.evaluate.coco_metrics import check_pycocotools
 from nanodet.files import StrPath
 from nanodet.files.files import check_folder_writable
 from nanodet.runtime.fit import ALIGNMENT, Size, nearest_aligned, place, round_up
+from nanodet.text import Say
 from nanodet.train.checkpoints import BEST, LAST
 from nanodet.train.divergence import not_finite
 from nanodet.train.metrics_csv import ROW_BYTES
@@ -47,7 +48,7 @@ def check_run(
     processes: int,
     resume: StrPath | None,
     file: str,
-    say: Callable[[str], None],
+    say: Say,
 ) -> bool:
     """Check everything that a run needs, and warn of what it will run into.
 
@@ -165,7 +166,7 @@ def _scaled(section: Dataset, choose: Callable[[list[float]], float]) -> Size:
     return nearest_aligned(side * factor for side in section.input_size)
 
 
-def warn_of_normalisation(config: Config, say: Callable[[str], None]) -> None:
+def warn_of_normalisation(config: Config, say: Say) -> None:
     """Warn if normalised images are far from mean 0 and deviation 1."""
     mean, std = config.data.train.pipeline.normalize
     largest = max(max(abs(0 - m), abs(255 - m)) / s for m, s in zip(mean, std, strict=True))
@@ -176,7 +177,7 @@ def warn_of_normalisation(config: Config, say: Callable[[str], None]) -> None:
         )
 
 
-def warn_of_export(config: Config, say: Callable[[str], None]) -> None:
+def warn_of_export(config: Config, say: Say) -> None:
     """Warn if the trained model can be exported only at another input size than its own."""
     size = config.data.val.input_size
     if all(side % ALIGNMENT == 0 for side in size):
@@ -189,9 +190,7 @@ def warn_of_export(config: Config, say: Callable[[str], None]) -> None:
     )
 
 
-def warn_of_warmup(
-    config: Config, pictures: int, processes: int, say: Callable[[str], None]
-) -> None:
+def warn_of_warmup(config: Config, pictures: int, processes: int, say: Say) -> None:
     """Warn if a run is too short for its warm-up: it would end without having learned."""
     schedule = config.schedule
     batches = _batches(config, pictures, processes)
@@ -213,7 +212,7 @@ def worker_count(config: Config) -> int:
     return min(config.device.workers_per_gpu, os.cpu_count() or 1)
 
 
-def check_shared_memory(config: Config, processes: int, say: Callable[[str], None]) -> bool:
+def check_shared_memory(config: Config, processes: int, say: Say) -> bool:
     """Return whether the loader's processes can use shared memory, and say so if they cannot."""
     width, height = round_up(_scaled(config.data.train, max))
     images = 3 * width * height * config.device.batchsize_per_gpu

@@ -1,13 +1,13 @@
 """The progress of a training: a bar on a terminal, a line per epoch in a log."""
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback, TQDMProgressBar
 from tqdm import tqdm
 
+from nanodet.text import Say
 from nanodet.train.module import TrainingModule
 
 
@@ -35,7 +35,7 @@ class EpochLines(Callback):
         say: gets the lines.
     """
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, say: Say) -> None:
         self.say = say
 
     def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:

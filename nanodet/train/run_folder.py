@@ -4,7 +4,7 @@ import contextlib
 import datetime
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -18,6 +18,7 @@ from nanodet.files.files import make_folder, real_path
 from nanodet.files.inputs import absence
 from nanodet.files.locks import locked
 from nanodet.files.temporary import remove_abandoned
+from nanodet.text import Say
 from nanodet.train.checkpoints import BEST, LAST
 from nanodet.train.metrics_csv import NAME
 from nanodet.train.report import REPORT
@@ -29,7 +30,7 @@ _MOVING = ".earlier"  # where an earlier run is collected until all of it has be
 OUTPUTS = (CONFIG, NAME, LAST, "model_best", *REPORT)
 
 
-def find_resume(config: Config, file: str, say: Callable[[str], None]) -> Path | None:
+def find_resume(config: Config, file: str, say: Say) -> Path | None:
     """Return the checkpoint that ``schedule.resume`` asks to resume from, or ``None``.
 
     True (or an empty ``resume:``, as in the original) resumes from the run folder's last checkpoint,
@@ -67,9 +68,7 @@ class RunFolder(Callback):
         say: gets lines for the user.
     """
 
-    def __init__(
-        self, folder: StrPath, config: Config, resuming: bool, say: Callable[[str], None]
-    ) -> None:
+    def __init__(self, folder: StrPath, config: Config, resuming: bool, say: Say) -> None:
         self.folder, self.config, self.resuming, self.say = Path(folder), config, resuming, say
 
     def setup(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
@@ -123,7 +122,7 @@ def finish_moving(folder: StrPath) -> None:
 
 
 @contextlib.contextmanager
-def own_folder(folder: StrPath, say: Callable[[str], None]) -> Iterator[None]:
+def own_folder(folder: StrPath, say: Say) -> Iterator[None]:
     """Keep other runs out of the run folder while the block runs.
 
     It is created if necessary, and removed again if nothing was written into it.

@@ -1,7 +1,7 @@
 """Reads the two sets of a training, and checks them against the config and each other."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from nanodet.config.data_sections import Data, Dataset
 from nanodet.config.schema import Config
@@ -12,12 +12,11 @@ from nanodet.data.records import Annotations
 from nanodet.data.summary import check_objects, describe, summarise, untaught, warnings_of
 from nanodet.data.tell import tell_reading
 from nanodet.errors import NanodetError
+from nanodet.text import Say
 from nanodet.text.names import shortened
 
 
-def read_sets(
-    config: Config, file: str, say: Callable[[str], None]
-) -> tuple[Annotations, Annotations]:
+def read_sets(config: Config, file: str, say: Say) -> tuple[Annotations, Annotations]:
     """Read both sets, and fill in the config's class names and their number if it has none.
 
     Args:
@@ -64,7 +63,7 @@ def read_sets(
     return sets["data.train"], sets["data.val"]
 
 
-def _report_counts(sets: Mapping[str, Annotations], data: Data, say: Callable[[str], None]) -> None:
+def _report_counts(sets: Mapping[str, Annotations], data: Data, say: Say) -> None:
     """Report what there is to learn and to measure; raise `NanodetError` if there is nothing."""
     for part, section in (("data.train", data.train), ("data.val", data.val)):
         summary = summarise(sets[part], section)
@@ -79,7 +78,7 @@ def _report_counts(sets: Mapping[str, Annotations], data: Data, say: Callable[[s
     _report_shared(sets, say)
 
 
-def _report_shared(sets: Mapping[str, Annotations], say: Callable[[str], None]) -> None:
+def _report_shared(sets: Mapping[str, Annotations], say: Say) -> None:
     """Warn if images are in both sets: AP on images that were trained on says little."""
     training, validation = (
         {str(picture.path) for picture in sets[part].pictures}

@@ -6,7 +6,7 @@ import logging
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from nanodet.evaluate.run import evaluate_model, evaluation_detector, format_tab
 from nanodet.files.files import make_folder
 from nanodet.model.network import build_network
 from nanodet.stopping import Stopped
+from nanodet.text import Say
 from nanodet.text.printable import say
 from nanodet.train.checkpoints import BEST, LAST, AtomicCheckpointIO, Checkpoints, save_metric
 from nanodet.train.cpu import denormals_flushed, keep_memory
@@ -49,7 +50,7 @@ from nanodet.train.sets import read_sets
 def train(
     config: Config,
     file: str = "config",
-    say: Callable[[str], None] = say,
+    say: Say = say,
     callbacks: Iterable[Callback] = (),
     resume: str = "schedule.resume=true",
 ) -> Metrics | None:
@@ -76,7 +77,7 @@ def train(
 def _train(
     config: Config,
     file: str,
-    say: Callable[[str], None],
+    say: Say,
     callbacks: Iterable[Callback],
     how_to_resume: str,
 ) -> Metrics | None:
@@ -208,7 +209,7 @@ def _callbacks(
     metric: str,
     training_set: Annotations,
     measured: bool,
-    say: Callable[[str], None],
+    say: Say,
 ) -> list[Callback]:
     callbacks = [
         Divergence(folder, config.log.interval, training_set.pictures),
@@ -226,9 +227,7 @@ def _callbacks(
     return callbacks
 
 
-def _finish(
-    folder: Path, config: Config, validation_set: Annotations, say: Callable[[str], None]
-) -> Metrics | None:
+def _finish(folder: Path, config: Config, validation_set: Annotations, say: Say) -> Metrics | None:
     best = folder / BEST
     if not best.is_file():
         say(

@@ -10,13 +10,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import IO, Self
 
 from nanodet.bench.target.device import Device, LinkLost, quote
 from nanodet.bench.target.limits import COMMAND_S, Lines, Overrun
 from nanodet.errors import NanodetError
+from nanodet.text import Say
 from nanodet.text.printable import say
 
 MARK = "@nanodet "
@@ -106,7 +107,7 @@ class Guard:
         if word in lines:
             raise self._error(f"--governor {name}: {lines[word]}")
 
-    def run(self, tell: Callable[[str], object], seconds: float) -> int:
+    def run(self, tell: Say, seconds: float) -> int:
         """Run the file ``run`` of the folder in ``sh``, see `run_script`; return its exit status.
 
         Args:
@@ -142,9 +143,7 @@ class Guard:
                     raise self._error("its shell prints text of its own: the folder is not known")
                 return
 
-    def _wait_for(
-        self, awaited: str, seconds: float, tell: Callable[[str], object] = lambda line: None
-    ) -> str:
+    def _wait_for(self, awaited: str, seconds: float, tell: Say = lambda line: None) -> str:
         """Return what follows the awaited word."""
         end = time.monotonic() + seconds
         while True:
@@ -152,9 +151,7 @@ class Guard:
             if word == awaited:
                 return rest
 
-    def _heard(
-        self, end: float, tell: Callable[[str], object] = lambda line: None
-    ) -> tuple[str, str]:
+    def _heard(self, end: float, tell: Say = lambda line: None) -> tuple[str, str]:
         """Return the guard's next (word, rest); raise `NanodetError` if it has ended, or goes on."""
         try:
             reply = self._reply(end, tell)
@@ -164,9 +161,7 @@ class Guard:
             raise self._ending()
         return reply
 
-    def _reply(
-        self, end: float, tell: Callable[[str], object] = lambda line: None
-    ) -> tuple[str, str] | None:
+    def _reply(self, end: float, tell: Say = lambda line: None) -> tuple[str, str] | None:
         while (line := self._lines.next(end)) is not None:
             if line.startswith(MARK):
                 word, _, rest = line.removeprefix(MARK).partition(" ")
