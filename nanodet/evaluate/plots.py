@@ -37,7 +37,7 @@ def plot_precision_recall(metrics: Metrics, path: StrPath) -> None:
         metrics: `Metrics` with ``ap_per_class``.
         path: the PNG to write.
     """
-    figure, axes = _figure(7, 5)
+    figure, axes = new_figure(7, 5)
     recalls, precision = metrics.recalls, metrics.precision
     names = _labels([row.name for row in metrics.ap_per_class])
     present = np.flatnonzero((precision[0] > -1).any(axis=0))
@@ -63,7 +63,7 @@ def plot_precision_recall(metrics: Metrics, path: StrPath) -> None:
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
     axes.set_title(f"Precision and recall, {metrics.images} images" + _more(len(present), few))
     axes.grid(alpha=0.3)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_confusion(
@@ -86,7 +86,7 @@ def plot_confusion(
     parts = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     side = float(np.clip(count * (0.55 if count <= FEW else 0.19), 3.5, 40))
     longest = max(map(len, names)) * 0.08
-    figure, axes = _figure(side + longest + 1.5, side + longest + 0.8)
+    figure, axes = new_figure(side + longest + 1.5, side + longest + 0.8)
     shown = axes.imshow(parts, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(shown, ax=axes, fraction=0.04, pad=0.02, label="fraction of the row")
     size = 9 if count <= FEW + 1 else 7
@@ -105,7 +105,7 @@ def plot_confusion(
             text = _short(matrix[row, column])
             small = 8 if count <= FEW + 1 else 5
             axes.text(column, row, text, ha="center", va="center", fontsize=small, color=ink)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_curves(metrics_csv: StrPath, path_loss: StrPath, path_ap: StrPath) -> list[Path]:
@@ -120,19 +120,19 @@ def plot_curves(metrics_csv: StrPath, path_loss: StrPath, path_ap: StrPath) -> l
     Returns:
         the paths written: a plot without a single value is left out.
     """
-    curves = _read_curves(metrics_csv)
+    curves = read_curves(metrics_csv)
     losses = {name: c for name, c in curves.items() if name.startswith("train/") and "loss" in name}
     values = {name: c for name, c in curves.items() if name.startswith("val/AP")}
     written = []
     if losses:
-        figure, axes = _figure(8, 4.5)
+        figure, axes = new_figure(8, 4.5)
         for name, (steps, _, points) in losses.items():
             width = 2.2 if name == "train/loss" else 1.2
-            (line,) = axes.plot(steps, _smooth(points), linewidth=width, label=name[6:])
+            (line,) = axes.plot(steps, smooth(points), linewidth=width, label=name[6:])
             if len(points) > 1:
                 axes.plot(steps, points, linewidth=0.5, alpha=0.25, color=line.get_color())
         top = np.concatenate([points for *_, points in losses.values()])
-        axes.set(xlabel="step", ylabel="loss", title="Training", ylim=(0, _ceiling(top)))
+        axes.set(xlabel="step", ylabel="loss", title="Training", ylim=(0, ceiling(top)))
         handles, names = axes.get_legend_handles_labels()
         front = axes
         if "train/lr" in curves:
@@ -143,10 +143,10 @@ def plot_curves(metrics_csv: StrPath, path_loss: StrPath, path_ap: StrPath) -> l
             right.set(ylabel="learning rate", ylim=(0, None))
         front.legend(handles, names, fontsize=8, loc="upper right", framealpha=0.9)
         axes.grid(alpha=0.3)
-        _save(figure, path_loss)
+        save_figure(figure, path_loss)
         written.append(Path(path_loss))
     if values:
-        figure, axes = _figure(8, 4.5)
+        figure, axes = new_figure(8, 4.5)
         for name, (_, epochs, points) in values.items():
             width = 2.2 if name == "val/AP" else 1.2
             label = f"{name[4:]}: last {points[-1]:.1f}, best {points.max():.1f}"
@@ -156,7 +156,7 @@ def plot_curves(metrics_csv: StrPath, path_loss: StrPath, path_ap: StrPath) -> l
         locator.set_params(integer=True)
         axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
         axes.grid(alpha=0.3)
-        _save(figure, path_ap)
+        save_figure(figure, path_ap)
         written.append(Path(path_ap))
     return written
 
@@ -178,7 +178,7 @@ def percent(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
-def _figure(width: float, height: float) -> tuple["Figure", "Axes"]:
+def new_figure(width: float, height: float) -> tuple["Figure", "Axes"]:
     """Return a figure without pyplot, whose global state other threads and notebooks share."""
     try:
         from matplotlib.figure import Figure
@@ -197,7 +197,8 @@ def _labels(class_names: Sequence[str]) -> list[str]:
     return [plot_label(name) for name in readable_names(tuple(class_names))]
 
 
-def _save(figure: "Figure", path: StrPath) -> None:
+def save_figure(figure: "Figure", path: StrPath) -> None:
+    """Write a figure as PNG, completely or not at all."""
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=DPI, bbox_inches="tight")
 
@@ -217,7 +218,7 @@ def _short(number: int) -> str:
     return str(number) if number < 10_000 else f"{number / 1000:.0f}k"
 
 
-def _read_curves(path: StrPath) -> dict[str, Curve]:
+def read_curves(path: StrPath) -> dict[str, Curve]:
     """Return {column: (steps, epochs, values)} of the cells that hold a finite number."""
     cells = defaultdict(list)
     try:
@@ -242,15 +243,15 @@ def _number(text: str | None) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _smooth(values: np.ndarray) -> np.ndarray:
-    """Return the mean over a window of a fiftieth of the curve, shorter at its ends."""
-    half = len(values) // 100
+def smooth(values: np.ndarray, part: float = 0.02) -> np.ndarray:
+    """Return the mean over a window of ``part`` of the curve, shorter at its ends."""
+    half = int(len(values) * part / 2)
     sums = np.concatenate([[0.0], np.cumsum(values)])
     at = np.arange(len(values))
     low, high = np.maximum(at - half, 0), np.minimum(at + half + 1, len(values))
     return (sums[high] - sums[low]) / (high - low)
 
 
-def _ceiling(values: np.ndarray) -> float:
+def ceiling(values: np.ndarray) -> float:
     """Return an upper limit that ignores a few early spikes."""
     return max(1.15 * float(np.quantile(values, 0.995)), 1e-6)
