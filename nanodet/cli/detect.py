@@ -40,6 +40,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="reconnect to a camera or stream that is lost, for at most this long each time (default: until "
         "Ctrl-C)",
     )  # fmt: skip
+    parser.add_argument(
+        "--uncertainty", action="store_true",
+        help="draw a band of one standard deviation at both sides of each edge, and write edge_std (left, "
+        "top, right, bottom, in pixels) to detections.jsonl",
+    )  # fmt: skip
     add_class_agnostic_argument(parser, "the model's")
 
 
@@ -59,4 +64,5 @@ def run(args: Namespace) -> None:
         engine=args.engine,
         class_agnostic_nms=args.class_agnostic_nms,
         reconnect_s=args.reconnect,
+        uncertainty=args.uncertainty,
     )

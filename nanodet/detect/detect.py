@@ -38,6 +38,7 @@ def detect(
     instead: str = "--out DIR",
     class_agnostic_nms: bool | None = None,
     reconnect_s: float | None = None,
+    uncertainty: bool = False,
 ) -> int:
     """Detect objects in all frames of ``source``, and write or show the results.
 
@@ -51,6 +52,7 @@ def detect(
         instead: the option that sets ``out``, for a message.
         reconnect_s: try for this many seconds to reopen a camera or stream that is lost;
             ``None``: do not.
+        uncertainty: whether to draw each edge with its standard deviation, and write it to the results.
 
     Returns:
         the number of frames.
@@ -75,11 +77,13 @@ def detect(
         open_things.callback(frames.close)
         if reconnect_s is not None and not frames.live:
             raise NanodetError(f"{source}: --reconnect is for cameras and streams alone")
-        results = None if out is None else Results(out, frames)
+        results = None if out is None else Results(out, frames, uncertainty)
         detector = Detector(
             model, config=config, fit=fit, size=size, threads=threads, score=score, engine=engine,
             class_agnostic_nms=class_agnostic_nms,
         )  # fmt: skip
+        if uncertainty:
+            detector.spec.check_uncertainty(detector.backend.path, "--uncertainty")
         # from here on, and while results are completed, Ctrl-C only ends the source
         stopping = open_things.enter_context(Stopping(frames.stop))
         made: Any = results or contextlib.closing(Show(Window("nanodet"), frames))
@@ -88,7 +92,7 @@ def detect(
         unit = "image" if frames.kind in ("picture", "pictures") else "frame"
         progress = Progress(frames.total, unit, shown=not few)
         open_things.callback(progress.close)
-        boxes, seconds = _go_through(frames, detector, sink, progress, few)
+        boxes, seconds = _go_through(frames, detector, sink, progress, few, uncertainty)
     done = progress.done
     if not few and done:
         say(f"{done} {unit}s, {boxes} boxes, {1000 * seconds / done:.1f} ms each")
@@ -101,7 +105,7 @@ def detect(
     return done
 
 
-def _go_through(frames, detector, sink, progress, few):
+def _go_through(frames, detector, sink, progress, few, uncertainty):
     """Detect objects in all frames; return the number of boxes and the seconds that detection took."""
     boxes, seconds = 0, 0.0
     for frame in frames:
@@ -109,7 +113,7 @@ def _go_through(frames, detector, sink, progress, few):
         detections = detector(frame.picture)
         took = time.perf_counter() - start
         boxes, seconds = boxes + len(detections), seconds + took
-        drawn = draw(frame.picture, detections)
+        drawn = draw(frame.picture, detections, spread=uncertainty)
         sink.write(frame, detections, drawn)
         progress.step()
         if few:

@@ -29,13 +29,14 @@ class Results:
     Args:
         folder: where to write; it is created with the first result if necessary.
         source: the `Source` of the frames.
+        uncertainty: whether the JSON lines have the ``edge_std`` of each detection.
 
     Raises:
         NanodetError: the folder cannot be written, or a result would replace a source.
     """
 
-    def __init__(self, folder: StrPath, source: Source) -> None:
-        self.folder, self._source = Path(folder), source
+    def __init__(self, folder: StrPath, source: Source, uncertainty: bool = False) -> None:
+        self.folder, self._source, self._uncertainty = Path(folder), source, uncertainty
         self._targets: list[Path] | None = None
         self._video: VideoWriter | None = None
         if isinstance(source, PictureSource):
@@ -70,7 +71,9 @@ class Results:
             self._lines = self._files.enter_context(file)
         height, width = frame.picture.shape[:2]
         number = None if self._targets is not None else frame.index
-        line = detections.to_json(frame.name, width, height, number, frame.time_s)
+        line = detections.to_json(
+            frame.name, width, height, number, frame.time_s, self._uncertainty
+        )
         try:
             self._lines.write(line + "\n")
         except OSError as error:

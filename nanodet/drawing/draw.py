@@ -11,6 +11,7 @@ from nanodet.images.limits import check_picture
 from nanodet.runtime.detections import Detections
 
 GOLDEN = 0.61803398875
+SHADE = 0.35  # opacity of the band of one standard deviation
 MOST_LABELS = 500  # each needs a position next to all others
 
 
@@ -34,6 +35,7 @@ def draw(
     style: str = "solid",
     labels: bool = True,
     scores: bool = True,
+    spread: bool = False,
 ) -> np.ndarray:
     """Draw boxes and their labels.
 
@@ -44,6 +46,8 @@ def draw(
             (only the labels).
         labels: whether to write the class name at each box, of the best `MOST_LABELS`.
         scores: whether the label includes the confidence.
+        spread: whether to shade one standard deviation (``edge_std``, if the detections have it) at both
+            sides of each edge.
 
     Returns:
         a copy with the boxes. Line width and letter size depend on the size of the image, and labels
@@ -58,6 +62,10 @@ def draw(
     corners = np.clip(np.nan_to_num(detections.xyxy), 0, [width - 1, height - 1] * 2)
     corners = np.rint(corners).astype(int)
     line = max(1, round(min(width, height) / 250))
+    if spread and detections.edge_std is not None:
+        for i in order:
+            colour = class_colour(int(detections.class_id[i]))
+            _shade(canvas, detections.xyxy[i], detections.edge_std[i], colour)
     for i in order:
         colour = class_colour(int(detections.class_id[i]))
         if style == "dashed":
@@ -68,6 +76,20 @@ def draw(
     if labels:
         _labels(canvas, detections, corners, order, line, scores)
     return canvas
+
+
+def _shade(canvas, box, stds, colour):
+    """Shade one standard deviation at both sides of each edge of a box."""
+    height, width = canvas.shape[:2]
+    outwards = stds * [-1, -1, 1, 1]
+    corners = np.nan_to_num(np.stack([box + outwards, box - outwards]))
+    outer, inner = np.rint(np.clip(corners, 0, [width, height] * 2)).astype(int).tolist()
+    x0, y0, x1, y1 = outer
+    left, top, right, bottom = inner  # there is no inside where a deviation exceeds half of a side
+    within = canvas[top:bottom, left:right].copy()
+    band = canvas[y0:y1, x0:x1]
+    band[:] = np.rint(band * (1 - SHADE) + np.multiply(colour, SHADE)).astype(np.uint8)
+    canvas[top:bottom, left:right] = within
 
 
 def _labels(canvas, detections, corners, order, line, scores):

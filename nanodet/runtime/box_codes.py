@@ -18,12 +18,14 @@ class BoxCode(NamedTuple):
             units of the stride.
         variances: maps the same to float32 (N, 4), the variance of each edge, in squared units of the
             stride; 0 if the code does not define it.
+        has_variance: whether the code defines it.
     """
 
     format: int
     channels: Callable[[int], int]
     distances: Callable[[np.ndarray, int], np.ndarray]
     variances: Callable[[np.ndarray, int], np.ndarray]
+    has_variance: bool = True
 
 
 def expectations(values: np.ndarray, reg_max: int) -> np.ndarray:
@@ -43,8 +45,10 @@ def expectations(values: np.ndarray, reg_max: int) -> np.ndarray:
 def variances(values: np.ndarray, reg_max: int) -> np.ndarray:
     """Return the variance of each edge's distribution, float32 (N, 4); see `expectations`."""
     bins, exponentials = _unscaled(values, reg_max)
-    squares = exponentials @ bins**2 / exponentials.sum(axis=-1)
-    return squares - expectations(values, reg_max) ** 2
+    sums = exponentials.sum(axis=-1)
+    # around the mean: the difference of two squares loses the small variances, and may be negative
+    offsets = bins - (exponentials @ bins / sums)[..., None]
+    return (exponentials * offsets**2).sum(axis=-1) / sums
 
 
 def _unscaled(values: np.ndarray, reg_max: int) -> tuple[np.ndarray, np.ndarray]:

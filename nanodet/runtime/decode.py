@@ -1,5 +1,6 @@
 """Decodes the network's output into boxes: score threshold, edge distances, NMS."""
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -46,7 +47,8 @@ def decode(
         thresholds: a `Thresholds`; None: the spec's.
 
     Returns:
-        `Detections`, best first, ``xyxy`` in network pixels and not clipped.
+        `Detections`, best first, ``xyxy`` in network pixels and not clipped, with ``level``, and with
+        ``edge_std`` in network pixels if the box code defines it.
     """
     limits = spec if thresholds is None else thresholds
     classes = len(spec.class_names)
@@ -56,14 +58,19 @@ def decode(
     point, label, confidence = _candidates(
         output[:, :classes], bounds, limits.score, limits.per_level
     )
+    uncertain = spec.box_code.has_variance
     if not len(point):
-        return Detections.empty(spec.class_names)
+        none = np.zeros(0)
+        return Detections(none, none, none, spec.class_names, none if uncertain else None, none)
     distances = spec.edge_distances(output[point, classes:]) * unit[point, None]
     centre = np.stack([x[point], y[point]], axis=1)
     xyxy = np.concatenate([centre - distances[:, :2], centre + distances[:, 2:]], axis=1)
     rivals = np.zeros_like(label) if limits.class_agnostic_nms else label
     kept = nms_per_class(xyxy, confidence, rivals, limits.nms_iou)[: limits.per_picture]
-    return Detections(xyxy[kept], confidence[kept], label[kept], spec.class_names)
+    point = point[kept]
+    level = np.searchsorted(bounds, point, side="right") - 1
+    stds = spec.edge_stds(output[point, classes:], level) if uncertain else None
+    return Detections(xyxy[kept], confidence[kept], label[kept], spec.class_names, stds, level)
 
 
 def detections_of(
@@ -84,7 +91,8 @@ def detections_of(
             its own; of these, ``per_picture`` can still be lower.
 
     Returns:
-        `Detections`, best first, ``xyxy`` in pixels of the image and clipped to it.
+        `Detections`, best first, ``xyxy`` in pixels of the image and clipped to it; ``edge_std`` is in
+        pixels of the image, and None for a model that outputs boxes.
     """
     limits = spec if thresholds is None else thresholds
     if spec.form == "boxes":
@@ -92,7 +100,8 @@ def detections_of(
     else:
         found = decode(output, spec, placement.canvas, limits)
     boxes = placement.to_picture(found.xyxy, picture_size)
-    return Detections(boxes, found.confidence, found.class_id, found.class_names)
+    stds = None if found.edge_std is None else placement.lengths_to_picture(found.edge_std)
+    return replace(found, xyxy=boxes, edge_std=stds)
 
 
 def _candidates(

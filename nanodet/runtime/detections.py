@@ -21,22 +21,34 @@ class Detections:
         confidence: float32 (N,), 0..1.
         class_id: int64 (N,), index into ``class_names``.
         class_names: name of each class; empty if unknown.
+        edge_std: float32 (N, 4), standard deviation of left, top, right and bottom in pixels of the
+            original image, from the distribution of each edge; None if the model does not give it.
+        level: int64 (N,), index of the level (``Spec.strides``) that each box was found at, or None.
     """
 
     xyxy: np.ndarray
     confidence: np.ndarray
     class_id: np.ndarray
     class_names: Sequence[str] = field(default=(), repr=False)
+    edge_std: np.ndarray | None = field(default=None, repr=False)
+    level: np.ndarray | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         self.xyxy = np.asarray(self.xyxy, np.float32).reshape(-1, 4)
         self.confidence = np.asarray(self.confidence, np.float32).reshape(-1)
         self.class_id = np.asarray(self.class_id, np.int64).reshape(-1)
-        if not len(self.xyxy) == len(self.confidence) == len(self.class_id):
-            raise ValueError(
-                f"lengths differ: xyxy {len(self.xyxy)}, confidence {len(self.confidence)}, "
-                f"class_id {len(self.class_id)}"
-            )
+        lengths = {
+            "xyxy": len(self.xyxy), "confidence": len(self.confidence), "class_id": len(self.class_id),
+        }  # fmt: skip
+        if self.edge_std is not None:
+            self.edge_std = np.asarray(self.edge_std, np.float32).reshape(-1, 4)
+            lengths["edge_std"] = len(self.edge_std)
+        if self.level is not None:
+            self.level = np.asarray(self.level, np.int64).reshape(-1)
+            lengths["level"] = len(self.level)
+        if len(set(lengths.values())) > 1:
+            words = ", ".join(f"{name} {length}" for name, length in lengths.items())
+            raise ValueError(f"lengths differ: {words}")
 
     @classmethod
     def empty(cls, class_names: Sequence[str] = ()) -> "Detections":
@@ -55,7 +67,12 @@ class Detections:
         if isinstance(index, (int, np.integer)):
             index = [index]
         return Detections(
-            self.xyxy[index], self.confidence[index], self.class_id[index], self.class_names
+            self.xyxy[index],
+            self.confidence[index],
+            self.class_id[index],
+            self.class_names,
+            None if self.edge_std is None else self.edge_std[index],
+            None if self.level is None else self.level[index],
         )
 
     def name_of(self, class_id: int) -> str:
@@ -70,6 +87,7 @@ class Detections:
         height: int,
         frame: int | None = None,
         time_s: float | None = None,
+        uncertainty: bool = False,
     ) -> str:
         """Return one line of JSON for an image (or a frame of a video).
 
@@ -78,8 +96,12 @@ class Detections:
             width, height: size of the original image in pixels.
             frame: number of the frame from 0, ``None`` for an image.
             time_s: seconds from the start of the video, ``None`` for an image.
+            uncertainty: whether each detection has its ``edge_std``.
+
+        Raises:
+            ValueError: ``uncertainty`` without ``edge_std``.
         """
-        found = [
+        found: list[dict[str, Any]] = [
             {
                 "class_id": int(class_id),
                 "class_name": self.name_of(class_id),
@@ -90,5 +112,10 @@ class Detections:
                 self.xyxy, self.confidence, self.class_id, strict=True
             )
         ]
+        if uncertainty:
+            if self.edge_std is None:
+                raise ValueError("these detections have no edge_std")
+            for one, stds in zip(found, self.edge_std, strict=True):
+                one["edge_std"] = [round(float(v), 2) for v in stds]
         record = {"source": str(source), "frame": frame, "time_s": time_s}
         return json_text(record | {"width": int(width), "height": int(height), "detections": found})

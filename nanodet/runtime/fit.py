@@ -53,6 +53,10 @@ class Placement:
         boxes = (xyxy - np.array(2 * self.shift)) / np.array(2 * self.ratio)
         return np.clip(boxes, 0, np.array(2 * tuple(picture_size))).astype(np.float32)
 
+    def lengths_to_picture(self, lengths: np.ndarray) -> np.ndarray:
+        """Convert lengths (N, 4) along x, y, x and y from network pixels to image pixels."""
+        return (lengths / np.array(2 * self.ratio)).astype(np.float32)
+
 
 def place(fit: str, picture_size: Sequence[int], input_size: Sequence[int]) -> Placement:
     """Return the `Placement` of an image.

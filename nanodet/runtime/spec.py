@@ -40,6 +40,8 @@ class Spec(Thresholds):
         strides: network pixels per point of each level, ascending.
         reg_max: edges are distributions over 0..reg_max, in units of the stride.
         point_offset: point (row i, column j) of stride s is at ((j + offset) s, (i + offset) s).
+        edge_std_factors: per level, what the standard deviations of its edges are multiplied by, from a
+            calibration on images (docs/uncertainty.md); None without one.
         score, nms_iou, per_level, per_picture, class_agnostic_nms: see
             `nanodet.runtime.thresholds.Thresholds`.
         model: name of the architecture.
@@ -68,6 +70,7 @@ class Spec(Thresholds):
     form: str = DISTRIBUTIONS
     scores_name: str = "scores"
     labels_name: str = "labels"
+    edge_std_factors: tuple[float, ...] | None = None
     model: str = "nanodet-m"
     batch: int = 1
     any_size: bool = False
@@ -88,6 +91,34 @@ class Spec(Thresholds):
     def edge_distances(self, values: np.ndarray) -> np.ndarray:
         """Return the distances left, top, right, bottom in strides: (N, box code's channels) to (N, 4)."""
         return self.box_code.distances(values, self.reg_max)
+
+    def edge_stds(self, values: np.ndarray, level: np.ndarray) -> np.ndarray:
+        """Return the standard deviations of the edges in network pixels, calibrated if the spec is.
+
+        Args:
+            values: float32 (N, box code's channels).
+            level: int (N,), index of the level of each point.
+
+        Returns:
+            float32 (N, 4): left, top, right, bottom.
+        """
+        units = np.multiply(self.strides, self.edge_std_factors or 1).astype(np.float32)
+        stds: np.ndarray = np.sqrt(self.box_code.variances(values, self.reg_max))
+        return stds * units[level, None]
+
+    def check_uncertainty(self, file: object, key: str) -> None:
+        """Raise `NanodetError` unless detections get ``edge_std``.
+
+        Args:
+            file: names the model in messages; key: the option that needs it.
+        """
+        if self.form == BOXES:
+            raise NanodetError(
+                f"{file}: {key}: it outputs boxes without the distributions of their edges; use the "
+                "model that was exported without --nms"
+            )
+        if not self.box_code.has_variance:
+            raise NanodetError(f"{file}: {key}: its edges ({self.form}) have no standard deviation")
 
     def level_sizes(self, input_size: Size) -> list[Size]:
         """Return (columns, rows) of each level for a network input of (width, height)."""
@@ -145,6 +176,8 @@ class Spec(Thresholds):
         if self.form == BOXES:
             form |= {"scores": self.scores_name, "labels": self.labels_name}
         batch = {"batch": self.batch} if self.batch > 1 else {}
+        factors = self.edge_std_factors
+        calibrated = {} if factors is None else {"edge_std_factors": [float(v) for v in factors]}
         agnostic = {"class_agnostic_nms": True} if self.class_agnostic_nms else {}
         return {
             "format": number,
@@ -158,7 +191,7 @@ class Spec(Thresholds):
             "output": {
                 "name": self.output_name, **form,
                 "strides": [int(v) for v in self.strides], "reg_max": int(self.reg_max),
-                "point_offset": float(self.point_offset),
+                "point_offset": float(self.point_offset), **calibrated,
             },
             "thresholds": {
                 "score": self.score, "nms_iou": self.nms_iou,
@@ -191,6 +224,7 @@ class Spec(Thresholds):
         limits = top.sub("thresholds")
         # keys of formats 2 and 3, which readers of lower formats ignore
         form = out.get("form", str) if number >= 2 else DISTRIBUTIONS
+        factors = "edge_std_factors"
         boxes = {"scores_name": "scores", "labels_name": "labels"} if form == BOXES else {}
         spec = cls(
             class_names=tuple(top.list_of("class_names", str)),
@@ -209,6 +243,9 @@ class Spec(Thresholds):
             strides=tuple(out.list_of("strides", int)),
             reg_max=out.get("reg_max", int),
             point_offset=out.get("point_offset", float),
+            edge_std_factors=(
+                tuple(out.list_of(factors, float)) if factors in out.mapping else None
+            ),
             score=limits.get("score", float),
             nms_iou=limits.get("nms_iou", float),
             per_level=limits.get("per_level", int),
@@ -265,6 +302,14 @@ class Spec(Thresholds):
             ),
             "output.reg_max": (1 <= self.reg_max <= 256, "must be 1 to 256"),
             "output.point_offset": (abs(self.point_offset) <= 16, "must be -16 to 16"),
+            "output.edge_std_factors": (
+                self.edge_std_factors is None
+                or (
+                    len(self.edge_std_factors) == len(self.strides)
+                    and all(1e-6 <= factor <= 1e6 for factor in self.edge_std_factors)
+                ),
+                f"must be {len(self.strides)} numbers, one per stride, each 0.000001 to 1000000",
+            ),
             "thresholds.score": (0 <= self.score <= 1, "must be 0 to 1"),
             "thresholds.nms_iou": (0 <= self.nms_iou <= 1, "must be 0 to 1"),
             "thresholds.per_level": (

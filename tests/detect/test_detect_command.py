@@ -144,3 +144,12 @@ def test_out_that_cannot_be_written(model, tmp_path):
     assert code == 1 and str(tmp_path / "file") in error_line(err)
     code, _, err = detect("no.onnx", tmp_path / "a.jpg", "--out", tmp_path / "file" / "below")
     assert code == 1 and f"{tmp_path / 'file'} is a file" in error_line(err)
+
+
+def test_uncertainty_is_drawn_and_written(model, tmp_path):
+    """The model's edges are sure: no band, and a standard deviation of 0."""
+    shot = picture(tmp_path / "a.png")
+    code, _, err = detect(model, shot, "--out", tmp_path / "out", "--uncertainty")
+    assert (code, err) == (0, "")
+    (line,) = json_lines(tmp_path / "out")
+    assert [one["edge_std"] for one in line["detections"]] == [[0.0] * 4]

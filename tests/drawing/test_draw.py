@@ -72,3 +72,25 @@ def test_no_box_and_no_size_fails(width, height, entries, style):
     boxes = [entry[:4] for entry in entries]
     found = Detections(boxes, np.ones(len(boxes)), [entry[4] for entry in entries], NAMES)
     assert draw(grey(width, height), found, style=style).shape == (height, width, 3)
+
+
+def test_the_spread_is_a_band_at_both_sides_of_each_edge():
+    stds = [[10, 5, 20, 0]]
+    found = Detections([[100, 60, 200, 180]], [0.9], [0], NAMES, stds)
+    shown = draw(grey(320, 240), found, style="none", labels=False, spread=True)
+    changed = (shown != 100).any(axis=2)
+    rows, columns = np.nonzero(changed)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (55, 179, 90, 219)
+    assert not changed[65:180, 110:180].any() and changed[55:65, 90:220].all()
+    without = draw(grey(320, 240), found, style="none", labels=False)
+    assert (without == 100).all()
+
+
+@given(
+    st.lists(st.floats(-400, 400, width=32), min_size=4, max_size=4),
+    st.lists(st.floats(0, 400, width=32), min_size=4, max_size=4),
+)
+@settings(max_examples=50)
+def test_any_spread_can_be_drawn(box, stds):
+    found = Detections([box], [0.9], [0], NAMES, [stds])
+    assert draw(grey(64, 48), found, spread=True).shape == (48, 64, 3)

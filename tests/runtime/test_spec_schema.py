@@ -22,15 +22,21 @@ VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 numbers = st.floats(-1e4, 1e4, allow_nan=False)
 names = st.text(min_size=1, max_size=8)
+levels = st.dictionaries(st.integers(1, 1024), st.floats(1e-6, 1e6), min_size=1, max_size=16)
 specs = st.builds(
-    Spec,
+    lambda levels, calibrated, **keys: Spec(
+        strides=tuple(sorted(levels)),
+        edge_std_factors=tuple(levels.values()) if calibrated else None,
+        **keys,
+    ),
+    levels=levels,
+    calibrated=st.booleans(),
     class_names=st.lists(names, min_size=1, max_size=5).map(tuple),
     input_size=st.tuples(st.integers(32, 16384), st.integers(32, 16384)),
     fit=st.sampled_from(FITS),
     colour_order=st.sampled_from(["bgr", "rgb"]),
     mean=st.tuples(numbers, numbers, numbers),
     std=st.tuples(*[st.floats(1e-3, 1e4)] * 3),
-    strides=st.sets(st.integers(1, 1024), min_size=1, max_size=16).map(lambda s: tuple(sorted(s))),
     reg_max=st.integers(1, 256),
     point_offset=st.floats(-16, 16),
     form=st.sampled_from(sorted(forms())),
@@ -115,13 +121,17 @@ def test_both_refuse_the_same(spec, data):
                 [1, 2],
             )
             inner[path[-1]] = copy.deepcopy(data.draw(st.sampled_from(values)))
-    # a schema cannot ask for an order
-    strides = mapping.get("output", {}) if isinstance(mapping.get("output"), dict) else {}
-    strides = strides.get("strides")
+    # a schema cannot ask for an order, nor for lists of one length
+    output = mapping.get("output", {}) if isinstance(mapping.get("output"), dict) else {}
+    strides, factors = output.get("strides"), output.get("edge_std_factors")
     ordered = not isinstance(strides, list) or not all(
         isinstance(s, (int, float)) for s in strides
     ) or strides == sorted(strides)  # fmt: skip
-    assert accepts(mapping) == (VALIDATOR.is_valid(mapping) and ordered), mapping
+    paired = (
+        not isinstance(strides, list) or not isinstance(factors, list)
+        or len(strides) == len(factors)
+    )  # fmt: skip
+    assert accepts(mapping) == (VALIDATOR.is_valid(mapping) and ordered and paired), mapping
 
 
 @pytest.mark.parametrize(
@@ -174,7 +184,8 @@ def properties(schema, path=()):
 
 def test_every_key_is_described_here_and_in_the_docs(root):
     described = {path: inner for path, inner in properties(SCHEMA)}
-    written = boxes_spec(Spec(("a",), class_agnostic_nms=True, batch=2, **NANODET_M)).to_dict()
+    more = {"class_agnostic_nms": True, "batch": 2, "edge_std_factors": (1.0, 2.0, 0.5)}
+    written = boxes_spec(Spec(("a",), **more, **NANODET_M)).to_dict()
     keys = {path for path in places(written) if all(isinstance(key, str) for key in path)}
     assert set(described) == keys
     assert all(inner.get("description", "").endswith(".") for inner in described.values())
