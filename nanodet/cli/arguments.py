@@ -97,11 +97,11 @@ def add_data_arguments(
     group.add_argument("--images", metavar="DIR", help=images)
     group.add_argument(
         "--annotations", metavar="FILE_OR_DIR",
-        help=f"{annotations}: COCO json file, or folder of VOC xml or YOLO txt files",
+        help=f"{annotations}: COCO json or CrowdHuman odgt file, or folder of VOC xml or YOLO txt files",
     )  # fmt: skip
     add_list_arguments(group)
     group.add_argument(
-        "--format", choices=("coco", "voc", "yolo"),
+        "--format", choices=("coco", "voc", "yolo", "odgt"),
         help="format of the annotations (default: detected from the files)",
     )  # fmt: skip
     group.add_argument(
@@ -116,6 +116,10 @@ def add_data_arguments(
         "--yolo-labels", choices=("auto", "boxes", "polygons"),
         help="what YOLO lines of more than five values are; boxes may have keypoints or a confidence "
         "after them (default: detected from all lines)",
+    )  # fmt: skip
+    group.add_argument(
+        "--box", choices=("full", "visible", "head"),
+        help="which box of a person in an odgt file (default: full)",
     )  # fmt: skip
 
 

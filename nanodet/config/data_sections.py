@@ -12,6 +12,7 @@ DATASET_CHOICES = {
     "missing_images": ("error", "skip"),
     "orientation": ("auto", "turned", "stored"),
     "yolo_labels": ("auto", "boxes", "polygons"),
+    "box": ("full", "visible", "head"),
 }
 
 
@@ -40,10 +41,13 @@ class Pipeline:
 @dataclass
 class Dataset:
     name: str = key(
-        REQUIRED, "the format: `CocoDataset`, `XMLDataset` (Pascal VOC) or `YoloDataset`"
+        REQUIRED,
+        "the format: `CocoDataset`, `XMLDataset` (Pascal VOC), `YoloDataset` or `OdgtDataset` (CrowdHuman)",
     )
     img_path: str = key(REQUIRED, "folder of the images")
-    ann_path: str = key(REQUIRED, "COCO's JSON file, or the folder of the XML or text files")
+    ann_path: str = key(
+        REQUIRED, "COCO's JSON or CrowdHuman's .odgt file, or the folder of the XML or text files"
+    )
     list_path: str | None = key(
         None, "text file of the image names to use, one per line", ours=True
     )
@@ -70,6 +74,11 @@ class Dataset:
         "confidence, or polygons; auto: detected from all lines and `kpt_shape` in data.yaml, an error "
         "if they do not show it",
         known=DATASET_CHOICES["yolo_labels"], ours=True,
+    )  # fmt: skip
+    box: str = key(
+        "full",
+        "which box of a person in an .odgt file: full, also where it is hidden; visible; or head",
+        known=DATASET_CHOICES["box"], ours=True,
     )  # fmt: skip
     input_size: list[int] = key(REQUIRED, "`[width, height]` of the network's input", 1, 65536)
     keep_ratio: bool | None = key(

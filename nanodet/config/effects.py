@@ -15,7 +15,10 @@ KEYS_OF: dict[str, dict[str, tuple[str, ...]]] = {
         "MultiStepLR": ("milestones", "gamma"),
         "CosineAnnealingLR": ("T_max", "eta_min"),
     },
-    **{f"data.{part}": {"YoloDataset": ("yolo_labels",)} for part in ("train", "val")},
+    **{
+        f"data.{part}": {"YoloDataset": ("yolo_labels",), "OdgtDataset": ("box",)}
+        for part in ("train", "val")
+    },
 }
 # values of augmentation keys that change nothing; the original's files have them under data.val
 _IDENTITY = {

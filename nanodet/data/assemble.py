@@ -1,6 +1,7 @@
 """Shared by the readers: building a `Picture` from raw boxes, and checks of files and folders."""
 
 import json
+import math
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -138,6 +139,14 @@ def is_file_name(text: str) -> bool:
     return "\0" not in text and is_unicode(text)
 
 
+def is_finite(value: object) -> bool:
+    """Return whether this is a number that a float can hold."""
+    try:
+        return type(value) is not bool and isinstance(value, (int, float)) and math.isfinite(value)
+    except OverflowError:  # an integer too large for a float
+        return False
+
+
 def whole_number(value: object, most: int = LONGEST_SIDE) -> int | None:
     """Return a number 0..``most`` as int if it is whole, otherwise None."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -169,7 +178,8 @@ def read_json(path: StrPath, kind: Kind) -> Any:
 def check_folder(path: StrPath, what: str) -> None:
     """Raise a `NanodetError` unless ``path`` is a folder."""
     if Path(path).is_file():
-        formats = "; voc and yolo read a folder, coco one .json file" * (what == "annotations")
+        formats = "; voc and yolo read a folder, coco one .json file, odgt one .odgt file"
+        formats *= what == "annotations"
         raise NanodetError(
             f"{path}: this is a file, where the folder of {what} is expected{formats}"
         )

@@ -23,10 +23,11 @@ def read_annotations(
     """Read a data set's annotations.
 
     Args:
-    Args:
-            ``yolo``; upper and lower case alike.
+        name: the format, as a config's ``data.train.name`` or short: ``coco``, ``voc``, ``yolo`` or
+            ``odgt``; upper and lower case alike.
         img_path: folder of images.
-        ann_path: the JSON file of COCO, the folder of XML or text files of VOC and YOLO.
+        ann_path: the JSON file of COCO, the folder of XML or text files of VOC and YOLO, the .odgt
+            file of CrowdHuman.
         list_path: a text file with one image name per line; None for all images.
         class_names: names of the classes, matched with those of the data by
             `nanodet.data.classes.match_classes`; None to take them from the data.

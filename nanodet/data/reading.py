@@ -16,8 +16,8 @@ class Reading:
     """Options for reading annotations; the keys are those of a config's ``data.train``.
 
     Attributes:
-        format: as in a config's ``data.train.name``, or ``coco``, ``voc`` or ``yolo``; None: detected
-            from the files.
+        format: as in a config's ``data.train.name``, or ``coco``, ``voc``, ``yolo`` or ``odgt``; None:
+            detected from the files.
         list_path: a text file with one image name per line; None for all images.
         unknown_classes: objects of a class that is not among the class names: ``error``, or ``skip`` for
             leaving them out with a note; None: the format's default, which is ``skip`` for VOC.
@@ -27,6 +27,8 @@ class Reading:
         yolo_labels: the meaning of lines with more than five values in YOLO's files: ``boxes``,
             ``polygons``, or ``auto`` (the default): detected from all lines, see
             `nanodet.data.formats.yolo_lines`.
+        box: which box of a person an ``.odgt`` file is read for: ``full`` (the default), ``visible`` or
+            ``head``.
         training: whether the data set is for training: then each class must occur in the file.
         names_of: where the class names come from, for messages.
         place: prefix of the keys, for messages: ``data.train.``, ``--`` on the command line.
@@ -38,6 +40,7 @@ class Reading:
     missing_images: str | None = None
     orientation: str | None = None
     yolo_labels: str | None = None
+    box: str | None = None
     training: bool = False
     names_of: str = "class_names"
     place: str = ""

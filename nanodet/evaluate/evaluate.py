@@ -29,7 +29,7 @@ def evaluate(
     Args:
         model: ``.ckpt``, ``.pth``, ``.onnx`` or ``.param`` file.
         images: folder of the images; None takes ``data.val`` of the model's config.
-        annotations: COCO's JSON file, or a folder of VOC's XML or YOLO's text files.
+        annotations: COCO's JSON or CrowdHuman's .odgt file, or a folder of VOC's XML or YOLO's text files.
         reading: the `nanodet.data.reading.Reading`; None for the defaults.
         json_path: file to write the AP values to; None for none.
         config: config file of a checkpoint that contains none; for an exported model, the one whose

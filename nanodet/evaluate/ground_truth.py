@@ -35,8 +35,8 @@ class Source:
 
     Attributes:
         images: folder of the images.
-        annotations: COCO's JSON file, or a folder of VOC's XML or YOLO's text files; None for
-            images alone.
+        annotations: COCO's JSON or CrowdHuman's .odgt file, or a folder of VOC's XML or YOLO's text files; None
+            for images alone.
         reading: how they are to be read.
         name: what they are called, such as ``data.val of best.ckpt``; None if the user gave the paths
             and need not be shown them.
@@ -183,6 +183,6 @@ def guess_format(path: StrPath) -> str:
             if one.folder == path.is_dir() and one.suffix in suffixes:
                 return one.short[0]
     raise NanodetError(
-        f"{path}: cannot report the format of these annotations (a .json file is coco, a folder of "
-        ".xml voc, of .txt yolo); name it with --format"
+        f"{path}: cannot report the format of these annotations (a .json file is coco, an .odgt file odgt, a "
+        "folder of .xml voc, of .txt yolo); name it with --format"
     )

@@ -22,6 +22,17 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
+def odgt_lines(truth):
+    """COCO's content as the lines of an .odgt file; the visible boxes are the upper halves."""
+    names = {category["id"]: category["name"] for category in truth["categories"]}
+    for image in truth["images"]:
+        entries = [
+            {"tag": names[a["category_id"]], "fbox": a["bbox"], "vbox": [*a["bbox"][:3], a["bbox"][3] / 2]}
+            for a in truth["annotations"] if a["image_id"] == image["id"]
+        ]  # fmt: skip
+        yield json.dumps({"ID": image["file_name"].removesuffix(".jpg"), "gtboxes": entries})
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A data set, weights and a config that changes are made to."""
@@ -29,6 +40,7 @@ def folder(tmp_path_factory):
     pictures, annotations = draw_set(folder / "set", 7, 0)
     (folder / "one.txt").write_text("0003.jpg\n")
     truth = json.loads(annotations.read_text())
+    (folder / "set.odgt").write_text("\n".join(odgt_lines(truth)))
     truth["images"].append({"id": 99, "file_name": "gone.jpg", "width": 64, "height": 64})
     (folder / "one_more.json").write_text(json.dumps(truth))
     (folder / "turned" / "images").mkdir(parents=True)

@@ -106,6 +106,14 @@ CHANGES = {
             ("yolo_labels", "boxes", "scored", "stored"),
         )
     },
+    **{
+        f"data.{part}.box": Change(
+            "visible",
+            sets,
+            {f"data.{part}.name": "OdgtDataset", f"data.{part}.ann_path": "set.odgt"},
+        )
+        for part in ("train", "val")
+    },
     "data.train.list_path": Change("one.txt", sets),
     "data.val.list_path": Change("one.txt", sets),
     "data.train.class_names": Change(["a", "b", "c", "d"], sets, _NO_NAMES),
@@ -205,6 +213,8 @@ REFUSED = {
     ),
     "data.train.yolo_labels": ("boxes", {}),
     "data.val.yolo_labels": ("polygons", {}),
+    "data.train.box": ("head", {}),
+    "data.val.box": ("visible", {}),
     "model.arch.head.norm_cfg": (None, {}),
     "data.train.use_keypoint": (True, {}),
     "device.gpu_ids": ([0, 0], {}),

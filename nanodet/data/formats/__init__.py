@@ -1,12 +1,13 @@
 """The annotation formats."""
 
-from nanodet.data.formats import coco, voc, yolo
+from nanodet.data.formats import coco, odgt, voc, yolo
 from nanodet.data.formats.format import Format
 
 FORMATS: dict[str, Format] = {
     "CocoDataset": coco.FORMAT,
     "XMLDataset": voc.FORMAT,
     "YoloDataset": yolo.FORMAT,
+    "OdgtDataset": odgt.FORMAT,
 }
 
 

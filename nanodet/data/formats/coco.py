@@ -16,6 +16,7 @@ from nanodet.data.assemble import (
     complaint,
     count_changed,
     is_file_name,
+    is_finite,
     read_json,
     select,
     whole_number,
@@ -229,20 +230,13 @@ def _explained(
     if "bbox" not in entry:
         return NanodetError(f"{name} has no 'bbox'")
     box = entry["bbox"]
-    if not isinstance(box, list) or len(box) != 4 or not all(map(_is_finite, box)):
+    if not isinstance(box, list) or len(box) != 4 or not all(map(is_finite, box)):
         return NanodetError(f"{name}: bbox {brief(box)} is not four numbers x, y, width, height")
     for key in ("iscrowd", "ignore"):
         value = entry.get(key)
         if isinstance(value, (list, dict)) or value not in FLAGS:
             return NanodetError(f"{name}: {key} {brief(value)} is not 0 or 1")
     return NanodetError(f"{name}: area {brief(entry.get('area'))} is not a number")
-
-
-def _is_finite(value: object) -> bool:
-    try:
-        return type(value) is not bool and isinstance(value, (int, float)) and math.isfinite(value)
-    except OverflowError:  # an integer too large for a float
-        return False
 
 
 def _fill(

@@ -1,0 +1,253 @@
+"""Reader of CrowdHuman's ``.odgt`` files: one JSON object per line, for one image."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nanodet.data.assemble import (
+    check_folder,
+    checked_names,
+    clip_boxes,
+    is_file_name,
+    is_finite,
+    make_picture,
+    read_text,
+    select,
+    whole_number,
+)
+from nanodet.data.classes import match_classes
+from nanodet.data.formats.coco import FLAGS
+from nanodet.data.formats.format import Format
+from nanodet.data.images import look_at_images
+from nanodet.data.locate import keep_found
+from nanodet.data.reading import Reading
+from nanodet.data.records import Annotations
+from nanodet.data.units import XYWH, check_pixels
+from nanodet.errors import NanodetError
+from nanodet.files import StrPath
+from nanodet.files.inputs import ANNOTATIONS
+from nanodet.runtime.fit import Size
+from nanodet.text.brief import brief
+
+KEYS = {"full": "fbox", "visible": "vbox", "head": "hbox"}
+PERSON, HEAD, MASK = "person", "head", "mask"
+OBJECT = "an object such as {...}"
+
+
+class Thing(NamedTuple):
+    """One entry of ``gtboxes``.
+
+    Attributes:
+        name: the class; None for a region ("mask") that belongs to every class.
+        box: x, y, width, height of the chosen box.
+        reach: right and bottom of the visible box, which lies in the image; of ``box`` without one.
+        ignored: neither right nor wrong to detect.
+        where: names it in messages.
+    """
+
+    name: str | None
+    box: list[float]
+    reach: tuple[float, float]
+    ignored: bool
+    where: str
+
+
+class Line(NamedTuple):
+    """One image: its ID, its size (0 if the file does not state it) and its `Thing` list."""
+
+    name: str
+    size: Size
+    things: list[Thing]
+
+
+def read_odgt(
+    img_path: StrPath,
+    ann_path: StrPath,
+    list_path: StrPath | None,
+    class_names: Sequence[str] | None,
+    reading: Reading,
+) -> Annotations:
+    """Read an ``.odgt`` file.
+
+    ``reading.box`` chooses the full (the default), visible or head box of each person. Ignored regions
+    are entries with the tag ``mask``, those with ``extra: {"ignore": 1}`` and, for head boxes, those with
+    ``head_attr: {"ignore": 1}``; a mask is one for every class. Full boxes may extend outside the image,
+    and are clipped without being counted as mistakes.
+
+    Args:
+        img_path: folder of images; that of a line is ``<ID>.jpg``, or the only one of this name with
+            another suffix or in a subfolder.
+        ann_path: the file.
+        list_path: a text file that names the images to use (see `select`); None for all.
+        class_names: the classes; None for the tags of the file, where those of heads are ``head``.
+        reading: the `nanodet.data.reading.Reading`.
+
+    Returns:
+        `Annotations` with image ids 1, 2, ...; boxes clipped, those without area left out.
+
+    Raises:
+        NanodetError: the file is invalid; the message names the file and the line.
+    """
+    lines = _parse(ann_path, reading)
+    check_folder(img_path, "images")
+    notes: list[str] = []
+    names = [f"{line.name}.jpg" for line in lines]
+    if list_path is not None:
+        chosen = select(names, list_path, reading, notes)
+        lines, names = [lines[n] for n in chosen], [names[n] for n in chosen]
+    # the search finds a bare ID with any suffix
+    wanted = [
+        name if os.path.isfile(Path(img_path) / name) else line.name
+        for name, line in zip(names, lines, strict=True)
+    ]
+    kept = keep_found(img_path, wanted, ann_path, reading, notes, said=names)
+    lines, paths = [lines[n] for n in kept], list(kept.values())
+
+    counts = Counter(thing.name for line in lines for thing in line.things if thing.name)
+    given = sorted(counts) or [HEAD if reading.box == "head" else PERSON]
+    checked_names(given, ann_path)
+    classes = match_classes(given, [counts[name] for name in given], class_names, ann_path, reading)
+    label_of = dict(zip(given, classes.labels.tolist(), strict=True))
+    every = [label for label in label_of.values() if label >= 0]
+
+    found = Annotations(
+        classes.names, tuple(range(1, len(classes.names) + 1)), [],
+        notes=[*notes, *classes.notes], skipped=classes.skipped,
+    )  # fmt: skip
+    reaches = np.full((len(lines), 2), np.nan)
+    for n, line in enumerate(lines):
+        for thing in line.things:
+            reaches[n] = np.fmax(reaches[n], thing.reach)
+    said = [line.size for line in lines]
+    sizes, turned = look_at_images(found, paths, said, reaches, ann_path, reading)
+    raw = np.array([t.box for line in lines for t in line.things], np.float64).reshape(-1, 4)
+    owner = np.repeat(np.arange(len(lines)), [len(line.things) for line in lines])
+    check_pixels(raw, sizes[owner], ann_path, XYWH, found.notes)
+    with np.errstate(over="ignore"):
+        boxes = np.concatenate([raw[:, :2], raw[:, :2] + raw[:, 2:]], axis=1)
+    if reading.box in (None, "full"):
+        clipped, sound, _ = clip_boxes(boxes, sizes[owner, 0], sizes[owner, 1])
+        boxes[sound] = clipped[sound]
+    end = 0
+    for n, (line, path) in enumerate(zip(lines, paths, strict=True)):
+        start, end = end, end + len(line.things)
+        objects = [
+            (box, label, thing)
+            for box, thing in zip(boxes[start:end], line.things, strict=True)
+            for label in (every if thing.name is None else [label_of[thing.name]])
+            if label >= 0
+        ]
+        picture = make_picture(
+            path,
+            n + 1,
+            size=(int(sizes[n, 0]), int(sizes[n, 1])),
+            turned=turned[n],
+            boxes=[box for box, _, _ in objects],
+            labels=[label for _, label, _ in objects],
+            difficult=[thing.ignored for _, _, thing in objects],
+            names=[thing.where for _, _, thing in objects],
+            found=found,
+        )
+        picture.ignored_crowd[:] = True  # as CrowdHuman matches them: by the part that they cover
+        found.pictures.append(picture)
+    return found
+
+
+def _parse(ann_path: StrPath, reading: Reading) -> list[Line]:
+    """Return the lines of the file, checked; empty ones are left out."""
+    lines: list[Line] = []
+    numbers: dict[str, int] = {}
+    for number, text in enumerate(read_text(ann_path, ANNOTATIONS).split("\n"), 1):
+        if not text.strip():
+            continue
+        where = f"{ann_path}: line {number}"
+        try:
+            content = json.loads(text)
+        except json.JSONDecodeError as error:
+            end = len(text.rstrip())
+            cut = error.pos >= end or error.msg.startswith("Unterminated string")
+            why = "ends too early" if cut else f"{error.msg} at character {error.pos + 1}"
+            raise NanodetError(f"{where}: not valid JSON ({why})") from None
+        except (ValueError, RecursionError) as error:  # a number of thousands of digits; too deep
+            raise NanodetError(f"{where}: not valid JSON ({error})") from None
+        line = _line(content, where, reading)
+        if line.name in numbers:
+            first = numbers[line.name]
+            raise NanodetError(f"{where}: ID {brief(line.name)} occurs twice, first in line {first}")
+        numbers[line.name] = number
+        lines.append(line)
+    if not lines:
+        raise NanodetError(f"{ann_path}: this annotation file is empty")
+    return lines
+
+
+def _line(content: Any, where: str, reading: Reading) -> Line:
+    if not isinstance(content, dict):
+        raise NanodetError(f'{where}: {{"ID": ..., "gtboxes": [...]}} is expected')
+    if "ID" not in content:
+        raise NanodetError(f"{where}: has no 'ID'")
+    name = content["ID"]
+    if not isinstance(name, str) or not name or not is_file_name(name):
+        raise NanodetError(f"{where}: ID {brief(name)} is not the name of an image")
+    if not isinstance(content.get("gtboxes"), list):
+        raise NanodetError(f"{where}: has no list 'gtboxes'")
+    sides = []
+    for side in ("width", "height"):
+        value = 0 if content.get(side) is None else whole_number(content[side])
+        if value is None:
+            raise NanodetError(f"{where}: {side} {brief(content[side])} is not a number of pixels")
+        sides.append(value)
+    things = [
+        _thing(entry, f"{where}: gtboxes[{n}]", reading)
+        for n, entry in enumerate(content["gtboxes"])
+    ]
+    return Line(name, (sides[0], sides[1]), things)
+
+
+def _thing(entry: Any, where: str, reading: Reading) -> Thing:
+    if not isinstance(entry, dict):
+        raise NanodetError(f"{where}: {brief(entry)} is not {OBJECT}")
+    tag = entry.get("tag")
+    if not isinstance(tag, str) or not tag.strip():
+        what = f"tag {brief(tag)} is not a name" if "tag" in entry else "has no 'tag'"
+        raise NanodetError(f"{where}: {what}")
+    chosen = reading.box or "full"
+    key = KEYS[chosen]
+    if key not in entry:
+        raise NanodetError(f"{where}: has no {key!r}, which {reading.spelled('box', chosen)} reads")
+    box = entry[key]
+    if not _is_box(box):
+        raise NanodetError(f"{where}: {key} {brief(box)} is not four numbers x, y, width, height")
+    seen = entry.get("vbox")
+    x, y, w, h = map(float, seen if isinstance(seen, list) and _is_box(seen) else box)
+    mask = tag.strip() == MASK
+    ignored = _flag(entry, "extra", where) | mask
+    if chosen == "head":
+        ignored |= _flag(entry, "head_attr", where)
+    name = HEAD if chosen == "head" and tag.strip() == PERSON else tag.strip()
+    return Thing(None if mask else name, [*map(float, box)], (x + w, y + h), ignored, where)
+
+
+def _is_box(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 4 and all(map(is_finite, value))
+
+
+def _flag(entry: dict[str, Any], key: str, where: str) -> bool:
+    """Return the ``ignore`` of the object ``key``, false without one."""
+    more = entry.get(key)
+    if more is None:
+        return False
+    if not isinstance(more, dict):
+        raise NanodetError(f"{where}: {key} {brief(more)} is not {OBJECT}")
+    value = more.get("ignore")
+    if isinstance(value, (list, dict)) or value not in FLAGS:
+        raise NanodetError(f"{where}: {key}.ignore {brief(value)} is not 0 or 1")
+    return FLAGS[value]
+
+
+FORMAT = Format(read_odgt, ("odgt", "crowdhuman"), ".odgt", folder=False)
