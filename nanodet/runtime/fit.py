@@ -14,7 +14,7 @@ import numpy as np
 Size = tuple[int, int]  # width and height in pixels
 
 FITS = ("own", "letterbox", "stretch")
-ALIGNMENT = 32  # the largest stride: sizes of inputs are multiples of it
+ALIGNMENT = 32  # sides of inputs are multiples of it, so that the maps of backbones fit when necks join them
 FILL = 0  # grey level outside the image, before normalisation
 
 

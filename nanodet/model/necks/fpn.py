@@ -19,7 +19,7 @@ class FpnSection(NeckSection):
     start_level: int = key(0, "`backbone.out_stages` chooses the maps", known=(0,))
     end_level: int = key(-1, "`backbone.out_stages` chooses the maps", known=(-1,))
     num_outs: int | None = key(
-        None, "number of maps; default, and only value: that of the backbone"
+        None, "number of maps; default, and only value: that of the backbone (ConvFPN adds levels)"
     )
     activation: str | None = key(
         None, "after the lateral convolutions; none by default", known=tuple(ACTIVATIONS)
@@ -32,15 +32,20 @@ class FpnSection(NeckSection):
 
 
 class FPN(nn.Module):
-    """Lateral convolutions, then the next coarser map, bilinearly enlarged, is added to each map.
+    """Lateral convolutions, then the next coarser map, enlarged, is added to each map.
 
     Args:
         in_channels, strides: of the input maps; each stride is twice the one before.
         out_channels: channels of every output map.
         norm, act: of the lateral convolutions, see `ConvNorm`.
 
+    Attributes:
+        mode: how a coarser map is enlarged, see `resize`.
+
     Shapes: maps (B, in_channels[i], H / 2^i, W / 2^i) to as many (B, out_channels, H / 2^i, W / 2^i).
     """
+
+    mode = "bilinear"
 
     def __init__(
         self,
@@ -60,17 +65,22 @@ class FPN(nn.Module):
     def forward(self, maps: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         levels = [lateral(x) for lateral, x in zip(self.lateral_convs, maps, strict=True)]
         for i in reversed(range(1, len(levels))):
-            levels[i - 1] = levels[i - 1] + resize(levels[i], 2.0)
+            levels[i - 1] = levels[i - 1] + resize(levels[i], 2.0, self.mode)
         return tuple(levels)
 
 
 def build(section: FpnSection, channels: Sequence[int], strides: Sequence[int]) -> FPN:
     fpn = FPN(channels, strides, section.out_channels, section.norm_cfg, section.activation)
+    start(fpn)
+    return fpn
+
+
+def start(fpn: FPN) -> None:
+    """Initialise the convolutions uniformly (Glorot and Bengio 2010), their biases with zeros."""
     for conv in convolutions([fpn]):
         nn.init.xavier_uniform_(conv.weight)
         if conv.bias is not None:
             nn.init.zeros_(conv.bias)
-    return fpn
 
 
 PART = Part(FpnSection, build)
