@@ -29,6 +29,11 @@ ARCHITECTURES = {
          "model.arch.head.conv_type=Conv"],
     ),
     "FPN, GFLHead": ("m", _GFL),
+    "ConvFPN, GFLHead": (
+        "m",
+        ["model.arch.fpn={name: ConvFPN, out_channels: 32, num_outs: 5}",
+         "model.arch.head={name: GFLHead, feat_channels: 64, stacked_convs: 2}"],
+    ),
     **{name: ("m", [f"model.arch.backbone={{name: {name}, pretrain: false}}"])
        for name in ("GhostNet", "MobileNetV2", "ResNet, depth: 18")},
     "separate towers, GN": (

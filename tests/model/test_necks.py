@@ -17,7 +17,7 @@ SETTINGS = [
     ("FPN", {"norm_cfg": Norm(type="GN", num_groups=2)}),
     ("ConvFPN", {}),
     ("ConvFPN", {"num_outs": 5, "norm_cfg": Norm(type="BN"), "activation": "ReLU"}),
-("GhostPAN", {}),
+    ("GhostPAN", {}),
     ("GhostPAN", {"num_extra_level": 1, "use_depthwise": True}),
     ("GhostPAN", {"num_blocks": 2, "use_res": True, "expand": 2, "kernel_size": 3}),
     ("GhostPAN", {"num_extra_level": 1, "upsample_cfg": Upsample(mode="nearest")}),
@@ -56,6 +56,25 @@ def test_a_neck_is_built_without_memory(name, settings):
     neck = on_meta(lambda: build(name, **settings))
     assert all(tensor.is_meta for tensor in neck.state_dict().values())
     assert (neck.channels, neck.strides) == (8, build(name, **settings).strides)
+
+
+def test_conv_fpn_is_the_published_pyramid():
+    neck, given = build("ConvFPN", num_outs=5), maps()
+    found = neck(given)
+    below = None
+    for i in (2, 1, 0):
+        x = neck.lateral_convs[i](given[i])
+        below = x if below is None else x + below.repeat_interleave(2, 2).repeat_interleave(2, 3)
+        torch.testing.assert_close(found[i], neck.fpn_convs[i](below))
+    torch.testing.assert_close(found[3], neck.fpn_convs[3](found[2]))
+    torch.testing.assert_close(found[4], neck.fpn_convs[4](found[3]))
+    assert [tuple(x.shape[2:]) for x in found[2:]] == [(3, 5), (2, 3), (1, 2)]
+
+
+def test_conv_fpn_has_no_level_that_a_spec_cannot_state():
+    assert build("ConvFPN", num_outs=8).strides[-1] == 1024
+    with pytest.raises(NanodetError, match="num_outs 9: the last map would have stride 2048"):
+        build("ConvFPN", num_outs=9)
 
 
 def test_the_extra_level_is_half_the_last_rounded_up():
