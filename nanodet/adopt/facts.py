@@ -13,8 +13,9 @@ from nanodet.errors import NanodetError
 from nanodet.files import StrPath
 from nanodet.hub.catalogue import COCO_NAMES
 from nanodet.ncnn_files.layout import Form
+from nanodet.runtime.box_codes import DISTRIBUTIONS
 from nanodet.runtime.fit import Size
-from nanodet.runtime.spec import Spec, check_input_size
+from nanodet.runtime.spec import BOXES, Spec, check_input_size
 from nanodet.text import Say
 from nanodet.text.names import shortened
 
@@ -99,10 +100,12 @@ def spec_for(source: Source, facts: Facts, report: Say) -> Spec:
     asked = _asked(form, has_names, has_offset)
     if asked:
         raise NanodetError(f"{file}: is {form}; {'; '.join(asked.values())}; or --config CONFIG")
+    known_spec = config or own
+    spacing = 1.0 if known_spec is None else known_spec.bin_spacing
     read: dict[str, Any] = {
         "class_names": _class_names(source, facts, config),
-        "strides": form.strides, "reg_max": form.reg_max,
-        "point_offset": _point_offset(form, facts, config or own),
+        "strides": form.strides, "reg_max": round(form.reg_max * spacing), "bin_spacing": spacing,
+        "point_offset": _point_offset(form, facts, known_spec),
         "model": "nanodet-plus" if form.plus else "nanodet",
     }  # fmt: skip
     if config is not None:
@@ -152,7 +155,12 @@ def _own_spec(source: Source) -> Spec | None:
     spec, form = source.spec(), source.form
     if spec is None or source.class_names() is None:
         return None
-    return spec if (spec.strides, spec.reg_max) == (form.strides, form.reg_max) else None
+    if spec.form not in (DISTRIBUTIONS, BOXES):
+        raise NanodetError(
+            f"{source.path}: its spec says output.form {spec.form}; only {DISTRIBUTIONS} can be adopted"
+        )
+    own = (spec.strides, spec.bins.count - 1)
+    return spec if own == (form.strides, form.reg_max) else None
 
 
 def _asked(form: Form, has_names: bool, has_offset: bool) -> dict[str, str]:
@@ -221,8 +229,15 @@ def _class_names(source: Source, facts: Facts, config: Spec | None) -> tuple[str
 
 
 def _check_config(form: Form, config: Spec, facts: Facts, file: StrPath) -> None:
-    for key in ("strides", "reg_max"):
-        given, wanted = getattr(form, key), getattr(config, key)
+    if config.form != DISTRIBUTIONS:
+        raise NanodetError(
+            f"{file}: is {form}, but the box code of {facts.config} is {config.form}"
+        )
+    bins = config.bins.count - 1
+    for key, given, wanted in (
+        ("strides", form.strides, config.strides),
+        ("reg_max", form.reg_max, bins),
+    ):
         if given != wanted:
             raise NanodetError(f"{file}: is {form}, but {key} of {facts.config} is {wanted}")
 

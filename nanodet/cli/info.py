@@ -236,11 +236,16 @@ def _levels(spec: "Spec") -> list[str]:
     ):
         shape = f"{columns} x {rows}"
         lines.append(f"{stride:>6}  {shape:>9}  {columns * rows:>7}  {spec.channels:>8}")
-    points, bins = spec.point_count(spec.input_size), spec.box_code.channels(spec.reg_max) // 4
-    lines.append(
-        f"{'total':>6}  {'':>9}  {points:>7}  = {len(spec.class_names)} classes + 4 x {bins} bins"
-    )
+    points, edges = spec.point_count(spec.input_size), _edges(spec)
+    lines.append(f"{'total':>6}  {'':>9}  {points:>7}  = {len(spec.class_names)} classes + {edges}")
     return lines
+
+
+def _edges(spec: "Spec") -> str:
+    each = spec.box_code.channels(spec.bins) // 4
+    if spec.form not in ("distributions", "boxes"):
+        return f"4 x {each} ({spec.form})"
+    return f"4 x {each} bins" + (f" of {spec.bin_spacing:g}" if spec.bin_spacing != 1 else "")
 
 
 def _cost_row(name: str, parameters: str, multiply_adds: str, flops: str, small: str) -> str:

@@ -150,7 +150,7 @@ class Errors:
         unit = np.repeat(self.spec.strides, [columns * rows for columns, rows in sizes])
         values = [output[read, classes:] for output in (wanted, given)]
         distances = [self.spec.edge_distances(one) for one in values]
-        variances = self.spec.box_code.variances(values[0], self.spec.reg_max)
+        variances = self.spec.edge_variances(values[0])
         edges = np.abs(distances[0] - distances[1]) * unit[read, None]
         steady = float((edges / np.maximum(variances, 1)).max())
         point_scores = scores[read].max(axis=1)

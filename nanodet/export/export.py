@@ -16,6 +16,7 @@ from nanodet.config import save_config
 from nanodet.config.beside import config_path
 from nanodet.config.schema import Config
 from nanodet.errors import NanodetError
+from nanodet.export import onnx_nms
 from nanodet.export.build import StageBuilder
 from nanodet.export.earlier import tell_strangers
 from nanodet.export.specs import write_specs
@@ -24,7 +25,6 @@ from nanodet.export.trainable import checkpoint_of
 from nanodet.files.files import real_path, sha256, text_name
 from nanodet.files.publish import publish, publishing, working_folder
 from nanodet.model.torch_backend import TorchBackend
-from nanodet.runtime.box_codes import DISTRIBUTIONS
 from nanodet.runtime.options import check_batch
 from nanodet.runtime.spec import Spec, check_input_size
 from nanodet.stopping import check_stopped
@@ -105,8 +105,9 @@ def export(
     check_stem(name, "--name")
     reference = TorchBackend(checkpoint, config)
     spec = export_spec(reference, size, fit, class_agnostic_nms)
-    if nms and spec.form != DISTRIBUTIONS:
-        raise NanodetError(f"--nms: decodes {DISTRIBUTIONS}, and this model gives {spec.form}")
+    if nms and spec.form not in onnx_nms.DISTANCES:
+        known = ", ".join(onnx_nms.DISTANCES)
+        raise NanodetError(f"--nms: decodes {known}, and this model gives {spec.form}")
     check_input_size(spec.input_size, "--size" if size else f"{checkpoint}: data.val.input_size")
     if batch is not None:
         check_batch(batch, spec.input_size, "--batch")

@@ -83,7 +83,8 @@ def take_form(config: Config, form: Form, names: Sequence[str] | None) -> None:
     take_class_count(config, form.classes)
     for head in _heads(config):
         if hasattr(head, "reg_max"):
-            head.reg_max = form.reg_max
+            spacing = getattr(getattr(head, "box_code", None), "spacing", 1)
+            head.reg_max = round(form.reg_max * spacing)
     if hasattr(arch.backbone, "deploy"):
         arch.backbone.deploy = True  # what is shipped has its branches folded
     if names is not None:

@@ -174,10 +174,10 @@ def module_shape(conv: nn.Conv2d) -> str:
 
 def _head_values(network: Any, form: Form) -> tuple[tuple[str, Any, Any], ...]:
     head = network.head
-    code = getattr(head, "code", head)
+    unit = head.code.unit  # a file tells only how many bins it has
     return (
         ("num_classes", form.classes, head.num_classes),
-        ("reg_max", form.reg_max, code.reg_max),
+        ("reg_max", f"{form.reg_max * unit:g}", f"{(head.code.channels // 4 - 1) * unit:g}"),
         ("strides", list(form.strides), list(head.strides)),
     )
 

@@ -1,8 +1,8 @@
 """An ONNX file that ends in boxes: decoding and NMS as nodes after the network's own.
 
 The nodes are standard ONNX operators and do what `nanodet.runtime.decode.decode` does: the best
-pairs of point and class of each level, edges as expectations, NMS within each class or over all, the
-best boxes of the image. Levels are laid out for the size of the input, so every size works that the
+pairs of point and class of each level, distances of edges by the form, NMS within each class or over
+all, the best boxes of the image. Levels are laid out for the size of the input, so every size works that the
 network takes.
 """
 
@@ -16,13 +16,14 @@ from numpy.typing import ArrayLike, DTypeLike
 from onnx import TensorProto, helper, numpy_helper
 
 from nanodet.onnx_files.metadata import write_spec
+from nanodet.runtime import box_codes
 from nanodet.runtime.engines.onnx import IOU_INPUT, SCORE_INPUT
 from nanodet.runtime.spec import Spec
 
 
 def boxes_spec(spec: Spec) -> Spec:
-    """Return the `Spec` of the model with boxes that belongs to a model with distributions."""
-    return dataclasses.replace(spec, form="boxes", output_name="boxes", files={})
+    """Return the `Spec` of the model with boxes that belongs to a model with another form."""
+    return dataclasses.replace(spec, form="boxes", bin_spacing=1.0, output_name="boxes", files={})
 
 
 def write(source: str | Path, path: str | Path, spec: Spec) -> None:
@@ -38,7 +39,7 @@ def write(source: str | Path, path: str | Path, spec: Spec) -> None:
     of float32 () that need not be given: the spec's thresholds are their defaults.
     """
     model = onnx.load(source)
-    spec = boxes_spec(spec)
+    points, spec = spec, boxes_spec(spec)
     raw = model.graph.output[0].name
     del model.graph.output[:]
     nodes = _Nodes(model.graph)
@@ -46,7 +47,7 @@ def write(source: str | Path, path: str | Path, spec: Spec) -> None:
     for name, value in ((SCORE_INPUT, spec.score), (IOU_INPUT, spec.nms_iou)):
         model.graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ()))
         model.graph.initializer.append(numpy_helper.from_array(np.array(value, np.float32), name))
-    boxes, scores = _decode(nodes, data, raw, spec)
+    boxes, scores = _decode(nodes, data, raw, points)
     select = _select_over_all if spec.class_agnostic_nms else _select
     select(nodes, boxes, scores, spec)
     for name, kind, shape in (
@@ -91,13 +92,12 @@ def _decode(nodes: _Nodes, data: str, raw: str, spec: Spec) -> tuple[str, str]:
     Scores below the best ``per_level`` pairs of a level are -1.
     """
     add, constant = nodes.add, nodes.constant
-    classes, bins = len(spec.class_names), spec.reg_max + 1
+    classes = len(spec.class_names)
     zero, one = constant([0]), constant([1])
     flat = add("Squeeze", raw, zero)
     scores = add("Slice", flat, zero, constant([classes]), one)
-    logits = add("Slice", flat, constant([classes]), constant([spec.channels]), one)
-    share = add("Softmax", add("Reshape", logits, constant([-1, 4, bins])), axis=2)
-    distances = add("MatMul", share, constant(np.arange(bins), np.float32))  # (points, 4)
+    values = add("Slice", flat, constant([classes]), constant([spec.channels]), one)
+    distances = DISTANCES[spec.form](nodes, values, spec)
 
     shape = add("Shape", data)
     height, width = (add("Gather", shape, constant(axis)) for axis in (2, 3))
@@ -128,6 +128,27 @@ def _decode(nodes: _Nodes, data: str, raw: str, spec: Spec) -> tuple[str, str]:
     boxes = add("Unsqueeze", add("Concat", *corners, axis=1), zero)
     scores = add("Unsqueeze", add("Concat", *kept, axis=0), zero)
     return boxes, add("Transpose", scores, perm=[0, 2, 1])
+
+
+def _expectations(nodes: _Nodes, values: str, spec: Spec) -> str:
+    """Add the distances in strides (points, 4) of values of the form `distributions`."""
+    add, constant, bins = nodes.add, nodes.constant, spec.bins
+    share = add("Softmax", add("Reshape", values, constant([-1, 4, bins.count])), axis=2)
+    return add("MatMul", share, constant(bins.values(), np.float32))
+
+
+def _softplus(nodes: _Nodes, values: str, spec: Spec) -> str:
+    """Add the same of the forms `distances` and `gaussians`: the first four values are the edges."""
+    constant = nodes.constant
+    first = nodes.add("Slice", values, constant([0]), constant([4]), constant([1]))
+    return nodes.add("Softplus", first)
+
+
+DISTANCES = {
+    box_codes.DISTRIBUTIONS: _expectations,
+    box_codes.DISTANCES: _softplus,
+    box_codes.GAUSSIANS: _softplus,
+}
 
 
 def _best(nodes: _Nodes, scores: str, spec: Spec) -> str:

@@ -18,7 +18,6 @@ from nanodet.model.box_codes import check_decoding
 from nanodet.model.part import BoxCode, Head, Part
 
 MAIN, AUXILIARY = "main", "aux"  # training outputs
-BELOW_LAST_BIN = 0.1  # strides, so that the bin to the right of a distance exists
 
 
 class Weighted(NamedTuple):
@@ -131,7 +130,7 @@ class Objective:
             scores = scores.masked_fill(targets.left_out[:, None], 0)
 
         weight = logits[positive].detach().sigmoid().amax(dim=1)
-        sides = edge_distances(position, wanted).clamp(0, self.code.reg_max - BELOW_LAST_BIN)
+        sides = (edge_distances(position, wanted) / self.code.unit).clamp(0, self.code.target_max)
         return _Sums(
             scores.sum(),
             (self.boxes.loss(predicted, wanted) * weight).sum(),
@@ -195,7 +194,9 @@ def _check_edge_loss(objective: Objective, loss: str) -> None:
     """Raise `NanodetError` if the loss of the edges does not take the values of the box code."""
     code = objective.code
     try:
-        objective.edges.loss(torch.zeros(2, code.channels), torch.ones(2, 4))
+        objective.edges.loss(
+            torch.zeros(2, code.channels), torch.ones(2, 4).clamp(max=code.target_max)
+        )
     except (IndexError, RuntimeError, ValueError):
         raise NanodetError(
             f"model.arch.head.loss.loss_dfl: {loss} cannot train the values of the box code "

@@ -70,12 +70,17 @@ class BoxCode(Protocol):
 
     Attributes:
         channels: values per point.
-        reg_max: the largest distance in strides.
+        reg_max: the largest distance in strides, for a code that has one.
+        unit: strides per unit of the distances that a loss of the edges takes; the spacing of a code
+            of bins, and 1 for others.
+        target_max: the largest distance that a loss of the edges takes, in units; inf for any.
         form: its name in `nanodet.runtime.box_codes.BOX_CODES`, and so in the spec.
     """
 
     channels: int
     reg_max: int
+    unit: float
+    target_max: float
     form: str
 
     def distances(self, raw: Tensor) -> Tensor:

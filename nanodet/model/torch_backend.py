@@ -80,6 +80,7 @@ def spec_of(network: Any, config: Config) -> Spec:
         std=tuple(std),
         strides=tuple(head.strides),
         reg_max=head.code.reg_max,
+        bin_spacing=head.code.unit,
         form=head.code.form,
         point_offset=head.point_offset,
         any_size=fixed_size(config.model.arch) is None,

@@ -1,11 +1,45 @@
 """Decodes the values after a point's class scores into edge distances, by the spec's ``output.form``."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-DISTRIBUTIONS = "distributions"  # the form of `nanodet.model.box_codes.general.General`
+# the forms of `nanodet.model.box_codes`: General, Dirac and Gaussian
+DISTRIBUTIONS, DISTANCES, GAUSSIANS = "distributions", "distances", "gaussians"
+MOST_BINS = 1025  # of an edge
+_WHOLE = 1e-6  # how far a quotient may be from a whole number: 0.1 is not exact in binary
+_LARGEST_LOG = 80.0  # of a variance in float32
+
+
+@dataclass(frozen=True)
+class Bins:
+    """The distances over which an edge is distributed: 0, spacing, 2 spacing, ..., reg_max strides."""
+
+    reg_max: int
+    spacing: float = 1.0
+
+    @property
+    def count(self) -> int:
+        """Bins of an edge."""
+        return round(self.reg_max / self.spacing) + 1
+
+    @property
+    def problem(self) -> str:
+        """Why such bins cannot be; empty if they can."""
+        if not 0 < self.spacing <= self.reg_max:
+            return f"must be above 0 and at most reg_max, {self.reg_max}"
+        steps = self.reg_max / self.spacing
+        if steps >= MOST_BINS:
+            return f"makes more than {MOST_BINS} bins of reg_max {self.reg_max}"
+        if abs(steps - round(steps)) > _WHOLE:
+            return f"reg_max, {self.reg_max}, must be a whole multiple of it"
+        return ""
+
+    def values(self) -> np.ndarray:
+        """Return the bins in strides, float32 (count,)."""
+        return np.arange(self.count, dtype=np.float32) * np.float32(self.spacing)
 
 
 class BoxCode(NamedTuple):
@@ -13,8 +47,8 @@ class BoxCode(NamedTuple):
 
     Attributes:
         format: the lowest format of a spec whose readers know it, see docs/spec.md.
-        channels: maps reg_max to the number of values per point.
-        distances: maps values (N, channels) and reg_max to float32 (N, 4) left, top, right, bottom, in
+        channels: maps `Bins` to the number of values per point.
+        distances: maps values (N, channels) and `Bins` to float32 (N, 4) left, top, right, bottom, in
             units of the stride.
         variances: maps the same to float32 (N, 4), the variance of each edge, in squared units of the
             stride; 0 if the code does not define it.
@@ -22,42 +56,54 @@ class BoxCode(NamedTuple):
     """
 
     format: int
-    channels: Callable[[int], int]
-    distances: Callable[[np.ndarray, int], np.ndarray]
-    variances: Callable[[np.ndarray, int], np.ndarray]
+    channels: Callable[[Bins], int]
+    distances: Callable[[np.ndarray, Bins], np.ndarray]
+    variances: Callable[[np.ndarray, Bins], np.ndarray]
     has_variance: bool = True
 
 
-def expectations(values: np.ndarray, reg_max: int) -> np.ndarray:
+def expectations(values: np.ndarray, bins: Bins) -> np.ndarray:
     """Return the expectation of each edge's distribution (paper eq. 4).
 
     Args:
-        values: float32 (N, 4 (reg_max + 1)), before softmax.
-        reg_max: the distributions are over 0..reg_max.
+        values: float32 (N, 4 bins.count), before softmax.
+        bins: the distances of the bins.
 
     Returns:
         float32 (N, 4) in units of the stride: left, top, right, bottom.
     """
-    bins, exponentials = _unscaled(values, reg_max)
-    return exponentials @ bins / exponentials.sum(axis=-1)
+    exponentials = _unscaled(values, bins)
+    return exponentials @ bins.values() / exponentials.sum(axis=-1)
 
 
-def variances(values: np.ndarray, reg_max: int) -> np.ndarray:
+def variances(values: np.ndarray, bins: Bins) -> np.ndarray:
     """Return the variance of each edge's distribution, float32 (N, 4); see `expectations`."""
-    bins, exponentials = _unscaled(values, reg_max)
+    exponentials, distances = _unscaled(values, bins), bins.values()
     sums = exponentials.sum(axis=-1)
     # around the mean: the difference of two squares loses the small variances, and may be negative
-    offsets = bins - (exponentials @ bins / sums)[..., None]
+    offsets = distances - (exponentials @ distances / sums)[..., None]
     return (exponentials * offsets**2).sum(axis=-1) / sums
 
 
-def _unscaled(values: np.ndarray, reg_max: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the bins (reg_max + 1,), and the probabilities (N, 4, reg_max + 1) times some factor."""
-    logits = values.reshape(len(values), 4, reg_max + 1)
-    bins = np.arange(reg_max + 1, dtype=np.float32)
-    return bins, np.exp(logits - logits.max(axis=-1, keepdims=True))
+def _unscaled(values: np.ndarray, bins: Bins) -> np.ndarray:
+    """Return the probabilities (N, 4, bins.count) times some factor."""
+    logits = values.reshape(len(values), 4, bins.count)
+    return np.exp(logits - logits.max(axis=-1, keepdims=True))
+
+
+def _softplus(values: np.ndarray) -> np.ndarray:
+    """Return ``log(1 + exp(value))`` of the first four values of each point (N, 4)."""
+    return np.logaddexp(np.float32(0), values[:, :4])
 
 
 BOX_CODES: dict[str, BoxCode] = {
-    DISTRIBUTIONS: BoxCode(1, lambda reg_max: 4 * (reg_max + 1), expectations, variances),
-}
+    DISTRIBUTIONS: BoxCode(1, lambda bins: 4 * bins.count, expectations, variances),
+    DISTANCES: BoxCode(
+        4, lambda bins: 4, lambda values, bins: _softplus(values),
+        lambda values, bins: np.zeros_like(values), has_variance=False,
+    ),
+    GAUSSIANS: BoxCode(
+        4, lambda bins: 8, lambda values, bins: _softplus(values),
+        lambda values, bins: np.exp(np.minimum(values[:, 4:], _LARGEST_LOG)),
+    ),
+}  # fmt: skip

@@ -12,7 +12,7 @@ from nanodet.files import StrPath
 from nanodet.files.files import write_text
 from nanodet.files.inputs import SPEC, read_text
 from nanodet.files.json_keys import JsonKeys, parse_json
-from nanodet.runtime.box_codes import BOX_CODES, DISTRIBUTIONS, BoxCode
+from nanodet.runtime.box_codes import BOX_CODES, DISTRIBUTIONS, Bins, BoxCode
 from nanodet.runtime.fit import ALIGNMENT, FITS, Size
 from nanodet.runtime.options import LARGEST_SIDE, MOST_BATCH
 from nanodet.runtime.thresholds import MOST_BOXES, Thresholds
@@ -23,7 +23,7 @@ from nanodet.text.printable import json_text
 Shape = tuple[int | None, ...]  # None stands for a side that is not fixed
 
 BOXES = "boxes"  # the form of models that include decoding; other forms are those of `BOX_CODES`
-FORMATS = (1, 2, 3)
+FORMATS = (1, 2, 3, 4)
 ONNX_METADATA_KEY = "nanodet"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -39,6 +39,7 @@ class Spec(Thresholds):
         mean, std: per channel in grey levels, in ``colour_order``.
         strides: network pixels per point of each level, ascending.
         reg_max: edges are distributions over 0..reg_max, in units of the stride.
+        bin_spacing: the distance between two bins of a distribution, in units of the stride.
         point_offset: point (row i, column j) of stride s is at ((j + offset) s, (i + offset) s).
         edge_std_factors: per level, what the standard deviations of its edges are multiplied by, from a
             calibration on images (docs/uncertainty.md); None without one.
@@ -64,6 +65,7 @@ class Spec(Thresholds):
     std: tuple[float, ...] = (57.375, 57.12, 58.395)
     strides: tuple[int, ...] = field(kw_only=True)
     reg_max: int = field(kw_only=True)
+    bin_spacing: float = field(default=1.0, kw_only=True)
     point_offset: float = field(kw_only=True)
     input_name: str = "data"
     output_name: str = "output"
@@ -81,16 +83,25 @@ class Spec(Thresholds):
     @property
     def channels(self) -> int:
         """Values per point: class scores, then those of the box code."""
-        return len(self.class_names) + self.box_code.channels(self.reg_max)
+        return len(self.class_names) + self.box_code.channels(self.bins)
 
     @property
     def box_code(self) -> BoxCode:
         """How the edges are encoded, also inside a model that outputs boxes."""
         return BOX_CODES[DISTRIBUTIONS if self.form == BOXES else self.form]
 
+    @property
+    def bins(self) -> Bins:
+        """The distances over which edges are distributed."""
+        return Bins(self.reg_max, self.bin_spacing)
+
     def edge_distances(self, values: np.ndarray) -> np.ndarray:
         """Return the distances left, top, right, bottom in strides: (N, box code's channels) to (N, 4)."""
-        return self.box_code.distances(values, self.reg_max)
+        return self.box_code.distances(values, self.bins)
+
+    def edge_variances(self, values: np.ndarray) -> np.ndarray:
+        """Return the variances of the edges in squared strides, in the shapes of `edge_distances`."""
+        return self.box_code.variances(values, self.bins)
 
     def edge_stds(self, values: np.ndarray, level: np.ndarray) -> np.ndarray:
         """Return the standard deviations of the edges in network pixels, calibrated if the spec is.
@@ -103,7 +114,7 @@ class Spec(Thresholds):
             float32 (N, 4): left, top, right, bottom.
         """
         units = np.multiply(self.strides, self.edge_std_factors or 1).astype(np.float32)
-        stds: np.ndarray = np.sqrt(self.box_code.variances(values, self.reg_max))
+        stds: np.ndarray = np.sqrt(self.edge_variances(values))
         return stds * units[level, None]
 
     def check_uncertainty(self, file: object, key: str) -> None:
@@ -154,7 +165,7 @@ class Spec(Thresholds):
             expected = (self.point_count(input_size), self.channels)
             words = (
                 f"{expected[0]} points x {expected[1]} ({len(self.class_names)} classes + 4 x "
-                f"{self.box_code.channels(self.reg_max) // 4})"
+                f"{self.box_code.channels(self.bins) // 4})"
             )
         if not fits(shape, expected):
             raise NanodetError(
@@ -171,7 +182,8 @@ class Spec(Thresholds):
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form (see docs/spec.md)."""
         width, height = (int(v) for v in self.input_size)
-        number = 3 if self.class_agnostic_nms else forms()[self.form]
+        spacing = {} if self.bin_spacing == 1 else {"bin_spacing": float(self.bin_spacing)}
+        number = max(forms()[self.form], 3 if self.class_agnostic_nms else 1, 4 if spacing else 1)
         form = {"form": self.form} if number >= 2 else {}
         if self.form == BOXES:
             form |= {"scores": self.scores_name, "labels": self.labels_name}
@@ -191,7 +203,7 @@ class Spec(Thresholds):
             "output": {
                 "name": self.output_name, **form,
                 "strides": [int(v) for v in self.strides], "reg_max": int(self.reg_max),
-                "point_offset": float(self.point_offset), **calibrated,
+                **spacing, "point_offset": float(self.point_offset), **calibrated,
             },
             "thresholds": {
                 "score": self.score, "nms_iou": self.nms_iou,
@@ -222,9 +234,12 @@ class Spec(Thresholds):
             )
         into, out = top.sub("input"), top.sub("output")
         limits = top.sub("thresholds")
-        # keys of formats 2 and 3, which readers of lower formats ignore
+        # keys of formats 2 to 4, which readers of lower formats ignore
         form = out.get("form", str) if number >= 2 else DISTRIBUTIONS
         factors = "edge_std_factors"
+        known_forms = [name for name, lowest in forms().items() if lowest <= number]
+        if form not in known_forms:
+            raise NanodetError(f"{file}: output.form: must be one of {', '.join(known_forms)}")
         boxes = {"scores_name": "scores", "labels_name": "labels"} if form == BOXES else {}
         spec = cls(
             class_names=tuple(top.list_of("class_names", str)),
@@ -242,6 +257,11 @@ class Spec(Thresholds):
             **{field: out.get(key, str) for field, key in boxes.items()},
             strides=tuple(out.list_of("strides", int)),
             reg_max=out.get("reg_max", int),
+            bin_spacing=(
+                out.get("bin_spacing", float)
+                if number >= 4 and "bin_spacing" in out.mapping
+                else 1.0
+            ),
             point_offset=out.get("point_offset", float),
             edge_std_factors=(
                 tuple(out.list_of(factors, float)) if factors in out.mapping else None
@@ -250,7 +270,12 @@ class Spec(Thresholds):
             nms_iou=limits.get("nms_iou", float),
             per_level=limits.get("per_level", int),
             per_picture=limits.get("per_picture", int),
-            class_agnostic_nms=number >= 3 and limits.get("class_agnostic_nms", bool),
+            # format 3 was made for this key
+            class_agnostic_nms=(
+                (number == 3 or "class_agnostic_nms" in limits.mapping)
+                and number >= 3
+                and limits.get("class_agnostic_nms", bool)
+            ),
             files=top.get("files", dict),
             source=top.get("source", dict),
             measured=top.get("measured", dict),
@@ -301,6 +326,7 @@ class Spec(Thresholds):
                 "must be 1 to 16 ascending whole numbers, 1 to 1024",
             ),
             "output.reg_max": (1 <= self.reg_max <= 256, "must be 1 to 256"),
+            "output.bin_spacing": (not self.bins.problem, self.bins.problem),
             "output.point_offset": (abs(self.point_offset) <= 16, "must be -16 to 16"),
             "output.edge_std_factors": (
                 self.edge_std_factors is None

@@ -9,7 +9,7 @@ from nanodet.errors import NanodetError
 from nanodet.files.incoming import is_file
 from nanodet.runtime.engines import spec_file
 from nanodet.runtime.fit import ALIGNMENT
-from nanodet.runtime.spec import Spec
+from nanodet.runtime.spec import BOXES, Spec
 from nanodet.runtime.thresholds import NAMES
 from nanodet.text.brief import brief
 
@@ -26,6 +26,7 @@ PREPROCESSING: Keys = {
 DECODING: Keys = {
     "output.strides": lambda spec: list(spec.strides),
     "output.reg_max": lambda spec: spec.reg_max,
+    "output.bin_spacing": lambda spec: spec.bin_spacing,
     "output.point_offset": lambda spec: spec.point_offset,
 }
 LAYOUT: Keys = {
@@ -47,8 +48,10 @@ def expected_spec(reference: Spec, spec: Spec, is_checkpoint: bool) -> Spec:
         spec: of the model that is compared.
         is_checkpoint: whether ``reference`` is a checkpoint's.
     """
-    # NMS is left to the model: one that ends in boxes contains it
+    # NMS is left to the model: one that ends in boxes contains it, and the spacing of the bins
     reference = dataclasses.replace(reference, class_agnostic_nms=spec.class_agnostic_nms)
+    if spec.form == BOXES:
+        reference = dataclasses.replace(reference, bin_spacing=spec.bin_spacing)
     if not is_checkpoint:
         return reference
     fit = reference.fit if reference.fit == "stretch" else "letterbox"

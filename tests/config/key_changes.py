@@ -71,6 +71,7 @@ CHANGES = {
     "model.arch.head.norm_cfg.momentum": Change(0.5, network),
     "model.arch.head.norm_cfg.requires_grad": Change(False, network),
     "model.arch.head.activation": Change("ReLU", network),
+    "model.arch.head.box_code.spacing": Change(0.5, network),
     "model.arch.head.assigner_cfg": Change({"name": "ATSS", "topk": 2}, losses),
     "model.arch.head.loss.loss_bbox.name": Change("DIoULoss", losses),
     "model.arch.head.loss.loss_qfl.beta": Change(1, losses),

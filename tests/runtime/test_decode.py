@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from specs import NANODET_M
 
 from nanodet import Detections
-from nanodet.runtime.box_codes import expectations, variances
+from nanodet.runtime.box_codes import Bins, expectations, variances
 from nanodet.runtime.decode import decode, nms_per_class
 from nanodet.runtime.spec import Spec
 from nanodet.runtime.thresholds import Thresholds
@@ -119,8 +119,8 @@ def test_edges_of_a_sure_and_an_undecided_distribution():
     logits[0, 0, 5] = 100
     logits[0, 1, 2] = logits[0, 1, 3] = 100
     values = logits.reshape(1, 32)
-    np.testing.assert_allclose(expectations(values, 7)[0], [5, 2.5, 3.5, 3.5], rtol=1e-5)
-    np.testing.assert_allclose(variances(values, 7)[0], [0, 0.25, 5.25, 5.25], atol=1e-4)
+    np.testing.assert_allclose(expectations(values, Bins(7))[0], [5, 2.5, 3.5, 3.5], rtol=1e-5)
+    np.testing.assert_allclose(variances(values, Bins(7))[0], [0, 0.25, 5.25, 5.25], atol=1e-4)
 
 
 def test_detections_filter_like_arrays():

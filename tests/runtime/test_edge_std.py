@@ -11,7 +11,7 @@ from specs import NANODET_M
 
 from nanodet import Detections
 from nanodet.errors import NanodetError
-from nanodet.runtime.box_codes import BOX_CODES, variances
+from nanodet.runtime.box_codes import BOX_CODES, Bins, variances
 from nanodet.runtime.decode import decode, detections_of
 from nanodet.runtime.fit import place
 from nanodet.runtime.spec import Spec
@@ -82,7 +82,7 @@ def test_the_variance_is_never_negative_and_exact(logits):
     p /= p.sum(axis=1, keepdims=True)
     bins = np.arange(8)
     exact = (p * (bins - (p @ bins)[:, None]) ** 2).sum(axis=1)
-    found = variances(values, 7)
+    found = variances(values, Bins(7))
     assert (found >= 0).all()
     np.testing.assert_allclose(found[0], exact, rtol=1e-3, atol=1e-10)
 

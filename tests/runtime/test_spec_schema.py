@@ -12,6 +12,7 @@ from specs import NANODET_M
 import nanodet.runtime.spec
 from nanodet.errors import NanodetError
 from nanodet.export.onnx_nms import boxes_spec
+from nanodet.runtime.box_codes import Bins
 from nanodet.runtime.fit import FITS
 from nanodet.runtime.spec import Spec, forms
 
@@ -38,6 +39,7 @@ specs = st.builds(
     mean=st.tuples(numbers, numbers, numbers),
     std=st.tuples(*[st.floats(1e-3, 1e4)] * 3),
     reg_max=st.integers(1, 256),
+    bin_spacing=st.sampled_from([1.0, 0.5, 0.25]),
     point_offset=st.floats(-16, 16),
     form=st.sampled_from(sorted(forms())),
     output_name=names,
@@ -82,7 +84,8 @@ def test_what_is_written_is_valid_and_read_again(spec):
     mapping = json.loads(json.dumps(spec.to_dict()))
     VALIDATOR.validate(mapping)
     assert Spec.from_dict(mapping, "m.json") == spec
-    assert mapping["format"] == (3 if spec.class_agnostic_nms else forms()[spec.form])
+    lowest = 4 if spec.bin_spacing != 1 else 3 if spec.class_agnostic_nms else 1
+    assert mapping["format"] == max(lowest, forms()[spec.form])
     assert ("class_agnostic_nms" in mapping["thresholds"]) == spec.class_agnostic_nms
 
 
@@ -121,7 +124,7 @@ def test_both_refuse_the_same(spec, data):
                 [1, 2],
             )
             inner[path[-1]] = copy.deepcopy(data.draw(st.sampled_from(values)))
-    # a schema cannot ask for an order, nor for lists of one length
+    # a schema cannot ask for an order, nor for lists of one length, nor for a whole quotient
     output = mapping.get("output", {}) if isinstance(mapping.get("output"), dict) else {}
     strides, factors = output.get("strides"), output.get("edge_std_factors")
     ordered = not isinstance(strides, list) or not all(
@@ -131,13 +134,21 @@ def test_both_refuse_the_same(spec, data):
         not isinstance(strides, list) or not isinstance(factors, list)
         or len(strides) == len(factors)
     )  # fmt: skip
-    assert accepts(mapping) == (VALIDATOR.is_valid(mapping) and ordered and paired), mapping
+    spacing, reg_max = output.get("bin_spacing", 1), output.get("reg_max")
+    whole = (
+        mapping.get("format") != 4
+        or not all(isinstance(v, (int, float)) and v > 0 for v in (spacing, reg_max))
+        or not Bins(reg_max, spacing).problem
+    )
+    fits = ordered and paired and whole
+    assert accepts(mapping) == (VALIDATOR.is_valid(mapping) and fits), mapping
 
 
 @pytest.mark.parametrize(
     ("number", "form", "fine"),
     [(1, None, True), (1, "boxes", True), (2, None, False), (2, "distributions", True), (2, "boxes", True),
-     (2, "masks", False), (3, "boxes", False), (4, "boxes", False), (0, None, False),
+     (2, "masks", False), (3, "boxes", False), (2, "gaussians", False), (4, None, False),
+     (4, "boxes", True), (5, "boxes", False), (0, None, False),
      ("1", None, False)],
 )  # fmt: skip
 def test_formats(number, form, fine):
@@ -148,14 +159,14 @@ def test_formats(number, form, fine):
         mapping["output"]["form"] = form
     assert accepts(mapping) == VALIDATOR.is_valid(mapping) == fine
     if fine:
-        expected = "boxes" if number == 2 and form == "boxes" else "distributions"
+        expected = "boxes" if number in (2, 4) and form == "boxes" else "distributions"
         assert Spec.from_dict(mapping, "m.json").form == expected
 
 
 @pytest.mark.parametrize(
     ("number", "value", "fine"),
     [(1, True, False), (2, True, False), (2, "yes", False), (3, True, True), (3, False, False),
-     (3, 1, None), (3, None, None)],
+     (3, 1, None), (3, None, None), (4, True, True), (4, 1, None)],
 )  # fmt: skip
 def test_class_agnostic_nms_is_of_format_3(number, value, fine):
     """``fine``: what is read; None where it is refused."""
@@ -169,9 +180,10 @@ def test_class_agnostic_nms_is_of_format_3(number, value, fine):
 def test_a_reader_of_lower_formats_refuses_higher_ones_in_one_line():
     assert boxes_spec(Spec(("a",), **NANODET_M)).to_dict()["format"] == 2
     assert Spec(("a",), class_agnostic_nms=True, **NANODET_M).to_dict()["format"] == 3
-    mapping = {**Spec(("a",), **NANODET_M).to_dict(), "format": 4}
+    assert Spec(("a",), bin_spacing=0.5, **NANODET_M).to_dict()["format"] == 4
+    mapping = {**Spec(("a",), **NANODET_M).to_dict(), "format": 5}
     with pytest.raises(
-        NanodetError, match=r"m\.json: format: 4 is not known; this version reads 1, 2 and 3"
+        NanodetError, match=r"m\.json: format: 5 is not known; this version reads 1, 2, 3 and 4"
     ):
         Spec.from_dict(mapping, "m.json")
 
@@ -186,7 +198,9 @@ def test_every_key_is_described_here_and_in_the_docs(root):
     described = {path: inner for path, inner in properties(SCHEMA)}
     more = {"class_agnostic_nms": True, "batch": 2, "edge_std_factors": (1.0, 2.0, 0.5)}
     written = boxes_spec(Spec(("a",), **more, **NANODET_M)).to_dict()
-    keys = {path for path in places(written) if all(isinstance(key, str) for key in path)}
+    spaced = Spec(("a",), bin_spacing=0.5, **NANODET_M).to_dict()
+    paths = {*places(written), *places(spaced)}
+    keys = {path for path in paths if all(isinstance(key, str) for key in path)}
     assert set(described) == keys
     assert all(inner.get("description", "").endswith(".") for inner in described.values())
     text = (root / "docs" / "spec.md").read_text(encoding="utf-8")

@@ -8,17 +8,19 @@ import numpy as np
 import torch
 
 from nanodet.errors import NanodetError
-from nanodet.model.box_codes import general
+from nanodet.model.box_codes import dirac, gaussian, general
 from nanodet.model.part import BoxCode, Part
 from nanodet.runtime import box_codes
 
 BOX_CODES: dict[str, Part] = {
     "General": general.PART,
+    "Dirac": dirac.PART,
+    "Gaussian": gaussian.PART,
 }
 
 
 def check_decoding(code: BoxCode) -> None:
-    """Check that exported models, which know a code by form and reg_max alone, decode it alike.
+    """Check that exported models, which know a code by its form, reg_max and unit, decode it alike.
 
     Raises:
         NanodetError: its distances differ from those of `nanodet.runtime.box_codes`.
@@ -26,10 +28,11 @@ def check_decoding(code: BoxCode) -> None:
     decoding = box_codes.BOX_CODES.get(code.form)
     if decoding is None:
         return  # refused where a spec is made
+    bins = box_codes.Bins(code.reg_max, code.unit)
     raw = torch.linspace(-3, 3, 8 * code.channels).sin().reshape(8, code.channels)
     with torch.no_grad():
         trained = code.distances(raw).numpy()
-    if not np.allclose(trained, decoding.distances(raw.numpy(), code.reg_max), 1e-3, 1e-3):
+    if not np.allclose(trained, decoding.distances(raw.numpy(), bins), 1e-3, 1e-3):
         raise NanodetError(
             "model.arch.head.box_code: with these settings its distances are not those that "
             f"nanodet.runtime.box_codes decodes from {code.form!r}: exported models would give other "

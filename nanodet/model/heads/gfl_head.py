@@ -32,7 +32,7 @@ class GFLHead(SimpleConvHead):
 
     def __init__(self, settings: HeadSettings):
         super().__init__(settings)
-        self.distribution_project = BinValues(settings.code.reg_max)
+        self.distribution_project = BinValues(settings.code)
 
 
 def build(section: GflHeadSection, channels: int, strides: Sequence[int]) -> GFLHead:

@@ -67,7 +67,7 @@ class NanoDetHead(PointHead):
         outputs = num_classes + edges if share_cls_reg else num_classes
         self.gfl_cls = nn.ModuleList(nn.Conv2d(channels, outputs, 1) for _ in strides)
         self.gfl_reg = nn.ModuleList(nn.Conv2d(channels, edges, 1) for _ in strides)
-        self.distribution_project = BinValues(settings.code.reg_max)
+        self.distribution_project = BinValues(settings.code)
         start_outputs(self.gfl_cls, num_classes)
         start_outputs(self.gfl_reg)
         levels = range(len(strides))

@@ -61,7 +61,7 @@ class NanoDetPlusHead(PointHead):
         self.cls_convs = nn.ModuleList(settings.tower(conv_type, kernel) for _ in strides)
         outputs = num_classes + self.code.channels
         self.gfl_cls = nn.ModuleList(nn.Conv2d(settings.channels, outputs, 1) for _ in strides)
-        self.distribution_project = BinValues(settings.code.reg_max)
+        self.distribution_project = BinValues(settings.code)
         self.output_layers = {f"gfl_cls.{i}": ("classes", "edges") for i in range(len(strides))}
         start(self.cls_convs)
         start_outputs(self.gfl_cls, num_classes)

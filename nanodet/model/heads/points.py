@@ -16,6 +16,7 @@ from nanodet.model.blocks import ACTIVATIONS, CONVOLUTIONS, convolutions
 from nanodet.model.box_codes import BOX_CODES
 from nanodet.model.norms import Norm, check_norm
 from nanodet.model.part import BoxCode, Fail
+from nanodet.runtime.box_codes import Bins
 
 ASSIGNERS = "nanodet.learn.assigners:ASSIGNERS"
 PRIOR = 0.01  # initial score of every class, so that the background does not dominate QFL
@@ -57,6 +58,9 @@ class HeadSection:
         depthwise = getattr(self, "conv_type", None) == "DWConv" and given is not None
         channels = (self.feat_channels, given) if depthwise else (self.feat_channels,)
         check_norm(self.norm_cfg, fail, *channels)
+        reg_max = getattr(self, "reg_max", None)
+        if reg_max and hasattr(self.box_code, "check_reg_max"):
+            self.box_code.check_reg_max(reg_max, fail)
         for below, _, value in sections(self):
             check_section(value, below, fail)
 
@@ -196,9 +200,10 @@ class PointHead(nn.Module, ABC):
 class BinValues(nn.Module):
     """Holds the values of the bins, 0..reg_max, under the name used in checkpoints."""
 
-    def __init__(self, reg_max: int):
+    def __init__(self, code: BoxCode):
         super().__init__()
-        self.register_buffer("project", torch.linspace(0, reg_max, reg_max + 1))
+        bins = Bins(code.reg_max, code.unit)
+        self.register_buffer("project", torch.linspace(0, bins.reg_max, bins.count))
 
 
 def start(*modules: nn.Module) -> None:
