@@ -17,6 +17,7 @@ from nanodet.cli import (
     info,
     quantize,
     quickstart,
+    study,
     train,
     verify,
 )
@@ -34,6 +35,7 @@ VERBS = {
     "detect": (detect, "find objects in images, videos and cameras"),
     "download": (download, "list published models, or download one into the cache"),
     "train": (train, "train a detector from a config file"),
+    "study": (study, "train variants with several seeds, and compare them in a report"),
     "eval": (evaluation, "measure AP of a model on annotated images"),
     "export": (export, "convert a checkpoint to ONNX and ncnn, and compare"),
     "verify": (verify, "compare exported models with their checkpoint, layer by layer if needed"),

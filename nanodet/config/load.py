@@ -63,7 +63,7 @@ def read_mapping(path: StrPath, overrides: Iterable[str] = ()) -> dict[str, Any]
     if not isinstance(mapping, dict):
         raise NanodetError(f"{path}: not a config: a mapping with model, data, ... is expected")
     for text in overrides:
-        _override(mapping, text)
+        apply_override(mapping, text)
     return mapping
 
 
@@ -97,20 +97,41 @@ def _without_none(value):
     return value
 
 
-def _override(mapping, text):
+def apply_override(mapping: dict[str, Any], text: str) -> None:
+    """Change the contents of a config file as a text such as ``schedule.optimizer.lr=0.01`` says.
+
+    Raises:
+        NanodetError: not of this form, or the value is not YAML.
+    """
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise NanodetError(f"{text}: an override has the form key.key=value")
     if not value.strip() and key != "schedule.resume":  # such as from an unset shell variable
         raise NanodetError(f"{key}: no value after {text.strip()} ({key}=null for none)")
+    try:
+        found = parse_yaml(value, text)
+    except NanodetError:
+        raise NanodetError(f"{text}: the value is not valid YAML") from None
+    put(mapping, key, found, text)
+
+
+def put(mapping: dict[str, Any], key: str, value: Any, where: str) -> None:
+    """Set the value of a dotted key in nested mappings, which are created if necessary.
+
+    Args:
+        mapping: the contents of a config file, changed in place.
+        key: such as ``schedule.optimizer.lr``.
+        value: of any kind; replaces the whole value at the key.
+        where: names the change in messages.
+
+    Raises:
+        NanodetError: a part of the key before the last is not a mapping.
+    """
     *parents, last = key.split(".")
     for parent in parents:
         if mapping.get(parent) is None:
             mapping[parent] = {}
         mapping = mapping[parent]
         if not isinstance(mapping, dict):
-            raise NanodetError(f"{text}: {parent} is not a mapping")
-    try:
-        mapping[last] = parse_yaml(value, text)
-    except NanodetError:
-        raise NanodetError(f"{text}: the value is not valid YAML") from None
+            raise NanodetError(f"{where}: {parent} is not a mapping")
+    mapping[last] = value

@@ -1,0 +1,129 @@
+"""Which runs count as done, and what the report says, on results that no training made."""
+
+import subprocess
+import sys
+
+import pytest
+
+from nanodet.cli.main import main
+from nanodet.study import study as command
+from nanodet.study.plan import read_study
+from nanodet.study.results import (
+    FAILED,
+    RESULT,
+    SETTINGS,
+    Result,
+    outcome_of,
+    prepare,
+    write_result,
+)
+from nanodet.train.checkpoints import LAST
+
+AP = {("plain", 4): 50.0, ("no DFL", 4): 51.0, ("plain", 5): 60.0, ("no DFL", 5): 63.0}
+
+
+def write_all(study, leave_out=()):
+    for run in study.runs:
+        if (run.variant, run.seed) in leave_out:
+            continue
+        ap = AP[run.variant, run.seed]
+        metrics = dict.fromkeys(("AP", "AP50", "AP75", "APs", "APm", "APl"), ap)
+        prepare(run)
+        write_result(run.folder, Result(run.settings, metrics, 0.5, 100, 12.0))
+        rows = [f"1,{step},{ap / step}" for step in (1, 2, 3, 4)]
+        (run.folder / "metrics.csv").write_text("\n".join(["epoch,step,train/loss_qfl", *rows]))
+
+
+def test_only_runs_without_a_result_of_the_same_settings_are_run(study_file, monkeypatch, capsys):
+    path, ran = study_file(), []
+    study = read_study(path)
+    write_all(study, leave_out=[("no DFL", 5)])
+
+    def run_all(runs, jobs, threads, say):
+        ran.append([(run.variant, run.seed) for run in runs])
+        for run in runs:
+            prepare(run)
+            (run.folder / FAILED).write_text("data.train: no images\n")
+
+    monkeypatch.setattr(command, "run_all", run_all)
+    assert main(["study", str(path)]) == 1
+    assert ran == [[("no DFL", 5)]]
+    assert "1 of 4 runs failed" in capsys.readouterr().out
+    report = (study.folder / "small.md").read_text()
+    assert "3 of 4 runs are done, 1 failed" in report
+    assert "no DFL, seed 5 | - | - | - | - | - | - | failed: data.train: no images" in report
+    write_all(study)
+    ran.clear()
+    assert main(["study", str(path)]) == 0 and not ran
+    assert main(["study", str(path), "schedule.total_epochs=2"]) == 1  # another budget: all again
+    assert len(ran[0]) == 4
+
+
+def test_the_report_says_what_the_results_hold(study_file):
+    path = study_file()
+    study = read_study(path)
+    write_all(study)
+    assert main(["study", str(path), "--report-only"]) == 0
+    report = (study.folder / "small.md").read_text()
+    ap = "55.00 ± 7.07"
+    assert f"| plain | 2 | {ap} | {ap} | {ap} | 0.500 ± 0.000 | 12 s |" in report
+    # +1 and +3: mean 2, deviation 1.4142, t of one degree of freedom 12.706
+    assert "| no DFL | +2.00 [-10.71, +14.71] |" in report
+    assert f"nanodet study {path}" in report
+    assert "`model.arch.head.loss.loss_dfl.loss_weight=0`" in report
+    for name in ("small_loss_qfl.png", "small_differences.png"):
+        assert f"({name})" in report
+        assert (study.folder / name).stat().st_size > 5000
+    page = (study.folder / "small.html").read_text()
+    assert page.count("data:image/png;base64,") == 2
+    assert 'src="http' not in page and "<td>+2.00 [-10.71, +14.71]</td>" in page
+
+
+def test_one_seed_has_no_interval(study_file):
+    path = study_file(seeds=[4])
+    study = read_study(path)
+    write_all(study)
+    assert main(["study", str(path), "--report-only"]) == 0
+    report = (study.folder / "small.md").read_text()
+    assert "| no DFL | +1.00 |" in report and "With one seed there is no interval" in report
+
+
+def test_a_cut_run_is_resumed_only_with_the_same_settings(study_file):
+    run = read_study(study_file()).runs[0]
+    assert prepare(run) is False  # nothing there
+    (run.folder / LAST).write_bytes(b"")
+    (run.folder / FAILED).write_text("a reason\n")
+    assert outcome_of(run).failure == "a reason"
+    assert prepare(run) is True and outcome_of(run).failure is None
+    other = read_study(study_file(), ["log.interval=3"]).runs[0]
+    assert prepare(other) is False and "interval: 3" in (run.folder / SETTINGS).read_text()
+
+
+@pytest.mark.parametrize(
+    "text, words", [("{", "not valid JSON"), ("{}", "metrics: this key is missing")]
+)
+def test_a_strange_result_is_one_line(study_file, text, words, capsys):
+    path = study_file()
+    study = read_study(path)
+    write_all(study)
+    result = study.runs[0].folder / RESULT
+    result.write_text(text)
+    assert main(["study", str(path), "--report-only"]) == 1
+    line = capsys.readouterr().err
+    assert str(result) in line and words in line and "remove it to train this run again" in line
+
+
+def test_two_studies_do_not_share_a_folder(study_file, capsys):
+    path = study_file()
+    study = read_study(path)
+    write_all(study)
+    code = (
+        "import sys; from nanodet.files.locks import locked\n"
+        f"with locked({str(study.folder)!r}): print('held', flush=True); sys.stdin.read()"
+    )
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe) as other:
+        other.stdout.readline()
+        assert main(["study", str(path)]) == 1
+        assert "is in use by process" in capsys.readouterr().err
+        other.stdin.close()
