@@ -12,8 +12,11 @@ from nanodet.learn.losses import BOX_LOSSES
 from nanodet.learn.losses.ciou import ciou_loss
 from nanodet.learn.losses.diou import diou_loss
 from nanodet.learn.losses.distribution_focal import distribution_focal_loss, mean_over_edges
+from nanodet.learn.losses.gaussian_kl import LEAST_LOG_VARIANCE, gaussian_kl_loss
 from nanodet.learn.losses.giou import giou_loss
 from nanodet.learn.losses.iou_loss import iou_loss
+from nanodet.learn.losses.l2_edges import edge_l2_loss
+from nanodet.learn.losses.l2_scores import l2_loss
 from nanodet.learn.losses.quality_focal import quality_focal_loss
 
 probabilities = st.floats(0.001, 0.999)
@@ -189,3 +192,49 @@ def test_dfl_of_a_point_is_the_mean_of_its_edges():
     each = [distribution_focal_loss(raw[:, 8 * i : 8 * i + 8], target[:, i]) for i in range(4)]
     assert torch.allclose(mean_over_edges(raw, target), torch.stack(each).mean(dim=0))
     assert mean_over_edges(raw[:0], target[:0]).shape == (0,)
+
+
+values = st.lists(st.floats(-6, 6), min_size=4, max_size=4)
+distances = st.lists(st.floats(0, 8), min_size=4, max_size=4)
+
+
+@given(values, values, distances)
+def test_losses_of_edges_are_those_of_table_1(means, log_variances, y):
+    x = [math.log1p(math.exp(v)) for v in means]
+    target = torch.tensor([y], dtype=torch.float64)
+    squares = [(a - b) ** 2 for a, b in zip(x, y, strict=True)]
+    found = edge_l2_loss(torch.tensor([means], dtype=torch.float64), target)
+    assert found.item() == pytest.approx(sum(squares) / 8, rel=1e-7, abs=1e-12)
+    raw = torch.tensor([means + log_variances], dtype=torch.float64)
+    expected = [
+        s / (2 * math.exp(v)) + v / 2 for s, v in zip(squares, log_variances, strict=True)
+    ]
+    assert gaussian_kl_loss(raw, target).item() == pytest.approx(sum(expected) / 4, rel=1e-7)
+
+
+def test_the_variance_of_a_gaussian_edge_is_least_at_its_squared_error_and_bounded():
+    target = torch.full((1, 4), 2.0)
+    mean = torch.full((1, 4), math.log(math.expm1(3.0)))  # one stride too far
+
+    def at(log_variance):
+        return gaussian_kl_loss(torch.cat((mean, torch.full((1, 4), log_variance)), 1), target)
+
+    assert at(0.0) < at(-0.3)
+    assert at(0.0) < at(0.3)
+    assert at(-1e4) == at(LEAST_LOG_VARIANCE)
+    assert torch.isfinite(at(1e4))
+
+
+def test_gradients_of_the_losses_of_tables_1_and_4():
+    generator = torch.Generator().manual_seed(0)
+    raw = torch.randn(3, 8, generator=generator, dtype=torch.float64).requires_grad_()
+    target = torch.rand(3, 4, generator=generator, dtype=torch.float64) * 7
+    assert torch.autograd.gradcheck(lambda x: gaussian_kl_loss(x, target), raw)
+    assert torch.autograd.gradcheck(lambda x: edge_l2_loss(x[:, :4], target), raw)
+    assert torch.autograd.gradcheck(lambda x: l2_loss(x[:, :4], target / 7), raw)
+
+
+@given(probabilities, unit)
+def test_l2_of_scores_is_the_squared_error(s, y):
+    found = l2_loss(logit(s), torch.tensor(y, dtype=torch.float64))
+    assert found.item() == pytest.approx((s - y) ** 2, abs=1e-12)

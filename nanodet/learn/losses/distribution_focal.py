@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nanodet.config.keys import MUCH, key
+from nanodet.learn.losses.generalized_focal import generalized_focal_loss
 from nanodet.model.part import Part
 
 
@@ -24,17 +25,16 @@ def distribution_focal_loss(logits: Tensor, target: Tensor) -> Tensor:
 
     Args:
         logits: (N, n + 1), the edge's distribution before softmax.
-        target: (N,), distance in units of the stride, 0 <= target < n.
+        target: (N,), distance in spacings of the bins, 0 <= target < n.
 
     Returns:
         (N,), >= 0.
     """
     left = target.long()
-    weight_right = target - left
     log_p = F.log_softmax(logits, dim=-1)
     log_left = log_p.gather(-1, left[:, None]).squeeze(-1)
     log_right = log_p.gather(-1, left[:, None] + 1).squeeze(-1)
-    return -((1 - weight_right) * log_left + weight_right * log_right)
+    return generalized_focal_loss(log_left, log_right, target - left, beta=0)  # eq. 14
 
 
 def mean_over_edges(raw: Tensor, distances: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ def mean_over_edges(raw: Tensor, distances: Tensor) -> Tensor:
 
     Args:
         raw: (K, 4 (n + 1)), values of the box code `General`.
-        distances: (K, 4) left, top, right, bottom in strides, 0 <= distance < n.
+        distances: (K, 4) left, top, right, bottom in spacings of the bins, 0 <= distance < n.
 
     Returns:
         (K,), >= 0.

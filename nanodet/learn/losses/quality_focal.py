@@ -33,6 +33,8 @@ def quality_focal_loss(logits: Tensor, quality: Tensor, beta: float = 2.0) -> Te
     Returns:
         (...), >= 0, and 0 where s = y = 0 or s = y = 1.
     """
+    # `generalized_focal_loss` of logsigmoid(-x) and logsigmoid(x) is the same (eq. 13), and takes two to
+    # three times as long forward and backward: this function runs over all points and classes
     distance = (quality - logits.sigmoid()).abs()
     entropy = F.binary_cross_entropy_with_logits(logits, quality, reduction="none")
     # torch.pow has a slow backward pass for a general exponent; the paper's beta is 2
