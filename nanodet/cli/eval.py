@@ -9,6 +9,7 @@ from nanodet.text.printable import say
 EXAMPLES = (
     "nanodet eval run/model_best/model_best.ckpt",
     "nanodet eval exported/my.param --images DIR --annotations instances.json",
+    "nanodet eval run/model_best/model_best.ckpt --images DIR --annotations people.odgt --box head",
 )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from nanodet.data.records import Annotations, Picture
 from nanodet.errors import NanodetError
+from nanodet.evaluate.crowd_metrics import CrowdMetrics
 from nanodet.runtime.detections import Detections
 
 MAX_DETECTIONS = 100  # per image and class that COCO's AP counts, or more if more are given
@@ -40,6 +41,7 @@ class Metrics:
             without objects.
         iou_thresholds: float64 (10,); recalls: float64 (101,): the axes of ``precision``.
         ap_per_class: one `ClassAP` per class, in order of the class index.
+        crowd: the measures of CrowdHuman, if the annotations are an ``.odgt`` file.
     """
 
     AP: float | None
@@ -53,12 +55,14 @@ class Metrics:
     iou_thresholds: np.ndarray = field(repr=False)
     recalls: np.ndarray = field(repr=False)
     ap_per_class: list[ClassAP] = field(default_factory=list, repr=False)
+    crowd: CrowdMetrics | None = None
 
-    def to_dict(self) -> dict[str, float | None]:
-        """Return the six values in percent (None where undefined) and ``images``."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the six values in percent (None where undefined), ``images``, and ``crowd`` if known."""
         values = {name: getattr(self, name) for name in SUMMARY}
         rounded = {k: None if v is None else round(v, 4) for k, v in values.items()}
-        return {**rounded, "images": self.images}
+        crowd = {} if self.crowd is None else {"crowd": self.crowd.to_dict()}
+        return {**rounded, "images": self.images, **crowd}
 
     def to_json(self) -> str:
         """Return `to_dict` as one line of JSON."""

@@ -7,6 +7,7 @@ from typing import Any
 from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
 from nanodet.evaluate.coco_metrics import Metrics, check_pycocotools
+from nanodet.evaluate.crowd_metrics import crowd_metrics
 from nanodet.evaluate.ground_truth import data_of, given, of_config
 from nanodet.evaluate.run import evaluate_model, evaluation_detector
 from nanodet.files import StrPath
@@ -38,7 +39,7 @@ def evaluate(
         options: further arguments of `nanodet.runtime.detector.Detector`.
 
     Returns:
-        `Metrics`.
+        `Metrics`, with CrowdHuman's measures if the annotations are an ``.odgt`` file.
 
     Raises:
         NanodetError: anything the user can fix, before the long run where possible.
@@ -55,7 +56,9 @@ def evaluate(
         source = of_config(data, file, "val", reading)
         say(source, file=sys.stderr)
     found = source.read(detector.spec, detector.backend.path)
-    metrics, _ = evaluate_model(detector, found)
+    metrics, detections = evaluate_model(detector, found)
+    if source.kind == "OdgtDataset":
+        metrics.crowd = crowd_metrics(found, detections)
     if show is not None:
         show(metrics)
     if json_path is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from nanodet.config import load_data
 from nanodet.config.beside import config_beside
 from nanodet.config.data_sections import Data
-from nanodet.data.formats import FORMATS
+from nanodet.data.formats import FORMATS, full_name
 from nanodet.data.read import read_annotations
 from nanodet.data.reading import Reading
 from nanodet.data.records import Annotations
@@ -35,8 +35,8 @@ class Source:
 
     Attributes:
         images: folder of the images.
-        annotations: COCO's JSON or CrowdHuman's .odgt file, or a folder of VOC's XML or YOLO's text files; None
-            for images alone.
+        annotations: COCO's JSON or CrowdHuman's .odgt file, or a folder of VOC's XML or YOLO's text files;
+            None for images alone.
         reading: how they are to be read.
         name: what they are called, such as ``data.val of best.ckpt``; None if the user gave the paths
             and need not be shown them.
@@ -50,6 +50,13 @@ class Source:
     def __str__(self) -> str:
         listed = f", listed in {self.reading.list_path}" if self.reading.list_path else ""
         return f"{self.name}: {self.images}, {self.annotations}{listed}"
+
+    @property
+    def kind(self) -> str:
+        """The name in `nanodet.data.formats.FORMATS` of the annotations' format; see `guess_format`."""
+        assert self.annotations is not None, "images alone"
+        kind = self.reading.format or guess_format(self.annotations)
+        return full_name(kind) or kind
 
     def read(self, spec: Spec, model: StrPath, annotated: bool = True) -> Annotations:
         """Read the annotations with the classes of a model, and report on stderr what is wrong with them.
@@ -65,9 +72,8 @@ class Source:
         check_pycocotools()
         reading = dataclasses.replace(self.reading, names_of=str(model), training=False)
         assert self.annotations is not None, "images alone"
-        kind = reading.format or guess_format(self.annotations)
         found = read_annotations(
-            kind,
+            self.kind,
             self.images,
             self.annotations,
             list_path=reading.list_path,

@@ -13,6 +13,7 @@ from nanodet.config.schema import Evaluator
 from nanodet.data.picture import load_picture
 from nanodet.data.records import Annotations, Picture
 from nanodet.evaluate.coco_metrics import SUMMARY, Metrics, check_pycocotools, evaluate_detections
+from nanodet.evaluate.crowd_metrics import CrowdMetrics
 from nanodet.evaluate.plots import percent
 from nanodet.files import StrPath
 from nanodet.runtime.detections import Detections
@@ -100,10 +101,22 @@ def read_ahead(records: Iterable[Picture]) -> Generator[np.ndarray, None, None]:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
+def format_crowd(crowd: CrowdMetrics) -> str:
+    """Return the measures of CrowdHuman as text for a terminal, one class per line."""
+    names = [printable(one.name) for one in crowd.classes]
+    longest = max([len("CrowdHuman"), *map(len, names)])
+    lines = [f"{'CrowdHuman':<{longest}} {'objects':>8} {'AP':>6} {'MR^-2':>6} {'JI':>6}"]
+    for name, one in zip(names, crowd.classes, strict=True):
+        values = " ".join(f"{percent(value):>6}" for value in (one.AP, one.MR, one.JI))
+        score = "" if one.JI_score is None else f" (scores above {one.JI_score:.1f})"
+        lines.append(f"{name:<{longest}} {one.objects:>8} {values}{score}")
+    return "\n".join(lines)
+
+
 def format_table(
     metrics: Metrics, class_names: Sequence[str] | None = None, width: int | None = None
 ) -> str:
-    """Return the metrics as text for a terminal: the summary, then AP per class.
+    """Return the metrics as text for a terminal: CrowdHuman's if known, the summary, then AP per class.
 
     Args:
         metrics: `Metrics`.
@@ -111,7 +124,8 @@ def format_table(
         width: characters in a line; None for those of the terminal.
     """
     width = width or shutil.get_terminal_size((100, 24)).columns
-    lines = [
+    lines = [] if metrics.crowd is None else [format_crowd(metrics.crowd), "", "COCO's AP:"]
+    lines += [
         "".join(f"{name:>8}" for name in (*SUMMARY, "images")),
         "".join(f"{percent(getattr(metrics, name)):>8}" for name in SUMMARY)
         + f"{metrics.images:>8}",
