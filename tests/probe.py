@@ -66,14 +66,14 @@ class Probe:
         return head["placement"], np.frombuffer(data, np.float32).reshape(3, rows, columns)
 
     def decode(self, output, spec, size, picture_size=None, channels=None):
-        """Return rows of xyxy, confidence, class, and the allocations of a second run."""
+        """Return rows of xyxy, confidence, class, edge_std, and the allocations of a second run."""
         more = {} if picture_size is None else {"picture": list(picture_size)}
         more |= {} if channels is None else {"channels": channels}
         head, data = self.ask(
             "decode", np.ascontiguousarray(output, np.float32).tobytes(),
             spec=text_of(spec), size=list(size), **more,
         )  # fmt: skip
-        return np.frombuffer(data, np.float32).reshape(-1, 6), head["allocations"]
+        return np.frombuffer(data, np.float32).reshape(-1, 10), head["allocations"]
 
 
 def text_of(spec):

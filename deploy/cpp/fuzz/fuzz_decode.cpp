@@ -20,6 +20,24 @@ void require(bool fine) {
     if (!fine) std::abort();
 }
 
+nanodet::Quality quality_of(FuzzedDataProvider& data, int bins) {
+    nanodet::Quality quality;
+    quality.topk = data.ConsumeIntegralInRange(1, bins);
+    quality.hidden = data.ConsumeIntegralInRange(1, 70);
+    const std::size_t hidden = std::size_t(quality.hidden);
+    const auto weights = [&](std::size_t count) {
+        std::vector<float> values(count);
+        float weight = data.ConsumeFloatingPointInRange(-1e6F, 1e6F);
+        for (float& value : values) value = weight = -0.7F * weight;
+        return values;
+    };
+    quality.hidden_weight = weights(hidden * 4 * (std::size_t(quality.topk) + 1));
+    quality.hidden_bias = weights(hidden);
+    quality.output_weight = weights(hidden);
+    quality.output_bias = weights(1)[0];
+    return quality;
+}
+
 nanodet::Spec spec_of(FuzzedDataProvider& data) {
     nanodet::Spec spec;
     spec.class_names.resize(data.ConsumeIntegralInRange<std::size_t>(1, 40), "c");
@@ -34,6 +52,14 @@ nanodet::Spec spec_of(FuzzedDataProvider& data) {
         spec.strides.push_back(stride);
     spec.reg_max = data.ConsumeIntegralInRange(1, 40);
     spec.point_offset = data.ConsumeFloatingPointInRange(-16.0, 16.0);
+    spec.form = data.PickValueInArray({nanodet::BoxForm::distributions, nanodet::BoxForm::distances,
+                                       nanodet::BoxForm::gaussians});
+    spec.bin_spacing = data.PickValueInArray({1.0, 0.5, 0.25});
+    if (spec.form == nanodet::BoxForm::distributions && data.ConsumeBool())
+        spec.quality = quality_of(data, int(spec.bins()));
+    if (data.ConsumeBool())
+        spec.edge_std_factors.assign(spec.strides.size(),
+                                     data.ConsumeFloatingPointInRange(1e-6F, 1e6F));
     return spec;
 }
 
@@ -66,6 +92,7 @@ void decode(FuzzedDataProvider& data, const nanodet::Spec& spec) {
         require(box.class_id >= 0 && std::size_t(box.class_id) < spec.class_names.size());
         require(box.x1 >= 0 && box.x2 <= float(picture.width) && box.y1 >= 0 &&
                 box.y2 <= float(picture.height));
+        for (float deviation : box.edge_std) require(deviation >= 0 && std::isfinite(deviation));
     }
 }
 

@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string text(reinterpret_cast<const char*>(data), size);
     try {
         const nanodet::Spec spec = nanodet::parse_spec(text, "spec.json");
-        if (spec.channels() < 9 || spec.point_count(spec.input_size) == 0) std::abort();
+        if (spec.channels() < 5 || spec.point_count(spec.input_size) == 0) std::abort();
         if (spec.input_size.width <= 512 && spec.input_size.height <= 512) {
             const std::uint8_t pixel[3] = {1, 2, 3};
             nanodet::Preprocessor(spec, spec.fit, spec.input_size).run({pixel, 1, 1, 3});

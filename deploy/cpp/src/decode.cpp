@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 
+#include "box_codes.h"
 #include "nanodet/error.h"
 
 namespace nanodet {
@@ -14,6 +15,7 @@ namespace {
 constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
 // of an image's pairs so many go into NMS, whose time grows with their square
 constexpr std::size_t most_candidates = 10'000;
+constexpr float unknown = -1;  // quality of a point that was not needed yet
 constexpr float thinnest = 1e-3F;  // pixels; what NMS takes a box without width or height for
 
 bool all_finite(const float* values, std::size_t count) {
@@ -29,21 +31,6 @@ bool all_finite(const float* values, std::size_t count) {
 
 std::string words(std::size_t points, std::size_t channels) {
     return std::to_string(points) + " x " + std::to_string(channels);
-}
-
-/// Returns the expectation of one edge's distribution over 0..bins - 1 (paper eq. 4).
-///
-/// @param logits        `bins` of them, before softmax
-/// @param exponentials  room for as many
-float edge_distance(const float* logits, std::size_t bins, float* exponentials) {
-    const float largest = *std::max_element(logits, logits + bins);
-    float sum = 0, weighted = 0;
-    for (std::size_t i = 0; i < bins; ++i) exponentials[i] = std::exp(logits[i] - largest);
-    for (std::size_t i = 0; i < bins; ++i) {
-        sum += exponentials[i];
-        weighted += exponentials[i] * float(i);
-    }
-    return weighted / sum;
 }
 
 /// Returns intersection over union, 0..1. Calculated as OpenCV's NMS does it for Python's boxes: of
@@ -71,8 +58,12 @@ void check_output(const Spec& spec, const Output& output, Size input, const std:
         throw Error(file + ": its output is " + words(output.points, output.channels) +
                     ", but its spec says " + words(points, spec.channels()) + " (" +
                     std::to_string(spec.class_names.size()) + " classes + 4 x " +
-                    std::to_string(spec.reg_max + 1) + ") at " + std::to_string(input.width) +
+                    std::to_string(spec.edge_values()) + ") at " + std::to_string(input.width) +
                     " x " + std::to_string(input.height));
+}
+
+Decoder::Decoder(const Spec& spec) : spec_(spec), exponentials_(spec.bins()) {
+    if (spec.quality) quality_.emplace(*spec.quality, spec.bins());
 }
 
 const std::vector<Detection>& Decoder::decode(const Output& output, Size input,
@@ -91,6 +82,7 @@ const std::vector<Detection>& Decoder::decode(const Output& output, Size input,
     boxes_.clear();
     for (const Candidate& candidate : candidates_) add_box(output, input, candidate);
     suppress(thresholds);
+    add_deviations(output);
     return kept_;
 }
 
@@ -106,6 +98,8 @@ const std::vector<Detection>& Decoder::decode(const Output& output, const Placem
         box.y1 = back(box.y1, placement.ratio_y, placement.shift_y, picture.height);
         box.x2 = back(box.x2, placement.ratio_x, placement.shift_x, picture.width);
         box.y2 = back(box.y2, placement.ratio_y, placement.shift_y, picture.height);
+        for (std::size_t side = 0; side < 4; ++side)
+            box.edge_std[side] /= float(side % 2 == 0 ? placement.ratio_x : placement.ratio_y);
     }
     return kept_;
 }
@@ -122,9 +116,15 @@ void Decoder::find_candidates(const Output& output, Size input, const Thresholds
             point + std::size_t(cells.width) * std::size_t(cells.height);
         for (; point < end; ++point) {
             const float* scores = output.data + point * output.stride;
-            for (std::size_t c = 0; c < classes; ++c)
-                if (scores[c] > thresholds.score)
-                    candidates_.push_back({scores[c], std::uint32_t(level), point * classes + c});
+            float quality = quality_ ? unknown : 1;
+            for (std::size_t c = 0; c < classes; ++c) {
+                if (!(scores[c] > thresholds.score)) continue;
+                // never above 1, so it is needed of these points alone
+                if (quality == unknown) quality = (*quality_)(scores + classes);
+                const float score = scores[c] * quality;
+                if (score > thresholds.score)
+                    candidates_.push_back({score, std::uint32_t(level), point * classes + c});
+            }
         }
     }
 }
@@ -144,7 +144,7 @@ void Decoder::limit_levels(int per_level) {
 }
 
 void Decoder::add_box(const Output& output, Size input, const Candidate& candidate) {
-    const std::size_t classes = spec_.class_names.size(), bins = std::size_t(spec_.reg_max) + 1;
+    const std::size_t classes = spec_.class_names.size();
     const std::size_t point = std::size_t(candidate.index) / classes;
     const int stride = spec_.strides[candidate.level];
     const std::size_t columns = std::size_t(Spec::level_size(input, stride).width);
@@ -152,12 +152,9 @@ void Decoder::add_box(const Output& output, Size input, const Candidate& candida
     const std::size_t row = cell / columns, column = cell % columns;
     const auto x = static_cast<float>((double(column) + spec_.point_offset) * stride);
     const auto y = static_cast<float>((double(row) + spec_.point_offset) * stride);
-    const float* logits = output.data + point * output.stride + classes;
-    exponentials_.resize(bins);
     float edges[4];
-    for (std::size_t side = 0; side < 4; ++side)
-        edges[side] =
-            edge_distance(logits + side * bins, bins, exponentials_.data()) * float(stride);
+    edge_distances(spec_, edge_values(output, candidate), exponentials_.data(), edges);
+    for (float& edge : edges) edge *= float(stride);
     boxes_.push_back({x - edges[0], y - edges[1], x + edges[2], y + edges[3], candidate.confidence,
                       static_cast<int>(candidate.index % classes)});
 }
@@ -174,7 +171,8 @@ void Decoder::suppress(const Thresholds& thresholds) {
         if (kept_.size() == std::size_t(thresholds.per_picture)) return;
         std::size_t& last = last_kept_[all_rivals ? 0 : std::size_t(box.class_id)];
         const Area area{box.x1 - origin, box.y1 - origin, std::max(box.x2 - box.x1, thinnest),
-                        std::max(box.y2 - box.y1, thinnest), last};
+                        std::max(box.y2 - box.y1, thinnest), last,
+                        std::size_t(&box - boxes_.data())};
         bool overlaps = false;
         for (std::size_t k = last; k != none && !overlaps; k = kept_areas_[k].previous)
             overlaps = iou(kept_areas_[k], area) > thresholds.nms_iou;
@@ -183,6 +181,25 @@ void Decoder::suppress(const Thresholds& thresholds) {
         kept_.push_back(box);
         kept_areas_.push_back(area);
     }
+}
+
+/// Gives the kept boxes the standard deviations of their edges.
+void Decoder::add_deviations(const Output& output) {
+    for (std::size_t i = 0; i < kept_.size(); ++i) {
+        const Candidate& candidate = candidates_[kept_areas_[i].candidate];
+        float* deviations = kept_[i].edge_std;
+        edge_deviations(spec_, edge_values(output, candidate), exponentials_.data(), deviations);
+        const std::size_t level = candidate.level;
+        float unit = float(spec_.strides[level]);
+        if (!spec_.edge_std_factors.empty()) unit *= spec_.edge_std_factors[level];
+        for (std::size_t side = 0; side < 4; ++side) deviations[side] *= unit;
+    }
+}
+
+/// Returns the values behind the class scores of a candidate's point.
+const float* Decoder::edge_values(const Output& output, const Candidate& candidate) const {
+    const std::size_t classes = spec_.class_names.size();
+    return output.data + std::size_t(candidate.index) / classes * output.stride + classes;
 }
 
 }  // namespace nanodet

@@ -18,7 +18,7 @@ double rounded(float value, double unit) {
 
 std::string to_json_line(const Spec& spec, const std::vector<Detection>& detections,
                          const std::string& source, Size picture, std::optional<long> frame,
-                         std::optional<double> time_s) {
+                         std::optional<double> time_s, bool edge_std) {
     using nlohmann::ordered_json;
     ordered_json line;
     line["source"] = source;
@@ -34,6 +34,8 @@ std::string to_json_line(const Spec& spec, const std::vector<Detection>& detecti
         one["confidence"] = rounded(found.confidence, 1e5);
         for (float side : {found.x1, found.y1, found.x2, found.y2})
             one["xyxy"].push_back(rounded(side, 1e2));
+        if (edge_std)
+            for (float side : found.edge_std) one["edge_std"].push_back(rounded(side, 1e2));
         line["detections"].push_back(std::move(one));
     }
     // file names need not be UTF-8

@@ -18,7 +18,7 @@ namespace nanodet {
 namespace {
 
 const char* const magic = "7767517";
-constexpr int array_keys = 23300, shape_hint = -23330, feature_mask = 31;  // an array under key k is written as -23300-k=length,value
+constexpr int shape_hint = -23330, feature_mask = 31;
 constexpr int keys = 32;  // ncnn keeps so many parameters, and writes elsewhere for others
 constexpr int most = 100'000;  // layers or blobs
 constexpr std::size_t longest_name = 255, longest_value = 15;  // characters, ncnn's buffers
@@ -77,15 +77,15 @@ bool is_value(int key, const std::string& text) {
     });
 }
 
-std::optional<int> count_of(const std::string& text) {
+std::optional<int> parse_count(const std::string& text) {
     const auto count = whole_number(text);
     return count && *count < most ? count : std::nullopt;
 }
 
 NcnnLayer parse_layer(const std::string& line, const std::string& where) {
     const auto words = words_of(line);
-    const auto inputs = words.size() > 3 ? count_of(words[2]) : std::nullopt;
-    const auto outputs = words.size() > 3 ? count_of(words[3]) : std::nullopt;
+    const auto inputs = words.size() > 3 ? parse_count(words[2]) : std::nullopt;
+    const auto outputs = words.size() > 3 ? parse_count(words[3]) : std::nullopt;
     if (!inputs || !outputs)
         throw Error(where + ": must be kind, name, number of inputs, number of outputs, ...");
     const auto blobs = words.begin() + 4;
@@ -217,8 +217,8 @@ NcnnGraph NcnnGraph::parse(const std::string& text, const std::string& file) {
     if (lines.empty() || strip(lines[0]) != magic)
         throw Error(file + ": not an ncnn param file (it does not start with " + magic + ")");
     const auto counts = words_of(lines.size() > 1 ? lines[1] : "");
-    const auto layer_count = counts.size() == 2 ? count_of(counts[0]) : std::nullopt;
-    const auto blob_count = counts.size() == 2 ? count_of(counts[1]) : std::nullopt;
+    const auto layer_count = counts.size() == 2 ? parse_count(counts[0]) : std::nullopt;
+    const auto blob_count = counts.size() == 2 ? parse_count(counts[1]) : std::nullopt;
     if (layer_count.value_or(0) < 1 || blob_count.value_or(0) < 1)
         throw Error(file + ": line 2: must be the numbers of layers and of blobs");
     if (lines.size() - 2 < std::size_t(*layer_count))

@@ -11,6 +11,8 @@
 
 namespace nanodet {
 
+constexpr int array_keys = 23300;  ///< an array under key k is written as -23300-k=length,value
+
 /// One line of the graph.
 struct NcnnLayer {
     std::string kind, name;

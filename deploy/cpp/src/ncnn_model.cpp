@@ -70,7 +70,7 @@ bool NcnnModel::check_size(Size size) {
         throw Error(path + ": its output is " + text_of(found) + ", but its spec says " +
                     std::to_string(expected[0]) + " points x " + std::to_string(expected[1]) +
                     " (" + std::to_string(spec.class_names.size()) + " classes + 4 x " +
-                    std::to_string(spec.reg_max + 1) + ") at " + std::to_string(size.width) +
+                    std::to_string(spec.edge_values()) + ") at " + std::to_string(size.width) +
                     " x " + std::to_string(size.height));
     const bool sure = std::none_of(shapes.begin(), shapes.end(),
                                    [](const auto& blob) { return blob.second.empty(); });

@@ -13,7 +13,7 @@ namespace {
 
 using Keys = std::set<int>;
 
-constexpr int array_keys = 23300, shape_hints = 30, features = 31;  // keys that every layer may have
+constexpr int shape_hints = 30, features = 31;  // keys that every layer may have
 constexpr int far = 1 << 14;  // kernels, strides, dilations and pads in pixels
 
 /// The keys of whole numbers, of numbers, of arrays of whole numbers and of arrays of numbers.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <utility>
 
 #include "files.h"
@@ -12,6 +13,7 @@ namespace nanodet {
 
 namespace {
 
+constexpr int most_bins = 1025;  // of an edge's distribution
 constexpr std::size_t longest_name = 1000;  // bytes
 constexpr int most = 1'000'000'000;  // candidates or boxes
 constexpr std::uintmax_t longest_spec = 64U << 20;  // bytes
@@ -37,11 +39,87 @@ bool ascend(const std::vector<int>& values) {
     return std::adjacent_find(values.begin(), values.end(), std::greater_equal<>()) == values.end();
 }
 
+std::vector<float> floats(const std::vector<double>& values) {
+    return {values.begin(), values.end()};
+}
+
 std::array<float, 3> three(const std::vector<double>& values) {
     return {float(values[0]), float(values[1]), float(values[2])};
 }
 
+/// Throws `Error` unless it is so; ``key`` and ``rule`` say what must be.
+using Require = std::function<void(bool fine, const std::string& key, const std::string& rule)>;
+
+/// Reads ``output.quality`` of a model whose edges have so many bins.
+Quality read_quality(const JsonKeys& keys, int bins, const Require& require) {
+    Quality quality;
+    quality.topk = keys.whole("topk");
+    quality.hidden = keys.whole("hidden");
+    require(within(quality.topk, 1, bins), "output.quality.topk",
+            "be 1 to " + std::to_string(bins) + ", the number of bins");
+    require(within(quality.hidden, 1, 4096), "output.quality.hidden", "be 1 to 4096");
+    const auto check = [&](const std::string& key, const std::vector<double>& values, int count) {
+        require(values.size() == std::size_t(count), "output.quality." + key,
+                "have " + std::to_string(count) + " numbers");
+        require(all_within(values, -1e6, 1e6), "output.quality." + key, "be -1000000 to 1000000");
+        return floats(values);
+    };
+    const auto list = [&](const std::string& key, int count) {
+        return check(key, keys.numbers(key), count);
+    };
+    quality.hidden_weight = list("hidden_weight", quality.hidden * 4 * (quality.topk + 1));
+    quality.hidden_bias = list("hidden_bias", quality.hidden);
+    quality.output_weight = list("output_weight", quality.hidden);
+    quality.output_bias = check("output_bias", {keys.number("output_bias")}, 1)[0];
+    return quality;
+}
+
+constexpr BoxForm known_forms[] = {BoxForm::distributions, BoxForm::distances, BoxForm::gaussians};
+
+/// Reads ``output.form``; readers of formats before 4 do not know all.
+///
+/// @returns whether it is ``boxes``
+bool read_form(const std::string& text, int format, BoxForm& form, const Require& require) {
+    std::string names;
+    bool fine = text == "boxes";
+    for (BoxForm known : known_forms) {
+        if (format < 4 && known != BoxForm::distributions) continue;
+        names += name_of(known) + std::string(", ");
+        if (text != name_of(known)) continue;
+        form = known;
+        fine = true;
+    }
+    require(fine, "output.form", "be one of " + names + "boxes");
+    return text == "boxes";
+}
+
+/// Says why the bins 0, spacing, 2 spacing, .. do not end at reg_max; empty where they do.
+std::string problem_of_bins(double spacing, int reg_max) {
+    const std::string largest = std::to_string(reg_max);
+    if (!(spacing > 0 && spacing <= reg_max)) return "must be above 0 and at most reg_max, " + largest;
+    const double steps = reg_max / spacing;
+    if (steps >= most_bins)
+        return "makes more than " + std::to_string(most_bins) + " bins of reg_max " + largest;
+    // 0.1 is not exact in binary
+    const bool whole = std::abs(steps - std::round(steps)) <= 1e-6;
+    return whole ? "" : "reg_max, " + largest + ", must be a whole multiple of it";
+}
+
 }  // namespace
+
+const char* name_of(BoxForm form) {
+    return form == BoxForm::distributions ? "distributions"
+           : form == BoxForm::distances   ? "distances"
+                                          : "gaussians";
+}
+
+std::size_t Spec::bins() const {
+    return static_cast<std::size_t>(std::lround(reg_max / bin_spacing)) + 1;
+}
+
+std::size_t Spec::edge_values() const {
+    return form == BoxForm::distributions ? bins() : form == BoxForm::distances ? 1 : 2;
+}
 
 Size Spec::level_size(Size input, int stride) {
     return {(input.width + stride - 1) / stride, (input.height + stride - 1) / stride};
@@ -60,16 +138,22 @@ Spec parse_spec(const std::string& text, const std::string& file) {
     const nlohmann::json json = parse_json(text, file, "this spec");
     const JsonKeys top(json, file);
     const int format = top.whole("format");
-    if (format < 1 || format > 3)
+    if (format < 1 || format > 4)
         throw Error(file + ": format: " + std::to_string(format) +
-                    " is not known; this version reads 1, 2 and 3");
+                    " is not known; this version reads 1, 2, 3 and 4");
     const JsonKeys into = top.object("input"), out = top.object("output");
     const JsonKeys limits = top.object("thresholds");
     if (json["input"].contains("batch") && into.whole("batch") != 1)
         throw Error(file + ": input.batch: the model takes " +
                     std::to_string(into.whole("batch")) + " images at once, this library one: export without --batch");
-    // keys of formats 2 and 3, so a reader of lower formats does not look at them
+    // keys of formats 2 to 4, so a reader of lower formats does not look at them
     const std::string form = format >= 2 ? out.text("form") : "distributions";
+    const Require require = [&](bool fine, const std::string& key, const std::string& rule) {
+        if (!fine) throw Error(file + ": " + key + ": must " + rule);
+    };
+    const auto has_four = [&](const JsonKeys& keys, const std::string& key) {
+        return format >= 4 && keys.raw().contains(key);
+    };
 
     Spec spec;
     spec.class_names = top.texts("class_names");
@@ -80,7 +164,7 @@ Spec parse_spec(const std::string& text, const std::string& file) {
     const std::string fit = into.text("fit"), order = into.text("colour_order");
     const std::vector<double> mean = into.numbers("mean"), std = into.numbers("std");
     spec.output_name = out.text("name");
-    spec.boxes = form == "boxes";
+    spec.boxes = read_form(form, format, spec.form, require);
     if (spec.boxes) {
         out.text("scores");
         out.text("labels");
@@ -92,14 +176,13 @@ Spec parse_spec(const std::string& text, const std::string& file) {
     spec.nms_iou = limits.number("nms_iou");
     spec.per_level = limits.whole("per_level");
     spec.per_picture = limits.whole("per_picture");
-    spec.class_agnostic_nms = format >= 3 && limits.flag("class_agnostic_nms");
+    spec.class_agnostic_nms = format == 3 || has_four(limits, "class_agnostic_nms")
+                                  ? limits.flag("class_agnostic_nms")
+                                  : false;
     const JsonKeys files = top.object("files");
     top.object("source");
     top.object("measured");
 
-    const auto require = [&](bool fine, const std::string& key, const std::string& rule) {
-        if (!fine) throw Error(file + ": " + key + ": must " + rule);
-    };
     const std::size_t classes = spec.class_names.size();
     const Size size = spec.input_size;
     const bool shorts = std::all_of(spec.class_names.begin(), spec.class_names.end(),
@@ -114,12 +197,29 @@ Spec parse_spec(const std::string& text, const std::string& file) {
             "have three values, 0.001 to 10000");
     require(within(size.width, 32, 16384), "input.width", "be 32 to 16384");
     require(within(size.height, 32, 16384), "input.height", "be 32 to 16384");
-    require(spec.boxes || form == "distributions", "output.form",
-            "be one of distributions, boxes");
     require(within(double(spec.strides.size()), 1, 16) && ascend(spec.strides) &&
                 spec.strides.front() >= 1 && spec.strides.back() <= 1024,
             "output.strides", "be 1 to 16 ascending whole numbers, 1 to 1024");
     require(within(spec.reg_max, 1, 256), "output.reg_max", "be 1 to 256");
+    if (has_four(out, "bin_spacing")) {
+        spec.bin_spacing = out.number("bin_spacing");
+        const std::string problem = problem_of_bins(spec.bin_spacing, spec.reg_max);
+        if (!problem.empty()) throw Error(file + ": output.bin_spacing: " + problem);
+    }
+    if (has_four(out, "quality")) {
+        const JsonKeys quality = out.object("quality");
+        if (form != "distributions")
+            throw Error(file + ": output.quality: is for the form distributions only");
+        spec.quality = read_quality(quality, int(spec.bins()), require);
+    }
+    if (out.raw().contains("edge_std_factors")) {
+        const std::vector<double> factors = out.numbers("edge_std_factors");
+        require(factors.size() == spec.strides.size() && all_within(factors, 1e-6, 1e6),
+                "output.edge_std_factors",
+                "be " + std::to_string(spec.strides.size()) +
+                    " numbers, one per stride, each 0.000001 to 1000000");
+        spec.edge_std_factors = floats(factors);
+    }
     require(within(spec.point_offset, -16, 16), "output.point_offset", "be -16 to 16");
     require(within(spec.score, 0, 1), "thresholds.score", "be 0 to 1");
     require(within(spec.nms_iou, 0, 1), "thresholds.nms_iou", "be 0 to 1");

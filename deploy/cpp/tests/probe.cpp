@@ -74,12 +74,20 @@ json to_json(const nanodet::Placement& p) {
             {"canvas", {p.canvas.width, p.canvas.height}}};
 }
 
-/// Detections as six floats each.
+/// Detections as ten floats each.
 std::string rows_of(const std::vector<nanodet::Detection>& detections) {
     std::vector<float> rows;
     for (const auto& d : detections)
-        rows.insert(rows.end(), {d.x1, d.y1, d.x2, d.y2, d.confidence, float(d.class_id)});
+        rows.insert(rows.end(), {d.x1, d.y1, d.x2, d.y2, d.confidence, float(d.class_id),
+                                 d.edge_std[0], d.edge_std[1], d.edge_std[2], d.edge_std[3]});
     return bytes_of(rows.data(), rows.size());
+}
+
+json to_json(const std::optional<nanodet::Quality>& quality) {
+    if (!quality) return {};
+    return {{"topk", quality->topk}, {"hidden", quality->hidden},
+            {"hidden_weight", quality->hidden_weight}, {"hidden_bias", quality->hidden_bias},
+            {"output_weight", quality->output_weight}, {"output_bias", quality->output_bias}};
 }
 
 Answer read_spec(const json&, const std::string& bytes) {
@@ -88,8 +96,9 @@ Answer read_spec(const json&, const std::string& bytes) {
              {"input_size", {s.input_size.width, s.input_size.height}}, {"any_size", s.any_size},
              {"fit", nanodet::name_of(s.fit)}, {"colour_order", s.rgb ? "rgb" : "bgr"},
              {"mean", s.mean}, {"std", s.std}, {"output_name", s.output_name},
-             {"form", s.boxes ? "boxes" : "distributions"}, {"strides", s.strides},
-             {"reg_max", s.reg_max}, {"point_offset", s.point_offset}, {"score", s.score},
+             {"form", s.boxes ? "boxes" : nanodet::name_of(s.form)}, {"strides", s.strides},
+             {"reg_max", s.reg_max}, {"bin_spacing", s.bin_spacing},
+             {"quality", to_json(s.quality)}, {"edge_std_factors", s.edge_std_factors}, {"point_offset", s.point_offset}, {"score", s.score},
              {"nms_iou", s.nms_iou}, {"per_level", s.per_level}, {"per_picture", s.per_picture},
              {"class_agnostic_nms", s.class_agnostic_nms}, {"files", s.files}}, ""};
 }

@@ -1,12 +1,14 @@
-/// From the network's output to boxes: score threshold, edge expectations, NMS.
+/// From the network's output to boxes: score threshold, distances of edges, NMS.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "nanodet/fit.h"
+#include "nanodet/quality.h"
 #include "nanodet/spec.h"
 
 namespace nanodet {
@@ -16,6 +18,9 @@ struct Detection {
     float x1, y1, x2, y2;  ///< left, top, right, bottom in pixels of the image
     float confidence;      ///< 0..1
     int class_id;          ///< index into Spec::class_names
+    /// Standard deviations of left, top, right, bottom in pixels of the image; 0 without
+    /// Spec::has_edge_std.
+    float edge_std[4] = {0, 0, 0, 0};
 };
 
 /// What a network gave: a view of ``points`` rows of ``channels`` floats.
@@ -41,7 +46,7 @@ void check_output(const Spec& spec, const Output& output, Size input, const std:
 /// long as no frame has more candidates than those before.
 class Decoder {
 public:
-    explicit Decoder(const Spec& spec) : spec_(spec) {}
+    explicit Decoder(const Spec& spec);
 
     /// Decodes one output (paper eq. 4, and section 4 "Inference details").
     ///
@@ -68,15 +73,19 @@ private:
     /// A kept box as NMS compares it, measured from the smallest coordinate of all.
     struct Area {
         float x, y, width, height;
-        std::size_t previous;  // the rival that was kept before it
+        std::size_t previous;   // the rival that was kept before it
+        std::size_t candidate;  // its index
     };
 
     void find_candidates(const Output& output, Size input, const Thresholds& thresholds);
     void limit_levels(int per_level);
     void add_box(const Output& output, Size input, const Candidate& candidate);
     void suppress(const Thresholds& thresholds);
+    void add_deviations(const Output& output);
+    const float* edge_values(const Output& output, const Candidate& candidate) const;
 
     Spec spec_;
+    std::optional<QualityPredictor> quality_;
     std::vector<Candidate> candidates_;
     std::vector<std::size_t> level_starts_, level_counts_;
     std::vector<Detection> boxes_, kept_;

@@ -16,8 +16,9 @@ namespace nanodet {
 ///
 /// @param source  the file, camera or stream
 /// @param frame, time_s  number from 0 and seconds from the start of a video; nothing for an image
+/// @param edge_std  whether each also has ``edge_std``: left, top, right, bottom (2 decimals)
 std::string to_json_line(const Spec& spec, const std::vector<Detection>& detections,
                          const std::string& source, Size picture, std::optional<long> frame,
-                         std::optional<double> time_s);
+                         std::optional<double> time_s, bool edge_std = false);
 
 }  // namespace nanodet

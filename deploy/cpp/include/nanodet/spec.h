@@ -4,12 +4,28 @@
 #include <array>
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "nanodet/fit.h"
 
 namespace nanodet {
+
+/// How the four edges of a box follow from the values behind a point's class scores.
+///
+/// ``distributions``: those over the bins, before softmax. ``distances``: one value each, the distance
+/// before softplus. ``gaussians``: four means before softplus, then four log variances.
+enum class BoxForm { distributions, distances, gaussians };
+
+/// The distribution-guided quality predictor (paper eqs. 5 to 7), two small layers.
+struct Quality {
+    int topk = 0;    ///< probabilities of each edge that it looks at, 1 to the number of bins
+    int hidden = 0;  ///< units of the first layer
+    std::vector<float> hidden_weight;  ///< hidden x 4 (topk + 1), row by row
+    std::vector<float> hidden_bias, output_weight;
+    float output_bias = 0;
+};
 
 /// What a model takes and gives. Field names and bounds are those of the JSON.
 struct Spec {
@@ -24,10 +40,16 @@ struct Spec {
     std::array<float, 3> mean{}, std{};  ///< grey levels, in the input's colour order
 
     std::string output_name;
-    bool boxes = false;  ///< whether the model ends in boxes instead of distributions
+    bool boxes = false;  ///< whether the model ends in boxes instead of one of the forms
+    BoxForm form = BoxForm::distributions;
     std::vector<int> strides;
     int reg_max = 0;          ///< edges are distributions over 0..reg_max, in units of the stride
+    double bin_spacing = 1;   ///< from bin to bin of a distribution, in units of the stride
     double point_offset = 0;  ///< point (row i, column j) sits at ((j + offset) s, (i + offset) s)
+
+    std::optional<Quality> quality;  ///< scores are multiplied by it
+    /// Per level, what the standard deviations of edges are multiplied by; empty: 1.
+    std::vector<float> edge_std_factors;
 
     double score = 0, nms_iou = 0;       ///< defaults, 0..1
     int per_level = 0, per_picture = 0;  ///< defaults, 1 and more
@@ -35,8 +57,17 @@ struct Spec {
 
     std::map<std::string, std::string> files;  ///< file name to SHA-256
 
-    /// Values per point: class scores, then four distributions.
-    std::size_t channels() const { return class_names.size() + 4 * (std::size_t(reg_max) + 1); }
+    /// Values per point: class scores, then those of four edges.
+    std::size_t channels() const { return class_names.size() + 4 * edge_values(); }
+
+    /// Values per edge.
+    std::size_t edge_values() const;
+
+    /// Whether the values tell the standard deviations of edges, see Detection::edge_std.
+    bool has_edge_std() const { return form != BoxForm::distances; }
+
+    /// Bins of an edge's distribution: 0, bin_spacing, .., reg_max.
+    std::size_t bins() const;
 
     /// Columns and rows of a level for an input of ``input`` pixels.
     static Size level_size(Size input, int stride);
@@ -44,6 +75,9 @@ struct Spec {
     /// Points over all levels.
     std::size_t point_count(Size input) const;
 };
+
+/// Returns ``distributions``, ``distances`` or ``gaussians``.
+const char* name_of(BoxForm form);
 
 /// Reads a spec from its JSON.
 ///

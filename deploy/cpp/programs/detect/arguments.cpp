@@ -11,7 +11,7 @@ namespace nanodet {
 const char* const usage =
     "usage: nanodet-detect MODEL SOURCE [--out DIR] [--jsonl FILE] [--score S] [--threads N]\n"
     "                      [--fit FIT] [--size WxH] [--precision P] [--vulkan]\n"
-    "                      [--class-agnostic-nms]\n"
+    "                      [--class-agnostic-nms] [--uncertainty]\n"
     "\n"
     "MODEL        .param (ncnn; .bin and .json beside it) or .onnx (OpenVINO)\n"
     "SOURCE       image, folder, video, camera (its number or /dev/video0), or URL; without OpenCV\n"
@@ -22,6 +22,8 @@ const char* const usage =
     "--score S    boxes must score above it, 0 to 1 (default: the model's)\n"
     "--class-agnostic-nms\n"
     "             one box an object, whatever the classes (default: as the model's spec says)\n"
+    "--uncertainty\n"
+    "             write the standard deviation of each edge (edge_std, in pixels), and draw it\n"
     "--threads N  CPU threads of the network (default: the engine's choice)\n"
     "--fit FIT    own, letterbox or stretch (default: the model's)\n"
     "--size WxH   of the network's input (default: the model's)\n"
@@ -76,6 +78,8 @@ Arguments parse_arguments(int count, char** words) {
             flag(arguments.version);
         } else if (word == "--class-agnostic-nms") {
             flag(options.class_agnostic_nms.emplace());
+        } else if (word == "--uncertainty") {
+            flag(arguments.uncertainty);
         } else if (word == "--vulkan") {
             flag(options.vulkan);
         } else if (word == "--out") {

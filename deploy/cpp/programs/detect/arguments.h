@@ -13,6 +13,7 @@ struct Arguments {
     std::string out;    ///< folder for drawn images or a video, and detections.jsonl; or empty
     std::string jsonl;  ///< file for the JSON lines, ``-`` for stdout; or empty
     DetectorOptions options;
+    bool uncertainty = false;  ///< whether to write and draw the standard deviations of edges
     bool help = false, version = false;
 };
 

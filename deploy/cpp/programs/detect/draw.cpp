@@ -67,11 +67,38 @@ void draw_label(cv::Mat& picture, cv::Point corner, const std::string& text,
                 thickness, cv::LINE_AA);
 }
 
+/// Shades one standard deviation at both sides of each edge of a box.
+void shade(cv::Mat& picture, const Detection& found, const cv::Scalar& colour) {
+    constexpr double opacity = 0.35;
+    const auto pixel = [](float at, int side) {
+        return int(std::lround(std::clamp(at, 0.0F, float(side))));
+    };
+    const auto& std = found.edge_std;
+    const auto grown = [&](float sign) {
+        const cv::Point first(pixel(found.x1 - sign * std[0], picture.cols),
+                              pixel(found.y1 - sign * std[1], picture.rows));
+        const cv::Point end(pixel(found.x2 + sign * std[2], picture.cols),
+                            pixel(found.y2 + sign * std[3], picture.rows));
+        return cv::Rect(first.x, first.y, end.x - first.x, end.y - first.y);
+    };
+    const cv::Rect outer = grown(1), inner = grown(-1);
+    if (outer.empty()) return;
+    // there is no inside where a deviation exceeds half of a side
+    const cv::Mat within = inner.empty() ? cv::Mat() : picture(inner).clone();
+    cv::Mat band = picture(outer);
+    cv::addWeighted(band, 1 - opacity, cv::Mat(band.size(), band.type(), colour), opacity, 0, band);
+    if (!within.empty()) within.copyTo(picture(inner));
+}
+
 }  // namespace
 
-void draw(cv::Mat& picture, const std::vector<Detection>& detections, const Spec& spec) {
+void draw(cv::Mat& picture, const std::vector<Detection>& detections, const Spec& spec,
+          bool edge_std) {
     const int line = std::max(1, int(std::lround(std::min(picture.cols, picture.rows) / 250.0)));
     const auto pixel = [](float at, int side) { return std::clamp(int(std::lround(at)), 0, side - 1); };
+    if (edge_std)
+        for (auto found = detections.rbegin(); found != detections.rend(); ++found)
+            shade(picture, *found, colour_of(found->class_id));
     for (auto found = detections.rbegin(); found != detections.rend(); ++found) {
         const cv::Point first(pixel(found->x1, picture.cols), pixel(found->y1, picture.rows));
         const cv::Point last(pixel(found->x2, picture.cols), pixel(found->y2, picture.rows));

@@ -14,6 +14,8 @@ namespace nanodet {
 /// are that number.
 ///
 /// @param picture  BGR; it is changed
-void draw(cv::Mat& picture, const std::vector<Detection>& detections, const Spec& spec);
+/// @param edge_std  whether one standard deviation is shaded at both sides of each edge
+void draw(cv::Mat& picture, const std::vector<Detection>& detections, const Spec& spec,
+          bool edge_std);
 
 }  // namespace nanodet

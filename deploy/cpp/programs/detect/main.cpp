@@ -61,6 +61,9 @@ int detect(const nanodet::Arguments& arguments) {
     };
     const auto source = nanodet::open_source(arguments.source, warn);
     nanodet::Detector detector(arguments.model, arguments.options);
+    if (arguments.uncertainty && !detector.spec().has_edge_std())
+        throw nanodet::Error(arguments.model + ": --uncertainty: its edges (" +
+                             name_of(detector.spec().form) + ") have no standard deviation");
     const auto sinks = nanodet::open_sinks(arguments, *source, detector.spec());
     std::signal(SIGINT, on_signal);
     for (const int number : {SIGTERM, SIGHUP})

@@ -13,7 +13,8 @@ namespace nanodet {
 
 namespace fs = std::filesystem;
 
-JsonLines::JsonLines(std::string path, const Spec& spec) : path_(std::move(path)), spec_(spec) {
+JsonLines::JsonLines(std::string path, const Spec& spec, bool edge_std)
+    : path_(std::move(path)), spec_(spec), edge_std_(edge_std) {
     if (path_ == "-") return;
     std::error_code ignored;
     const fs::file_status status = fs::status(path_, ignored);
@@ -33,7 +34,8 @@ JsonLines::JsonLines(std::string path, const Spec& spec) : path_(std::move(path)
 bool JsonLines::write(const Frame& frame, const std::vector<Detection>& detections) {
     std::ostream& stream = path_ == "-" ? std::cout : file_;
     stream << to_json_line(spec_, detections, frame.name,
-                           {frame.picture.width, frame.picture.height}, frame.index, frame.time_s)
+                           {frame.picture.width, frame.picture.height}, frame.index, frame.time_s,
+                           edge_std_)
            << '\n';
     // a reader of a pipe wants each line when it is there
     if (!temporary_) stream.flush();
@@ -70,17 +72,18 @@ std::vector<std::unique_ptr<Sink>> open_sinks(const Arguments& arguments, const 
         if (same_file(arguments.jsonl, file))
             throw Error("--jsonl: " + arguments.jsonl + ": would replace " + file);
     if (!arguments.out.empty() || window)
-        sinks.push_back(open_drawing(arguments.out, source, spec, arguments.source));
+        sinks.push_back(open_drawing(arguments, source, spec));
     if (!arguments.out.empty())
         sinks.push_back(std::make_unique<JsonLines>(
-            (fs::path(arguments.out) / "detections.jsonl").string(), spec));
+            (fs::path(arguments.out) / "detections.jsonl").string(), spec,
+            arguments.uncertainty));
     const std::string own = (fs::path(arguments.out) / "detections.jsonl").string();
     std::error_code ignored;
     if (!arguments.out.empty() && fs::weakly_canonical(own, ignored) ==
                                       fs::weakly_canonical(arguments.jsonl, ignored))
         return sinks;  // --out has written it already
     if (!arguments.jsonl.empty())
-        sinks.push_back(std::make_unique<JsonLines>(arguments.jsonl, spec));
+        sinks.push_back(std::make_unique<JsonLines>(arguments.jsonl, spec, arguments.uncertainty));
     return sinks;
 }
 
@@ -96,8 +99,7 @@ void check_drawing(const Arguments& arguments) {
         throw Error("this build has no OpenCV: it cannot draw; give --jsonl FILE and no --out");
 }
 
-std::unique_ptr<Sink> open_drawing(const std::string&, const Source&, const Spec&,
-                                   const std::string&) {
+std::unique_ptr<Sink> open_drawing(const Arguments&, const Source&, const Spec&) {
     throw Error("this build has no OpenCV: it cannot draw");
 }
 

@@ -30,8 +30,9 @@ public:
 /// is; a file appears when it is whole.
 class JsonLines : public Sink {
 public:
+    /// @param edge_std  see to_json_line
     /// @throws Error  the file cannot be written
-    JsonLines(std::string path, const Spec& spec);
+    JsonLines(std::string path, const Spec& spec, bool edge_std);
 
     bool write(const Frame& frame, const std::vector<Detection>& detections) override;
     void finish() override;
@@ -40,6 +41,7 @@ private:
     std::string path_;
     std::unique_ptr<TemporaryFile> temporary_;
     const Spec& spec_;
+    bool edge_std_;
     std::ofstream file_;
 };
 
@@ -50,9 +52,9 @@ bool same_file(const std::string& a, const std::string& b);
 std::vector<std::unique_ptr<Sink>> open_sinks(const Arguments& arguments, const Source& source,
                                               const Spec& spec);
 
-/// Opens what draws: a folder of images, a video in a folder, or a window where ``out`` is empty.
-std::unique_ptr<Sink> open_drawing(const std::string& out, const Source& source, const Spec& spec,
-                                   const std::string& source_name);
+/// Opens what draws: a folder of images, a video in a folder, or a window where ``--out`` is missing.
+std::unique_ptr<Sink> open_drawing(const Arguments& arguments, const Source& source,
+                                   const Spec& spec);
 
 /// @throws Error  nothing can be shown or drawn here
 void check_drawing(const Arguments& arguments);

@@ -25,12 +25,13 @@ namespace fs = std::filesystem;
 
 namespace {
 
-cv::Mat drawn(const Frame& frame, const std::vector<Detection>& detections, const Spec& spec) {
+cv::Mat drawn(const Frame& frame, const std::vector<Detection>& detections, const Spec& spec,
+              bool edge_std) {
     const Picture& picture = frame.picture;
     const cv::Mat view(picture.height, picture.width, CV_8UC3,
                        const_cast<std::uint8_t*>(picture.data), std::size_t(picture.stride));
     cv::Mat copy = view.clone();
-    draw(copy, detections, spec);
+    draw(copy, detections, spec, edge_std);
     return copy;
 }
 
@@ -44,8 +45,9 @@ void make_folder(const fs::path& folder) {
 
 class DrawnPictures : public Sink {
 public:
-    DrawnPictures(const fs::path& folder, const std::vector<std::string>& files, const Spec& spec)
-        : spec_(spec) {
+    DrawnPictures(const fs::path& folder, const std::vector<std::string>& files, const Spec& spec,
+                  bool edge_std)
+        : spec_(spec), edge_std_(edge_std) {
         std::set<std::string> taken;
         std::error_code ignored;
         const fs::path there = fs::weakly_canonical(folder, ignored);
@@ -73,7 +75,7 @@ public:
         bool encoded = false;
         try {
             encoded = cv::imencode(fs::path(target).extension().string(),
-                                   drawn(frame, detections, spec_), bytes);
+                                   drawn(frame, detections, spec_, edge_std_), bytes);
         } catch (const cv::Exception&) {
             encoded = false;
         }
@@ -92,14 +94,15 @@ private:
     }
 
     const Spec& spec_;
+    bool edge_std_;
     std::map<std::string, std::string> targets_;
 };
 
 class DrawnVideo : public Sink {
 public:
     DrawnVideo(const fs::path& folder, const Source& source, const std::string& name,
-               const Spec& spec)
-        : spec_(spec), fps_(source.fps().value_or(25)) {
+               const Spec& spec, bool edge_std)
+        : spec_(spec), edge_std_(edge_std), fps_(source.fps().value_or(25)) {
         // more is what containers say whose frames come unevenly; OpenCV's bit rate goes by it
         if (fps_ > 240) fps_ = 25;
         std::string stem = fs::path(name.substr(0, name.find('?'))).stem().string();
@@ -123,7 +126,7 @@ public:
     }
 
     bool write(const Frame& frame, const std::vector<Detection>& detections) override {
-        const cv::Mat picture = drawn(frame, detections, spec_);
+        const cv::Mat picture = drawn(frame, detections, spec_, edge_std_);
         if (!writer_.isOpened()) {
             size_ = picture.size();
             const int codec = cv::VideoWriter::fourcc('m', 'p', '4', 'v');
@@ -171,6 +174,7 @@ private:
     }
 
     const Spec& spec_;
+    bool edge_std_;
     double fps_;
     std::vector<double> times_;
     std::string path_;
@@ -181,11 +185,12 @@ private:
 
 class Window : public Sink {
 public:
-    Window(const Source& source, const Spec& spec)
-        : spec_(spec), live_(source.live()), single_(!source.files().empty()), fps_(source.fps()) {}
+    Window(const Source& source, const Spec& spec, bool edge_std)
+        : spec_(spec), edge_std_(edge_std), live_(source.live()),
+          single_(!source.files().empty()), fps_(source.fps()) {}
 
     bool write(const Frame& frame, const std::vector<Detection>& detections) override {
-        cv::imshow("nanodet", drawn(frame, detections, spec_));
+        cv::imshow("nanodet", drawn(frame, detections, spec_, edge_std_));
         const auto now = std::chrono::steady_clock::now();
         int wait_ms = single_ ? 0 : 1;  // 0 waits for a key
         if (!live_ && !single_ && fps_) {
@@ -199,7 +204,7 @@ public:
 
 private:
     const Spec& spec_;
-    bool live_, single_;
+    bool edge_std_, live_, single_;
     std::optional<double> fps_;
     std::chrono::steady_clock::time_point last_;
 };
@@ -219,12 +224,13 @@ void check_drawing(const Arguments& arguments) {
 #endif
 }
 
-std::unique_ptr<Sink> open_drawing(const std::string& out, const Source& source, const Spec& spec,
-                                   const std::string& source_name) {
-    if (out.empty()) return std::make_unique<Window>(source, spec);
+std::unique_ptr<Sink> open_drawing(const Arguments& arguments, const Source& source,
+                                   const Spec& spec) {
+    const bool edge_std = arguments.uncertainty;
+    if (arguments.out.empty()) return std::make_unique<Window>(source, spec, edge_std);
     if (!source.files().empty())
-        return std::make_unique<DrawnPictures>(out, source.files(), spec);
-    return std::make_unique<DrawnVideo>(out, source, source_name, spec);
+        return std::make_unique<DrawnPictures>(arguments.out, source.files(), spec, edge_std);
+    return std::make_unique<DrawnVideo>(arguments.out, source, arguments.source, spec, edge_std);
 }
 
 }  // namespace nanodet

@@ -190,7 +190,7 @@ float milliseconds(Clock::time_point from, Clock::time_point to) {
 }
 
 /// Detects and returns milliseconds of preprocessing (since `start`), network and decoding, then
-/// left, top, right, bottom, confidence and class of each detection.
+/// left, top, right, bottom, confidence, class and the four edges' standard deviations of each detection.
 jfloatArray detect(JNIEnv* env, nanodet::Detector& detector, const nanodet::Picture& picture,
                    Clock::time_point start) {
     detector.preprocess(picture);
@@ -201,10 +201,12 @@ jfloatArray detect(JNIEnv* env, nanodet::Detector& detector, const nanodet::Pict
     std::vector<jfloat> values = {milliseconds(start, preprocessed),
                                   milliseconds(preprocessed, ran),
                                   milliseconds(ran, Clock::now())};
-    values.reserve(values.size() + 6 * detections.size());
-    for (const nanodet::Detection& one : detections)
+    values.reserve(values.size() + 10 * detections.size());
+    for (const nanodet::Detection& one : detections) {
         values.insert(values.end(), {one.x1, one.y1, one.x2, one.y2, one.confidence,
                                      static_cast<jfloat>(one.class_id)});
+        values.insert(values.end(), std::begin(one.edge_std), std::end(one.edge_std));
+    }
     const auto size = static_cast<jsize>(values.size());
     jfloatArray array = env->NewFloatArray(size);
     if (array == nullptr) throw JavaThrew();

@@ -19,8 +19,9 @@ import org.nanodet.Result;
 import org.nanodet.YuvFrame;
 
 /**
- * Detects through the app's native layer: {@code Detect MODEL [THREADS]}. Reads requests, one a
- * line with tabs between its words, and answers each with a line of JSON:
+ * Detects through the app's native layer: {@code Detect MODEL [THREADS [--uncertainty]]}. Reads
+ * requests, one a line with tabs between its words, and answers each with a line of JSON, with the
+ * standard deviations of edges where {@code --uncertainty} asks for them:
  *
  * <pre>
  * array  PPM FORMAT                  as a byte[] of that PixelFormat
@@ -34,6 +35,7 @@ public final class Detect {
 
     public static void main(String[] arguments) throws IOException {
         int threads = arguments.length > 1 ? Integer.parseInt(arguments[1]) : 0;
+        boolean uncertainty = arguments.length > 2 && arguments[2].equals("--uncertainty");
         BufferedReader requests =
                 new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         PrintStream answers = new PrintStream(System.out, true, "UTF-8");
@@ -41,7 +43,7 @@ public final class Detect {
             for (String line = requests.readLine(); line != null; line = requests.readLine()) {
                 String[] words = line.split("\t");
                 if (words[0].equals("load")) {
-                    answers.println(load(words[2], threads, words[1]));
+                    answers.println(load(words[2], threads, words[1], uncertainty));
                     continue;
                 }
                 Result result = words[0].equals("yuv")
@@ -50,14 +52,16 @@ public final class Detect {
                                 number(words[5]))
                         : packed(detector, words[1], PixelFormat.valueOf(words[2]),
                                 words[0].equals("buffer"));
-                answers.println(json(detector, words[1], result));
+                answers.println(json(detector, words[1], result, uncertainty));
             }
         }
     }
 
-    private static String load(String model, int threads, String picture) throws IOException {
+    private static String load(String model, int threads, String picture, boolean uncertainty)
+            throws IOException {
         try (Detector detector = new Detector(model, threads, false)) {
-            return json(detector, picture, packed(detector, picture, PixelFormat.BGR, false));
+            return json(detector, picture, packed(detector, picture, PixelFormat.BGR, false),
+                    uncertainty);
         } catch (NanodetException error) {
             return "{\"error\": " + quoted(error.getMessage()) + "}";
         }
@@ -114,7 +118,8 @@ public final class Detect {
         return part.slice();
     }
 
-    private static String json(Detector detector, String source, Result result) {
+    private static String json(
+            Detector detector, String source, Result result, boolean uncertainty) {
         StringBuilder text = new StringBuilder();
         text.append(String.format(Locale.ROOT,
                 "{\"source\": %s, \"width\": %d, \"height\": %d, \"detections\": [",
@@ -123,9 +128,14 @@ public final class Detect {
         for (Detection one : result.detections) {
             text.append(String.format(Locale.ROOT,
                     "%s{\"class_id\": %d, \"class_name\": %s, \"confidence\": %s, "
-                            + "\"xyxy\": [%s, %s, %s, %s]}",
+                            + "\"xyxy\": [%s, %s, %s, %s]",
                     between, one.classId, quoted(detector.classNames().get(one.classId)),
                     one.confidence, one.left, one.top, one.right, one.bottom));
+            if (uncertainty) {
+                text.append(String.format(Locale.ROOT, ", \"edge_std\": [%s, %s, %s, %s]",
+                        one.leftStd, one.topStd, one.rightStd, one.bottomStd));
+            }
+            text.append('}');
             between = ", ";
         }
         return text.append("]}").toString();

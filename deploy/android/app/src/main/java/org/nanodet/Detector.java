@@ -157,7 +157,7 @@ public final class Detector implements AutoCloseable {
 
     private static native byte[] engine0(long handle);
 
-    /** Returns three times in milliseconds, then six values per detection; see {@link Result}. */
+    /** Returns three times in milliseconds, then ten values per detection; see {@link Result}. */
     private static native float[] detectArray(
             long handle, byte[] pixels, int width, int height, int stride, int format);
 
