@@ -25,7 +25,7 @@ def random_output(spec, size, seed, mean=-2.0, sharpness=3.0):
     random = np.random.default_rng(seed)
     points, classes = spec.point_count(size), len(spec.class_names)
     scores = 1 / (1 + np.exp(-random.normal(mean, 1.5, (points, classes))))
-    logits = random.normal(0, sharpness, (points, 4 * (spec.reg_max + 1)))
+    logits = random.normal(0, sharpness, (points, spec.channels - classes))
     return np.concatenate([scores, logits], axis=1).astype(np.float32)
 
 
@@ -35,7 +35,9 @@ def compare(probe, output, spec, size):
     found, allocations = probe.decode(output, spec, size)
     assert found[:, 5].tolist() == expected.class_id.tolist()
     assert found[:, 4].tolist() == expected.confidence.tolist()
-    np.testing.assert_allclose(found[:, :4], expected.xyxy, rtol=0, atol=PIXELS)
+    np.testing.assert_allclose(found[:, :4], expected.xyxy, rtol=1e-6, atol=PIXELS)
+    stds = np.zeros((len(found), 4)) if expected.edge_std is None else expected.edge_std
+    np.testing.assert_allclose(found[:, 6:], stds, rtol=1e-5, atol=PIXELS)
     assert allocations == 0, "a second frame like the first must not allocate"
     return len(found)
 
@@ -96,6 +98,28 @@ def test_peaked_distributions(probe):
     assert compare(probe, random_output(spec, (160, 96), 5, sharpness=40), spec, (160, 96)) > 0
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"form": "distances"}, {"form": "gaussians"}, {"bin_spacing": 0.5}, {"bin_spacing": 7.0},
+     {"reg_max": 3, "bin_spacing": 0.1}, {"reg_max": 256, "bin_spacing": 0.25},
+     {"form": "gaussians", "edge_std_factors": (0.5, 2.0, 1e3)}, {"edge_std_factors": (1e-6, 1, 2)}],
+    ids=lambda changes: " ".join(map(str, changes.values())),
+)  # fmt: skip
+def test_box_codes(probe, changes):
+    spec = spec_of(5, **changes)
+    assert compare(probe, random_output(spec, (160, 128), seed=11), spec, (160, 128)) > 20
+
+
+@pytest.mark.parametrize("form", ["distances", "gaussians"])
+def test_values_far_beyond_any_picture(probe, form):
+    """Boxes and deviations stay finite."""
+    spec = spec_of(1, form=form, score=0.1)
+    output = random_output(spec, (64, 64), seed=12)
+    output[:, 1:] = [3e38, -3e38, 100, -100, 3e38, -3e38, 90, -90][: spec.channels - 1]
+    found, _ = probe.decode(output, spec, (64, 64))
+    assert len(found) and np.isfinite(found).all()
+
+
 @pytest.mark.parametrize("fit", FITS)
 @pytest.mark.parametrize("picture", [(640, 480), (100, 700), (1, 1), (8000, 1)])
 def test_boxes_go_back_into_the_picture(probe, fit, picture):
@@ -115,6 +139,8 @@ def test_boxes_go_back_into_the_picture(probe, fit, picture):
         np.testing.assert_allclose(found[:, :4] * unit, boxes * unit, rtol=0, atol=PIXELS)
         assert found[:, :4].min() >= 0
         assert (found[:, :4].max(axis=0) <= np.array(2 * picture)).all()
+        stds = placement.lengths_to_picture(expected.edge_std)
+        np.testing.assert_allclose(found[:, 6:] * unit, stds * unit, rtol=1e-5, atol=PIXELS)
 
 
 @settings(max_examples=40)
@@ -124,6 +150,8 @@ def test_boxes_go_back_into_the_picture(probe, fit, picture):
     strides=st.sampled_from([(8, 16, 32), (8, 16, 32, 64), (7,), (32, 100)]),
     score=st.floats(0, 1), nms_iou=st.floats(0, 1), per_level=st.integers(1, 300),
     per_picture=st.integers(1, 200), class_agnostic_nms=st.booleans(),
+    form=st.sampled_from(["distributions", "distances", "gaussians"]),
+    bin_spacing=st.sampled_from([1.0, 0.5, 0.125]),
 )  # fmt: skip
 def test_any_model(probe, seed, columns, rows, **values):
     values["point_offset"] = values.pop("offset")

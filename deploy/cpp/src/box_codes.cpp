@@ -8,6 +8,7 @@ namespace nanodet {
 namespace {
 
 constexpr float farthest = 1e6F;  // strides; keeps coordinates finite
+constexpr float largest_log = 80;  // of a variance; keeps deviations finite
 
 float softplus(float value) {
     return std::max(value, 0.0F) + std::log1p(std::exp(-std::abs(value)));
@@ -60,7 +61,7 @@ void edge_deviations(const Spec& spec, const float* values, float* exponentials,
             deviations[side] =
                 deviation(values + side * bins, bins, float(spec.bin_spacing), exponentials);
         else if (spec.form == BoxForm::gaussians)
-            deviations[side] = std::min(std::exp(values[4 + side] / 2), farthest);
+            deviations[side] = std::exp(std::min(values[4 + side], largest_log) / 2);
         else
             deviations[side] = 0;
     }

@@ -98,7 +98,8 @@ Answer read_spec(const json&, const std::string& bytes) {
              {"mean", s.mean}, {"std", s.std}, {"output_name", s.output_name},
              {"form", s.boxes ? "boxes" : nanodet::name_of(s.form)}, {"strides", s.strides},
              {"reg_max", s.reg_max}, {"bin_spacing", s.bin_spacing},
-             {"quality", to_json(s.quality)}, {"edge_std_factors", s.edge_std_factors}, {"point_offset", s.point_offset}, {"score", s.score},
+             {"edge_std_factors", s.edge_std_factors.empty() ? json() : json(s.edge_std_factors)},
+             {"quality", to_json(s.quality)}, {"point_offset", s.point_offset}, {"score", s.score},
              {"nms_iou", s.nms_iou}, {"per_level", s.per_level}, {"per_picture", s.per_picture},
              {"class_agnostic_nms", s.class_agnostic_nms}, {"files", s.files}}, ""};
 }
