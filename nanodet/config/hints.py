@@ -54,7 +54,7 @@ def unknown_key(name: Any, key: str, known: dict[str, Any], part: str | None) ->
     with contextlib.suppress(ImportError):
         found = [(path, owners) for path, owners in _paths(name).items()]
         if found:
-            path, owners = max(found, key=lambda one: _in_common(one[0], key))
+            path, owners = max(found, key=lambda one: (_in_common(one[0], key), len(one[1])))
             if part is None or not owners:
                 return f"unknown key; did you mean {path}?"
             return f"unknown key: {part} has no such setting; {_have(owners)} it: {path}"
@@ -90,6 +90,7 @@ def _names(kind: type) -> Iterator[tuple[str, str, Iterable[Any]]]:
         if about.table:
             words = about.table.partition(":")[2].lower().replace("_", " ")
             one = words.removesuffix("es") if words.endswith("sses") else words.removesuffix("s")
+            one = f"{one.removesuffix('ie')}y" if one.endswith("ie") else one
             yield f"{path}.name", f"{'an' if one[0] in 'aeiou' else 'a'} {one}", parts_of(entry)
         elif entry.name == "name" and about.known:
             yield path, f"a name of {path.split('.')[-2]}", about.known

@@ -21,7 +21,8 @@ class ExportGraph(nn.Module):
 
     def __init__(self, network: Any) -> None:
         super().__init__()
-        self.classes = network.head.num_classes
+        self.classes, self.edges = network.head.num_classes, network.head.code.channels
+        self.has_branch = bool(network.head.quality.branch)
         # torch's exporter leaves a norm alone when the map before it is also asked for its shape
         self.network = _fused(deployed(network)).eval()
 
@@ -30,7 +31,10 @@ class ExportGraph(nn.Module):
         # transposition, so the graph transposes once, at its end
         logits = self.network(data).transpose(1, 2)
         scores = logits[:, : self.classes].sigmoid()
-        return torch.cat((scores, logits[:, self.classes :]), dim=1).transpose(1, 2)
+        end = self.classes + self.edges
+        if self.has_branch:
+            scores = scores * logits[:, end:].sigmoid()
+        return torch.cat((scores, logits[:, self.classes : end]), dim=1).transpose(1, 2)
 
 
 def _fused(network: Any) -> nn.Module:

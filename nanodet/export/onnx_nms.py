@@ -15,15 +15,18 @@ import onnx
 from numpy.typing import ArrayLike, DTypeLike
 from onnx import TensorProto, helper, numpy_helper
 
-from nanodet.onnx_files.metadata import write_spec
+from nanodet.onnx_files.metadata import QUALITY, write_spec
 from nanodet.runtime import box_codes
 from nanodet.runtime.engines.onnx import IOU_INPUT, SCORE_INPUT
+from nanodet.runtime.quality import QualityPredictor
 from nanodet.runtime.spec import Spec
 
 
 def boxes_spec(spec: Spec) -> Spec:
     """Return the `Spec` of the model with boxes that belongs to a model with another form."""
-    return dataclasses.replace(spec, form="boxes", bin_spacing=1.0, output_name="boxes", files={})
+    return dataclasses.replace(
+        spec, form="boxes", bin_spacing=1.0, quality=None, output_name="boxes", files={}
+    )
 
 
 def write(source: str | Path, path: str | Path, spec: Spec) -> None:
@@ -81,12 +84,19 @@ class _Nodes:
         self.graph.initializer.append(numpy_helper.from_array(np.array(value, kind), name))
         return name
 
+    def named(self, name: str, value: ArrayLike) -> str:
+        """Add float32 numbers under a given name."""
+        self.graph.initializer.append(numpy_helper.from_array(np.array(value, np.float32), name))
+        return name
+
     def call(self, name: str, kind: str, *inputs: str, **attributes: Any) -> None:
         """Add a node whose output has a given name."""
         self.graph.node.append(helper.make_node(kind, inputs, [name], f"nms/{name}", **attributes))
 
 
-def _decode(nodes: _Nodes, data: str, raw: str, spec: Spec) -> tuple[str, str]:
+def _decode(
+    nodes: _Nodes, data: str, raw: str, spec: Spec, quality: QualityPredictor | None
+) -> tuple[str, str]:
     """Add what makes boxes (1, points, 4) and scores (1, classes, points) of the raw output.
 
     Scores below the best ``per_level`` pairs of a level are -1.
@@ -97,6 +107,8 @@ def _decode(nodes: _Nodes, data: str, raw: str, spec: Spec) -> tuple[str, str]:
     flat = add("Squeeze", raw, zero)
     scores = add("Slice", flat, zero, constant([classes]), one)
     values = add("Slice", flat, constant([classes]), constant([spec.channels]), one)
+    if spec.quality is not None:
+        scores = add("Mul", scores, _quality(nodes, values, spec.quality))
     distances = DISTANCES[spec.form](nodes, values, spec)
 
     shape = add("Shape", data)
@@ -149,6 +161,26 @@ DISTANCES = {
     box_codes.DISTANCES: _softplus,
     box_codes.GAUSSIANS: _softplus,
 }
+
+
+def _quality(nodes: _Nodes, values: str, quality: QualityPredictor) -> str:
+    """Add the predictor of the quality (points, 1) from the logits of the distributions."""
+    add, constant = nodes.add, nodes.constant
+    share = add("Softmax", add("Reshape", values, constant([0, 4, -1])), axis=2)
+    largest, _ = add("TopK", share, constant([quality.topk]), axis=2, outputs=2)
+    mean = add("ReduceMean", largest, constant([2]), keepdims=1)
+    features = 4 * (quality.topk + 1)
+    x = add("Reshape", add("Concat", largest, mean, axis=2), constant([-1, features]))
+    sizes = {"hidden_weight": (quality.hidden, features), "output_weight": (1, quality.hidden)}
+    for layer in ("hidden", "output"):
+        weight, bias = (
+            nodes.named(f"{QUALITY}/{layer}_{kind}", getattr(quality, f"{layer}_{kind}"))
+            for kind in ("weight", "bias")
+        )
+        weight = add("Reshape", weight, constant(sizes[f"{layer}_weight"]))
+        x = add("Gemm", x, weight, add("Reshape", bias, constant([-1])), transB=1)
+        x = add("Relu" if layer == "hidden" else "Sigmoid", x)
+    return x
 
 
 def _best(nodes: _Nodes, scores: str, spec: Spec) -> str:

@@ -6,16 +6,23 @@ from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, distributed, nn
+from torch.nn import functional as F
 
 from nanodet.errors import NanodetError
 from nanodet.learn.assigners import ASSIGNERS, atss
 from nanodet.learn.assigners.assigner import Assigner
 from nanodet.learn.iou import overlap
 from nanodet.learn.losses import BOX_LOSSES, EDGE_LOSSES, SCORE_LOSSES
-from nanodet.learn.points import Points, boxes_around, edge_distances, level_points
+from nanodet.learn.points import (
+    Points,
+    boxes_around,
+    centerness,
+    edge_distances,
+    level_points,
+)
 from nanodet.learn.targets import GroundTruth, Targets, batch_targets
 from nanodet.model.box_codes import check_decoding
-from nanodet.model.part import BoxCode, Head, Part
+from nanodet.model.part import BoxCode, Head, Part, Prediction, QualityBranch
 
 MAIN, AUXILIARY = "main", "aux"  # training outputs
 
@@ -28,27 +35,33 @@ class Weighted(NamedTuple):
 
 
 class _Sums(NamedTuple):
-    """The three losses of one output, summed over their points, and the weights of the last two."""
+    """The losses of one output by name, summed over their points.
 
-    scores: Tensor
-    boxes: Tensor
-    edges: Tensor
+    Attributes:
+        by_point: those divided by the number of positives; by_weight: by the sum of ``weights``.
+    """
+
+    by_point: dict[str, Tensor]
+    by_weight: dict[str, Tensor]
     weights: Tensor
 
 
 @dataclass(frozen=True)
 class Objective:
-    """Losses of scores, boxes and edges over the positives that an assigner chooses.
+    """Losses of scores, boxes and edges over the positives that an assigner chooses (eq. 15).
 
-    The loss of the scores is divided by the number of positives. Those of boxes and edges are weighted
-    by the highest class score of their point (detached) and divided by the sum of those weights. All
+    The losses of the scores and of a branch of quality are divided by the number of positives. Those of
+    boxes and edges are weighted by the highest score of their point (detached) and divided by the sum of
+    those weights. All
     denominators are means over all processes, so that averaging the gradients of the processes
     equals one process on the union of their batches.
 
     Attributes:
         num_classes, strides, point_offset, code: the head's.
         assigner: chooses the positives, the same for all outputs.
-        scores, boxes, edges: the losses.
+        scores, boxes, edges: the losses; None for none.
+        joint: whether the score of the true class learns the IoU of its box (eq. 1), or 1.
+        branch: what a branch of quality learns; None without one.
     """
 
     num_classes: int
@@ -57,8 +70,10 @@ class Objective:
     code: BoxCode
     assigner: Assigner
     scores: Weighted
-    boxes: Weighted
-    edges: Weighted
+    boxes: Weighted | None
+    edges: Weighted | None
+    joint: bool = True
+    branch: QualityBranch | None = None
 
     def __call__(
         self,
@@ -70,16 +85,17 @@ class Objective:
         """Return the weighted losses of a batch, whose sum is minimised.
 
         Args:
-            outputs: name to (B, P, C + code.channels) logits; ``main``, and ``aux`` if the network
-                has such an output, which then guides the assignment.
+            outputs: name to rows (B, P, C + code.channels, and one if there are logits of quality);
+                ``main``, and ``aux`` if the network has such an output, which then guides the
+                assignment.
             truths: the ground truth of each image.
             size: (width, height) of the network's input.
             alone: whether the means are those of this process only; otherwise it waits for the other
                 processes of a distributed run, whose positives count, too.
 
         Returns:
-            scalars ``loss_qfl``, ``loss_bbox`` and ``loss_dfl`` of ``main``; those of another output
-            have its name as a prefix, as in ``aux_loss_qfl``.
+            scalars ``loss_qfl``, ``loss_bbox`` and ``loss_dfl`` of ``main``, and ``loss_quality`` of a
+            branch; those of another output have its name as a prefix, as in ``aux_loss_qfl``.
         """
         targets = self.targets(outputs, truths, size)
         device = outputs[MAIN].device
@@ -105,38 +121,52 @@ class Objective:
             points = level_points(size, self.strides, self.point_offset, guide.device)
             if not self.assigner.needs_predictions:
                 return batch_targets([assign(points, truth) for truth in truths], truths)
-            logits, raw = guide.float().split([self.num_classes, self.code.channels], dim=-1)
+            guided = self.predict(guide.float())
             assignments = [
-                assign(points, truth, of_classes, points.boxes(self.code.distances(of_edges)))
-                for truth, of_classes, of_edges in zip(truths, logits, raw, strict=True)
+                assign(points, truth, scores, points.boxes(self.code.distances(edges)))
+                for truth, scores, edges in zip(truths, guided.scores, guided.edges, strict=True)
             ]
             return batch_targets(assignments, truths)
 
+    def predict(self, rows: Tensor) -> Prediction:
+        """Return the rows of an output by what they mean."""
+        return Prediction.of(rows, self.num_classes, self.code.channels)
+
     def _sums(self, output: Tensor, targets: Targets, points: Points) -> _Sums:
-        logits, raw = output.split([self.num_classes, self.code.channels], dim=-1)
+        found = self.predict(output)
         positive = targets.positive
         at = positive % len(points.strides)
         stride = points.strides[at][:, None]
         position, wanted = points.positions[at] / stride, targets.boxes / stride
-        raw = raw[positive]
+        raw = found.edges[positive]
         predicted = boxes_around(position, self.code.distances(raw))
+        distances = edge_distances(position, wanted)
+        iou = overlap(predicted, wanted).iou.detach()
 
-        quality = torch.zeros_like(logits)
-        quality[positive, targets.labels] = (
-            overlap(predicted, wanted).iou.detach() if targets.quality is None else targets.quality
-        )
-        scores = self.scores.loss(logits, quality)
+        trained = found.scores if self.joint else found.classes
+        quality = torch.zeros_like(trained)
+        reached = iou if targets.quality is None else targets.quality
+        quality[positive, targets.labels] = reached if self.joint else torch.ones_like(iou)
+        scores = self.scores.loss(trained, quality)
         if targets.left_out is not None:
             scores = scores.masked_fill(targets.left_out[:, None], 0)
+        by_point = {"loss_qfl": self.scores.weight * scores.sum()}
+        if self.branch is not None and found.quality is not None:
+            wish = iou if self.branch.learns == "iou" else centerness(distances)
+            loss = F.binary_cross_entropy_with_logits(
+                found.quality[positive, 0], wish, reduction="sum"
+            )
+            by_point["loss_quality"] = self.branch.weight * loss
 
-        weight = logits[positive].detach().sigmoid().amax(dim=1)
-        sides = (edge_distances(position, wanted) / self.code.unit).clamp(0, self.code.target_max)
-        return _Sums(
-            scores.sum(),
-            (self.boxes.loss(predicted, wanted) * weight).sum(),
-            (self.edges.loss(raw, sides) * weight).sum(),
-            weight.sum(),
-        )
+        weight = found.scores[positive].detach().sigmoid().amax(dim=1)
+        by_weight = {}
+        if self.boxes is not None:
+            boxes = (self.boxes.loss(predicted, wanted) * weight).sum()
+            by_weight["loss_bbox"] = self.boxes.weight * boxes
+        if self.edges is not None:
+            sides = (distances / self.code.unit).clamp(0, self.code.target_max)
+            by_weight["loss_dfl"] = self.edges.weight * (self.edges.loss(raw, sides) * weight).sum()
+        return _Sums(by_point, by_weight, weight.sum())
 
     def _mean(
         self, sums: Mapping[str, _Sums], counts: Sequence[int], alone: bool
@@ -151,12 +181,11 @@ class Objective:
             least /= distributed.get_world_size()
             numbers = numbers / distributed.get_world_size()
         count, *weights = numbers.clamp(min=least).unbind()
-        losses = {}
+        losses: dict[str, Tensor] = {}
         for (name, one), weight in zip(sums.items(), weights, strict=True):
             prefix = "" if name == MAIN else f"{name}_"
-            losses[f"{prefix}loss_qfl"] = self.scores.weight * one.scores / count
-            losses[f"{prefix}loss_bbox"] = self.boxes.weight * one.boxes / weight
-            losses[f"{prefix}loss_dfl"] = self.edges.weight * one.edges / weight
+            losses |= {f"{prefix}{loss}": total / count for loss, total in one.by_point.items()}
+            losses |= {f"{prefix}{loss}": total / weight for loss, total in one.by_weight.items()}
         return losses
 
 
@@ -171,32 +200,36 @@ def build_objective(network: nn.Module, arch: Any) -> Objective:
     assigner = section.assigner_cfg or atss.Section(
         octave_base_scale=section.octave_base_scale, ignore_iof_thr=section.ignore_iof_thr
     )
+    scores = _weighted(SCORE_LOSSES, loss.loss_qfl)
+    assert scores is not None  # its key takes no null
     objective = Objective(
         num_classes=head.num_classes,
         strides=tuple(head.strides),
         point_offset=head.point_offset,
         code=head.code,
         assigner=ASSIGNERS[assigner.name].build(assigner),
-        scores=_weighted(SCORE_LOSSES, loss.loss_qfl),
+        scores=scores,
         boxes=_weighted(BOX_LOSSES, loss.loss_bbox),
         edges=_weighted(EDGE_LOSSES, loss.loss_dfl),
+        joint=head.quality.joint,
+        branch=head.quality.branch,
     )
-    _check_edge_loss(objective, loss.loss_dfl.name)
+    if objective.edges is not None:
+        _check_edge_loss(objective.edges, head.code, loss.loss_dfl.name)
     check_decoding(head.code)
     return objective
 
 
-def _weighted(table: Mapping[str, Part], section: Any) -> Weighted:
+def _weighted(table: Mapping[str, Part], section: Any) -> Weighted | None:
+    if section is None:
+        return None
     return Weighted(table[section.name].build(section), getattr(section, "loss_weight", 1.0))
 
 
-def _check_edge_loss(objective: Objective, loss: str) -> None:
+def _check_edge_loss(edges: Weighted, code: BoxCode, loss: str) -> None:
     """Raise `NanodetError` if the loss of the edges does not take the values of the box code."""
-    code = objective.code
     try:
-        objective.edges.loss(
-            torch.zeros(2, code.channels), torch.ones(2, 4).clamp(max=code.target_max)
-        )
+        edges.loss(torch.zeros(2, code.channels), torch.ones(2, 4).clamp(max=code.target_max))
     except (IndexError, RuntimeError, ValueError):
         raise NanodetError(
             f"model.arch.head.loss.loss_dfl: {loss} cannot train the values of the box code "

@@ -60,6 +60,17 @@ def edge_distances(positions: Tensor, boxes: Tensor) -> Tensor:
     return torch.cat((positions - boxes[:, :2], boxes[:, 2:] - positions), dim=1)
 
 
+def centerness(distances: Tensor) -> Tensor:
+    """Return how central points are in their boxes, 0..1: 1 in the middle (FCOS, Tian et al., ICCV 2019).
+
+    ``sqrt(min(l, r) / max(l, r) min(t, b) / max(t, b))`` of distances left, top, right, bottom (N, 4); 0
+    outside.
+    """
+    ends = distances.clamp(min=0).view(-1, 2, 2)  # (left, top), (right, bottom)
+    least, most = ends.amin(dim=1), ends.amax(dim=1)
+    return (least / most.clamp(min=1e-6)).prod(dim=1).sqrt()
+
+
 def inside(positions: Tensor, boxes: Tensor, margin: float = 0.0) -> Tensor:
     """Return whether each point lies inside each box, more than ``margin`` from all its edges.
 

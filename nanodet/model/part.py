@@ -1,7 +1,7 @@
 """The interfaces of a detector's parts: config section, module, and published weights."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -88,15 +88,82 @@ class BoxCode(Protocol):
         ...
 
 
+class QualityBranch(NamedTuple):
+    """A separate output of the head for the quality of a box, by whose sigmoid scores are multiplied.
+
+    Attributes:
+        learns: its target at a positive point: ``centerness`` (FCOS, Tian et al., ICCV 2019), or the
+            ``iou`` of the predicted box with its ground truth.
+        weight: factor of its loss.
+    """
+
+    learns: Literal["centerness", "iou"]
+    weight: float
+
+
+class Quality(Protocol):
+    """How a point's scores say how well its box fits.
+
+    Called with the values of the edges (..., channels), it returns logits (..., 1) of the quality, or
+    None if the head or nothing gives them.
+
+    Attributes:
+        joint: whether the final score of the true class learns the IoU of its box; otherwise the score
+            of the class learns 1.
+        branch: the output that the head has for it, None for none.
+    """
+
+    joint: bool
+    branch: QualityBranch | None
+
+    def __call__(self, edges: Tensor) -> Tensor | None: ...
+
+
+class Prediction(NamedTuple):
+    """What a head gives for the points of a batch, all before the sigmoid.
+
+    Attributes:
+        classes: (..., num_classes) logits of the classes.
+        edges: (..., code.channels) values of the box code.
+        quality: (..., 1) logits of the quality of the box, None if there are none.
+    """
+
+    classes: Tensor
+    edges: Tensor
+    quality: Tensor | None
+
+    @classmethod
+    def of(cls, rows: Tensor, num_classes: int, channels: int) -> "Prediction":
+        """Split rows (..., num_classes + channels, or one more) of a training output."""
+        more = rows.shape[-1] - num_classes - channels
+        classes, edges, quality = rows.split([num_classes, channels, more], dim=-1)
+        return cls(classes, edges, quality if more else None)
+
+    @property
+    def scores(self) -> Tensor:
+        """Logits of the final scores, the sigmoid of the class times that of the quality (eq. 7).
+
+        ``log(p / (1 - p)) = -log(exp(-c) + exp(-q) + exp(-c - q))`` for ``p = sigmoid(c) sigmoid(q)``.
+        """
+        if self.quality is None:
+            return self.classes
+        classes, quality = -self.classes, (-self.quality).expand_as(self.classes)
+        return -torch.stack((classes, quality, classes + quality)).logsumexp(dim=0)
+
+
 class Head(Protocol):
     """Maps to logits (B, points, num_classes + code.channels), levels in the order of ``strides``.
+
+    With a ``quality`` that has a branch there is one channel more, the branch's.
 
     Attributes:
         num_classes: number of classes.
         strides: network pixels per point of each level.
         point_offset: point (row i, column j) is at ((j + offset) s, (i + offset) s).
         code: how the values after the class logits encode edges.
-        output_layers: name of an output convolution to the kinds of its rows, in order: "classes", "edges".
+        quality: how scores say how well their box fits.
+        output_layers: name of an output convolution to the kinds of its rows, in order: "classes",
+            "edges", "quality".
         unused_layers: kept for checkpoints only: no gradient, not counted, not exported.
     """
 
@@ -104,10 +171,15 @@ class Head(Protocol):
     strides: tuple[int, ...]
     point_offset: float
     code: BoxCode
+    quality: Quality
     output_layers: Mapping[str, tuple[str, ...]]
     unused_layers: tuple[str, ...]
 
     def __call__(self, maps: tuple[Tensor, ...]) -> Tensor: ...
+
+    def training_rows(self, output: Tensor) -> Tensor:
+        """Return an output with the quality logits that are no part of the exported network."""
+        ...
 
 
 def on_meta(build: Callable[..., AnyModule], *arguments: Any) -> AnyModule:

@@ -10,6 +10,7 @@ import torch
 from nanodet.config import Config
 from nanodet.config.fixed_size import fixed_size
 from nanodet.model.checkpoint import load_network
+from nanodet.model.part import Prediction
 from nanodet.runtime.engines import Request
 from nanodet.runtime.engines.backend import Backend
 from nanodet.runtime.forks import is_inherited
@@ -47,7 +48,7 @@ class TorchBackend:
         device = next(self.network.parameters()).device
         with torch.inference_mode():
             logits = self.network(torch.from_numpy(tensor).to(device))
-            return scores_and_bins(logits, len(self.spec.class_names))[0].cpu().numpy()
+            return exported_rows(logits, self.network.head)[0].cpu().numpy()
 
     def go_on(self) -> None:
         """Prepare to continue in a process that was forked from the one that loaded it."""
@@ -62,15 +63,29 @@ def _set_threads(threads: int | None) -> None:
         torch.set_num_threads(threads)
 
 
-def scores_and_bins(logits: torch.Tensor, num_classes: int) -> torch.Tensor:
-    """Apply the sigmoid to the class logits: (B, P, C + 4 (n + 1)) to the same shape."""
-    return torch.cat((logits[..., :num_classes].sigmoid(), logits[..., num_classes:]), dim=-1)
+def exported_rows(logits: torch.Tensor, head: Any) -> torch.Tensor:
+    """Return what an exported network gives of a network's output: scores, and values of the edges.
+
+    Args:
+        logits: (B, P, C + code.channels, or one more), see `nanodet.model.part.Head`.
+        head: that gave them.
+
+    Returns:
+        (B, P, C + code.channels): the sigmoid of the class logits, times that of the quality's branch if
+        there is one; then the values of the edges.
+    """
+    found = Prediction.of(logits, head.num_classes, head.code.channels)
+    scores = found.classes.sigmoid()
+    if found.quality is not None:
+        scores = scores * found.quality.sigmoid()
+    return torch.cat((scores, found.edges), dim=-1)
 
 
 def spec_of(network: Any, config: Config) -> Spec:
     """Return the `Spec` of a network before export, including what its config says about the data."""
     head, section = network.head, config.data.val
     mean, std = section.pipeline.normalize
+    deployed_weights = getattr(head.quality, "deployed_weights", None)
     names = config.class_names or [str(i) for i in range(head.num_classes)]
     return Spec(
         class_names=tuple(names),
@@ -82,6 +97,7 @@ def spec_of(network: Any, config: Config) -> Spec:
         reg_max=head.code.reg_max,
         bin_spacing=head.code.unit,
         form=head.code.form,
+        quality=deployed_weights() if deployed_weights else None,
         point_offset=head.point_offset,
         any_size=fixed_size(config.model.arch) is None,
         **asdict(Thresholds.of(config.evaluator, score=Thresholds.score)),

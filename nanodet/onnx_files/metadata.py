@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 from nanodet.errors import NanodetError
 from nanodet.files import StrPath
 from nanodet.onnx_files.graph import import_onnx
+from nanodet.runtime.quality import QualityPredictor
 from nanodet.runtime.spec import ONNX_METADATA_KEY, Spec
 
 if TYPE_CHECKING:
     import onnx
+
+QUALITY = "nms/quality"  # prefix of the weights of the quality predictor in a graph with boxes
 
 
 def write_spec(path: StrPath, spec: Spec) -> None:
@@ -36,6 +39,27 @@ def read_spec(model: "onnx.ModelProto", file: StrPath) -> Spec | None:
             with contextlib.suppress(NanodetError):
                 return Spec.from_json(entry.value, str(file))
     return None
+
+
+def read_quality(path: StrPath) -> QualityPredictor | None:
+    """Return the quality predictor in the graph of a model that outputs boxes, None without one.
+
+    Raises:
+        NanodetError: its weights do not fit together, or the package ``onnx`` is missing.
+    """
+    onnx, prefix = import_onnx(path), f"{QUALITY}/"
+    weights = {
+        one.name.removeprefix(prefix): onnx.numpy_helper.to_array(one).ravel()
+        for one in onnx.load(path).graph.initializer
+        if one.name.startswith(prefix)
+    }
+    if not weights:
+        return None
+    try:
+        features = len(weights["hidden_weight"]) // len(weights["hidden_bias"])
+        return QualityPredictor.of(features // 4 - 1, **weights)
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        raise NanodetError(f"{path}: the weights of its quality predictor do not fit") from None
 
 
 def _lower(model: "onnx.ModelProto", onnx: ModuleType) -> None:

@@ -55,9 +55,7 @@ def decode(
     x, y, unit, bounds = _points(
         tuple(spec.level_sizes(input_size)), tuple(spec.strides), spec.point_offset
     )
-    point, label, confidence = _candidates(
-        output[:, :classes], bounds, limits.score, limits.per_level
-    )
+    point, label, confidence = _candidates(output, bounds, spec, limits.score, limits.per_level)
     uncertain = spec.box_code.has_variance
     if not len(point):
         none = np.zeros(0)
@@ -105,12 +103,20 @@ def detections_of(
 
 
 def _candidates(
-    scores: np.ndarray, bounds: tuple[int, ...], threshold: float, per_level: int
+    output: np.ndarray, bounds: tuple[int, ...], spec: Spec, threshold: float, per_level: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return point, class and score of the best pairs of each level, best first."""
+    classes = len(spec.class_names)
+    scores = output[:, :classes]
     # numpy finds the few true values of a flat array much faster than in two dimensions
-    points, labels = np.divmod(np.flatnonzero(scores > threshold), scores.shape[1])
+    points, labels = np.divmod(np.flatnonzero(scores > threshold), classes)
     confidence = scores[points, labels]
+    if spec.quality is not None and len(points):
+        # it is at most 1: a pair below the threshold stays below it, whatever the quality
+        found, which = np.unique(points, return_inverse=True)
+        confidence = confidence * spec.quality(output[found, classes:])[which]
+        above = confidence > threshold
+        points, labels, confidence = points[above], labels[above], confidence[above]
     order = np.argsort(-confidence, kind="stable")
     if len(order) > per_level:  # otherwise no level can have too many
         level = np.searchsorted(bounds, points[order], side="right")

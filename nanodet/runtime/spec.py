@@ -15,6 +15,7 @@ from nanodet.files.json_keys import JsonKeys, parse_json
 from nanodet.runtime.box_codes import BOX_CODES, DISTRIBUTIONS, Bins, BoxCode
 from nanodet.runtime.fit import ALIGNMENT, FITS, Size
 from nanodet.runtime.options import LARGEST_SIDE, MOST_BATCH
+from nanodet.runtime.quality import QualityPredictor
 from nanodet.runtime.thresholds import MOST_BOXES, Thresholds
 from nanodet.text.brief import brief
 from nanodet.text.names import LONGEST, is_short
@@ -50,6 +51,8 @@ class Spec(Thresholds):
             channels), or ``boxes`` (decoded in the model: boxes float32 (N, 4), ``xyxy`` in network
             pixels, scores float32 (N,) and class indices int64 (N,), best first).
         output_name: the output, or the boxes; scores_name, labels_name: the other outputs of ``boxes``.
+        quality: the predictor whose value decoding multiplies scores by; None for none, or for one in the
+            graph of a model that outputs boxes.
         batch: images per run; this runtime fills the batch by repeating one image.
         any_size: whether the file also takes other sizes that are multiples of 32.
         files: file name to SHA-256.
@@ -72,6 +75,7 @@ class Spec(Thresholds):
     form: str = DISTRIBUTIONS
     scores_name: str = "scores"
     labels_name: str = "labels"
+    quality: QualityPredictor | None = None
     edge_std_factors: tuple[float, ...] | None = None
     model: str = "nanodet-m"
     batch: int = 1
@@ -183,7 +187,10 @@ class Spec(Thresholds):
         """Return the JSON form (see docs/spec.md)."""
         width, height = (int(v) for v in self.input_size)
         spacing = {} if self.bin_spacing == 1 else {"bin_spacing": float(self.bin_spacing)}
-        number = max(forms()[self.form], 3 if self.class_agnostic_nms else 1, 4 if spacing else 1)
+        quality = {} if self.quality is None else {"quality": self.quality.to_dict()}
+        number = max(
+            forms()[self.form], 3 if self.class_agnostic_nms else 1, 4 if spacing or quality else 1
+        )
         form = {"form": self.form} if number >= 2 else {}
         if self.form == BOXES:
             form |= {"scores": self.scores_name, "labels": self.labels_name}
@@ -203,7 +210,7 @@ class Spec(Thresholds):
             "output": {
                 "name": self.output_name, **form,
                 "strides": [int(v) for v in self.strides], "reg_max": int(self.reg_max),
-                **spacing, "point_offset": float(self.point_offset), **calibrated,
+                **spacing, "point_offset": float(self.point_offset), **quality, **calibrated,
             },
             "thresholds": {
                 "score": self.score, "nms_iou": self.nms_iou,
@@ -263,6 +270,11 @@ class Spec(Thresholds):
                 else 1.0
             ),
             point_offset=out.get("point_offset", float),
+            quality=(
+                QualityPredictor.from_keys(out.sub("quality"))
+                if number >= 4 and "quality" in out.mapping
+                else None
+            ),
             edge_std_factors=(
                 tuple(out.list_of(factors, float)) if factors in out.mapping else None
             ),
@@ -354,6 +366,13 @@ class Spec(Thresholds):
         for key, (fine, rule) in rules.items():
             if not fine:
                 raise NanodetError(f"{file}: {key}: {rule}")
+        if self.quality is None:
+            return
+        if self.form != DISTRIBUTIONS:
+            raise NanodetError(f"{file}: output.quality: is for the form {DISTRIBUTIONS} only")
+        problem = self.quality.problem(self.bins.count)
+        if problem:
+            raise NanodetError(f"{file}: output.quality.{problem[0]}: {problem[1]}")
 
     def at_size(self, input_size: Size) -> "Spec":
         """Return a copy for another (width, height)."""

@@ -16,7 +16,7 @@ from nanodet.evaluate.coco_metrics import Metrics, evaluate_detections
 from nanodet.learn.objective import build_objective
 from nanodet.learn.targets import GroundTruth
 from nanodet.model.checkpoint import KEY, carried
-from nanodet.model.torch_backend import scores_and_bins, spec_of
+from nanodet.model.torch_backend import exported_rows, spec_of
 from nanodet.runtime.decode import detections_of
 from nanodet.runtime.detections import Detections
 from nanodet.runtime.thresholds import Thresholds
@@ -103,12 +103,13 @@ class TrainingModule(pl.LightningModule):
     def on_validation_epoch_start(self) -> None:
         self._found = {}
         self.evaluated.eval()
+        self.spec = spec_of(self.evaluated, self.config)  # which may hold weights
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         limits = Thresholds.of(self.config.evaluator)
         images = normalised(batch, self.config.data.val)
         size = (images.shape[3], images.shape[2])
-        output = scores_and_bins(self.evaluated(images).float(), len(self.spec.class_names))
+        output = exported_rows(self.evaluated(images).float(), self.model.head)
         for i, scores in enumerate(output.cpu().numpy()):
             # the input of a batch is as large as its largest image needs
             placement = dataclasses.replace(batch.placements[i], canvas=size)

@@ -1,18 +1,26 @@
 """The row of each stage in the report, from what was measured."""
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 import numpy as np
 
 from nanodet.compare.ap import ap_of, spread_of_change
 from nanodet.compare.outputs import failed
 from nanodet.data.records import Annotations
+from nanodet.errors import NanodetError
+from nanodet.onnx_files.metadata import read_quality
 from nanodet.runtime.detections import Detections
 from nanodet.verify.artefacts import Stage
 from nanodet.verify.diagnose import ALL_AGREE, Diagnosis
 from nanodet.verify.judge import Row, judge_ap, judge_twins, needed_twins, note_ties
 from nanodet.verify.run import Measured
-from nanodet.verify.specs import chosen_at_export, differing_beside, differing_thresholds
+from nanodet.verify.specs import (
+    chosen_at_export,
+    differing_beside,
+    differing_quality,
+    differing_thresholds,
+)
 from nanodet.verify.trace_ncnn import changed_scales
 
 
@@ -65,6 +73,7 @@ def measured_row(
         unsure = "in generated images, which it was not calibrated on"
         judge_twins(row, needed, unsure if generated and kind == "int8" else "")
     row.faults += [("network", line) for line in changed_scales(stage.backend)]
+    row.faults += [("network", line) for line in _changed_quality(measured, diagnosis.who)]
     _explain(row, stage, measured.tensor, diagnosis)
     if row.faults:
         row.verdict = "differs"
@@ -97,6 +106,18 @@ def _add_faults(row: Row, measured: Measured) -> None:
         row.faults.append(("decoding", _boxes_differ(measured.box_max)))
     if measured.decoding_failure and not measured.decoding:
         row.faults.append(("decoding", measured.decoding_failure))
+
+
+def _changed_quality(measured: Measured, who: str) -> list[str]:
+    """Return lines about a predictor of quality in a graph that is not the reference's."""
+    stage = measured.stage
+    if not stage.ends_in_boxes or find_spec("onnx") is None:
+        return []
+    try:
+        given = read_quality(stage.path)
+    except NanodetError as error:
+        return [str(error)]
+    return [text for _, text in differing_quality(given, measured.expected.quality, who)]
 
 
 def _explain(row: Row, stage: Stage, tensor: np.ndarray | None, diagnosis: Diagnosis) -> None:

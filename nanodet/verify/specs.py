@@ -5,10 +5,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nanodet.errors import NanodetError
 from nanodet.files.incoming import is_file
 from nanodet.runtime.engines import spec_file
 from nanodet.runtime.fit import ALIGNMENT
+from nanodet.runtime.quality import QualityPredictor
 from nanodet.runtime.spec import BOXES, Spec
 from nanodet.runtime.thresholds import NAMES
 from nanodet.text.brief import brief
@@ -88,6 +91,34 @@ def differing_keys(spec: Spec, expected: Spec, keys: Keys, who: str) -> list[tup
             found.append((key, f"{key}: {_shown(given)}, but {who} has {_shown(wanted)}"))
     if keys is DECODING and tuple(spec.class_names) != tuple(expected.class_names):
         found.append(("class_names", _differing_names(spec, expected, who)))
+    if keys is DECODING and spec.form != BOXES:  # there it is in the graph
+        found += differing_quality(spec.quality, expected.quality, who)
+    return found
+
+
+def differing_quality(
+    given: QualityPredictor | None, wanted: QualityPredictor | None, who: str
+) -> list[tuple[str, str]]:
+    """Return (key, sentence) of every key in which two predictors of quality differ."""
+    key = "output.quality"
+    if given is None or wanted is None:
+        if given is wanted:
+            return []
+        here, there = ("none", "one") if given is None else ("one", "none")
+        return [(key, f"{key}: {here}, but {who} has {there}")]
+    found = []
+    for entry in dataclasses.fields(given):
+        ours, theirs = (np.ravel(getattr(one, entry.name)) for one in (given, wanted))
+        name = f"{key}.{entry.name}"
+        if ours.shape != theirs.shape:
+            found.append((name, f"{name}: {len(ours)} numbers, but {who} has {len(theirs)}"))
+            continue
+        other = np.flatnonzero(~np.isclose(ours, theirs, rtol=1e-6, atol=1e-9))
+        if len(other):
+            at = other[0]
+            place = f"{name}[{at}]" if len(ours) > 1 else name
+            more = f"; {len(other) - 1} more of {len(ours)} differ" if len(other) > 1 else ""
+            found.append((name, f"{place}: {ours[at]:g}, but {who} has {theirs[at]:g}{more}"))
     return found
 
 

@@ -14,6 +14,7 @@ from nanodet.model.box_codes.general import General
 from nanodet.model.heads import AUXILIARY_HEADS, HEADS
 from nanodet.model.norms import Norm
 from nanodet.model.part import on_meta
+from nanodet.model.quality import QUALITIES
 
 STRIDES, CLASSES = (8, 16, 32, 64), 3
 ALL = HEADS | AUXILIARY_HEADS
@@ -26,14 +27,25 @@ SETTINGS = [
     ("NanoDetPlusHead", {}),
     ("NanoDetPlusHead", {"conv_type": "Conv", "kernel_size": 3, **GROUPS}),
 ]
+SETTINGS += [
+    (name, settings | {"quality": QUALITIES["IoUBranch"].section()})
+    for name, settings in (SETTINGS[0], SETTINGS[1], SETTINGS[2], SETTINGS[4])
+]
 each = pytest.mark.parametrize(("name", "settings"), SETTINGS)
 
 
 def section(name, **settings):
+    settings = {"quality": QUALITIES["Joint"].section()} | settings
     return ALL[name].section(
         name=name, num_classes=CLASSES, feat_channels=8, stacked_convs=2, reg_max=5,
         box_code=BOX_CODES["General"].section(), **settings,
     )  # fmt: skip
+
+
+def count_of(head):
+    """Return the channels of an output of a head by their kind, in their order."""
+    branch = {"quality": 1} if head.quality.branch else {}
+    return {"classes": CLASSES, "edges": head.code.channels} | branch
 
 
 def build(name, **settings):
@@ -52,7 +64,7 @@ def test_levels_follow_each_other_point_by_point(name, settings):
         together = head(given)
         alone = [head.level(i, x) for i, x in enumerate(given)]
     assert head.strides == STRIDES and head.num_classes == CLASSES
-    assert together.shape == (2, sum(x[0, 0].numel() for x in given), CLASSES + head.code.channels)
+    assert together.shape == (2, sum(x[0, 0].numel() for x in given), sum(count_of(head).values()))
     start = 0
     for x in alone:
         rows, columns = x.shape[2:]
@@ -68,7 +80,8 @@ def test_every_class_starts_at_one_percent_and_edges_in_the_middle(name, setting
     output = build(name, **settings)(maps())
     scores = output[..., :CLASSES].sigmoid()
     assert scores.mean().item() == pytest.approx(0.01, rel=0.05)
-    distances = General(5).distances(output[..., CLASSES:].flatten(0, 1))
+    code = General(5)
+    distances = code.distances(output[..., CLASSES : CLASSES + code.channels].flatten(0, 1))
     assert distances.mean().item() == pytest.approx(2.5, rel=0.02)
 
 
@@ -77,9 +90,10 @@ def test_the_rows_of_the_outputs_are_what_is_stated(name, settings):
     """A bias of a class row moves class logits alone, one of an edge row edges alone."""
     head = build(name, **settings).eval()
     given = maps(1)
-    count = {"classes": CLASSES, "edges": head.code.channels}
+    count = count_of(head)
+    kinds = [kind for kind, channels in count.items() for _ in range(channels)]
     with torch.no_grad():
-        before, moved = head(given), torch.zeros(CLASSES + head.code.channels, dtype=bool)
+        before, moved = head(given), torch.zeros(len(kinds), dtype=bool)
         for layer, rows in head.output_layers.items():
             conv = head.get_submodule(layer)
             assert conv.out_channels == sum(count[row] for row in rows)
@@ -88,10 +102,7 @@ def test_the_rows_of_the_outputs_are_what_is_stated(name, settings):
                 conv.bias[start : start + count[row]] += 1
                 after = head(given)
                 changed = (after != before).flatten(0, 1).any(dim=0)
-                wanted = torch.zeros_like(changed)
-                wanted[:CLASSES] = row == "classes"
-                wanted[CLASSES:] = row == "edges"
-                assert (changed == wanted).all()
+                assert (changed == torch.tensor([kind == row for kind in kinds])).all()
                 moved |= changed
                 before, start = after, start + count[row]
     assert moved.all()

@@ -14,6 +14,7 @@ from nanodet.errors import NanodetError
 from nanodet.export.onnx_nms import boxes_spec
 from nanodet.runtime.box_codes import Bins
 from nanodet.runtime.fit import FITS
+from nanodet.runtime.quality import QualityPredictor
 from nanodet.runtime.spec import Spec, forms
 
 jsonschema = pytest.importorskip("jsonschema")
@@ -188,6 +189,28 @@ def test_a_reader_of_lower_formats_refuses_higher_ones_in_one_line():
         Spec.from_dict(mapping, "m.json")
 
 
+def test_a_quality_is_of_format_4_and_complete():
+    quality = QualityPredictor(1, 2, tuple([0.5] * 16), (0.0, 1.0), (0.25, -1.5), 0.125)
+    spec = Spec(("a",), quality=quality, **NANODET_M)
+    mapping = json.loads(json.dumps(spec.to_dict()))
+    assert mapping["format"] == 4 and Spec.from_dict(mapping, "m.json") == spec
+    VALIDATOR.validate(mapping)
+    assert Spec.from_dict(mapping | {"format": 3}, "m.json").quality is None
+    for key, value, line in (
+        ("topk", 0, "topk: must be 1 to 8"), ("topk", 9, "topk: must be 1 to 8"),
+        ("hidden", 4097, "hidden: must be 1 to 4096"), ("hidden", 1, "hidden_weight: must have 8"),
+        ("hidden_bias", [0.5], "hidden_bias: must have 2"),
+        ("output_weight", [1.0, 1e7], "output_weight: must be -1000000 to 1000000"),
+        ("output_bias", "x", "output_bias: "),
+    ):  # fmt: skip
+        wrong = copy.deepcopy(mapping)
+        wrong["output"]["quality"][key] = value
+        with pytest.raises(NanodetError, match=rf"m\.json: output\.quality\.{line}"):
+            Spec.from_dict(wrong, "m.json")
+    del mapping["output"]["quality"]["output_bias"]
+    assert not accepts(mapping) and not VALIDATOR.is_valid(mapping)
+
+
 def properties(schema, path=()):
     for key, inner in schema.get("properties", {}).items():
         yield (*path, key), inner
@@ -199,7 +222,7 @@ def test_every_key_is_described_here_and_in_the_docs(root):
     more = {"class_agnostic_nms": True, "batch": 2, "edge_std_factors": (1.0, 2.0, 0.5)}
     written = boxes_spec(Spec(("a",), **more, **NANODET_M)).to_dict()
     spaced = Spec(("a",), bin_spacing=0.5, **NANODET_M).to_dict()
-    paths = {*places(written), *places(spaced)}
+    paths = {*places(written), *places(spaced), ("output", "quality")}
     keys = {path for path in paths if all(isinstance(key, str) for key in path)}
     assert set(described) == keys
     assert all(inner.get("description", "").endswith(".") for inner in described.values())

@@ -32,7 +32,7 @@ class NanoDetPlus(OneStageDetector):
         backbone: nn.Module,
         fpn: nn.Module,
         head: nn.Module,
-        aux_head: nn.Module,
+        aux_head: Any,
         detach_epoch: int,
     ):
         super().__init__(backbone, fpn, head)
@@ -47,7 +47,7 @@ class NanoDetPlus(OneStageDetector):
             features, maps = ([x.detach() for x in given] for given in (features, maps))
         both = zip(maps, self.aux_fpn(features), strict=True)
         aux = self.aux_head(tuple(torch.cat(pair, dim=1) for pair in both))
-        return {"main": main, "aux": aux}
+        return {"main": self.head.training_rows(main), "aux": self.aux_head.training_rows(aux)}
 
     def start_auxiliary(self) -> None:
         self.aux_fpn.load_state_dict(self.fpn.state_dict())
@@ -81,10 +81,12 @@ class NanoDetPlusSection:
             value = getattr(head, name, None)
             if value is not None:
                 agree(aux, name, value, "aux_head", f"head.{name} is {value}", fail)
-        if getattr(aux, "box_code", None) is None:
-            aux.box_code = head.box_code
-        elif aux.box_code != head.box_code:
-            fail("aux_head.box_code", "differs from head.box_code; remove it, then it is the same")
+        for name in ("box_code", "quality"):
+            if getattr(aux, name, None) is None:
+                setattr(aux, name, getattr(head, name))
+            elif getattr(aux, name) != getattr(head, name):
+                same = "remove it, then it is the same"
+                fail(f"aux_head.{name}", f"differs from head.{name}; {same}")
         follow_head(aux, "aux_head", 2 * neck.channels, neck.strides, fail)
 
 

@@ -25,7 +25,7 @@ class OneStageDetector(nn.Module):
 
     auxiliary: tuple[str, ...] = ()
 
-    def __init__(self, backbone: nn.Module, fpn: nn.Module, head: nn.Module):
+    def __init__(self, backbone: nn.Module, fpn: nn.Module, head: Any):
         super().__init__()
         self.backbone, self.fpn, self.head = backbone, fpn, head
 
@@ -33,13 +33,13 @@ class OneStageDetector(nn.Module):
         return self.head(self.fpn(self.backbone(images)))
 
     def training_outputs(self, images: Tensor, epoch: int) -> dict[str, Tensor]:
-        """Return the training outputs by name; "main" is the output of `forward`.
+        """Return the training outputs by name; "main" is `Head.training_rows` of the output of `forward`.
 
         Args:
             images: as in `forward`.
             epoch: number of finished epochs.
         """
-        return {"main": self(images)}
+        return {"main": self.head.training_rows(self(images))}
 
     def start_auxiliary(self) -> None:
         """Give auxiliary parts initial weights: an imported model has none for them."""

@@ -54,7 +54,7 @@ class NanoDetHead(PointHead):
 
     def __init__(self, settings: HeadSettings, share_cls_reg: bool, conv_type: str):
         num_classes, channels, strides = settings.num_classes, settings.channels, settings.strides
-        super().__init__(num_classes, strides, settings.code)
+        super().__init__(num_classes, strides, settings.code, settings.quality)
         self.share_cls_reg = share_cls_reg
 
         def towers() -> nn.ModuleList:
@@ -70,6 +70,7 @@ class NanoDetHead(PointHead):
         self.distribution_project = BinValues(settings.code)
         start_outputs(self.gfl_cls, num_classes)
         start_outputs(self.gfl_reg)
+        self.gfl_quality = self.branches(channels, len(strides))
         levels = range(len(strides))
         if share_cls_reg:
             # original checkpoints contain these weights although a shared tower never uses them
@@ -81,12 +82,17 @@ class NanoDetHead(PointHead):
                 **{f"gfl_cls.{i}": ("classes",) for i in levels},
                 **{f"gfl_reg.{i}": ("edges",) for i in levels},
             }
+        self.output_layers |= {f"gfl_quality.{i}": ("quality",) for i in range(len(self.gfl_quality))}
 
     def level(self, i: int, x: Tensor) -> Tensor:
-        classes = self.gfl_cls[i](self.cls_convs[i](x))
-        if self.share_cls_reg:
-            return classes  # and edges
-        return torch.cat((classes, self.gfl_reg[i](self.reg_convs[i](x))), dim=1)
+        tower = self.cls_convs[i](x)
+        outputs = [self.gfl_cls[i](tower)]  # of a shared tower also the edges
+        if not self.share_cls_reg:
+            tower = self.reg_convs[i](x)
+            outputs.append(self.gfl_reg[i](tower))
+        if self.quality.branch:
+            outputs.append(self.gfl_quality[i](tower))
+        return torch.cat(outputs, dim=1) if len(outputs) > 1 else outputs[0]
 
 
 def build(section: NanoDetHeadSection, channels: int, strides: Sequence[int]) -> NanoDetHead:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from nanodet.config.keys import key, part
@@ -57,7 +58,7 @@ class NanoDetPlusHead(PointHead):
 
     def __init__(self, settings: HeadSettings, kernel: int, conv_type: str):
         num_classes, strides = settings.num_classes, settings.strides
-        super().__init__(num_classes, strides, settings.code)
+        super().__init__(num_classes, strides, settings.code, settings.quality)
         self.cls_convs = nn.ModuleList(settings.tower(conv_type, kernel) for _ in strides)
         outputs = num_classes + self.code.channels
         self.gfl_cls = nn.ModuleList(nn.Conv2d(settings.channels, outputs, 1) for _ in strides)
@@ -65,9 +66,15 @@ class NanoDetPlusHead(PointHead):
         self.output_layers = {f"gfl_cls.{i}": ("classes", "edges") for i in range(len(strides))}
         start(self.cls_convs)
         start_outputs(self.gfl_cls, num_classes)
+        self.gfl_quality = self.branches(settings.channels, len(strides))
+        self.output_layers |= {f"gfl_quality.{i}": ("quality",) for i in range(len(self.gfl_quality))}
 
     def level(self, i: int, x: Tensor) -> Tensor:
-        return self.gfl_cls[i](self.cls_convs[i](x))
+        tower = self.cls_convs[i](x)
+        outputs = self.gfl_cls[i](tower)
+        if not self.quality.branch:
+            return outputs
+        return torch.cat((outputs, self.gfl_quality[i](tower)), dim=1)
 
 
 def build(

@@ -12,10 +12,13 @@ from torch import Tensor, nn
 
 from nanodet.config.follow import check_section
 from nanodet.config.keys import REQUIRED, default_of, key, part, sections
+from nanodet.errors import NanodetError
 from nanodet.model.blocks import ACTIVATIONS, CONVOLUTIONS, convolutions
 from nanodet.model.box_codes import BOX_CODES
 from nanodet.model.norms import Norm, check_norm
-from nanodet.model.part import BoxCode, Fail
+from nanodet.model.part import BoxCode, Fail, Prediction, on_meta
+from nanodet.model.quality import QUALITIES
+from nanodet.model.quality.scores import ClassScores
 from nanodet.runtime.box_codes import Bins
 
 ASSIGNERS = "nanodet.learn.assigners:ASSIGNERS"
@@ -42,6 +45,9 @@ class HeadSection:
     box_code: Any = part(
         "nanodet.model.box_codes:BOX_CODES", "General", "how the edges of a box are encoded"
     )
+    quality: Any = part(
+        "nanodet.model.quality:QUALITIES", "Joint", "how scores say how well their box fits"
+    )
     norm_cfg: Norm | None = key(lambda: Norm(type="BN"), "norm of the towers")
     activation: str = key(
         "LeakyReLU", "after the convolutions of the towers", known=tuple(ACTIVATIONS)
@@ -63,6 +69,12 @@ class HeadSection:
             self.box_code.check_reg_max(reg_max, fail)
         for below, _, value in sections(self):
             check_section(value, below, fail)
+        if None not in (self.box_code, self.quality):
+            code = build_code(self)
+            try:
+                on_meta(QUALITIES[self.quality.name].build, self.quality, code)
+            except NanodetError as error:
+                fail("quality", str(error))
 
     def refuse_without_effect(self, fail: Fail) -> None:
         for name in ("activation", "norm_cfg") if self.stacked_convs == 0 else ():
@@ -126,6 +138,7 @@ class HeadSettings(NamedTuple):
         stacked_convs: convolutions per tower.
         code: how edges are encoded.
         norm, act: after the convolutions of the towers.
+        quality: how scores say how well their box fits.
     """
 
     num_classes: int
@@ -136,6 +149,7 @@ class HeadSettings(NamedTuple):
     code: BoxCode
     norm: Norm | None
     act: str
+    quality: Any = None
 
     def tower(self, conv_type: str, kernel: int = 3) -> nn.Sequential:
         """Return a sequence of convolutions of the kind ``conv_type``: channels_in to channels."""
@@ -152,22 +166,29 @@ def settings_of(section: Any, channels: int, strides: Sequence[int]) -> HeadSett
     Raises:
         ValueError: a key that follows from another is not filled in.
     """
-    if None in (section.num_classes, section.reg_max, section.box_code):
+    if None in (section.num_classes, section.reg_max, section.box_code, section.quality):
         raise ValueError("keys that follow from others are not filled in")
+    code = build_code(section)
     return HeadSettings(
         num_classes=section.num_classes,
         channels_in=channels,
         strides=tuple(strides),
         channels=section.feat_channels,
         stacked_convs=section.stacked_convs,
-        code=BOX_CODES[section.box_code.name].build(section.box_code, section.reg_max),
+        code=code,
         norm=section.norm_cfg,
         act=section.activation,
+        quality=QUALITIES[section.quality.name].build(section.quality, code),
     )
 
 
+def build_code(section: Any) -> BoxCode:
+    """Return the box code of a head's section."""
+    return BOX_CODES[section.box_code.name].build(section.box_code, section.reg_max)
+
+
 class PointHead(nn.Module, ABC):
-    """A head that outputs class logits, then edges, for every point of every level.
+    """A head that outputs class logits, then edges, then maybe a branch, for every point of every level.
 
     Subclasses define `level`, and set ``output_layers`` and ``unused_layers``.
 
@@ -175,26 +196,49 @@ class PointHead(nn.Module, ABC):
         num_classes: number of classes C.
         strides: network pixels per point of each level.
         code: how edges are encoded.
+        quality: how scores say how well their box fits; None: the scores learn it.
 
     Shapes: maps (B, channels, H_i, W_i) to (B, sum of H_i W_i, C + code.channels), class logits and
-    values of the edges, levels in the order of ``strides``, points row by row.
+    values of the edges, levels in the order of ``strides``, points row by row; with a branch of quality
+    one channel more, its logits.
     """
 
     point_offset: float
     output_layers: Mapping[str, tuple[str, ...]]
     unused_layers: tuple[str, ...] = ()
 
-    def __init__(self, num_classes: int, strides: Sequence[int], code: BoxCode):
+    def __init__(
+        self, num_classes: int, strides: Sequence[int], code: BoxCode, quality: Any = None
+    ):
         super().__init__()
         self.num_classes, self.strides, self.code = num_classes, tuple(strides), code
+        self.quality = quality or ClassScores(joint=True)
 
     @abstractmethod
     def level(self, i: int, x: Tensor) -> Tensor:
-        """Return (B, C + code.channels, H, W) of the map of level ``i``."""
+        """Return (B, C + code.channels, or one more, H, W) of the map of level ``i``."""
 
     def forward(self, maps: tuple[Tensor, ...]) -> Tensor:
         levels = [self.level(i, x).flatten(2) for i, x in enumerate(maps)]
         return torch.cat(levels, dim=2).transpose(1, 2)
+
+    def training_rows(self, output: Tensor) -> Tensor:
+        """Return an output of `forward` with the quality logits that its edges give, if they do."""
+        edges = output[..., self.num_classes : self.num_classes + self.code.channels]
+        quality = self.quality(edges)
+        return output if quality is None else torch.cat((output, quality), dim=-1)
+
+    def predict(self, output: Tensor) -> Prediction:
+        """Return an output of `forward` by what it means."""
+        return Prediction.of(self.training_rows(output), self.num_classes, self.code.channels)
+
+    def branches(self, channels: int, count: int, kernel: int = 1) -> nn.ModuleList:
+        """Return ``count`` output convolutions of the quality's branch; none if it has no branch."""
+        count = count if self.quality.branch else 0
+        convs = (nn.Conv2d(channels, 1, kernel, padding=kernel // 2) for _ in range(count))
+        found = nn.ModuleList(convs)
+        start_outputs(found)
+        return found
 
 
 class BinValues(nn.Module):

@@ -33,6 +33,7 @@ class SimpleConvHeadSection(HeadSection):
     stacked_convs: int = key(4, "convolutions in a tower", 0, 64)
     reg_max: int | None = key(None, "default: that of the head", 1, 256)
     box_code: Any = part("nanodet.model.box_codes:BOX_CODES", None, "default: that of the head")
+    quality: Any = part("nanodet.model.quality:QUALITIES", None, "default: that of the head")
     norm_cfg: Norm | None = key(lambda: Norm(type="GN"), "norm of the towers")
     conv_cfg: dict[str, Any] | None = unread("the original does not read it either")
 
@@ -56,11 +57,10 @@ class SimpleConvHead(PointHead):
     """
 
     point_offset = 0.0  # of NanoDet-Plus, the one detector that has this head
-    output_layers = {"gfl_cls": ("classes",), "gfl_reg": ("edges",)}  # noqa: RUF012
 
     def __init__(self, settings: HeadSettings):
         num_classes, channels, strides = settings.num_classes, settings.channels, settings.strides
-        super().__init__(num_classes, strides, settings.code)
+        super().__init__(num_classes, strides, settings.code, settings.quality)
         self.cls_convs, self.reg_convs = settings.tower("Conv"), settings.tower("Conv")
         self.gfl_cls = nn.Conv2d(channels, num_classes, 3, padding=1)
         self.gfl_reg: nn.Module = nn.Conv2d(channels, self.code.channels, 3, padding=1)
@@ -68,10 +68,15 @@ class SimpleConvHead(PointHead):
         start(self.cls_convs, self.reg_convs)
         start_outputs(self.gfl_cls, num_classes)
         start_outputs(self.gfl_reg)
+        self.gfl_quality = self.branches(channels, 1, 3)
+        self.output_layers = {"gfl_cls": ("classes",), "gfl_reg": ("edges",)}
+        if self.quality.branch:
+            self.output_layers["gfl_quality.0"] = ("quality",)
 
     def level(self, i: int, x: Tensor) -> Tensor:
-        edges = self.scales[i](self.gfl_reg(self.reg_convs(x)))
-        return torch.cat((self.gfl_cls(self.cls_convs(x)), edges), dim=1)
+        tower = self.reg_convs(x)
+        outputs = [self.gfl_cls(self.cls_convs(x)), self.scales[i](self.gfl_reg(tower))]
+        return torch.cat(outputs + [conv(tower) for conv in self.gfl_quality], dim=1)
 
     def deployed(self) -> "SimpleConvHead":
         """Return the head, changed in place: each level has a convolution that includes its factor."""

@@ -1,0 +1,69 @@
+"""The Distribution-Guided Quality Predictor of Generalized Focal Loss (paper eqs. 5 to 7)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from nanodet.config.keys import key
+from nanodet.errors import NanodetError
+from nanodet.model.part import BoxCode, Part
+from nanodet.runtime.box_codes import DISTRIBUTIONS
+from nanodet.runtime.quality import QualityPredictor
+
+
+@dataclass
+class Section:
+    name: str = key(
+        "DGQP", "two small layers predict the quality of a box from its distributions", ours=True
+    )
+    topk: int = key(4, "largest probabilities of each edge that they read", 1, 256, ours=True)
+    hidden: int = key(64, "hidden units", 1, 4096, ours=True)
+
+
+class DGQP(nn.Module):
+    """Quality logits from the distributions of the edges, which get a gradient from it, too.
+
+    It is no part of the exported network: its weights go to the spec, and decoding evaluates them on the
+    few points whose class score is above the threshold.
+
+    Args:
+        code: of the head; must encode distributions.
+        topk: largest probabilities read of each edge, k.
+        hidden: hidden units, d.
+
+    Shapes: values of the edges (..., code.channels) before softmax to logits (..., 1).
+    """
+
+    joint, branch = True, None
+
+    def __init__(self, code: BoxCode, topk: int, hidden: int):
+        super().__init__()
+        bins = code.channels // 4
+        if code.form != DISTRIBUTIONS:
+            raise NanodetError("DGQP reads distributions: it needs the box code General")
+        if topk > bins:
+            raise NanodetError(f"topk is {topk}, but an edge has {bins} bins")
+        self.topk = topk
+        self.hidden = nn.Linear(4 * (topk + 1), hidden)
+        self.output = nn.Linear(hidden, 1)
+        for layer in (self.hidden, self.output):
+            nn.init.normal_(layer.weight, std=0.01)
+            nn.init.zeros_(layer.bias)
+
+    def statistics(self, edges: Tensor) -> Tensor:
+        """Return Topkm of each edge, concatenated (eq. 5): (..., channels) to (..., 4 (k + 1))."""
+        largest = edges.unflatten(-1, (4, -1)).softmax(dim=-1).topk(self.topk, dim=-1).values
+        return torch.cat((largest, largest.mean(dim=-1, keepdim=True)), dim=-1).flatten(-2)
+
+    def forward(self, edges: Tensor) -> Tensor:
+        """Return the logits of I (eq. 6)."""
+        return self.output(self.hidden(self.statistics(edges)).relu())
+
+    def deployed_weights(self) -> QualityPredictor:
+        """Return what a spec carries of it."""
+        flat = [one.detach().cpu().flatten() for one in self.parameters()]
+        return QualityPredictor.of(self.topk, *(one.numpy() for one in flat))
+
+
+PART = Part(Section, lambda section, code: DGQP(code, section.topk, section.hidden))
