@@ -94,9 +94,7 @@ class _Nodes:
         self.graph.node.append(helper.make_node(kind, inputs, [name], f"nms/{name}", **attributes))
 
 
-def _decode(
-    nodes: _Nodes, data: str, raw: str, spec: Spec, quality: QualityPredictor | None
-) -> tuple[str, str]:
+def _decode(nodes: _Nodes, data: str, raw: str, spec: Spec) -> tuple[str, str]:
     """Add what makes boxes (1, points, 4) and scores (1, classes, points) of the raw output.
 
     Scores below the best ``per_level`` pairs of a level are -1.
