@@ -195,7 +195,7 @@ def test_a_quality_is_of_format_4_and_complete():
     mapping = json.loads(json.dumps(spec.to_dict()))
     assert mapping["format"] == 4 and Spec.from_dict(mapping, "m.json") == spec
     VALIDATOR.validate(mapping)
-    assert Spec.from_dict(mapping | {"format": 3}, "m.json").quality is None
+    assert Spec.from_dict(mapping | {"format": 2}, "m.json").quality is None
     for key, value, line in (
         ("topk", 0, "topk: must be 1 to 8"), ("topk", 9, "topk: must be 1 to 8"),
         ("hidden", 4097, "hidden: must be 1 to 4096"), ("hidden", 1, "hidden_weight: must have 8"),

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from nanodet.config.keys import key
 from nanodet.errors import NanodetError
+from nanodet.model.box_codes.general import General
 from nanodet.model.part import BoxCode, Part
-from nanodet.runtime.box_codes import DISTRIBUTIONS
 from nanodet.runtime.quality import QualityPredictor
 
 
@@ -28,7 +28,7 @@ class DGQP(nn.Module):
     few points whose class score is above the threshold.
 
     Args:
-        code: of the head; must encode distributions.
+        code: of the head; must be `General`.
         topk: largest probabilities read of each edge, k.
         hidden: hidden units, d.
 
@@ -39,12 +39,11 @@ class DGQP(nn.Module):
 
     def __init__(self, code: BoxCode, topk: int, hidden: int):
         super().__init__()
-        bins = code.channels // 4
-        if code.form != DISTRIBUTIONS:
+        if not isinstance(code, General):
             raise NanodetError("DGQP reads distributions: it needs the box code General")
-        if topk > bins:
-            raise NanodetError(f"topk is {topk}, but an edge has {bins} bins")
-        self.topk = topk
+        if topk > code.bins:
+            raise NanodetError(f"topk is {topk}, but an edge has {code.bins} bins")
+        self.topk, self.code = topk, code
         self.hidden = nn.Linear(4 * (topk + 1), hidden)
         self.output = nn.Linear(hidden, 1)
         for layer in (self.hidden, self.output):
@@ -53,8 +52,9 @@ class DGQP(nn.Module):
 
     def statistics(self, edges: Tensor) -> Tensor:
         """Return Topkm of each edge, concatenated (eq. 5): (..., channels) to (..., 4 (k + 1))."""
-        largest = edges.unflatten(-1, (4, -1)).softmax(dim=-1).topk(self.topk, dim=-1).values
-        return torch.cat((largest, largest.mean(dim=-1, keepdim=True)), dim=-1).flatten(-2)
+        largest = self.code.probabilities(edges.flatten(0, -2)).topk(self.topk, dim=-1).values
+        features = torch.cat((largest, largest.mean(dim=-1, keepdim=True)), dim=-1)
+        return features.reshape(*edges.shape[:-1], -1)
 
     def forward(self, edges: Tensor) -> Tensor:
         """Return the logits of I (eq. 6)."""
