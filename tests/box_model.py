@@ -14,11 +14,14 @@ BOX = (12 / 64, 12 / 64, 44 / 64, 44 / 64)  # of the image's width and height, f
 POINT, BIN = 27, 2  # row 3, column 3 of stride 8; every edge two strides away
 
 
-def write_box_model(path, names=("dark", "lamp")):
-    """Write the model; its confidence is 0.5 + 0.15 mean(network input), class ``lamp``."""
+def write_box_model(path, names=("dark", "lamp"), bins=BIN):
+    """Write the model; its confidence is 0.5 + 0.15 mean(network input), class ``lamp``.
+
+    Several ``bins`` around `BIN` make each edge a distribution over them, with the same mean.
+    """
     spec = Spec(names, SIZE, fit="stretch", **NANODET_M)
     values = np.zeros((1, spec.point_count(SIZE), spec.channels), np.float32)
-    values[0, POINT, 2:].reshape(4, 8)[:, BIN] = 50
+    values[0, POINT, 2:].reshape(4, 8)[:, bins] = 50
     values[0, POINT, 1] = 0.5
     slope = np.zeros_like(values)
     slope[0, POINT, 1] = 0.15

@@ -4,6 +4,7 @@ from argparse import ArgumentParser, Namespace
 
 from nanodet.cli.arguments import add_data_arguments, add_model_arguments, reading
 from nanodet.cli.packages import needed_packages
+from nanodet.errors import NanodetError
 from nanodet.text.printable import say
 
 EXAMPLES = (
@@ -22,11 +23,28 @@ def add_arguments(parser: ArgumentParser) -> None:
         parser,
         "folder of the images (default: data.val of the model's config, with its annotations)",
     )
-    parser.add_argument("--json", metavar="OUT", help="write the AP values to this file")
+    parser.add_argument("--json", metavar="OUT", help="write the results to this file")
+    group = parser.add_argument_group("standard deviations of edges")
+    group.add_argument(
+        "--uncertainty", action="store_true",
+        help="compare them with the true errors of the edges of matched detections",
+    )  # fmt: skip
+    group.add_argument(
+        "--calibrate", action="store_true",
+        help="fit a factor per level on half of the images, compare on the other half, and write the "
+        "factors into the spec of the exported MODEL",
+    )  # fmt: skip
+    group.add_argument(
+        "--seed", type=int, metavar="N", help="with --calibrate: of the choice of the half (default: 0)"
+    )
 
 
 def run(args: Namespace) -> None:
     """Evaluate, and print the table."""
+    if args.seed is not None and not args.calibrate:
+        raise NanodetError("--seed: needs --calibrate")
+    if (args.seed or 0) < 0:
+        raise NanodetError(f"--seed: must not be negative, not {args.seed}")
     with needed_packages():
         from nanodet.evaluate.evaluate import evaluate
         from nanodet.evaluate.run import format_table
@@ -38,6 +56,9 @@ def run(args: Namespace) -> None:
         json_path=args.json,
         config=args.config,
         show=lambda metrics: say(*format_table(metrics).split("\n")),
+        uncertainty=args.uncertainty,
+        calibrate_seed=(args.seed or 0) if args.calibrate else None,
+        report=lambda text: say(*text.split("\n")),
         fit=args.fit,
         size=args.size,
         threads=args.threads,

@@ -59,7 +59,7 @@ def confusion_matrix(
     for picture, found in zip(annotations.pictures, detections, strict=True):
         found = found[found.confidence >= score]
         found = found[np.argsort(-found.confidence, kind="stable")]
-        matched = _match(picture, found, iou)
+        matched = match(picture, found, iou)
         hits = matched >= 0
         np.add.at(matrix, (picture.labels[matched[hits]], found.class_id[hits]), 1)
         missed = np.setdiff1d(np.arange(len(picture.labels)), matched[hits])
@@ -72,11 +72,24 @@ def confusion_matrix(
     return matrix
 
 
-def _match(picture: Picture, found: Detections, iou: float) -> np.ndarray:
-    """Return int64 (N,): the object of each detection, -1 where there is none."""
+def match(
+    picture: Picture, found: Detections, iou: float, same_class: bool = False
+) -> np.ndarray:
+    """Match the detections of an image with its objects greedily, see `confusion_matrix`.
+
+    Args:
+        picture: the `Picture`.
+        found: its `Detections`, best first.
+        iou: least IoU of a detection with its object, 0..1.
+        same_class: whether a detection takes objects of its own class only.
+
+    Returns:
+        int64 (N,): the object of each detection, -1 where there is none.
+    """
     overlaps = box_iou(found.xyxy, picture.boxes)
     same = found.class_id[:, None] == picture.labels[None]
-    worth = np.where(overlaps >= iou, overlaps + same, 0.0)  # IoU <= 1: its own class comes first
+    allowed = (overlaps >= iou) & (same | (not same_class))
+    worth = np.where(allowed, overlaps + same, 0.0)  # IoU <= 1: its own class comes first
     matched = np.full(len(found), -1, np.int64)
     if not worth.size:
         return matched

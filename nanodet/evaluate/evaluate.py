@@ -1,17 +1,27 @@
 """The AP of a model file on annotated images: what ``nanodet eval`` does."""
 
+import json
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
+from nanodet.evaluate.calibrate import (
+    calibrate,
+    check_calibratable,
+    format_calibration,
+    write_factors,
+)
 from nanodet.evaluate.coco_metrics import Metrics, check_pycocotools
 from nanodet.evaluate.crowd_metrics import crowd_metrics
 from nanodet.evaluate.ground_truth import data_of, given, of_config
 from nanodet.evaluate.run import evaluate_model, evaluation_detector
+from nanodet.evaluate.uncertainty import format_uncertainty, matched_edges, measure
 from nanodet.files import StrPath
 from nanodet.files.files import check_writable, write_text
+from nanodet.files.incoming import is_file
+from nanodet.text import Say
 from nanodet.text.printable import say
 
 
@@ -23,6 +33,9 @@ def evaluate(
     json_path: StrPath | None = None,
     config: StrPath | None = None,
     show: Callable[[Metrics], None] | None = None,
+    uncertainty: bool = False,
+    calibrate_seed: int | None = None,
+    report: Say = lambda line: None,
     **options: Any,
 ) -> Metrics:
     """Evaluate a model at the thresholds of its config's ``evaluator``.
@@ -32,10 +45,15 @@ def evaluate(
         images: folder of the images; None takes ``data.val`` of the model's config.
         annotations: COCO's JSON or CrowdHuman's .odgt file, or a folder of VOC's XML or YOLO's text files.
         reading: the `nanodet.data.reading.Reading`; None for the defaults.
-        json_path: file to write the AP values to; None for none.
+        json_path: file to write the results to; None for none.
         config: config file of a checkpoint that contains none; for an exported model, the one whose
             ``data.val`` is taken, see `nanodet.evaluate.ground_truth.data_for`.
         show: called with the `Metrics`, before ``json_path`` is written: shown even if that fails.
+        uncertainty: whether to compare the standard deviations of edges with their true errors, see
+            `nanodet.evaluate.uncertainty.Uncertainty`.
+        calibrate_seed: fit factors for them on half of the images, chosen by this seed, and write them
+            into the specs of the exported model, see `nanodet.evaluate.calibrate`; None: do not.
+        report: called with texts, of several lines each, about the edges.
         options: further arguments of `nanodet.runtime.detector.Detector`.
 
     Returns:
@@ -50,7 +68,15 @@ def evaluate(
     source = given(images, annotations, reading)
     if source is not None and annotations is None:
         raise NanodetError("--images: needs --annotations to measure AP")
+    if calibrate_seed is not None and not is_file(model):
+        raise NanodetError(
+            f"{model}: --calibrate: a published model in the cache is not changed; give a copy of its files"
+        )
     detector = evaluation_detector(model, config=config, **options)
+    if calibrate_seed is not None:
+        check_calibratable(model, detector.spec)
+    elif uncertainty:
+        detector.spec.check_uncertainty(model, "--uncertainty")
     if source is None:
         data, file = data_of(detector, config)
         source = of_config(data, file, "val", reading)
@@ -61,6 +87,19 @@ def evaluate(
         metrics.crowd = crowd_metrics(found, detections)
     if show is not None:
         show(metrics)
+    results: dict[str, Any] = {**metrics.to_dict()}
+    if calibrate_seed is not None:
+        fitted = calibrate(found, detections, detector.spec, calibrate_seed, model)
+        results["calibration"] = fitted.to_dict()
+        report(format_calibration(fitted))
+    elif uncertainty:
+        edges = matched_edges(found, detections, detector.spec.score)
+        compared = measure(edges, detector.spec.strides)
+        results["uncertainty"] = compared.to_dict()
+        report(format_uncertainty(compared))
     if json_path is not None:
-        write_text(json_path, metrics.to_json() + "\n")
+        write_text(json_path, json.dumps(results) + "\n")
+    if calibrate_seed is not None:
+        for path in write_factors(model, fitted.factors, fitted.summary()):
+            report(f"{path}: factors written")
     return metrics

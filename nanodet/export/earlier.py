@@ -97,7 +97,9 @@ def _load(path: str | Path) -> Spec | None:
 
 def _identity(spec: Spec) -> dict[str, Any]:
     """Return what files of one export have in common, in whatever form they are."""
-    plain = dataclasses.replace(spec, form="distributions", output_name="", any_size=False, batch=1)
+    plain = dataclasses.replace(
+        spec, form="distributions", output_name="", any_size=False, batch=1, edge_std_factors=None
+    )
     return {**plain.to_dict(), "files": None, "measured": None}
 
 

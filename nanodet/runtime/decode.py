@@ -47,8 +47,8 @@ def decode(
         thresholds: a `Thresholds`; None: the spec's.
 
     Returns:
-        `Detections`, best first, ``xyxy`` in network pixels and not clipped, with ``level``, and with
-        ``edge_std`` in network pixels if the box code defines it.
+        `Detections`, best first, ``xyxy`` in network pixels and not clipped, with ``level`` and
+        ``point``, and with ``edge_std`` in network pixels if the box code defines it.
     """
     limits = spec if thresholds is None else thresholds
     classes = len(spec.class_names)
@@ -59,7 +59,8 @@ def decode(
     uncertain = spec.box_code.has_variance
     if not len(point):
         none = np.zeros(0)
-        return Detections(none, none, none, spec.class_names, none if uncertain else None, none)
+        stds = none if uncertain else None
+        return Detections(none, none, none, spec.class_names, stds, none, none)
     distances = spec.edge_distances(output[point, classes:]) * unit[point, None]
     centre = np.stack([x[point], y[point]], axis=1)
     xyxy = np.concatenate([centre - distances[:, :2], centre + distances[:, 2:]], axis=1)
@@ -68,7 +69,9 @@ def decode(
     point = point[kept]
     level = np.searchsorted(bounds, point, side="right") - 1
     stds = spec.edge_stds(output[point, classes:], level) if uncertain else None
-    return Detections(xyxy[kept], confidence[kept], label[kept], spec.class_names, stds, level)
+    return Detections(
+        xyxy[kept], confidence[kept], label[kept], spec.class_names, stds, level, point
+    )
 
 
 def detections_of(

@@ -24,6 +24,7 @@ class Detections:
         edge_std: float32 (N, 4), standard deviation of left, top, right and bottom in pixels of the
             original image, from the distribution of each edge; None if the model does not give it.
         level: int64 (N,), index of the level (``Spec.strides``) that each box was found at, or None.
+        point: int64 (N,), the row of the network's output that each box was decoded from, or None.
     """
 
     xyxy: np.ndarray
@@ -32,6 +33,7 @@ class Detections:
     class_names: Sequence[str] = field(default=(), repr=False)
     edge_std: np.ndarray | None = field(default=None, repr=False)
     level: np.ndarray | None = field(default=None, repr=False)
+    point: np.ndarray | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         self.xyxy = np.asarray(self.xyxy, np.float32).reshape(-1, 4)
@@ -46,6 +48,9 @@ class Detections:
         if self.level is not None:
             self.level = np.asarray(self.level, np.int64).reshape(-1)
             lengths["level"] = len(self.level)
+        if self.point is not None:
+            self.point = np.asarray(self.point, np.int64).reshape(-1)
+            lengths["point"] = len(self.point)
         if len(set(lengths.values())) > 1:
             words = ", ".join(f"{name} {length}" for name, length in lengths.items())
             raise ValueError(f"lengths differ: {words}")
@@ -66,13 +71,13 @@ class Detections:
         """Filter with a boolean mask, a slice, an index array or one index."""
         if isinstance(index, (int, np.integer)):
             index = [index]
+        more = (self.edge_std, self.level, self.point)
         return Detections(
             self.xyxy[index],
             self.confidence[index],
             self.class_id[index],
             self.class_names,
-            None if self.edge_std is None else self.edge_std[index],
-            None if self.level is None else self.level[index],
+            *(None if values is None else values[index] for values in more),
         )
 
     def name_of(self, class_id: int) -> str:

@@ -38,6 +38,8 @@ LAYOUT: Keys = {
     "output.name": lambda spec: spec.output_name,
     "output.form": lambda spec: spec.form,
 }
+# between copies of one spec: a reference has none, or its own
+CALIBRATION: Keys = {"output.edge_std_factors": lambda spec: list(spec.edge_std_factors or [])}
 
 
 def expected_spec(reference: Spec, spec: Spec, is_checkpoint: bool) -> Spec:
@@ -141,7 +143,7 @@ def differing_beside(path: Path, inside: Spec) -> list[tuple[str, str]]:
         return [("", str(error))]
     return [
         (key, f"{beside}: {sentence}")
-        for keys in (PREPROCESSING, DECODING, LAYOUT)
+        for keys in (PREPROCESSING, DECODING, LAYOUT, CALIBRATION)
         for key, sentence in differing_keys(spec, inside, keys, f"{path.name} itself")
     ]
 

@@ -1,0 +1,243 @@
+"""Calibrates the standard deviations of edges, and writes the factors into the specs of a model."""
+
+import dataclasses
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nanodet.data.records import Annotations
+from nanodet.errors import NanodetError
+from nanodet.evaluate.uncertainty import (
+    ONE_SIGMA,
+    Edges,
+    Uncertainty,
+    format_uncertainty,
+    matched_edges,
+    measure,
+)
+from nanodet.files import StrPath
+from nanodet.files.files import sha256
+from nanodet.files.incoming import is_file, published
+from nanodet.files.publish import check_publishable, publish, publishing, working_folder
+from nanodet.runtime.detections import Detections
+from nanodet.runtime.engines import ONNX, kind_of, spec_file
+from nanodet.runtime.spec import Spec
+
+FEWEST = 50  # edges of a level with a factor of its own: its coverage then varies by about 7 %
+
+
+class Calibration(NamedTuple):
+    """A calibration, fitted on one half of the images and measured on the other.
+
+    Attributes:
+        factors: one per level, on the standard deviations without any factor.
+        shared: strides of levels with fewer than `FEWEST` edges, which got the factor of all levels.
+        fitted_on, measured_on: numbers of images.
+        seed: of the choice of the images.
+        before, after: of the other half, with the model's earlier factors and the new ones.
+    """
+
+    factors: tuple[float, ...]
+    shared: tuple[int, ...]
+    fitted_on: int
+    measured_on: int
+    seed: int
+    before: Uncertainty
+    after: Uncertainty
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return self._asdict() | {
+            "factors": list(self.factors), "shared": list(self.shared),
+            "before": self.before.to_dict(), "after": self.after.to_dict(),
+        }  # fmt: skip
+
+    def summary(self) -> dict[str, Any]:
+        """Return what the spec records of it."""
+        after = self.after.to_dict()
+        return {
+            "fitted_on": self.fitted_on, "measured_on": self.measured_on, "seed": self.seed,
+            "coverage": after["coverage"], "per_level": after["per_level"],
+        }  # fmt: skip
+
+
+def calibrate(
+    annotations: Annotations,
+    detections: Sequence[Detections],
+    spec: Spec,
+    seed: int,
+    model: StrPath,
+) -> Calibration:
+    """Fit one factor per level on half of the images, and measure it on the other half.
+
+    Args:
+        annotations: the `Annotations`.
+        detections: a `Detections` with ``edge_std`` for each of its images, in their order.
+        spec: of the model; its factors are part of ``edge_std``, and its score is the least that counts.
+        seed: of the choice of the half.
+        model: names it in messages.
+
+    Raises:
+        NanodetError: there are too few detections.
+    """
+    count = len(annotations.pictures)
+    order = np.random.default_rng(seed).permutation(count).tolist()
+    halves = order[: count // 2], order[count // 2 :]
+    fitted, other = (
+        matched_edges(
+            dataclasses.replace(annotations, pictures=[annotations.pictures[i] for i in half]),
+            [detections[i] for i in half],
+            spec.score,
+        )
+        for half in halves
+    )
+    relative = fit_factors(fitted, len(spec.strides))
+    if relative is None or not len(other.error):
+        raise NanodetError(
+            f"{model}: --calibrate: {len(fitted.error)} edges of matched detections in one half of the "
+            f"images and {len(other.error)} in the other; needs {FEWEST} and 1: give more images"
+        )
+    few = np.bincount(fitted.level, minlength=len(spec.strides)) < FEWEST
+    earlier = spec.edge_std_factors or (1.0,) * len(spec.strides)
+    return Calibration(
+        factors=tuple(round(a * b, 6) for a, b in zip(earlier, relative, strict=True)),
+        shared=tuple(int(spec.strides[i]) for i in np.flatnonzero(few)),
+        fitted_on=len(halves[0]),
+        measured_on=len(halves[1]),
+        seed=seed,
+        before=measure(other, spec.strides),
+        after=measure(other.scaled(relative), spec.strides),
+    )
+
+
+def fit_factors(edges: Edges, levels: int, fewest: int = FEWEST) -> tuple[float, ...] | None:
+    """Return a factor per level with which 68.27 % of the errors are within one standard deviation.
+
+    A level of fewer than ``fewest`` edges gets the factor of all levels. The result is None if they
+    have fewer together, or if too many standard deviations are 0.
+
+    Args:
+        edges: of `nanodet.evaluate.uncertainty.matched_edges`.
+        levels: how many there are.
+    """
+    if len(edges.error) < fewest:
+        return None
+    error = np.abs(edges.error)
+    # a standard deviation of 0 covers an error of 0 alone, whatever its factor
+    with np.errstate(divide="ignore", invalid="ignore"):
+        wanted = np.where(error > 0, error / edges.std, 0.0)
+    ofs = [wanted[edges.level == level] for level in range(levels)]
+    parts = [part if len(part) >= fewest else wanted for part in ofs]
+    factors = [float(np.quantile(part, ONE_SIGMA, method="inverted_cdf")) for part in parts]
+    return tuple(factors) if all(1e-6 <= factor <= 1e6 for factor in factors) else None
+
+
+def format_calibration(found: Calibration) -> str:
+    """Return a calibration as text for a terminal."""
+    strides = list(found.after.per_level)
+    factors = ", ".join(
+        f"stride {stride} {factor:.3f}" for stride, factor in zip(strides, found.factors, strict=True)
+    )
+    lines = [format_uncertainty(found.after), ""]
+    lines.append(
+        f"factors fitted on {found.fitted_on} images (seed {found.seed}): {factors}; the figures above "
+        f"are of the {found.measured_on} others"
+    )
+    before = found.before.coverage.one_sigma
+    lines.append(f"before, {100 * (before or 0):.1f} % of these edges were within 1 sigma")
+    if found.shared:
+        few = ", ".join(map(str, found.shared))
+        lines.append(f"stride {few}: fewer than {FEWEST} edges to fit on: the factor of all levels")
+    return "\n".join(lines)
+
+
+def check_calibratable(model: StrPath, spec: Spec) -> None:
+    """Raise the `NanodetError` that `write_factors` would raise, before the long run."""
+    kind = kind_of(model)
+    if kind is None or not kind.exported:
+        raise NanodetError(
+            f"{model}: --calibrate: a checkpoint has no spec to keep the factors in; export it, and "
+            "calibrate the exported model"
+        )
+    spec.check_uncertainty(model, "--calibrate")
+    _, carriers = _specs_of(model)
+    names = [spec_file(str(model)).name, *(path.name for path in carriers)]
+    check_publishable(Path(model).parent, *names)
+    if carriers:
+        from nanodet.onnx_files.graph import import_onnx
+
+        import_onnx(carriers[0])
+
+
+def write_factors(
+    model: StrPath, factors: Sequence[float], measured: Mapping[str, Any] | None = None
+) -> list[Path]:
+    """Write ``output.edge_std_factors`` into all specs of a model, all at once or none.
+
+    These are the JSON beside it, and that inside each ONNX file: of the model, and of those listed in
+    the JSON because they share its stem. The JSON then lists the new hashes of the ONNX files.
+
+    Args:
+        model: an ``.onnx`` or ``.param`` file.
+        factors: one per level.
+        measured: what is recorded under ``measured.edge_std`` of the JSON beside it.
+
+    Returns:
+        the files that were written.
+
+    Raises:
+        NanodetError: a file cannot be read or written, or a listed ONNX file is another one.
+    """
+    from nanodet.onnx_files.graph import load_onnx
+    from nanodet.onnx_files.metadata import read_spec, write_spec
+
+    model = Path(model)
+    folder = model.parent
+    with working_folder(folder) as work, publishing(folder):
+        beside, carriers = _specs_of(model)
+        written = []
+        for path in carriers:
+            inside = read_spec(load_onnx(published(path)), path)
+            if inside is None:  # the one beside it counts
+                continue
+            shutil.copyfile(published(path), work / path.name)
+            write_spec(
+                work / path.name, dataclasses.replace(inside, edge_std_factors=tuple(factors))
+            )
+            written.append(path)
+        if beside is not None:
+            hashes = {p.name: sha256(work / p.name) for p in written if p.name in beside.files}
+            dataclasses.replace(
+                beside,
+                edge_std_factors=tuple(factors),
+                files=beside.files | hashes,
+                measured=beside.measured | ({"edge_std": dict(measured)} if measured else {}),
+            ).save(work / spec_file(model).name)
+            written.append(spec_file(model))
+        if not written:
+            raise NanodetError(f"{model}: --calibrate: neither it nor {spec_file(model)} has its spec")
+        publish(work, folder)
+    return written
+
+
+def _specs_of(model: StrPath) -> tuple[Spec | None, list[Path]]:
+    """Return the spec beside a model, None without one, and the ONNX files that contain the same."""
+    model = Path(model)
+    beside = Spec.load(spec_file(model)) if is_file(spec_file(model)) else None
+    if beside is not None and kind_of(model) is ONNX and model.name not in beside.files:
+        beside = None  # of another model of this stem
+    carriers = {model} if kind_of(model) is ONNX else set()
+    for name, digest in beside.files.items() if beside else ():
+        path = model.parent / name
+        if kind_of(path) is not ONNX or not is_file(path):
+            continue
+        if sha256(published(path)) != digest:
+            raise NanodetError(
+                f"{path}: --calibrate: is not the file that {spec_file(model)} describes (its SHA-256 "
+                "differs)"
+            )
+        carriers.add(path)
+    return beside, sorted(carriers)
