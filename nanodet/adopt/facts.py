@@ -64,21 +64,31 @@ class Facts:
             raise NanodetError(f"{path}: --classes: holds no class names, one a line")
         return tuple(map(str, names))
 
-    def of_config(self, form: Form) -> Spec | None:
-        """Return the `Spec` of the config's network, None without a config."""
+    def of_config(self, source: Source) -> Spec | None:
+        """Return the `Spec` of the config's network, None without a config.
+
+        Raises:
+            NanodetError: it has a quality predictor and the spec of the file has none, or the reverse.
+        """
         if self.config is None:
             return None
         import torch
 
         from nanodet.config import load_config
-        from nanodet.model.network import build_network
+        from nanodet.model.network import build_network, predicts_quality
         from nanodet.model.torch_backend import spec_of
 
         config = load_config(self.config)
         head = config.model.arch.head
-        head.num_classes = head.num_classes or form.classes
+        head.num_classes = head.num_classes or source.form.classes
         with torch.device("meta"):  # it is asked, and never run
-            return spec_of(build_network(config.model.arch, self.config), config)
+            network = build_network(config.model.arch, self.config)
+        if predicts_quality(network) != (source.quality is not None):
+            raise NanodetError(
+                f"{source.path}: {'its spec has no' if source.quality is None else 'has a'} quality "
+                f"predictor, but model.arch.head.quality of {self.config} is {head.quality.name}"
+            )
+        return spec_of(network, config)
 
 
 def spec_for(source: Source, facts: Facts, report: Say) -> Spec:
@@ -94,7 +104,7 @@ def spec_for(source: Source, facts: Facts, report: Say) -> Spec:
         NanodetError: what must be known was not given, or does not fit the file.
     """
     file, form = source.path, source.form
-    config, own = facts.of_config(form), _own_spec(source)
+    config, own = facts.of_config(source), _own_spec(source)
     has_names = any(one is not None for one in (facts.classes, config, source.class_names()))
     has_offset = any(one is not None for one in (facts.point_offset, config, own))
     asked = _asked(form, has_names, has_offset)
@@ -105,7 +115,7 @@ def spec_for(source: Source, facts: Facts, report: Say) -> Spec:
     read: dict[str, Any] = {
         "class_names": _class_names(source, facts, config),
         "strides": form.strides, "reg_max": round(form.reg_max * spacing), "bin_spacing": spacing,
-        "point_offset": _point_offset(form, facts, known_spec),
+        "point_offset": _point_offset(form, facts, known_spec), "quality": source.quality,
         "model": "nanodet-plus" if form.plus else "nanodet",
     }  # fmt: skip
     if config is not None:

@@ -28,6 +28,7 @@ from nanodet.runtime.engines import (
     spec_file,
 )
 from nanodet.runtime.engines.ncnn import check_graph, load_net, own_mat
+from nanodet.runtime.quality import QualityPredictor
 from nanodet.runtime.spec import Spec
 
 if TYPE_CHECKING:
@@ -116,6 +117,11 @@ class NcnnSource:
         """Return the spec that came with it, None without one that can be read."""
         return _spec_beside(self.path)
 
+    @property
+    def quality(self) -> QualityPredictor | None:
+        """The quality predictor in its spec, None without one."""
+        return _quality_of(self.spec())
+
     def class_names(self) -> list[str] | None:
         """Return the class names in its spec, None without one of as many classes."""
         return _names_of(self.spec(), self.form)
@@ -194,6 +200,10 @@ class OnnxSource:
         inside = read_spec(self._given, self.path)
         return inside if _names_of(inside, self.form) else _spec_beside(self.path)
 
+    @property
+    def quality(self) -> QualityPredictor | None:
+        return _quality_of(self.spec())
+
     def class_names(self) -> list[str] | None:
         return _names_of(self.spec(), self.form)
 
@@ -218,6 +228,10 @@ def _spec_beside(path: Path) -> Spec | None:
         return Spec.load(spec_file(path))
     except NanodetError:
         return None
+
+
+def _quality_of(spec: Spec | None) -> QualityPredictor | None:
+    return None if spec is None else spec.quality
 
 
 def _names_of(spec: Spec | None, form: Form) -> list[str] | None:

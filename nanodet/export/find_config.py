@@ -11,8 +11,10 @@ from nanodet.config import Config, load_config
 from nanodet.errors import NanodetError
 from nanodet.export.match import fits
 from nanodet.model.network import build_network
+from nanodet.model.quality import dgqp, scores
 from nanodet.ncnn_files.flow import Convolution
 from nanodet.ncnn_files.layout import Form
+from nanodet.runtime.quality import QualityPredictor
 
 # of an installed package, else of the checkout
 CONFIGS = Path(nanodet.__file__).with_name("configs")
@@ -21,7 +23,11 @@ if not CONFIGS.is_dir():
 
 
 def find_config(
-    convolutions: Sequence[Convolution], form: Form, names: Sequence[str] | None, file: str | Path
+    convolutions: Sequence[Convolution],
+    form: Form,
+    names: Sequence[str] | None,
+    file: str | Path,
+    quality: QualityPredictor | None = None,
 ) -> tuple[Config, str]:
     """Return the `Config` whose network has the convolutions of a model file, and its path.
 
@@ -32,6 +38,7 @@ def find_config(
         form: what the file gives.
         names: of its classes, None where they are not known.
         file: names it in messages.
+        quality: the quality predictor of its spec, None without one.
 
     Raises:
         NanodetError: there is none.
@@ -44,9 +51,13 @@ def find_config(
             continue
         if list(config.model.arch.head.strides) != list(form.strides):
             continue
-        candidates.append((tuple(config.data.val.input_size) != form.size, path, config))
+        order = (
+            isinstance(config.model.arch.head.quality, dgqp.Section) != (quality is not None),
+            tuple(config.data.val.input_size) != form.size,
+        )
+        candidates.append((order, path, config))
     for _, path, config in sorted(candidates, key=lambda one: one[:2]):
-        take_form(config, form, names)
+        take_form(config, form, names, quality)
         with torch.device("meta"):
             network = build_network(config.model.arch, str(path)).eval()
         if fits(network, convolutions, form):
@@ -68,16 +79,21 @@ def take_class_count(config: Config, count: int) -> None:
 
 
 def _heads(config: Config) -> list[Any]:
-    arch = config.model.arch
-    return [arch.head, getattr(arch, "aux_head", None)]
+    heads = (getattr(config.model.arch, name, None) for name in ("head", "aux_head"))
+    return [head for head in heads if head is not None]
 
 
-def take_form(config: Config, form: Form, names: Sequence[str] | None) -> None:
-    """Give a config the classes, the bins and the folded branches of a model file, in place.
+def take_form(
+    config: Config,
+    form: Form,
+    names: Sequence[str] | None,
+    quality: QualityPredictor | None = None,
+) -> None:
+    """Give a config the classes, the bins, the quality and the folded branches of a model file, in place.
 
     Args:
         config: it keeps its class names where ``names`` are None and it has as many.
-        form, names: see `find_config`.
+        form, names, quality: see `find_config`.
     """
     arch = config.model.arch
     take_class_count(config, form.classes)
@@ -85,6 +101,10 @@ def take_form(config: Config, form: Form, names: Sequence[str] | None) -> None:
         if hasattr(head, "reg_max"):
             spacing = getattr(getattr(head, "box_code", None), "spacing", 1)
             head.reg_max = round(form.reg_max * spacing)
+        if quality is not None:
+            head.quality = dgqp.Section(topk=quality.topk, hidden=quality.hidden)
+        elif isinstance(getattr(head, "quality", None), dgqp.Section):
+            head.quality = scores.JointSection()
     if hasattr(arch.backbone, "deploy"):
         arch.backbone.deploy = True  # what is shipped has its branches folded
     if names is not None:

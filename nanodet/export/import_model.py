@@ -25,7 +25,8 @@ from nanodet.files.files import check_writable, replacing, sha256
 from nanodet.files.temporary import temporary_folder
 from nanodet.model.checkpoint import KEY, carried
 from nanodet.model.class_rows import check_class_order
-from nanodet.model.network import build_network
+from nanodet.model.network import build_network, predicts_quality
+from nanodet.model.quality import dgqp
 from nanodet.model.save_plain import save_plain
 from nanodet.model.torch_backend import TorchBackend, spec_of
 from nanodet.runtime.detector import find_model
@@ -103,7 +104,7 @@ def import_model(
     names = given or source.class_names()
     weights, convolutions = source.convolution_weights(), source.convolutions()
     if config is None:
-        config, file = find_config(convolutions, source.form, names, model)
+        config, file = find_config(convolutions, source.form, names, model, source.quality)
         report(f"{model}: {source.form}; its architecture is that of {file}")
         report(_taken(config, source, names, file))
     elif hasattr(config.model.arch.backbone, "deploy"):
@@ -116,6 +117,7 @@ def import_model(
     network = fresh_network(config, file)
     pairs = match(network, convolutions, source.form, model, config.model.arch, file)
     fill(network, pairs, weights)
+    _fill_quality(network, source, config, file)
     report(f"{model}: {len(pairs)} convolutions, {source.form.classes} classes")
     spec = dataclasses.replace(spec_of(network, config), source={}, files={})
     _warn_of_another_spec(source, with_fixed_fit(spec), file, report)
@@ -139,6 +141,25 @@ def import_model(
     engine = source.engine
     report(f"torch and {engine} differ by at most {off:.1e} (allowed: {TOLERANCE:g})")
     return Imported(out, off, measured)
+
+
+def _fill_quality(network: Any, source: Source, config: Config, file: str | Path | None) -> None:
+    """Put the quality predictor of the file's spec into the network.
+
+    Raises:
+        NanodetError: only one of the two has one, or their sizes differ.
+    """
+    given, own = source.quality, config.model.arch.head.quality
+    if given is not None and own == dgqp.Section(topk=given.topk, hidden=given.hidden):
+        network.head.quality.take(given)
+    elif given is not None or predicts_quality(network):
+        words = "its spec has no quality predictor" if given is None else (
+            f"its spec has a quality predictor (DGQP, topk {given.topk}, hidden {given.hidden})"
+        )  # fmt: skip
+        raise NanodetError(
+            f"{source.path}: {words}, but model.arch.head.quality of {file} is {own.name}"
+            + (f", topk {own.topk}, hidden {own.hidden}" if predicts_quality(network) else "")
+        )
 
 
 def _taken(

@@ -120,7 +120,7 @@ def _imported(model: Path, config: Config, file: str | Path | None, report: Say)
     source = open_source(model, strict=False)
     own = copy.deepcopy(config)
     own.class_names = None  # the training's need not be the model's
-    take_form(own, source.form, source.class_names())
+    take_form(own, source.form, source.class_names(), source.quality)
     with temporary_folder() as folder:
         out = Path(folder) / f"{model.stem}{CHECKPOINT.suffixes[0]}"
         import_model(model, own, out, report=_nowhere, file=file)

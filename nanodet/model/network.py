@@ -82,6 +82,11 @@ def used_parameters(network: Any) -> dict[str, nn.Parameter]:
     }
 
 
+def predicts_quality(network: Any) -> bool:
+    """Return whether a network has a quality predictor, whose weights its spec carries."""
+    return hasattr(network.head.quality, "deployed_weights")
+
+
 def output_layers(network: nn.Module) -> dict[str, tuple[str, ...]]:
     """Return the output convolutions of all heads and the kinds of their rows, see `Head.output_layers`."""
     return {

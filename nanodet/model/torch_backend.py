@@ -10,6 +10,7 @@ import torch
 from nanodet.config import Config
 from nanodet.config.fixed_size import fixed_size
 from nanodet.model.checkpoint import load_network
+from nanodet.model.network import predicts_quality
 from nanodet.model.part import Prediction
 from nanodet.runtime.engines import Request
 from nanodet.runtime.engines.backend import Backend
@@ -85,7 +86,6 @@ def spec_of(network: Any, config: Config) -> Spec:
     """Return the `Spec` of a network before export, including what its config says about the data."""
     head, section = network.head, config.data.val
     mean, std = section.pipeline.normalize
-    deployed_weights = getattr(head.quality, "deployed_weights", None)
     names = config.class_names or [str(i) for i in range(head.num_classes)]
     return Spec(
         class_names=tuple(names),
@@ -97,7 +97,7 @@ def spec_of(network: Any, config: Config) -> Spec:
         reg_max=head.code.reg_max,
         bin_spacing=head.code.unit,
         form=head.code.form,
-        quality=deployed_weights() if deployed_weights else None,
+        quality=head.quality.deployed_weights() if predicts_quality(network) else None,
         point_offset=head.point_offset,
         any_size=fixed_size(config.model.arch) is None,
         **asdict(Thresholds.of(config.evaluator, score=Thresholds.score)),

@@ -256,7 +256,7 @@ def test_order_does_not_matter_and_false_detections_never_help(images, random):
 
 
 def test_a_long_chain_is_matched_along_all_of_it():
-    """Vertex i of the left takes i of the right and fits i + 1, too; the last, for 0, moves all of them on."""
+    """Vertex i of the left takes i of the right and fits i + 1, too; the last, for 0, moves all on."""
     n = 5000
     edges = [*([i, i + 1] for i in range(n)), [0]]
     assert list(matching_sizes(edges))[-1] == n + 1

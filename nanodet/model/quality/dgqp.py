@@ -60,10 +60,19 @@ class DGQP(nn.Module):
         """Return the logits of I (eq. 6)."""
         return self.output(self.hidden(self.statistics(edges)).relu())
 
-    def deployed_weights(self) -> QualityPredictor:
-        """Return what a spec carries of it."""
+    def deployed_weights(self) -> QualityPredictor | None:
+        """Return what a spec carries of it; None on the meta device, where there are no weights."""
+        if self.output.bias.is_meta:
+            return None
         flat = [one.detach().cpu().flatten() for one in self.parameters()]
         return QualityPredictor.of(self.topk, *(one.numpy() for one in flat))
+
+    @torch.no_grad()
+    def take(self, deployed: QualityPredictor) -> None:
+        """Take the weights that a spec carries, of a predictor of the same size."""
+        for name, parameter in self.named_parameters():
+            values = torch.tensor(getattr(deployed, name.replace(".", "_")))
+            parameter.copy_(values.reshape(parameter.shape))
 
 
 PART = Part(Section, lambda section, code: DGQP(code, section.topk, section.hidden))
