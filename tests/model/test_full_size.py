@@ -32,6 +32,21 @@ def test_gfl_r50_fpn_has_the_parameters_of_the_arithmetic(root):
     assert built.head.strides == (8, 16, 32, 64, 128)
 
 
+def test_gfocalv2_r50_fpn_adds_two_small_layers(root):
+    built = network(root, "gfocalv2_r50_fpn.yml")
+    assert count(built.head.quality) == (4 * 5 * 64 + 64) + (64 + 1) == 1_409
+    assert count(built) == 32_440_537 + 1_409
+
+
+def test_both_have_the_same_recipe(root):
+    one, other = (
+        load_config(root / "config" / name)
+        for name in ("gfl_r50_fpn.yml", "gfocalv2_r50_fpn.yml")
+    )
+    other.save_dir, other.model.arch.head.quality = one.save_dir, one.model.arch.head.quality
+    assert one == other
+
+
 def test_the_recipe_is_the_papers(root):
     config = load_config(root / "config" / "gfl_r50_fpn.yml")
     schedule, device = config.schedule, config.device

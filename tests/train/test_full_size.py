@@ -12,7 +12,7 @@ from nanodet.train.checkpoints import LAST
 from nanodet.train.trainer import train
 from nanodet.verify.verify import verify
 
-CONFIGS = ("gfl_r50_fpn",)
+CONFIGS = ("gfl_r50_fpn", "gfocalv2_r50_fpn")
 FOUR = ("000000041888.jpg", "000000104455.jpg", "000000113354.jpg", "000000143931.jpg")
 
 
