@@ -146,10 +146,12 @@ def _open(path: StrPath, kind: Kind) -> tuple[int, int | None]:
 
 def _read(file: RawIOBase, size: int) -> bytes:
     """Return a text file's bytes, checked while they are read."""
-    chunks = []
+    chunks: list[bytes] = []
     while size > 0 and (chunk := file.read(min(size, STEP))):
         if b"\0" in chunk:
-            raise UnicodeDecodeError("utf-8", b"\0", 0, 1, "NUL is no text")
+            data = b"".join([*chunks, chunk])
+            start = data.index(0)
+            raise UnicodeDecodeError("utf-8", data, start, start + 1, "NUL is no text")
         chunks.append(chunk)
         size -= len(chunk)
     return b"".join(chunks)

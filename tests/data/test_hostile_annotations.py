@@ -60,6 +60,19 @@ def test_any_value_of_a_coco_file(bounded, folder, value):
             soon(bounded, READ, "coco", str(folder / "images"), str(folder / "a.json"))
 
 
+@pytest.mark.parametrize("value", VALUES)
+def test_any_value_of_an_odgt_line(bounded, folder, value):
+    box = {"tag": "person", "fbox": [1, 1, 9, 9], "extra": {"ignore": 0}}
+    line = {"ID": "a", "gtboxes": [box], "width": 64, "height": 48}
+    changed = [{**line, key: "@"} for key in line]
+    changed += [{**line, "gtboxes": [{**box, key: "@"}]} for key in box]
+    changed += [{**line, "gtboxes": [{**box, "extra": {"ignore": "@"}}]}]
+    changed += [{**line, "gtboxes": [{**box, "fbox": [1, 1, 9, "@"]}]}]
+    for content in changed:
+        (folder / "a.odgt").write_text(json.dumps(content).replace('"@"', VALUES[value]))
+        soon(bounded, READ, "odgt", str(folder / "images"), str(folder / "a.odgt"))
+
+
 @pytest.mark.parametrize(
     "name", ["x" * 10**6, "a/" * 10**6, "../" * 10**6, "%20" * 10**6, "\\" * 10**6]
 )

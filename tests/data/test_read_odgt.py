@@ -148,9 +148,13 @@ def test_head_boxes_name_the_option(tmp_path, images):
 
 def test_files_that_are_no_text(tmp_path, images):
     path = tmp_path / "a.odgt"
-    for content in (b"", b" \n\n", b"\xff\xfe" + GOOD.encode(), GOOD.encode() + b"\0"):
+    for content, where in (
+        (b"", "is empty"), (b" \n\n", "is empty"), (b"\xff\xfe" + GOOD.encode(), "line 1: not text"),
+        (b"%b\n%b\n\0\0" % (GOOD.encode(), GOOD.replace("b", "a").encode()), "line 3: not text"),
+        ((GOOD + "\n").encode() + '{"ID": "ü'.encode()[:-1], "line 2: not text"),
+    ):  # fmt: skip
         path.write_bytes(content)
-        fails("a.odgt", name="odgt", img=images, ann=path)
+        fails(f"{path}: ", where, name="odgt", img=images, ann=path)
     path.unlink()
     os.mkfifo(path)
     fails("a.odgt", "pipe", name="odgt", img=images, ann=path)

@@ -16,7 +16,6 @@ from nanodet.data.assemble import (
     is_file_name,
     is_finite,
     make_picture,
-    read_text,
     select,
     whole_number,
 )
@@ -30,7 +29,7 @@ from nanodet.data.records import Annotations
 from nanodet.data.units import XYWH, check_pixels
 from nanodet.errors import NanodetError
 from nanodet.files import StrPath
-from nanodet.files.inputs import ANNOTATIONS
+from nanodet.files.inputs import ANNOTATIONS, read_text
 from nanodet.runtime.fit import Size
 from nanodet.text.brief import brief
 
@@ -162,12 +161,17 @@ def _parse(ann_path: StrPath, reading: Reading) -> list[Line]:
     """Return the lines of the file, checked; empty ones are left out."""
     lines: list[Line] = []
     numbers: dict[str, int] = {}
-    for number, text in enumerate(read_text(ann_path, ANNOTATIONS).split("\n"), 1):
+    try:
+        content = read_text(ann_path, ANNOTATIONS, "utf-8-sig")
+    except UnicodeDecodeError as error:
+        number = error.object[: error.start].count(b"\n") + 1
+        raise NanodetError(f"{ann_path}: line {number}: not text in UTF-8") from None
+    for number, text in enumerate(content.split("\n"), 1):
         if not text.strip():
             continue
         where = f"{ann_path}: line {number}"
         try:
-            content = json.loads(text)
+            value = json.loads(text)
         except json.JSONDecodeError as error:
             end = len(text.rstrip())
             cut = error.pos >= end or error.msg.startswith("Unterminated string")
@@ -175,7 +179,7 @@ def _parse(ann_path: StrPath, reading: Reading) -> list[Line]:
             raise NanodetError(f"{where}: not valid JSON ({why})") from None
         except (ValueError, RecursionError) as error:  # a number of thousands of digits; too deep
             raise NanodetError(f"{where}: not valid JSON ({error})") from None
-        line = _line(content, where, reading)
+        line = _line(value, where, reading)
         if line.name in numbers:
             first = numbers[line.name]
             raise NanodetError(f"{where}: ID {brief(line.name)} occurs twice, first in line {first}")
