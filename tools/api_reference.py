@@ -22,6 +22,8 @@ PUBLIC = {
         "nanodet:NanodetError",
         "nanodet.images.image_file:read_picture",
         "nanodet.drawing.draw:draw",
+        "nanodet.visualize:edge_distributions",
+        "nanodet.visualize:plot_distributions",
         "nanodet.detect.sources:open_source",
     ),
     "Train": (

@@ -45,6 +45,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="draw a band of one standard deviation at both sides of each edge, and write edge_std (left, "
         "top, right, bottom, in pixels) to detections.jsonl",
     )  # fmt: skip
+    parser.add_argument(
+        "--distributions", action="store_true",
+        help="images: also draw the predicted distribution of each edge of the best boxes, into "
+        "NAME-distributions.png",
+    )  # fmt: skip
     add_class_agnostic_argument(parser, "the model's")
 
 
@@ -65,4 +70,5 @@ def run(args: Namespace) -> None:
         class_agnostic_nms=args.class_agnostic_nms,
         reconnect_s=args.reconnect,
         uncertainty=args.uncertainty,
+        distributions=args.distributions,
     )

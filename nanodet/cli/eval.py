@@ -24,6 +24,10 @@ def add_arguments(parser: ArgumentParser) -> None:
         "folder of the images (default: data.val of the model's config, with its annotations)",
     )
     parser.add_argument("--json", metavar="OUT", help="write the results to this file")
+    parser.add_argument(
+        "--plots", metavar="DIR",
+        help="draw score against true IoU, regression targets, and sigma against the true error of edges",
+    )  # fmt: skip
     group = parser.add_argument_group("standard deviations of edges")
     group.add_argument(
         "--uncertainty", action="store_true",
@@ -57,6 +61,7 @@ def run(args: Namespace) -> None:
         config=args.config,
         show=lambda metrics: say(*format_table(metrics).split("\n")),
         uncertainty=args.uncertainty,
+        plots=args.plots,
         calibrate_seed=(args.seed or 0) if args.calibrate else None,
         report=lambda text: say(*text.split("\n")),
         fit=args.fit,

@@ -39,6 +39,7 @@ def detect(
     class_agnostic_nms: bool | None = None,
     reconnect_s: float | None = None,
     uncertainty: bool = False,
+    distributions: bool = False,
 ) -> int:
     """Detect objects in all frames of ``source``, and write or show the results.
 
@@ -53,6 +54,8 @@ def detect(
         reconnect_s: try for this many seconds to reopen a camera or stream that is lost;
             ``None``: do not.
         uncertainty: whether to draw each edge with its standard deviation, and write it to the results.
+        distributions: whether to draw the distributions of the edges of the best boxes of each image into
+            a file of its own, see `nanodet.visualize.plot_distributions`.
 
     Returns:
         the number of frames.
@@ -62,6 +65,8 @@ def detect(
             that part has been written.
         Stopped: Ctrl-C, SIGTERM or SIGHUP, after the results so far have been written.
     """
+    if out is None and distributions:
+        raise NanodetError(f"--distributions: needs {instead}")
     if out is None:
         check_display(instead)
     progress: Progress | None = None
@@ -77,13 +82,18 @@ def detect(
         open_things.callback(frames.close)
         if reconnect_s is not None and not frames.live:
             raise NanodetError(f"{source}: --reconnect is for cameras and streams alone")
-        results = None if out is None else Results(out, frames, uncertainty)
+        results = None if out is None else Results(out, frames, uncertainty, distributions)
         detector = Detector(
             model, config=config, fit=fit, size=size, threads=threads, score=score, engine=engine,
             class_agnostic_nms=class_agnostic_nms,
         )  # fmt: skip
         if uncertainty:
             detector.spec.check_uncertainty(detector.backend.path, "--uncertainty")
+        if distributions:
+            # imports what detection alone does not need
+            from nanodet.visualize import check_distributions
+
+            check_distributions(detector.spec, detector.backend.path, "--distributions")
         # from here on, and while results are completed, Ctrl-C only ends the source
         stopping = open_things.enter_context(Stopping(frames.stop))
         made: Any = results or contextlib.closing(Show(Window("nanodet"), frames))
@@ -92,7 +102,9 @@ def detect(
         unit = "image" if frames.kind in ("picture", "pictures") else "frame"
         progress = Progress(frames.total, unit, shown=not few)
         open_things.callback(progress.close)
-        boxes, seconds = _go_through(frames, detector, sink, progress, few, uncertainty)
+        boxes, seconds = _go_through(
+            frames, detector, sink, progress, few, uncertainty, distributions
+        )
     done = progress.done
     if not few and done:
         say(f"{done} {unit}s, {boxes} boxes, {1000 * seconds / done:.1f} ms each")
@@ -105,7 +117,7 @@ def detect(
     return done
 
 
-def _go_through(frames, detector, sink, progress, few, uncertainty):
+def _go_through(frames, detector, sink, progress, few, uncertainty, distributions):
     """Detect objects in all frames; return the number of boxes and the seconds that detection took."""
     boxes, seconds = 0, 0.0
     for frame in frames:
@@ -115,6 +127,11 @@ def _go_through(frames, detector, sink, progress, few, uncertainty):
         boxes, seconds = boxes + len(detections), seconds + took
         drawn = draw(frame.picture, detections, spread=uncertainty)
         sink.write(frame, detections, drawn)
+        if distributions:
+            from nanodet.visualize import edge_distributions, plot_distributions
+
+            edges = edge_distributions(detector, frame.picture)
+            plot_distributions(frame.picture, edges, sink.distributions_of(frame))
         progress.step()
         if few:
             progress.line(f"{frame.name}: {summary(detections)}  {1000 * took:.1f} ms")

@@ -30,17 +30,28 @@ class Results:
         folder: where to write; it is created with the first result if necessary.
         source: the `Source` of the frames.
         uncertainty: whether the JSON lines have the ``edge_std`` of each detection.
+        distributions: whether each image gets a `distributions_file`, too.
 
     Raises:
         NanodetError: the folder cannot be written, or a result would replace a source.
     """
 
-    def __init__(self, folder: StrPath, source: Source, uncertainty: bool = False) -> None:
+    def __init__(
+        self, folder: StrPath, source: Source, uncertainty: bool = False, distributions: bool = False
+    ) -> None:
         self.folder, self._source, self._uncertainty = Path(folder), source, uncertainty
         self._targets: list[Path] | None = None
         self._video: VideoWriter | None = None
         if isinstance(source, PictureSource):
             self._targets = picture_targets(self.folder, source)
+            taken = {*map(real_path, source.files), *map(real_path, self._targets)}
+            for target in self._targets if distributions else ():
+                if real_path(distributions_file(target)) in taken:
+                    raise NanodetError(
+                        f"{distributions_file(target)}: would replace another image; choose another --out"
+                    )
+        elif distributions:
+            raise NanodetError(f"{source.name}: --distributions is for images alone")
         else:
             target = self.folder / f"{_stem(source)}.mp4"
             if real_path(target) == real_path(source.name):
@@ -81,12 +92,22 @@ class Results:
                 f"{self.folder / JSON_LINES}: cannot be written ({error.strerror})"
             ) from None
 
+    def distributions_of(self, frame: Frame) -> Path:
+        """Return the file for the distributions of an image."""
+        assert self._targets is not None, "images alone have one"
+        return distributions_file(self._targets[frame.index])
+
     def __exit__(self, *_: object) -> None:
         try:
             if self._video is not None:
                 self._video.close()
         finally:
             self._files.close()  # without the exception, so that what was written is kept
+
+
+def distributions_file(target: Path) -> Path:
+    """Return the file for the distributions of an image: ``a.jpg-distributions.png`` beside ``a.jpg``."""
+    return target.with_name(target.name + "-distributions.png")
 
 
 def picture_targets(folder: Path, source: PictureSource) -> list[Path]:

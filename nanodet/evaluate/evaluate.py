@@ -15,11 +15,13 @@ from nanodet.evaluate.calibrate import (
 )
 from nanodet.evaluate.coco_metrics import Metrics, check_pycocotools
 from nanodet.evaluate.crowd_metrics import crowd_metrics
+from nanodet.evaluate.edge_plots import plot_edges
 from nanodet.evaluate.ground_truth import data_of, given, of_config
+from nanodet.evaluate.plots import new_figure
 from nanodet.evaluate.run import evaluate_model, evaluation_detector
 from nanodet.evaluate.uncertainty import format_uncertainty, matched_edges, measure
 from nanodet.files import StrPath
-from nanodet.files.files import check_writable, write_text
+from nanodet.files.files import check_folder_writable, check_writable, write_text
 from nanodet.files.incoming import is_file
 from nanodet.text import Say
 from nanodet.text.printable import say
@@ -35,6 +37,7 @@ def evaluate(
     show: Callable[[Metrics], None] | None = None,
     uncertainty: bool = False,
     calibrate_seed: int | None = None,
+    plots: StrPath | None = None,
     report: Say = lambda line: None,
     **options: Any,
 ) -> Metrics:
@@ -53,6 +56,7 @@ def evaluate(
             `nanodet.evaluate.uncertainty.Uncertainty`.
         calibrate_seed: fit factors for them on half of the images, chosen by this seed, and write them
             into the specs of the exported model, see `nanodet.evaluate.calibrate`; None: do not.
+        plots: folder for the plots of `nanodet.evaluate.edge_plots`; None for none.
         report: called with texts, of several lines each, about the edges.
         options: further arguments of `nanodet.runtime.detector.Detector`.
 
@@ -65,6 +69,9 @@ def evaluate(
     check_pycocotools()
     if json_path is not None:
         check_writable(json_path)
+    if plots is not None:
+        check_folder_writable(plots)
+        new_figure(1, 1)  # is matplotlib there?
     source = given(images, annotations, reading)
     if source is not None and annotations is None:
         raise NanodetError("--images: needs --annotations to measure AP")
@@ -97,6 +104,9 @@ def evaluate(
         compared = measure(edges, detector.spec.strides)
         results["uncertainty"] = compared.to_dict()
         report(format_uncertainty(compared))
+    if plots is not None:
+        for path in plot_edges(detector, found, detections, plots):
+            report(str(path))
     if json_path is not None:
         write_text(json_path, json.dumps(results) + "\n")
     if calibrate_seed is not None:

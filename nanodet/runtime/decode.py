@@ -18,10 +18,10 @@ THINNEST = 1e-3  # pixels; width or height that NMS assumes for a box without
 
 
 @lru_cache(maxsize=16)
-def _points(
+def points_of(
     level_sizes: tuple[Size, ...], strides: tuple[int, ...], offset: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[int, ...]]:
-    """Return x, y and stride of every point, float32 (points,) each, and the level bounds."""
+    """Return x, y and stride in network pixels of every point, float32 (points,), and the level bounds."""
     xs, ys, units, bounds = [], [], [], [0]
     for (columns, rows), stride in zip(level_sizes, strides, strict=True):
         x, y = np.meshgrid(np.arange(columns), np.arange(rows))
@@ -52,7 +52,7 @@ def decode(
     """
     limits = spec if thresholds is None else thresholds
     classes = len(spec.class_names)
-    x, y, unit, bounds = _points(
+    x, y, unit, bounds = points_of(
         tuple(spec.level_sizes(input_size)), tuple(spec.strides), spec.point_offset
     )
     point, label, confidence = _candidates(output, bounds, spec, limits.score, limits.per_level)

@@ -153,3 +153,20 @@ def test_uncertainty_is_drawn_and_written(model, tmp_path):
     assert (code, err) == (0, "")
     (line,) = json_lines(tmp_path / "out")
     assert [one["edge_std"] for one in line["detections"]] == [[0.0] * 4]
+
+
+def test_distributions_are_drawn_beside_each_image(model, tmp_path):
+    pytest.importorskip("matplotlib")
+    picture(tmp_path / "in" / "a.png")
+    code, text, err = detect(model, tmp_path / "in", "--out", tmp_path / "out", "--distributions")
+    assert (code, err) == (0, "") and "a.png: 1 lamp " in text
+    assert names(tmp_path / "out") == ["a.png", "a.png-distributions.png", "detections.jsonl"]
+    code, _, err = detect(model, tmp_path / "in", "--distributions")
+    assert code == 1 and error_line(err).endswith("--distributions: needs --out DIR")
+    picture(tmp_path / "in" / "a.png-distributions.png")
+    code, _, err = detect(model, tmp_path / "in", "--out", tmp_path / "other", "--distributions")
+    assert code == 1 and "would replace another image" in error_line(err)
+    write_video(tmp_path / "v.avi", 3)
+    code, _, err = detect(model, tmp_path / "v.avi", "--out", tmp_path / "other", "--distributions")
+    assert code == 1 and "v.avi: --distributions is for images alone" in error_line(err)
+    assert not (tmp_path / "other").exists()
