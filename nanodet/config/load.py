@@ -97,8 +97,11 @@ def _without_none(value):
     return value
 
 
-def apply_override(mapping: dict[str, Any], text: str) -> None:
+def apply_override(mapping: dict[str, Any], text: str) -> Any:
     """Change the contents of a config file as a text such as ``schedule.optimizer.lr=0.01`` says.
+
+    Returns:
+        the new value.
 
     Raises:
         NanodetError: not of this form, or the value is not YAML.
@@ -113,6 +116,7 @@ def apply_override(mapping: dict[str, Any], text: str) -> None:
     except NanodetError:
         raise NanodetError(f"{text}: the value is not valid YAML") from None
     put(mapping, key, found, text)
+    return found
 
 
 def put(mapping: dict[str, Any], key: str, value: Any, where: str) -> None:

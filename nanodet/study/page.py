@@ -12,8 +12,8 @@ from nanodet.text.printable import printable
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 62em; margin: 2em auto; padding: 0 1em; color: #222 }
 table { border-collapse: collapse; margin: 1em 0 }
-th, td { border-bottom: 1px solid #ddd; padding: .3em .8em; text-align: right }
-th:first-child, td:first-child { text-align: left }
+th, td { border-bottom: 1px solid #ddd; padding: .3em .8em; text-align: left }
+.number { text-align: right; white-space: nowrap }
 img { max-width: 100% }
 pre { background: #f4f4f4; padding: .8em; overflow-x: auto }
 """
@@ -41,12 +41,12 @@ class Page:
     def code(self, text: str) -> None:
         self._add(f"```\n{text}\n```", f"<pre>{html.escape(text)}</pre>")
 
-    def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Add a table; its first column is to the left, the others to the right."""
-        lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
+    def table(self, head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
+        """Add a table whose first columns, ``left`` of them, hold texts, and the others numbers."""
+        lines = [head, ["---"] * left + ["---:"] * (len(head) - left), *rows]
         markdown = "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
-        body = "\n".join(_row(row, "td") for row in rows)
-        self._add(markdown, f"<table>\n{_row(head, 'th')}\n{body}\n</table>")
+        body = "\n".join(_row(row, "td", left) for row in rows)
+        self._add(markdown, f"<table>\n{_row(head, 'th', left)}\n{body}\n</table>")
 
     def picture(self, path: Path, words: str) -> None:
         """Add a PNG beside the page; ``words`` say what it shows. The HTML contains it."""
@@ -78,8 +78,10 @@ def _cell(text: str) -> str:
     return printable(text).replace("|", "\\|")
 
 
-def _row(cells: Sequence[str], kind: str) -> str:
-    return f"<tr>{''.join(f'<{kind}>{_inline(cell)}</{kind}>' for cell in cells)}</tr>"
+def _row(cells: Sequence[str], kind: str, left: int) -> str:
+    starts = [f"<{kind}>"] * left + [f'<{kind} class="number">'] * (len(cells) - left)
+    found = (f"{start}{_inline(cell)}</{kind}>" for start, cell in zip(starts, cells, strict=True))
+    return f"<tr>{''.join(found)}</tr>"
 
 
 def _inline(text: str) -> str:

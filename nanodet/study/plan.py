@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from nanodet.config.load import apply_override, put
 from nanodet.errors import NanodetError
 from nanodet.files import StrPath
 from nanodet.learn.objective import build_objective
-from nanodet.model.network import build_network
+from nanodet.model.detectors import DETECTORS
 from nanodet.model.part import on_meta
 from nanodet.text.brief import brief_text
 
@@ -110,9 +111,9 @@ def read_study(path: StrPath, overrides: Iterable[str] = ()) -> Study:
     file, fail = str(path), failing(path)
     section = build(StudyFile, read_mapping(path), file)
     check_values(section, fail)
-    config = Path(path).parent / section.config
+    config = os.path.normpath(Path(path).parent / section.config)
     base = read_mapping(config)
-    changes = _checked(section.set or {}, "set", fail)
+    changes = dict(_checked(section.set or {}, "set", fail))
     for name, value in changes.items():
         put(base, name, value, f"{file}: set.{name}")
     folder = section.save_dir or f"workspace/{Path(path).stem}"
@@ -120,9 +121,8 @@ def read_study(path: StrPath, overrides: Iterable[str] = ()) -> Study:
         name = text.partition("=")[0]
         if name in OWN and name != "save_dir":
             raise NanodetError(f"{text}: a study sets {name} itself")
-        apply_override(base, text)
-        if name == "save_dir":
-            folder = str(base["save_dir"])
+        changes[name] = apply_override(base, text)
+    folder = str(changes.pop("save_dir", folder))
     variants = _variants(section, fail)
     seeds = tuple(dict.fromkeys(section.seeds))
     if not seeds:
@@ -141,7 +141,7 @@ def read_study(path: StrPath, overrides: Iterable[str] = ()) -> Study:
         for seed in seeds
         for variant in variants
     )
-    return Study(file, str(config), Path(folder), changes, variants, seeds, runs, configs[0])
+    return Study(file, config, Path(folder), changes, variants, seeds, runs, configs[0])
 
 
 def folder_name(variant: str) -> str:
@@ -194,7 +194,7 @@ def _variants(section: StudyFile, fail: Fail) -> dict[str, Changes]:
     baseline = next(iter(found)) if section.baseline is None else section.baseline
     if baseline not in found:
         fail("baseline", f"{baseline!r} is not a variant; known: {', '.join(found)}")
-    return {baseline: found[baseline], **found}
+    return {baseline: found[baseline], **found}  # the baseline first
 
 
 def _word(value: Any) -> str:
@@ -213,7 +213,7 @@ def _check_variant(mapping: dict[str, Any], label: str) -> Config:
     for head in (arch.head, getattr(arch, "aux_head", None)):
         if head is not None and head.num_classes is None:  # the training takes it from the data
             head.num_classes = 1
-    network = on_meta(build_network, arch, label)
+    network = on_meta(DETECTORS[arch.name].build, arch)
     try:
         build_objective(network, arch)
     except NanodetError as error:

@@ -23,18 +23,19 @@ FIGURES = {"AP": ("AP", 2), "AP50": ("AP50", 2), "AP75": ("AP75", 2), "pearson":
 TITLES = {
     "loss_qfl": "Loss of the scores", "loss_bbox": "Loss of the boxes",
     "loss_dfl": "Loss of the edges' distributions",
+    "loss_quality": "Loss of the branch of quality",
 }  # fmt: skip
 
 
 def write_report(
-    study: Study, outcomes: Sequence[Outcome], overrides: Iterable[str] = ()
+    study: Study, outcomes: Sequence[Outcome], command: Sequence[str] = ()
 ) -> tuple[Path, Path]:
     """Write ``NAME.md``, ``NAME.html`` and their images into the study's folder.
 
     Args:
         study: what was planned.
         outcomes: of its runs, in their order.
-        overrides: of the command line, for the command that repeats the study.
+        command: the words that repeat the study.
 
     Returns:
         the paths of the Markdown and of the HTML.
@@ -51,11 +52,11 @@ def write_report(
     _add_differences(page, study, outcomes)
     _add_losses(page, study, outcomes)
     page.heading("Variants")
-    page.table(["variant", "changes"], _variants(study))
+    page.table(["variant", "changes"], _variants(study), left=2)
     page.heading("Runs")
     page.table(*_runs(outcomes))
     page.heading("Repeat it")
-    page.code(shlex.join(["nanodet", "study", study.file, *overrides]))
+    page.code(shlex.join(command))
     markdown, web = (study.folder / f"{study.name}{end}" for end in (".md", ".html"))
     write_text(markdown, page.markdown())
     write_text(web, page.html())
@@ -68,8 +69,8 @@ def _summary(study: Study, outcomes: Sequence[Outcome]) -> str:
     config = study.example
     state = f"{done} of {len(outcomes)} runs are done" + (f", {failed} failed" if failed else "")
     return (
-        f"`{study.config}` in {len(study.variants)} variants with the seeds "
-        f"{', '.join(map(str, study.seeds))}, {config.schedule.total_epochs} epochs each"
+        f"`{study.config}` in {len(study.variants)} variants, each with seed "
+        f"{', '.join(map(str, study.seeds))} and {config.schedule.total_epochs} epochs"
         f"{f' from `{config.schedule.load_model}`' if config.schedule.load_model else ''}; {state}. "
         f"nanodet {__version__}, {os.cpu_count()} cores, {platform.machine()}."
     )
@@ -127,7 +128,12 @@ def _add_differences(page: Page, study: Study, outcomes: Sequence[Outcome]) -> N
     page.table(["variant", *(name for name, _ in FIGURES.values())], rows)
     if of_ap:
         path = study.folder / f"{study.name}_differences.png"
-        plot_differences(of_ap, f"AP minus that of {study.baseline}", f"AP, {percent}", path)
+        plot_differences(
+            of_ap,
+            f"AP minus that of {study.baseline}",
+            f"difference of AP, {percent} interval",
+            path,
+        )
         page.picture(path, "differences of AP with their intervals")
 
 

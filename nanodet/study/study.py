@@ -71,7 +71,8 @@ def study(
         if not report_only:
             _train(plan, jobs, say)
         outcomes = tuple(map(outcome_of, plan.runs))
-        return Studied(*write_report(plan, outcomes, overrides), outcomes)
+        command = ["nanodet", "study", plan.file, *overrides, "--jobs", str(jobs)]
+        return Studied(*write_report(plan, outcomes, command), outcomes)
 
 
 def _train(plan: Study, jobs: int, say: Say) -> None:

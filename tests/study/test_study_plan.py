@@ -32,6 +32,7 @@ def test_the_command_line_goes_before_the_file(study_file, tmp_path):
     study = read_study(study_file(), ["schedule.total_epochs=9", f"save_dir={tmp_path / 'new'}"])
     assert study.example.schedule.total_epochs == 9
     assert study.folder == tmp_path / "new"
+    assert study.changes == {"schedule.total_epochs": 9}  # which the report shows
     assert read_study(study_file(save_dir=None)).folder.parts == ("workspace", "small")
 
 
@@ -82,3 +83,15 @@ def test_a_wrong_file_is_one_line(study_file, keys, words, tmp_path, capsys):
 def test_what_a_study_sets_is_refused_on_the_command_line(study_file):
     with pytest.raises(NanodetError, match="seed=3: a study sets seed itself"):
         read_study(study_file(), ["seed=3"])
+
+
+def test_the_shipped_study_files_share_their_runs(root):
+    """Those of Tables 2 and 11 on one data set have two variants in common, trained once."""
+    for data in ("bccd", "raccoon"):
+        components, quality = (
+            {run.folder: run for run in read_study(root / f"config/study/{name}_{data}.yml").runs}
+            for name in ("components", "quality")
+        )
+        shared = components.keys() & quality.keys()
+        assert len(components) == len(quality) == 12 and len(shared) == 6
+        assert all(components[path].settings == quality[path].settings for path in shared)

@@ -76,7 +76,8 @@ def test_the_report_says_what_the_results_hold(study_file):
         assert (study.folder / name).stat().st_size > 5000
     page = (study.folder / "small.html").read_text()
     assert page.count("data:image/png;base64,") == 2
-    assert 'src="http' not in page and "<td>+2.00 [-10.71, +14.71]</td>" in page
+    cell = '<td class="number">+2.00 [-10.71, +14.71]</td>'
+    assert 'src="http' not in page and cell in page
 
 
 def test_one_seed_has_no_interval(study_file):
