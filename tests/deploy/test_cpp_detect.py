@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from cpp_detect import run
+from cpp_detect import fails, run
 
 from nanodet.compare.tensors import generated_picture
 from nanodet.images.image_file import read_picture
@@ -87,7 +87,8 @@ def test_fifty_real_pictures(
         (["--fit=own", "--size", "416x320", "--score=0.2"],
          {"fit": "own", "size": (416, 320), "score": 0.2}),
         (["--fit", "stretch", "--size", "512x288"], {"fit": "stretch", "size": (512, 288)}),
-        (["--fit", "stretch", "--size", "500x300"], {"fit": "stretch", "size": (500, 300)}),
+        (["--fit", "stretch", "--size", "500x300", "--uncertainty"],
+         {"fit": "stretch", "size": (500, 300)}),
         (["--size", "96x224", "--score", 0.1], {"size": (96, 224), "score": 0.1}),
     ],
 )  # fmt: skip
@@ -99,7 +100,9 @@ def test_options_and_number_formats_are_those_of_python(
     said, _ = run(cpp_programs.detect, real_model, file, "--jsonl", "-", *words)
     picture = cv2.imread(str(file))
     detector = Detector(real_model, engine="openvino", **options)
-    expected = detector(picture).to_json(file, picture.shape[1], picture.shape[0])
+    expected = detector(picture).to_json(
+        file, picture.shape[1], picture.shape[0], uncertainty="--uncertainty" in words
+    )
     found, expected = json.loads(said), json.loads(expected)
     assert list(found) == list(expected)
     pairs = list(zip(found["detections"], expected["detections"], strict=True))
@@ -110,6 +113,7 @@ def test_options_and_number_formats_are_those_of_python(
         # a grey level of a pixel may have been rounded to the other side
         assert one["confidence"] == pytest.approx(other["confidence"], abs=5e-4)
         assert one["xyxy"] == pytest.approx(other["xyxy"], abs=0.3)
+        assert one.get("edge_std") == pytest.approx(other.get("edge_std"), abs=0.1)
         assert one["confidence"] == round(one["confidence"], 5)
         assert one["xyxy"] == [round(v, 2) for v in one["xyxy"]]
     if len(pairs) > 5:
@@ -187,6 +191,34 @@ def test_labels_are_no_question_marks(cpp_programs, small, picture, tmp_path):
         assert warned == "" and any(name in said for name in names)
         drawn.append(cv2.imread(str(tmp_path / f"{n}" / picture.name)))
     assert (drawn[0] != drawn[1]).any()
+
+
+def test_the_spread_of_edges_is_drawn(cpp_programs, small, picture, tmp_path):
+    drawn = []
+    for words in ([], ["--uncertainty"]):
+        out = tmp_path / str(len(drawn))
+        run(cpp_programs.detect, small, picture, "--out", out, "--score", 0.1, *words)
+        drawn.append(cv2.imread(str(out / picture.name)))
+    assert (drawn[0] != drawn[1]).any(axis=-1).sum() > 20
+    line = json.loads((tmp_path / "1" / "detections.jsonl").read_text())
+    assert all(min(found["edge_std"]) > 0 for found in line["detections"])
+
+
+def test_models_that_do_not_tell_the_spread_of_edges(cpp_programs, small, picture, tmp_path):
+    import onnx
+
+    model = onnx.load(small)
+    (entry,) = (p for p in model.metadata_props if p.key == "nanodet")
+    spec = json.loads(entry.value)
+    classes = len(spec["class_names"]) + 28  # of 4 x 8 values 4 remain
+    spec |= {"format": 4, "class_names": [f"c{i}" for i in range(classes)]}
+    spec["output"]["form"] = "distances"
+    entry.value = json.dumps(spec)
+    onnx.save(model, small)
+    run(cpp_programs.detect, small, picture, "--jsonl", "-")
+    assert fails(cpp_programs.detect, small, picture, "--jsonl", "-", "--uncertainty") == (
+        f"{small}: --uncertainty: its edges (distances) have no standard deviation"
+    )
 
 
 def test_json_lines_on_standard_output(cpp_programs, small, picture):

@@ -86,7 +86,7 @@ def finish(*command, text=""):
 def detect(java, model, requests):
     """Return the detections that the native layer finds, one list per request."""
     lines = "".join("\t".join(map(str, request)) + "\n" for request in requests)
-    said = java("desktop.Detect", model, 1, text=lines)
+    said = java("desktop.Detect", model, 1, "--uncertainty", text=lines)
     return [json.loads(line) for line in said.splitlines()]
 
 
@@ -100,6 +100,7 @@ def same(found, expected, picture):
         confidence = [d["confidence"] for d in found]
         np.testing.assert_allclose(confidence, expected.confidence, atol=1e-4)
         np.testing.assert_allclose([d["xyxy"] for d in found], expected.xyxy, atol=0.02)
+        np.testing.assert_allclose([d["edge_std"] for d in found], expected.edge_std, atol=0.02)
     return len(found)
 
 
