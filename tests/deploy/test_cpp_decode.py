@@ -11,6 +11,7 @@ from specs import NANODET_M
 
 from nanodet.runtime.decode import decode
 from nanodet.runtime.fit import FITS, place
+from nanodet.runtime.quality import QualityPredictor
 from nanodet.runtime.spec import Spec
 
 PIXELS = 0.01
@@ -29,12 +30,27 @@ def random_output(spec, size, seed, mean=-2.0, sharpness=3.0):
     return np.concatenate([scores, logits], axis=1).astype(np.float32)
 
 
+def quality_of(topk, hidden, seed=0):
+    """Return a random predictor, whose values are spread over most of 0..1."""
+    random = np.random.default_rng(seed)
+    return QualityPredictor.of(
+        topk, random.normal(0, 1, hidden * 4 * (topk + 1)), random.normal(0, 1, hidden),
+        random.normal(0, 3 / np.sqrt(hidden), hidden), random.normal(1, 1, 1),
+    )  # fmt: skip
+
+
+def constant_quality(bias):
+    return QualityPredictor(1, 1, (0.0,) * 8, (0.0,), (0.0,), bias)
+
+
 def compare(probe, output, spec, size):
     """Compare in network pixels; return the number of boxes."""
     expected = decode(output, spec, size)
     found, allocations = probe.decode(output, spec, size)
     assert found[:, 5].tolist() == expected.class_id.tolist()
-    assert found[:, 4].tolist() == expected.confidence.tolist()
+    # a quality depends on the order in which its sums are made
+    exact = 0 if spec.quality is None else 1e-5
+    np.testing.assert_allclose(found[:, 4], expected.confidence, rtol=exact, atol=0)
     np.testing.assert_allclose(found[:, :4], expected.xyxy, rtol=1e-6, atol=PIXELS)
     stds = np.zeros((len(found), 4)) if expected.edge_std is None else expected.edge_std
     np.testing.assert_allclose(found[:, 6:], stds, rtol=1e-5, atol=PIXELS)
@@ -108,6 +124,43 @@ def test_peaked_distributions(probe):
 def test_box_codes(probe, changes):
     spec = spec_of(5, **changes)
     assert compare(probe, random_output(spec, (160, 128), seed=11), spec, (160, 128)) > 20
+
+
+@pytest.mark.parametrize(
+    ("topk", "hidden", "changes"),
+    [(4, 64, {}), (1, 2, {}), (8, 3, {}), (5, 130, {"bin_spacing": 0.5}), (2, 8, {"reg_max": 1}),
+     (4, 64, {"per_level": 10, "nms_iou": 1.0})],
+)  # fmt: skip
+def test_quality(probe, topk, hidden, changes):
+    """It is in the scores before the threshold and the limits of levels, and changes the order."""
+    spec = spec_of(3, quality=quality_of(topk, hidden), score=0.2, **changes)
+    size = (160, 128)
+    output = random_output(spec, size, seed=13, mean=-1.5)
+    assert compare(probe, output, spec, size) > 20
+    plain = decode(output, dataclasses.replace(spec, quality=None), size)
+    assert plain.class_id.tolist() != decode(output, spec, size).class_id.tolist()
+
+
+def test_a_quality_of_one_half(probe):
+    """Products must be above the threshold; ties stay in the order of the output."""
+    spec = spec_of(2, quality=constant_quality(0.0), score=0.25)
+    output = random_output(spec, (64, 64), seed=14)
+    output[:, :2] = 0.5
+    output[[3, 70, 7], [0, 1, 1]] = [1.0, 1.0, np.nextafter(np.float32(0.5), np.float32(1))]
+    found, _ = probe.decode(output, spec, (64, 64))
+    assert found[:, 4].tolist() == [0.5, 0.5, np.nextafter(np.float32(0.25), np.float32(1))]
+    assert compare(probe, output, spec, (64, 64)) == 3
+    output[:, :2] = np.round(np.random.default_rng(0).uniform(0, 1, output[:, :2].shape), 1)
+    assert compare(probe, output, spec, (64, 64)) > 10
+
+
+@pytest.mark.parametrize("bias", [1e6, -1e6])
+def test_a_quality_without_doubt(probe, bias):
+    spec = spec_of(3, quality=constant_quality(bias))
+    output = random_output(spec, (96, 64), seed=15)
+    plain = decode(output, dataclasses.replace(spec, quality=None), (96, 64))
+    assert compare(probe, output, spec, (96, 64)) == (len(plain) if bias > 0 else 0)
+    assert len(plain) > 10
 
 
 @pytest.mark.parametrize("form", ["distances", "gaussians"])

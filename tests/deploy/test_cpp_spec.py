@@ -12,15 +12,19 @@ from probe import ProbeError
 from specs import NANODET_M
 
 from nanodet.errors import NanodetError
+from nanodet.runtime.quality import QualityPredictor
 from nanodet.runtime.spec import Spec
 
 SPEC = Spec(
     class_names=("a", "Größe"), input_size=(512, 288), files={"m.bin": "0" * 64}, **NANODET_M
 )
 FULL = dataclasses.replace(  # has the keys of all formats
-    SPEC, class_agnostic_nms=True, bin_spacing=0.5, edge_std_factors=(0.5, 1.0, 2.0)
-)
-SHORT = ("mean", "std", "edge_std_factors")  # float32 in C++
+    SPEC, class_agnostic_nms=True, bin_spacing=0.5, edge_std_factors=(0.5, 1.0, 2.0),
+    quality=QualityPredictor(1, 1, (0.5,) * 8, (-1.0,), (2.0,), 3.0),
+)  # fmt: skip
+SHORT = (  # float32 in C++
+    "mean", "std", "edge_std_factors", "hidden_weight", "hidden_bias", "output_weight", "output_bias",
+)  # fmt: skip
 
 
 def both(probe, text):
@@ -33,7 +37,7 @@ def both(probe, text):
         expected = Spec.from_json(text, "spec.json")
     except NanodetError as error:
         return found, str(error)
-    return found, {key: getattr(expected, key, None) for key in found} if isinstance(
+    return found, {key: getattr(expected, key) for key in found} if isinstance(
         found, dict
     ) else expected
 
@@ -43,9 +47,7 @@ def compare(probe, mapping):
     found, expected = both(probe, json.dumps(mapping))
     if isinstance(found, dict) and isinstance(expected, dict):
         for key, value in expected.items():
-            value = list(value) if isinstance(value, tuple) else value
-            wanted = pytest.approx(value, rel=1e-6) if key in SHORT and value else value
-            assert found[key] == wanted, key
+            assert_same(found[key], value, key)
         return
     if ": format: " in str(expected) and " is not known" in str(expected):
         # C++ clips the number to an int
@@ -53,11 +55,21 @@ def compare(probe, mapping):
     assert found == expected
 
 
+def assert_same(found, value, key):
+    """Assert that a value of C++ is Python's; of a predictor each."""
+    if isinstance(value, QualityPredictor):
+        for name, one in dataclasses.asdict(value).items():
+            assert_same(found[name], one, name)
+        return
+    value = list(value) if isinstance(value, tuple) else value
+    assert found == (pytest.approx(value, rel=1e-6) if key in SHORT and value else value), key
+
+
 def leaves(mapping, prefix=()):
     """Yield the path of every key."""
     for key, value in mapping.items():
         yield (*prefix, key)
-        if isinstance(value, dict) and key in ("input", "output", "thresholds"):
+        if isinstance(value, dict) and key in ("input", "output", "thresholds", "quality"):
             yield from leaves(value, (*prefix, key))
 
 
