@@ -96,6 +96,26 @@ def test_limits_and_offset_of_the_spec(plain, tmp_path, per_level, offset, per_p
     assert compare_boxes(other, base, picture_tensors(base.spec)) > 9
 
 
+@pytest.mark.parametrize(
+    ("form", "values", "bins"),
+    [
+        ("distributions", 32, {"reg_max": 14, "bin_spacing": 2.0}),
+        ("distributions", 32, {"reg_max": 1, "bin_spacing": 1 / 7}),
+        ("distances", 4, {}),
+        ("gaussians", 8, {}),
+    ],
+)
+def test_boxes_of_every_form(plain, tmp_path, form, values, bins):
+    """The channels of a file, read as those of each form; what is left over are scores of classes."""
+    base = OnnxBackend(plain)
+    names = tuple(f"class {i}" for i in range(base.spec.channels - values))
+    base.spec = dataclasses.replace(base.spec, class_names=names, form=form, **bins)
+    onnx_nms.write(plain, tmp_path / "m.onnx", base.spec)
+    other = OnnxBackend(tmp_path / "m.onnx")
+    assert (other.spec.form, other.spec.bin_spacing) == ("boxes", 1)
+    assert compare_boxes(other, base, picture_tensors(base.spec)) > 9
+
+
 @pytest.mark.parametrize("limits", [{}, {"per_level": 7}, {"nms_iou": 1.0, "per_picture": 11}])
 def test_nms_over_all_classes(plain, tmp_path, limits):
     base = OnnxBackend(plain)

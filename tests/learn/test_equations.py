@@ -267,9 +267,7 @@ def test_eq_15_the_objective_of_three_points_by_hand():
         shares = [v / sum(shares) for v in shares]
         edge = shares[1] + 2 * shares[2]  # equation 4
         found = [x - edge, y - edge, x + edge, y + edge]
-        both = [
-            max(0, min(found[k + 2], box[k + 2]) - max(found[k], box[k])) for k in (0, 1)
-        ]
+        both = [max(0, min(found[k + 2], box[k + 2]) - max(found[k], box[k])) for k in (0, 1)]
         hull = [max(found[k + 2], box[k + 2]) - min(found[k], box[k]) for k in (0, 1)]
         union = 4 * edge**2 + (box[2] - box[0]) * (box[3] - box[1]) - both[0] * both[1]
         iou = both[0] * both[1] / union

@@ -206,9 +206,7 @@ def test_losses_of_edges_are_those_of_table_1(means, log_variances, y):
     found = edge_l2_loss(torch.tensor([means], dtype=torch.float64), target)
     assert found.item() == pytest.approx(sum(squares) / 8, rel=1e-7, abs=1e-12)
     raw = torch.tensor([means + log_variances], dtype=torch.float64)
-    expected = [
-        s / (2 * math.exp(v)) + v / 2 for s, v in zip(squares, log_variances, strict=True)
-    ]
+    expected = [s / (2 * math.exp(v)) + v / 2 for s, v in zip(squares, log_variances, strict=True)]
     assert gaussian_kl_loss(raw, target).item() == pytest.approx(sum(expected) / 4, rel=1e-7)
 
 

@@ -1,0 +1,164 @@
+"""The box codes General at any spacing, Dirac and Gaussian: configs, decoding, and a whole detector of each."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from small_arch import arch
+
+from nanodet.config import config_from_dict, config_to_dict
+from nanodet.errors import NanodetError
+from nanodet.export.stages import BOTH
+from nanodet.learn.objective import build_objective
+from nanodet.model.box_codes import BOX_CODES, check_decoding
+from nanodet.model.network import build_network
+from nanodet.quickstart.config import quickstart_config
+from nanodet.quickstart.shapes import draw_set
+from nanodet.runtime import box_codes
+from nanodet.runtime.box_codes import Bins
+from nanodet.runtime.spec import Spec
+from nanodet.train.trainer import train
+from nanodet.verify.specs import DECODING, differing_keys
+
+CODES = {
+    "spacing": ({"name": "General", "spacing": 0.5}, {}, ("distributions", 60, 0.5)),
+    "dirac": ({"name": "Dirac"}, {"loss_dfl": {"name": "EdgeL2Loss"}}, ("distances", 4, 1.0)),
+    "gaussian": (
+        {"name": "Gaussian"}, {"loss_dfl": {"name": "GaussianKLLoss"}}, ("gaussians", 8, 1.0),
+    ),
+}  # fmt: skip
+
+
+def code_of(section):
+    part = BOX_CODES[section["name"]]
+    return part.build(part.section(**section), 7)
+
+
+@pytest.mark.parametrize("kind", CODES)
+def test_networks_and_objectives_of_each_code(kind):
+    section, loss, (form, channels, spacing) = CODES[kind]
+    chosen = arch(box_code=section, loss=loss)
+    network = build_network(chosen)
+    code = network.head.code
+    assert (code.form, code.channels, code.unit) == (form, channels, spacing)
+    assert network.head.gfl_cls[0].weight.shape[0] == 3 + channels
+    assert len(network.head.distribution_project.project) == round(7 / spacing) + 1
+    assert build_objective(network, chosen).code is code
+
+
+@pytest.mark.parametrize("kind", CODES)
+def test_what_is_trained_is_what_is_decoded(kind):
+    code = code_of(CODES[kind][0])
+    check_decoding(code)
+    decoding, bins = box_codes.BOX_CODES[code.form], Bins(7, code.unit)
+    assert decoding.channels(bins) == code.channels
+    raw = torch.randn(50, code.channels, generator=torch.Generator().manual_seed(1)) * 4
+    found = decoding.distances(raw.numpy(), bins)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, code.distances(raw), rtol=1e-5, atol=1e-5)
+    variances = decoding.variances(raw.numpy(), bins)
+    assert variances.shape == (50, 4)
+    assert variances.dtype == np.float32
+    if kind == "gaussian":
+        np.testing.assert_allclose(np.sqrt(variances), np.exp(raw[:, 4:].numpy() / 2), rtol=1e-5)
+    if kind == "spacing":
+        shares = code.probabilities(raw).double().numpy()
+        x = np.arange(15) / 2
+        expected = (shares * (x - (shares @ x)[..., None]) ** 2).sum(axis=-1)
+        np.testing.assert_allclose(variances, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_targets_of_edge_losses_are_in_the_units_of_the_code():
+    general = code_of({"name": "General"})
+    assert (general.unit, general.target_max) == (1.0, 7 - 0.1)
+    half = code_of({"name": "General", "spacing": 0.5})
+    assert (half.unit, half.target_max) == (0.5, 14 - 0.1)
+    assert code_of({"name": "Dirac"}).target_max == math.inf
+
+
+@pytest.mark.parametrize(
+    ("spacing", "line"),
+    [
+        (0.3, r"head\.box_code\.spacing: reg_max, 7, must be a whole multiple of it"),
+        (8, r"head\.box_code\.spacing: must be above 0 and at most reg_max, 7"),
+        (0.005, r"head\.box_code\.spacing: makes more than 1025 bins of reg_max 7"),
+        (0, r"head\.box_code\.spacing: must be "),
+    ],
+)
+def test_bins_that_do_not_end_at_reg_max_are_refused(spacing, line, tmp_path):
+    sets = [(tmp_path, tmp_path)] * 2
+    mapping = config_to_dict(quickstart_config(tmp_path / "run", *sets, seed=0, epochs=1))
+    mapping["model"]["arch"]["head"] |= {
+        "reg_max": 7,
+        "box_code": {"name": "General", "spacing": spacing},
+    }
+    with pytest.raises(NanodetError, match=line) as caught:
+        config_from_dict(mapping, "toy.yml")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", CODES)
+def test_an_edge_loss_of_another_code_is_refused(kind):
+    section, loss, _ = CODES[kind]
+    other = {"loss_dfl": {"name": "GaussianKLLoss" if kind != "gaussian" else "EdgeL2Loss"}}
+    for wrong in (other, {} if loss else {"loss_dfl": {"name": "EdgeL2Loss"}}):
+        chosen = arch(box_code=section, loss=wrong)
+        with pytest.raises(NanodetError, match=r"head\.loss\.loss_dfl: \w+ cannot train"):
+            build_objective(build_network(chosen), chosen)
+
+
+def test_specs_of_other_bins_are_told_apart():
+    common = {"strides": (8,), "reg_max": 7, "point_offset": 0.5}
+    one, half = Spec(("a",), **common), Spec(("a",), bin_spacing=0.5, **common)
+    assert (one.channels, half.channels) == (33, 61)
+    found = differing_keys(half, one, DECODING, "the checkpoint")
+    assert found == [("output.bin_spacing", "output.bin_spacing: 0.5, but the checkpoint has 1")]
+    mapping = half.to_dict()
+    mapping["output"]["bin_spacing"] = 0.3
+    with pytest.raises(NanodetError, match=r"m\.json: output\.bin_spacing: reg_max, 7, must be"):
+        Spec.from_dict(mapping, "m.json")
+    mapping["format"] = 3  # its readers do not know the key
+    mapping["thresholds"]["class_agnostic_nms"] = False
+    assert Spec.from_dict(mapping, "m.json").bin_spacing == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "formats"),
+    [
+        ("gaussian", ["onnx"]),
+        *(pytest.param(kind, BOTH, marks=pytest.mark.slow) for kind in CODES),
+    ],
+)
+def test_a_detector_of_each_code_is_trained_exported_and_verified(kind, formats, tmp_path):
+    if "ncnn" in formats:
+        pytest.importorskip("pnnx")
+    from nanodet.export.export import export
+    from nanodet.verify.verify import verify
+
+    section, loss, (form, channels, spacing) = CODES[kind]
+    sets = draw_set(tmp_path / "train", 4, 0), draw_set(tmp_path / "val", 2, 1)
+    mapping = config_to_dict(quickstart_config(tmp_path / "run", *sets, seed=0, epochs=1))
+    mapping["model"]["arch"] = {
+        "name": "OneStageDetector", "backbone": {"model_size": "0.5x", "pretrain": False},
+        "fpn": {"out_channels": 32},
+        "head": {"feat_channels": 32, "box_code": section, "loss": loss},
+    }  # fmt: skip
+    for part in ("train", "val"):
+        mapping["data"][part]["input_size"] = [96, 96]
+    mapping["device"]["batchsize_per_gpu"] = 4
+    train(config_from_dict(mapping, "toy.yml"), "toy.yml", lambda line: None)
+    checkpoint = tmp_path / "run" / "model_best" / "model_best.ckpt"
+    out = tmp_path / "exported"
+    exported = export(checkpoint, out, formats=formats, report=lambda line: None, nms=True)
+    assert not exported.left_out
+    written = json.loads((out / "run.json").read_text())
+    classes = len(written["class_names"])
+    assert written["format"] == 4
+    spec = Spec.load(out / "run.json")
+    assert (spec.form, spec.channels, spec.bin_spacing) == (form, classes + channels, spacing)
+    assert Spec.load(out / "run-nms.json").to_dict()["format"] == 2
+    report = verify(checkpoint, out, limit=2)
+    assert set(formats) <= {row.name.split()[0] for row in report.rows}
+    assert report.agrees, report
