@@ -133,7 +133,7 @@ def _convert(hint, value, file, key, entry=None):
 
 def _takes_none(hint, entry):
     if meaning(entry).table:
-        return meaning(entry).part is None
+        return meaning(entry).part is None or meaning(entry).optional
     return hint is typing.Any or type(None) in typing.get_args(hint)
 
 

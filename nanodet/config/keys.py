@@ -28,6 +28,7 @@ class Meaning(NamedTuple):
         table: "module:NAME" of the table in which the section's ``name`` is looked up; empty for a key
             of a fixed type.
         part: the entry for a section without a ``name``.
+        optional: whether null means that there is no such part, though a missing key means the default.
     """
 
     text: str
@@ -39,6 +40,7 @@ class Meaning(NamedTuple):
     alike: tuple = ()
     table: str = ""
     part: str | None = None
+    optional: bool = False
 
 
 def key(
@@ -58,7 +60,7 @@ def key(
     return field(default=default, metadata=metadata)
 
 
-def part(table: str, default: str | None, text: str) -> Any:
+def part(table: str, default: str | None, text: str, optional: bool = False) -> Any:
     """Return the field of a section whose keys are those of the part that its ``name`` chooses.
 
     The parts need torch, so the table is only imported when a config is read.
@@ -67,8 +69,9 @@ def part(table: str, default: str | None, text: str) -> Any:
         table: "module:NAME" of a table such as `nanodet.model.backbones.BACKBONES`.
         default: the part if the file names none; None: no part if the section is missing.
         text: for the reference page.
+        optional: whether null means no part, also where there is a default.
     """
-    metadata = {"meaning": Meaning(text, table=table, part=default)}
+    metadata = {"meaning": Meaning(text, table=table, part=default, optional=optional)}
     if default is None:
         return field(default=None, metadata=metadata)
     return field(default_factory=lambda: look_up(table)[default].section(), metadata=metadata)

@@ -22,6 +22,7 @@ from nanodet.learn.points import (
 )
 from nanodet.learn.targets import GroundTruth, Targets, batch_targets
 from nanodet.model.box_codes import check_decoding
+from nanodet.model.box_codes.gaussian import Gaussian
 from nanodet.model.part import BoxCode, Head, Part, Prediction, QualityBranch
 
 MAIN, AUXILIARY = "main", "aux"  # training outputs
@@ -214,8 +215,18 @@ def build_objective(network: nn.Module, arch: Any) -> Objective:
         joint=head.quality.joint,
         branch=head.quality.branch,
     )
+    if head.quality.joint and loss.loss_qfl.name == "FocalLoss":
+        raise NanodetError(
+            f"model.arch.head.loss.loss_qfl: FocalLoss learns classes alone, and quality "
+            f"{section.quality.name} wants the IoU in the scores: choose another of either"
+        )
     if objective.edges is not None:
         _check_edge_loss(objective.edges, head.code, loss.loss_dfl.name)
+    elif objective.boxes is None or isinstance(head.code, Gaussian):
+        raise NanodetError(
+            "model.arch.head.loss.loss_dfl: is null, and no other loss trains "
+            + ("the edges" if objective.boxes is None else "the variances of the box code")
+        )
     check_decoding(head.code)
     return objective
 
@@ -233,5 +244,5 @@ def _check_edge_loss(edges: Weighted, code: BoxCode, loss: str) -> None:
     except (IndexError, RuntimeError, ValueError):
         raise NanodetError(
             f"model.arch.head.loss.loss_dfl: {loss} cannot train the values of the box code "
-            f"({code.channels} for each point): choose another"
+            f"({code.channels} for each point): choose another, or null for none"
         ) from None

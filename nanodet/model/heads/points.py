@@ -94,9 +94,13 @@ class Losses:
         "nanodet.learn.losses:SCORE_LOSSES", "QualityFocalLoss", "the loss of the scores"
     )
     loss_dfl: Any = part(
-        "nanodet.learn.losses:EDGE_LOSSES", "DistributionFocalLoss", "the loss of the edges"
-    )
-    loss_bbox: Any = part("nanodet.learn.losses:BOX_LOSSES", "GIoULoss", "the loss of the boxes")
+        "nanodet.learn.losses:EDGE_LOSSES", "DistributionFocalLoss",
+        "the loss of the edges; null: none", optional=True,
+    )  # fmt: skip
+    loss_bbox: Any = part(
+        "nanodet.learn.losses:BOX_LOSSES", "GIoULoss", "the loss of the boxes; null: none",
+        optional=True,
+    )  # fmt: skip
 
 
 @dataclass
