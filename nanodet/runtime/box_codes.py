@@ -30,9 +30,9 @@ class Bins:
         """Why such bins cannot be; empty if they can."""
         if not 0 < self.spacing <= self.reg_max:
             return f"must be above 0 and at most reg_max, {self.reg_max}"
-        steps = self.reg_max / self.spacing
-        if steps >= MOST_BINS:
+        if self.reg_max >= MOST_BINS * self.spacing:  # reg_max may be too large for a float
             return f"makes more than {MOST_BINS} bins of reg_max {self.reg_max}"
+        steps = self.reg_max / self.spacing
         if abs(steps - round(steps)) > _WHOLE:
             return f"reg_max, {self.reg_max}, must be a whole multiple of it"
         return ""
