@@ -22,6 +22,8 @@ from nanodet.learn.points import level_points
 from nanodet.learn.targets import Assignment
 from nanodet.model.box_codes.dirac import Dirac
 from nanodet.model.box_codes.general import General
+from nanodet.model.part import Prediction
+from nanodet.model.quality.dgqp import DGQP
 from nanodet.runtime.box_codes import BOX_CODES, Bins
 
 inner = st.floats(0.001, 0.999)
@@ -129,6 +131,60 @@ def test_eq_04_expectation_of_the_softmax_over_even_intervals(size, seed):
     assert shares.shape == (2, 4, code.bins)
     assert torch.allclose(shares.sum(dim=-1), torch.ones(2, 4))
     assert torch.allclose(shares @ torch.from_numpy(bins.values()), found, atol=1e-5)
+
+
+def predictor(k, d, seed):
+    """Return a DGQP over 8 bins with weights that matter, and values of the edges of 3 points."""
+    made = DGQP(General(7), k, d).double()
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.normal_(generator=generator)
+    return made, torch.randn(3, 32, generator=generator, dtype=torch.float64) * 2
+
+
+def topkm(edge, k):
+    """The k largest probabilities of logits, descending, and their mean; plain numbers."""
+    shares = [math.exp(v) for v in edge]
+    largest = sorted((v / sum(shares) for v in shares), reverse=True)[:k]
+    return [*largest, sum(largest) / k]
+
+
+@pytest.mark.parametrize("k", [1, 4, 8])
+def test_eq_05_features_are_the_top_k_of_each_edge_and_their_mean(k):
+    made, edges = predictor(k, 6, seed=k)
+    expected = [
+        [v for e in range(4) for v in topkm(point[8 * e : 8 * e + 8], k)]
+        for point in edges.tolist()
+    ]
+    found = made.statistics(edges)
+    assert found.shape == (3, 4 * (k + 1))
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("k", "d"), [(4, 64), (1, 8)])
+def test_eq_06_quality_is_sigmoid_of_two_layers_with_a_relu_between(k, d):
+    made, edges = predictor(k, d, seed=d)
+    hidden, output = ([p.tolist() for p in one.parameters()] for one in (made.hidden, made.output))
+    expected = []
+    for features in made.statistics(edges).tolist():
+        units = [
+            max(0.0, bias + sum(w * f for w, f in zip(row, features, strict=True)))
+            for row, bias in zip(*hidden, strict=True)
+        ]
+        last = output[1][0] + sum(w * u for w, u in zip(output[0][0], units, strict=True))
+        expected.append(1 / (1 + math.exp(-last)))
+    np.testing.assert_allclose(made(edges).detach().sigmoid()[:, 0], expected, rtol=1e-9)
+    decoded = made.float().deployed_weights()(edges.float().numpy())
+    np.testing.assert_allclose(decoded, expected, rtol=1e-3, atol=1e-6)
+    if d == 8:
+        assert gradcheck(made.double(), edges[:1].clone().requires_grad_())
+
+
+@given(inner, inner)
+def test_eq_07_the_joint_score_is_the_class_score_times_the_quality(c, i):
+    found = Prediction(logit(c)[None], double([0.0]), logit(i)[None])
+    assert found.scores.sigmoid().item() == pytest.approx(c * i, rel=1e-9)
 
 
 @given(inner, st.sampled_from([0.0, 1.0]), betas, st.sampled_from([None, 0.25, 0.75]))
