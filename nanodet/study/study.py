@@ -1,5 +1,6 @@
 """`study`: a study file in, trained variants and a report out."""
 
+import contextlib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -65,7 +66,8 @@ def study(
     if report_only and not plan.folder.is_dir():
         raise NanodetError(f"{plan.folder}: there is no such folder: nothing has been trained")
     make_folder(plan.folder)
-    with locked(plan.folder) as is_locked:
+    # a report only reads what is complete: it may be written while the study runs
+    with contextlib.nullcontext(True) if report_only else locked(plan.folder) as is_locked:
         if not is_locked:
             say(f"{plan.folder}: this file system has no locks: start only one study in it")
         if not report_only:

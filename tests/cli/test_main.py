@@ -54,6 +54,7 @@ def test_wrong_words_are_told_without_a_traceback(arguments, capsys):
     "arguments",
     [
         ["info", "none.yml"], ["info", "none.onnx"], ["info", "none.ckpt"], ["train", "none.yml"],
+        ["study", "none.yml"],
         ["detect", "none.param", "none.jpg", "--out", "x"], ["export", "none.ckpt", "--out", "x"],
         ["eval", "none.onnx", "--images", ".", "--annotations", "none.json"],
         ["quickstart", "--seed", "-1"], ["quickstart", "--out", "/proc/x"],

@@ -127,4 +127,5 @@ def test_two_studies_do_not_share_a_folder(study_file, capsys):
         other.stdout.readline()
         assert main(["study", str(path)]) == 1
         assert "is in use by process" in capsys.readouterr().err
+        assert main(["study", str(path), "--report-only"]) == 0
         other.stdin.close()

@@ -1,6 +1,11 @@
 """A whole study of two variants and two seeds, and the correlation that it measures."""
 
+import os
 import re
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -13,6 +18,7 @@ from nanodet.config import config_to_dict
 from nanodet.data.dataset import DetectionSet
 from nanodet.data.loader import build_loader
 from nanodet.data.read import read_annotations
+from nanodet.files.locks import LOCK
 from nanodet.learn.objective import build_objective
 from nanodet.model.network import build_network
 from nanodet.quickstart.config import quickstart_config
@@ -20,6 +26,8 @@ from nanodet.quickstart.shapes import draw_set
 from nanodet.study.correlation import at_positives
 from nanodet.study.plan import read_study
 from nanodet.study.results import LOG, outcome_of
+from nanodet.study.worker import PATIENCE_S
+from nanodet.train.checkpoints import LAST
 from nanodet.train.module import ground_truths, normalised
 
 
@@ -63,21 +71,25 @@ def test_scores_and_ious_are_those_that_the_objective_trains(shapes, tmp_path):
         np.testing.assert_allclose(np.sort(found), np.sort(torch.cat(one).numpy()), atol=1e-6)
 
 
-@pytest.mark.slow
-def test_a_whole_study(shapes, tmp_path, capsys):
-    mapping = config_to_dict(quickstart_config(tmp_path / "run", *shapes, seed=3, epochs=2))
+def write_study(folder, shapes, epochs=2, **keys):
+    """Write a study file with its config; return its path."""
+    mapping = config_to_dict(quickstart_config(folder / "run", *shapes, seed=3, epochs=epochs))
     for part in ("train", "val"):
         mapping["data"][part]["input_size"] = [96, 96]
     mapping["device"]["batchsize_per_gpu"] = 4
     mapping["log"]["interval"] = 1
-    (tmp_path / "small.yml").write_text(yaml.safe_dump(mapping))
-    path, head = tmp_path / "bins.yml", "model.arch.head"
-    given = {
-        "config": "small.yml", "save_dir": str(tmp_path / "out"), "seeds": [0, 1],
-        "grid": {f"{head}.reg_max": [7, 5]},
-        "variants": {"a": {}, "broken": {"data.train.ann_path": str(tmp_path / "none.json")}},
-    }  # fmt: skip
+    (folder / "small.yml").write_text(yaml.safe_dump(mapping))
+    given = {"config": "small.yml", "save_dir": str(folder / "out"), "seeds": [0, 1], **keys}
+    path = folder / "bins.yml"
     path.write_text(yaml.safe_dump(given, sort_keys=False))
+    return path
+
+
+@pytest.mark.slow
+def test_a_whole_study(shapes, tmp_path, capsys):
+    grid = {"model.arch.head.reg_max": [7, 5]}
+    broken = {"data.train.ann_path": str(tmp_path / "none.json")}
+    path = write_study(tmp_path, shapes, grid=grid, variants={"a": {}, "broken": broken})
     command = ["study", str(path), "--jobs", "2"]
     assert main(command) == 1
     said = capsys.readouterr().out
@@ -91,8 +103,35 @@ def test_a_whole_study(shapes, tmp_path, capsys):
     logs = {one.run.folder / LOG: (one.run.folder / LOG).read_bytes() for one in done}
 
     # without the broken ones nothing is left to train
-    given["variants"].pop("broken")
-    path.write_text(yaml.safe_dump(given, sort_keys=False))
+    write_study(tmp_path, shapes, grid=grid, variants={"a": {}})
     assert main(command) == 0
     assert "4 of them done" in capsys.readouterr().out
     assert all(log.read_bytes() == data for log, data in logs.items())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_stopped_one_leaves_no_process_and_goes_on(root, shapes, tmp_path, number):
+    path = write_study(tmp_path, shapes, epochs=8, seeds=[0], variants={"a": {}, "b": {}})
+    words = [sys.executable, "-m", "nanodet.cli.main", "study", str(path), "--jobs", "2"]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    runs = [run.folder for run in read_study(path).runs]
+    with subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        while not all((run / LAST).exists() for run in runs):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(number)
+        said = process.communicate()[1]
+    if number == signal.SIGINT:
+        assert process.returncode == 130
+        assert said == "nanodet: stopped; the same command continues the study\n"
+    for run in runs:  # its training has ended, or does so now that its study has
+        until = time.monotonic() + PATIENCE_S
+        while (run / LOCK).exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        assert not (run / LOCK).exists()
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.count(": resumed\n") == 2
+    for run in runs:
+        rows = [line.split(",")[1] for line in (run / "metrics.csv").read_text().splitlines()[1:-1]]
+        assert rows == [str(step) for step in range(1, len(rows) + 1)]
