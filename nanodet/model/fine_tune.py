@@ -1,6 +1,6 @@
 """Fine-tuning: loads every tensor of a checkpoint that fits, with classes matched by name."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,6 +12,8 @@ from nanodet.model.network import output_layers
 from nanodet.text.brief import brief_text
 from nanodet.text.names import shortened
 
+BINS = "head.distribution_project.project"  # an auxiliary head has the box code of the head
+
 
 def take_matching(
     network: Any, checkpoint: Checkpoint, class_names: Sequence[str] | None = None
@@ -20,8 +22,8 @@ def take_matching(
 
     The class rows of the output layers are matched by name. If one side has no names, or no name is
     the same, they are taken in order, or keep their initial values if the number of classes differs:
-    the same classes may have different names. Edge rows are always taken, because they do not depend
-    on the class.
+    the same classes may have different names. Edge rows do not depend on the class, and are always taken
+    unless their box code or its bins are others.
 
     Args:
         network: the network to fill.
@@ -47,7 +49,10 @@ def take_matching(
     }
     for name, tensor in own.items():
         given = checkpoint.weights.get(name)
-        rows = None
+        rows, reason = None, ""
+        if given is not None and (name == BINS or "edges" in outputs.get(name, ())):
+            reason = _other_edges(checkpoint, own)
+            given = None if reason else given
         if given is not None and classes and not in_order and "classes" in outputs.get(name, ()):
             rows = take_rows(tensor, given, classes, len(theirs))
         if rows is not None:
@@ -61,9 +66,10 @@ def take_matching(
             taken[name] = torch.cat((tensor[:-edges], given[-edges:].to(tensor.dtype)))
             partly.append(name)
         elif not name.endswith("num_batches_tracked"):
-            reason = "not in the checkpoint" if given is None else (
-                f"{_shape(given)} there, {_shape(tensor)} here"
-            )  # fmt: skip
+            if not reason:
+                reason = "not in the checkpoint" if given is None else (
+                    f"{_shape(given)} there, {_shape(tensor)} here"
+                )  # fmt: skip
             left.append(f"{name} ({reason})")
     network.load_state_dict(taken, strict=False)
     unused = [name for name in checkpoint.weights if name not in own]
@@ -114,14 +120,20 @@ def _edge_rows_fit(
 ) -> bool:
     """Return whether the edge rows of an output layer fit those of a checkpoint with other classes."""
     given = checkpoint.weights[name]
-    head = name.partition(".")[0]
-    bins = checkpoint.weights.get(f"{head}.distribution_project.project")
-    return (
-        rows == ("classes", "edges")
-        and given.shape[1:] == own.shape[1:]
-        and len(given) > edges
-        and (bins is None or 4 * len(bins) == edges)
-    )
+    return rows == ("classes", "edges") and given.shape[1:] == own.shape[1:] and len(given) > edges
+
+
+def _other_edges(checkpoint: Checkpoint, own: Mapping[str, torch.Tensor]) -> str:
+    """Return why the edges of a checkpoint are not the network's; empty if they are, or nothing tells."""
+    given, bins = checkpoint.weights.get(BINS), own.get(BINS)
+    if given is None or bins is None:
+        return ""
+    same = given.shape == bins.shape and torch.equal(given.to(bins), bins)
+    return "" if same else f"{_bins(given)} there, {_bins(bins)} here"
+
+
+def _bins(values: torch.Tensor) -> str:
+    return f"{len(values)} values per edge" + (f" to {values[-1]:g}" if len(values) > 2 else "")
 
 
 def _shape(tensor: torch.Tensor) -> str:

@@ -13,6 +13,8 @@ from nanodet.errors import NanodetError
 from nanodet.learn.objective import build_objective
 from nanodet.learn.targets import GroundTruth
 from nanodet.model.box_codes import BOX_CODES, check_decoding
+from nanodet.model.checkpoint import Checkpoint
+from nanodet.model.fine_tune import take_matching
 from nanodet.model.network import build_network
 from nanodet.quickstart.config import quickstart_config
 from nanodet.quickstart.shapes import draw_set
@@ -49,7 +51,7 @@ def test_networks_and_objectives_of_each_code(kind):
     code = network.head.code
     assert (code.form, code.channels, code.unit) == (form, channels, spacing)
     assert network.head.gfl_cls[0].weight.shape[0] == 3 + channels
-    assert len(network.head.distribution_project.project) == round(7 / spacing) + 1
+    assert len(network.head.distribution_project.project) == channels // 4
     assert build_objective(network, chosen).code is code
 
 
@@ -228,3 +230,25 @@ def test_a_detector_of_each_code_is_trained_exported_and_verified(kind, tmp_path
     report = verify(checkpoint, out, limit=2)
     assert {"ncnn", "onnx"} <= {row.name.split()[0] for row in report.rows}
     assert report.agrees, report
+
+
+def test_fine_tuning_takes_no_edges_of_another_code_or_spacing():
+    def checkpoint(**head):
+        torch.manual_seed(0)
+        weights = build_network(arch(**head)).state_dict()
+        return Checkpoint("other.ckpt", weights)
+
+    for given, wanted, same in (
+        ({}, {}, True),
+        ({}, {"box_code": {"name": "General", "spacing": 2.0}, "reg_max": 14}, False),
+        ({"box_code": {"name": "Dirac"}}, {"box_code": {"name": "Dirac"}, "num_classes": 5}, True),
+        ({}, {"box_code": {"name": "Dirac"}, "num_classes": 5}, False),
+    ):
+        network = build_network(arch(**wanted))
+        theirs, edges = checkpoint(**given), network.head.code.channels
+        before = network.head.distribution_project.project.clone()
+        lines = take_matching(network, theirs)
+        found = network.head.gfl_cls[0].weight
+        assert torch.equal(found[-edges:], theirs.weights["head.gfl_cls.0.weight"][-edges:]) == same
+        assert torch.equal(network.head.distribution_project.project, before)
+        assert any("values per edge" in line for line in lines) != same

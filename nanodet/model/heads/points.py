@@ -19,7 +19,6 @@ from nanodet.model.norms import Norm, check_norm
 from nanodet.model.part import BoxCode, Fail, Prediction, on_meta
 from nanodet.model.quality import QUALITIES
 from nanodet.model.quality.scores import ClassScores
-from nanodet.runtime.box_codes import Bins
 
 ASSIGNERS = "nanodet.learn.assigners:ASSIGNERS"
 PRIOR = 0.01  # initial score of every class, so that the background does not dominate QFL
@@ -246,12 +245,15 @@ class PointHead(nn.Module, ABC):
 
 
 class BinValues(nn.Module):
-    """Holds the values of the bins, 0..reg_max, under the name used in checkpoints."""
+    """Holds the values of the bins, 0..reg_max, under the name used in checkpoints.
+
+    For a code without bins: as many numbers as it has values per edge. Of another code or spacing, they
+    tell that the edges of a checkpoint are.
+    """
 
     def __init__(self, code: BoxCode):
         super().__init__()
-        bins = Bins(code.reg_max, code.unit)
-        self.register_buffer("project", torch.linspace(0, bins.reg_max, bins.count))
+        self.register_buffer("project", torch.linspace(0, code.reg_max, code.channels // 4))
 
 
 def start(*modules: nn.Module) -> None:
