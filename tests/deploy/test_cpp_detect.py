@@ -14,6 +14,7 @@ from cpp_detect import fails, run
 from nanodet.compare.tensors import generated_picture
 from nanodet.images.image_file import read_picture
 from nanodet.runtime.detector import Detector
+from nanodet.runtime.quality import QualityPredictor
 
 IOU, SCORE = 0.99, 0.003
 
@@ -204,17 +205,39 @@ def test_the_spread_of_edges_is_drawn(cpp_programs, small, picture, tmp_path):
     assert all(min(found["edge_std"]) > 0 for found in line["detections"])
 
 
-def test_models_that_do_not_tell_the_spread_of_edges(cpp_programs, small, picture, tmp_path):
+def change_spec(model, **output):
+    """Change keys of the output in the spec inside an ONNX file, and make it of format 4."""
     import onnx
 
-    model = onnx.load(small)
-    (entry,) = (p for p in model.metadata_props if p.key == "nanodet")
+    graph = onnx.load(model)
+    (entry,) = (p for p in graph.metadata_props if p.key == "nanodet")
     spec = json.loads(entry.value)
-    classes = len(spec["class_names"]) + 28  # of 4 x 8 values 4 remain
-    spec |= {"format": 4, "class_names": [f"c{i}" for i in range(classes)]}
-    spec["output"]["form"] = "distances"
-    entry.value = json.dumps(spec)
-    onnx.save(model, small)
+    spec["output"] |= {"form": "distributions", **output}
+    values = 4 if spec["output"]["form"] == "distances" else 32
+    names = [f"c{i}" for i in range(len(spec["class_names"]) + 32 - values)]
+    entry.value = json.dumps(spec | {"format": 4, "class_names": names})
+    onnx.save(graph, model)
+
+
+def test_the_quality_predictor_of_a_model(cpp_programs, small, picture):
+    plain = Detector(small, engine="openvino", score=0.1)(cv2.imread(str(picture)))
+    random = np.random.default_rng(0)
+    quality = QualityPredictor.of(
+        4, random.normal(0, 1, 64 * 20), random.normal(0, 1, 64), random.normal(0, 1, 64), np.ones(1)
+    )
+    change_spec(small, quality=quality.to_dict(), edge_std_factors=[0.5, 2, 3])
+    words = (small, picture, "--jsonl", "-", "--score", 0.1, "--uncertainty")
+    found = json.loads(run(cpp_programs.detect, *words)[0])["detections"]
+    expected = Detector(small, engine="openvino", score=0.1)(cv2.imread(str(picture)))
+    assert len(expected) > 3 and expected.confidence.tolist() != plain.confidence.tolist()
+    confidence = [one["confidence"] for one in found]
+    assert confidence == pytest.approx(expected.confidence.tolist(), abs=1e-3)
+    stds = np.array([one["edge_std"] for one in found])
+    np.testing.assert_allclose(stds, expected.edge_std, atol=0.1)
+
+
+def test_models_that_do_not_tell_the_spread_of_edges(cpp_programs, small, picture):
+    change_spec(small, form="distances")
     run(cpp_programs.detect, small, picture, "--jsonl", "-")
     assert fails(cpp_programs.detect, small, picture, "--jsonl", "-", "--uncertainty") == (
         f"{small}: --uncertainty: its edges (distances) have no standard deviation"
