@@ -1,7 +1,7 @@
 """Curves of a study: the losses over the steps, and the differences from the baseline."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from nanodet.study.statistics import Difference
 from nanodet.train.metrics_csv import NAME
 
 WINDOW = 0.1  # of a curve, over which it is smoothed
+WIDE = 4  # largest value over the smallest of a plot with a linear axis
 _PREFIX = "train/"
 
 Curve = tuple[np.ndarray, np.ndarray]  # steps, values
@@ -48,21 +49,36 @@ def _mean(curves: list[Curve]) -> Curve:
     return steps, np.mean(values, axis=0)
 
 
-def plot_losses(curves: Mapping[str, Curve], title: str, path: StrPath) -> None:
+def plot_losses(
+    curves: Mapping[str, Curve], variants: Sequence[str], title: str, path: StrPath
+) -> None:
     """Draw one loss of all variants over the steps, smoothed over `WINDOW` of them.
 
     Args:
-        curves: variant to steps and values.
+        curves: variant to steps and values, at least one.
+        variants: names in order, which give the colours: the same in all plots.
         title: of the plot.
         path: the PNG to write.
     """
     figure, axes = new_figure(8, 4.5)
-    for variant, (steps, values) in curves.items():
-        axes.plot(steps, smooth(values, WINDOW), linewidth=1.6, label=plot_label(variant))
-    top = np.concatenate([smooth(values, WINDOW) for _, values in curves.values()])
-    axes.set(xlabel="step", ylabel="loss", title=title, ylim=(0, ceiling(top)))
+    drawn = []
+    for number, variant in enumerate(variants):
+        if variant in curves:
+            steps, values = curves[variant]
+            drawn.append(smooth(values, WINDOW))
+            axes.plot(
+                steps, drawn[-1], color=f"C{number}", linewidth=1.6, label=plot_label(variant)
+            )
+    low, high = (float(find(np.concatenate(drawn))) for find in (np.min, np.max))
+    axes.set(xlabel="step", ylabel="loss", title=title)
+    if low > 0 and high > WIDE * low:  # otherwise the end, which is compared, would be flat
+        axes.set_yscale("log")
+        for axis in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+            axis("{x:g}")
+    else:
+        axes.set_ylim(0, ceiling(np.concatenate(drawn)))
     axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
-    axes.grid(alpha=0.3)
+    axes.grid(alpha=0.3, which="both")
     save_figure(figure, path)
 
 

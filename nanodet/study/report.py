@@ -1,5 +1,6 @@
 """The report of a study: Markdown and HTML with tables and curves."""
 
+import itertools
 import os
 import platform
 import shlex
@@ -20,6 +21,7 @@ from nanodet.text.brief import brief
 
 # figure of a result: its name, and digits after the point
 FIGURES = {"AP": ("AP", 2), "AP50": ("AP50", 2), "AP75": ("AP75", 2), "pearson": ("Pearson r", 3)}
+MOST_PAIRED = 8  # variants besides the baseline, of which all pairs are shown
 TITLES = {
     "loss_qfl": "Loss of the scores", "loss_bbox": "Loss of the boxes",
     "loss_dfl": "Loss of the edges' distributions",
@@ -117,14 +119,10 @@ def _add_differences(page: Page, study: Study, outcomes: Sequence[Outcome]) -> N
     )
     rows, of_ap = [], {}
     for variant in others:
-        cells = [variant]
-        for name, (_, digits) in FIGURES.items():
-            base = _values(outcomes, study.baseline, name)
-            found = paired(_values(outcomes, variant, name), base)
-            cells.append(_difference(found, digits))
-            if name == "AP" and found is not None:
-                of_ap[variant] = found
-        rows.append(cells)
+        found = _paired(outcomes, variant, study.baseline)
+        rows.append([variant, *_cells(found)])
+        if found["AP"] is not None:
+            of_ap[variant] = found["AP"]
     page.table(["variant", *(name for name, _ in FIGURES.values())], rows)
     if of_ap:
         path = study.folder / f"{study.name}_differences.png"
@@ -135,6 +133,28 @@ def _add_differences(page: Page, study: Study, outcomes: Sequence[Outcome]) -> N
             path,
         )
         page.picture(path, "differences of AP with their intervals")
+    if 1 < len(others) < MOST_PAIRED:
+        page.heading("Differences between the others")
+        pairs = itertools.combinations(others, 2)
+        rows = [
+            [f"{later} minus {earlier}", *_cells(_paired(outcomes, later, earlier))]
+            for earlier, later in pairs
+        ]
+        page.table(["variants", *(name for name, _ in FIGURES.values())], rows)
+
+
+def _paired(
+    outcomes: Sequence[Outcome], variant: str, baseline: str
+) -> dict[str, Difference | None]:
+    """Return name of a figure to the `Difference` of a variant from another."""
+    return {
+        name: paired(_values(outcomes, variant, name), _values(outcomes, baseline, name))
+        for name in FIGURES
+    }
+
+
+def _cells(found: dict[str, Difference | None]) -> list[str]:
+    return [_difference(one, FIGURES[name][1]) for name, one in found.items()]
 
 
 def _difference(found: Difference | None, digits: int) -> str:
@@ -157,10 +177,9 @@ def _add_losses(page: Page, study: Study, outcomes: Sequence[Outcome]) -> None:
         "are the same can be compared: scores that learn the IoU and scores that learn 1 have other minima."
     )
     for name, curves in losses.items():
-        ordered = {variant: curves[variant] for variant in study.variants if variant in curves}
         title = f"{TITLES.get(name, 'Loss')} ({name})"
         path = study.folder / f"{study.name}_{name}.png"
-        plot_losses(ordered, title, path)
+        plot_losses(curves, list(study.variants), title, path)
         page.picture(path, title)
 
 

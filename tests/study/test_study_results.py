@@ -19,7 +19,13 @@ from nanodet.study.results import (
 )
 from nanodet.train.checkpoints import LAST
 
-AP = {("plain", 4): 50.0, ("no DFL", 4): 51.0, ("plain", 5): 60.0, ("no DFL", 5): 63.0}
+AP = {
+    ("plain", 4): 50.0,
+    ("no DFL", 4): 51.0,
+    ("plain", 5): 60.0,
+    ("no DFL", 5): 63.0,
+    ("new", 4): 40.0,
+}
 
 
 def write_all(study, leave_out=()):
@@ -81,11 +87,12 @@ def test_the_report_says_what_the_results_hold(study_file):
 
 
 def test_one_seed_has_no_interval(study_file):
-    path = study_file(seeds=[4])
+    path = study_file(seeds=[4], variants={"plain": {}, "no DFL": {}, "new": {}})
     study = read_study(path)
     write_all(study)
     assert main(["study", str(path), "--report-only"]) == 0
     report = (study.folder / "small.md").read_text()
+    assert "| new minus no DFL | -11.00 |" in report  # pairs without the baseline, too
     assert "| no DFL | +1.00 |" in report and "With one seed there is no interval" in report
 
 
