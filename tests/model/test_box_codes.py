@@ -2,12 +2,15 @@
 
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from small_arch import arch
 
+from nanodet.adopt import facts
+from nanodet.cli import info
 from nanodet.config import config_from_dict, config_to_dict
 from nanodet.errors import NanodetError
 from nanodet.learn.objective import build_objective
@@ -16,6 +19,7 @@ from nanodet.model.box_codes import BOX_CODES, check_decoding
 from nanodet.model.checkpoint import Checkpoint
 from nanodet.model.fine_tune import take_matching
 from nanodet.model.network import build_network
+from nanodet.ncnn_files.layout import Form
 from nanodet.quickstart.config import quickstart_config
 from nanodet.quickstart.shapes import draw_set
 from nanodet.runtime import box_codes
@@ -252,3 +256,28 @@ def test_fine_tuning_takes_no_edges_of_another_code_or_spacing():
         assert torch.equal(found[-edges:], theirs.weights["head.gfl_cls.0.weight"][-edges:]) == same
         assert torch.equal(network.head.distribution_project.project, before)
         assert any("values per edge" in line for line in lines) != same
+
+
+def test_what_is_known_of_a_file_says_its_form_and_bins():
+    common = {"strides": (8,), "reg_max": 7, "point_offset": 0.5}
+    for more, line in (
+        ({}, "= 1 classes + 4 x 8 bins"),
+        ({"bin_spacing": 0.5}, "= 1 classes + 4 x 15 bins of 0.5"),
+        ({"form": "distances"}, "= 1 classes + 4 x 1 (distances)"),
+        ({"form": "gaussians"}, "= 1 classes + 4 x 2 (gaussians)"),
+    ):
+        assert info._levels(Spec(("a",), **common, **more))[-1].endswith(line)
+
+
+def test_adopt_knows_the_spacing_of_a_spec_and_refuses_other_forms():
+    def source(bins, **more):
+        spec = Spec(("a",), strides=(8, 16, 32), reg_max=7, point_offset=0.5, **more)
+        form = Form(classes=1, reg_max=bins - 1, strides=(8, 16, 32))
+        return SimpleNamespace(
+            path="m.onnx", form=form, any_size=True, spec=lambda: spec, class_names=lambda: ["a"]
+        )
+
+    assert facts._own_spec(source(8, bin_spacing=0.5)) is None
+    assert facts._own_spec(source(15, bin_spacing=0.5)).bin_spacing == 0.5
+    with pytest.raises(NanodetError, match=r"output\.form gaussians; only distributions can be"):
+        facts._own_spec(source(2, form="gaussians"))
