@@ -121,7 +121,8 @@ def spec_for(source: Source, facts: Facts, report: Say) -> Spec:
     if config is not None:
         usual = dataclasses.replace(config, **read)
     elif own is not None:
-        usual = Spec(**read, **{key: getattr(own, key) for key in ("input_size", *_CHOSEN)})
+        kept = ("input_size", "edge_std_factors", *_CHOSEN)
+        usual = Spec(**read, **{key: getattr(own, key) for key in kept})
     else:
         # by the original's configs NanoDet-Plus is trained with keep_ratio false
         usual = Spec(**read, fit="stretch" if form.plus else Spec.fit)

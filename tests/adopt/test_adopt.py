@@ -12,6 +12,7 @@ from nanodet.adopt.adopt import adopt
 from nanodet.adopt.facts import Facts
 from nanodet.cli.main import main
 from nanodet.compare.tensors import picture_tensors
+from nanodet.evaluate.calibrate import write_factors
 from nanodet.export.batch_norm import with_fixed_fit
 from nanodet.files.files import sha256
 from nanodet.model.torch_backend import TorchBackend
@@ -298,11 +299,14 @@ def test_a_spec_that_came_with_the_file_is_kept(param, tmp_path):
         point_offset=0.25,
     )  # fmt: skip
     first = adopt(made, tmp_path / "first", facts, report=silent).path
+    write_factors(first, (0.5, 1, 2))
     lines = []
     second = adopt(first, tmp_path / "second", report=lines.append).path
     third = adopt(first, tmp_path / "third", Facts(fit="letterbox"), report=silent).path
     specs = [Spec.load(path.with_suffix(".json")) for path in (first, second, third)]
-    kept = ("class_names", "mean", "std", "colour_order", "point_offset", "input_size")
+    kept = (
+        "class_names", "mean", "std", "colour_order", "point_offset", "input_size", "edge_std_factors",
+    )  # fmt: skip
     for key in kept:
         assert len({getattr(spec, key) for spec in specs}) == 1, key
     assert [spec.fit for spec in specs] == ["stretch", "stretch", "letterbox"]
