@@ -16,7 +16,7 @@ from nanodet.runtime.detector import Detector
 from nanodet.runtime.fit import place
 
 MOST_DOTS = 5000  # of a scatter diagram
-SCORE_IOU, TARGETS, SIGMA = "score_iou.png", "regression_targets.png", "sigma_error.png"
+PLOTS = SCORE_IOU, TARGETS, SIGMA = "score_iou.png", "regression_targets.png", "sigma_error.png"
 
 
 def plot_edges(

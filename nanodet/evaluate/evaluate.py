@@ -15,7 +15,7 @@ from nanodet.evaluate.calibrate import (
 )
 from nanodet.evaluate.coco_metrics import Metrics, check_pycocotools
 from nanodet.evaluate.crowd_metrics import crowd_metrics
-from nanodet.evaluate.edge_plots import plot_edges
+from nanodet.evaluate.edge_plots import PLOTS, plot_edges
 from nanodet.evaluate.ground_truth import data_of, given, of_config
 from nanodet.evaluate.plots import new_figure
 from nanodet.evaluate.run import evaluate_model, evaluation_detector
@@ -105,8 +105,11 @@ def evaluate(
         results["uncertainty"] = compared.to_dict()
         report(format_uncertainty(compared))
     if plots is not None:
-        for path in plot_edges(detector, found, detections, plots):
+        drawn = plot_edges(detector, found, detections, plots)
+        for path in drawn:
             report(str(path))
+        if len(drawn) < len(PLOTS):
+            report(f"{model}: its edges ({detector.spec.form}) have no other plots")
     if json_path is not None:
         write_text(json_path, json.dumps(results) + "\n")
     if calibrate_seed is not None:

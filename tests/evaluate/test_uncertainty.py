@@ -15,6 +15,7 @@ from specs import NANODET_M
 from nanodet.data.records import Annotations, Picture
 from nanodet.errors import NanodetError
 from nanodet.evaluate.calibrate import calibrate, check_calibratable, fit_factors, write_factors
+from nanodet.evaluate.evaluate import evaluate
 from nanodet.evaluate.uncertainty import (
     Edges,
     format_uncertainty,
@@ -231,6 +232,8 @@ def test_a_checkpoint_and_a_model_of_boxes_are_one_line(tmp_path):
         check_calibratable("m.ckpt", spec)
     with pytest.raises(NanodetError, match=r"m\.onnx: --calibrate: it outputs boxes without"):
         check_calibratable("m.onnx", dataclasses.replace(spec, form="boxes"))
+    with pytest.raises(NanodetError, match="nanodet-m_320: --calibrate: a published model in the cache"):
+        evaluate("nanodet-m_320", tmp_path, tmp_path, calibrate_seed=0)
 
 
 def test_copies_of_a_spec_have_the_same_factors(exported):
@@ -296,6 +299,8 @@ def test_the_command_writes_and_reports_them(tmp_path):
     found = Detector(model)(np.full((96, 128, 3), 150, np.uint8))
     np.testing.assert_allclose(found.edge_std[0, 0], 16 * fitted["factors"][0], rtol=1e-5)
     assert run("--uncertainty")["uncertainty"]["coverage"]["one_sigma"] == pytest.approx(0.68, abs=0.1)
+    run("--plots", tmp_path / "plots")
+    assert len(list((tmp_path / "plots").iterdir())) == 3
     with pytest.raises(NanodetError, match="--seed: needs --calibrate"):
         run("--seed", "1")
     write_box_model(model)
