@@ -35,11 +35,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--calibrate", action="store_true",
-        help="fit a factor per level on half of the images, compare on the other half, and write the "
-        "factors into the spec of the exported MODEL",
+        help="fit a factor per level, write it into the spec of the exported MODEL, and compare on each "
+        "half of the images with the factors of the other half",
     )  # fmt: skip
     group.add_argument(
-        "--seed", type=int, metavar="N", help="with --calibrate: of the choice of the half (default: 0)"
+        "--seed", type=int, metavar="N", help="with --calibrate: of the choice of the halves (default: 0)"
     )
 
 

@@ -15,6 +15,7 @@ from nanodet.evaluate.uncertainty import (
     Edges,
     Uncertainty,
     format_uncertainty,
+    join_edges,
     matched_edges,
     measure,
 )
@@ -30,20 +31,19 @@ FEWEST = 50  # edges of a level with a factor of its own: its coverage then vari
 
 
 class Calibration(NamedTuple):
-    """A calibration, fitted on one half of the images and measured on the other.
+    """A calibration: fitted on all images, and checked by fitting on each half and measuring on the other.
 
     Attributes:
-        factors: one per level, on the standard deviations without any factor.
+        factors: one per level, fitted on all images, on the standard deviations without any factor.
         shared: strides of levels with fewer than `FEWEST` edges, which got the factor of all levels.
-        fitted_on, measured_on: numbers of images.
-        seed: of the choice of the images.
-        before, after: of the other half, with the model's earlier factors and the new ones.
+        images: their number; seed: of the choice of the halves.
+        before: of all images, with the model's earlier factors.
+        after: of all images, each half with the factors that were fitted on the other one.
     """
 
     factors: tuple[float, ...]
     shared: tuple[int, ...]
-    fitted_on: int
-    measured_on: int
+    images: int
     seed: int
     before: Uncertainty
     after: Uncertainty
@@ -59,8 +59,8 @@ class Calibration(NamedTuple):
         """Return what the spec records of it."""
         after = self.after.to_dict()
         return {
-            "fitted_on": self.fitted_on, "measured_on": self.measured_on, "seed": self.seed,
-            "coverage": after["coverage"], "per_level": after["per_level"],
+            "images": self.images, "seed": self.seed, "coverage": after["coverage"],
+            "per_level": after["per_level"],
         }  # fmt: skip
 
 
@@ -71,45 +71,45 @@ def calibrate(
     seed: int,
     model: StrPath,
 ) -> Calibration:
-    """Fit one factor per level on half of the images, and measure it on the other half.
+    """Fit one factor per level, and measure on each half of the images what the other half gives.
 
     Args:
         annotations: the `Annotations`.
         detections: a `Detections` with ``edge_std`` for each of its images, in their order.
         spec: of the model; its factors are part of ``edge_std``, and its score is the least that counts.
-        seed: of the choice of the half.
+        seed: of the choice of the halves.
         model: names it in messages.
 
     Raises:
         NanodetError: there are too few detections.
     """
-    count = len(annotations.pictures)
+    count, levels = len(annotations.pictures), len(spec.strides)
     order = np.random.default_rng(seed).permutation(count).tolist()
-    halves = order[: count // 2], order[count // 2 :]
-    fitted, other = (
+    one, other = (
         matched_edges(
             dataclasses.replace(annotations, pictures=[annotations.pictures[i] for i in half]),
             [detections[i] for i in half],
             spec.score,
         )
-        for half in halves
+        for half in (order[: count // 2], order[count // 2 :])
     )
-    relative = fit_factors(fitted, len(spec.strides))
-    if relative is None or not len(other.error):
+    whole = join_edges(one, other)
+    by_one, by_other, by_all = (fit_factors(edges, levels) for edges in (one, other, whole))
+    if by_one is None or by_other is None or by_all is None:
         raise NanodetError(
-            f"{model}: --calibrate: {len(fitted.error)} edges of matched detections in one half of the "
-            f"images and {len(other.error)} in the other; needs {FEWEST} and 1: give more images"
+            f"{model}: --calibrate: {len(one.error)} edges of matched detections in one half of the "
+            f"images and {len(other.error)} in the other; needs {FEWEST} in each: give more images"
         )
-    few = np.bincount(fitted.level, minlength=len(spec.strides)) < FEWEST
-    earlier = spec.edge_std_factors or (1.0,) * len(spec.strides)
+    few = np.bincount(whole.level, minlength=levels) < FEWEST
+    earlier = spec.edge_std_factors or (1.0,) * levels
+    held_out = join_edges(other.scaled(by_one), one.scaled(by_other))
     return Calibration(
-        factors=tuple(round(a * b, 6) for a, b in zip(earlier, relative, strict=True)),
+        factors=tuple(round(a * b, 6) for a, b in zip(earlier, by_all, strict=True)),
         shared=tuple(int(spec.strides[i]) for i in np.flatnonzero(few)),
-        fitted_on=len(halves[0]),
-        measured_on=len(halves[1]),
+        images=count,
         seed=seed,
-        before=measure(other, spec.strides),
-        after=measure(other.scaled(relative), spec.strides),
+        before=measure(whole, spec.strides),
+        after=measure(held_out, spec.strides),
     )
 
 
@@ -143,8 +143,8 @@ def format_calibration(found: Calibration) -> str:
     )
     lines = [format_uncertainty(found.after), ""]
     lines.append(
-        f"factors fitted on {found.fitted_on} images (seed {found.seed}): {factors}; the figures above "
-        f"are of the {found.measured_on} others"
+        f"factors fitted on {found.images} images: {factors}; the figures above are of each half (seed "
+        f"{found.seed}) with the factors of the other one"
     )
     before = found.before.coverage.one_sigma
     lines.append(f"before, {100 * (before or 0):.1f} % of these edges were within 1 sigma")

@@ -54,7 +54,7 @@ def evaluate(
         show: called with the `Metrics`, before ``json_path`` is written: shown even if that fails.
         uncertainty: whether to compare the standard deviations of edges with their true errors, see
             `nanodet.evaluate.uncertainty.Uncertainty`.
-        calibrate_seed: fit factors for them on half of the images, chosen by this seed, and write them
+        calibrate_seed: fit factors for them, checked on halves chosen by this seed, and write them
             into the specs of the exported model, see `nanodet.evaluate.calibrate`; None: do not.
         plots: folder for the plots of `nanodet.evaluate.edge_plots`; None for none.
         report: called with texts, of several lines each, about the edges.

@@ -130,6 +130,17 @@ def matched_edges(
     return Edges(error, std, level.astype(np.int64), at_border, boxes, score, iou)
 
 
+def join_edges(one: Edges, other: Edges) -> Edges:
+    """Return the edges of two sets of images that were matched alike."""
+    return one._replace(
+        error=np.concatenate([one.error, other.error]),
+        std=np.concatenate([one.std, other.std]),
+        level=np.concatenate([one.level, other.level]),
+        at_border=one.at_border + other.at_border,
+        boxes=one.boxes + other.boxes,
+    )
+
+
 def measure(edges: Edges, strides: Sequence[int]) -> Uncertainty:
     """Compare the stated standard deviations with the true errors.
 

@@ -151,12 +151,17 @@ def test_calibration_is_measured_on_other_images():
     spec = Spec(("a", "b"), **NANODET_M)
     truth, detections = many(400)
     result = calibrate(truth, detections, spec, 0, "m.onnx")
-    assert (result.fitted_on, result.measured_on, result.shared) == (200, 200, (16, 32))
+    assert (result.images, result.after.boxes, result.shared) == (400, 400, (16, 32))
     np.testing.assert_allclose(result.factors, [3] * 3, rtol=0.1)
     assert result.before.coverage.one_sigma < 0.4
     assert 0.6 < result.after.coverage.one_sigma < 0.76
     assert calibrate(truth, detections, spec, 0, "m") == result
-    assert calibrate(truth, detections, spec, 1, "m").factors != result.factors
+    other = calibrate(truth, detections, spec, 1, "m")
+    assert other.factors == result.factors and other.after != result.after
+    # each half with the factors of the other one: those of all images leave exactly 68.27 %
+    whole = matched_edges(truth, detections, spec.score).scaled(result.factors)
+    assert measure(whole, spec.strides).coverage.one_sigma == pytest.approx(0.6827, abs=1e-3)
+    assert result.after.coverage.one_sigma != measure(whole, spec.strides).coverage.one_sigma
     # a second calibration replaces the first: what is stated holds its factors
     again = dataclasses.replace(spec, edge_std_factors=result.factors)
     scaled = [dataclasses.replace(d, edge_std=d.edge_std * result.factors[0]) for d in detections]
@@ -293,7 +298,7 @@ def test_the_command_writes_and_reports_them(tmp_path):
     assert stated["boxes"] == 40 and stated["coverage"]["one_sigma"] > 0.98
     assert Detector(model).spec.edge_std_factors is None
     fitted = run("--calibrate")["calibration"]
-    assert fitted["fitted_on"] == fitted["measured_on"] == 20 and fitted["shared"] == [16, 32]
+    assert fitted["images"] == 40 and fitted["shared"] == [16, 32]
     np.testing.assert_allclose(fitted["factors"], [0.25] * 3, rtol=0.2)
     assert Detector(model).spec.edge_std_factors == tuple(fitted["factors"])
     found = Detector(model)(np.full((96, 128, 3), 150, np.uint8))
