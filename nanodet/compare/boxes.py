@@ -14,7 +14,7 @@ from nanodet.errors import NanodetError
 from nanodet.runtime.decode import decode
 from nanodet.runtime.engines.backend import Backend, BoxesBackend
 from nanodet.runtime.fit import Size
-from nanodet.runtime.spec import Spec
+from nanodet.runtime.spec import BOXES, Spec
 from nanodet.runtime.thresholds import Thresholds
 
 LOW_SCORE = 0.05  # also compared at this score, which gives more boxes
@@ -61,11 +61,20 @@ def compare_boxes(backend: BoxesBackend, reference: Backend, tensors: Iterable[n
 def box_difference(output: np.ndarray, spec: Spec, expected: Spec, input_size: Size) -> float:
     """Decode one output with two specs.
 
+    Args:
+        output: of the raw form of ``expected``.
+        spec: may be that of a model that outputs boxes: its graph decodes as ``expected`` says where
+            the spec itself does not.
+        expected: of a model that outputs points.
+        input_size: (width, height) of the network's input.
+
     Returns:
         the largest difference of a box's side in network pixels; nan where they give other
         boxes, or the output cannot be decoded with ``spec`` at all.
     """
-    spec = dataclasses.replace(spec, form="distributions")
+    if spec.form == BOXES:
+        names = ("form", "bin_spacing", "quality")
+        spec = dataclasses.replace(spec, **{name: getattr(expected, name) for name in names})
     try:
         spec.check_output(output, input_size, "output")
     except NanodetError:

@@ -88,6 +88,24 @@ def tell_strangers(
         report(f"{path}: removed: of another export, and this one left it out")
 
 
+def with_calibration(spec: Spec, beside: Path) -> Spec:
+    """Return a spec with the calibration of edges in an earlier export of the same model.
+
+    Files of that export may stay, which have it inside.
+
+    Args:
+        spec: of the new export.
+        beside: the JSON of the earlier one, a `Path`.
+    """
+    earlier = _load(beside)
+    if earlier is None or earlier.edge_std_factors is None or _identity(earlier) != _identity(spec):
+        return spec
+    kept = {key: earlier.measured[key] for key in ("edge_std",) if key in earlier.measured}
+    return dataclasses.replace(
+        spec, edge_std_factors=earlier.edge_std_factors, measured=spec.measured | kept
+    )
+
+
 def _load(path: str | Path) -> Spec | None:
     try:
         return Spec.load(path)
@@ -98,8 +116,9 @@ def _load(path: str | Path) -> Spec | None:
 def _identity(spec: Spec) -> dict[str, Any]:
     """Return what files of one export have in common, in whatever form they are."""
     plain = dataclasses.replace(
-        spec, form="distributions", output_name="", any_size=False, batch=1, edge_std_factors=None
-    )
+        spec, form="distributions", bin_spacing=1.0, quality=None, output_name="", any_size=False,
+        batch=1, edge_std_factors=None,
+    )  # fmt: skip
     return {**plain.to_dict(), "files": None, "measured": None}
 
 

@@ -151,7 +151,7 @@ def _softplus(nodes: _Nodes, values: str, spec: Spec) -> str:
     """Add the same of the forms `distances` and `gaussians`: the first four values are the edges."""
     constant = nodes.constant
     first = nodes.add("Slice", values, constant([0]), constant([4]), constant([1]))
-    return nodes.add("Softplus", first)
+    return nodes.add("Min", nodes.add("Softplus", first), constant(box_codes.FARTHEST, np.float32))
 
 
 DISTANCES = {

@@ -10,6 +10,7 @@ import numpy as np
 DISTRIBUTIONS, DISTANCES, GAUSSIANS = "distributions", "distances", "gaussians"
 MOST_BINS = 1025  # of an edge
 _WHOLE = 1e-6  # how far a quotient may be from a whole number: 0.1 is not exact in binary
+FARTHEST = 1e6  # strides of an edge that is no distribution; keeps coordinates finite
 _LARGEST_LOG = 80.0  # of a variance in float32
 
 
@@ -92,8 +93,8 @@ def _unscaled(values: np.ndarray, bins: Bins) -> np.ndarray:
 
 
 def _softplus(values: np.ndarray) -> np.ndarray:
-    """Return ``log(1 + exp(value))`` of the first four values of each point (N, 4)."""
-    return np.logaddexp(np.float32(0), values[:, :4])
+    """Return ``log(1 + exp(value))`` of the first four values of each point (N, 4), at most `FARTHEST`."""
+    return np.minimum(np.logaddexp(np.float32(0), values[:, :4]), np.float32(FARTHEST))
 
 
 BOX_CODES: dict[str, BoxCode] = {

@@ -38,6 +38,7 @@ LAYOUT: Keys = {
     "output.name": lambda spec: spec.output_name,
     "output.form": lambda spec: spec.form,
 }
+IN_GRAPH = ("output.bin_spacing",)  # of a model that outputs boxes
 # between copies of one spec: a reference has none, or its own
 CALIBRATION: Keys = {"output.edge_std_factors": lambda spec: list(spec.edge_std_factors or [])}
 
@@ -53,10 +54,8 @@ def expected_spec(reference: Spec, spec: Spec, is_checkpoint: bool) -> Spec:
         spec: of the model that is compared.
         is_checkpoint: whether ``reference`` is a checkpoint's.
     """
-    # NMS is left to the model: one that ends in boxes contains it, and the spacing of the bins
+    # NMS is left to the model: one that ends in boxes contains it
     reference = dataclasses.replace(reference, class_agnostic_nms=spec.class_agnostic_nms)
-    if spec.form == BOXES:
-        reference = dataclasses.replace(reference, bin_spacing=spec.bin_spacing)
     if not is_checkpoint:
         return reference
     fit = reference.fit if reference.fit == "stretch" else "letterbox"
@@ -88,12 +87,14 @@ def differing_keys(spec: Spec, expected: Spec, keys: Keys, who: str) -> list[tup
     """
     found = []
     for key, read in keys.items():
+        if spec.form == BOXES and key in IN_GRAPH:
+            continue
         given, wanted = read(spec), read(expected)
         if not _equal(given, wanted):
             found.append((key, f"{key}: {_shown(given)}, but {who} has {_shown(wanted)}"))
     if keys is DECODING and tuple(spec.class_names) != tuple(expected.class_names):
         found.append(("class_names", _differing_names(spec, expected, who)))
-    if keys is DECODING and spec.form != BOXES:  # there it is in the graph
+    if keys is DECODING and spec.form != BOXES:  # there it is in the graph, too
         found += differing_quality(spec.quality, expected.quality, who)
     return found
 

@@ -165,12 +165,16 @@ def test_a_quality_without_doubt(probe, bias):
 
 @pytest.mark.parametrize("form", ["distances", "gaussians"])
 def test_values_far_beyond_any_picture(probe, form):
-    """Boxes and deviations stay finite."""
+    """Boxes and deviations stay finite, and are Python's."""
     spec = spec_of(1, form=form, score=0.1)
     output = random_output(spec, (64, 64), seed=12)
     output[:, 1:] = [3e38, -3e38, 100, -100, 3e38, -3e38, 90, -90][: spec.channels - 1]
     found, _ = probe.decode(output, spec, (64, 64))
     assert len(found) and np.isfinite(found).all()
+    expected = decode(output, spec, (64, 64))
+    np.testing.assert_allclose(found[:, :4], expected.xyxy, rtol=1e-6)
+    if expected.edge_std is not None:
+        np.testing.assert_allclose(found[:, 6:], expected.edge_std, rtol=1e-5)
 
 
 @pytest.mark.parametrize("fit", FITS)

@@ -1,15 +1,23 @@
 """Exports into a folder that holds an earlier one, and stems that are no plain words."""
 
+import dataclasses
 import shutil
 
 import pytest
+from specs import NANODET_M
 
 from nanodet import Detector, NanodetError
 from nanodet.config import save_config
+from nanodet.evaluate.calibrate import write_factors
+from nanodet.export.earlier import tell_strangers, with_calibration
 from nanodet.export.export import check_stem, export
+from nanodet.export.onnx_nms import boxes_spec
+from nanodet.export.specs import spec_with_files
 from nanodet.export.stages import FP16, FP32, SIMPLIFIED
 from nanodet.model.torch_backend import TorchBackend
 from nanodet.original.export_script import main as script
+from nanodet.runtime.engines.onnx import OnnxBackend
+from nanodet.runtime.quality import QualityPredictor
 from nanodet.runtime.spec import Spec
 
 
@@ -22,6 +30,7 @@ def folder(exported_small, tmp_path):
 
 @pytest.mark.slow
 def test_the_other_format_of_the_same_model_stays_listed(small_checkpoint, folder):
+    write_factors(folder / "small.param", (1, 2, 3))
     before = Spec.load(folder / "small.json")
     said = []
     export(small_checkpoint, folder, formats=("onnx",), report=said.append)
@@ -29,6 +38,11 @@ def test_the_other_format_of_the_same_model_stays_listed(small_checkpoint, folde
     assert set(after.files) == set(before.files)
     assert after.files["small.param"] == before.files["small.param"]
     assert set(after.measured["against_torch"]) == {SIMPLIFIED, FP32}
+    assert (
+        after.edge_std_factors
+        == OnnxBackend(folder / "small.onnx").spec.edge_std_factors
+        == (1, 2, 3)
+    )
     assert not any("another export" in line for line in said)
     assert len(Detector(folder / "small.param").class_names) == 3  # its spec still vouches for it
 
@@ -50,6 +64,43 @@ def test_what_is_of_another_export_is_told(small_checkpoint, folder, change):
     assert not any("no longer" in line for line in told[1:])
     with pytest.raises(NanodetError, match=r"was it renamed, or left from an earlier export\?"):
         Detector(folder / "small.param")
+
+
+SPEC = Spec(
+    ("a",), source={"sha256": "0" * 64}, bin_spacing=0.5,
+    quality=QualityPredictor(1, 1, (0.5,) * 8, (0.1,), (1.0,), -1.0), **NANODET_M,
+)  # fmt: skip
+
+
+def save(spec, path):
+    """Write a file of anything, and the spec that lists it."""
+    path.write_bytes(b"any")
+    spec_with_files(spec, path).save(path.with_suffix(".json"))
+
+
+def test_a_graph_with_boxes_stays_part_of_the_export_whose_quality_it_contains(tmp_path):
+    save(boxes_spec(SPEC), tmp_path / "m-nms.onnx")
+    said = []
+    tell_strangers(tmp_path, "m", SPEC, ["m.onnx"], [], said.append)
+    assert said == []
+    other = dataclasses.replace(SPEC, source={"sha256": "1" * 64})
+    tell_strangers(tmp_path, "m", other, ["m.onnx"], [], said.append)
+    assert len(said) == 1 and "left from another export" in said[0]
+
+
+def test_an_export_keeps_the_calibration_of_the_same_model(tmp_path):
+    measured = {"edge_std": {"seed": 0}, "against_torch": {}}
+    save(
+        dataclasses.replace(SPEC, edge_std_factors=(1, 2, 3), measured=measured),
+        tmp_path / "m.onnx",
+    )
+    new = dataclasses.replace(SPEC, measured={"compared_on": "x"})
+    found = with_calibration(new, tmp_path / "m.json")
+    assert found.edge_std_factors == (1, 2, 3)
+    assert found.measured == {"compared_on": "x", "edge_std": {"seed": 0}}
+    other = dataclasses.replace(new, source={"sha256": "1" * 64})
+    assert with_calibration(other, tmp_path / "m.json") is other
+    assert with_calibration(new, tmp_path / "none.json") is new
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ from nanodet.export.stages import SIMPLIFIED
 from nanodet.images.image_file import read_picture
 from nanodet.runtime.decode import decode
 from nanodet.runtime.engines.onnx import IOU_INPUT, SCORE_INPUT, OnnxBackend
+from nanodet.runtime.quality import QualityPredictor
 from nanodet.runtime.spec import Spec
 from nanodet.runtime.thresholds import Thresholds
 
@@ -114,6 +115,57 @@ def test_boxes_of_every_form(plain, tmp_path, form, values, bins):
     other = OnnxBackend(tmp_path / "m.onnx")
     assert (other.spec.form, other.spec.bin_spacing) == ("boxes", 1)
     assert compare_boxes(other, base, picture_tensors(base.spec)) > 9
+
+
+def write_constant(path, spec, output):
+    """Write a model whose output is always the same (points, channels), whatever the image."""
+    width, height = spec.input_size
+    shapes = {"data": (1, 3, height, width), "output": (1, *output.shape)}
+    nodes = [
+        onnx.helper.make_node("ReduceMean", ["data"], ["mean"], keepdims=0),
+        onnx.helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
+        onnx.helper.make_node("Add", ["nothing", "values"], ["output"]),
+    ]
+    arrays = {"zero": np.zeros(1, np.float32), "values": output[None].astype(np.float32)}
+    graph = onnx.helper.make_graph(
+        nodes, "constant",
+        *([onnx.helper.make_tensor_value_info(name, 1, shapes[name])] for name in shapes),
+        [numpy_helper.from_array(array, name) for name, array in arrays.items()],
+    )  # fmt: skip
+    opset = [onnx.helper.make_opsetid("", 18)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=9), path)
+    onnx_nms.write_spec(path, spec)
+
+
+def boxes_of_constant(folder, seed=0, scale=1.0, **changes):
+    """Compare the boxes in the graph of a random constant output with decoding; return them."""
+    spec = Spec(("a", "b"), (64, 96), **NANODET_M | {"score": 0.3} | changes)
+    random = np.random.default_rng(seed)
+    output = random.normal(0, 3, (spec.point_count(spec.input_size), spec.channels))
+    output[:, :2] = random.uniform(0, 1, (len(output), 2))
+    output[:, 2:] *= scale
+    write_constant(folder / "raw.onnx", spec, output)
+    onnx_nms.write(folder / "raw.onnx", folder / "m.onnx", spec)
+    backend, tensor = OnnxBackend(folder / "m.onnx"), np.zeros((1, 3, 96, 64), np.float32)
+    assert compare_boxes(backend, OnnxBackend(folder / "raw.onnx"), [tensor]) > 9
+    return backend.run(tensor)
+
+
+@pytest.mark.parametrize("form", ["distances", "gaussians"])
+def test_edges_far_beyond_any_picture_end_where_decoding_ends_them(tmp_path, form):
+    found = boxes_of_constant(tmp_path, scale=1e37, form=form, nms_iou=1.0)
+    assert np.isfinite(found).all() and np.abs(found[:, :4]).max() > 1e6
+
+
+@pytest.mark.parametrize(
+    "limits", [{}, {"per_level": 7}, {"class_agnostic_nms": True, "per_level": 20, "nms_iou": 0.9}]
+)
+@pytest.mark.parametrize("bins", [{}, {"reg_max": 4, "bin_spacing": 0.5}])
+def test_scores_times_the_quality(tmp_path, limits, bins):
+    random = np.random.default_rng(1)
+    quality = QualityPredictor.of(3, *(random.normal(0, 1, size) for size in (6 * 16, 6, 6, 1)))
+    found = boxes_of_constant(tmp_path, quality=quality, **bins, **limits)
+    assert 0.3 < found[:, 4].min() < found[:, 4].max() < 1
 
 
 @pytest.mark.parametrize("limits", [{}, {"per_level": 7}, {"nms_iou": 1.0, "per_picture": 11}])

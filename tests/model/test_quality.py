@@ -93,6 +93,16 @@ def test_the_edges_get_a_gradient_from_their_quality():
     assert (edges.grad != 0).all()
 
 
+def test_training_in_half_precision_predicts_what_decoding_does():
+    predictor = stirred(DGQP(General(16), 4, 64))
+    edges = torch.randn(50, 68, generator=torch.Generator().manual_seed(4)).bfloat16() * 6
+    expected = predictor(edges.float())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = predictor(edges)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("code", "topk", "line"),
     [(General(3), 5, "topk is 5, but an edge has 4 bins"), (Dirac(7), 1, "box code General")],

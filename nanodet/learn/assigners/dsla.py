@@ -34,18 +34,18 @@ class Section:
 class Dsla(Assigner):
     """Positives by the predictions of the network.
 
-        The candidates of every box are the points that lie inside any box. The cost of a point for a box is
-        the Quality Focal Loss, over all classes, of its scores with the IoU of its predicted box as target
-        at the box's class, plus ``iou_factor`` times the negative logarithm of that IoU. A box takes its k
-        candidates of lowest cost, where k is the sum of its ``topk`` highest IoUs, rounded down, and at
-        least 1. A point taken by several boxes is assigned to the box, of all boxes, for which its cost is
-        lowest. The target score is the IoU.
+    The candidates of every box are the points that lie inside any box. The cost of a point for a box is
+    the Quality Focal Loss, over all classes, of its scores with the IoU of its predicted box as target
+    at the box's class, plus ``iou_factor`` times the negative logarithm of that IoU. A box takes its k
+    candidates of lowest cost, where k is the sum of its ``topk`` highest IoUs, rounded down, and at
+    least 1. A point taken by several boxes is assigned to the box, of all boxes, for which its cost is
+    lowest. The target score is the IoU.
 
-        Args:
-    topk: largest number of points per box.
-            iou_factor: weight of the boxes in the cost.
-            ignore_iof_thr: a point whose predicted box lies in an ignored region by more than this part of
-                its area is left out, and so is a point inside one; negative: the regions are not used.
+    Args:
+        topk: largest number of points per box.
+        iou_factor: weight of the boxes in the cost.
+        ignore_iof_thr: a point whose predicted box lies in an ignored region by more than this part of
+            its area is left out, and so is a point inside one; negative: the regions are not used.
     """
 
     needs_predictions = True

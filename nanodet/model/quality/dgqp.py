@@ -58,7 +58,10 @@ class DGQP(nn.Module):
 
     def forward(self, edges: Tensor) -> Tensor:
         """Return the logits of I (eq. 6)."""
-        return self.output(self.hidden(self.statistics(edges)).relu())
+        # half precision has two or three digits of a probability, and decoding uses float32
+        with torch.autocast(edges.device.type, enabled=False):
+            statistics = self.statistics(edges.to(self.output.bias.dtype))
+            return self.output(self.hidden(statistics).relu())
 
     def deployed_weights(self) -> QualityPredictor | None:
         """Return what a spec carries of it; None on the meta device, where there are no weights."""
