@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nanodet.adopt.source import Source, open_source
+from nanodet.adopt.source import Source, describes, open_source
 from nanodet.data.formats.yolo_names import names_in
 from nanodet.errors import NanodetError
 from nanodet.files import StrPath
@@ -170,8 +170,7 @@ def _own_spec(source: Source) -> Spec | None:
         raise NanodetError(
             f"{source.path}: its spec says output.form {spec.form}; only {DISTRIBUTIONS} can be adopted"
         )
-    own = (spec.strides, spec.bins.count - 1)
-    return spec if own == (form.strides, form.reg_max) else None
+    return spec if describes(spec, form) else None
 
 
 def _asked(form: Form, has_names: bool, has_offset: bool) -> dict[str, str]:

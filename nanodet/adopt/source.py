@@ -119,8 +119,8 @@ class NcnnSource:
 
     @property
     def quality(self) -> QualityPredictor | None:
-        """The quality predictor in its spec, None without one."""
-        return _quality_of(self.spec())
+        """The quality predictor in its spec, None without one that describes it."""
+        return _quality_of(self.spec(), self.form)
 
     def class_names(self) -> list[str] | None:
         """Return the class names in its spec, None without one of as many classes."""
@@ -202,7 +202,7 @@ class OnnxSource:
 
     @property
     def quality(self) -> QualityPredictor | None:
-        return _quality_of(self.spec())
+        return _quality_of(self.spec(), self.form)
 
     def class_names(self) -> list[str] | None:
         return _names_of(self.spec(), self.form)
@@ -230,8 +230,14 @@ def _spec_beside(path: Path) -> Spec | None:
         return None
 
 
-def _quality_of(spec: Spec | None) -> QualityPredictor | None:
-    return None if spec is None else spec.quality
+def describes(spec: Spec, form: Form) -> bool:
+    """Return whether a spec may be that of a file: as many classes, the same strides and bins."""
+    outputs = (len(spec.class_names), spec.strides, spec.bins.count - 1)
+    return outputs == (form.classes, form.strides, form.reg_max)
+
+
+def _quality_of(spec: Spec | None, form: Form) -> QualityPredictor | None:
+    return spec.quality if spec is not None and describes(spec, form) else None
 
 
 def _names_of(spec: Spec | None, form: Form) -> list[str] | None:

@@ -6,16 +6,20 @@ import shutil
 import numpy as np
 import pytest
 from foreign_files import SIZE, STYLES, write_ncnn, write_onnx, write_onnx_maps
+from specs import NANODET_M
 
 from nanodet import Detector, NanodetError
 from nanodet.adopt.adopt import adopt
 from nanodet.adopt.facts import Facts
+from nanodet.adopt.source import NcnnSource
 from nanodet.cli.main import main
 from nanodet.compare.tensors import picture_tensors
 from nanodet.evaluate.calibrate import write_factors
 from nanodet.export.batch_norm import with_fixed_fit
 from nanodet.files.files import sha256
 from nanodet.model.torch_backend import TorchBackend
+from nanodet.ncnn_files.layout import Form
+from nanodet.runtime.quality import QualityPredictor
 from nanodet.runtime.spec import Spec
 
 NAMES = ("disc", "square", "Dreieck ü")
@@ -23,6 +27,21 @@ NAMES = ("disc", "square", "Dreieck ü")
 
 def silent(line):
     pass
+
+
+@pytest.mark.parametrize(
+    ("other", "taken"),
+    [({}, True), ({"class_names": ("a",)}, False), ({"strides": (16, 32, 64)}, False),
+     ({"reg_max": 3}, False), ({"reg_max": 14, "bin_spacing": 2.0}, True)],
+)  # fmt: skip
+def test_the_quality_predictor_of_another_model_is_not_taken(tmp_path, other, taken):
+    source = object.__new__(NcnnSource)
+    source.path, source.form = tmp_path / "m.param", Form(2, 7, (8, 16, 32))
+    quality = QualityPredictor(1, 1, (0.5,) * 8, (0.0,), (1.0,), 0.0)
+    Spec(**{"class_names": ("a", "b"), **NANODET_M, "quality": quality} | other).save(
+        tmp_path / "m.json"
+    )
+    assert (source.quality is not None) == taken
 
 
 @pytest.fixture(scope="module")
