@@ -73,14 +73,15 @@ def find_config(
 
 def take_class_count(config: Config, count: int) -> None:
     """Give the heads of a config a number of classes, in place."""
-    for head in _heads(config):
+    for head in heads(config):
         if hasattr(head, "num_classes"):
             head.num_classes = count
 
 
-def _heads(config: Config) -> list[Any]:
-    heads = (getattr(config.model.arch, name, None) for name in ("head", "aux_head"))
-    return [head for head in heads if head is not None]
+def heads(config: Config) -> list[Any]:
+    """Return the sections of the heads of a config."""
+    found = (getattr(config.model.arch, name, None) for name in ("head", "aux_head"))
+    return [head for head in found if head is not None]
 
 
 def take_form(
@@ -97,7 +98,7 @@ def take_form(
     """
     arch = config.model.arch
     take_class_count(config, form.classes)
-    for head in _heads(config):
+    for head in heads(config):
         if hasattr(head, "reg_max"):
             spacing = getattr(getattr(head, "box_code", None), "spacing", 1)
             head.reg_max = round(form.reg_max * spacing)

@@ -6,18 +6,24 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from nanodet.adopt.source import open_source
+import torch
+
+from nanodet.adopt.source import Source, describes, open_source
 from nanodet.config import config_from_dict
 from nanodet.config.schema import Config
 from nanodet.errors import NanodetError
-from nanodet.export.find_config import take_form
+from nanodet.export.find_config import heads, take_form
 from nanodet.export.import_model import import_model
+from nanodet.export.match import fits
 from nanodet.files.incoming import is_file
 from nanodet.files.inputs import absence
 from nanodet.files.temporary import temporary_folder
 from nanodet.hub.catalogue import CATALOGUE, Published
 from nanodet.hub.models import fetch_model, meant
+from nanodet.model.box_codes import general
 from nanodet.model.checkpoint import KEY, Checkpoint, read_checkpoint
+from nanodet.model.network import build_network
+from nanodet.model.quality import scores
 from nanodet.runtime.engines import CHECKPOINT, kind_of, spec_file
 from nanodet.runtime.spec import Spec
 from nanodet.text import Say
@@ -120,13 +126,35 @@ def _imported(model: Path, config: Config, file: str | Path | None, report: Say)
     source = open_source(model, strict=False)
     own = copy.deepcopy(config)
     own.class_names = None  # the training's need not be the model's
-    take_form(own, source.form, source.class_names(), source.quality)
+    _take_heads(own, source, file)
     with temporary_folder() as folder:
         out = Path(folder) / f"{model.stem}{CHECKPOINT.suffixes[0]}"
         import_model(model, own, out, report=_nowhere, file=file)
         checkpoint = read_checkpoint(out)
     report(f"{model}: imported, {source.form.classes} classes")
     return dataclasses.replace(checkpoint, path=str(model))
+
+
+def _take_heads(config: Config, source: Source, file: str | Path | None) -> None:
+    """Give a config the form of a model file, and its box code and quality where they are others.
+
+    What they have otherwise is not trained on from, as if the model were given as a checkpoint.
+    """
+    take_form(config, source.form, source.class_names(), source.quality)
+    try:
+        with torch.device("meta"):
+            network = build_network(config.model.arch, str(file)).eval()
+        if fits(network, source.convolutions(), source.form):
+            return
+    except NanodetError:  # a quality that the box code of the config cannot have
+        pass
+    spec = source.spec()
+    own = spec is not None and describes(spec, source.form)
+    spacing = spec.bin_spacing if spec is not None and own else 1.0
+    for head in heads(config):
+        if hasattr(head, "box_code"):
+            head.box_code, head.quality = general.Section(spacing=spacing), scores.JointSection()
+    take_form(config, source.form, source.class_names(), source.quality)
 
 
 def _nowhere(line: str) -> None:

@@ -1,5 +1,6 @@
 """``schedule.load_model``: what a training starts from, given by path or by a published name."""
 
+import copy
 import shutil
 import xml.etree.ElementTree as ElementTree
 
@@ -15,6 +16,7 @@ from nanodet.data.read import read_annotations
 from nanodet.export.stages import FP32
 from nanodet.export.trainable import checkpoint_of, published_checkpoint, trainable
 from nanodet.hub.catalogue import CATALOGUE
+from nanodet.model.fine_tune import take_matching
 from nanodet.model.network import build_network
 from nanodet.model.torch_backend import TorchBackend
 from nanodet.train.initial_weights import initial_weights
@@ -175,6 +177,27 @@ def test_an_exported_model(exported_small, small_checkpoint, small_config, shape
         not torch.equal(module.running_var, torch.ones_like(module.running_var))
         for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["quality={name: IoUBranch}"],
+        ["box_code={name: Dirac}", "loss.loss_dfl={name: EdgeL2Loss}"],
+    ],
+)
+def test_heads_of_another_box_code_or_quality_take_the_rest_of_a_file(root, shared, settings):
+    """As of a checkpoint: what the file does not have stays fresh."""
+    overrides = [f"model.arch.head.{setting}" for setting in settings]
+    config = load_config(root / "config" / "nanodet-m.yml", overrides)
+    wanted = copy.deepcopy(config)
+    checkpoint = trainable(shared / "weights" / f"{NAME}.param", config, "m.yml", str)
+    assert config == wanted
+    network = build_network(config.model.arch)
+    lines = take_matching(network, checkpoint, config.class_names)
+    fresh = next(line for line in lines if line.startswith("left fresh: "))
+    assert "backbone" not in fresh and "head.cls_convs" not in fresh
+    assert ("head.gfl_quality.0.weight" in fresh) == ("quality" in settings[0])
 
 
 def test_files_of_nanodet_plus_are_named_so(shared, small_config, capsys):
