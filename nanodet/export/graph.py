@@ -16,7 +16,8 @@ class ExportGraph(nn.Module):
         network: a detector (`nanodet.model.detectors`) in eval mode; it is not changed.
 
     Shapes: ``data`` float32 (1, 3, H, W), H and W multiples of 32, to (1, points, classes +
-    4 (reg_max + 1)): class scores 0..1, then the edges' distributions before softmax.
+    code.channels): class scores 0..1, times the quality of a branch if there is one, then the values of
+    the box code.
     """
 
     def __init__(self, network: Any) -> None:

@@ -53,9 +53,8 @@ class Objective:
 
     The losses of the scores and of a branch of quality are divided by the number of positives. Those of
     boxes and edges are weighted by the highest score of their point (detached) and divided by the sum of
-    those weights. All
-    denominators are means over all processes, so that averaging the gradients of the processes
-    equals one process on the union of their batches.
+    those weights. All denominators are means over all processes, so that averaging the gradients of the
+    processes equals one process on the union of their batches.
 
     Attributes:
         num_classes, strides, point_offset, code: the head's.

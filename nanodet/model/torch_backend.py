@@ -9,6 +9,7 @@ import torch
 
 from nanodet.config import Config
 from nanodet.config.fixed_size import fixed_size
+from nanodet.errors import NanodetError
 from nanodet.model.checkpoint import load_network
 from nanodet.model.network import predicts_quality
 from nanodet.model.part import Prediction
@@ -38,12 +39,19 @@ class TorchBackend:
         config: the `Config` the network was built from.
         network: the detector.
         checkpoint: the `Checkpoint` it was loaded from.
+
+    Raises:
+        NanodetError: as `load_network`, or the weights of its quality predictor are not finite.
     """
 
     def __init__(self, path: str | Path, config: Config | str | Path | None = None):
         self.path = str(path)
         self.network, self.config, self.checkpoint = load_network(path, config)
         self.spec = spec_of(self.network, self.config)
+        quality = self.spec.quality
+        problem = quality.problem(self.spec.bins.count) if quality else None
+        if problem:  # it is no part of the output, whose values are checked
+            raise NanodetError(f"{path}: output.quality.{problem[0]}: {problem[1]}")
 
     def run(self, tensor: np.ndarray) -> np.ndarray:
         device = next(self.network.parameters()).device

@@ -40,8 +40,7 @@ def test_gfocalv2_r50_fpn_adds_two_small_layers(root):
 
 def test_both_have_the_same_recipe(root):
     one, other = (
-        load_config(root / "config" / name)
-        for name in ("gfl_r50_fpn.yml", "gfocalv2_r50_fpn.yml")
+        load_config(root / "config" / name) for name in ("gfl_r50_fpn.yml", "gfocalv2_r50_fpn.yml")
     )
     other.save_dir, other.model.arch.head.quality = one.save_dir, one.model.arch.head.quality
     assert one == other

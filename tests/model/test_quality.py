@@ -7,14 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_arch import arch
 
+from nanodet.config import load_config
 from nanodet.errors import NanodetError
 from nanodet.model.box_codes.dirac import Dirac
 from nanodet.model.box_codes.general import General
+from nanodet.model.checkpoint import KEY, carried
 from nanodet.model.network import build_network, used_parameters
 from nanodet.model.part import Prediction
 from nanodet.model.quality import QUALITIES
 from nanodet.model.quality.dgqp import DGQP
-from nanodet.model.torch_backend import exported_rows
+from nanodet.model.save_plain import save_plain
+from nanodet.model.torch_backend import TorchBackend, exported_rows
 
 KINDS = list(QUALITIES)
 
@@ -85,6 +88,16 @@ def test_statistics_do_not_depend_on_where_the_distribution_lies():
     first = edges.softmax(dim=-1).sort(dim=-1, descending=True).values[0, 1, :3]
     torch.testing.assert_close(given[0, 4:7], first)
     assert given[0, 7].item() == pytest.approx(first.mean().item())
+
+
+def test_a_checkpoint_whose_predictor_is_not_finite_is_refused(root, tmp_path):
+    config = load_config(root / "config" / "nanodet-m-dgqp.yml")
+    net, path = build_network(config.model.arch), tmp_path / "m.ckpt"
+    net.head.quality.hidden.bias.data[3] = torch.nan
+    state = {f"model.{name}": value for name, value in net.state_dict().items()}
+    save_plain({"state_dict": state, KEY: carried(config)}, path)
+    with pytest.raises(NanodetError, match=r"m\.ckpt: output\.quality\.hidden_bias: must be"):
+        TorchBackend(path)
 
 
 def test_the_edges_get_a_gradient_from_their_quality():
