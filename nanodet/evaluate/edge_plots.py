@@ -7,7 +7,7 @@ import numpy as np
 
 from nanodet.data.records import Annotations
 from nanodet.evaluate.confusion import IOU, box_iou, match
-from nanodet.evaluate.plots import new_figure, save_figure
+from nanodet.evaluate.plots import log_scale, new_figure, save_figure
 from nanodet.evaluate.uncertainty import Edges, matched_edges, measure
 from nanodet.files import StrPath
 from nanodet.runtime.decode import points_of
@@ -149,7 +149,8 @@ def plot_sigma(edges: Edges, strides: Sequence[int], path: StrPath) -> None:
     ends = np.array([std.min(), std.max()]) if len(std) else np.array([1.0, 10.0])
     axes.plot(ends, ends, color="black", linewidth=1, label="error = 1 sigma")
     axes.plot(ends, 2 * ends, ":", color="black", linewidth=1, label="error = 2 sigma")
-    axes.set(xscale="log", yscale="log", xlabel="stated sigma in pixels", ylabel="|true error| in pixels")
+    log_scale(axes, "xy")
+    axes.set(xlabel="stated sigma in pixels", ylabel="|true error| in pixels")
     one = "-" if result.coverage.one_sigma is None else f"{100 * result.coverage.one_sigma:.1f} %"
     axes.set_title(f"{result.edges} edges, {one} within 1 sigma", fontsize=10)
     axes.legend(fontsize=7, loc="lower right")

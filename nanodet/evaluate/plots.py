@@ -197,6 +197,25 @@ def _labels(class_names: Sequence[str]) -> list[str]:
     return [plot_label(name) for name in readable_names(tuple(class_names))]
 
 
+def log_scale(axes: "Axes", which: str) -> None:
+    """Make axes logarithmic, with plain numbers at ticks that leave room for them.
+
+    Args:
+        axes: with everything drawn: the ticks depend on its limits.
+        which: ``x``, ``y`` or ``xy``.
+    """
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    for letter in which:
+        axes.set(**{f"{letter}scale": "log"})
+        axis = getattr(axes, f"{letter}axis")
+        low, high = axis.get_view_interval()
+        steps = (1, 2, 5) if high > 5 * low else range(1, 10)  # a short axis has room for all
+        axis.set_major_locator(LogLocator(subs=steps))
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter(NullFormatter())
+
+
 def save_figure(figure: "Figure", path: StrPath) -> None:
     """Write a figure as PNG, completely or not at all."""
     with replacing(path) as temporary:

@@ -30,7 +30,8 @@ def parse_yaml(text: str, file: object) -> Any:
     except RecursionError:
         raise NanodetError(f"{file}: not valid YAML: it is nested too deeply") from None
     except _ERRORS as error:
-        raise NanodetError(f"{file}: not valid YAML: {error}") from None
+        words = str(error).replace(' in "<unicode string>",', " in")  # the file is named before
+        raise NanodetError(f"{file}: not valid YAML: {words}") from None
 
 
 def _parts(node: yaml.Node) -> Sequence[yaml.Node]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from nanodet.drawing.lettering import plot_label
-from nanodet.evaluate.plots import ceiling, new_figure, read_curves, save_figure, smooth
+from nanodet.evaluate.plots import ceiling, log_scale, new_figure, read_curves, save_figure, smooth
 from nanodet.files import StrPath
 from nanodet.study.results import Outcome
 from nanodet.study.statistics import Difference
@@ -67,14 +67,13 @@ def plot_losses(
             steps, values = curves[variant]
             drawn.append(smooth(values, WINDOW))
             axes.plot(
-                steps, drawn[-1], color=f"C{number}", linewidth=1.6, label=plot_label(variant)
-            )
+                steps, drawn[-1], "o-" if len(steps) == 1 else "-",  # one point has no line
+                color=f"C{number}", linewidth=1.6, label=plot_label(variant),
+            )  # fmt: skip
     low, high = (float(find(np.concatenate(drawn))) for find in (np.min, np.max))
     axes.set(xlabel="step", ylabel="loss", title=title)
     if low > 0 and high > WIDE * low:  # otherwise the end, which is compared, would be flat
-        axes.set_yscale("log")
-        for axis in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
-            axis("{x:g}")
+        log_scale(axes, "y")
     else:
         axes.set_ylim(0, ceiling(np.concatenate(drawn)))
     axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)

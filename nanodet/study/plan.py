@@ -5,7 +5,7 @@ import itertools
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,9 @@ class StudyFile:
     grid: dict[str, list[Any]] | None = key(
         None, "key of the config to values: all combinations, of every variant"
     )
+
+
+_KEYS = {entry.name for entry in fields(StudyFile)}
 
 
 @dataclass(frozen=True)
@@ -109,9 +112,14 @@ def read_study(path: StrPath, overrides: Iterable[str] = ()) -> Study:
         NanodetError: not readable, or a wrong key, type or value in it or in the config of a variant.
     """
     file, fail = str(path), failing(path)
-    section = build(StudyFile, read_mapping(path), file)
+    mapping = read_mapping(path)
+    if "config" not in mapping and ("data" in mapping or "model" in mapping):
+        fail("config", "this key is missing: this is a training config, not a study (docs/study.md)")
+    section = build(StudyFile, mapping, file)
     check_values(section, fail)
     config = os.path.normpath(Path(path).parent / section.config)
+    if not os.path.exists(config):
+        fail("config", f"{config}: there is no such file (the path is as seen from the study file)")
     base = read_mapping(config)
     changes = dict(_checked(section.set or {}, "set", fail))
     for name, value in changes.items():
@@ -121,6 +129,8 @@ def read_study(path: StrPath, overrides: Iterable[str] = ()) -> Study:
         name = text.partition("=")[0]
         if name in OWN and name != "save_dir":
             raise NanodetError(f"{text}: a study sets {name} itself")
+        if name != "save_dir" and name in _KEYS:
+            raise NanodetError(f"{text}: {name} is a key of the study file: change it in {file}")
         changes[name] = apply_override(base, text)
     folder = str(changes.pop("save_dir", folder))
     variants = _variants(section, fail)
@@ -151,9 +161,17 @@ def folder_name(variant: str) -> str:
 
 def _checked(changes: Changes, place: str, fail: Fail) -> Changes:
     """Return the changes; call ``fail`` for keys that are none of a config, or that a study sets."""
-    for name in changes:
+    for name, value in changes.items():
         if not isinstance(name, str) or not all(name.split(".")):
             fail(f"{place}.{name}", "is not a dotted key of a config")
+        values = value if place == "grid" and isinstance(value, list) else [value]
+        if "." not in name and any(isinstance(one, Mapping) for one in values):
+            # such as a part of a config that was pasted: the rest of the section would be lost
+            fail(
+                f"{place}.{name}",
+                "would replace the whole section: write dotted keys, such as "
+                "model.arch.head.reg_max: 15",
+            )
         if name in OWN:
             fail(f"{place}.{name}", "a study sets this key itself: remove it")
     return changes

@@ -11,6 +11,7 @@ from nanodet.data.records import Annotations, Picture
 from nanodet.errors import NanodetError
 from nanodet.evaluate.edge_plots import plot_edges, regression_targets, scores_and_ious
 from nanodet.evaluate.evaluate import evaluate
+from nanodet.evaluate.plots import log_scale, new_figure
 from nanodet.runtime.detections import Detections
 from nanodet.runtime.detector import Detector
 
@@ -66,3 +67,16 @@ def test_the_folder_is_tried_before_anything_is_read(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(NanodetError, match="file"):
         evaluate("no.onnx", ".", "no.json", plots=tmp_path / "file")
+
+
+@pytest.mark.parametrize("ends, labels", [((2.3, 49), ["5", "10", "20"]), ((2.1, 4.9), ["3", "4"])])
+def test_logarithmic_axes_have_plain_numbers_with_room(ends, labels):
+    _, axes = new_figure(6, 5)
+    axes.plot(ends, ends)
+    log_scale(axes, "xy")
+    for axis in (axes.xaxis, axes.yaxis):
+        low, high = axis.get_view_interval()
+        major = zip(axis.get_majorticklocs(), axis.get_majorticklabels(), strict=True)
+        shown = [label.get_text() for at, label in major if low <= at <= high]
+        assert set(labels) <= set(shown) and len(shown) <= 6
+        assert not any(label.get_text() for label in axis.get_minorticklabels())

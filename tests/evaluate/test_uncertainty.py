@@ -82,7 +82,8 @@ def test_nothing_matched_has_no_figures():
     assert (result.edges, result.coverage.one_sigma, result.ratio) == (0, None, None)
     assert result.deciles == [] and result.rank_correlation is None
     json.dumps(result.to_dict(), allow_nan=False)
-    assert "0 detections" in format_uncertainty(result)
+    text = format_uncertainty(result)
+    assert "0 detections" in text and text.endswith("no detection above the score matches an object")
 
 
 def test_rank_correlation_worked_out_by_hand():

@@ -52,6 +52,11 @@ def test_a_grid_is_all_combinations_of_every_variant(study_file):
     [
         ({"sedes": [1]}, "sedes: unknown key; did you mean seeds?"),
         ({"config": None}, "config: this key is missing"),
+        ({"config": "other.yml"}, "config: {folder}/other.yml: there is no such file"),
+        ({"config": None, "model": {}}, "config: this key is missing: this is a training config"),
+        ({"set": {"model": {"arch": {}}}}, "set.model: would replace the whole section"),
+        ({"variants": {"a": {"model": {"arch": {}}}}}, "variants.a.model: would replace the whole"),
+        ({"grid": {"schedule": [{"total_epochs": 1}]}}, "grid.schedule: would replace the whole"),
         ({"seeds": 3}, "seeds: must be a list"),
         ({"seeds": [-1]}, "seeds: must be at least 0"),
         ({"seeds": []}, "seeds: is empty"),
@@ -76,6 +81,7 @@ def test_a_wrong_file_is_one_line(study_file, keys, words, tmp_path, capsys):
     path = study_file(**keys)
     assert main(["study", str(path)]) == 1
     line = capsys.readouterr().err
+    words = words.replace("{folder}", str(tmp_path))
     assert line.startswith(f"nanodet: error: {path}: ") and words in line and line.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
@@ -83,6 +89,8 @@ def test_a_wrong_file_is_one_line(study_file, keys, words, tmp_path, capsys):
 def test_what_a_study_sets_is_refused_on_the_command_line(study_file):
     with pytest.raises(NanodetError, match="seed=3: a study sets seed itself"):
         read_study(study_file(), ["seed=3"])
+    with pytest.raises(NanodetError, match=r"seeds=\[3\]: seeds is a key of the study file"):
+        read_study(study_file(), ["seeds=[3]"])
 
 
 def test_the_shipped_study_files_share_their_runs(root):
