@@ -12,6 +12,7 @@ from nanodet.config.data_sections import Dataset
 from nanodet.config.schema import Config
 from nanodet.data.loader import Batch, normalise_batch
 from nanodet.data.records import Annotations
+from nanodet.errors import NanodetError
 from nanodet.evaluate.coco_metrics import Metrics, evaluate_detections
 from nanodet.learn.objective import build_objective
 from nanodet.learn.targets import GroundTruth
@@ -43,7 +44,10 @@ class TrainingModule(pl.LightningModule):
         self.model = network
         averager = config.model.weight_averager
         self.avg_model = averaged_copy(network) if averager else None
-        self.objective = build_objective(network, config.model.arch)
+        try:
+            self.objective = build_objective(network, config.model.arch)
+        except NanodetError as error:
+            raise NanodetError(f"{file}: {error}") from None
         self.spec = spec_of(network, config)
         self.losses: dict[str, Tensor] = {}  # of the last step, detached
         self.metrics: Metrics | None = None  # of the last validation, after metrics_epoch epochs

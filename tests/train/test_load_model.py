@@ -200,6 +200,13 @@ def test_heads_of_another_box_code_or_quality_take_the_rest_of_a_file(root, shar
     assert ("head.gfl_quality.0.weight" in fresh) == ("quality" in settings[0])
 
 
+def test_a_loss_that_cannot_train_the_box_code_is_one_line(small_config, capsys):
+    config = small_config(**{"model.arch.head.box_code": {"name": "Dirac"}})
+    assert main(["train", str(config)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"nanodet: error: {config}: model.arch.head.loss.loss_dfl: Distribution")
+
+
 def test_files_of_nanodet_plus_are_named_so(shared, small_config, capsys):
     param = shared / "weights" / "nanodet-plus-m_320.param"
     assert main(["train", str(small_config(**{"schedule.load_model": str(param)}))]) == 1
