@@ -7,7 +7,7 @@ from nanodet.cli.packages import needed_packages
 
 EXAMPLES = (
     "nanodet study my_study.yml",
-    "nanodet study my_study.yml --jobs 2 schedule.total_epochs=4 save_dir=try",
+    "nanodet study my_study.yml schedule.total_epochs=4 save_dir=try --jobs 2",
     "nanodet study my_study.yml --report-only",
 )
 
