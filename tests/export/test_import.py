@@ -213,6 +213,7 @@ class TestOtherConverters:
         assert done.difference < TOLERANCE
         assert TorchBackend(done.path).spec.class_names == NAMES
 
+    @pytest.mark.slow
     def test_an_installed_package_has_the_configs(self, exported_small, root, tmp_path):
         """From a wheel, in a folder without a checkout beside it; the spec there has another fit."""
         source, site = tmp_path / "source", tmp_path / "site"
@@ -281,6 +282,7 @@ class TestOtherConverters:
         assert (spec.point_offset, spec.strides) == (0, (8, 16, 32, 64))
 
 
+@pytest.mark.slow
 def test_command(root, exported_small, config, pictures, tmp_path):
     def run(*arguments):
         return subprocess.run(

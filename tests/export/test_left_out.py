@@ -57,6 +57,14 @@ def left_out(wide_checkpoint, exported_small, tmp_path_factory):
     return out, status, printed.getvalue(), errors.getvalue()
 
 
+@pytest.fixture(scope="module")
+def fixed_shapes(wide_checkpoint, tmp_path_factory):
+    """Folder of an export to ONNX alone, also with fixed shapes."""
+    out = tmp_path_factory.mktemp("fixed")
+    export(wide_checkpoint, out, formats=("onnx",), static=True, batch=3, report=lambda line: None)
+    return out
+
+
 @pytest.mark.slow
 class TestLeftOut:
     def test_status_and_one_line(self, left_out):
@@ -116,17 +124,17 @@ class TestLeftOut:
 
 class TestFixedShapes:
     @pytest.mark.parametrize("name", ["small.onnx", "small-static.onnx", "small-batch3.onnx"])
-    def test_lowest_versions(self, left_out, name):
-        model = onnx.load(left_out[0] / name)
+    def test_lowest_versions(self, fixed_shapes, name):
+        model = onnx.load(fixed_shapes / name)
         assert model.ir_version == 8  # ONNX Runtime 1.16 reads no more than 9
         assert [(one.domain, one.version) for one in model.opset_import] == [("", 18)]
         assert not any(node.metadata_props for node in model.graph.node)
-        raw = (left_out[0] / name).read_bytes()
+        raw = (fixed_shapes / name).read_bytes()
         assert __file__.rsplit("/", 3)[0].encode() not in raw  # no path of this machine
 
     @pytest.mark.parametrize(("name", "batch"), [("small-static", 1), ("small-batch3", 3)])
-    def test_opencv_finds_the_same_boxes(self, left_out, wide_checkpoint, name, batch):
-        path = left_out[0] / f"{name}.onnx"
+    def test_opencv_finds_the_same_boxes(self, fixed_shapes, wide_checkpoint, name, batch):
+        path = fixed_shapes / f"{name}.onnx"
         spec = Spec.load(path.with_suffix(".json"))
         assert (spec.batch, spec.any_size, spec.input_size) == (batch, False, (160, 96))
         graph = onnx.load(path).graph
@@ -147,28 +155,28 @@ class TestFixedShapes:
             assert np.allclose(wanted.xyxy, found.xyxy, atol=0.05)
             assert (wanted.class_id == found.class_id).all()
 
-    def test_our_own_runtime_takes_one_picture(self, left_out):
+    def test_our_own_runtime_takes_one_picture(self, fixed_shapes):
         picture = generated_picture(3)
         found = [
-            Detector(left_out[0] / f"{n}.onnx", score=0.3)(picture)
+            Detector(fixed_shapes / f"{n}.onnx", score=0.3)(picture)
             for n in ("small", "small-batch3")
         ]
         assert len(found[0]) == len(found[1]) > 3
         assert np.allclose(found[0].xyxy, found[1].xyxy, atol=0.05)
         with pytest.raises(NanodetError, match="was exported for 160x96 only"):
-            Detector(left_out[0] / "small-static.onnx", size=(192, 96))
+            Detector(fixed_shapes / "small-static.onnx", size=(192, 96))
 
-    def test_openvino_refuses_a_batch(self, left_out):
+    def test_openvino_refuses_a_batch(self, fixed_shapes):
         pytest.importorskip("openvino")
         with pytest.raises(
             NanodetError, match="takes 3 images at once, which needs ONNX Runtime"
         ):
-            Detector(left_out[0] / "small-batch3.onnx", engine="openvino")
+            Detector(fixed_shapes / "small-batch3.onnx", engine="openvino")
 
-    def test_verify_looks_into_every_place_of_a_batch(self, left_out, wide_checkpoint, tmp_path):
+    def test_verify_looks_into_every_place_of_a_batch(self, fixed_shapes, wide_checkpoint, tmp_path):
         """A file that computes one place of its batch wrongly."""
         path = tmp_path / "small-batch3.onnx"
-        model = onnx.load(left_out[0] / path.name)
+        model = onnx.load(fixed_shapes / path.name)
         factor = np.ones((3, 1, 1), np.float32)
         factor[2] = 0.9
         model.graph.initializer.append(onnx.numpy_helper.from_array(factor, "factor"))

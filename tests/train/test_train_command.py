@@ -298,6 +298,7 @@ def test_a_broken_picture_ends_the_training_in_one_line(root, shapes, small_conf
         assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_the_coco_config_starts_when_coco_is_in_place(root, coco_mini, tmp_path):
     (tmp_path / "coco" / "annotations").mkdir(parents=True)
     names = sorted(path.name for path in (coco_mini / "images").iterdir())[:6]
