@@ -29,10 +29,10 @@ class Assigner(Protocol):
     ) -> Assignment:
         """Return the target of each of the P points.
 
-                Args:
-                    points: of the network's output.
-        truth: the ground truth of the image.
-                    logits: float32 (P, C), of the classes; boxes: float32 (P, 4) xyxy in network pixels: the
-                        predictions of the guiding output; None unless ``needs_predictions``.
+        Args:
+            points: of the network's output.
+            truth: the ground truth of the image.
+            logits: float32 (P, C), of the final scores; boxes: float32 (P, 4) xyxy in network pixels: the
+                predictions of the guiding output; None unless ``needs_predictions``.
         """
         ...
