@@ -7,6 +7,7 @@ import numpy as np
 
 from nanodet.data.records import Annotations
 from nanodet.evaluate.confusion import IOU, box_iou, match
+from nanodet.evaluate.correlation import pearson
 from nanodet.evaluate.plots import log_scale, new_figure, save_figure
 from nanodet.evaluate.uncertainty import Edges, matched_edges, measure
 from nanodet.files import StrPath
@@ -97,8 +98,8 @@ def plot_score_iou(scores: np.ndarray, ious: np.ndarray, path: StrPath) -> None:
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
     axes.plot(ious[chosen], scores[chosen], ".", markersize=2.5, alpha=0.4, color="#2ca02c")
     hits = ious > 0
-    varied = hits.any() and np.ptp(scores[hits]) > 0 and np.ptp(ious[hits]) > 0
-    words = f", Pearson {np.corrcoef(scores[hits], ious[hits])[0, 1]:.3f}" if varied else ""
+    r = pearson(scores[hits], ious[hits])
+    words = "" if r is None else f", Pearson {r:.3f}"
     axes.set(xlabel="true IoU with an object of its class", ylabel="predicted score")
     axes.set(xlim=(-0.02, 1.02), ylim=(0, 1.02))
     axes.set_title(f"{len(scores)} detections; {int(hits.sum())} on an object{words}", fontsize=10)

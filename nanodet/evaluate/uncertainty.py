@@ -8,6 +8,7 @@ import numpy as np
 
 from nanodet.data.records import Annotations
 from nanodet.evaluate.confusion import IOU, match
+from nanodet.evaluate.correlation import rank_correlation
 from nanodet.runtime.detections import Detections
 
 ONE_SIGMA, TWO_SIGMA = 0.6827, 0.9545  # of the errors of a normal distribution lie within
@@ -170,14 +171,6 @@ def measure(edges: Edges, strides: Sequence[int]) -> Uncertainty:
     )
 
 
-def rank_correlation(first: np.ndarray, second: np.ndarray) -> float | None:
-    """Return Spearman's correlation of two arrays (N,), -1..1; None if one of them is constant."""
-    ranks = [_ranks(values) for values in (first, second)]
-    if len(first) < 2 or not all(np.ptp(values) for values in ranks):
-        return None
-    return float(np.corrcoef(ranks)[0, 1])
-
-
 def format_uncertainty(found: Uncertainty) -> str:
     """Return the figures as text for a terminal."""
     lines = [
@@ -208,13 +201,6 @@ def _coverage(error: np.ndarray, std: np.ndarray) -> Coverage:
     if not len(error):
         return Coverage(0, None, None)
     return Coverage(len(error), *(float((error <= n * std).mean()) for n in (1, 2)))
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """Return the rank of each value; equal ones share the mean of theirs."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    shared: np.ndarray = np.cumsum(counts) - (counts + 1) / 2
-    return shared[inverse]
 
 
 def _percent(part: float | None) -> str:

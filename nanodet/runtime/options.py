@@ -14,6 +14,7 @@ from nanodet.text.brief import brief
 
 MOST_THREADS = 1024
 LARGEST_SIDE = 16384  # of a network's input in pixels
+LARGEST_STRIDE = 1024  # of a level, network pixels per point
 MOST_BATCH = 65536  # images per run
 MOST_INPUT = 1 << 30  # bytes, of all images of a run
 

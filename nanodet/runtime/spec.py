@@ -14,7 +14,7 @@ from nanodet.files.inputs import SPEC, read_text
 from nanodet.files.json_keys import JsonKeys, parse_json
 from nanodet.runtime.box_codes import BOX_CODES, DISTRIBUTIONS, Bins, BoxCode
 from nanodet.runtime.fit import ALIGNMENT, FITS, Size
-from nanodet.runtime.options import LARGEST_SIDE, MOST_BATCH
+from nanodet.runtime.options import LARGEST_SIDE, LARGEST_STRIDE, MOST_BATCH
 from nanodet.runtime.quality import QualityPredictor
 from nanodet.runtime.thresholds import MOST_BOXES, Thresholds
 from nanodet.text.brief import brief
@@ -333,9 +333,9 @@ class Spec(Thresholds):
             "output.form": (self.form in forms(), f"must be one of {', '.join(forms())}"),
             "output.strides": (
                 1 <= len(self.strides) <= 16
-                and all(1 <= s <= 1024 for s in self.strides)
+                and all(1 <= s <= LARGEST_STRIDE for s in self.strides)
                 and list(self.strides) == sorted(set(self.strides)),
-                "must be 1 to 16 ascending whole numbers, 1 to 1024",
+                f"must be 1 to 16 ascending whole numbers, 1 to {LARGEST_STRIDE}",
             ),
             "output.reg_max": (1 <= self.reg_max <= 256, "must be 1 to 256"),
             "output.bin_spacing": (not self.bins.problem, self.bins.problem),

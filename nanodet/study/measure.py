@@ -13,9 +13,9 @@ from nanodet.data.reading import Reading
 from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
 from nanodet.evaluate.coco_metrics import SUMMARY
-from nanodet.study.correlation import scores_and_ious
+from nanodet.evaluate.correlation import pearson
+from nanodet.study.positives import scores_at_positives
 from nanodet.study.results import SETTINGS, Result, write_result
-from nanodet.study.statistics import pearson
 from nanodet.train.checkpoints import LAST
 from nanodet.train.trainer import train
 
@@ -42,7 +42,7 @@ def train_and_measure(folder: Path, resume: bool) -> Result:
     seconds = time.perf_counter() - start
     if metrics is None:
         raise NanodetError(f"{path}: data.val has no objects that count: nothing was measured")
-    scores, ious = scores_and_ious(folder / LAST, _validation_set(config), config)
+    scores, ious = scores_at_positives(folder / LAST, _validation_set(config), config)
     result = Result(
         settings=settings,
         metrics={name: getattr(metrics, name) for name in SUMMARY},

@@ -83,11 +83,3 @@ def student_t(freedom: int, confidence: float = CONFIDENCE) -> float:
     share = np.concatenate([[0.0], np.cumsum(density[1:] + density[:-1])])
     angle = np.interp(confidence, share / share[-1], angles)
     return float(math.sqrt(freedom) * np.tan(angle))
-
-
-def pearson(a: Sequence[float] | np.ndarray, b: Sequence[float] | np.ndarray) -> float | None:
-    """Return the correlation coefficient of pairs, -1..1; None if either does not vary."""
-    x, y = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return None
-    return float(np.corrcoef(x, y)[0, 1])

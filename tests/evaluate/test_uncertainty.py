@@ -15,13 +15,13 @@ from specs import NANODET_M
 from nanodet.data.records import Annotations, Picture
 from nanodet.errors import NanodetError
 from nanodet.evaluate.calibrate import calibrate, check_calibratable, fit_factors, write_factors
+from nanodet.evaluate.correlation import rank_correlation
 from nanodet.evaluate.evaluate import evaluate
 from nanodet.evaluate.uncertainty import (
     Edges,
     format_uncertainty,
     matched_edges,
     measure,
-    rank_correlation,
 )
 from nanodet.files.files import sha256, write_text
 from nanodet.runtime.detections import Detections

@@ -58,7 +58,9 @@ def test_training_sees_the_scores_that_the_exported_rows_and_the_spec_give(kind)
         stirred(net.head.quality)
     with torch.no_grad():
         output = net(torch.randn(2, 3, 64, 96, generator=torch.Generator().manual_seed(2)) * 5)
-        found, rows = net.head.predict(output), exported_rows(output, net.head)
+        rows = exported_rows(output, net.head)
+        training = net.head.training_rows(output)
+        found = Prediction.of(training, 3, net.head.code.channels)
     assert (found.quality is None) == (kind in ("Joint", "NoQuality"))
     assert rows.shape[-1] == 3 + net.head.code.channels
     assert torch.equal(rows[..., 3:], found.edges)

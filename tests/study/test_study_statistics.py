@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from nanodet.study.statistics import paired, pearson, spread, student_t
+from nanodet.evaluate.correlation import pearson
+from nanodet.study.statistics import paired, spread, student_t
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,8 @@ from nanodet.learn.objective import build_objective
 from nanodet.model.network import build_network
 from nanodet.quickstart.config import quickstart_config
 from nanodet.quickstart.shapes import draw_set
-from nanodet.study.correlation import at_positives
 from nanodet.study.plan import read_study
+from nanodet.study.positives import at_positives
 from nanodet.study.results import LOG, outcome_of
 from nanodet.study.worker import PATIENCE_S
 from nanodet.train.checkpoints import LAST
@@ -37,7 +37,7 @@ def shapes(tmp_path_factory):
     return draw_set(folder / "train", 8, 0), draw_set(folder / "val", 4, 1)
 
 
-def test_scores_and_ious_are_those_that_the_objective_trains(shapes, tmp_path):
+def test_scores_at_positives_are_those_that_the_objective_trains(shapes, tmp_path):
     """The IoU of each positive is the target that the loss of the scores gets there."""
     section = quickstart_config(tmp_path, *shapes, seed=0, epochs=1).data.val
     section.input_size = [128, 96]

@@ -16,7 +16,7 @@ from nanodet.errors import NanodetError
 from nanodet.model.blocks import ACTIVATIONS, CONVOLUTIONS, convolutions
 from nanodet.model.box_codes import BOX_CODES
 from nanodet.model.norms import Norm, check_norm
-from nanodet.model.part import BoxCode, Fail, Prediction, on_meta
+from nanodet.model.part import BoxCode, Fail, on_meta
 from nanodet.model.quality import QUALITIES
 from nanodet.model.quality.scores import ClassScores
 
@@ -230,10 +230,6 @@ class PointHead(nn.Module, ABC):
         edges = output[..., self.num_classes : self.num_classes + self.code.channels]
         quality = self.quality(edges)
         return output if quality is None else torch.cat((output, quality), dim=-1)
-
-    def predict(self, output: Tensor) -> Prediction:
-        """Return an output of `forward` by what it means."""
-        return Prediction.of(self.training_rows(output), self.num_classes, self.code.channels)
 
     def branches(self, channels: int, count: int, kernel: int = 1) -> nn.ModuleList:
         """Return ``count`` output convolutions of the quality's branch; none if it has no branch."""

@@ -11,8 +11,7 @@ from nanodet.model.blocks import ConvNorm
 from nanodet.model.necks.fpn import FPN, FpnSection, start
 from nanodet.model.norms import Norm
 from nanodet.model.part import Part
-
-LARGEST_STRIDE = 1024  # that a spec can state
+from nanodet.runtime.options import LARGEST_STRIDE
 
 
 @dataclass

@@ -20,7 +20,7 @@ from nanodet.train.device import trainer_devices
 from nanodet.train.module import ground_truths, normalised
 
 
-def scores_and_ious(
+def scores_at_positives(
     checkpoint: StrPath, annotations: Annotations, config: Config
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the final score of the true class, and the IoU of the predicted box, at every positive.
@@ -61,7 +61,7 @@ def at_positives(
     section: Dataset,
     device: torch.device,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return scores and IoU as `scores_and_ious` does, of batches; ``section`` is their data set's."""
+    """Return scores and IoU as `scores_at_positives` does, of batches; ``section`` is their data set's."""
     scores, ious = [torch.zeros(0)], [torch.zeros(0)]
     for one in batches:
         batch = one.to(device)
