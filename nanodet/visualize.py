@@ -12,7 +12,7 @@ from nanodet.drawing.lettering import plot_label, readable_names
 from nanodet.errors import NanodetError
 from nanodet.evaluate.plots import new_figure, save_figure
 from nanodet.files import StrPath
-from nanodet.runtime.box_codes import DISTRIBUTIONS
+from nanodet.runtime.box_codes import DISTRIBUTIONS, probabilities
 from nanodet.runtime.decode import points_of
 from nanodet.runtime.detections import Detections
 from nanodet.runtime.detector import Detector
@@ -75,14 +75,12 @@ def distributions_of(
     sizes = tuple(spec.level_sizes(placement.canvas))
     x, y, unit, _ = points_of(sizes, tuple(spec.strides), spec.point_offset)
     point, bins = found.point, spec.bins
-    logits = output[point, len(spec.class_names) :].reshape(len(point), 4, bins.count)
-    probabilities = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    probabilities /= probabilities.sum(axis=-1, keepdims=True)
+    shares = probabilities(output[point, len(spec.class_names) :])
     offsets = unit[point, None, None] * bins.values() * np.array([-1, -1, 1, 1])[:, None]
     centre = np.stack([x[point], y[point]] * 2, axis=1)[..., None]
     ratio, shift = (np.array(2 * pair)[:, None] for pair in (placement.ratio, placement.shift))
     positions = (centre + offsets - shift) / ratio
-    return EdgeDistributions(found, probabilities, positions.astype(np.float32))
+    return EdgeDistributions(found, shares, positions.astype(np.float32))
 
 
 def check_distributions(spec: Spec, file: object, key: str) -> None:

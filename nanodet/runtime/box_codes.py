@@ -73,23 +73,31 @@ def expectations(values: np.ndarray, bins: Bins) -> np.ndarray:
     Returns:
         float32 (N, 4) in units of the stride: left, top, right, bottom.
     """
-    exponentials = _unscaled(values, bins)
+    exponentials = _unscaled(values)
     return exponentials @ bins.values() / exponentials.sum(axis=-1)
 
 
 def variances(values: np.ndarray, bins: Bins) -> np.ndarray:
     """Return the variance of each edge's distribution, float32 (N, 4); see `expectations`."""
-    exponentials, distances = _unscaled(values, bins), bins.values()
+    exponentials, distances = _unscaled(values), bins.values()
     sums = exponentials.sum(axis=-1)
     # around the mean: the difference of two squares loses the small variances, and may be negative
     offsets = distances - (exponentials @ distances / sums)[..., None]
     return (exponentials * offsets**2).sum(axis=-1) / sums
 
 
-def _unscaled(values: np.ndarray, bins: Bins) -> np.ndarray:
-    """Return the probabilities (N, 4, bins.count) times some factor."""
-    logits = values.reshape(len(values), 4, bins.count)
-    return np.exp(logits - logits.max(axis=-1, keepdims=True))
+def probabilities(values: np.ndarray) -> np.ndarray:
+    """Return the probabilities of the bins of each edge: values (N, 4 bins) to float32 (N, 4, bins)."""
+    exponentials = _unscaled(values)
+    exponentials /= exponentials.sum(axis=-1, keepdims=True)
+    return exponentials
+
+
+def _unscaled(values: np.ndarray) -> np.ndarray:
+    """Return the probabilities (N, 4, bins) times some factor, which most uses need not divide by."""
+    logits = values.reshape(len(values), 4, values.shape[1] // 4)
+    exponentials: np.ndarray = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return exponentials
 
 
 def _softplus(values: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from nanodet.files.json_keys import JsonKeys
+from nanodet.runtime.box_codes import probabilities
 
 MOST_HIDDEN = 4096
 LARGEST_WEIGHT = 1e6
@@ -62,9 +63,7 @@ class QualityPredictor:
         Args:
             edges: float32 (N, 4 bins), the distributions before softmax.
         """
-        shares = edges.reshape(len(edges), 4, -1)
-        shares = np.exp(shares - shares.max(axis=-1, keepdims=True))
-        shares /= shares.sum(axis=-1, keepdims=True)
+        shares = probabilities(edges)
         shares.sort(axis=-1)
         largest = shares[..., : -self.topk - 1 : -1]
         means = largest.mean(axis=-1, keepdims=True)
