@@ -15,7 +15,8 @@ from nanodet.hub.catalogue import COCO_NAMES
 from nanodet.ncnn_files.layout import Form
 from nanodet.runtime.box_codes import DISTRIBUTIONS
 from nanodet.runtime.fit import Size
-from nanodet.runtime.spec import BOXES, Spec, check_input_size
+from nanodet.runtime.spec import Spec, check_input_size
+from nanodet.runtime.spec_json import BOXES
 from nanodet.text import Say
 from nanodet.text.names import shortened
 

@@ -14,7 +14,8 @@ from nanodet.errors import NanodetError
 from nanodet.runtime.decode import decode
 from nanodet.runtime.engines.backend import Backend, BoxesBackend
 from nanodet.runtime.fit import Size
-from nanodet.runtime.spec import BOXES, Spec
+from nanodet.runtime.spec import Spec
+from nanodet.runtime.spec_json import BOXES
 from nanodet.runtime.thresholds import Thresholds
 
 LOW_SCORE = 0.05  # also compared at this score, which gives more boxes

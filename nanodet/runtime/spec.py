@@ -11,20 +11,18 @@ from nanodet.errors import NanodetError
 from nanodet.files import StrPath
 from nanodet.files.files import write_text
 from nanodet.files.inputs import SPEC, read_text
-from nanodet.files.json_keys import JsonKeys, parse_json
+from nanodet.files.json_keys import parse_json
 from nanodet.runtime.box_codes import BOX_CODES, DISTRIBUTIONS, Bins, BoxCode
 from nanodet.runtime.fit import ALIGNMENT, FITS, Size
 from nanodet.runtime.options import LARGEST_SIDE, LARGEST_STRIDE, MOST_BATCH
 from nanodet.runtime.quality import QualityPredictor
+from nanodet.runtime.spec_json import BOXES, fields_of, forms, mapping_of
 from nanodet.runtime.thresholds import MOST_BOXES, Thresholds
-from nanodet.text.brief import brief
 from nanodet.text.names import LONGEST, is_short
 from nanodet.text.printable import json_text
 
 Shape = tuple[int | None, ...]  # None stands for a side that is not fixed
 
-BOXES = "boxes"  # the form of models that include decoding; other forms are those of `BOX_CODES`
-FORMATS = (1, 2, 3, 4)
 ONNX_METADATA_KEY = "nanodet"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -185,40 +183,7 @@ class Spec(Thresholds):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form (see docs/spec.md)."""
-        width, height = (int(v) for v in self.input_size)
-        spacing = {} if self.bin_spacing == 1 else {"bin_spacing": float(self.bin_spacing)}
-        quality = {} if self.quality is None else {"quality": self.quality.to_dict()}
-        number = max(
-            forms()[self.form], 3 if self.class_agnostic_nms else 1, 4 if spacing or quality else 1
-        )
-        form = {"form": self.form} if number >= 2 else {}
-        if self.form == BOXES:
-            form |= {"scores": self.scores_name, "labels": self.labels_name}
-        batch = {"batch": self.batch} if self.batch > 1 else {}
-        factors = self.edge_std_factors
-        calibrated = {} if factors is None else {"edge_std_factors": [float(v) for v in factors]}
-        agnostic = {"class_agnostic_nms": True} if self.class_agnostic_nms else {}
-        return {
-            "format": number,
-            "model": self.model,
-            "class_names": list(self.class_names),
-            "input": {
-                "name": self.input_name, "width": width, "height": height, **batch,
-                "any_size": self.any_size, "fit": self.fit, "colour_order": self.colour_order,
-                "mean": [float(v) for v in self.mean], "std": [float(v) for v in self.std],
-            },
-            "output": {
-                "name": self.output_name, **form,
-                "strides": [int(v) for v in self.strides], "reg_max": int(self.reg_max),
-                **spacing, "point_offset": float(self.point_offset), **quality, **calibrated,
-            },
-            "thresholds": {
-                "score": self.score, "nms_iou": self.nms_iou,
-                "per_level": self.per_level, "per_picture": self.per_picture, **agnostic,
-            },
-            "files": dict(self.files), "source": dict(self.source),
-            "measured": dict(self.measured),
-        }  # fmt: skip
+        return mapping_of(self)
 
     def save(self, path: StrPath) -> None:
         """Write the JSON form to ``path``, completely or not at all."""
@@ -231,67 +196,7 @@ class Spec(Thresholds):
         Raises:
             NanodetError: a missing key, a wrong type or an impossible value.
         """
-        top = JsonKeys(mapping, file)
-        number = top.get("format", int)
-        if number not in FORMATS:
-            *known, last = FORMATS
-            raise NanodetError(
-                f"{file}: format: {brief(number)} is not known; this version reads "
-                f"{', '.join(map(str, known))} and {last}"
-            )
-        into, out = top.sub("input"), top.sub("output")
-        limits = top.sub("thresholds")
-        # keys of formats 2 to 4, which readers of lower formats ignore
-        form = out.get("form", str) if number >= 2 else DISTRIBUTIONS
-        factors = "edge_std_factors"
-        known_forms = [name for name, lowest in forms().items() if lowest <= number]
-        if form not in known_forms:
-            raise NanodetError(f"{file}: output.form: must be one of {', '.join(known_forms)}")
-        boxes = {"scores_name": "scores", "labels_name": "labels"} if form == BOXES else {}
-        spec = cls(
-            class_names=tuple(top.list_of("class_names", str)),
-            model=top.get("model", str),
-            input_name=into.get("name", str),
-            input_size=(into.get("width", int), into.get("height", int)),
-            batch=into.get("batch", int) if "batch" in into.mapping else 1,
-            any_size=into.get("any_size", bool),
-            fit=into.get("fit", str),
-            colour_order=into.get("colour_order", str),
-            mean=tuple(into.list_of("mean", float)),
-            std=tuple(into.list_of("std", float)),
-            output_name=out.get("name", str),
-            form=form,
-            **{field: out.get(key, str) for field, key in boxes.items()},
-            strides=tuple(out.list_of("strides", int)),
-            reg_max=out.get("reg_max", int),
-            bin_spacing=(
-                out.get("bin_spacing", float)
-                if number >= 4 and "bin_spacing" in out.mapping
-                else 1.0
-            ),
-            point_offset=out.get("point_offset", float),
-            quality=(
-                QualityPredictor.from_keys(out.sub("quality"))
-                if number >= 4 and "quality" in out.mapping
-                else None
-            ),
-            edge_std_factors=(
-                tuple(out.list_of(factors, float)) if factors in out.mapping else None
-            ),
-            score=limits.get("score", float),
-            nms_iou=limits.get("nms_iou", float),
-            per_level=limits.get("per_level", int),
-            per_picture=limits.get("per_picture", int),
-            # format 3 was made for this key
-            class_agnostic_nms=(
-                (number == 3 or "class_agnostic_nms" in limits.mapping)
-                and number >= 3
-                and limits.get("class_agnostic_nms", bool)
-            ),
-            files=top.get("files", dict),
-            source=top.get("source", dict),
-            measured=top.get("measured", dict),
-        )
+        spec = cls(**fields_of(mapping, file))
         spec.check(file)
         return spec
 
@@ -378,11 +283,6 @@ class Spec(Thresholds):
         """Return a copy for another (width, height)."""
         width, height = input_size
         return dataclasses.replace(self, input_size=(width, height))
-
-
-def forms() -> dict[str, int]:
-    """Return the possible forms, each with the lowest format whose readers know it (docs/spec.md)."""
-    return {name: code.format for name, code in BOX_CODES.items()} | {BOXES: 2}
 
 
 def check_input_size(size: Size, name: object) -> None:

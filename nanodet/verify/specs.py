@@ -12,7 +12,8 @@ from nanodet.files.incoming import is_file
 from nanodet.runtime.engines import spec_file
 from nanodet.runtime.fit import ALIGNMENT
 from nanodet.runtime.quality import QualityPredictor
-from nanodet.runtime.spec import BOXES, Spec
+from nanodet.runtime.spec import Spec
+from nanodet.runtime.spec_json import BOXES
 from nanodet.runtime.thresholds import NAMES
 from nanodet.text.brief import brief
 

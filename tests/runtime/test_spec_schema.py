@@ -15,7 +15,8 @@ from nanodet.export.onnx_nms import boxes_spec
 from nanodet.runtime.box_codes import Bins
 from nanodet.runtime.fit import FITS
 from nanodet.runtime.quality import QualityPredictor
-from nanodet.runtime.spec import Spec, forms
+from nanodet.runtime.spec import Spec
+from nanodet.runtime.spec_json import forms
 
 jsonschema = pytest.importorskip("jsonschema")
 
