@@ -32,6 +32,7 @@ from nanodet.runtime.engines import files_of, load, spec_file
 from nanodet.runtime.engines.backend import Backend
 from nanodet.runtime.engines.onnx import OnnxBackend
 from nanodet.runtime.spec import Spec
+from nanodet.runtime.spec_json import ROWS
 from nanodet.text import Say
 
 COMPARED_ONLY = ".hidden"  # in the work folder: models that are needed for a comparison alone
@@ -184,8 +185,12 @@ class StageBuilder:
         """Write the ONNX file that ends in boxes, and compare its boxes with decoding."""
         if SIMPLIFIED not in self.files:
             raise NanodetError(f"needs {SIMPLIFIED}, which was left out")
-        path = self.path(BOXES)
-        onnx_nms.write(self.files[SIMPLIFIED], path, self.spec)
+        path, source, spec = self.path(BOXES), self.files[SIMPLIFIED], self.spec
+        if spec.layout != ROWS:  # boxes are decoded from rows
+            spec, source = dataclasses.replace(spec, layout=ROWS), self.work / COMPARED_ONLY / "rows.onnx"
+            onnx_file.write_raw(self.reference.network, spec, source)
+            onnx_file.simplify(source, source, spec)
+        onnx_nms.write(source, path, spec)
         backends = OnnxBackend(path), OnnxBackend(self.files[SIMPLIFIED])
         count = compare_boxes(*backends, tensors)
         self.files[BOXES] = path

@@ -32,7 +32,7 @@ def same_model(
     earlier = _load(out / f"{name}.json")
     if (
         earlier is None
-        or earlier.any_size != spec.any_size
+        or (earlier.any_size, earlier.layout) != (spec.any_size, spec.layout)
         or _identity(earlier) != _identity(spec)
     ):
         return {}, {}
@@ -116,8 +116,8 @@ def _load(path: str | Path) -> Spec | None:
 def _identity(spec: Spec) -> dict[str, Any]:
     """Return what files of one export have in common, in whatever form they are."""
     plain = dataclasses.replace(
-        spec, form="distributions", bin_spacing=1.0, quality=None, output_name="", any_size=False,
-        batch=1, edge_std_factors=None,
+        spec, form="distributions", layout="rows", bin_spacing=1.0, quality=None, output_name="",
+        any_size=False, batch=1, edge_std_factors=None,
     )  # fmt: skip
     return {**plain.to_dict(), "files": None, "measured": None}
 

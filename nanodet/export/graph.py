@@ -6,28 +6,42 @@ import torch
 from torch import nn
 from torch.fx.experimental.optimization import fuse
 
+from nanodet.errors import NanodetError
 from nanodet.model.network import deployed
+from nanodet.runtime.spec_json import MAPS, ROWS
 
 
 class ExportGraph(nn.Module):
-    """A network with its batch norms folded into the convolutions and scores after sigmoid.
+    """A network with its batch norms folded into the convolutions, and with the outputs of a spec's layout.
 
     Args:
         network: a detector (`nanodet.model.detectors`) in eval mode; it is not changed.
+        layout: of the outputs, see `nanodet.runtime.spec.Spec`.
 
     Shapes: ``data`` float32 (1, 3, H, W), H and W multiples of 32, to (1, points, classes +
     code.channels): class scores 0..1, times the quality of a branch if there is one, then the values of
-    the box code.
+    the box code. Of ``maps``: one (1, classes + code.channels, rows, columns) per level, with the logits
+    of the classes.
+
+    Raises:
+        NanodetError: the head has no such layout.
     """
 
-    def __init__(self, network: Any) -> None:
+    def __init__(self, network: Any, layout: str = ROWS) -> None:
         super().__init__()
+        check_layout(network.head, layout, "layout")
         self.classes, self.edges = network.head.num_classes, network.head.code.channels
         self.has_branch = bool(network.head.quality.branch)
         # torch's exporter leaves a norm alone when the map before it is also asked for its shape
-        self.network = _fused(deployed(network)).eval()
+        network, self.layout = deployed(network), layout
+        if layout == MAPS:
+            network.head.forward = network.head.levels
+        self.network = _fused(network).eval()
 
-    def forward(self, data: torch.Tensor) -> torch.Tensor:
+    def forward(self, data: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
+        if self.layout == MAPS:
+            maps: tuple[torch.Tensor, ...] = self.network(data)
+            return maps
         # the sigmoid works on whole rows of channels x points; the converters drop the double
         # transposition, so the graph transposes once, at its end
         logits = self.network(data).transpose(1, 2)
@@ -36,6 +50,16 @@ class ExportGraph(nn.Module):
         if self.has_branch:
             scores = scores * logits[:, end:].sigmoid()
         return torch.cat((scores, logits[:, self.classes : end]), dim=1).transpose(1, 2)
+
+
+def check_layout(head: Any, layout: str, option: str) -> None:
+    """Raise a `NanodetError` that names ``option`` unless a head can be exported in a layout."""
+    if layout == MAPS and head.quality.branch:
+        raise NanodetError(
+            f"{option}: maps hold the logits of scores, and those of this head are products of two outputs"
+        )
+    if layout == MAPS and not hasattr(head, "levels"):
+        raise NanodetError(f"{option}: maps need a head with a method `levels`")
 
 
 def _fused(network: Any) -> nn.Module:

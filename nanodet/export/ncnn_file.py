@@ -98,7 +98,7 @@ def finish_graph(text: str, spec: Spec) -> tuple[str, bool]:
     """Name input and output as the spec does and undo pnnx's baked-in sizes.
 
     Args:
-        text: an ncnn param file by pnnx with input ``in0`` and output ``out0``.
+        text: an ncnn param file by pnnx with input ``in0`` and outputs ``out0``, ``out1``, ...
 
     Returns:
         the new text, and whether nothing in it depends on the input size any more.
@@ -113,7 +113,8 @@ def finish_graph(text: str, spec: Spec) -> tuple[str, bool]:
     )
     if foreign:
         raise NanodetError(f"ncnn has no layer for {', '.join(foreign)} of this network")
-    names = {"in0": spec.input_name, "out0": spec.output_name}
+    names = {"in0": spec.input_name}
+    names |= {f"out{i}": name for i, name in enumerate(spec.output_names)}
     used = {blob for layer in layers for blob in _blobs(layer)}
     if not set(names) <= used or set(names.values()) & used:
         raise NanodetError(

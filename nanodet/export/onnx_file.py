@@ -17,6 +17,7 @@ from nanodet.model.network import used_parameters
 from nanodet.onnx_files.metadata import write_spec
 from nanodet.runtime.fit import ALIGNMENT
 from nanodet.runtime.spec import Spec
+from nanodet.runtime.spec_json import MAPS
 from nanodet.stopping import held_back
 
 OPSET = 18
@@ -59,12 +60,12 @@ def _export(
 ) -> None:
     with torch.no_grad(), held_back():
         program = torch.onnx.export(
-            ExportGraph(network).eval(),
+            ExportGraph(network, spec.layout).eval(),
             (example,),
             dynamo=True,
             opset_version=OPSET,
             input_names=[spec.input_name],
-            output_names=[spec.output_name],
+            output_names=list(spec.output_names),
             dynamic_shapes=sides,
             optimize=True,
             external_data=False,
@@ -79,7 +80,11 @@ def simplify(source: str | Path, path: str | Path, spec: Spec) -> None:
     model = _simplified(source)
     if spec.any_size:
         _name_sides(model.graph.input[0], ("1", "3", "height", "width"))
-        _name_sides(model.graph.output[0], ("1", "points", str(spec.channels)))
+        for output, stride in zip(model.graph.output, spec.strides, strict=False):
+            sides: tuple[str, ...] = ("points", str(spec.channels))
+            if spec.layout == MAPS:
+                sides = (str(spec.channels), f"rows_{stride}", f"columns_{stride}")
+            _name_sides(output, ("1", *sides))
     onnx.save(model, path)
     write_spec(path, spec)
 
@@ -107,10 +112,14 @@ def check(path: str | Path, spec: Spec, network: nn.Module) -> None:
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     width, height = spec.input_size
     image = np.zeros((spec.batch, 3, height, width), np.float32)
-    (output,) = session.run([spec.output_name], {spec.input_name: image})
-    if output.shape[0] != spec.batch:
-        raise NanodetError(f"its output has a batch of {output.shape[0]}, not {spec.batch}")
-    spec.check_output(output[0], spec.input_size, path)
+    outputs = session.run(spec.output_names, {spec.input_name: image})
+    for level, output in enumerate(outputs):
+        if output.shape[0] != spec.batch:
+            raise NanodetError(f"its output has a batch of {output.shape[0]}, not {spec.batch}")
+        if spec.layout == MAPS:
+            spec.check_map(output[0], level, spec.input_size, path)
+        else:
+            spec.check_output(output[0], spec.input_size, path)
 
 
 def _name_sides(value: onnx.ValueInfoProto, names: Sequence[str]) -> None:

@@ -177,6 +177,10 @@ class Head(Protocol):
 
     def __call__(self, maps: tuple[Tensor, ...]) -> Tensor: ...
 
+    def levels(self, maps: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Return the same as one (B, channels, rows, columns) per level, for the layout ``maps``."""
+        ...
+
     def training_rows(self, output: Tensor) -> Tensor:
         """Return an output with the quality logits that are no part of the exported network."""
         ...

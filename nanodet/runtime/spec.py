@@ -16,7 +16,7 @@ from nanodet.runtime.box_codes import BOX_CODES, DISTRIBUTIONS, Bins, BoxCode
 from nanodet.runtime.fit import ALIGNMENT, FITS, Size
 from nanodet.runtime.options import LARGEST_SIDE, LARGEST_STRIDE, MOST_BATCH
 from nanodet.runtime.quality import QualityPredictor
-from nanodet.runtime.spec_json import BOXES, fields_of, forms, mapping_of
+from nanodet.runtime.spec_json import BOXES, LAYOUTS, MAPS, ROWS, fields_of, forms, mapping_of
 from nanodet.runtime.thresholds import MOST_BOXES, Thresholds
 from nanodet.text.names import LONGEST, is_short
 from nanodet.text.printable import json_text
@@ -45,10 +45,13 @@ class Spec(Thresholds):
         score, nms_iou, per_level, per_picture, class_agnostic_nms: see
             `nanodet.runtime.thresholds.Thresholds`.
         model: name of the architecture.
-        form: the name of a box code in `nanodet.runtime.box_codes.BOX_CODES` (one output of points x
-            channels), or ``boxes`` (decoded in the model: boxes float32 (N, 4), ``xyxy`` in network
-            pixels, scores float32 (N,) and class indices int64 (N,), best first).
-        output_name: the output, or the boxes; scores_name, labels_name: the other outputs of ``boxes``.
+        form: the name of a box code in `nanodet.runtime.box_codes.BOX_CODES`, or ``boxes`` (decoded in the
+            model: boxes float32 (N, 4), ``xyxy`` in network pixels, scores float32 (N,) and class
+            indices int64 (N,), best first).
+        layout: of the outputs of a box code: ``rows`` (one of points x channels, class scores after
+            sigmoid) or ``maps`` (one per level, channels x rows x columns, class logits before it).
+        output_name: the output, what the names of the maps begin with, or the boxes; scores_name,
+            labels_name: the other outputs of ``boxes``.
         quality: the predictor whose value decoding multiplies scores by; None for none, or for one in the
             graph of a model that outputs boxes.
         batch: images per run; this runtime fills the batch by repeating one image.
@@ -71,6 +74,7 @@ class Spec(Thresholds):
     input_name: str = "data"
     output_name: str = "output"
     form: str = DISTRIBUTIONS
+    layout: str = ROWS
     scores_name: str = "scores"
     labels_name: str = "labels"
     quality: QualityPredictor | None = None
@@ -86,6 +90,15 @@ class Spec(Thresholds):
     def channels(self) -> int:
         """Values per point: class scores, then those of the box code."""
         return len(self.class_names) + self.box_code.channels(self.bins)
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """The names of the outputs, in order."""
+        if self.form == BOXES:
+            return self.output_name, self.scores_name, self.labels_name
+        if self.layout == MAPS:
+            return tuple(f"{self.output_name}_{stride}" for stride in self.strides)
+        return (self.output_name,)
 
     @property
     def box_code(self) -> BoxCode:
@@ -165,21 +178,41 @@ class Spec(Thresholds):
             words = "boxes x 6 (xyxy, score, class)"
         else:
             expected = (self.point_count(input_size), self.channels)
-            words = (
-                f"{expected[0]} points x {expected[1]} ({len(self.class_names)} classes + 4 x "
-                f"{self.box_code.channels(self.bins) // 4})"
-            )
+            words = f"{expected[0]} points x {self._channel_words}"
         if not fits(shape, expected):
             raise NanodetError(
                 f"{file}: its output is {format_shape(shape)}, but its spec says {words} at "
                 f"{input_size[0]} x {input_size[1]}"
             )
 
+    @property
+    def _channel_words(self) -> str:
+        edges = self.box_code.channels(self.bins) // 4
+        return f"{self.channels} ({len(self.class_names)} classes + 4 x {edges})"
+
     def check_output(self, output: np.ndarray, input_size: Size, file: object) -> None:
         """Raise `NanodetError` unless ``output`` has the shape this spec describes."""
         self.check_output_shape(output.shape, input_size, file)
-        if not np.isfinite(output).all():
-            raise NanodetError(f"{file}: its output holds values that are not finite numbers")
+        _check_finite(output, "", file)
+
+    def check_map_shape(self, shape: Shape, level: int, input_size: Size, file: object) -> None:
+        """Raise `NanodetError` unless ``shape`` is that of the map of a level, see `check_output_shape`.
+
+        Args:
+            shape: channels, rows, columns.
+            level: its index.
+        """
+        columns, rows = self.level_sizes(input_size)[level]
+        if not fits(shape, (self.channels, rows, columns)):
+            raise NanodetError(
+                f"{file}: its output {self.output_names[level]} is {format_shape(shape)}, but its spec "
+                f"says {self._channel_words} x {rows} x {columns} at {input_size[0]} x {input_size[1]}"
+            )
+
+    def check_map(self, output: np.ndarray, level: int, input_size: Size, file: object) -> None:
+        """Raise `NanodetError` unless ``output`` can be the map of a level."""
+        self.check_map_shape(output.shape, level, input_size, file)
+        _check_finite(output, f" {self.output_names[level]}", file)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form (see docs/spec.md)."""
@@ -236,6 +269,10 @@ class Spec(Thresholds):
             "input.height": (32 <= height <= LARGEST_SIDE, f"must be 32 to {LARGEST_SIDE}"),
             "input.batch": (1 <= self.batch <= MOST_BATCH, f"must be 1 to {MOST_BATCH}"),
             "output.form": (self.form in forms(), f"must be one of {', '.join(forms())}"),
+            "output.layout": (
+                self.layout in LAYOUTS and (self.layout == ROWS or self.form != BOXES),
+                "must be rows" if self.form == BOXES else f"must be one of {', '.join(LAYOUTS)}",
+            ),
             "output.strides": (
                 1 <= len(self.strides) <= 16
                 and all(1 <= s <= LARGEST_STRIDE for s in self.strides)
@@ -291,6 +328,11 @@ def check_input_size(size: Size, name: object) -> None:
         raise NanodetError(
             f"{name}: {size[0]}x{size[1]}: width and height must be multiples of {ALIGNMENT}"
         )
+
+
+def _check_finite(output: np.ndarray, name: str, file: object) -> None:
+    if not np.isfinite(output).all():
+        raise NanodetError(f"{file}: its output{name} holds values that are not finite numbers")
 
 
 def fits(shape: Shape, expected: Shape) -> bool:

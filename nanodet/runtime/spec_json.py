@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from nanodet.runtime.spec import Spec
 
 BOXES = "boxes"  # the form of models that include decoding; other forms are those of `BOX_CODES`
-FORMATS = (1, 2, 3, 4)
+ROWS, MAPS = "rows", "maps"  # layouts of the forms of `BOX_CODES`
+LAYOUTS = (ROWS, MAPS)
+FORMATS = (1, 2, 3, 4, 5)
 
 
 def forms() -> dict[str, int]:
@@ -25,8 +27,12 @@ def mapping_of(spec: "Spec") -> dict[str, Any]:
     width, height = (int(v) for v in spec.input_size)
     spacing = {} if spec.bin_spacing == 1 else {"bin_spacing": float(spec.bin_spacing)}
     quality = {} if spec.quality is None else {"quality": spec.quality.to_dict()}
+    layout = {} if spec.layout == ROWS else {"layout": spec.layout}
     number = max(
-        forms()[spec.form], 3 if spec.class_agnostic_nms else 1, 4 if spacing or quality else 1
+        forms()[spec.form],
+        3 if spec.class_agnostic_nms else 1,
+        4 if spacing or quality else 1,
+        5 if layout else 1,
     )
     form = {"form": spec.form} if number >= 2 else {}
     if spec.form == BOXES:
@@ -45,7 +51,7 @@ def mapping_of(spec: "Spec") -> dict[str, Any]:
             "mean": [float(v) for v in spec.mean], "std": [float(v) for v in spec.std],
         },
         "output": {
-            "name": spec.output_name, **form,
+            "name": spec.output_name, **form, **layout,
             "strides": [int(v) for v in spec.strides], "reg_max": int(spec.reg_max),
             **spacing, "point_offset": float(spec.point_offset), **quality, **calibrated,
         },
@@ -74,7 +80,7 @@ def fields_of(mapping: object, file: object) -> dict[str, Any]:
         )
     into, out = top.sub("input"), top.sub("output")
     limits = top.sub("thresholds")
-    # keys of formats 2 to 4, which readers of lower formats ignore
+    # keys of formats 2 to 5, which readers of lower formats ignore
     form = out.get("form", str) if number >= 2 else DISTRIBUTIONS
     factors = "edge_std_factors"
     known_forms = [name for name, lowest in forms().items() if lowest <= number]
@@ -94,6 +100,7 @@ def fields_of(mapping: object, file: object) -> dict[str, Any]:
         std=tuple(into.list_of("std", float)),
         output_name=out.get("name", str),
         form=form,
+        layout=out.get("layout", str) if number >= 5 and "layout" in out.mapping else ROWS,
         **{field: out.get(key, str) for field, key in boxes.items()},
         strides=tuple(out.list_of("strides", int)),
         reg_max=out.get("reg_max", int),

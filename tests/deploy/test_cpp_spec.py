@@ -20,6 +20,7 @@ SPEC = Spec(
 )
 FULL = dataclasses.replace(  # has the keys of all formats
     SPEC, class_agnostic_nms=True, bin_spacing=0.5, edge_std_factors=(0.5, 1.0, 2.0),
+    layout="maps",
     quality=QualityPredictor(1, 1, (0.5,) * 8, (-1.0,), (2.0,), 3.0),
 )  # fmt: skip
 SHORT = (  # float32 in C++

@@ -48,6 +48,24 @@ def test_norms_are_folded_where_the_code_can_be_read(network, branches):
     assert norms(network) == count > 0  # which is not changed
 
 
+def test_maps_are_the_rows_before_sigmoid_and_transposition(network):
+    images = noise((96, 64))
+    with torch.no_grad():
+        rows, maps = (ExportGraph(network, layout)(images) for layout in ("rows", "maps"))
+        logits = network(images)
+    assert [tuple(one.shape[1:]) for one in maps] == [(35, 8, 12), (35, 4, 6), (35, 2, 3)]
+    joined = torch.cat([one.flatten(2) for one in maps], dim=2).transpose(1, 2)
+    torch.testing.assert_close(joined, logits, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(joined[..., :3].sigmoid(), rows[..., :3], rtol=0, atol=1e-6)
+    torch.testing.assert_close(joined[..., 3:], rows[..., 3:], rtol=1e-6, atol=1e-6)
+
+
+def test_scores_that_are_products_have_no_maps():
+    network = build_network(arch(quality={"name": "IoUBranch"}))
+    with pytest.raises(NanodetError, match=r"^layout: maps hold the logits of scores, and"):
+        ExportGraph(network, "maps")
+
+
 def test_layers_of_code_that_cannot_be_read_are_one_line(network):
     network.backbone = Branching(network.backbone)
     with pytest.raises(

@@ -27,8 +27,10 @@ numbers = st.floats(-1e4, 1e4, allow_nan=False)
 names = st.text(min_size=1, max_size=8)
 levels = st.dictionaries(st.integers(1, 1024), st.floats(1e-6, 1e6), min_size=1, max_size=16)
 specs = st.builds(
-    lambda levels, calibrated, **keys: Spec(
+    lambda levels, calibrated, form, layout, **keys: Spec(
         strides=tuple(sorted(levels)),
+        form=form,
+        layout="rows" if form == "boxes" else layout,
         edge_std_factors=tuple(levels.values()) if calibrated else None,
         **keys,
     ),
@@ -44,6 +46,7 @@ specs = st.builds(
     bin_spacing=st.sampled_from([1.0, 0.5, 0.25]),
     point_offset=st.floats(-16, 16),
     form=st.sampled_from(sorted(forms())),
+    layout=st.sampled_from(["rows", "maps"]),
     output_name=names,
     score=st.floats(0, 1),
     nms_iou=st.floats(0, 1),
@@ -87,7 +90,10 @@ def test_what_is_written_is_valid_and_read_again(spec):
     VALIDATOR.validate(mapping)
     assert Spec.from_dict(mapping, "m.json") == spec
     lowest = 4 if spec.bin_spacing != 1 else 3 if spec.class_agnostic_nms else 1
-    assert mapping["format"] == max(lowest, forms()[spec.form])
+    assert mapping["format"] == max(
+        lowest, forms()[spec.form], 5 if spec.layout == "maps" else 1
+    )
+    assert ("layout" in mapping["output"]) == (spec.layout == "maps")
     assert ("class_agnostic_nms" in mapping["thresholds"]) == spec.class_agnostic_nms
 
 
@@ -138,7 +144,7 @@ def test_both_refuse_the_same(spec, data):
     )  # fmt: skip
     spacing, reg_max = output.get("bin_spacing", 1), output.get("reg_max")
     whole = (
-        mapping.get("format") != 4
+        mapping.get("format") not in (4, 5)
         or not all(isinstance(v, (int, float)) and v > 0 for v in (spacing, reg_max))
         or not Bins(reg_max, spacing).problem
     )
@@ -150,7 +156,7 @@ def test_both_refuse_the_same(spec, data):
     ("number", "form", "fine"),
     [(1, None, True), (1, "boxes", True), (2, None, False), (2, "distributions", True), (2, "boxes", True),
      (2, "masks", False), (3, "boxes", False), (2, "gaussians", False), (4, None, False),
-     (4, "boxes", True), (5, "boxes", False), (0, None, False),
+     (4, "boxes", True), (5, "boxes", True), (6, "boxes", False), (0, None, False),
      ("1", None, False)],
 )  # fmt: skip
 def test_formats(number, form, fine):
@@ -161,7 +167,7 @@ def test_formats(number, form, fine):
         mapping["output"]["form"] = form
     assert accepts(mapping) == VALIDATOR.is_valid(mapping) == fine
     if fine:
-        expected = "boxes" if number in (2, 4) and form == "boxes" else "distributions"
+        expected = "boxes" if number in (2, 4, 5) and form == "boxes" else "distributions"
         assert Spec.from_dict(mapping, "m.json").form == expected
 
 
@@ -183,11 +189,27 @@ def test_a_reader_of_lower_formats_refuses_higher_ones_in_one_line():
     assert boxes_spec(Spec(("a",), **NANODET_M)).to_dict()["format"] == 2
     assert Spec(("a",), class_agnostic_nms=True, **NANODET_M).to_dict()["format"] == 3
     assert Spec(("a",), bin_spacing=0.5, **NANODET_M).to_dict()["format"] == 4
-    mapping = {**Spec(("a",), **NANODET_M).to_dict(), "format": 5}
+    assert Spec(("a",), layout="maps", **NANODET_M).to_dict()["format"] == 5
+    mapping = {**Spec(("a",), **NANODET_M).to_dict(), "format": 6}
     with pytest.raises(
-        NanodetError, match=r"m\.json: format: 5 is not known; this version reads 1, 2, 3 and 4"
+        NanodetError, match=r"m\.json: format: 6 is not known; this version reads 1, 2, 3, 4 and 5"
     ):
         Spec.from_dict(mapping, "m.json")
+
+
+@pytest.mark.parametrize(
+    ("number", "form", "layout", "read"),
+    [(5, "distributions", "maps", "maps"), (5, "gaussians", "maps", "maps"), (5, "distances", "rows", "rows"),
+     (4, "distributions", "maps", "rows"), (5, "boxes", "rows", "rows"), (5, "boxes", "maps", None),
+     (5, "distributions", "columns", None), (5, "distributions", 1, None)],
+)  # fmt: skip
+def test_the_layout_is_of_format_5(number, form, layout, read):
+    """``read``: what is read; None where it is refused."""
+    mapping = boxes_spec(Spec(("a",), **NANODET_M)).to_dict() | {"format": number}
+    mapping["output"] |= {"form": form, "layout": layout}
+    assert accepts(mapping) == VALIDATOR.is_valid(mapping) == (read is not None)
+    if read is not None:
+        assert Spec.from_dict(mapping, "m.json").layout == read
 
 
 def test_a_quality_is_of_format_4_and_complete():
@@ -222,7 +244,7 @@ def test_every_key_is_described_here_and_in_the_docs(root):
     described = {path: inner for path, inner in properties(SCHEMA)}
     more = {"class_agnostic_nms": True, "batch": 2, "edge_std_factors": (1.0, 2.0, 0.5)}
     written = boxes_spec(Spec(("a",), **more, **NANODET_M)).to_dict()
-    spaced = Spec(("a",), bin_spacing=0.5, **NANODET_M).to_dict()
+    spaced = Spec(("a",), bin_spacing=0.5, layout="maps", **NANODET_M).to_dict()
     paths = {*places(written), *places(spaced), ("output", "quality")}
     keys = {path for path in paths if all(isinstance(key, str) for key in path)}
     assert set(described) == keys

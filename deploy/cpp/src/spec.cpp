@@ -113,6 +113,13 @@ const char* name_of(BoxForm form) {
                                           : "gaussians";
 }
 
+std::vector<std::string> Spec::output_names() const {
+    if (!maps) return {output_name};
+    std::vector<std::string> names;
+    for (int stride : strides) names.push_back(output_name + "_" + std::to_string(stride));
+    return names;
+}
+
 std::size_t Spec::bins() const {
     return static_cast<std::size_t>(std::lround(reg_max / bin_spacing)) + 1;
 }
@@ -138,15 +145,15 @@ Spec parse_spec(const std::string& text, const std::string& file) {
     const nlohmann::json json = parse_json(text, file, "this spec");
     const JsonKeys top(json, file);
     const int format = top.whole("format");
-    if (format < 1 || format > 4)
+    if (format < 1 || format > 5)
         throw Error(file + ": format: " + std::to_string(format) +
-                    " is not known; this version reads 1, 2, 3 and 4");
+                    " is not known; this version reads 1, 2, 3, 4 and 5");
     const JsonKeys into = top.object("input"), out = top.object("output");
     const JsonKeys limits = top.object("thresholds");
     if (json["input"].contains("batch") && into.whole("batch") != 1)
         throw Error(file + ": input.batch: the model takes " +
                     std::to_string(into.whole("batch")) + " images at once, this library one: export without --batch");
-    // keys of formats 2 to 4, so a reader of lower formats does not look at them
+    // keys of formats 2 to 5, so a reader of lower formats does not look at them
     const std::string form = format >= 2 ? out.text("form") : "distributions";
     const Require require = [&](bool fine, const std::string& key, const std::string& rule) {
         if (!fine) throw Error(file + ": " + key + ": must " + rule);
@@ -169,6 +176,8 @@ Spec parse_spec(const std::string& text, const std::string& file) {
         out.text("scores");
         out.text("labels");
     }
+    const std::string layout = format >= 5 && out.raw().contains("layout") ? out.text("layout") : "rows";
+    spec.maps = layout == "maps";
     spec.strides = out.wholes("strides");
     spec.reg_max = out.whole("reg_max");
     spec.point_offset = out.number("point_offset");
@@ -197,6 +206,8 @@ Spec parse_spec(const std::string& text, const std::string& file) {
             "have three values, 0.001 to 10000");
     require(within(size.width, 32, 16384), "input.width", "be 32 to 16384");
     require(within(size.height, 32, 16384), "input.height", "be 32 to 16384");
+    require(layout == "rows" || (spec.maps && !spec.boxes), "output.layout",
+            spec.boxes ? "be rows" : "be one of rows, maps");
     require(within(double(spec.strides.size()), 1, 16) && ascend(spec.strides) &&
                 spec.strides.front() >= 1 && spec.strides.back() <= 1024,
             "output.strides", "be 1 to 16 ascending whole numbers, 1 to 1024");

@@ -221,9 +221,12 @@ class PointHead(nn.Module, ABC):
     def level(self, i: int, x: Tensor) -> Tensor:
         """Return (B, C + code.channels, or one more, H, W) of the map of level ``i``."""
 
+    def levels(self, maps: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Return `level` of each map."""
+        return tuple(self.level(i, x) for i, x in enumerate(maps))
+
     def forward(self, maps: tuple[Tensor, ...]) -> Tensor:
-        levels = [self.level(i, x).flatten(2) for i, x in enumerate(maps)]
-        return torch.cat(levels, dim=2).transpose(1, 2)
+        return torch.cat([x.flatten(2) for x in self.levels(maps)], dim=2).transpose(1, 2)
 
     def training_rows(self, output: Tensor) -> Tensor:
         """Return an output of `forward` with the quality logits that its edges give, if they do."""

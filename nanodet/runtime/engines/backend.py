@@ -7,6 +7,7 @@ import numpy as np
 
 from nanodet.errors import NanodetError
 from nanodet.runtime.spec import Shape, Spec, fits, format_shape
+from nanodet.runtime.spec_json import MAPS
 
 
 class Backend(Protocol):
@@ -35,6 +36,17 @@ class Backend(Protocol):
         ...
 
 
+class MapsBackend(Backend, Protocol):
+    """A loaded model of the layout ``maps``, whose `run` converts them to rows."""
+
+    def maps(self, tensor: np.ndarray) -> list[np.ndarray]:
+        """Run the network once; return float32 (channels, rows, columns) of each level.
+
+        Class channels are logits. The arrays are valid until the next run.
+        """
+        ...
+
+
 class BoxesBackend(Backend, Protocol):
     """A loaded model of the form ``boxes``, which takes thresholds; None: the model's."""
 
@@ -55,12 +67,10 @@ def check_form(
         spec: a `Spec`.
         file: names the model in messages.
         inputs, outputs: name to shape, None for each side that is not fixed, and for a shape that
-            the model does not state. A leading batch of 1 is part of the input and of an output of
-            distributions.
+            the model does not state. A leading batch is part of the input, and of outputs that are
+            not boxes.
     """
-    wanted = [spec.output_name]
-    if spec.form == "boxes":
-        wanted += [spec.scores_name, spec.labels_name]
+    wanted = spec.output_names
     if list(inputs) != [spec.input_name] or not set(wanted) <= set(outputs):
         raise NanodetError(
             f"{file}: its spec says input {spec.input_name} and output {', '.join(wanted)}, but it "
@@ -82,12 +92,17 @@ def check_form(
                     "any x 4, their scores and labels any"
                 )
         return
-    shape = outputs[spec.output_name]
-    if shape is not None:
+    for level, name in enumerate(wanted):
+        shape = outputs[name]
+        if shape is None:
+            continue
         batch, *sides = shape or (None,)  # one number has no batch
         if batch not in (spec.batch, None):
             raise NanodetError(f"{file}: its output has a batch of {batch}, not {spec.batch}")
-        spec.check_output_shape(tuple(sides), spec.input_size, file)
+        if spec.layout == MAPS:
+            spec.check_map_shape(tuple(sides), level, spec.input_size, file)
+        else:
+            spec.check_output_shape(tuple(sides), spec.input_size, file)
 
 
 def check_rank(path: object, name: str, value: Any, rank: int) -> None:

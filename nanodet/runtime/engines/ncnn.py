@@ -21,7 +21,9 @@ from nanodet.runtime.engines.backend import Backend, check_form
 from nanodet.runtime.engines.ncnn_trial import try_out
 from nanodet.runtime.forks import is_inherited, keep_in_children
 from nanodet.runtime.options import check_choice
+from nanodet.runtime.outputs import rows_of
 from nanodet.runtime.spec import Spec, check_input_size
+from nanodet.runtime.spec_json import MAPS
 from nanodet.text.names import shortened
 
 _OPTIONS = (
@@ -126,26 +128,38 @@ class NcnnBackend:
     def _know(self, size: tuple[int, int], sure: bool) -> None:
         """Remember that a size can be run; try it out first unless that is certain."""
         if not sure:
-            names = self.spec.input_name, self.spec.output_name
+            names = self.spec.input_name, *self.spec.output_names
             try_out(self.path, self.graph, self._weights, size, names, self._precision)
         self._known_sizes.add(size)
 
     def run(self, tensor: np.ndarray) -> np.ndarray:
+        if self.spec.layout == MAPS:
+            return rows_of(self.maps(tensor), len(self.spec.class_names), self.path)
+        return np.array(self._run(tensor)[0], np.float32)
+
+    def maps(self, tensor: np.ndarray) -> list[np.ndarray]:
+        """See `nanodet.runtime.engines.backend.MapsBackend`."""
+        return [np.asarray(output) for output in self._run(tensor)]
+
+    def _run(self, tensor):
+        """Return an ``ncnn.Mat`` for each output."""
         self._check_size(tensor.shape[:1:-1])
         extractor = self.net.create_extractor()
         # ncnn's Mat refers to this memory, which must live until extract has finished
         picture = np.ascontiguousarray(tensor[0], np.float32)
         extractor.input(self.spec.input_name, self._input_mat(picture))
-        status, output = extractor.extract(self.spec.output_name)
-        if status != 0:
-            raise NanodetError(f"{self.path}: ncnn failed to run the network (status {status})")
-        if (
-            output.elemsize != 4 or output.elempack != 1
-        ):  # unknown layers may return such values
-            raise NanodetError(
-                f"{self.path}: its output holds values of {output.elemsize} bytes, not floats"
-            )
-        return np.array(output, np.float32)
+        outputs = []
+        for name in self.spec.output_names:
+            status, output = extractor.extract(name)
+            if status != 0:
+                raise NanodetError(f"{self.path}: ncnn failed to run the network (status {status})")
+            # unknown layers may return other values
+            if output.elemsize != 4 or output.elempack != 1:
+                raise NanodetError(
+                    f"{self.path}: its output holds values of {output.elemsize} bytes, not floats"
+                )
+            outputs.append(output)
+        return outputs
 
 
 def is_convolution(layer: Layer | None) -> bool:

@@ -14,7 +14,9 @@ from nanodet.runtime.engines import Request, spec_file
 from nanodet.runtime.engines.backend import Backend, check_form, check_rank
 from nanodet.runtime.engines.onnx_check import check_onnx
 from nanodet.runtime.forks import keep_in_children
+from nanodet.runtime.outputs import rows_of
 from nanodet.runtime.spec import ONNX_METADATA_KEY, Shape, Spec
+from nanodet.runtime.spec_json import MAPS
 
 # optional inputs of models of the form ``boxes``, float32 (), with defaults in the file
 SCORE_INPUT, IOU_INPUT = "score_threshold", "iou_threshold"
@@ -79,13 +81,21 @@ class OnnxBackend:
         spec, inputs = self.spec, {self.spec.input_name: tensor}
         if spec.form == "boxes":
             inputs |= self._thresholds({SCORE_INPUT: score, IOU_INPUT: nms_iou})
-            names = [spec.output_name, spec.scores_name, spec.labels_name]
-            boxes, scores, labels = self._run(names, inputs)
+            boxes, scores, labels = self._run(inputs)
             return np.concatenate([boxes, scores[:, None], labels[:, None]], 1, dtype=np.float32)
-        if spec.batch > 1:
-            inputs[spec.input_name] = np.repeat(tensor, spec.batch, axis=0)
-        (output,) = self._run([spec.output_name], inputs)
-        return np.ascontiguousarray(output[0])
+        return self._rows(self.maps(tensor))
+
+    def maps(self, tensor: np.ndarray) -> list[np.ndarray]:
+        """See `nanodet.runtime.engines.backend.MapsBackend`; of the layout ``rows``: its one output."""
+        if self.spec.batch > 1:
+            tensor = np.repeat(tensor, self.spec.batch, axis=0)
+        return [output[0] for output in self._run({self.spec.input_name: tensor})]
+
+    def _rows(self, outputs):
+        """Return the rows of one image."""
+        if self.spec.layout == MAPS:
+            return rows_of(outputs, len(self.spec.class_names), self.path)
+        return np.ascontiguousarray(outputs[0])
 
     def run_slots(self, tensor: np.ndarray) -> np.ndarray:
         """Run an image at every position of the batch, with its mirror image at the others.
@@ -97,16 +107,19 @@ class OnnxBackend:
         for turn in (0, 1):
             ours = np.arange(spec.batch) % 2 == turn
             batch = np.where(ours[:, None, None, None], tensor, tensor[..., ::-1])
-            found.append(self._run([spec.output_name], {spec.input_name: batch})[0][ours])
-        return np.concatenate(found)
+            outputs = self._run({spec.input_name: batch})
+            found += [self._rows([one[slot] for one in outputs]) for slot in np.flatnonzero(ours)]
+        return np.stack(found)
 
-    def _run(self, outputs, inputs):
+    def _run(self, inputs):
+        names = self.spec.output_names
         try:
-            found = self.session.run(outputs, inputs)
+            found = self.session.run(names, inputs)
         except Exception as error:
             raise NanodetError(f"{self.path}: the network failed ({_first_line(error)})") from None
-        ranks = (3,) if self.spec.form != "boxes" else (2, 1, 1)
-        for name, value, rank in zip(outputs, found, ranks, strict=True):
+        usual = (4 if self.spec.layout == MAPS else 3,) * len(names)
+        ranks = usual if self.spec.form != "boxes" else (2, 1, 1)
+        for name, value, rank in zip(names, found, ranks, strict=True):
             check_rank(self.path, name, value, rank)
         return found
 

@@ -12,7 +12,9 @@ from nanodet.runtime.engines import Request, spec_file
 from nanodet.runtime.engines.backend import Backend, check_form, check_rank
 from nanodet.runtime.engines.onnx_check import check_onnx
 from nanodet.runtime.forks import is_inherited, keep_in_children, refuse_fork
+from nanodet.runtime.outputs import rows_of
 from nanodet.runtime.spec import ONNX_METADATA_KEY, Shape, Spec
+from nanodet.runtime.spec_json import MAPS
 
 
 def load(path: str | Path, request: Request) -> Backend:
@@ -108,14 +110,23 @@ class OpenvinoBackend:
         return self._compiled[size].create_infer_request()
 
     def run(self, tensor: np.ndarray) -> np.ndarray:
+        outputs = self.maps(tensor)
+        if self.spec.layout == MAPS:
+            return rows_of(outputs, len(self.spec.class_names), self.path)
+        return outputs[0]
+
+    def maps(self, tensor: np.ndarray) -> list[np.ndarray]:
+        """See `nanodet.runtime.engines.backend.MapsBackend`; of the layout ``rows``: its one output."""
         request = self._request(tensor.shape[:1:-1])
         try:
             output = request.infer({self.spec.input_name: np.ascontiguousarray(tensor, np.float32)})
         except Exception as error:
             raise NanodetError(f"{self.path}: the network failed ({_line(error)})") from None
-        made = output[self.spec.output_name]
-        check_rank(self.path, self.spec.output_name, made, 3)
-        return np.array(made[0], np.float32)
+        made = []
+        for name in self.spec.output_names:
+            check_rank(self.path, name, output[name], 4 if self.spec.layout == MAPS else 3)
+            made.append(np.array(output[name][0], np.float32))
+        return made
 
 
 def _shape(partial: Any) -> Shape | None:

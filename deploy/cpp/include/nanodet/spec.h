@@ -42,6 +42,9 @@ struct Spec {
     std::string output_name;
     bool boxes = false;  ///< whether the model ends in boxes instead of one of the forms
     BoxForm form = BoxForm::distributions;
+    /// Whether there is one output per level, channels x rows x columns with class logits before
+    /// sigmoid, instead of one of points x channels with scores after it.
+    bool maps = false;
     std::vector<int> strides;
     int reg_max = 0;          ///< edges are distributions over 0..reg_max, in units of the stride
     double bin_spacing = 1;   ///< from bin to bin of a distribution, in units of the stride
@@ -56,6 +59,9 @@ struct Spec {
     bool class_agnostic_nms = false;     ///< default, see Thresholds
 
     std::map<std::string, std::string> files;  ///< file name to SHA-256
+
+    /// The names of the outputs, in the order of the levels; without those of boxes.
+    std::vector<std::string> output_names() const;
 
     /// Values per point: class scores, then those of four edges.
     std::size_t channels() const { return class_names.size() + 4 * edge_values(); }
