@@ -72,7 +72,9 @@ class Row:
         published: AP on COCO val2017 in percent, None if unknown.
         file: of the model, or of the graph.
         measured: `nanodet.evaluate.coco_metrics.Metrics.to_dict`, None if not measured.
-        result: of `nanodet.bench.bench.bench`.
+        engine: that ran it, with its version.
+        ratio: its network time over that of the first row, see `time_all`.
+        milliseconds: that ratio times the first row's median.
     """
 
     name: str
@@ -81,15 +83,17 @@ class Row:
     published: float | None
     file: Path
     measured: dict[str, Any] | None = None
-    result: dict[str, Any] | None = None
+    engine: str = ""
+    ratio: float = 1.0
+    milliseconds: float = 0.0
 
     @property
     def input(self) -> str:
         return f"{self.size[0]}x{self.size[1]}"
 
     @property
-    def milliseconds(self) -> float:
-        return self.result["times_us"]["network"]["median"] / 1000
+    def measured_ap(self) -> float | None:
+        return None if self.measured is None else self.measured["AP"]
 
 
 def read_plan(path: Path, folders: Sequence[Path]) -> list[Row]:
@@ -166,7 +170,11 @@ def measure(rows: Sequence[Row], args: Namespace) -> None:
 
 
 def time_all(rows: Sequence[Row], args: Namespace, command: str) -> dict[str, Any]:
-    """Time all rows in turns in one run; return the report of ``nanodet bench``."""
+    """Time all rows in turns in one run; return the report of ``nanodet bench``.
+
+    Times are compared round by round, so that what disturbs the machine for some seconds falls on both.
+    The benchmark compares with its first entry; the ratio of a row is the quotient of two such medians.
+    """
     from nanodet.bench.bench import bench
     from nanodet.bench.plan import effort_of
 
@@ -180,18 +188,14 @@ def time_all(rows: Sequence[Row], args: Namespace, command: str) -> dict[str, An
         cores=args.cores,
         command=command,
     )
-    for row, result in zip([*models, *graphs], report["results"], strict=True):
-        row.result = result
+    results = dict(zip(map(id, [*models, *graphs]), report["results"], strict=True))
+    first = results[id(rows[0])]
+    for row in rows:
+        result = results[id(row)]
+        row.engine = result["engine"]
+        row.ratio = result["network_ratio"]["median"] / first["network_ratio"]["median"]
+        row.milliseconds = row.ratio * first["times_us"]["network"]["median"] / 1000
     return report
-
-
-def ratio(row: Row, reference: Row) -> float:
-    """Return the network time over that of another row.
-
-    Both are compared with the first model, round by round; the quotient is of these two medians.
-    """
-    ratios = [one.result["network_ratio"]["median"] for one in (row, reference)]
-    return ratios[0] / ratios[1]
 
 
 def page_of(rows: Sequence[Row], report: dict[str, Any], plot: Path, args: Namespace) -> str:
@@ -201,27 +205,31 @@ def page_of(rows: Sequence[Row], report: dict[str, Any], plot: Path, args: Names
 
     machine, effort = report["machine"], report["effort"]
     page = Page("Beside peers")
-    heads = ["network", "input", "engine", "ms, median", "ratio", "AP, published"]
+    heads = ["network", "input", "engine", "ms", "ratio", "AP, published"]
     cells = [
-        [r.name, r.input, r.result["engine"].split()[0], f"{r.milliseconds:.2f}",
-         f"{ratio(r, rows[0]):.2f}", "-" if r.published is None else f"{r.published:g}"]
+        [r.name, r.input, r.engine.split()[0], f"{r.milliseconds:.2f}", f"{r.ratio:.2f}",
+         "-" if r.published is None else f"{r.published:.1f}"]
         for r in rows
     ]  # fmt: skip
     images = {r.measured["images"] for r in rows if r.measured}
     if images:
         heads.append(f"AP, measured on {images.pop()} images")
         for line, row in zip(cells, rows, strict=True):
-            line.append(percent(row.measured and row.measured["AP"]))
+            line.append(percent(row.measured_ap))
     page.table(heads, cells, left=3)
     page.text(
-        f"Network alone, {args.threads} thread{'s' * (args.threads > 1)}, batch 1, all in turns in one run; "
-        f"ratio to the first line. {machine['soc'] or machine['architecture']}; "
-        f"{', '.join(dict.fromkeys(r.result['engine'] for r in rows))}; effort {effort['name']}"
-        f"{': not for publication' * (effort['name'] == 'quick')}. Published AP is on COCO val2017, as "
+        f"Network alone, {args.threads} thread{'s' * (args.threads > 1)}, batch 1, all in turns in one run. "
+        "Ratio: to the first line, median over the rounds; ms: its median times the ratio. "
+        f"{machine['soc'] or machine['architecture']}; "
+        f"{', '.join(dict.fromkeys(row.engine for row in rows))}; effort {effort['name']}"
+        f"{', not for publication' * (effort['name'] == 'quick')}. Published AP is on COCO val2017, as "
         "its source says; measured and published AP are not comparable."
     )
-    for reason in report["throttling"]["reasons"]:
-        page.text(f"**Throttled?** {reason}")
+    reasons = report["throttling"]["reasons"]
+    if reasons:
+        page.text(
+            f"**Throttled?** {len(reasons)} signs, all in {NAMES[2]}; the first: {reasons[0]}"
+        )
     peers = {row.name: row.peer for row in rows}
     notes = [
         f"- **{name}**: {'. '.join(text for text in (peer.source, peer.note) if text)}"
@@ -245,18 +253,22 @@ def draw(rows: Sequence[Row], title: str, path: Path) -> None:
         title: of the plot.
         path: the PNG to write.
     """
+    from matplotlib import colormaps
+
     from nanodet.drawing.lettering import plot_label
     from nanodet.evaluate.plots import log_scale, new_figure, save_figure
 
     figure, axes = new_figure(8, 6)
+    pairs = colormaps["tab20"].colors  # a dark and a light one of each colour
+    colours = [*pairs[::2], *pairs[1::2]]
     kinds = {
-        "measured": (lambda row: row.measured and row.measured["AP"], "full", "-"),
-        "published (COCO val2017)": (lambda row: row.published, "none", ":"),
+        "measured": (lambda row: row.measured_ap, "full", "-", -9),
+        "published (COCO val2017)": (lambda row: row.published, "none", ":", 4),
     }
     for number, name in enumerate(dict.fromkeys(row.name for row in rows)):
-        colour, marker = f"C{number % 10}", MARKERS[number % len(MARKERS)]
+        colour, marker = colours[number % len(colours)], MARKERS[number % len(MARKERS)]
         label = plot_label(name)
-        for value, fill, line in kinds.values():
+        for value, fill, line, below in kinds.values():
             points = [
                 (row.milliseconds, value(row), row) for row in rows
                 if row.name == name and value(row) is not None
@@ -273,12 +285,12 @@ def draw(rows: Sequence[Row], title: str, path: Path) -> None:
                 axes.annotate(
                     text,
                     (x, y),
-                    xytext=(5, 4),
+                    xytext=(5, below),
                     textcoords="offset points",
                     fontsize=7,
                     color=colour,
                 )
-    for name, (_, fill, line) in kinds.items():
+    for name, (_, fill, line, _) in kinds.items():
         axes.plot([], [], f"{line}o", fillstyle=fill, color="0.3", linewidth=1, label=name)
     axes.set(xlabel="network, milliseconds", ylabel="AP")
     axes.set_title(title, fontsize=10)
@@ -304,13 +316,12 @@ def compare(args: Namespace, command: str) -> None:
     if args.images is not None:
         measure(rows, args)
     report = time_all(rows, args, command)
-    keys = ("name", "input", "published", "measured")
+    keys = ("name", "input", "engine", "milliseconds", "ratio", "published", "measured")
     compared = [
-        {k: getattr(r, k) for k in keys}
-        | {"source": r.peer.source, "note": r.peer.note, "network_ms": r.milliseconds,
-           "ratio": round(ratio(r, rows[0]), 4), "engine": r.result["engine"]}
-        for r in rows
-    ]  # fmt: skip
+        {name: getattr(row, name) for name in keys}
+        | {"source": row.peer.source, "note": row.peer.note}
+        for row in rows
+    ]
     data_of_all = {"annotations": args.annotations, "rows": compared, "bench": report}
     write_text(data, json_text(data_of_all, indent=1) + "\n")
     threads = f"{args.threads} thread{'s' * (args.threads > 1)}"

@@ -77,11 +77,8 @@ def made_up_rows(tool):
     rows = [tool.Row("first | $one$", peer, size, 20.0 + n, "x") for n, size in enumerate(sizes)]
     ours = tool.Peer({}, model="y")
     rows.append(tool.Row("ours", ours, (320, 256), None, "y", {"AP": 18.5, "images": 500}))
-    for n, row in enumerate(rows):
-        times = {"network": {"median": 1000.0 * (n + 5)}}
-        row.result = {
-            "engine": "ncnn 1", "times_us": times, "network_ratio": {"median": (n + 5) / 7},
-        }  # fmt: skip
+    for n, row in enumerate(rows, 5):
+        row.engine, row.ratio, row.milliseconds = "ncnn 1", n / 5, float(n)
     return rows
 
 
@@ -93,11 +90,12 @@ def test_the_page(tool, tmp_path):
     args = SimpleNamespace(threads=2)
     (tmp_path / "peers.png").touch()
     lines = tool.page_of(made_up_rows(tool), report, tmp_path / "peers.png", args).splitlines()
-    assert r"| first \| $one$ | 320x320 | ncnn | 5.00 | 1.00 | 20 | - |" in lines
+    assert r"| first \| $one$ | 320x320 | ncnn | 5.00 | 1.00 | 20.0 | - |" in lines
     assert "| ours | 320x256 | ncnn | 7.00 | 1.40 | - | 18.50 |" in lines
     text = "\n".join(lines)
     for words in (
-        "AP, measured on 500 images", "2 threads", "not for publication", "**Throttled?** hot",
+        "AP, measured on 500 images", "2 threads", "not for publication",
+        "**Throttled?** 1 signs, all in peers.json; the first: hot",
         "- **first | $one$**: its README. Timed without its last layer", "the command",
     ):  # fmt: skip
         assert words in text
@@ -157,6 +155,11 @@ def test_all_of_it(tool, exported_small, small_checkpoint, tmp_path, capsys):
     assert bare["ratio"] == 1 and bare["measured"] is None and bare["published"] == 3.5
     assert ours["measured"] == theirs["measured"] and small["measured"]["images"] == 1
     assert ours["engine"].startswith("ncnn") and theirs["engine"].lower().startswith("onnx")
-    assert len(written["bench"]["results"]) == 4
+    results = written["bench"]["results"]
+    assert [result["name"] for result in results] == ["small", "small", "six", "bare"]
+    assert theirs["ratio"] == pytest.approx(
+        results[2]["network_ratio"]["median"] / results[3]["network_ratio"]["median"]
+    )
+    assert bare["milliseconds"] == results[3]["times_us"]["network"]["median"] / 1000
     assert {path.name for path in out.iterdir()} == {*tool.NAMES, "adopted"}
     assert (out / "peers.md").read_text() in capsys.readouterr().out
