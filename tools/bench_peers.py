@@ -35,6 +35,7 @@ from nanodet.config.keys import REQUIRED, key
 from nanodet.errors import NanodetError
 
 NAMES = ("peers.md", "peers.png", "peers.json")
+BUSY = 0.02  # of the time
 MARKERS = "os^DvP*Xhp<>"
 
 
@@ -230,6 +231,11 @@ def page_of(rows: Sequence[Row], report: dict[str, Any], plot: Path, args: Names
         page.text(
             f"**Throttled?** {len(reasons)} signs, all in {NAMES[2]}; the first: {reasons[0]}"
         )
+    waited = max((result["waited"] or 0.0 for result in report["results"]), default=0.0)
+    if waited > BUSY:
+        page.text(
+            f"**Busy**: other programs had the CPU for up to {100 * waited:.0f} % of the time."
+        )
     peers = {row.name: row.peer for row in rows}
     notes = [
         f"- **{name}**: {'. '.join(text for text in (peer.source, peer.note) if text)}"
@@ -259,8 +265,7 @@ def draw(rows: Sequence[Row], title: str, path: Path) -> None:
     from nanodet.evaluate.plots import log_scale, new_figure, save_figure
 
     figure, axes = new_figure(8, 6)
-    pairs = colormaps["tab20"].colors  # a dark and a light one of each colour
-    colours = [*pairs[::2], *pairs[1::2]]
+    colours = [*colormaps["tab10"].colors, *colormaps["Dark2"].colors]
     kinds = {
         "measured": (lambda row: row.measured_ap, "full", "-", -9),
         "published (COCO val2017)": (lambda row: row.published, "none", ":", 4),

@@ -85,7 +85,8 @@ def made_up_rows(tool):
 def test_the_page(tool, tmp_path):
     report = {
         "machine": {"soc": None, "architecture": "x86_64"}, "effort": {"name": "quick"},
-        "throttling": {"reasons": ["hot"]}, "command": "the command",
+        "throttling": {"reasons": ["hot"]}, "results": [{"waited": 0.3}, {"waited": None}],
+        "command": "the command",
     }  # fmt: skip
     args = SimpleNamespace(threads=2)
     (tmp_path / "peers.png").touch()
@@ -95,6 +96,7 @@ def test_the_page(tool, tmp_path):
     text = "\n".join(lines)
     for words in (
         "AP, measured on 500 images", "2 threads", "not for publication",
+        "**Busy**: other programs had the CPU for up to 30 %",
         "**Throttled?** 1 signs, all in peers.json; the first: hot",
         "- **first | $one$**: its README. Timed without its last layer", "the command",
     ):  # fmt: skip
