@@ -81,6 +81,7 @@ class ShuffleBlock(nn.Module):
         return channel_shuffle(both)
 
 
+@torch.fx.wrap  # one node of a traced network: the export rewrites it
 def channel_shuffle(x: Tensor) -> Tensor:
     """Interleave the two halves of the channels: (B, C, H, W) to the same shape."""
     batch, channels, height, width = x.shape
