@@ -17,7 +17,8 @@ from nanodet.runtime.decode import points_of
 from nanodet.runtime.detections import Detections
 from nanodet.runtime.detector import Detector
 from nanodet.runtime.fit import Placement
-from nanodet.runtime.spec import Spec
+from nanodet.runtime.outputs import points_in
+from nanodet.runtime.spec import Output, Spec
 
 if TYPE_CHECKING:  # matplotlib is optional
     from matplotlib.axes import Axes
@@ -61,12 +62,12 @@ def edge_distributions(detector: Detector, picture: np.ndarray) -> EdgeDistribut
 
 
 def distributions_of(
-    output: np.ndarray, found: Detections, spec: Spec, placement: Placement
+    output: Output, found: Detections, spec: Spec, placement: Placement
 ) -> EdgeDistributions:
     """Return the distributions of decoded boxes.
 
     Args:
-        output: float32 (points, channels) of the network.
+        output: of the network, see `nanodet.runtime.detector.Detector.run`.
         found: what was decoded from it, with ``point``.
         spec: of the model.
         placement: of the image.
@@ -75,7 +76,7 @@ def distributions_of(
     sizes = tuple(spec.level_sizes(placement.canvas))
     x, y, unit, _ = points_of(sizes, tuple(spec.strides), spec.point_offset)
     point, bins = found.point, spec.bins
-    shares = probabilities(output[point, len(spec.class_names) :])
+    shares = probabilities(points_in(output, len(spec.class_names)).edges(point))
     offsets = unit[point, None, None] * bins.values() * np.array([-1, -1, 1, 1])[:, None]
     centre = np.stack([x[point], y[point]] * 2, axis=1)[..., None]
     ratio, shift = (np.array(2 * pair)[:, None] for pair in (placement.ratio, placement.shift))

@@ -9,7 +9,8 @@ import numpy as np
 
 from nanodet.runtime.detections import Detections
 from nanodet.runtime.fit import Placement, Size
-from nanodet.runtime.spec import Spec
+from nanodet.runtime.outputs import Points, points_in
+from nanodet.runtime.spec import Output, Spec
 from nanodet.runtime.thresholds import Thresholds
 
 # pairs of point and class per image that go into NMS, whose time grows with their square
@@ -34,14 +35,15 @@ def points_of(
 
 
 def decode(
-    output: np.ndarray, spec: Spec, input_size: Size, thresholds: Thresholds | None = None
+    output: Output, spec: Spec, input_size: Size, thresholds: Thresholds | None = None
 ) -> Detections:
     """Decode one network output into boxes in network pixels (paper 4, "Inference details").
 
     Of all levels at most the best `MOST_CANDIDATES` pairs of point and class go into NMS.
 
     Args:
-        output: float32 (points, spec.channels), see `nanodet.runtime.engines.backend`.
+        output: float32 (points, spec.channels), or a map of (spec.channels, rows, columns) per level;
+            see `nanodet.runtime.engines.backend`.
         spec: the model's `Spec`.
         input_size: (width, height) of the input tensor.
         thresholds: a `Thresholds`; None: the spec's.
@@ -51,31 +53,32 @@ def decode(
         ``point``, and with ``edge_std`` in network pixels if the box code defines it.
     """
     limits = spec if thresholds is None else thresholds
-    classes = len(spec.class_names)
+    points = points_in(output, len(spec.class_names))
     x, y, unit, bounds = points_of(
         tuple(spec.level_sizes(input_size)), tuple(spec.strides), spec.point_offset
     )
-    point, label, confidence = _candidates(output, bounds, spec, limits.score, limits.per_level)
+    point, label, confidence = _candidates(points, bounds, spec, limits.score, limits.per_level)
     uncertain = spec.box_code.has_variance
     if not len(point):
         none = np.zeros(0)
         stds = none if uncertain else None
         return Detections(none, none, none, spec.class_names, stds, none, none)
-    distances = spec.edge_distances(output[point, classes:]) * unit[point, None]
+    edges = points.edges(point)
+    distances = spec.edge_distances(edges) * unit[point, None]
     centre = np.stack([x[point], y[point]], axis=1)
     xyxy = np.concatenate([centre - distances[:, :2], centre + distances[:, 2:]], axis=1)
     rivals = np.zeros_like(label) if limits.class_agnostic_nms else label
     kept = nms_per_class(xyxy, confidence, rivals, limits.nms_iou)[: limits.per_picture]
     point = point[kept]
     level = np.searchsorted(bounds, point, side="right") - 1
-    stds = spec.edge_stds(output[point, classes:], level) if uncertain else None
+    stds = spec.edge_stds(edges[kept], level) if uncertain else None
     return Detections(
         xyxy[kept], confidence[kept], label[kept], spec.class_names, stds, level, point
     )
 
 
 def detections_of(
-    output: np.ndarray,
+    output: Output,
     spec: Spec,
     placement: Placement,
     picture_size: Size,
@@ -84,7 +87,7 @@ def detections_of(
     """Convert the output of a model for an image, in either form, into boxes in the image.
 
     Args:
-        output: of `nanodet.runtime.engines.backend.Backend.run`.
+        output: of `nanodet.runtime.engines.backend.Backend.run` or `MapsBackend.maps`.
         spec: the model's `Spec`.
         placement: the `Placement` of the image; its canvas is the size of the model's input.
         picture_size: (width, height) of the image in pixels.
@@ -97,7 +100,7 @@ def detections_of(
     """
     limits = spec if thresholds is None else thresholds
     if spec.form == "boxes":
-        found = Detections.from_rows(output[: limits.per_picture], spec.class_names)
+        found = Detections.from_rows(np.asarray(output)[: limits.per_picture], spec.class_names)
     else:
         found = decode(output, spec, placement.canvas, limits)
     boxes = placement.to_picture(found.xyxy, picture_size)
@@ -106,18 +109,14 @@ def detections_of(
 
 
 def _candidates(
-    output: np.ndarray, bounds: tuple[int, ...], spec: Spec, threshold: float, per_level: int
+    output: Points, bounds: tuple[int, ...], spec: Spec, threshold: float, per_level: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return point, class and score of the best pairs of each level, best first."""
-    classes = len(spec.class_names)
-    scores = output[:, :classes]
-    # numpy finds the few true values of a flat array much faster than in two dimensions
-    points, labels = np.divmod(np.flatnonzero(scores > threshold), classes)
-    confidence = scores[points, labels]
+    points, labels, confidence = output.above(threshold)
     if spec.quality is not None and len(points):
         # it is at most 1: a pair below the threshold stays below it, whatever the quality
         found, which = np.unique(points, return_inverse=True)
-        confidence = confidence * spec.quality(output[found, classes:])[which]
+        confidence = confidence * spec.quality(output.edges(found))[which]
         above = confidence > threshold
         points, labels, confidence = points[above], labels[above], confidence[above]
     order = np.argsort(-confidence, kind="stable")

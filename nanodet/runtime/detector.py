@@ -13,7 +13,7 @@ from nanodet.images.limits import check_picture
 from nanodet.runtime.decode import detections_of
 from nanodet.runtime.detections import Detections
 from nanodet.runtime.engines import PRECISIONS, Request, choices, load
-from nanodet.runtime.engines.backend import BoxesBackend
+from nanodet.runtime.engines.backend import BoxesBackend, MapsBackend
 from nanodet.runtime.fit import FITS, Placement
 from nanodet.runtime.forks import fork_count, keep_in_children
 from nanodet.runtime.options import (
@@ -22,7 +22,8 @@ from nanodet.runtime.options import (
     check_threads,
 )
 from nanodet.runtime.preprocess import network_input
-from nanodet.runtime.spec import check_input_size
+from nanodet.runtime.spec import Output, check_input_size
+from nanodet.runtime.spec_json import MAPS
 from nanodet.runtime.thresholds import Thresholds, check_thresholds
 from nanodet.text.brief import brief
 
@@ -129,13 +130,18 @@ class Detector:
         tensor, placement = self.preprocess(picture)
         return self.decode(self.run(tensor), placement, picture.shape)
 
-    def run(self, tensor: np.ndarray) -> np.ndarray:
-        """Return the raw output of a tensor, see `nanodet.runtime.engines.backend.Backend.run`."""
+    def run(self, tensor: np.ndarray) -> Output:
+        """Return the raw output of a tensor, see `nanodet.runtime.engines.backend.Backend.run`.
+
+        Of a model of the layout ``maps``: a list of one array per level, see `MapsBackend.maps` there.
+        """
         if self._forks != fork_count():
             self._reload()
         if self.spec.form == "boxes":
             backend = cast(BoxesBackend, self.backend)
             return backend.run(tensor, self.thresholds.score, self.thresholds.nms_iou)
+        if self.spec.layout == MAPS:
+            return cast(MapsBackend, self.backend).maps(tensor)
         return self.backend.run(tensor)
 
     def _reload(self) -> None:
@@ -164,7 +170,7 @@ class Detector:
         return network_input(picture, self.spec, self.fit, self.size)
 
     def decode(
-        self, output: np.ndarray, placement: Placement, picture_shape: tuple[int, ...]
+        self, output: Output, placement: Placement, picture_shape: tuple[int, ...]
     ) -> Detections:
         """Return the `Detections` of a raw output in pixels of the image."""
         self.spec.check_output(output, placement.canvas, self.backend.path)

@@ -1,15 +1,98 @@
-"""The outputs of a network in the layout ``maps``: one array of channels x rows x columns per level."""
+"""Outputs of a network, in either layout: which pairs score above a threshold, and the values of edges."""
 
+import math
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.spec import format_shape
+from nanodet.runtime.spec import Output, format_shape
+
+
+class Points(Protocol):
+    """The points of an output, numbered over all levels, row by row."""
+
+    def above(self, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return point, class and score (N,) of the pairs above a threshold, by point, then class."""
+        ...
+
+    def edges(self, points: np.ndarray) -> np.ndarray:
+        """Return the values behind the class scores of points: int (N,) to float32 (N, values)."""
+        ...
+
+
+def points_in(output: Output, classes: int) -> Points:
+    """Return the `Points` of an output with so many classes."""
+    return Rows(output, classes) if isinstance(output, np.ndarray) else Maps(output, classes)
+
+
+class Rows:
+    """Points x channels, class scores after sigmoid."""
+
+    def __init__(self, output: np.ndarray, classes: int) -> None:
+        self._output, self._classes = output, classes
+
+    def above(self, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        scores = self._output[:, : self._classes]
+        # numpy finds the few true values of a flat array much faster than in two dimensions
+        points, labels = np.divmod(np.flatnonzero(scores > threshold), self._classes)
+        return points, labels, scores[points, labels]
+
+    def edges(self, points: np.ndarray) -> np.ndarray:
+        return self._output[points, self._classes :]
+
+
+class Maps:
+    """Per level channels x rows x columns, class logits before sigmoid."""
+
+    def __init__(self, output: Sequence[np.ndarray], classes: int) -> None:
+        self._levels = [one.reshape(one.shape[0], -1) for one in output]
+        self._classes = classes
+
+    def above(self, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        limit, start, found = logit_below(threshold), 0, []
+        for level in self._levels:
+            logits = level[: self._classes]
+            count = logits.shape[1]
+            labels, cells = np.divmod(np.flatnonzero(logits > limit), count)
+            found.append((start + cells, labels, logits[labels, cells]))
+            start += count
+        points, labels, logits = map(np.concatenate, zip(*found, strict=True))
+        scores = sigmoid(logits)
+        # a map has its pairs by class, then point
+        order = np.argsort(points * self._classes + labels)
+        order = order[scores[order] > threshold]
+        return points[order], labels[order], scores[order]
+
+    def edges(self, points: np.ndarray) -> np.ndarray:
+        made, start = None, 0
+        for level in self._levels:
+            values = level[self._classes :]
+            if made is None:
+                made = np.empty((len(points), len(values)), np.float32)
+            inside = np.flatnonzero((points >= start) & (points < start + values.shape[1]))
+            made[inside] = values[:, points[inside] - start].T
+            start += values.shape[1]
+        assert made is not None  # a spec has levels
+        return made
+
+
+def logit_below(threshold: float) -> float:
+    """Return a logit that that of every score above a threshold exceeds, whatever the rounding."""
+    lower = threshold * (1 - 1e-6)  # several steps of float32
+    return math.log(lower / (1 - lower)) - 1e-4 if lower > 0 else -math.inf
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Return ``1 / (1 + exp(-logit))`` of float32 values."""
+    with np.errstate(over="ignore"):  # exp of a very negative logit: 1 / inf is 0
+        found: np.ndarray = 1 / (1 + np.exp(-logits))
+    return found
 
 
 def rows_of(maps: Sequence[np.ndarray], classes: int, file: object) -> np.ndarray:
-    """Return maps as the layout ``rows`` has them: points x channels, class scores after sigmoid.
+    """Return maps in the layout ``rows``: points x channels, class scores after sigmoid.
 
     Args:
         maps: per level float32 (channels, rows, columns), class logits first.
@@ -26,10 +109,3 @@ def rows_of(maps: Sequence[np.ndarray], classes: int, file: object) -> np.ndarra
     rows = np.concatenate(levels, dtype=np.float32)
     rows[:, :classes] = sigmoid(rows[:, :classes])
     return rows
-
-
-def sigmoid(logits: np.ndarray) -> np.ndarray:
-    """Return ``1 / (1 + exp(-logit))`` of float32 values."""
-    with np.errstate(over="ignore"):  # exp of a very negative logit: 1 / inf is 0
-        found: np.ndarray = 1 / (1 + np.exp(-logits))
-    return found

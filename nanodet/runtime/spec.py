@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,8 @@ from nanodet.text.names import LONGEST, is_short
 from nanodet.text.printable import json_text
 
 Shape = tuple[int | None, ...]  # None stands for a side that is not fixed
+# of a network: one array, or of the layout ``maps`` one per level
+Output = np.ndarray | Sequence[np.ndarray]
 
 ONNX_METADATA_KEY = "nanodet"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -190,8 +193,12 @@ class Spec(Thresholds):
         edges = self.box_code.channels(self.bins) // 4
         return f"{self.channels} ({len(self.class_names)} classes + 4 x {edges})"
 
-    def check_output(self, output: np.ndarray, input_size: Size, file: object) -> None:
-        """Raise `NanodetError` unless ``output`` has the shape this spec describes."""
+    def check_output(self, output: Output, input_size: Size, file: object) -> None:
+        """Raise `NanodetError` unless ``output`` has the shape this spec describes, or its rows do."""
+        if not isinstance(output, np.ndarray):
+            for level, one in enumerate(output):
+                self.check_map(one, level, input_size, file)
+            return
         self.check_output_shape(output.shape, input_size, file)
         _check_finite(output, "", file)
 
