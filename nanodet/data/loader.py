@@ -65,10 +65,16 @@ class Batch:
         return dataclasses.replace(
             self,
             images=function(self.images),
-            boxes=[function(tensor) for tensor in self.boxes],
-            labels=[function(tensor) for tensor in self.labels],
-            ignored=[function(tensor) for tensor in self.ignored],
+            boxes=_joined(function, self.boxes),
+            labels=_joined(function, self.labels),
+            ignored=_joined(function, self.ignored),
         )
+
+
+def _joined(function: Callable[[Tensor], Tensor], tensors: list[Tensor]) -> list[Tensor]:
+    """Apply a function to tensors joined to one: one transfer takes as long as one of their many."""
+    lengths = [len(tensor) for tensor in tensors]
+    return list(function(torch.cat(tensors)).split(lengths)) if tensors else []
 
 
 def collate(samples: Sequence[Sample] | NanodetError) -> Batch | NanodetError:
@@ -120,7 +126,9 @@ def normalise_batch(
         float32 (B, 3, H, W).
     """
     centre, spread = (
-        torch.tensor(v, dtype=torch.float32, device=images.device) for v in (mean, std)
+        # does not wait for the device, as tensors that are made there do
+        torch.tensor(v, dtype=torch.float32).to(images.device, non_blocking=True)
+        for v in (mean, std)
     )
     result = torch.sub(images, centre).div_(spread)
     for picture, (w, h) in zip(result, contents, strict=True):

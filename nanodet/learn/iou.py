@@ -1,5 +1,6 @@
-"""How much boxes overlap: all pairs, or box by box."""
+"""How much boxes overlap: of any pairs, all pairs, or box by box."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -18,16 +19,24 @@ def pairwise_iou(a: Tensor, b: Tensor, iof: bool = False) -> Tensor:
     Returns:
         (N, M), 0..1.
     """
-    area_a = (a[:, 2:] - a[:, :2]).clamp(min=0).prod(dim=-1)[:, None]
-    area_b = (b[:, 2:] - b[:, :2]).clamp(min=0).prod(dim=-1)[None]
-    # side by side: operations on the two numbers of a corner are slow
-    a_left, a_top, a_right, a_bottom = a[:, None].unbind(-1)
-    left, top, right, bottom = b[None].unbind(-1)
+    return iou_of_sides(a[:, None].unbind(-1), b[None].unbind(-1), iof)
+
+
+def iou_of_sides(a: Sequence[Tensor], b: Sequence[Tensor], iof: bool = False) -> Tensor:
+    """Return the IoU of boxes given by their left, top, right and bottom, four tensors that broadcast.
+
+    Operations on sides are faster than those on the two numbers of a corner. ``iof`` as in `pairwise_iou`.
+    """
+    a_left, a_top, a_right, a_bottom = a
+    left, top, right, bottom = b
+    area_a = (a_right - a_left).clamp_(min=0) * (a_bottom - a_top).clamp_(min=0)
     width = torch.minimum(a_right, right) - torch.maximum(a_left, left)
     height = torch.minimum(a_bottom, bottom) - torch.maximum(a_top, top)
     intersection = width.clamp_(min=0).mul_(height.clamp_(min=0))
-    divisor = area_a if iof else area_a + area_b - intersection
-    return intersection / divisor.clamp(min=EPS)
+    if iof:
+        return intersection / area_a.clamp(min=EPS)
+    area_b = (right - left).clamp_(min=0) * (bottom - top).clamp_(min=0)
+    return intersection / (area_a + area_b - intersection).clamp_(min=EPS)
 
 
 class Overlap(NamedTuple):

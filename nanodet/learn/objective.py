@@ -20,7 +20,7 @@ from nanodet.learn.points import (
     edge_distances,
     level_points,
 )
-from nanodet.learn.targets import GroundTruth, Targets, batch_targets
+from nanodet.learn.targets import GroundTruth, GroundTruths, Targets, batch_targets
 from nanodet.model.box_codes import check_decoding
 from nanodet.model.box_codes.gaussian import Gaussian
 from nanodet.model.part import BoxCode, Head, Part, Prediction, QualityBranch
@@ -116,17 +116,16 @@ class Objective:
         size: tuple[int, int],
     ) -> Targets:
         """Assign every image of a batch; the arguments are those of a call."""
-        assign, guide = self.assigner.assign, outputs.get(AUXILIARY, outputs[MAIN]).detach()
+        assign, joined = self.assigner.assign_batch, GroundTruths.of(truths)
+        guide = outputs.get(AUXILIARY, outputs[MAIN]).detach()
         with torch.autocast(guide.device.type, enabled=False):
             points = level_points(size, self.strides, self.point_offset, guide.device)
             if not self.assigner.needs_predictions:
-                return batch_targets([assign(points, truth) for truth in truths], truths)
+                return batch_targets(assign(points, joined), joined)
             guided = self.predict(guide.float())
-            assignments = [
-                assign(points, truth, scores, points.boxes(self.code.distances(edges)))
-                for truth, scores, edges in zip(truths, guided.scores, guided.edges, strict=True)
-            ]
-            return batch_targets(assignments, truths)
+            distances = self.code.distances(guided.edges.flatten(0, 1)).view(*guide.shape[:2], 4)
+            found = assign(points, joined, guided.scores, points.boxes(distances))
+            return batch_targets(found, joined)
 
     def predict(self, rows: Tensor) -> Prediction:
         """Return the rows of an output by what they mean."""
@@ -168,13 +167,10 @@ class Objective:
             by_weight["loss_dfl"] = self.edges.weight * (self.edges.loss(raw, sides) * weight).sum()
         return _Sums(by_point, by_weight, weight.sum())
 
-    def _mean(
-        self, sums: Mapping[str, _Sums], counts: Sequence[int], alone: bool
-    ) -> dict[str, Tensor]:
+    def _mean(self, sums: Mapping[str, _Sums], counts: Tensor, alone: bool) -> dict[str, Tensor]:
         each = self.assigner.at_least_one == "image"
-        positives = sum(max(n, 1) for n in counts) if each else sum(counts)
-        sums_of_weights = [one.weights for one in sums.values()]
-        numbers = torch.stack([sums_of_weights[0].new_tensor(positives), *sums_of_weights])
+        positives = (counts.clamp(min=1) if each else counts).sum().float()
+        numbers = torch.stack([positives, *(one.weights for one in sums.values())])
         least = 1e-6 if each else 1.0  # of all processes together
         if not alone and distributed.is_available() and distributed.is_initialized():
             distributed.all_reduce(numbers)

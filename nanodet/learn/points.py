@@ -1,5 +1,6 @@
 """The points of a network's output: their positions in its input."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,7 +23,7 @@ class Points:
     counts: tuple[int, ...]
 
     def boxes(self, distances: Tensor) -> Tensor:
-        """Return xyxy (P, 4) in pixels from the distances left, top, right, bottom in strides (P, 4)."""
+        """Return xyxy (..., P, 4) in pixels from left, top, right, bottom (..., P, 4) in strides."""
         return boxes_around(self.positions, distances * self.strides[:, None])
 
 
@@ -37,6 +38,14 @@ def level_points(
         offset: point (row i, column j) is at ((j + offset) s, (i + offset) s).
         device: of the tensors.
     """
+    return _level_points(tuple(size), tuple(strides), offset, torch.device(device))
+
+
+@functools.lru_cache(maxsize=64)  # every step asks, for one of a few sizes
+@torch.inference_mode(False)  # a training may be the next to use them
+def _level_points(
+    size: tuple[int, int], strides: tuple[int, ...], offset: float, device: torch.device
+) -> Points:
     width, height = size
     positions, units, counts = [], [], []
     for stride in strides:
@@ -51,8 +60,8 @@ def level_points(
 
 
 def boxes_around(positions: Tensor, distances: Tensor) -> Tensor:
-    """Return xyxy (N, 4) from points (N, 2) and distances left, top, right, bottom (N, 4)."""
-    return torch.cat((positions - distances[:, :2], positions + distances[:, 2:]), dim=1)
+    """Return xyxy (..., N, 4) from points (N, 2) and distances left, top, right, bottom (..., N, 4)."""
+    return torch.cat((positions - distances[..., :2], positions + distances[..., 2:]), dim=-1)
 
 
 def edge_distances(positions: Tensor, boxes: Tensor) -> Tensor:

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from nanodet.config.keys import key
-from nanodet.learn.assigners.assigner import Assigner
+from nanodet.learn.assigners.assigner import BatchAssigner
 from nanodet.learn.assigners.ignored import THRESHOLD_TEXT, in_ignored
-from nanodet.learn.iou import pairwise_iou
+from nanodet.learn.iou import iou_of_sides
 from nanodet.learn.points import Points, inside
-from nanodet.learn.targets import LEFT_OUT, NEGATIVE, Assignment, GroundTruth
+from nanodet.learn.targets import LEFT_OUT, MOST_PAIRS, NEGATIVE, Assignment, GroundTruths
 from nanodet.model.part import Part
 
 TOPK, CELL, IGNORE = 9, 5, 0.5
@@ -25,7 +25,7 @@ class Section:
     ignore_iof_thr: float = key(IGNORE, f"a point whose cell {THRESHOLD_TEXT}", -1, 1)
 
 
-class Atss(Assigner):
+class Atss(BatchAssigner):
     """Positives by geometry alone.
 
     The ``topk`` points of each level that are nearest to a box's centre are its candidates. A candidate
@@ -47,45 +47,56 @@ class Atss(Assigner):
         self.ignore_iof_thr = ignore_iof_thr
 
     @torch.no_grad()
-    def assign(
+    def assign_batch(
         self,
         points: Points,
-        truth: GroundTruth,
+        truths: GroundTruths,
         logits: Tensor | None = None,
         boxes: Tensor | None = None,
     ) -> Assignment:
-        """Return the `Assignment` of one image; predictions are not used."""
-        positions = points.positions
+        """Return the `Assignment` of a batch; predictions are not used."""
+        positions, shape = points.positions, (len(truths.each), len(points.strides))
         half = (points.strides * self.octave_base_scale / 2)[:, None]
         cells = torch.cat((positions - half, positions + half), dim=1)
-        matched = positions.new_full((len(positions),), NEGATIVE, dtype=torch.int64)
-        if len(truth.boxes):
-            iou = pairwise_iou(cells, truth.boxes)
-            candidates = _nearest(points, truth.boxes, self.topk)  # (K, N)
-            candidate_iou = iou.gather(0, candidates)
-            threshold = candidate_iou.mean(dim=0)
+        matched = truths.labels.new_full(shape, NEGATIVE)
+        if count := len(truths.boxes):
+            candidates = _nearest(points, truths.boxes, self.topk)  # (K, N)
+            iou = iou_of_sides(cells[candidates].unbind(-1), truths.boxes.unbind(-1))
+            threshold = iou.mean(dim=0)
             if len(candidates) > 1:
-                threshold = threshold + candidate_iou.std(dim=0)
-            chosen = candidate_iou >= threshold
-            chosen &= inside(positions[candidates], truth.boxes, INSIDE)
-            wanted = torch.full_like(iou, -1.0)
-            wanted.scatter_(0, candidates, torch.where(chosen, candidate_iou, -1.0))
-            best_iou, best = wanted.max(dim=1)
-            matched = torch.where(best_iou >= 0, best, matched)
-        if len(truth.ignored) and self.ignore_iof_thr >= 0:
-            matched[in_ignored(cells, positions, truth.ignored, self.ignore_iof_thr)] = LEFT_OUT
+                threshold = threshold + iou.std(dim=0)
+            chosen = (iou >= threshold) & inside(positions[candidates], truths.boxes, INSIDE)
+            iou = torch.where(chosen, iou, -1.0).flatten()
+            at = (candidates + truths.images * shape[1]).flatten()  # in the points of all images
+            best = iou.new_full((matched.numel(),), -1.0).scatter_reduce_(0, at, iou, "amax")
+            # of several boxes with the highest IoU the first
+            box = torch.arange(count, device=at.device).expand_as(candidates).flatten()
+            box = torch.where((iou >= 0) & (iou == best[at]), box, count)
+            first = matched.new_full(best.shape, count).scatter_reduce_(0, at, box, "amin")
+            matched = torch.where(first < count, first, NEGATIVE).view(shape)
+        if len(truths.ignored) and self.ignore_iof_thr >= 0:
+            areas = cells.expand(*shape, 4)
+            ignored = in_ignored(areas, positions, truths, self.ignore_iof_thr)
+            matched = matched.masked_fill(ignored, LEFT_OUT)
         return Assignment(matched)
 
 
-def _nearest(points, boxes, topk):
+def _nearest(points: Points, boxes: Tensor, topk: int) -> Tensor:
     """Return the indices of each level's nearest points to each box's centre, (K, N)."""
-    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-    distance = (points.positions[:, None] - centres[None]).pow(2).sum(dim=-1).sqrt()
-    nearest, start = [], 0
-    for level in distance.split(points.counts):
-        nearest.append(level.topk(min(topk, len(level)), dim=0, largest=False).indices + start)
-        start += len(level)
-    return torch.cat(nearest)
+    x, y = points.positions.unbind(1)
+    found = []
+    for some in boxes.split(max(MOST_PAIRS // len(x), 1)):
+        centre_x, centre_y = ((some[:, :2] + some[:, 2:]) / 2)[:, None].unbind(-1)
+        distance = ((x - centre_x).square_() + (y - centre_y).square_()).sqrt_()
+        # levels differ in their number of points: one selection for all of them would take as long as
+        # if all were as large as the first
+        nearest, start = [], 0
+        for level in distance.split(points.counts, dim=1):
+            size = level.shape[1]
+            nearest.append(level.topk(min(topk, size), dim=1, largest=False).indices + start)
+            start += size
+        found.append(torch.cat(nearest, dim=1))
+    return torch.cat(found).T.contiguous()
 
 
 PART = Part(

@@ -6,7 +6,9 @@ From "Generalized Focal Loss: Towards Efficient Representation Learning for Dens
 
 import functools
 from dataclasses import dataclass
+from typing import Any
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -31,14 +33,35 @@ def quality_focal_loss(logits: Tensor, quality: Tensor, beta: float = 2.0) -> Te
         beta: how strongly easy examples are down-weighted, >= 0.
 
     Returns:
-        (...), >= 0, and 0 where s = y = 0 or s = y = 1.
+        (...), >= 0, and 0 where s = y = 0 or s = y = 1; with a gradient for the logits alone.
     """
-    # `generalized_focal_loss` of logsigmoid(-x) and logsigmoid(x) is the same (eq. 13), and takes two to
-    # three times as long forward and backward: this function runs over all points and classes
-    distance = (quality - logits.sigmoid()).abs()
-    entropy = F.binary_cross_entropy_with_logits(logits, quality, reduction="none")
-    # torch.pow has a slow backward pass for a general exponent; the paper's beta is 2
-    return distance.square() * entropy if beta == 2 else distance.pow(beta) * entropy
+    return _QualityFocalLoss.apply(logits, quality, beta)
+
+
+class _QualityFocalLoss(torch.autograd.Function):
+    """The loss and its derivative by the logits, together.
+
+    `generalized_focal_loss` of logsigmoid(-x) and logsigmoid(x) is the same (eq. 13), but slower: this one
+    runs over all points and classes. With d = s - y and the entropy E, whose derivative is d, that of
+    ``|d|^beta E`` is ``|d|^beta d + beta |d|^(beta - 1) sign(d) s (1 - s) E``.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, quality: Tensor, beta: float) -> Tensor:
+        logits = logits.contiguous()  # part of a row: twice as fast, with the copy
+        score = logits.sigmoid()
+        entropy = F.softplus(logits).addcmul_(logits, quality, value=-1)
+        distance = score - quality
+        weight = distance.square() if beta == 2 else distance.abs().pow_(beta)
+        if ctx.needs_input_grad[0]:
+            slope = distance if beta == 2 else distance.abs().pow_(beta - 1).mul_(distance.sign())
+            gradient = score.sub_(score.square()).mul_(entropy).mul_(slope).mul_(beta)
+            ctx.save_for_backward(gradient.addcmul_(weight, distance))
+        return weight.mul_(entropy)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+        return ctx.saved_tensors[0] * gradient, None, None
 
 
 PART = Part(Section, lambda section: functools.partial(quality_focal_loss, beta=section.beta))
