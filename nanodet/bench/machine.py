@@ -1,11 +1,10 @@
-"""The machine, as its sysfs and procfs tell it.
+"""The machine, as its sysfs and procfs tell it: this one's, or those that a device sent.
 
-``root`` is the folder in which ``sys`` and ``proc`` lie: ``/``, or a copy of another machine's.
-What a machine does not tell is None or absent.
+``files`` is path, below the root, to text. What a machine does not tell is None or absent.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,24 +21,60 @@ _ARM_PARTS = {
 }  # fmt: skip
 
 
-def describe(root: StrPath = "/") -> dict[str, Any]:
+_CPU = "sys/devices/system/cpu"
+_TREE, _SOC = "sys/firmware/devicetree/base", "sys/devices/soc0"
+# patterns of the files that `describe` and `allowed_cores` look at
+MACHINE = (
+    "proc/cpuinfo", "proc/meminfo", "proc/self/status", f"{_TREE}/model", f"{_TREE}/compatible",
+    "sys/class/dmi/id/product_name", f"{_SOC}/machine", f"{_SOC}/soc_id", f"{_CPU}/online",
+    f"{_CPU}/cpu*/cpufreq/cpuinfo_max_freq", f"{_CPU}/cpu*/cpu_capacity",
+)  # fmt: skip
+
+
+def read_files(patterns: Iterable[str], root: StrPath = "/") -> dict[str, str]:
+    """Return path to text of this machine's files; those that are empty or unreadable are left out.
+
+    Args:
+        patterns: such as `MACHINE`, below ``root``.
+        root: the folder in which ``sys`` and ``proc`` lie.
+    """
+    found = {}
+    for path in (path for pattern in patterns for path in Path(root).glob(pattern)):
+        try:
+            text = path.read_bytes().decode(errors="replace").replace("\0", "\n").strip()
+        except OSError:
+            continue
+        if text:
+            found[path.relative_to(root).as_posix()] = text
+    return found
+
+
+def describe(files: Mapping[str, str]) -> dict[str, Any]:
     """Return what does not change while a bench runs.
+
+    Args:
+        files: of `read_files` and `MACHINE`.
 
     Returns:
         dict with ``board``, ``soc``, ``memory_mb``, ``cpu_flags`` and ``cores``, a list of
         ``id``, ``model``, ``max_mhz``, ``capacity`` and ``big`` in order of ``id``.
     """
-    root = Path(root)
-    processors = _processors(root)
+    processors = _processors(files)
     known = set().union(*(p.get("Features", p.get("flags", "")).split() for p in processors))
+    memory = re.search(r"MemTotal:\s*(\d+) kB", files.get("proc/meminfo", ""))
     return {
-        "board": read(root / "sys/firmware/devicetree/base/model")
-        or read(root / "sys/class/dmi/id/product_name"),
-        "soc": _soc(root, processors),
-        "memory_mb": _memory_mb(root),
+        "board": files.get(f"{_TREE}/model") or files.get("sys/class/dmi/id/product_name"),
+        "soc": _soc(files, processors),
+        "memory_mb": int(memory[1]) // 1024 if memory else None,
         "cpu_flags": sorted(known),
-        "cores": _cores(root, processors),
+        "cores": _cores(files, processors),
     }
+
+
+def allowed_cores(files: Mapping[str, str]) -> list[int] | None:
+    """Return the cores that the process which read the files may use; None if that is not told."""
+    found = re.search(r"Cpus_allowed_list:\s*(\S+)", files.get("proc/self/status", ""))
+    return parse_list(found[1]) or None if found else None
 
 
 def choose_cores(
@@ -72,19 +107,10 @@ def choose_cores(
     return sorted(set(numbers))
 
 
-def read(path: Path) -> str | None:
-    """Return the text of a file in sysfs or procfs, None where it cannot be read or is empty."""
+def number(text: str | None, unit: float = 1.0) -> float | None:
+    """Return the number that a text is, times ``unit``; None where it is none."""
     try:
-        text = Path(path).read_bytes().decode(errors="replace").strip("\0 \n")
-    except OSError:
-        return None
-    return text or None
-
-
-def read_number(path: Path, unit: float = 1.0) -> float | None:
-    """Return the number in a file, times ``unit``; None where there is none."""
-    try:
-        return float(read(path) or "") * unit
+        return float(text or "") * unit
     except ValueError:
         return None
 
@@ -100,43 +126,33 @@ def parse_list(text: str | None) -> list[int]:
     return numbers
 
 
-def _processors(root: Path) -> list[dict[str, str]]:
+def _processors(files: Mapping[str, str]) -> list[dict[str, str]]:
     """Return /proc/cpuinfo as a dict per paragraph."""
-    paragraphs = (read(root / "proc/cpuinfo") or "").split("\n\n")
+    paragraphs = files.get("proc/cpuinfo", "").split("\n\n")
     pairs = [[line.partition(":") for line in p.splitlines() if ":" in line] for p in paragraphs]
     return [{key.strip(): value.strip() for key, _, value in p} for p in pairs if p]
 
 
-def _soc(root: Path, processors: list[dict[str, str]]) -> str | None:
-    names = [read(root / f"sys/devices/soc0/{name}") for name in ("machine", "soc_id")]
-    compatible = read(root / "sys/firmware/devicetree/base/compatible")
-    if compatible:
-        names.append(compatible.split("\0")[-1])  # from the board to what it is built on
+def _soc(files: Mapping[str, str], processors: list[dict[str, str]]) -> str | None:
+    names = [files.get(f"{_SOC}/{name}") for name in ("machine", "soc_id")]
+    # from the board to what it is built on
+    names += files.get(f"{_TREE}/compatible", "").splitlines()[-1:]
     names += [p[key] for key in ("Hardware", "model name") for p in processors if key in p]
     return next((name for name in names if name), None)
 
 
-def _memory_mb(root: Path) -> int | None:
-    found = re.search(r"MemTotal:\s*(\d+) kB", read(root / "proc/meminfo") or "")
-    return int(found[1]) // 1024 if found else None
-
-
-def _cores(root: Path, processors: list[dict[str, str]]) -> list[dict[str, Any]]:
-    folder = root / "sys/devices/system/cpu"
+def _cores(files: Mapping[str, str], processors: list[dict[str, str]]) -> list[dict[str, Any]]:
     models = {p.get("processor"): _core_model(p) for p in processors}
-    cores: list[dict[str, Any]] = []
-    for i in parse_list(read(folder / "online")) or range(len(models)):
-        mhz = read_number(folder / f"cpu{i}/cpufreq/cpuinfo_max_freq", 1e-3)
-        capacity = read_number(folder / f"cpu{i}/cpu_capacity")
-        cores.append(
-            {
-                "id": i,
-                "model": models.get(str(i)),
-                "max_mhz": mhz,
-                "capacity": capacity,
-                "big": True,
-            }
-        )
+    cores: list[dict[str, Any]] = [
+        {
+            "id": i,
+            "model": models.get(str(i)),
+            "max_mhz": number(files.get(f"{_CPU}/cpu{i}/cpufreq/cpuinfo_max_freq"), 1e-3),
+            "capacity": number(files.get(f"{_CPU}/cpu{i}/cpu_capacity")),
+            "big": True,
+        }
+        for i in parse_list(files.get(f"{_CPU}/online")) or range(len(models))
+    ]
     # capacity says what a core does, frequency only how fast it ticks
     for key in ("capacity", "max_mhz"):
         values = [core[key] for core in cores]

@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -103,12 +104,8 @@ class ModelSubject:
 class GraphSubject:
     """An ncnn graph whose weights are all zero, filled and read as ncnn's benchncnn does it.
 
-    Layers that make boxes (``DetectionOutput`` and its kin) are left out and their inputs are
-    the outputs: with weights of zero all boxes score alike, and thousands of them would go
-    through NMS.
-
     Args:
-        path: the ``.param``.
+        path: the ``.param``, see `bare_graph`.
         size: (width, height) of its one input.
         threads, precision: as `nanodet.runtime.engines.ncnn.set_options` takes them.
     """
@@ -121,21 +118,12 @@ class GraphSubject:
         ncnn = import_ncnn(path)
         path = str(path)
         self._path, self._size = path, (size[0], size[1])
-        graph = Graph.load(path)
+        bare = bare_graph(path, self._size, precision)
+        graph, channels = bare.graph, bare.channels
         for layer in graph.layers:
             if ncnn.layer_to_index(layer.kind) < 0:
                 raise NanodetError(f"{path}: layer {layer.name}: ncnn has no layer {layer.kind}")
-        channels = fit_graph(graph, self._size, path)
-        worked_out = False
-        try:
-            if all(layer.kind in KINDS for layer in graph.layers):
-                blob_shapes(graph, (channels, *self._size[::-1]), path)
-                graph, worked_out = graph.without_hints(), True
-        except NotKnown:
-            pass
-        check_precision(graph, precision, path)
-        self._left_out = [layer.name for layer in graph.layers if _makes_boxes(layer)]
-        graph.layers = [layer for layer in graph.layers if not _makes_boxes(layer)]
+        self._left_out = bare.left_out
         self._net = ncnn.Net()
         set_options(self._net, threads, precision)
         if self._net.load_param_mem(graph.to_text()) != 0:
@@ -145,7 +133,7 @@ class GraphSubject:
         (self._input,), self._outputs = self._net.input_names(), self._net.output_names()
         picture = np.full((channels, self._size[1], self._size[0]), 0.01, np.float32)
         self._picture = own_mat(picture)
-        if not worked_out:
+        if not bare.worked_out:
             self._check_found_shapes(graph)
 
     def _check_found_shapes(self, graph: Graph) -> None:
@@ -195,6 +183,45 @@ class GraphSubject:
             "detections": None,
             "left_out": self._left_out,
         }
+
+
+@dataclass(frozen=True)
+class BareGraph:
+    """A graph as ncnn gets it, to be timed without weights.
+
+    Attributes:
+        graph: fits the size.
+        channels: of its input.
+        left_out: names of the layers that it has no more.
+        worked_out: whether all shapes are known to fit; else ncnn has to say which maps meet.
+    """
+
+    graph: Graph
+    channels: int
+    left_out: list[str]
+    worked_out: bool
+
+
+def bare_graph(path: StrPath, size: tuple[int, int], precision: str) -> BareGraph:
+    """Return the graph of a ``.param`` for inputs of (width, height).
+
+    Layers that make boxes (``DetectionOutput`` and its kin) are left out and their inputs are
+    the outputs: with weights of zero all boxes score alike, and thousands of them would go
+    through NMS.
+
+    Raises:
+        NanodetError: it cannot be timed at this size, or in this precision.
+    """
+    graph, worked_out = Graph.load(path), False
+    channels = fit_graph(graph, size, path)
+    with contextlib.suppress(NotKnown):
+        if all(layer.kind in KINDS for layer in graph.layers):
+            blob_shapes(graph, (channels, size[1], size[0]), path)
+            graph, worked_out = graph.without_hints(), True
+    check_precision(graph, precision, path)
+    left_out = [layer.name for layer in graph.layers if _makes_boxes(layer)]
+    graph.layers = [layer for layer in graph.layers if not _makes_boxes(layer)]
+    return BareGraph(graph, channels, left_out, worked_out)
 
 
 def fit_graph(graph: Graph, size: tuple[int, int], file: StrPath) -> int:

@@ -1,13 +1,12 @@
 """Temperature, frequency and governor, and whether they or the times say that the CPU was slowed."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nanodet.bench.machine import read, read_number
-from nanodet.files import StrPath
+from nanodet.bench.machine import number
 
 SLOWER = 1.05  # the later half's median over the first half's
 LOWER = 0.95  # of the frequency
@@ -19,11 +18,24 @@ _PI_BITS = {
 }  # fmt: skip
 
 
-def read_sensors(cores: Sequence[int] | None, root: StrPath = "/") -> dict[str, Any]:
-    """Return what the machine tells now; see `nanodet.bench.machine` for ``root``.
+_CPU, _THERMAL = "sys/devices/system/cpu", "sys/class/thermal"
+_FIRMWARE = "sys/devices/platform/soc/soc:firmware/get_throttled"
+ZONES = tuple(f"{_THERMAL}/thermal_zone*/{name}" for name in ("type", "temp"))
+# patterns of the files that `read_sensors` looks at, see `nanodet.bench.machine.read_files`
+SENSORS = (
+    *ZONES, f"{_THERMAL}/thermal_zone*/trip_point_*",
+    *(f"{_THERMAL}/cooling_device*/{name}" for name in ("type", "cur_state")),
+    *(f"{_CPU}/cpu*/cpufreq/scaling_{name}" for name in ("cur_freq", "max_freq", "governor")),
+    _FIRMWARE,
+)  # fmt: skip
+
+
+def read_sensors(cores: Sequence[int] | None, files: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a machine tells now.
 
     Args:
         cores: numbers of the cores to look at; None for none.
+        files: of `nanodet.bench.machine.read_files` and `SENSORS`.
 
     Returns:
         dict of dicts, each empty where the machine does not tell: ``temperature_c``, ``trip_c``
@@ -31,25 +43,20 @@ def read_sensors(cores: Sequence[int] | None, root: StrPath = "/") -> dict[str, 
         CPU cooling devices, 0 is off) by name; ``frequency_mhz``, ``limit_mhz`` and ``governor``
         by core; and ``firmware``, a Raspberry Pi's flags as a number, or None.
     """
-    root, cpus = Path(root), Path(root) / "sys/devices/system/cpu"
-    zones = sorted((root / "sys/class/thermal").glob("thermal_zone*"))
-    named = {f"{zone.name[12:]} {read(zone / 'type') or ''}".strip(): zone for zone in zones}
-    devices = sorted((root / "sys/class/thermal").glob("cooling_device*"))
-    coolers = {f"{d.name[14:]} {read(d / 'type') or ''}": d / "cur_state" for d in devices}
-    files = {str(i): cpus / f"cpu{i}/cpufreq" for i in cores or ()}
-    firmware = read(root / "sys/devices/platform/soc/soc:firmware/get_throttled")
+    zones, coolers = _named(files, "thermal_zone"), _named(files, "cooling_device")
+    scaling = {str(i): f"{_CPU}/cpu{i}/cpufreq/scaling" for i in cores or ()}
+
+    def numbers(paths: Mapping[str, str], unit: float = 1.0) -> dict[str, Any]:
+        return _told({name: number(files.get(path), unit) for name, path in paths.items()})
+
     return {
-        "temperature_c": _told({n: read_number(z / "temp", 1e-3) for n, z in named.items()}),
-        "trip_c": _told({n: _trip(zone) for n, zone in named.items()}),
-        "cooling": _told({n: read_number(c) for n, c in coolers.items() if "cpu" in n.lower()}),
-        "frequency_mhz": _told(
-            {i: read_number(f / "scaling_cur_freq", 1e-3) for i, f in files.items()}
-        ),
-        "limit_mhz": _told(
-            {i: read_number(f / "scaling_max_freq", 1e-3) for i, f in files.items()}
-        ),
-        "governor": _told({i: read(f / "scaling_governor") for i, f in files.items()}),
-        "firmware": _hexadecimal(firmware),
+        "temperature_c": numbers({n: f"{z}/temp" for n, z in zones.items()}, 1e-3),
+        "trip_c": _told({n: _trip(z, files) for n, z in zones.items()}),
+        "cooling": numbers({n: f"{c}/cur_state" for n, c in coolers.items() if "cpu" in n.lower()}),
+        "frequency_mhz": numbers({i: f"{s}_cur_freq" for i, s in scaling.items()}, 1e-3),
+        "limit_mhz": numbers({i: f"{s}_max_freq" for i, s in scaling.items()}, 1e-3),
+        "governor": _told({i: files.get(f"{s}_governor") for i, s in scaling.items()}),
+        "firmware": _hexadecimal(files.get(_FIRMWARE)),
     }
 
 
@@ -82,12 +89,19 @@ def _told(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _trip(zone: Path) -> float | None:
+def _named(files: Mapping[str, str], kind: str) -> dict[str, str]:
+    """Return number and type of each thermal zone or cooling device, to its folder."""
+    found = {m[0]: m[1] for f in files if (m := re.match(rf"{_THERMAL}/{kind}(\d+)", f))}
+    return {f"{found[d]} {files.get(f'{d}/type', '')}".strip(): d for d in sorted(found)}
+
+
+def _trip(zone: str, files: Mapping[str, str]) -> float | None:
     """Return the lowest temperature at which the kernel acts on a zone by slowing something."""
-    points = []
-    for kind in zone.glob("trip_point_*_type"):
-        if read(kind) in ("passive", "hot"):
-            points.append(read_number(zone / kind.name.replace("_type", "_temp"), 1e-3))
+    points = [
+        number(files.get(path.replace("_type", "_temp")), 1e-3)
+        for path, kind in files.items()
+        if path.startswith(f"{zone}/trip_point_") and kind in ("passive", "hot")
+    ]
     return min((point for point in points if point and point > 0), default=None)
 
 

@@ -7,18 +7,45 @@ runs the others wait for their next order and take no time.
 import contextlib
 import json
 import signal
-import subprocess
-import sys
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
+import numpy as np
+
+from nanodet.bench.line_process import LineProcess, LinkLost, Overrun
 from nanodet.bench.plan import SETTLE_RUNS, Effort, Entry
 from nanodet.errors import MissingSpecError, NanodetError
-from nanodet.files import StrPath
 
 PATIENCE_S = 5.0
+# types of the replies to an entry and to a turn
+_COUNT, _TIME = (int, type(None)), (int, float, type(None))
+LOADED = {
+    "stages": list, "cores": (list, type(None)), "load_s": (int, float), "before_bytes": _COUNT,
+    "input": list, "engine": str, "options": dict, "detections": _COUNT, "left_out": list,
+    "tool": str, "environment": dict,
+}  # fmt: skip
+TURN = {"times": list, "waited": _TIME, "peak_bytes": _COUNT}
+
+
+class Session(Protocol):
+    """What runs entries: this machine or a device.
+
+    Attributes:
+        patience: seconds for each reply; None for ever.
+    """
+
+    patience: float | None
+
+    def start(self, entry: Entry) -> LineProcess:
+        """Start the process of an entry; it speaks as `nanodet.bench.worker` does."""
+
+    def order(self, entry: Entry) -> dict[str, Any]:
+        """Return its first order, without the cores."""
+
+    def error(self, text: str) -> NanodetError:
+        """Return the error of a text of the process; raise `LinkLost` where that is the reason."""
 
 
 @dataclass
@@ -64,86 +91,81 @@ class Worker:
         NanodetError: the entry cannot be loaded, or the process ended early.
     """
 
-    def __init__(
-        self,
-        entry: Entry,
-        cores: Sequence[int] | None = None,
-        picture: StrPath | None = None,
-        config: StrPath | None = None,
-    ) -> None:
-        self._label = entry.label
-        self._log = tempfile.TemporaryFile()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "nanodet.bench.worker"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log,
-        )  # fmt: skip
-        assert self._process.stdin is not None and self._process.stdout is not None  # pipes
-        self._orders, self._replies = self._process.stdin, self._process.stdout
-        self._order = {
-            "path": entry.path, "graph": entry.graph, "size": entry.size,
-            "threads": entry.threads, "precision": entry.precision,
-            "cores": cores, "picture": picture, "config": config,
-        }  # fmt: skip
+    def __init__(self, entry: Entry, session: Session, cores: Sequence[int] | None = None) -> None:
+        self._label, self._session = entry.label, session
+        self._process = session.start(entry)
+        self._order = {**session.order(entry), "cores": cores}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: Any) -> None:
-        with contextlib.suppress(BrokenPipeError):
-            self._orders.close()  # its order to end
-        try:
-            # after an error or Ctrl-C nobody waits for the turn that is under way
-            self._process.wait(0 if exception[0] else PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._replies.close()
-        self._log.close()
+        # after an error or Ctrl-C nobody waits for the turn that is under way
+        self._process.end(0.0 if exception[0] else PATIENCE_S)
 
     def load(self) -> dict[str, Any]:
         """Load the model; return the reply."""
-        return self._ask(self._order, "loading")
+        reply = self._ask(self._order, "loading")
+        self._stages = len(reply["stages"]) if _has(reply, LOADED) else 0
+        if not self._stages:
+            raise self._strange()
+        return reply
 
     def turn(self, seconds: float, settle_s: float = 0.0, settle_runs: int = 0) -> dict[str, Any]:
         """Run for a while, see `nanodet.bench.worker.take_turn`; return the reply."""
         order = {"seconds": seconds, "settle_s": settle_s, "settle_runs": settle_runs}
-        return self._ask(order, "running")
-
-    def _ask(self, order: dict[str, Any], doing: str) -> dict[str, Any]:
+        reply = self._ask(order, "running")
         try:
-            self._orders.write(json.dumps(order).encode() + b"\n")
-            self._orders.flush()
-            line = self._replies.readline()
-        except BrokenPipeError:
-            line = b""
-        if not line.endswith(b"\n"):
-            raise NanodetError(f"{self._label}: {self._ending(doing)}")
-        reply = json.loads(line)
+            times = np.array(reply["times"], np.float64)
+        except (KeyError, TypeError, ValueError):
+            raise self._strange() from None
+        if times.shape != (len(times), self._stages) or not (times > 0).all() or not _has(reply, TURN):
+            raise self._strange()
+        return reply
+
+    def _ask(self, order: Mapping[str, Any], doing: str) -> dict[str, Any]:
+        patience = self._session.patience
+        self._process.send(json.dumps(order))
+        try:
+            line = self._process.line(None if patience is None else time.monotonic() + patience)
+            if line is None:
+                raise self._session.error(f"{self._label}: {self._ending(doing)}")
+            reply = json.loads(line, parse_constant=lambda word: None)
+        except Overrun as error:
+            raise self._session.error(f"{self._label}: its process {error}") from None
+        except (ValueError, RecursionError):
+            raise self._strange() from None
+        if not isinstance(reply, dict):
+            raise self._strange()
         if "without_spec" in reply:
             raise MissingSpecError(reply["error"], reply["without_spec"])
         if "error" in reply:
-            raise NanodetError(reply["error"])
+            raise self._session.error(str(reply["error"]))
         return reply
 
-    def _ending(self, doing: str) -> str:
-        status = self._process.wait()
-        how = f"with status {status}"
-        if status < 0:
-            with contextlib.suppress(ValueError):
-                how = f"by {signal.Signals(-status).name}"
-        self._log.seek(0)
-        said = self._log.read().decode(errors="replace").strip().splitlines()
-        return f"its process ended {how} while {doing} it" + (
-            f" ({said[-1][:200]})" if said else ""
+    def _strange(self) -> NanodetError:
+        return self._session.error(
+            f"{self._label}: its process gave a reply that is not of this version of the program"
         )
+
+    def _ending(self, doing: str) -> str:
+        status = self._process.wait(time.monotonic() + PATIENCE_S)
+        how = f"with status {status}"
+        with contextlib.suppress(ValueError):  # a shell adds 128
+            how = f"by {signal.Signals(-status if status < 0 else status - 128).name}"
+        said = self._process.last_error()[-200:]
+        return f"its process ended {how} while {doing} it" + (f" ({said})" if said else "")
+
+
+def _has(reply: Mapping[str, Any], kinds: Mapping[str, Any]) -> bool:
+    return all(key in reply and isinstance(reply[key], kind) for key, kind in kinds.items())
 
 
 def measure(
     entries: Iterable[Entry],
     effort: Effort,
+    session: Session,
     cores: Sequence[int] | None = None,
-    picture: StrPath | None = None,
-    config: StrPath | None = None,
     after_turn: Callable[[], object] = lambda: None,
 ) -> list[Measured]:
     """Time all entries in turns.
@@ -151,9 +173,8 @@ def measure(
     Args:
         entries: `nanodet.bench.plan.Entry` list.
         effort: the `nanodet.bench.plan.Effort` of each.
+        session: runs them.
         cores: numbers of the CPU cores to run on; None leaves that to the system.
-        picture: path of an image; None takes a generated one.
-        config: config file of checkpoints that carry none.
         after_turn: is called after every turn.
 
     Returns:
@@ -161,12 +182,12 @@ def measure(
         and the others are measured nevertheless.
 
     Raises:
-        NanodetError: an entry cannot be loaded.
+        NanodetError: an entry cannot be loaded; the device is lost.
     """
     with contextlib.ExitStack() as running:
         workers, measured = {}, []
         for entry in entries:
-            worker = running.enter_context(Worker(entry, cores, picture, config))
+            worker = running.enter_context(Worker(entry, session, cores))
             workers[entry] = worker
             measured.append(Measured(entry, worker.load()))
         for one in measured:
@@ -187,6 +208,8 @@ def measure(
 def _keeping_error(one: Measured) -> Iterator[None]:
     try:
         yield
+    except LinkLost:
+        raise
     except NanodetError as error:
         one.error = str(error)
 

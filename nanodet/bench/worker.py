@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from nanodet import __version__
 from nanodet.errors import MissingSpecError, NanodetError
 from nanodet.runtime.engines import engine_of
 
@@ -42,7 +43,8 @@ def main() -> int:
     except NanodetError as error:
         reply(error=str(error))
         return 1
-    reply(stages=subject.stages, cores=_cores(), **loading, **facts)
+    reply(tool=f"nanodet {__version__}", stages=subject.stages, cores=_cores(),
+          environment=_environment(), **loading, **facts)  # fmt: skip
     gc.disable()  # its pauses are no part of a model's time
     for line in sys.stdin:
         order, waited, start = json.loads(line), _waited_ns(), time.perf_counter_ns()
@@ -117,6 +119,11 @@ def _import_engine(path: str) -> None:
 
 def _cores() -> list[int] | None:
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+
+
+def _environment() -> dict[str, str]:
+    """Return the variables that change how threads wait for each other."""
+    return {k: v for k, v in os.environ.items() if k.startswith(("OMP_", "GOMP_", "KMP_"))}
 
 
 def _waited_ns() -> int | None:

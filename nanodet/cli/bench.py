@@ -6,11 +6,14 @@ import re
 import shlex
 import sys
 from argparse import ArgumentParser, Namespace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from nanodet.cli.arguments import positive_int, size_wxh, thread_count
 from nanodet.cli.packages import needed_packages
 from nanodet.errors import NanodetError
+
+if TYPE_CHECKING:
+    from nanodet.bench.target.there import There
 
 EXAMPLES = (
     "nanodet bench exported/my.param exported/my-int8.param --threads 1,4",
@@ -67,7 +70,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     )  # fmt: skip
     device.add_argument(
         "--program", metavar="PATH",
-        help="nanodet-bench for the device (default: what deploy/cpp's preset aarch64 builds)",
+        help="nanodet-bench for the device (default: what deploy/cpp's preset aarch64 builds); without "
+        "--target it times here",
     )  # fmt: skip
     device.add_argument(
         "--target-dir", metavar="DIR",
@@ -94,49 +98,44 @@ def run(args: Namespace) -> None:
             f"--graph: {len(args.graph)} graphs and {len(args.size)} sizes; each --graph needs one "
             "--size WxH after it (a MODEL takes its size as FILE@WxH)"
         )
-    graphs = list(zip(args.graph, args.size, strict=True))
-    if args.target is not None:
-        return _run_there(args, graphs)
-    for name in ("program", "target_dir", "governor", "cool_down", "ssh_option"):
-        if getattr(args, name) is not None:
-            raise NanodetError(
-                f"--{name.replace('_', '-')}: is for a device: give its --target too"
-            )
     with needed_packages():
         from nanodet.bench.bench import bench
-    bench(args.models, config=args.config, **_common(args, graphs))
+        from nanodet.bench.plan import effort_of
+    bench(
+        args.models,
+        list(zip(args.graph, args.size, strict=True)),
+        threads=args.threads,
+        precisions=args.precision,
+        effort=effort_of(args.strict, args.runs, args.seconds),
+        cores=args.cores,
+        image=args.image,
+        config=args.config,
+        place=_place(args),
+        json_path=args.json,
+        plot_path=args.plot,
+        command=shlex.join(["nanodet", *sys.argv[1:]]),
+    )
 
 
-def _common(args: Namespace, graphs: list[tuple[str, tuple[int, int]]]) -> dict[str, Any]:
-    """Return the arguments that a benchmark here and one on a device have in common."""
-    from nanodet.bench.plan import effort_of
-
-    return {
-        "graphs": graphs,
-        "threads": args.threads,
-        "precisions": args.precision,
-        "effort": effort_of(args.strict, args.runs, args.seconds),
-        "cores": args.cores,
-        "image": args.image,
-        "json_path": args.json,
-        "plot_path": args.plot,
-        "command": shlex.join(["nanodet", *sys.argv[1:]]),
-    }
-
-
-def _run_there(args: Namespace, graphs: list[tuple[str, tuple[int, int]]]) -> None:
+def _place(args: Namespace) -> "There | None":
+    """Return the device; None times on the runtime in Python."""
+    if args.target is None and args.program is None:
+        for name in ("target_dir", "governor", "cool_down", "ssh_option"):
+            if getattr(args, name) is not None:
+                raise NanodetError(
+                    f"--{name.replace('_', '-')}: is for a device: give its --target too"
+                )
+        return None
     if args.config is not None:
-        raise NanodetError("--config: is for checkpoints, which do not run on a device")
+        raise NanodetError("--config: is for checkpoints, which nanodet-bench does not run")
     with needed_packages():
-        from nanodet.bench.target.remote_bench import open_device, remote_bench
-    remote_bench(
-        open_device(args.target, args.ssh_option or ()),
-        models=args.models,
+        from nanodet.bench.target.there import There, open_device
+    return There(
+        open_device(args.target or "here", args.ssh_option or ()),
         program=args.program,
         folder=args.target_dir,
         governor=args.governor,
         cool_to=args.cool_down,
-        **_common(args, graphs),
     )
 
 

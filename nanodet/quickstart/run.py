@@ -1,12 +1,12 @@
 """From nothing to a compared ncnn file, without data or network."""
 
-import os
 import shlex
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from nanodet.bench.machine import choose_cores, describe
+from nanodet.bench.here import Here
+from nanodet.bench.machine import MACHINE, allowed_cores, choose_cores, describe
 from nanodet.bench.plan import Effort, plan_entries
 from nanodet.bench.statistics import stage_times
 from nanodet.bench.turns import measure
@@ -104,12 +104,12 @@ def time_models(models: Mapping[str, str | Path]) -> dict[str, tuple[float | Non
         boxes; None for a model that could not be run.
     """
     entries = plan_entries([str(path) for path in models.values()])
-    try:
-        cores = choose_cores("big", describe()["cores"], os.sched_getaffinity(0))
-    except AttributeError:
-        cores = None  # this system does not let a process choose its cores
+    here = Here()
+    files = here.read(MACHINE)
+    allowed = allowed_cores(files)  # None where a process cannot choose its cores
+    cores = choose_cores("big", describe(files)["cores"], allowed) if allowed else None
     times = {}
-    for stage, one in zip(models, measure(entries, TIMING, cores), strict=True):
+    for stage, one in zip(models, measure(entries, TIMING, here, cores), strict=True):
         figures = stage_times(one.runs, one.loaded["stages"]) if one.runs else {}
         times[stage] = tuple(
             figures[name]["median"] / 1000 if figures else None

@@ -1,14 +1,24 @@
 """Machines as made-up sysfs and procfs trees tell them: a board with two kinds of core, a PC."""
 
 import copy
+import os
 
 import pytest
 
-from nanodet.bench.machine import choose_cores, describe, parse_list
-from nanodet.bench.throttling import read_sensors, reasons, slower
+from nanodet.bench import machine, throttling
+from nanodet.bench.machine import MACHINE, allowed_cores, choose_cores, parse_list, read_files
+from nanodet.bench.throttling import SENSORS, reasons, slower
 from nanodet.errors import NanodetError
 
 CPU, THERMAL = "sys/devices/system/cpu", "sys/class/thermal"
+
+
+def describe(root="/"):
+    return machine.describe(read_files(MACHINE, root))
+
+
+def read_sensors(cores, root):
+    return throttling.read_sensors(cores, read_files(SENSORS, root))
 
 
 def write_tree(root, files):
@@ -59,6 +69,7 @@ def board(tmp_path):
 
 def test_a_board_says_what_it_is(board):
     machine = describe(board)
+    assert allowed_cores(read_files(MACHINE, board)) is None
     assert machine["board"] == "Radxa ROCK 5B"
     assert machine["soc"] == "rockchip,rk3588"
     assert machine["memory_mb"] == 7864
@@ -96,6 +107,8 @@ def test_a_pc_is_named_by_its_processor(tmp_path):
 def test_the_machine_under_test_tells_its_cores():
     assert len(describe()["cores"]) >= 1
     assert describe()["memory_mb"] > 100
+    if hasattr(os, "sched_getaffinity"):
+        assert allowed_cores(read_files(MACHINE)) == sorted(os.sched_getaffinity(0))
 
 
 def test_choosing_cores(board):

@@ -8,6 +8,7 @@ import os
 import platform
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -17,11 +18,15 @@ from pathlib import Path
 import pytest
 from scripted_adb import ScriptedAdb
 
+from nanodet.bench.bench import bench
+from nanodet.bench.plan import plan_entries
 from nanodet.bench.target.adb import AdbDevice
 from nanodet.bench.target.cool import cool_down
 from nanodet.bench.target.device import LinkLost
-from nanodet.bench.target.guard import Guard, guard_script, run_script
-from nanodet.bench.target.remote_bench import open_device, remote_bench
+from nanodet.bench.target.guard import Guard, guard_script
+from nanodet.bench.target.parcel import PROGRAM, Parcel
+from nanodet.bench.target.there import Session, There, open_device
+from nanodet.bench.turns import Worker
 from nanodet.errors import NanodetError
 
 CPU, THERMAL = "sys/devices/system/cpu", "sys/class/thermal"
@@ -100,7 +105,7 @@ def test_governors_are_given_back_when_the_link_breaks(board, there, monkeypatch
         with Guard(device, there) as guard:
             guard.set_governor("performance")
             adb.processes[-1].kill()  # the guard itself; its watcher goes on
-            guard.run(print, 60)
+            wait_for(lambda: guard.read() is not None and False)
     wait_for(lambda: governors(board) == ["schedutil", "ondemand"])
 
 
@@ -135,15 +140,15 @@ def test_cooling_down(board, there, capsys):
     device, _ = device_of(board)
     zone = board / THERMAL / "thermal_zone0/temp"
     timer = threading.Timer(0.3, lambda: zone.write_text("50000\n"))
-    with device:
+    with device, Guard(device, there) as guard:
         timer.start()
-        cool_down(device, 55, patience=20, every=0.05)
+        cool_down(guard, 55, patience=20, every=0.05)
         assert zone.read_text() == "50000\n"
         assert capsys.readouterr().err == ("adb:serial: soc-thermal is at 72 C: waiting for 55 C\n")
-        cool_down(device, 40, patience=0)
+        cool_down(guard, 40, patience=0)
         assert "warning: adb:serial: soc-thermal is at 50 C after 0 s" in capsys.readouterr().err
         shutil.rmtree(board / THERMAL)
-        cool_down(device, 40)
+        cool_down(guard, 40)
         assert "reports no temperature" in capsys.readouterr().err
 
 
@@ -155,14 +160,11 @@ SHELLS = [
 
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
 @pytest.mark.parametrize("how", ["silence", "hang-up", "kill"])
-@pytest.mark.parametrize("tools", ["all", "no setsid"])
-def test_the_device_cleans_up_by_itself(shell, how, tools, there, tmp_path):
-    path = os.environ["PATH"]
-    if tools == "no setsid":
-        path = str(tmp_path / "bin")
-        os.mkdir(path)
-        for name in ("mktemp", "uname", "df", "tail", "chmod", "cat", "sleep", "rm", "sh"):
-            os.symlink(shutil.which(name), f"{path}/{name}")
+def test_the_device_cleans_up_by_itself(shell, how, there, tmp_path):
+    path = str(tmp_path / "bin")
+    os.mkdir(path)
+    for name in ("mktemp", "uname", "df", "tail", "tr", "chmod", "cat", "sleep", "ls", "rm"):
+        os.symlink(shutil.which(name), f"{path}/{name}")  # nothing else is needed
     guard = subprocess.Popen(
         [shutil.which(shell[0]), *shell[1:], "-c", guard_script(str(there), "", "false", 0.1)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={"PATH": path},
@@ -171,34 +173,20 @@ def test_the_device_cleans_up_by_itself(shell, how, tools, there, tmp_path):
         heard = []
         while "ready" not in (line := guard.stdout.readline()):
             heard.append(line)
-        (told,) = (line for line in heard if line.startswith("@nanodet folder "))
-        folder = Path(told.removeprefix("@nanodet folder ").strip())
-        (folder / "run").write_text(run_script(folder, ["sleep", "99"]))
-        guard.stdin.write("run\n")
-        guard.stdin.flush()
-        program = wait_for(lambda: (folder / "program").exists() and _number(folder / "program"))
-        assert _is_running(program)
+        (told,) = (line for line in heard if line.startswith("folder "))
+        folder = Path(told.removeprefix("folder ").strip())
+        shutil.copy(Path(shutil.which("sleep")).resolve(), folder / "sleep")
+        program, other = (subprocess.Popen([sleep, "99"]) for sleep in (folder / "sleep", "sleep"))
         if how == "hang-up":
             guard.stdin.close()
         elif how == "kill":
             guard.kill()
             guard.wait()
         wait_for(lambda: not list(there.iterdir()))
-        wait_for(lambda: not _is_running(program))
-
-
-def _number(path):
-    text = path.read_text().strip()
-    return int(text) if text else 0
-
-
-def _is_running(pid):
-    try:
-        os.kill(pid, 0)
-        stat = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True)
-    except ProcessLookupError:
-        return False
-    return stat.stdout.strip()[:1] not in ("", "Z")
+        assert program.wait(20) == -signal.SIGKILL
+        assert other.poll() is None  # another's
+        other.kill()
+        other.wait()
 
 
 @pytest.mark.parametrize(
@@ -251,8 +239,9 @@ def graph(tmp_path):
 @pytest.mark.parametrize(
     ("name", "line"),
     [
-        ("true", "the report that came back is not one of format 1 on these models"),
-        ("false", "nanodet-bench ended with status 1"),
+        ("true", "g 64x64, 1 thread, fp32: its process ended with status 0 while loading it$"),
+        ("false", "g 64x64, 1 thread, fp32: its process ended with status 1 while loading it"),
+        ("cat", "g 64x64, 1 thread, fp32: its process (gave a reply|ended with status 1)"),
     ],
 )
 def test_a_program_that_is_not_ours(name, line, graph, there, tmp_path):
@@ -261,9 +250,7 @@ def test_a_program_that_is_not_ours(name, line, graph, there, tmp_path):
         pytest.skip(f"{name} is a name of {program} here")
     device, out = device_of()[0], tmp_path / "out.json"
     with pytest.raises(NanodetError, match=f"^adb:serial: {line}"):
-        remote_bench(
-            device, [], [(graph, (64, 64))], program=program, folder=str(there), json_path=out
-        )
+        bench([], [(graph, (64, 64))], place=There(device, program, str(there)), json_path=out)
     assert not out.exists()
 
 
@@ -297,9 +284,8 @@ def test_a_device_that_says_too_much_or_nothing(verb, way, graph, tmp_path, impa
     device, adb = device_of(**{verb: ENDLESS[way]})
     began, threads = time.monotonic(), threading.active_count()
     with pytest.raises(NanodetError) as caught:
-        remote_bench(
-            device, [], [(graph, (64, 64))], program=shutil.which("true"), folder=str(tmp_path)
-        )
+        place = There(device, shutil.which("true"), str(tmp_path))
+        bench([], [(graph, (64, 64))], place=place)
     assert re.match(
         r"adb:?\w*: the device (says more than 8 MB|says more and more|did not answer (in time|"
         r"within [\d.]+ s)|neither answers nor ends)$", str(caught.value),
@@ -313,18 +299,25 @@ def test_a_device_that_says_too_much_or_nothing(verb, way, graph, tmp_path, impa
 @pytest.mark.parametrize(
     ("script", "line"),
     [("yes >&2", "says more and more"), ("tr '\\000' x </dev/zero >&2", "says more and more"),
+     ("yes", "gave a reply that is not of this version of the program"),
+     ("tr '\\000' x </dev/zero", "says more than 8 MB"),
+     ("echo '{}'", "gave a reply that is not of this version of the program"),
+     ("echo '[[['", "gave a reply that is not of this version of the program"),
      ("trap '' TERM INT HUP; while :; do :; done", "did not answer in time")],
 )  # fmt: skip
-def test_a_program_that_never_ends(script, line, there, tmp_path, capfd):
-    program = tmp_path / "program"
-    program.write_text(f"#!/bin/sh\n{script}\n")
-    # what is copied is the start of a program, what runs is ours
-    device, _ = device_of()
+def test_a_program_that_never_ends(script, line, there, graph, tmp_path, capfd):
+    # what is checked and copied is the start of a program, what runs is ours
+    device, (entry,) = device_of()[0], plan_entries([], [(graph, (64, 64))], here=False)
+    parcel = Parcel([entry], shutil.which("true"), None, tmp_path)
     with device, pytest.raises(NanodetError) as caught, Guard(device, there) as guard:
         folder = Path(guard.folder)
-        (folder / "run").write_text(run_script(guard.folder, ["sh", program]))
-        guard.run(lambda line: None, 20 if "says" in line else 0.5)
-    assert str(caught.value) == f"adb:serial: the device {line}"
+        (folder / PROGRAM).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / PROGRAM).chmod(0o700)
+        session = Session(device, guard, parcel)
+        session.patience = 20 if "time" not in line else 0.5
+        with Worker(entry, session) as worker:
+            worker.load()
+    assert str(caught.value) == f"adb:serial: g 64x64, 1 thread, fp32: its process {line}"
     assert not folder.exists()
     assert "did not say" not in capfd.readouterr().err
 

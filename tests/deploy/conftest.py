@@ -64,10 +64,8 @@ def cpp_programs(cpp_build, openvino_option):
     """Programs of a Release build with OpenVINO, and ncnn if it is there: ``detect``, ``bench``."""
     need("cmake", "g++")
     ncnn = "ON" if os.environ.get("ncnn_DIR") else "OFF"
-    options = [openvino_option, f"-DNANODET_NCNN={ncnn}", "-DNANODET_TESTS=ON", *QUICK]
-    folder = cpp_build(
-        "native", ["nanodet-detect", "nanodet-bench", "nanodet-bench-probe"], *options
-    )
+    options = [openvino_option, f"-DNANODET_NCNN={ncnn}", *QUICK]
+    folder = cpp_build("native", ["nanodet-detect", "nanodet-bench"], *options)
     programs = {
         name: folder / "programs" / name / f"nanodet-{name}" for name in ("detect", "bench")
     }

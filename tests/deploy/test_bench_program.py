@@ -1,11 +1,12 @@
-"""`nanodet-bench`, the program in C++: the same measures, method and JSON as `nanodet bench`."""
+"""`nanodet-bench`, the program in C++: its own table, and what `nanodet bench --program` makes of it."""
 
 import copy
 import json
 import os
-import random
+import re
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -13,15 +14,19 @@ import cv2
 import numpy as np
 import pytest
 from cpp_detect import limit_files
+from foreign_files import write_ncnn
 from made_up_machines import BOARDS, write_tree
 
 from nanodet.bench.bench import bench as bench_in_python
 from nanodet.bench.plan import effort_of
 from nanodet.bench.report import format_tables
-from nanodet.bench.statistics import later_half, ratio, stage_times
-from nanodet.bench.throttling import reasons
+from nanodet.bench.target.there import There, open_device
+from nanodet.errors import NanodetError
+from nanodet.export.stages import FP32
+from nanodet.ncnn_files.graph import Graph, Layer
 
 QUICK = ["--runs", 3, "--seconds", 0.1]
+EFFORT = effort_of(runs=3, seconds=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -30,26 +35,34 @@ def onnx(exported_small):
 
 
 @pytest.fixture(scope="module")
-def measured(run_bench, onnx, tmp_path_factory):
-    """One run's (stdout, report): one model at two sizes, an image, a made-up hot machine."""
+def there(cpp_programs, tmp_path_factory):
+    """The program on this machine, in a folder that must be empty in the end."""
+    folder = tmp_path_factory.mktemp("there")
+    yield There(open_device("here"), cpp_programs.bench, str(folder))
+    assert not list(folder.iterdir())
+
+
+@pytest.fixture(scope="module")
+def measured(cpp_programs, onnx, tmp_path_factory):
+    """One run's report: one model at two sizes, an image, a made-up hot machine."""
     folder = tmp_path_factory.mktemp("bench")
-    root = write_tree(folder / "root", BOARDS["a phone"])
+    allowed = {"proc/self/status": "Name:\tsh\nCpus_allowed_list:\t0-3"}
+    root = write_tree(folder / "root", BOARDS["a phone"] | allowed)
     picture, out = folder / "p.ppm", folder / "out.json"
     assert cv2.imwrite(str(picture), np.random.default_rng(0).integers(0, 256, (40, 50, 3), "u1"))
-    status, text, err = run_bench(
-        onnx, f"{onnx}@96x64", *QUICK, "--cores", "0", "--image", picture, "--root", root,
-        "--json", out,
+    bench_in_python(
+        [str(onnx), f"{onnx}@96x64"], effort=EFFORT, cores="0", image=picture, json_path=out,
+        place=There(open_device("here", root=str(root)), cpp_programs.bench, str(folder)),
+        command="as typed",
     )  # fmt: skip
-    assert status == 0, err
-    assert "2 to time, at least 0 s" in err
     assert sorted(path.name for path in folder.iterdir()) == ["out.json", "p.ppm", "root"]
-    return text, json.loads(out.read_text()), picture
+    return json.loads(out.read_text()), picture
 
 
-def test_the_report(measured, onnx):
-    _, report, picture = measured
+def test_the_report(measured):
+    report, picture = measured
     assert report["tool"].startswith("nanodet-bench 2")
-    assert report["command"].startswith(f"nanodet-bench {onnx} {onnx}@96x64 --runs 3 ")
+    assert report["command"] == "as typed"
     assert report["cores"] == {"wanted": "0", "ids": [0]}
     assert report["effort"] == {
         "runs": 3, "seconds": 0.1, "name": "quick", "warmup_runs": 10, "warmup_s": 0.1,
@@ -79,9 +92,9 @@ def test_the_report(measured, onnx):
     assert second["network_ratio"]["median"] < 0.9  # 0.4 of the pixels
 
 
-def test_the_keys_are_those_of_the_python_command(measured, onnx, tmp_path, capsys):
-    report = copy.deepcopy(measured[1])
-    other = bench_in_python([str(onnx)], effort=effort_of(runs=3, seconds=0.1), cores="0")
+def test_the_keys_are_those_of_the_python_command(measured, onnx, capsys):
+    report = copy.deepcopy(measured[0])
+    other = bench_in_python([str(onnx)], effort=EFFORT, cores="0")
     for one in (report, other):
         del one["machine"]["environment"]
         for result in one["results"]:
@@ -103,10 +116,8 @@ def tree(value):
     return {key: None if key == "files" else tree(part) for key, part in value.items()}
 
 
-def test_the_tables_are_those_of_the_python_command(measured, ask):
-    text, report, _ = measured
-    assert text == "\n".join(format_tables(report)) + "\n"
-    changed = copy.deepcopy(report)
+def test_tables_of_what_is_not_known(measured):
+    changed = copy.deepcopy(measured[0])
     first, second = changed["results"]
     first |= {"name": "größer", "error": "it died", "waited": 0.031, "benchncnn": "benchncnn 1"}
     second |= {"weights": "zero", "left_out": ["a", "b"], "detections": None}
@@ -116,98 +127,68 @@ def test_the_tables_are_those_of_the_python_command(measured, ask):
     changed["machine"] |= {"board": None, "soc": None}
     changed["cores"]["ids"] = None
     changed["before"] |= {"temperature_c": {}, "frequency_mhz": {"0": 600.0}}
-    assert ask({"report": changed})[0]["tables"] == format_tables(changed)
+    lines = format_tables(changed)
+    assert [line.split()[0] for line in lines if line.startswith("größer")] == ["größer"] * 3
+    for line in ("machine     -; -; 5 cores; ", "ran on      cores not set (0); ",
+                 "left out    small: a, b (", "temperature not reported by this machine",
+                 "frequency   0: 600.0 > 1234.567",
+                 "BUSY        other processes had the CPU for up to 3 %", "benchncnn   benchncnn 1",
+                 "FAILED      it died"):  # fmt: skip
+        assert any(one.startswith(line) for one in lines), (line, lines)
 
 
-@pytest.fixture(scope="module")
-def ask(cpp_programs):
-    """Return a function that gives questions to the program's own functions."""
-
-    def ask(*questions):
-        done = subprocess.run(
-            [cpp_programs.bench.with_name("nanodet-bench-probe")],
-            input="".join(json.dumps(question) + "\n" for question in questions),
-            capture_output=True, text=True, timeout=60,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return list(map(json.loads, done.stdout.splitlines()))
-
-    return ask
-
-
-def test_statistics_are_those_of_the_python_command(ask):
-    generator, questions = np.random.default_rng(0), []
-    for count in (1, 2, 3, 9, 10, 11, 100, 1001):
-        turns = [generator.integers(1000, 10**7, generator.integers(1, 9)) for _ in range(count)]
-        questions.append(
-            {
-                "runs": generator.integers(1000, 10**7, (count, 3)).tolist(), "stages": ["a", "b", "c"],
-                "turns": [generator.integers(1000, 10**7, count).tolist(), *map(np.ndarray.tolist, turns)],
-                "reference": [turn.tolist() for turn in turns],
-            }
-        )  # fmt: skip
-    for question, answer in zip(questions, ask(*questions), strict=True):
-        turns, reference = question["turns"], question["reference"]
-        assert answer["stage_times"] == stage_times(question["runs"], question["stages"])
-        assert tuple(answer["ratio"].values()) == ratio(turns, reference)
-        assert answer["later_half"] == pytest.approx(later_half(turns[0]), rel=1e-12)
-    assert list(ask({"runs": [[1], [2]], "stages": ["network"]})[0]["stage_times"]) == ["network"]
-
-
-def test_reasons_are_those_of_the_python_command(ask):
-    chance = random.Random(0)
-
-    def sample(names):
-        def told(low, high):
-            return {n: chance.uniform(low, high) for n in names if chance.random() < 0.95}
-
-        return {
-            "temperature_c": told(60, 80.2), "trip_c": {n: 80.1 for n in names[:1]},
-            "cooling": {n: float(chance.random() < 0.05) for n in names},
-            "frequency_mhz": told(1000, 1100), "limit_mhz": told(1200, 1200 + chance.choice((0, 5))),
-            "governor": {}, "firmware": chance.choice((None, 0, 0, 0x50000, 1, 0xA)),
-        }  # fmt: skip
-
-    questions = []
-    for _ in range(60):
-        names = ["0", "1 cpu", "2"][: chance.randrange(4)]
-        during = [sample(names) for _ in range(chance.randrange(8))]
-        for one in during[len(during) // 2 :]:
-            factor = chance.choice((1.0, 0.9))
-            one["frequency_mhz"] = {n: factor * v for n, v in one["frequency_mhz"].items()}
-        questions.append({"before": sample(names), "during": during, "after": sample(names)})
-    expected = [reasons(**question) for question in questions]
-    assert [answer["reasons"] for answer in ask(*questions)] == expected
-    seen = " ".join(" ".join(why) for why in expected)
-    for word in ("frequency fell", "limit of core", "trip point", "80 C or", "cooling", "firmware"):
-        assert word in seen
-    assert [] in expected
-
-
-def test_json_to_standard_output(run_bench, onnx):
-    status, text, err = run_bench(
-        onnx, *QUICK, "--json", "-", "--threads", "1, 65", OMP_NUM_THREADS="1"
-    )
-    assert status == 0, err
-    report = json.loads(text)
+def test_more_threads_than_cores(there, onnx, monkeypatch, capsys):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    report = bench_in_python([str(onnx)], threads=(1, 65), effort=EFFORT, place=there)
     assert [r["threads"] for r in report["results"]] == [1, 65]
     assert report["picture"] == "generated, 640 x 480"
     assert report["machine"]["environment"]["OMP_NUM_THREADS"] == "1"
-    assert f"warning: 65 threads on {len(report['cores']['ids'])} cores" in err
+    assert f"warning: 65 threads on {len(report['cores']['ids'])} cores" in capsys.readouterr().err
+
+
+def test_a_graph_of_one_size_with_an_unknown_layer(there, exported_small, ncnn_option, tmp_path, capsys):
+    """As of the Python worker: what another layer makes is not known, so that ncnn says which maps meet."""
+    made = write_ncnn(exported_small.files[FP32], tmp_path, "six", fixed=True)
+    with pytest.raises(NanodetError, match=r"was made for 160x96 alone, .* not for 192x96"):
+        bench_in_python([], [(made, (192, 96))], effort=EFFORT, place=there)
+    graph = Graph.load(made)
+    first = graph.layers[1]
+    graph.layers.insert(1, Layer("LRN", "unknown", list(first.inputs), ["normal"], {}))
+    first.inputs[:] = ["normal"]
+    made.write_text(graph.to_text())
+    report = bench_in_python([], [(made, (160, 96))], effort=EFFORT, place=there)
+    assert report["results"][0]["runs"] >= 3 and list(report["results"][0]["times_us"]) == ["network"]
+    with pytest.raises(NanodetError, match=rf"^here: {re.escape(str(made))}: at 192x96: layer .* x "):
+        bench_in_python([], [(made, (192, 96))], effort=EFFORT, place=there)
+    graph.layers[1].kind = "Strange"
+    made.write_text(graph.to_text())
+    with pytest.raises(NanodetError, match=r"layer unknown: ncnn has no layer Strange$"):
+        bench_in_python([], [(made, (160, 96))], effort=EFFORT, place=there)
+
+
+def test_a_plain_table(run_bench, onnx):
+    status, text, err = run_bench(onnx, f"{onnx}@96x64", *QUICK, "--threads", " 1")
+    assert (status, err) == (0, "")
+    head, *rows = text.splitlines()
+    assert head.split()[:6] == ["model", "threads", "precision", "load", "ms", "preprocess"]
+    assert [row.split()[:3] for row in rows] == [
+        [name, "1", "fp32"] for name in (onnx.name, f"{onnx.name}@96x64")
+    ]
+    preprocess, network, least, p90, decode, ratio, boxes = map(float, rows[0].split()[4:])
+    assert 0 < least <= network <= p90 and min(preprocess, decode) > 0 and boxes >= 0
+    assert ratio == 1 and float(rows[1].split()[-2]) < 0.9  # 0.4 of the pixels
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "nothing to time: give a MODEL, or --graph GRAPH.param --size WxH"),
-        (["none.onnx"], "none.onnx: there is no such model file"),
-        (["none.onnx@320x320"], "none.onnx: there is no such model file"),
-        (["."], ".: is a folder; give one model file in it"),
+        ([], "nothing to time: give a MODEL"),
+        (["none.onnx"], "none.onnx: "),
+        (["none.onnx@320x320"], "none.onnx: "),
         (["broken.onnx"], "broken.onnx: not a usable ONNX model"),
-        (["p.ppm"], "p.ppm: unknown kind of model; known: .param, .onnx"),
-        (["MODEL", "MODEL"], "is to be timed twice in one run"),
+        (["p.ppm"], "p.ppm: "),
         (["MODEL@100x100"], "100x100: width and height must be multiples of 32"),
-        (["MODEL", "--precision", "bf16"], "is calculated in fp32 alone"),
+        (["MODEL", "--precision", "bf16"], "precision bf16: only an ncnn model (.param) has it"),
         (
             ["MODEL", "--precision", "int8"],
             "--precision: must be of fp32, bf16 and fp16, not 'int8'",
@@ -221,15 +202,8 @@ def test_json_to_standard_output(run_bench, onnx):
             "--seconds: must be a number of seconds above 0, not 'nan'",
         ),
         (["MODEL", "--seconds"], "--seconds: needs a value"),
-        (["MODEL", "--strict=1"], "--strict: takes no value"),
+        (["MODEL", "--version=1"], "--version: takes no value"),
         (["MODEL", "--plot", "x"], "--plot: there is no such option"),
-        (["MODEL", "--cores", "fast"], "--cores fast: must be big, little, all, or numbers"),
-        (["MODEL", "--cores", "9999"], "--cores 9999: there is no core 9999 to run on"),
-        (["MODEL", "--size", "32x32"], "--graph: 0 graphs and 1 sizes"),
-        (["MODEL", "--graph", "g", "--size", "0x32"], "--size: must be WxH, such as 320x320"),
-        (["MODEL", "--json", "."], ".: is a folder, not a file to write"),
-        (["MODEL", "--json", "none/out.json"], "none/out.json: cannot be written (No such file"),
-        (["MODEL", "--json", "/dev/null"], "/dev/null: is no file that can be replaced"),
         (["MODEL", "--image", "none.ppm"], "none.ppm: cannot read this image (No such file"),
         (["MODEL", "--image", "broken.onnx"], "broken.onnx: not a binary PPM image (P6)"),
         (["MODEL", "--image", "p.ppm"], "p.ppm: this image is truncated"),
@@ -242,13 +216,9 @@ def test_bad_input_gets_one_line(arguments, words, run_bench, onnx, tmp_path, mo
     words_in = [str(argument).replace("MODEL", str(onnx)) for argument in arguments]
     status, out, err = run_bench("--runs", 1, "--seconds", 0.01, *words_in)
     assert (status, out) == (1, "")
-    last = [line for line in err.splitlines() if " to time, " not in line]
-    assert len(last) == 1 and last[0].startswith("nanodet-bench: error: ") and words in last[0], err
+    (last,) = err.splitlines()
+    assert last.startswith("nanodet-bench: error: ") and words in last, err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.onnx", "p.ppm"]
-
-
-def children_of(pid):
-    return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
 
 def wait_for(condition, seconds=20):
@@ -259,73 +229,88 @@ def wait_for(condition, seconds=20):
     return value
 
 
-def wait_until_running(process, count):
+@pytest.fixture
+def start(cpp_programs, tmp_path):
+    """A function that starts `nanodet bench --program`; its folder must be empty in the end."""
+    folder = tmp_path / "there"
+    folder.mkdir()
+
+    def start(*arguments, **how):
+        command = [sys.executable, "-m", "nanodet.cli.main", "bench", "--program", cpp_programs.bench]
+        return subprocess.Popen(
+            list(map(str, [*command, "--target-dir", folder, *arguments])), text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, **how,
+        )  # fmt: skip
+
+    yield start
+    wait_for(lambda: not list(folder.iterdir()))
+
+
+def programs_below(folder):
+    """Return process number to seconds of user time of the programs of a folder that run."""
+    found = {}
+    for exe in Path("/proc").glob("[0-9]*/exe"):
+        try:
+            if os.readlink(exe).startswith(f"{folder}/"):
+                fields = exe.with_name("stat").read_text().rsplit(")", 1)[1].split()
+                found[int(exe.parent.name)] = int(fields[11]) / os.sysconf("SC_CLK_TCK")
+        except OSError:
+            pass
+    return found
+
+
+def wait_until_running(folder, count):
     """Return the ids of the processes of `count` entries once the last has run for a while."""
 
     def running():
-        children = children_of(process.pid)
-        ticks = os.sysconf("SC_CLK_TCK")
+        found = programs_below(folder)
         # user time: loading takes less
-        times = [int(Path(f"/proc/{c}/stat").read_text().split()[13]) / ticks for c in children]
-        return children if len(times) == count and min(times) > 0.4 else None
+        return sorted(found) if len(found) == count and min(found.values()) > 0.4 else None
 
     return wait_for(running)
 
 
-def test_a_process_that_dies_leaves_the_others(start_bench, onnx, tmp_path):
+def test_a_process_that_dies_leaves_the_others(start, onnx, tmp_path):
     out = tmp_path / "out.json"
-    process = start_bench(onnx, f"{onnx}@96x64", "--runs", 3, "--seconds", 1, "--json", out)
-    os.kill(wait_until_running(process, 2)[0], signal.SIGKILL)
+    process = start(onnx, f"{onnx}@96x64", "--runs", 3, "--seconds", 1, "--json", out)
+    os.kill(wait_until_running(tmp_path, 2)[0], signal.SIGKILL)
     text, err = process.communicate(timeout=60)
     assert process.returncode == 1
-    first, second = json.loads(out.read_text())["results"]
-    assert first["error"].endswith("1 thread, fp32: its process ended by SIGKILL while running it")
-    assert err.splitlines()[-1] == f"nanodet-bench: error: {first['error']}"
-    assert f"FAILED      {first['error']}" in text
-    assert second["error"] is None and second["seconds"] >= 1
+    dead, alive = sorted(json.loads(out.read_text())["results"], key=lambda r: r["error"] is None)
+    assert "1 thread, fp32: its process ended by SIGKILL while running it" in dead["error"]
+    assert err.splitlines()[-1] == f"nanodet: error: {dead['error']}"
+    assert f"FAILED      {dead['error']}" in text
+    assert alive["error"] is None and alive["seconds"] >= 1
 
 
-def test_a_report_that_the_disk_does_not_take(cpp_programs, onnx, tmp_path):
+def test_a_report_that_the_disk_does_not_take(onnx, tmp_path):
     out = tmp_path / "report.json"
     out.write_text("an earlier one")
+    command = [sys.executable, "-m", "nanodet.cli.main", "bench", onnx, *QUICK, "--json", out]
     done = subprocess.run(
-        [cpp_programs.bench, onnx, "--runs", "3", "--seconds", "0.05", "--json", out],
-        capture_output=True, text=True, preexec_fn=limit_files, timeout=120,
-    )  # fmt: skip
+        list(map(str, command)), capture_output=True, text=True, preexec_fn=limit_files, timeout=120
+    )
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
-    assert last == f"nanodet-bench: error: {out}: cannot be written (File too large)"
+    assert last == f"nanodet: error: {out}: cannot be written (File too large)"
     assert [path.name for path in tmp_path.glob("*report*")] == ["report.json"]
     assert out.read_text() == "an earlier one"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_leaves_nothing(number, start_bench, onnx, tmp_path):
-    process = start_bench(onnx, f"{onnx}@96x64", "--strict", "--json", tmp_path / "out.json")
-    children = wait_until_running(process, 2)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_interrupted_run_leaves_nothing(number, start, onnx, tmp_path):
+    process = start(onnx, f"{onnx}@96x64", "--strict", "--json", tmp_path / "out.json")
+    wait_until_running(tmp_path, 2)
     # Ctrl-C goes to all processes of the terminal
     (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
     out, err = process.communicate(timeout=20)
-    assert (process.returncode, out) == (128 + number, "")
-    assert err.splitlines()[-1] == "nanodet-bench: stopped"
-    assert list(tmp_path.iterdir()) == []
-    wait_for(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
-
-
-def test_processes_end_when_the_first_is_killed(start_bench, onnx):
-    process = start_bench(onnx, f"{onnx}@96x64", "--strict")
-    children = wait_until_running(process, 2)
-    process.kill()
-    process.communicate(timeout=20)
-    wait_for(lambda: not any(alive(child) for child in children))
-
-
-def alive(pid):
-    """Tell whether a process runs; where nobody collects orphans a dead one stays in the table."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+    assert out == ""
+    if number != signal.SIGKILL:
+        by = "" if number == signal.SIGINT else " by SIGTERM"
+        assert (process.returncode, err.splitlines()[-1]) == (128 + number, f"nanodet: stopped{by}")
+    wait_for(lambda: not programs_below(tmp_path))
+    wait_for(lambda: [path.name for path in tmp_path.glob("*/*")] == [])
+    assert [path.name for path in tmp_path.iterdir()] == ["there"]
 
 
 def test_help_and_version(run_bench):

@@ -9,7 +9,10 @@ from detect_worker import Worker
 from ncnn_check import SIZE, both
 from strangers import check_agree, sets, some
 
+from nanodet.bench.bench import bench
+from nanodet.bench.plan import effort_of
 from nanodet.bench.subject import fit_graph
+from nanodet.bench.target.there import There, open_device
 from nanodet.errors import NanodetError
 from nanodet.export.stages import FP32
 from nanodet.ncnn_files.graph import Graph
@@ -72,16 +75,21 @@ def test_bench(ncnn_option, sanitized, exported_small, tmp_path, count):
     target = ["cmake", "--build", sanitized, "--target", "nanodet-bench"]
     subprocess.run(target, check=True, capture_output=True)
     program = sanitized / "programs" / "bench" / "nanodet-bench"
+    place = There(open_device("here"), program, str(tmp_path))
     for name, write in some(sets("ncnn", exported_small, tmp_path), count).items():
         model = write()
-        width, height = SIZE
+        words = [program, model, "--runs", "1", "--seconds", "0.1"]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=300)
+        assert done.returncode in (0, 1), (name, done.returncode, done.stderr)
+        assert "Sanitizer" not in done.stderr and "runtime error" not in done.stderr, name
+        try:
+            bench([], [(model, SIZE)], effort=effort_of(runs=1, seconds=0.1), place=place)
+            ran = True
+        except NanodetError as error:
+            assert "its process" not in str(error), (name, error)
+            ran = False
         expected = graph_is_sound(model)
-        for words in ([model], ["--graph", model, "--size", f"{width}x{height}"]):
-            words = [program, *words, "--runs", "1", "--seconds", "0.1", "--json", "-"]
-            done = subprocess.run(words, capture_output=True, text=True, timeout=300)
-            assert done.returncode in (0, 1), (name, done.returncode, done.stderr)
-            assert "Sanitizer" not in done.stderr and "runtime error" not in done.stderr, name
-        assert expected is None or expected == (done.returncode == 0), (name, done.stderr)
+        assert expected is None or expected == ran, name
 
 
 @pytest.mark.parametrize("engine", ["openvino", "ncnn"])

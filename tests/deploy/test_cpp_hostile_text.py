@@ -9,6 +9,9 @@ from box_model import write_box_model
 from hostile_text import LINES, NAME, assert_harmless
 from moving_pictures import grey
 
+from nanodet.bench.bench import bench as bench_in_python
+from nanodet.bench.plan import effort_of
+from nanodet.bench.target.there import There, open_device
 from nanodet.text.printable import printable
 
 NOT_TEXT = os.fsdecode(b"caf\xe9\xed\xa0\x80\xf5")
@@ -19,7 +22,7 @@ def said_by(program, *words):
     return assert_harmless(done.stdout) + assert_harmless(done.stderr)
 
 
-def test_every_text(cpp_programs, tmp_path):
+def test_every_text(cpp_programs, tmp_path, capfdbinary):
     folder = tmp_path / NAME
     (folder / "in").mkdir(parents=True)
     model = write_box_model(folder / f"{NAME}.onnx", (f"dark{LINES}", LINES))
@@ -45,8 +48,13 @@ def test_every_text(cpp_programs, tmp_path):
         assert said.startswith("nanodet-detect: error: ") and printable(NAME) in said
 
     report = folder / "report.json"
-    said = said_by(bench, model, "--runs", "2", "--seconds", "0.01", "--json", report)
+    said = said_by(bench, model, "--runs", "2", "--seconds", "0.01")
     assert printable(f"{NAME}{NOT_TEXT}") in said
-    assert_harmless(report.read_bytes())
-    for words in ([folder / f"broken{NAME}.onnx"], [model, f"--{NAME}"], [model, "--cores", LINES]):
+    place = There(open_device("here"), bench, str(tmp_path))
+    bench_in_python([str(model)], effort=effort_of(runs=2, seconds=0.01), place=place, json_path=report)
+    out, err = capfdbinary.readouterr()
+    assert printable(f"{NAME}{NOT_TEXT}").encode() in out
+    for text in (report.read_bytes(), out, err):
+        assert_harmless(text)
+    for words in ([folder / f"broken{NAME}.onnx"], [model, f"--{NAME}"], [model, "--image", LINES]):
         assert printable(NAME) in said_by(bench, *words)

@@ -5,17 +5,18 @@ from pathlib import Path
 
 from scripted_adb import ScriptedAdb
 
+from nanodet.bench.bench import bench
 from nanodet.bench.plan import effort_of
-from nanodet.bench.target.remote_bench import open_device, remote_bench
+from nanodet.bench.target.there import There, open_device
 
 
 def test_the_whole_way_over_a_scripted_adb(cpp_programs, exported_small, tmp_path, capsys):
     model, there = Path(exported_small.files["onnx simplified"]), tmp_path / "there"
     there.mkdir()
     adb, out = ScriptedAdb(), tmp_path / "out.json"
-    report = remote_bench(
-        open_device("adb", start=adb), [str(model)], effort=effort_of(runs=3, seconds=0.1),
-        program=cpp_programs.bench, folder=str(there), json_path=out, command="as typed",
+    report = bench(
+        [str(model)], effort=effort_of(runs=3, seconds=0.1), json_path=out, command="as typed",
+        place=There(open_device("adb", start=adb), cpp_programs.bench, str(there)),
     )  # fmt: skip
     assert json.loads(out.read_text()) == report
     (result,) = report["results"]

@@ -15,6 +15,7 @@ from kill_points import killed_at
 from small_disk import as_root, contents, mounted
 
 from nanodet import Detector, NanodetError
+from nanodet.bench.plan import plan_entries
 from nanodet.bench.target.parcel import Parcel
 from nanodet.cli.main import main
 from nanodet.export.stages import FP32
@@ -173,7 +174,7 @@ def test_every_reader_finds_what_a_killed_publish_left(versions, tmp_path, capsy
     found = [path.relative_to(out).as_posix() for path in find_models(out)]
     assert found == ["intermediate/small-raw.onnx", "small.onnx", "small.param"]
     assert find_models(model) == [model]
-    parcel = Parcel([str(model)], [], [1], ["fp32"], "/bin/true", None, tmp_path)
+    parcel = Parcel(plan_entries([str(model)], here=False), "/bin/true", None, tmp_path)
     sent = {name: sha256(path) for name, path in parcel.files.items() if name.startswith("0/")}
     assert sent == {f"0/{name}": sha256(new / name) for name in FILES[:3]}
     assert contents(out) == left

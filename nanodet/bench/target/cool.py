@@ -2,8 +2,10 @@
 
 import sys
 import time
+from collections.abc import Mapping
 
-from nanodet.bench.target.device import Device, quote
+from nanodet.bench.target.guard import Guard
+from nanodet.bench.throttling import ZONES, read_sensors
 from nanodet.text.printable import say
 
 PATIENCE_S, EVERY_S = 300, 5
@@ -11,44 +13,36 @@ PATIENCE_S, EVERY_S = 300, 5
 LOWEST_C, HIGHEST_C = 1.0, 150.0
 
 
-def hottest(device: Device) -> tuple[float, str] | None:
+def hottest(files: Mapping[str, str]) -> tuple[float, str] | None:
     """Return (degrees Celsius, name) of the hottest thermal zone; None where none is reported."""
-    zones = quote(f"{device.root}/sys/class/thermal")
-    done = device.shell(
-        f'for zone in {zones}/thermal_zone*; do echo "$(cat "$zone/temp") $(cat "$zone/type")"; '
-        "done 2>/dev/null"
-    )
-    readings = []
-    for line in done.out.splitlines():
-        number, _, name = line.strip().partition(" ")
-        if number.isdigit() and LOWEST_C <= int(number) / 1000 <= HIGHEST_C:
-            readings.append((int(number) / 1000, name))
+    zones = read_sensors(None, files)["temperature_c"].items()
+    readings = [(c, n.partition(" ")[2]) for n, c in zones if LOWEST_C <= c <= HIGHEST_C]
     return max(readings, default=None)
 
 
 def cool_down(
-    device: Device, limit: float, patience: float = PATIENCE_S, every: float = EVERY_S
+    guard: Guard, limit: float, patience: float = PATIENCE_S, every: float = EVERY_S
 ) -> None:
-    """Wait until no thermal zone is hotter than ``limit`` degrees Celsius.
+    """Wait until no thermal zone of a device is hotter than ``limit`` degrees Celsius.
 
     Warns when the device reports no temperature, or is still hotter after ``patience`` seconds; it
     looks once in ``every`` seconds.
     """
     end, reported = time.monotonic() + patience, False
-    while (found := hottest(device)) is not None and found[0] > limit:
+    while (found := hottest(guard.read(ZONES))) is not None and found[0] > limit:
         what = f"{found[1] or 'a thermal zone'} is at {found[0]:.0f} C"
         if time.monotonic() >= end:
             say(
-                f"nanodet: warning: {device.name}: {what} after {patience} s; going on",
+                f"nanodet: warning: {guard.name}: {what} after {patience} s; going on",
                 file=sys.stderr,
             )
             return
         if not reported:
-            say(f"{device.name}: {what}: waiting for {limit:g} C", file=sys.stderr)
+            say(f"{guard.name}: {what}: waiting for {limit:g} C", file=sys.stderr)
             reported = True
         time.sleep(every)
     if found is None:
         say(
-            f"nanodet: warning: {device.name}: reports no temperature to cool down to",
+            f"nanodet: warning: {guard.name}: reports no temperature to cool down to",
             file=sys.stderr,
         )

@@ -3,25 +3,18 @@
 import os
 import shlex
 import subprocess
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import IO, Any, Self
 
-from nanodet.bench.target.limits import COMMAND_S, SLOWEST_LINK, Overrun, communicate
+from nanodet.bench.line_process import LineProcess, LinkLost, Overrun
 from nanodet.errors import NanodetError
 
+COMMAND_S = 60.0  # for a command that takes a second
+SLOWEST_LINK = 20_000  # bytes a second
 BEGIN, END = "@nanodet begin", "@nanodet end"  # around what a script writes
-
-
-class LinkLost(NanodetError):
-    """The device cannot be reached any more; what it does then is its own affair, and done."""
-
-    def __init__(self, name: str, why: str) -> None:
-        super().__init__(
-            f"{name}: the link was lost ({why}); the device by itself ends what runs there and "
-            "removes its folder"
-        )
 
 
 @dataclass
@@ -30,17 +23,19 @@ class Done:
 
     Attributes:
         status: its exit status, 0..255.
-        out, err: what it wrote.
+        out: what it wrote.
+        error: the last line of its errors.
     """
 
     status: int
     out: str
-    err: str
+    error: str
 
     @property
     def said(self) -> str:
-        """The last line of its errors, or its status where it said nothing."""
-        return last_line(self.err) or last_line(self.out) or f"status {self.status}"
+        """The last line of its errors, or its output, or its status where it said nothing."""
+        lines = [line.strip() for line in self.out.splitlines() if line.strip()]
+        return self.error or (lines[-1] if lines else f"status {self.status}")
 
 
 class Device(ABC):
@@ -97,12 +92,23 @@ class Device(ABC):
     def lost(self, done: Done) -> bool:
         """Tell whether the link failed, and not the command that was `Done` over it."""
 
-    def start(self, script: str, **streams: Any) -> subprocess.Popen[Any]:
-        """Start a script on the device; ``streams`` are those of `subprocess.Popen`.
+    def start(self, script: str) -> LineProcess:
+        """Start a script on the device; its lines are those after what a login shell may print.
 
-        It is out of reach of the terminal's Ctrl-C: how it ends is for us to say.
+        Raises:
+            NanodetError: it says too much before, or nothing at all.
         """
-        return self._popen(self.words(script), start_new_session=True, **streams)
+        end = time.monotonic() + COMMAND_S
+        process = self._popen(self.words(f"echo; echo {BEGIN}\n{script}"), subprocess.PIPE)
+        try:
+            while process.line(end) not in (BEGIN, None):
+                pass
+        except BaseException as error:
+            process.end()
+            if isinstance(error, Overrun):
+                raise NanodetError(f"{self.name}: the device {error}") from None
+            raise
+        return process
 
     def shell(
         self, script: str, stdin: int | IO[bytes] = subprocess.DEVNULL, seconds: float | None = None
@@ -132,17 +138,25 @@ class Device(ABC):
         seconds: float | None = None,
     ) -> Done:
         """Run a local command to its end; return it `Done`."""
-        pipe = subprocess.PIPE
-        process = self._popen(words, stdin=stdin, stdout=pipe, stderr=pipe)
+        end = time.monotonic() + (seconds or COMMAND_S)
+        process, lines = self._popen(words, stdin), []
         try:
-            out, err = communicate(process, seconds or COMMAND_S)
+            while (line := process.line(end)) is not None:
+                lines.append(line)
+            status = process.wait(end)
         except Overrun as error:
             raise NanodetError(f"{self.name}: the device {error}") from None
-        return Done(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
+        finally:
+            process.end()
+        return Done(status, "\n".join(lines), process.last_error())
 
-    def _popen(self, words: Sequence[str], **streams: Any) -> subprocess.Popen[Any]:
+    def _popen(self, words: Sequence[str], stdin: int | IO[bytes]) -> LineProcess:
+        """Start a local command, out of reach of the terminal's Ctrl-C: we say how it ends."""
+        pipe = subprocess.PIPE
         try:
-            return self._start(words, **streams)
+            return LineProcess(
+                self._start(words, stdin=stdin, stdout=pipe, stderr=pipe, start_new_session=True)
+            )
         except FileNotFoundError:
             raise NanodetError(
                 f"{self.name}: {words[0]} is not installed: {self.package}"
@@ -152,9 +166,3 @@ class Device(ABC):
 def quote(*words: object) -> str:
     """Return words as the device's shell has to see them."""
     return shlex.join(map(str, words))
-
-
-def last_line(text: str) -> str:
-    """Return the last line of a text that is not empty, without line ends; else an empty text."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else ""

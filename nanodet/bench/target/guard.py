@@ -4,23 +4,19 @@ Whatever ends this process or the link, the guard sees its input end or hears no
 and cleans up.
 """
 
-import contextlib
 import re
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from importlib.resources import files
-from typing import IO, Self
+from typing import Self
 
-from nanodet.bench.target.device import Device, LinkLost, quote
-from nanodet.bench.target.limits import COMMAND_S, Lines, Overrun
+from nanodet.bench.line_process import LinkLost, Overrun
+from nanodet.bench.target.device import COMMAND_S, Device, quote
 from nanodet.errors import NanodetError
-from nanodet.text import Say
 from nanodet.text.printable import say
 
-MARK = "@nanodet "
 BEAT_S, PAUSE_S = 4.0, 5  # between two signs of life; between two looks whether one has come
 PATIENCE_S = 20.0  # for the device to clean up
 
@@ -33,8 +29,9 @@ class Guard:
         folder: where to make the folder; None leaves it to the device.
 
     Attributes:
+        name: of the device.
         folder: its absolute path.
-        machine: the device's ``uname -m``.
+        machine, system: the device's ``uname -m`` and ``uname -sr``.
         free_kb: free space there in kB; None where the device does not tell.
 
     Raises:
@@ -45,19 +42,15 @@ class Guard:
         base = str(folder or device.folder)
         # a name like -p is a folder too
         self._device, self._base = device, f"./{base}" if base.startswith("-") else base
-        self._lock, self._over = threading.Lock(), threading.Event()
-        self.folder = self.machine = ""  # known after entry
+        self.name, self._over = device.name, threading.Event()
+        self.folder = self.machine = self.system = ""  # known after entry
         self.free_kb: int | None = None
 
     def __enter__(self) -> Self:
-        pipe = subprocess.PIPE
         self._process = self._device.start(
-            guard_script(self._base, self._device.root, self._device.raising, PAUSE_S),
-            stdin=pipe, stdout=pipe, stderr=pipe, text=True, encoding="utf-8", errors="replace",
-        )  # fmt: skip
-        assert self._process.stdin is not None  # a pipe
-        self._orders: IO[str] = self._process.stdin
-        self._lines = Lines(self._process, MARK)
+            guard_script(self._base, self._device.root, self._device.raising, PAUSE_S)
+        )
+        self.name = self._device.name
         threading.Thread(target=self._beat, daemon=True).start()
         try:
             self._open()
@@ -68,27 +61,31 @@ class Guard:
 
     def __exit__(self, *exception: object) -> None:
         self._over.set()
-        with self._lock, contextlib.suppress(OSError):
-            self._orders.close()  # the guard's order to end
+        self._process.close_input()  # the guard's order to end
         said, end = [], time.monotonic() + PATIENCE_S
         try:
-            while time.monotonic() < end:
-                with contextlib.suppress(Overrun):  # of what it had said before
-                    if (reply := self._reply(end)) is None:
-                        break
-                    said.append(reply)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(max(0.0, end - time.monotonic()))
+            while (line := self._process.line(end)) is not None:
+                said.append(line)
+        except Overrun:
+            pass
         finally:
-            self._process.kill()
-            self._process.wait()
-            self._lines.stop()
-        known = ("gone", "") in said or isinstance(exception[1], LinkLost)
-        if self.folder and not known:
+            self._process.end(max(0.0, end - time.monotonic()))
+        if self.folder and "gone" not in said and not isinstance(exception[1], LinkLost):
             self._warn(f"did not say that {self.folder} is removed")
-        for word, rest in said:
-            if word == "governor":
-                self._warn(f"the governor was not given back: {rest.removeprefix('left ')}")
+        for line in said:
+            if line.startswith("governor left "):
+                self._warn(f"the governor was not given back: {line.removeprefix('governor left ')}")
+
+    def read(self, patterns: Iterable[str] = ()) -> dict[str, str]:
+        """Return path to text of the device's files, see `nanodet.bench.machine.read_files`."""
+        self._process.send(" ".join(["read", *patterns]))
+        found: dict[str, list[str]] = {}
+        end = time.monotonic() + COMMAND_S
+        while (heard := self._heard(end))[0] != "read":
+            path, _, line = heard[1].partition(" ")
+            if heard[0] == "is":
+                found.setdefault(path, []).append(line)
+        return {path: text for path, lines in found.items() if (text := "\n".join(lines).strip())}
 
     def set_governor(self, name: str) -> None:
         """Set the frequency governor of all cores, until the end.
@@ -96,8 +93,11 @@ class Guard:
         Raises:
             NanodetError: the device has none, not this one, or does not let us.
         """
-        self._send(f"governor {name}")
-        word, _, rest = self._wait_for("governor", COMMAND_S).partition(" ")
+        self._process.send(f"governor {name}")
+        end = time.monotonic() + COMMAND_S
+        while (heard := self._heard(end))[0] != "governor":
+            pass
+        word, _, rest = heard[1].partition(" ")
         raising = " ".join(self._device.raising.split()[:2])
         lines = {
             "absent": "the device reports no governors",
@@ -106,19 +106,6 @@ class Guard:
         }
         if word in lines:
             raise self._error(f"--governor {name}: {lines[word]}")
-
-    def run(self, tell: Say, seconds: float) -> int:
-        """Run the file ``run`` of the folder in ``sh``, see `run_script`; return its exit status.
-
-        Args:
-            tell: gets every line that it writes.
-            seconds: that it may take.
-        """
-        self._send("run")
-        status = self._wait_for("ended", seconds, tell)
-        if not re.fullmatch(r"\d{1,3}", status):
-            raise self._strange(f"ended {status}")
-        return int(status)
 
     def _open(self) -> None:
         end = time.monotonic() + COMMAND_S
@@ -130,6 +117,8 @@ class Guard:
                 self.folder = rest
             elif word == "machine":
                 self.machine = rest
+            elif word == "system":
+                self.system = rest
             elif word == "free":
                 free = re.search(r" (\d{1,15}) +\d+% ", rest)  # of a line of df -P
                 self.free_kb = int(free[1]) if free else None
@@ -140,65 +129,39 @@ class Guard:
                 )
             elif word == "ready":
                 if not self.folder or not self.folder.startswith("/") or not self.machine:
-                    raise self._error("its shell prints text of its own: the folder is not known")
+                    raise self._error("its shell does not say where the folder is")
                 return
 
-    def _wait_for(self, awaited: str, seconds: float, tell: Say = lambda line: None) -> str:
-        """Return what follows the awaited word."""
-        end = time.monotonic() + seconds
-        while True:
-            word, rest = self._heard(end, tell)
-            if word == awaited:
-                return rest
-
-    def _heard(self, end: float, tell: Say = lambda line: None) -> tuple[str, str]:
+    def _heard(self, end: float) -> tuple[str, str]:
         """Return the guard's next (word, rest); raise `NanodetError` if it has ended, or goes on."""
         try:
-            reply = self._reply(end, tell)
+            line = self._process.line(end)
         except Overrun as error:
             raise self._error(f"the device {error}") from None
-        if reply is None:
+        if line is None:
             raise self._ending()
-        return reply
-
-    def _reply(self, end: float, tell: Say = lambda line: None) -> tuple[str, str] | None:
-        while (line := self._lines.next(end)) is not None:
-            if line.startswith(MARK):
-                word, _, rest = line.removeprefix(MARK).partition(" ")
-                return word, rest
-            if line:
-                tell(line)
-        return None
+        word, _, rest = line.partition(" ")
+        return word, rest
 
     def _ending(self) -> NanodetError:
         try:
-            status = self._process.wait(PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            return self._error("the device neither answers nor ends")
-        said = self._lines.last_error()
-        why = self._device.explain(said or f"it ended with status {status}")
+            status = self._process.wait(time.monotonic() + PATIENCE_S)
+        except Overrun as error:
+            return self._error(f"the device {error}")
+        why = self._device.explain(self._process.last_error() or f"it ended with status {status}")
         if not self.folder:
             return self._error(why)
-        return LinkLost(self._device.name, why)
+        return LinkLost(self.name, why)
 
     def _error(self, line: str) -> NanodetError:
-        return NanodetError(f"{self._device.name}: {line}")
-
-    def _strange(self, reply: str) -> NanodetError:
-        return self._error(f"said what cannot be understood: {reply[:80]!r}")
+        return NanodetError(f"{self.name}: {line}")
 
     def _warn(self, line: str) -> None:
-        say(f"nanodet: warning: {self._device.name}: {line}", file=sys.stderr)
-
-    def _send(self, line: str) -> None:
-        # that the link is lost shows when its replies end
-        with self._lock, contextlib.suppress(OSError, ValueError):
-            self._orders.write(f"{line}\n")
-            self._orders.flush()
+        say(f"nanodet: warning: {self.name}: {line}", file=sys.stderr)
 
     def _beat(self) -> None:
         while not self._over.wait(BEAT_S):
-            self._send("alive")
+            self._process.send("alive", expects=False)
 
 
 def guard_script(base: str, root: str, raising: str, pause: float) -> str:
@@ -213,13 +176,3 @@ def guard_script(base: str, root: str, raising: str, pause: float) -> str:
     lines = files("nanodet.bench.target").joinpath("guard.sh").read_text("utf-8").splitlines()
     code = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
     return "\n".join([f"set -- {quote(base, root, raising, pause)}", *code])
-
-
-def run_script(folder: str, words: Sequence[str]) -> str:
-    """Return what the guard runs: the program, whose errors are heard and whose tables are not."""
-    return (
-        f"cd {quote(folder)}\n{quote(*words)} 2>&1 >/dev/null &\n"
-        "echo $! >program\nwait $!\nstatus=$?\n"
-        "rm -f program group\n"  # their numbers may soon be another's
-        f'echo\necho "{MARK}ended $status"\n'
-    )

@@ -13,18 +13,18 @@ std::int64_t nanoseconds(Clock::duration time) {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(time).count();
 }
 
-DetectorOptions options_of(const Entry& entry) {
+DetectorOptions detector_options(const Order& order) {
     DetectorOptions options;
-    options.threads = entry.threads;
-    options.precision = entry.precision;
-    options.size = entry.size;
+    options.threads = order.threads;
+    options.precision = order.precision;
+    options.size = order.size;
     return options;
 }
 
 class ModelSubject : public Subject {
 public:
-    ModelSubject(const Entry& entry, const Picture& picture)
-        : detector_(entry.path, options_of(entry)), picture_(picture) {}
+    ModelSubject(const Order& order, const Picture& picture)
+        : detector_(order.path, detector_options(order)), picture_(picture) {}
 
     std::vector<std::string> stages() const override { return {"preprocess", "network", "decode"}; }
 
@@ -47,7 +47,6 @@ public:
             {"engine", detector_.backend().engine()},
             {"options", json_of_options(detector_.backend().options())},
             {"detections", found},
-            {"left_out", Json::array()},
         };
     }
 
@@ -58,14 +57,26 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Subject> load_model(const Entry& entry, const Picture& picture) {
-    return std::make_unique<ModelSubject>(entry, picture);
+std::unique_ptr<Subject> load_model(const Order& order, const Picture& picture) {
+    return std::make_unique<ModelSubject>(order, picture);
 }
 
 Json json_of_options(const std::vector<std::pair<std::string, std::string>>& options) {
     Json object = Json::object();
     for (const auto& [name, value] : options) object[name] = Json::parse(value);
     return object;
+}
+
+std::vector<Run> take_turn(Subject& subject, double seconds, double settle_s, int settle) {
+    const auto since = [](Clock::time_point start) {
+        return std::chrono::duration<double>(Clock::now() - start).count();
+    };
+    auto start = Clock::now();
+    for (int runs = 0; runs < settle || since(start) < settle_s; ++runs) subject.run();
+    std::vector<Run> times;
+    start = Clock::now();
+    while (times.empty() || since(start) < seconds) times.push_back(subject.run());
+    return times;
 }
 
 }  // namespace nanodet::bench

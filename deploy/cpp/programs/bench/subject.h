@@ -1,16 +1,21 @@
-/// What one process times: a model with all that lies around it, or a bare graph.
+/// What is timed: a model with all that lies around it, or a bare graph.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "json.h"
+#include "nanodet/backend.h"
+#include "nanodet/fit.h"
 #include "nanodet/picture.h"
-#include "plan.h"
 
 namespace nanodet::bench {
+
+using Json = nlohmann::ordered_json;
 
 /// Nanoseconds of each stage of one run.
 using Run = std::vector<std::int64_t>;
@@ -25,25 +30,36 @@ public:
     /// Runs once.
     virtual Run run() = 0;
 
-    /// Returns ``input``, ``engine``, ``options``, ``detections`` and ``left_out``, see
-    /// docs/bench.md.
+    /// Returns ``input``, ``engine``, ``options`` and ``detections``, see docs/bench.md.
     ///
     /// @throws Error  it cannot run
     virtual Json facts() = 0;
 };
 
+/// How a model or a graph is run.
+struct Order {
+    std::string path;
+    std::optional<Size> size;  ///< of the input; none takes the model's own
+    int threads = 1;
+    Precision precision = Precision::fp32;
+};
+
 /// Loads a model as nanodet::Detector runs it: preprocess, network, decode.
 ///
 /// @param picture  its pixels must live as long as the subject
-std::unique_ptr<Subject> load_model(const Entry& entry, const Picture& picture);
+std::unique_ptr<Subject> load_model(const Order& order, const Picture& picture);
 
 /// Loads an ncnn graph whose weights are all zero, filled and read as ncnn's benchncnn does it.
 ///
-/// Layers that make boxes (``DetectionOutput`` and its kin) are left out and their inputs are the
-/// outputs: with weights of zero all boxes score alike, and thousands of them would go through NMS.
-std::unique_ptr<Subject> load_graph(const Entry& entry);
+/// @param channels  of its input
+/// @param known     whether all its shapes are known to fit; else ncnn is asked which maps meet
+std::unique_ptr<Subject> load_graph(const Order& order, int channels, bool known);
 
 /// Returns options as an object.
 Json json_of_options(const std::vector<std::pair<std::string, std::string>>& options);
+
+/// Runs for `seconds` and at least once, after `settle_s` seconds and `settle` runs that do not
+/// count.
+std::vector<Run> take_turn(Subject& subject, double seconds, double settle_s, int settle);
 
 }  // namespace nanodet::bench

@@ -4,17 +4,20 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <cstring>
 #include <exception>
+#include <fstream>
+#include <iostream>
+#include <iterator>
 #include <new>
 
-#include "child_process.h"
-#include "json.h"
-#include "machine.h"
+#include "common/ppm.h"
 #include "nanodet/error.h"
-#include "text_files.h"
-#include "texts.h"
+#include "split.h"
+#include "subject.h"
 
 namespace nanodet::bench {
 
@@ -36,90 +39,120 @@ void pin(const std::vector<int>& cores) {
                     std::strerror(errno) + ")");
 }
 
-/// Returns how long this thread, the process's first, has waited for a core that another had.
-std::optional<double> waited_ns() {
-    const auto text =
-        read_text("/proc/self/task/" + std::to_string(::getpid()) + "/schedstat");
-    const auto words = words_of(text.value_or(""));
-    return words.size() > 1 ? decimal_number(words[1]) : std::nullopt;
+Json allowed_cores() {
+    cpu_set_t mask;
+    CPU_ZERO(&mask);
+    if (::sched_getaffinity(0, sizeof mask, &mask) != 0) return nullptr;
+    Json ids = Json::array();
+    for (int id = 0; id < int(CPU_SETSIZE); ++id)
+        if (CPU_ISSET(id, &mask)) ids.push_back(id);
+    return ids;
+}
+
+/// Returns the variables that change how threads wait for each other.
+Json environment() {
+    Json variables = Json::object();
+    for (char** variable = environ; *variable != nullptr; ++variable) {
+        const std::string text = *variable;
+        for (const char* start : {"OMP_", "GOMP_", "KMP_"})
+            if (text.rfind(start, 0) == 0)
+                variables[text.substr(0, text.find('='))] = text.substr(text.find('=') + 1);
+    }
+    return variables;
+}
+
+std::vector<std::string> words_in(const std::string& path) {
+    std::ifstream file(path);
+    return {std::istream_iterator<std::string>(file), {}};
+}
+
+/// Returns how long this thread, the process's first, has waited for a core that another had;
+/// -1 where that is not known.
+double waited_ns() {
+    const auto words = words_in("/proc/self/task/" + std::to_string(::getpid()) + "/schedstat");
+    return words.size() > 1 ? std::strtod(words[1].c_str(), nullptr) : -1;
 }
 
 /// Returns the most memory this process has had, in bytes.
-std::optional<std::int64_t> peak_bytes() {
+std::int64_t peak_bytes() {
     // not getrusage: on Linux that may begin with the peak of the process that started this one
-    for (const auto& line : split(read_text("/proc/self/status").value_or(""), "\n")) {
-        const auto words = words_of(line);
-        if (words.size() < 2 || words[0] != "VmHWM:") continue;
-        if (const auto kib = decimal_number(words[1])) return std::int64_t(*kib) * 1024;
-    }
+    const auto words = words_in("/proc/self/status");
+    for (std::size_t i = 0; i + 1 < words.size(); ++i)
+        if (words[i] == "VmHWM:") return std::strtoll(words[i + 1].c_str(), nullptr, 10) * 1024;
     rusage used{};
-    if (::getrusage(RUSAGE_SELF, &used) != 0) return std::nullopt;
+    ::getrusage(RUSAGE_SELF, &used);
     return std::int64_t(used.ru_maxrss) * 1024;
 }
 
-std::unique_ptr<Subject> load(const Entry& entry, const Picture& picture) {
-    if (!entry.graph) return load_model(entry, picture);
+std::unique_ptr<Subject> load(const std::string& path, const Json& asked, const Picture& picture) {
+    Order order;
+    order.path = path;
+    order.threads = asked.at("threads");
+    if (!parse_precision(asked.at("precision"), order.precision))
+        throw Error(path + ": unknown precision");
+    if (!asked.at("size").is_null()) order.size = Size{asked["size"].at(0), asked["size"].at(1)};
+    if (!asked.at("graph")) return load_model(order, picture);
 #if NANODET_WITH_NCNN
-    return load_graph(entry);
+    return load_graph(order, asked.at("channels"), asked.at("worked_out"));
 #else
-    throw Error(entry.path + ": --graph needs ncnn, which this build does not include");
+    throw Error(path + ": --graph needs ncnn, which this build does not include");
 #endif
 }
 
-void take_orders(const Entry& entry, const std::optional<std::vector<int>>& cores,
-                 const Picture& picture, int orders, int replies) {
+template <typename Reply>
+void take_orders(const std::string& path, Reply reply) {
+    std::string line;
+    if (!std::getline(std::cin, line)) return;
+    const Json asked = Json::parse(line);
     // before anything starts threads: they inherit it
-    if (cores) pin(*cores);
+    if (!asked.at("cores").is_null()) pin(asked["cores"]);
+    PpmPicture picture;
+    if (!asked.at("picture").is_null()) picture = read_ppm(asked["picture"]);
     const auto before = peak_bytes();
     const auto start = Clock::now();
-    const std::unique_ptr<Subject> subject = load(entry, picture);
+    const std::unique_ptr<Subject> subject = load(path, asked, picture.view());
     const double took = seconds_since(start);
     Json loaded = subject->facts();
+    loaded["tool"] = "nanodet-bench " NANODET_VERSION;
     loaded["stages"] = subject->stages();
-    loaded["cores"] = json_of(allowed_cores());
+    loaded["cores"] = allowed_cores();
+    loaded["environment"] = environment();
+    loaded["left_out"] = asked.at("left_out");
     loaded["load_s"] = took;
-    loaded["before_bytes"] = json_of(before);
-    write_all(replies, dump(loaded) + "\n");
-    std::string rest;
-    while (const auto line = read_line(orders, rest)) {
-        const Json order = Json::parse(*line);
-        const auto waited_before = waited_ns();
+    loaded["before_bytes"] = before;
+    reply(loaded);
+    while (std::getline(std::cin, line)) {
+        const Json order = Json::parse(line);
+        const double waited = waited_ns();
         const auto begin = Clock::now();
         const auto times = take_turn(*subject, order.at("seconds"), order.at("settle_s"),
                                      order.at("settle_runs"));
         const double turn_ns = 1e9 * seconds_since(begin);
-        const auto waited_after = waited_ns();
-        Json reply = {{"times", times}, {"waited", nullptr}, {"peak_bytes", json_of(peak_bytes())}};
-        if (waited_before && waited_after)
-            reply["waited"] = (*waited_after - *waited_before) / turn_ns;
-        if (!write_all(replies, dump(reply) + "\n")) return;
+        Json answer = {{"times", times}, {"waited", nullptr}, {"peak_bytes", peak_bytes()}};
+        if (waited >= 0) answer["waited"] = (waited_ns() - waited) / turn_ns;
+        reply(answer);
     }
 }
 
 }  // namespace
 
-int serve(const Entry& entry, const std::optional<std::vector<int>>& cores, const Picture& picture,
-          int orders, int replies) noexcept {
-    std::string problem;
+int serve(const std::string& path) {
+    std::FILE* replies = ::fdopen(::dup(STDOUT_FILENO), "w");
+    ::dup2(STDERR_FILENO, STDOUT_FILENO);  // what a library prints must not get among the replies
+    const auto reply = [replies](const Json& json) {
+        const auto text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+        std::fprintf(replies, "%s\n", text.c_str());
+        std::fflush(replies);
+    };
     try {
-        take_orders(entry, cores, picture, orders, replies);
+        take_orders(path, reply);
         return 0;
     } catch (const std::bad_alloc&) {
-        problem = entry.label() + ": there is not enough memory";
+        reply({{"error", path + ": there is not enough memory"}});
     } catch (const std::exception& error) {
-        problem = error.what();
+        reply({{"error", error.what()}});
     }
-    write_all(replies, dump({{"error", problem}}) + "\n");
     return 1;
-}
-
-std::vector<Run> take_turn(Subject& subject, double seconds, double settle_s, int settle) {
-    auto start = Clock::now();
-    for (int runs = 0; runs < settle || seconds_since(start) < settle_s; ++runs) subject.run();
-    std::vector<Run> times;
-    start = Clock::now();
-    while (times.empty() || seconds_since(start) < seconds) times.push_back(subject.run());
-    return times;
 }
 
 }  // namespace nanodet::bench
