@@ -1,7 +1,7 @@
 """Pictures of the distributions that a model predicts for the edges of its boxes.
 
-    from nanodet.visualize import edge_distributions, plot_distributions
-    plot_distributions(picture, edge_distributions(Detector("exported/my.param"), picture), "out.png")
+from nanodet.visualize import edge_distributions, plot_distributions
+plot_distributions(picture, edge_distributions(Detector("exported/my.param"), picture), "out.png")
 """
 
 from typing import TYPE_CHECKING, NamedTuple
@@ -92,7 +92,9 @@ def check_distributions(spec: Spec, file: object, key: str) -> None:
     """
     spec.check_uncertainty(file, key)
     if spec.form != DISTRIBUTIONS:
-        raise NanodetError(f"{file}: {key}: its edges ({spec.form}) are not distributions over bins")
+        raise NanodetError(
+            f"{file}: {key}: its edges ({spec.form}) are not distributions over bins"
+        )
 
 
 def plot_distributions(

@@ -39,7 +39,10 @@ def add_arguments(parser: ArgumentParser) -> None:
         "half of the images with the factors of the other half",
     )  # fmt: skip
     group.add_argument(
-        "--seed", type=int, metavar="N", help="with --calibrate: of the choice of the halves (default: 0)"
+        "--seed",
+        type=int,
+        metavar="N",
+        help="with --calibrate: of the choice of the halves (default: 0)",
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from nanodet.cli.arguments import add_class_agnostic_argument, positive_int, size_wxh
 from nanodet.cli.packages import needed_packages
+from nanodet.export.rewriting.plan import ANY, TARGETS
 from nanodet.text.printable import say
 
 if TYPE_CHECKING:
@@ -65,6 +66,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--batch", type=positive_int, metavar="N",
         help="write STEM-batchN.onnx too, with fixed shapes, for N images at once (2 or more)",
     )  # fmt: skip
+    parser.add_argument(
+        "--for", dest="target", choices=TARGETS, default=ANY,
+        help="what the files are to be fast on; any keeps one output of points x channels, plain leaves "
+        "the network as it was trained, too (default: any)",
+    )  # fmt: skip
     add_class_agnostic_argument(parser, "the config's")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the files")
 
@@ -87,6 +93,7 @@ def run(args: Namespace) -> int:
         class_agnostic_nms=args.class_agnostic_nms,
         static=args.static,
         batch=args.batch,
+        target=args.target,
     )
     print_files(exported)
     say(f"{exported.seconds:.1f} s")

@@ -12,7 +12,9 @@ import torch
 from nanodet.data.records import Picture
 
 log = logging.getLogger(__name__)
-SHARE = 0.5  # fraction of the free memory; the rest is for the model, its batches and other programs
+SHARE = (
+    0.5  # fraction of the free memory; the rest is for the model, its batches and other programs
+)
 
 
 class PictureCache:

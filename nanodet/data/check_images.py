@@ -21,9 +21,7 @@ class BadPictures(NanodetError):
     def __init__(self, lines: Iterable[str]) -> None:
         self.lines = lines = list(dict.fromkeys(lines))  # one image may be listed twice
         count = f"{len(lines)} images cannot be used: " if len(lines) > 1 else ""
-        remedy = (
-            "; replace these files, correct their annotations (size and boxes), or remove them"
-        )
+        remedy = "; replace these files, correct their annotations (size and boxes), or remove them"
         super().__init__(count + first_few(lines, joint="; ") + remedy)
 
 

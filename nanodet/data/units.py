@@ -14,8 +14,13 @@ from nanodet.files import StrPath
 
 OUTSIDE = 0.02  # fraction of the image by which a box must extend outside to count
 FAR_OUTSIDE = 1.5  # fraction of the image; more than rounding
-LOST_SHARE, LOST_MIN = 0.05, 3  # fraction of the boxes, and boxes: fewer that do not fit are mistakes
-FORM_FITS = 0.99  # fraction of the boxes that must fit another form to consider it; the rest are mistakes
+LOST_SHARE, LOST_MIN = (
+    0.05,
+    3,
+)  # fraction of the boxes, and boxes: fewer that do not fit are mistakes
+FORM_FITS = (
+    0.99  # fraction of the boxes that must fit another form to consider it; the rest are mistakes
+)
 BOTH_AXES = 0.1  # fraction of the boxes that do not fit, along the axis with fewer of them
 IN_PARTS = 0.95  # fraction of the boxes in 0..1: one may be rounded to 1.002
 PLACES_MIN = 20  # boxes, enough to judge by their positions

@@ -45,7 +45,9 @@ def set_frame_times(path: StrPath, times: Sequence[float]) -> None:
         rate, film_rate = (_number(parts[kind], 12, 20) for kind in (b"mdhd", b"mvhd"))
         ticks = [round((time - times[0]) * rate) for time in times]
         shown = [max(1, after - before) for before, after in itertools.pairwise(ticks)]
-        film = -(-sum(shown) * film_rate // rate)  # rounded up, otherwise the last frame would be cut off
+        film = -(
+            -sum(shown) * film_rate // rate
+        )  # rounded up, otherwise the last frame would be cut off
         runs = [(len(list(run)), length) for length, run in itertools.groupby(shown)]
         table = struct.pack(">II", 0, len(runs)) + b"".join(struct.pack(">II", *r) for r in runs)
 

@@ -37,7 +37,11 @@ class Results:
     """
 
     def __init__(
-        self, folder: StrPath, source: Source, uncertainty: bool = False, distributions: bool = False
+        self,
+        folder: StrPath,
+        source: Source,
+        uncertainty: bool = False,
+        distributions: bool = False,
     ) -> None:
         self.folder, self._source, self._uncertainty = Path(folder), source, uncertainty
         self._targets: list[Path] | None = None

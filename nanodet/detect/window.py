@@ -95,7 +95,9 @@ class Window:
         Returns:
             whether to continue: false after q, Escape or a click on the close button.
         """
-        if not self._sized:  # the first image determines the size; the user may change it afterwards
+        if (
+            not self._sized
+        ):  # the first image determines the size; the user may change it afterwards
             scale = min(1.0, 1280 / picture.shape[1], 720 / picture.shape[0])
             size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
             self._cv2.resizeWindow(self._title, *(max(side, 1) for side in size))

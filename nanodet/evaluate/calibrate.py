@@ -139,7 +139,8 @@ def format_calibration(found: Calibration) -> str:
     """Return a calibration as text for a terminal."""
     strides = list(found.after.per_level)
     factors = ", ".join(
-        f"stride {stride} {factor:.3f}" for stride, factor in zip(strides, found.factors, strict=True)
+        f"stride {stride} {factor:.3f}"
+        for stride, factor in zip(strides, found.factors, strict=True)
     )
     lines = [format_uncertainty(found.after), ""]
     lines.append(
@@ -218,7 +219,9 @@ def write_factors(
             ).save(work / spec_file(model).name)
             written.append(spec_file(model))
         if not written:
-            raise NanodetError(f"{model}: --calibrate: neither it nor {spec_file(model)} has its spec")
+            raise NanodetError(
+                f"{model}: --calibrate: neither it nor {spec_file(model)} has its spec"
+            )
         publish(work, folder)
     return written
 

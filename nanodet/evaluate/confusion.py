@@ -72,9 +72,7 @@ def confusion_matrix(
     return matrix
 
 
-def match(
-    picture: Picture, found: Detections, iou: float, same_class: bool = False
-) -> np.ndarray:
+def match(picture: Picture, found: Detections, iou: float, same_class: bool = False) -> np.ndarray:
     """Match the detections of an image with its objects greedily, see `confusion_matrix`.
 
     Args:

@@ -123,7 +123,9 @@ def plot_targets(targets: np.ndarray, reg_max: int, path: StrPath) -> None:
     axes.axvline(reg_max, color="black", linestyle="--", linewidth=1, label=f"reg_max {reg_max}")
     axes.legend(fontsize=8)
     axes.set(xlabel="distance from the point to the annotated edge, in strides", ylabel="edges")
-    axes.set_title(f"Regression targets of {len(targets)} matched detections: {beyond}", fontsize=10)
+    axes.set_title(
+        f"Regression targets of {len(targets)} matched detections: {beyond}", fontsize=10
+    )
     axes.grid(alpha=0.3)
     save_figure(figure, path)
 
@@ -143,7 +145,9 @@ def plot_sigma(edges: Edges, strides: Sequence[int], path: StrPath) -> None:
     for level, stride in enumerate(strides):
         at = chosen[edges.level[chosen] == level]
         colour = str(colours[level % len(colours)])
-        axes.plot(std[at], error[at], ".", ms=2.5, alpha=0.35, color=colour, label=f"stride {stride}")
+        axes.plot(
+            std[at], error[at], ".", ms=2.5, alpha=0.35, color=colour, label=f"stride {stride}"
+        )
     means = [max(group.mean_std, floor) for group in result.deciles]
     errors = [max(group.mean_error, floor) for group in result.deciles]
     axes.plot(means, errors, "o-", color="black", markersize=4, label="mean of each tenth")

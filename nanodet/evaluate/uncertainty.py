@@ -185,7 +185,9 @@ def format_uncertainty(found: Uncertainty) -> str:
         lines.append(f"{name:>6} {edges:>7} {_percent(one):>8} {_percent(two):>8}")
     lines.append(f"{'normal':>6} {'':>7} {_percent(ONE_SIGMA):>8} {_percent(TWO_SIGMA):>8}")
     if not found.edges:
-        return "\n".join([*lines, "", "no edges to compare: no detection above the score matches an object"])
+        return "\n".join(
+            [*lines, "", "no edges to compare: no detection above the score matches an object"]
+        )
     lines += ["", "sigma  " + "".join(f"{group.mean_std:>7.1f}" for group in found.deciles)]
     lines += ["|error|" + "".join(f"{group.mean_error:>7.1f}" for group in found.deciles)]
     ratio = "-" if found.ratio is None else f"{found.ratio:.1f}"

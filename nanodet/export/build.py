@@ -187,7 +187,10 @@ class StageBuilder:
             raise NanodetError(f"needs {SIMPLIFIED}, which was left out")
         path, source, spec = self.path(BOXES), self.files[SIMPLIFIED], self.spec
         if spec.layout != ROWS:  # boxes are decoded from rows
-            spec, source = dataclasses.replace(spec, layout=ROWS), self.work / COMPARED_ONLY / "rows.onnx"
+            spec, source = (
+                dataclasses.replace(spec, layout=ROWS),
+                self.work / COMPARED_ONLY / "rows.onnx",
+            )
             onnx_file.write_raw(self.reference.network, spec, source)
             onnx_file.simplify(source, source, spec)
         onnx_nms.write(source, path, spec)

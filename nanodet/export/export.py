@@ -19,7 +19,8 @@ from nanodet.errors import NanodetError
 from nanodet.export import onnx_nms
 from nanodet.export.build import StageBuilder
 from nanodet.export.earlier import tell_strangers
-from nanodet.export.graph import check_layout
+from nanodet.export.rewriting.plan import ANY
+from nanodet.export.rewriting.target import for_target
 from nanodet.export.specs import write_specs
 from nanodet.export.stages import BOTH, chosen_stages
 from nanodet.export.trainable import checkpoint_of
@@ -28,7 +29,6 @@ from nanodet.files.publish import publish, publishing, working_folder
 from nanodet.model.torch_backend import TorchBackend
 from nanodet.runtime.options import check_batch
 from nanodet.runtime.spec import Spec, check_input_size
-from nanodet.runtime.spec_json import ROWS
 from nanodet.stopping import check_stopped
 from nanodet.text import Say
 from nanodet.text.printable import say
@@ -70,7 +70,7 @@ def export(
     class_agnostic_nms: bool | None = None,
     static: bool = False,
     batch: int | None = None,
-    layout: str = ROWS,
+    target: str = ANY,
 ) -> Exported:
     """Export a checkpoint and prove that every stage computes what torch computes.
 
@@ -94,7 +94,8 @@ def export(
         static: write ``<stem>-static.onnx`` too, whose shapes are all fixed.
         batch: 2 or more: write ``<stem>-batch<N>.onnx`` too, with fixed shapes and so many images,
             of `nanodet.runtime.options.MOST_INPUT` bytes in all.
-        layout: of the outputs, see `nanodet.runtime.spec.Spec`.
+        target: what the files are for, of `nanodet.export.rewriting.plan.TARGETS`; says how the
+            network is rewritten and the layout of the outputs.
 
     Returns:
         `Exported`.
@@ -108,8 +109,8 @@ def export(
     name = default_name(checkpoint) if name is None else name
     check_stem(name, "--name")
     reference = TorchBackend(checkpoint, config)
-    check_layout(reference.network.head, layout, "layout")
-    spec = dataclasses.replace(export_spec(reference, size, fit, class_agnostic_nms), layout=layout)
+    spec = export_spec(reference, size, fit, class_agnostic_nms)
+    spec = for_target(spec, reference.network, target, "--for")
     if nms and spec.form not in onnx_nms.DISTANCES:
         known = ", ".join(onnx_nms.DISTANCES)
         raise NanodetError(f"--nms: decodes {known}, and this model gives {spec.form}")

@@ -9,12 +9,13 @@ import torch
 import nanodet
 from nanodet.config import Config, load_config
 from nanodet.errors import NanodetError
-from nanodet.export.match import fits
+from nanodet.export.match import fits, plan_of
 from nanodet.model.network import build_network
 from nanodet.model.quality import dgqp, scores
 from nanodet.ncnn_files.flow import Convolution
 from nanodet.ncnn_files.layout import Form
 from nanodet.runtime.quality import QualityPredictor
+from nanodet.runtime.spec import Spec
 
 # of an installed package, else of the checkout
 CONFIGS = Path(nanodet.__file__).with_name("configs")
@@ -27,6 +28,7 @@ def find_config(
     form: Form,
     names: Sequence[str] | None,
     file: str | Path,
+    spec: Spec | None = None,
     quality: QualityPredictor | None = None,
 ) -> tuple[Config, str]:
     """Return the `Config` whose network has the convolutions of a model file, and its path.
@@ -38,6 +40,7 @@ def find_config(
         form: what the file gives.
         names: of its classes, None where they are not known.
         file: names it in messages.
+        spec: the file's, None without one.
         quality: the quality predictor of its spec, None without one.
 
     Raises:
@@ -60,7 +63,8 @@ def find_config(
         take_form(config, form, names, quality)
         with torch.device("meta"):
             network = build_network(config.model.arch, str(path)).eval()
-        if fits(network, convolutions, form):
+        plan = plan_of(network, convolutions, form, spec, file)
+        if fits(network, convolutions, form, plan):
             if form.size is not None:
                 config.data.val.input_size = list(form.size)
             return config, str(path)

@@ -13,7 +13,9 @@ from nanodet.compare.exact import difference, noise
 from nanodet.compare.tensors import picture_tensors
 from nanodet.errors import NanodetError
 from nanodet.export.batch_norm import with_fixed_fit
+from nanodet.export.graph import ExportGraph
 from nanodet.export.match import Pair
+from nanodet.export.rewriting.plan import Plan
 from nanodet.model.torch_backend import TorchBackend
 from nanodet.runtime.engines import load
 from nanodet.runtime.engines.backend import Backend
@@ -28,6 +30,7 @@ def compare(
     theirs: Backend,
     pairs: Sequence[Pair],
     images: str | Path | None,
+    plan: Plan | None = None,
 ) -> float:
     """Return the largest difference of two backends on noise and on images, at two sizes.
 
@@ -38,6 +41,7 @@ def compare(
         source: the file, as `nanodet.adopt.source.open_source` gives it; theirs: its backend.
         pairs: as `nanodet.export.match.match` gives them.
         images: folder of images, None for generated ones.
+        plan: how the file's export rewrote the network, None if it did not.
 
     Raises:
         NanodetError: it is above `TOLERANCE`; names the first layer where they part.
@@ -51,13 +55,16 @@ def compare(
     for size in sizes:
         tensors.append(noise(size, rng))
         tensors += picture_tensors(with_fixed_fit(ours.spec).at_size(size), images, 2)
+    network: Any = ours.network
+    if plan is not None:
+        network = ExportGraph(network, plan=plan, size=(width, height)).network
     largest = 0.0
     for tensor in tensors:
         off = difference(theirs.run(tensor), ours.run(tensor))
         if not off <= TOLERANCE:
             raise NanodetError(
                 f"{source.path}: torch and {source.engine} differ by {off:.1e} in the output, "
-                f"{_first_layer(ours.network, source, theirs, pairs, tensor)}"
+                f"{_first_layer(network, source, theirs, pairs, tensor)}"
             )
         largest = max(largest, off)
     return largest

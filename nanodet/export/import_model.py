@@ -20,7 +20,8 @@ from nanodet.export import batch_norm
 from nanodet.export.batch_norm import LIMIT, with_fixed_fit
 from nanodet.export.find_config import find_config, take_class_count
 from nanodet.export.import_check import TOLERANCE, backend_of, compare
-from nanodet.export.match import Pair, match
+from nanodet.export.match import Pair, match, plan_of
+from nanodet.export.rewriting.restore import restored
 from nanodet.files.files import check_writable, replacing, sha256
 from nanodet.files.temporary import temporary_folder
 from nanodet.model.checkpoint import KEY, carried
@@ -104,7 +105,9 @@ def import_model(
     names = given or source.class_names()
     weights, convolutions = source.convolution_weights(), source.convolutions()
     if config is None:
-        config, file = find_config(convolutions, source.form, names, model, source.quality)
+        config, file = find_config(
+            convolutions, source.form, names, model, source.spec(), source.quality
+        )
         report(f"{model}: {source.form}; its architecture is that of {file}")
         report(_taken(config, source, names, file))
     elif hasattr(config.model.arch.backbone, "deploy"):
@@ -115,8 +118,9 @@ def import_model(
     take_classes(config, names)
     check_class_order(config.class_names, names, file, model)
     network = fresh_network(config, file)
-    pairs = match(network, convolutions, source.form, model, config.model.arch, file)
-    fill(network, pairs, weights)
+    plan = plan_of(network, convolutions, source.form, source.spec(), model)
+    pairs = match(network, convolutions, source.form, model, config.model.arch, file, plan)
+    fill(network, pairs, weights, model)
     _fill_quality(network, source, config, file)
     report(f"{model}: {len(pairs)} convolutions, {source.form.classes} classes")
     spec = dataclasses.replace(spec_of(network, config), source={}, files={})
@@ -137,7 +141,7 @@ def import_model(
         save_plain({"state_dict": state, KEY: own}, temporary)
         with temporary_folder() as folder:
             theirs = backend_of(source, spec, Path(folder))
-            off = compare(TorchBackend(temporary), source, theirs, pairs, images)
+            off = compare(TorchBackend(temporary), source, theirs, pairs, images, plan)
     engine = source.engine
     report(f"torch and {engine} differ by at most {off:.1e} (allowed: {TOLERANCE:g})")
     return Imported(out, off, measured)
@@ -209,6 +213,7 @@ def fill(
     network: Any,
     pairs: Sequence[Pair],
     weights: Mapping[str, tuple[np.ndarray, np.ndarray | None]],
+    file: str | Path,
 ) -> None:
     """Put the weights of a model file into the network, its batch norms adding the biases.
 
@@ -216,9 +221,13 @@ def fill(
         network: a detector, changed in place.
         pairs: as `nanodet.export.match.match` gives them.
         weights: name of a convolution of the file to its weight and bias, or None, as arrays.
+        file: names it in messages.
     """
     for pair in pairs:
         conv, (weight, bias) = network.get_submodule(pair.conv), weights[pair.theirs.name]
+        if pair.moved is not None:
+            weight = weight.reshape(len(pair.moved.rows), -1, *conv.kernel_size)
+            weight, bias = restored(weight, bias, pair.moved, f"{file}: layer {pair.theirs.name}")
         kernel = torch.from_numpy(weight.copy()).reshape(conv.weight.shape)
         added = torch.zeros(conv.out_channels) if bias is None else torch.from_numpy(bias.copy())
         with torch.no_grad():

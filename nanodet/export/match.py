@@ -14,8 +14,12 @@ import torch
 from torch import fx, nn
 
 from nanodet.errors import NanodetError
+from nanodet.export.graph import ExportGraph
+from nanodet.export.rewriting.build import Moved
+from nanodet.export.rewriting.plan import TARGETS, Plan
 from nanodet.ncnn_files.flow import NO_ACTIVATION, Convolution, in_flow_order, shape_text
 from nanodet.ncnn_files.layout import Form
+from nanodet.runtime.spec import Spec
 
 _MODULES = {
     nn.ReLU: "ReLU", nn.LeakyReLU: "LeakyReLU", nn.ReLU6: "ReLU6", nn.Hardswish: "HardSwish",
@@ -35,6 +39,27 @@ _WIDTHS = {
 
 
 @dataclass(frozen=True)
+class Layer:
+    """One convolution of a network, or of what an export made of it.
+
+    Attributes:
+        name: of the module.
+        norm: name of the batch norm after it, None if there is none.
+        activation: what follows it, in words; None if unknown.
+        shape: in words, see `module_shape`.
+        moved: where the export put its channels, None if it left them.
+        picks: whether it only picks channels, and so is none of the network's own.
+    """
+
+    name: str
+    norm: str | None
+    activation: str | None
+    shape: str
+    moved: Moved | None = None
+    picks: bool = False
+
+
+@dataclass(frozen=True)
 class Pair:
     """One convolution in both graphs.
 
@@ -42,11 +67,13 @@ class Pair:
         conv: name of the network's module.
         norm: name of the batch norm after it, None if there is none.
         theirs: the file's `nanodet.ncnn_files.flow.Convolution`.
+        moved: see `Layer`.
     """
 
     conv: str
     norm: str | None
     theirs: Convolution
+    moved: Moved | None = None
 
 
 def match(
@@ -56,6 +83,7 @@ def match(
     file: str | Path | None,
     arch: Any,
     config_file: str | Path | None,
+    plan: Plan | None = None,
 ) -> list[Pair]:
     """Pair the convolutions of a network with those of a model file.
 
@@ -65,9 +93,11 @@ def match(
         form: its `nanodet.ncnn_files.layout.Form`.
         arch: ``model.arch`` of the network's config.
         file, config_file: name file and config in messages.
+        plan: how the export rewrote the network, None if it did not.
 
     Returns:
-        `Pair`s in the order of the data flow; module names are unique.
+        `Pair`s in the order of the data flow, without those that only pick channels; module names are
+        unique.
 
     Raises:
         NanodetError: the architectures differ; names the layer and the config's key.
@@ -78,49 +108,115 @@ def match(
                 f"{file}: is {form}: has {key} {given}, but model.arch.head.{key} of {config_file} is "
                 f"{wanted}"
             )
-    ours = network_convolutions(network)
+    ours = layers_of(network, plan)
     if ours is None:
         raise NanodetError(
             f"{file}: cannot be imported: the model of {config_file} has other layers with weights than "
             "convolutions"
         )
-    if len(ours) != len(theirs):
+    if len(ours) != len(theirs) and (plan is None or _backbones_agree(ours, theirs)):
         raise NanodetError(
             f"{file}: has {len(theirs)} convolutions, but the model of {config_file} has {len(ours)}: "
             "another backbone, fpn or head, or another number of layers in one of them"
         )
     pairs = []
-    for (conv, norm, activation), layer in zip(ours, theirs, strict=True):
-        where, wanted = f"{file}: layer {layer.name}", module_shape(network.get_submodule(conv))
-        if layer.shape != wanted:
+    for own, layer in zip(ours, theirs, strict=False):
+        where = f"{file}: layer {layer.name}"
+        if layer.shape != own.shape:
             raise NanodetError(
-                f"{where}: is a convolution {layer.shape}, but {conv} is {wanted} by "
-                f"{_key(conv, arch)} of {config_file}"
+                f"{where}: is a convolution {layer.shape}, but {own.name} is {own.shape} by "
+                f"{_key(own.name, arch)} of {config_file}"
             )
-        if activation != layer.activation and None not in (activation, layer.activation):
-            part = "backbone" if conv.startswith("backbone.") else "head"
+        if not _same_activation(own, layer):
+            part = "backbone" if own.name.startswith("backbone.") else "head"
             raise NanodetError(
-                f"{where}: has {layer.activation} after it, but {conv} has {activation} by "
+                f"{where}: has {layer.activation} after it, but {own.name} has {own.activation} by "
                 f"model.arch.{part}.activation of {config_file}"
             )
-        pairs.append(Pair(conv, norm, layer))
+        if not own.picks:
+            pairs.append(Pair(own.name, own.norm, layer, own.moved))
     return pairs
 
 
-def fits(network: Any, theirs: Sequence[Convolution], form: Form) -> bool:
+def fits(network: Any, theirs: Sequence[Convolution], form: Form, plan: Plan | None = None) -> bool:
     """Tell whether a network has the convolutions of a model file, in their order."""
     if any(given != wanted for _, given, wanted in _head_values(network, form)):
         return False
-    ours = network_convolutions(network)
+    ours = layers_of(network, plan)
     return (
         ours is not None
         and len(ours) == len(theirs)
         and all(
-            layer.shape == module_shape(network.get_submodule(conv))
-            and (activation == layer.activation or None in (activation, layer.activation))
-            for (conv, _, activation), layer in zip(ours, theirs, strict=True)
+            layer.shape == own.shape and _same_activation(own, layer)
+            for own, layer in zip(ours, theirs, strict=True)
         )
     )
+
+
+def plan_of(
+    network: Any, theirs: Sequence[Convolution], form: Form, spec: Spec | None, file: object
+) -> Plan | None:
+    """Return how the export rewrote the network that a model file holds.
+
+    Args:
+        network, theirs, form: see `fits`.
+        spec: of the file; a file that has lost its own was exported for one of `TARGETS`, if it fits.
+        file: names the spec in messages.
+    """
+    if spec is not None and spec.rewriting is not None:
+        return Plan.from_dict(spec.rewriting, file)
+    if fits(network, theirs, form):
+        return None
+    plans: list[Plan] = []
+    for target in TARGETS.values():
+        if target.plan is not None and target.plan.groups not in [one.groups for one in plans]:
+            plans.append(target.plan)
+    fitting = next((plan for plan in plans if fits(network, theirs, form, plan)), None)
+    if fitting is not None:
+        return fitting
+
+    def alike(plan: Plan | None) -> int:
+        """Count the layers, from the first on, that are those of the file."""
+        pairs = zip(layers_of(network, plan) or (), theirs, strict=False)
+        return next(
+            (i for i, (own, layer) in enumerate(pairs) if own.shape != layer.shape), len(theirs)
+        )
+
+    # none fits: the message is to be of the one that is nearest
+    return max((*plans, None), key=alike)
+
+
+def layers_of(network: Any, plan: Plan | None = None) -> list[Layer] | None:
+    """Return the convolutions of a network, rewritten if there is a plan, in the order of the data flow.
+
+    None as `network_convolutions` says.
+    """
+    plain = network_convolutions(network)
+    if plain is None:
+        return None
+    if plan is None:
+        return [Layer(*one, module_shape(network.get_submodule(one[0]))) for one in plain]
+    made = ExportGraph(network, plan=plan).rewritten
+    found = None if made is None else network_convolutions(made.network)
+    if made is None or found is None:
+        return None
+    norms = {name: norm for name, norm, _ in plain}
+    return [
+        Layer(
+            name, norms.get(name), activation, module_shape(made.network.get_submodule(name)),
+            made.moved.get(name), name in made.picks,
+        )
+        for name, _, activation in found
+    ]  # fmt: skip
+
+
+def _backbones_agree(ours: Sequence[Layer], theirs: Sequence[Convolution]) -> bool:
+    pairs = zip(ours, theirs, strict=False)
+    return all(o.shape == t.shape for o, t in pairs if o.name.startswith("backbone."))
+
+
+def _same_activation(ours: Layer, theirs: Convolution) -> bool:
+    return ours.activation == theirs.activation or None in (ours.activation, theirs.activation)
 
 
 def network_convolutions(network: Any) -> list[tuple[str, str | None, str | None]] | None:
@@ -165,7 +261,7 @@ def _activation(network: Any, node: fx.Node) -> str | None:
     return _MODULES.get(type(module), None if known else NO_ACTIVATION)
 
 
-def module_shape(conv: nn.Conv2d) -> str:
+def module_shape(conv: Any) -> str:
     """Return the shape of an ``nn.Conv2d`` in words."""
     return shape_text(
         conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.groups

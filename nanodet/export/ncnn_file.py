@@ -20,6 +20,9 @@ from nanodet.runtime.spec import Spec
 
 TIME_LIMIT_S = 300
 
+# ncnn's mask of features that a layer does without: convolutions as products of matrices
+_NO_PRODUCT = "31=32"
+
 # loads a model in a process of its own: ncnn ends the process on some models it cannot read
 _LOAD = """
 import sys, ncnn
@@ -120,6 +123,7 @@ def finish_graph(text: str, spec: Spec) -> tuple[str, bool]:
         raise NanodetError(
             f"pnnx's graph has unexpected blob names: {', '.join(sorted(used))[:200]}"
         )
+    direct = spec.rewriting is not None and spec.rewriting.get("direct") is True
     any_size, result = True, []
     for layer in layers:
         kind, name, *rest = layer.split()
@@ -133,6 +137,8 @@ def finish_graph(text: str, spec: Spec) -> tuple[str, bool]:
         elif kind == "Interp":
             # 3 and 4 are a fixed height and width, 1 and 2 are factors
             any_size &= not any(re.match(r"[34]=(?!0$)", value) for value in values)
+        elif kind == "Convolution" and direct and blobs[0] == spec.input_name:
+            values.append(_NO_PRODUCT)
         # the format of ncnn's own writers: two padded columns, then single spaces
         result.append(f"{kind:<24} {name:<24} {inputs} {outputs} " + " ".join([*blobs, *values]))
     return "\n".join([magic, counts, *result]) + "\n", any_size

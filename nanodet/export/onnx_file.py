@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from nanodet.errors import NanodetError
-from nanodet.export.graph import ExportGraph
+from nanodet.export.graph import export_graph
 from nanodet.model.network import used_parameters
 from nanodet.onnx_files.metadata import write_spec
 from nanodet.runtime.fit import ALIGNMENT
@@ -60,7 +60,7 @@ def _export(
 ) -> None:
     with torch.no_grad(), held_back():
         program = torch.onnx.export(
-            ExportGraph(network, spec.layout).eval(),
+            export_graph(network, spec).eval(),
             (example,),
             dynamo=True,
             opset_version=OPSET,

@@ -25,7 +25,13 @@ from nanodet.runtime.spec import Spec
 def boxes_spec(spec: Spec) -> Spec:
     """Return the `Spec` of the model with boxes that belongs to a model with another form."""
     return dataclasses.replace(
-        spec, form="boxes", layout="rows", bin_spacing=1.0, quality=None, output_name="boxes", files={}
+        spec,
+        form="boxes",
+        layout="rows",
+        bin_spacing=1.0,
+        quality=None,
+        output_name="boxes",
+        files={},
     )
 
 

@@ -65,7 +65,9 @@ def _open_locked(path: Path) -> FileIO | None:
             # its previous owner may have removed it in the meantime
             if is_at(file, path):
                 file.truncate(0)
-                with contextlib.suppress(OSError):  # a full disk: then the lock does not name its process
+                with contextlib.suppress(
+                    OSError
+                ):  # a full disk: then the lock does not name its process
                     file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
                 return file
         except OSError as error:

@@ -184,7 +184,9 @@ def _clear(incoming: Path) -> None:
             if folder != os.fspath(incoming):
                 os.rmdir(folder)
         if os.listdir(incoming) == [MANIFEST]:
-            os.unlink(incoming / MANIFEST)  # last, because without it the other files would be untrusted
+            os.unlink(
+                incoming / MANIFEST
+            )  # last, because without it the other files would be untrusted
         os.rmdir(incoming)
 
 

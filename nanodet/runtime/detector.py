@@ -153,7 +153,9 @@ class Detector:
         else:
             backend = load(*self._source)
             if backend.spec != self._loaded_spec:
-                raise NanodetError(f"{path}: has been replaced by a different model since it was loaded")
+                raise NanodetError(
+                    f"{path}: has been replaced by a different model since it was loaded"
+                )
             self.backend = backend
         self._forks = fork_count()
 

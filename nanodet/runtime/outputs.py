@@ -104,7 +104,9 @@ def rows_of(maps: Sequence[np.ndarray], classes: int, file: object) -> np.ndarra
     """
     shapes = [one.shape for one in maps]
     if {len(shape) for shape in shapes} != {3} or len({shape[0] for shape in shapes}) > 1:
-        raise NanodetError(f"{file}: its outputs are {', '.join(map(format_shape, shapes))}, not maps")
+        raise NanodetError(
+            f"{file}: its outputs are {', '.join(map(format_shape, shapes))}, not maps"
+        )
     levels = [one.reshape(one.shape[0], -1).T for one in maps]
     rows = np.concatenate(levels, dtype=np.float32)
     rows[:, :classes] = sigmoid(rows[:, :classes])

@@ -57,6 +57,8 @@ class Spec(Thresholds):
             labels_name: the other outputs of ``boxes``.
         quality: the predictor whose value decoding multiplies scores by; None for none, or for one in the
             graph of a model that outputs boxes.
+        rewriting: how the export rewrote the graph, see `nanodet.export.rewriting.plan.Plan`; None if it
+            did not, or for what others wrote.
         batch: images per run; this runtime fills the batch by repeating one image.
         any_size: whether the file also takes other sizes that are multiples of 32.
         files: file name to SHA-256.
@@ -82,6 +84,7 @@ class Spec(Thresholds):
     labels_name: str = "labels"
     quality: QualityPredictor | None = None
     edge_std_factors: tuple[float, ...] | None = None
+    rewriting: dict[str, Any] | None = None
     model: str = "nanodet-m"
     batch: int = 1
     any_size: bool = False

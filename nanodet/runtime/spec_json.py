@@ -40,6 +40,7 @@ def mapping_of(spec: "Spec") -> dict[str, Any]:
     batch = {"batch": spec.batch} if spec.batch > 1 else {}
     factors = spec.edge_std_factors
     calibrated = {} if factors is None else {"edge_std_factors": [float(v) for v in factors]}
+    rewriting = {} if spec.rewriting is None else {"rewriting": dict(spec.rewriting)}
     agnostic = {"class_agnostic_nms": True} if spec.class_agnostic_nms else {}
     return {
         "format": number,
@@ -59,6 +60,7 @@ def mapping_of(spec: "Spec") -> dict[str, Any]:
             "score": spec.score, "nms_iou": spec.nms_iou,
             "per_level": spec.per_level, "per_picture": spec.per_picture, **agnostic,
         },
+        **rewriting,
         "files": dict(spec.files), "source": dict(spec.source),
         "measured": dict(spec.measured),
     }  # fmt: skip
@@ -124,6 +126,7 @@ def fields_of(mapping: object, file: object) -> dict[str, Any]:
             and (number == 3 or "class_agnostic_nms" in limits.mapping)
             and limits.get("class_agnostic_nms", bool)
         ),
+        rewriting=top.get("rewriting", dict) if "rewriting" in top.mapping else None,
         files=top.get("files", dict),
         source=top.get("source", dict),
         measured=top.get("measured", dict),

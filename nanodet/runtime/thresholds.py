@@ -40,7 +40,9 @@ class Thresholds:
             given: name to value, or None for that of ``source``.
         """
         own = {name: getattr(source, name) for name in NAMES}
-        return Thresholds(**own | {name: value for name, value in given.items() if value is not None})
+        return Thresholds(
+            **own | {name: value for name, value in given.items() if value is not None}
+        )
 
 
 NAMES = tuple(field.name for field in dataclasses.fields(Thresholds))

@@ -114,7 +114,9 @@ def read_study(path: StrPath, overrides: Iterable[str] = ()) -> Study:
     file, fail = str(path), failing(path)
     mapping = read_mapping(path)
     if "config" not in mapping and ("data" in mapping or "model" in mapping):
-        fail("config", "this key is missing: this is a training config, not a study (docs/study.md)")
+        fail(
+            "config", "this key is missing: this is a training config, not a study (docs/study.md)"
+        )
     section = build(StudyFile, mapping, file)
     check_values(section, fail)
     config = os.path.normpath(Path(path).parent / section.config)

@@ -168,12 +168,12 @@ class TestFixedShapes:
 
     def test_openvino_refuses_a_batch(self, fixed_shapes):
         pytest.importorskip("openvino")
-        with pytest.raises(
-            NanodetError, match="takes 3 images at once, which needs ONNX Runtime"
-        ):
+        with pytest.raises(NanodetError, match="takes 3 images at once, which needs ONNX Runtime"):
             Detector(fixed_shapes / "small-batch3.onnx", engine="openvino")
 
-    def test_verify_looks_into_every_place_of_a_batch(self, fixed_shapes, wide_checkpoint, tmp_path):
+    def test_verify_looks_into_every_place_of_a_batch(
+        self, fixed_shapes, wide_checkpoint, tmp_path
+    ):
         """A file that computes one place of its batch wrongly."""
         path = tmp_path / "small-batch3.onnx"
         model = onnx.load(fixed_shapes / path.name)

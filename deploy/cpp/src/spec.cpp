@@ -188,6 +188,7 @@ Spec parse_spec(const std::string& text, const std::string& file) {
     spec.class_agnostic_nms = format == 3 || has_four(limits, "class_agnostic_nms")
                                   ? limits.flag("class_agnostic_nms")
                                   : false;
+    if (top.raw().contains("rewriting")) top.object("rewriting");
     const JsonKeys files = top.object("files");
     top.object("source");
     top.object("measured");

@@ -153,7 +153,9 @@ def _images(entries: Sequence[Any], ann_path: StrPath) -> list[dict[str, Any]]:
             raise NanodetError(f"{ann_path}: image {image_id} has no 'file_name'")
         if not is_file_name(entry["file_name"]):
             name = entry["file_name"]
-            raise NanodetError(f"{ann_path}: image {image_id}: {brief(name)} is not a valid file name")
+            raise NanodetError(
+                f"{ann_path}: image {image_id}: {brief(name)} is not a valid file name"
+            )
         image = {"id": image_id, "file_name": entry["file_name"]}
         for side in ("width", "height"):
             value = 0 if entry.get(side) is None else entry[side]

@@ -182,7 +182,9 @@ def _parse(ann_path: StrPath, reading: Reading) -> list[Line]:
         line = _line(value, where, reading)
         if line.name in numbers:
             first = numbers[line.name]
-            raise NanodetError(f"{where}: ID {brief(line.name)} occurs twice, first in line {first}")
+            raise NanodetError(
+                f"{where}: ID {brief(line.name)} occurs twice, first in line {first}"
+            )
         numbers[line.name] = number
         lines.append(line)
     if not lines:

@@ -45,6 +45,12 @@ class Rewritten:
     moved: dict[str, Moved] = field(default_factory=dict)
     picks: tuple[str, ...] = ()
 
+    @property
+    def changed(self) -> bool:
+        """Whether any channel is elsewhere than it was."""
+        orders = [order for one in self.moved.values() for order in (one.rows, one.columns)]
+        return any(order != tuple(range(len(order))) for order in orders)
+
 
 def rewrite(network: fx.GraphModule, plan: Plan, example: torch.Tensor) -> Rewritten:
     """Rewrite a network whose batch norms are folded; it is not changed itself.
@@ -221,7 +227,7 @@ def _with_channels(conv: Any, moved: Moved) -> nn.Conv2d:
     groups = 1 if moved.columns else len(moved.rows)
     new = nn.Conv2d(
         weight.shape[1] * groups, len(moved.rows), conv.kernel_size, conv.stride, conv.padding,
-        conv.dilation, groups, conv.bias is not None,
+        conv.dilation, groups, conv.bias is not None, device=weight.device,
     )  # fmt: skip
     with torch.no_grad():
         new.weight.copy_(weight)
@@ -233,5 +239,7 @@ def _with_channels(conv: Any, moved: Moved) -> nn.Conv2d:
 def _taken(values: torch.Tensor, order: Sequence[int], axis: int) -> torch.Tensor:
     """Return values in another order along an axis, with zeros for `NOTHING`."""
     zeros = torch.zeros_like(values.narrow(axis, 0, 1))
-    index = torch.tensor([values.shape[axis] if i == NOTHING else i for i in order])
-    return torch.cat((values.detach(), zeros), axis).index_select(axis, index)
+    index = [values.shape[axis] if i == NOTHING else i for i in order]
+    return torch.cat((values.detach(), zeros), axis).index_select(
+        axis, torch.tensor(index, device=values.device)
+    )

@@ -1,10 +1,11 @@
-"""How a network is rewritten: widths of groups of channels per stride, and what a target gets."""
+"""How a network is rewritten, and what an export for a target gets."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from nanodet.errors import NanodetError
+from nanodet.runtime.spec_json import MAPS, ROWS
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,15 @@ class Plan:
     """How a network is rewritten.
 
     Attributes:
-        target: what it is for, a key of `TARGETS`, or ``this CPU`` if it was measured.
+        target: what it is for, a key of `TARGETS`, or `TUNED`.
         groups: `Groups` of each stride; maps of other strides are as those of the next lower one.
+        direct: whether ncnn computes the first convolution as such, and not as a product of matrices,
+            which copies the image nine times.
     """
 
     target: str
     groups: Mapping[int, Groups] = field(default_factory=dict)
+    direct: bool = False
 
     def of(self, stride: int) -> Groups:
         """Return the `Groups` of maps of a stride."""
@@ -43,6 +47,7 @@ class Plan:
         return {
             "for": self.target,
             "groups": {str(stride): [g.unit, g.smallest] for stride, g in self.groups.items()},
+            "direct": self.direct,
         }
 
     @classmethod
@@ -54,7 +59,7 @@ class Plan:
         """
         try:
             groups = {int(stride): Groups(*pair) for stride, pair in mapping["groups"].items()}
-            plan = cls(str(mapping["for"]), groups)
+            plan = cls(str(mapping["for"]), groups, mapping.get("direct") is True)
             sound = groups and all(
                 type(n) is int and 1 <= n <= 1024
                 for g in groups.values()
@@ -65,3 +70,35 @@ class Plan:
         if not sound:
             raise NanodetError(f"{file}: rewriting: does not say how the graph was rewritten")
         return plan
+
+
+@dataclass(frozen=True)
+class Target:
+    """What an export for a kind of machine gets.
+
+    Attributes:
+        plan: None leaves the network as it is.
+        layout: of the outputs, see `nanodet.runtime.spec.Spec`.
+    """
+
+    plan: Plan | None
+    layout: str
+
+
+PLAIN, ANY, TUNED = "plain", "any", "this CPU"
+# eight channels where maps are large: what AVX2 and 16 bits on ARM pack, and AVX-512 takes in pairs;
+# where they are small, zeros cost more than they save
+_GROUPS = {2: Groups(8, 8), 8: Groups(8, 8), 16: Groups(4, 4)}
+TARGETS = {
+    ANY: Target(Plan(ANY, _GROUPS), ROWS),
+    "x86": Target(Plan("x86", _GROUPS, direct=True), MAPS),
+    "arm": Target(Plan("arm", _GROUPS), MAPS),
+    PLAIN: Target(None, ROWS),
+}
+
+
+def target_of(name: str, option: str) -> Target:
+    """Return an entry of `TARGETS`; raise a `NanodetError` that names ``option`` for another name."""
+    if name not in TARGETS:
+        raise NanodetError(f"{option}: must be one of {', '.join(TARGETS)}, not {name!r}")
+    return TARGETS[name]

@@ -82,7 +82,9 @@ class NanoDetHead(PointHead):
                 **{f"gfl_cls.{i}": ("classes",) for i in levels},
                 **{f"gfl_reg.{i}": ("edges",) for i in levels},
             }
-        self.output_layers |= {f"gfl_quality.{i}": ("quality",) for i in range(len(self.gfl_quality))}
+        self.output_layers |= {
+            f"gfl_quality.{i}": ("quality",) for i in range(len(self.gfl_quality))
+        }
 
     def level(self, i: int, x: Tensor) -> Tensor:
         tower = self.cls_convs[i](x)

@@ -67,7 +67,9 @@ class NanoDetPlusHead(PointHead):
         start(self.cls_convs)
         start_outputs(self.gfl_cls, num_classes)
         self.gfl_quality = self.branches(settings.channels, len(strides))
-        self.output_layers |= {f"gfl_quality.{i}": ("quality",) for i in range(len(self.gfl_quality))}
+        self.output_layers |= {
+            f"gfl_quality.{i}": ("quality",) for i in range(len(self.gfl_quality))
+        }
 
     def level(self, i: int, x: Tensor) -> Tensor:
         tower = self.cls_convs[i](x)

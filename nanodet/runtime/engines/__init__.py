@@ -16,7 +16,11 @@ from nanodet.errors import NanodetError
 if TYPE_CHECKING:
     from nanodet.runtime.engines.backend import Backend
 
-PRECISIONS = ("fp32", "bf16", "fp16")  # of the arithmetic; the file determines how weights are stored
+PRECISIONS = (
+    "fp32",
+    "bf16",
+    "fp16",
+)  # of the arithmetic; the file determines how weights are stored
 SPEC = ".json"  # of the spec of a model file, with the same stem
 
 

@@ -39,7 +39,9 @@ class OpenvinoBackend:
     """
 
     def __init__(self, path: StrPath, threads: int | None = None, strict: bool = True) -> None:
-        if is_inherited("openvino"):  # it may wait forever, if the parent was running it at the time
+        if is_inherited(
+            "openvino"
+        ):  # it may wait forever, if the parent was running it at the time
             refuse_fork(f"{path}: OpenVINO cannot run")
         try:
             import openvino

@@ -1,0 +1,38 @@
+"""The spec of files for a target."""
+
+import dataclasses
+from typing import Any
+
+from nanodet.errors import NanodetError
+from nanodet.export.graph import check_layout, export_graph
+from nanodet.export.rewriting.plan import target_of
+from nanodet.runtime.spec import Spec
+from nanodet.runtime.spec_json import ROWS
+
+
+def for_target(spec: Spec, network: Any, name: str, option: str) -> Spec:
+    """Return a spec that says how the network is rewritten for a target, and the layout of its outputs.
+
+    Outputs stay rows where the head can give no maps, and a network stays as it is where its code
+    cannot be read or holds nothing to rewrite.
+
+    Args:
+        spec: of the files to be.
+        network: the detector.
+        name: a key of `nanodet.export.rewriting.plan.TARGETS`; option: names it in messages.
+
+    Raises:
+        NanodetError: there is no such target.
+    """
+    target = target_of(name, option)
+    layout = target.layout
+    try:
+        check_layout(network.head, layout, option)
+    except NanodetError:
+        layout = ROWS
+    if target.plan is None:
+        return dataclasses.replace(spec, layout=layout)
+    found = dataclasses.replace(spec, layout=layout, rewriting=target.plan.to_dict())
+    made = export_graph(network, found).rewritten
+    changed = made is not None and made.changed
+    return found if changed or target.plan.direct else dataclasses.replace(found, rewriting=None)
