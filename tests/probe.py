@@ -65,12 +65,21 @@ class Probe:
         columns, rows = head["placement"]["canvas"]
         return head["placement"], np.frombuffer(data, np.float32).reshape(3, rows, columns)
 
-    def decode(self, output, spec, size, picture_size=None, channels=None):
-        """Return rows of xyxy, confidence, class, edge_std, and the allocations of a second run."""
+    def decode(self, output, spec, size, picture_size=None, channels=None, gap=0):
+        """Return rows of xyxy, confidence, class, edge_std, and the allocations of a second run.
+
+        The channels of maps lie ``gap`` floats apart.
+        """
         more = {} if picture_size is None else {"picture": list(picture_size)}
         more |= {} if channels is None else {"channels": channels}
+        arrays = [output] if isinstance(output, np.ndarray) else output
+        arrays = [np.ascontiguousarray(one, np.float32) for one in arrays]
+        if spec.layout == "maps":
+            planes = [one.reshape(len(one), -1) for one in arrays]
+            more["maps"] = [[*one.shape, one[0].size + gap] for one in arrays]
+            arrays = [np.pad(one, ((0, 0), (0, gap)), constant_values=np.nan) for one in planes]
         head, data = self.ask(
-            "decode", np.ascontiguousarray(output, np.float32).tobytes(),
+            "decode", b"".join(one.tobytes() for one in arrays),
             spec=text_of(spec), size=list(size), **more,
         )  # fmt: skip
         return np.frombuffer(data, np.float32).reshape(-1, 10), head["allocations"]

@@ -54,6 +54,7 @@ nanodet::Spec spec_of(FuzzedDataProvider& data) {
     spec.point_offset = data.ConsumeFloatingPointInRange(-16.0, 16.0);
     spec.form = data.PickValueInArray({nanodet::BoxForm::distributions, nanodet::BoxForm::distances,
                                        nanodet::BoxForm::gaussians});
+    spec.maps = data.ConsumeBool();
     spec.bin_spacing = data.PickValueInArray({1.0, 0.5, 0.25});
     if (spec.form == nanodet::BoxForm::distributions && data.ConsumeBool())
         spec.quality = quality_of(data, int(spec.bins()));
@@ -82,7 +83,15 @@ void decode(FuzzedDataProvider& data, const nanodet::Spec& spec) {
         data.ConsumeBool()};
     const std::size_t points = spec.point_count(placement.canvas), channels = spec.channels();
     const std::vector<float> values = floats_of(data, points * channels);
-    const nanodet::Output output{values.data(), points, channels, channels};
+    nanodet::Output output;
+    if (!spec.maps) output = {values.data(), points, channels, channels, {}};
+    const float* next = values.data();
+    for (std::size_t i = 0; spec.maps && i < spec.strides.size(); ++i) {
+        const nanodet::Size cells = nanodet::Spec::level_size(placement.canvas, spec.strides[i]);
+        const auto rows = std::size_t(cells.height), columns = std::size_t(cells.width);
+        output.maps[i] = {next, channels, rows, columns, rows * columns};
+        next += channels * rows * columns;
+    }
     nanodet::check_output(spec, output, placement.canvas, "model");
     nanodet::Decoder decoder(spec);
     float before = 2;

@@ -42,7 +42,9 @@ public:
             [](const NcnnLayer& layer) { return is_known(layer.kind); });
         if (sure) std::string().swap(model_.weights);  // else trials of other sizes need them
         input_ = find(net_.input_names(), net_.input_indexes(), model_.spec.input_name);
-        output_ = find(net_.output_names(), net_.output_indexes(), model_.spec.output_name);
+        for (const std::string& name : model_.spec.output_names())
+            outputs_.push_back(find(net_.output_names(), net_.output_indexes(), name));
+        results_.resize(outputs_.size());
         const auto taker = std::find_if(
             model_.graph.layers.begin(), model_.graph.layers.end(), [&](const NcnnLayer& layer) {
                 return std::count(layer.inputs.begin(), layer.inputs.end(), model_.spec.input_name);
@@ -66,19 +68,31 @@ public:
         const ncnn::Mat planes(size.width, size.height, 3, const_cast<float*>(tensor), 4U);
         ncnn::Extractor extractor = net_.create_extractor();
         int status = extractor.input(input_, owns_input_ ? planes.clone() : planes);
-        if (status == 0) status = extractor.extract(output_, result_);
+        for (std::size_t i = 0; i < outputs_.size() && status == 0; ++i)
+            status = extractor.extract(outputs_[i], results_[i]);
         if (status != 0)
             throw Error(model_.path + ": ncnn failed to run the network (status " +
                         std::to_string(status) + ")");
-        if (result_.elemsize != 4 || result_.elempack != 1)  // what a layer not known here may give
-            throw Error(model_.path + ": its output holds values of " +
-                        std::to_string(result_.elemsize) + " bytes, not floats");
-        if (result_.dims != 2)
-            throw Error(model_.path + ": its output is not points x channels of floats, but has " +
-                        std::to_string(result_.dims) + " dimensions");
-        const auto width = static_cast<std::size_t>(result_.w);
-        return {static_cast<const float*>(result_.data), static_cast<std::size_t>(result_.h),
-                width, width};
+        Output output;
+        for (std::size_t i = 0; i < results_.size(); ++i) {
+            const ncnn::Mat& result = results_[i];
+            if (result.elemsize != 4 || result.elempack != 1)  // what a layer not known here may give
+                throw Error(model_.path + ": its output holds values of " +
+                            std::to_string(result.elemsize) + " bytes, not floats");
+            const auto *data = static_cast<const float*>(result.data);
+            const auto width = static_cast<std::size_t>(result.w);
+            const auto height = static_cast<std::size_t>(result.h);
+            if (result.dims != (model_.spec.maps ? 3 : 2))
+                throw Error(model_.path + ": its output is not " +
+                            (model_.spec.maps ? "channels x rows x columns" : "points x channels") +
+                            " of floats, but has " + std::to_string(result.dims) + " dimensions");
+            if (model_.spec.maps)
+                output.maps[i] = {data, static_cast<std::size_t>(result.c), height, width,
+                                  result.cstep};
+            else
+                output = {data, height, width, width, {}};
+        }
+        return output;
     }
 
 private:
@@ -98,11 +112,12 @@ private:
     NcnnModel model_;
     std::set<std::pair<int, int>> tried_;
     ncnn::Net net_;
-    int input_ = 0, output_ = 0;
+    int input_ = 0;
+    std::vector<int> outputs_;
     // ncnn's layers that work in place write to memory that is not its own, and count its users;
     // convolutions, with which a detector begins, do neither
     bool owns_input_ = false;
-    ncnn::Mat result_;  // keeps the last output alive
+    std::vector<ncnn::Mat> results_;  // keep the last outputs alive
 };
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "nanodet/error.h"
 #include "onnx_check.h"
 #include "published.h"
+#include "split.h"
 
 namespace nanodet {
 
@@ -48,6 +49,7 @@ public:
             spec_ = read_spec();
         });
         check_form(spec_, path_);
+        names_ = spec_.output_names();
         check_names();
         try_out(*this, path_);
     }
@@ -76,9 +78,13 @@ public:
             throw Error(path_ + ": OpenVINO cannot run it at " + std::to_string(size.width) +
                         " x " + std::to_string(size.height) + " (" + line_of(error) + ")");
         }
-        const ov::Tensor result = request_.get_tensor(spec_.output_name);
-        if (result.get_element_type() != ov::element::f32) fail(result.get_shape());
-        return output_of(result.get_shape(), result.data<const float>());
+        Output output;
+        for (std::size_t i = 0; i < names_.size(); ++i) {
+            const ov::Tensor result = request_.get_tensor(names_[i]);
+            if (result.get_element_type() != ov::element::f32) fail(result.get_shape());
+            put(output, i, result.get_shape(), result.data<const float>());
+        }
+        return output;
     }
 
 private:
@@ -102,19 +108,25 @@ private:
         const auto inputs = std::const_pointer_cast<ov::Model>(model_)->inputs();
         const auto outputs = std::const_pointer_cast<ov::Model>(model_)->outputs();
         if (inputs.size() != 1 || !has(inputs, spec_.input_name) ||
-            !has(outputs, spec_.output_name))
+            !std::all_of(names_.begin(), names_.end(),
+                         [&](const std::string& name) { return has(outputs, name); }))
             throw Error(path_ + ": its spec says input " + spec_.input_name + " and output " +
-                        spec_.output_name + ", which it has not");
+                        join(names_, ", ") + ", which it has not");
     }
 
     [[noreturn]] void fail(const ov::Shape& shape) const {
         throw Error(path_ + ": its output is " + words_of(shape) +
-                    ", not 1 x points x channels of float32");
+                    (spec_.maps ? ", not 1 x channels x rows x columns of float32"
+                                : ", not 1 x points x channels of float32"));
     }
 
-    Output output_of(const ov::Shape& shape, const float* values) const {
-        if (shape.size() != 3 || shape[0] != 1) fail(shape);
-        return {values, shape[1], shape[2], shape[2]};
+    /// Makes a tensor the output ``i`` of all.
+    void put(Output& output, std::size_t i, const ov::Shape& shape, const float* values) const {
+        if (shape.size() != (spec_.maps ? 4 : 3) || shape[0] != 1) fail(shape);
+        if (spec_.maps)
+            output.maps[i] = {values, shape[1], shape[2], shape[3], shape[2] * shape[3]};
+        else
+            output = {values, shape[1], shape[2], shape[2], {}};
     }
 
     /// Compiles the model for inputs of one size: OpenVINO is fastest with fixed shapes.
@@ -122,9 +134,14 @@ private:
         if (size == compiled_for_) return;
         model_->reshape(ov::PartialShape{1, 3, size.height, size.width});
         // a model with another output may need any memory to compile and to run
-        const ov::PartialShape made = model_->output(spec_.output_name).get_partial_shape();
-        if (made.is_static())
-            check_output(spec_, output_of(made.to_shape(), nullptr), size, path_);
+        Output output;
+        bool is_static = true;
+        for (std::size_t i = 0; i < names_.size() && is_static; ++i) {
+            const ov::PartialShape made = model_->output(names_[i]).get_partial_shape();
+            is_static = made.is_static();
+            if (is_static) put(output, i, made.to_shape(), nullptr);
+        }
+        if (is_static) check_output(spec_, output, size, path_);
         // by itself OpenVINO calculates in bfloat16 where the CPU has it: other numbers elsewhere
         ov::AnyMap properties = {ov::hint::inference_precision(ov::element::f32),
                                  ov::hint::performance_mode(ov::hint::PerformanceMode::LATENCY)};
@@ -136,6 +153,7 @@ private:
     std::string path_;
     int threads_;
     Spec spec_;
+    std::vector<std::string> names_;  // of the outputs
     ov::Core core_;
     std::shared_ptr<ov::Model> model_;
     ov::InferRequest request_;

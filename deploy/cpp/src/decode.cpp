@@ -29,8 +29,23 @@ bool all_finite(const float* values, std::size_t count) {
     return found == 0;
 }
 
-std::string words(std::size_t points, std::size_t channels) {
-    return std::to_string(points) + " x " + std::to_string(channels);
+bool all_finite(const LevelMap& map) {
+    const std::size_t count = map.rows * map.columns;
+    if (map.step == count) return all_finite(map.data, map.channels * count);
+    for (std::size_t channel = 0; channel < map.channels; ++channel)
+        if (!all_finite(map.data + channel * map.step, count)) return false;
+    return true;
+}
+
+/// Returns a logit that that of every score above a threshold exceeds, whatever the rounding.
+float logit_below(float threshold) {
+    const double lower = double(threshold) * (1 - 1e-6);  // several steps of a float
+    if (lower <= 0) return -std::numeric_limits<float>::infinity();
+    return float(std::log(lower / (1 - lower)) - 1e-4);
+}
+
+float sigmoid(float logit) {
+    return 1 / (1 + std::exp(-logit));
 }
 
 /// Returns intersection over union, 0..1. Calculated as OpenCV's NMS does it for Python's boxes: of
@@ -53,16 +68,28 @@ float iou(const Box& a, const Box& b) {
 }  // namespace
 
 void check_output(const Spec& spec, const Output& output, Size input, const std::string& file) {
-    const std::size_t points = spec.point_count(input);
-    if (output.points != points || output.channels != spec.channels())
-        throw Error(file + ": its output is " + words(output.points, output.channels) +
-                    ", but its spec says " + words(points, spec.channels()) + " (" +
-                    std::to_string(spec.class_names.size()) + " classes + 4 x " +
-                    std::to_string(spec.edge_values()) + ") at " + std::to_string(input.width) +
-                    " x " + std::to_string(input.height));
+    const auto fail = [&](std::size_t level, const std::string& name, const std::string& shape) {
+        throw Error(file + ": its output" + name + " is " + shape + ", but its spec says " +
+                    spec.shape_words(level, input));
+    };
+    if (!spec.maps) {
+        if (output.points != spec.point_count(input) || output.channels != spec.channels())
+            fail(0, "", std::to_string(output.points) + " x " + std::to_string(output.channels));
+        return;
+    }
+    for (std::size_t level = 0; level < spec.strides.size(); ++level) {
+        const LevelMap& map = output.maps[level];
+        const Size cells = Spec::level_size(input, spec.strides[level]);
+        if (map.channels != spec.channels() || map.rows != std::size_t(cells.height) ||
+            map.columns != std::size_t(cells.width))
+            fail(level, " " + spec.output_names()[level],
+                 std::to_string(map.channels) + " x " + std::to_string(map.rows) + " x " +
+                     std::to_string(map.columns));
+    }
 }
 
-Decoder::Decoder(const Spec& spec) : spec_(spec), exponentials_(spec.bins()) {
+Decoder::Decoder(const Spec& spec)
+    : spec_(spec), exponentials_(spec.bins()), edge_values_(4 * spec.edge_values()) {
     if (spec.quality) quality_.emplace(*spec.quality, spec.bins());
 }
 
@@ -72,6 +99,10 @@ const std::vector<Detection>& Decoder::decode(const Output& output, Size input,
     for (std::size_t point = 0; point < output.points; ++point)
         if (!all_finite(output.data + point * output.stride, output.channels))
             throw Error(file + ": its output holds values that are not finite numbers");
+    for (std::size_t level = 0; spec_.maps && level < spec_.strides.size(); ++level)
+        if (!all_finite(output.maps[level]))
+            throw Error(file + ": its output " + spec_.output_names()[level] +
+                        " holds values that are not finite numbers");
     find_candidates(output, input, thresholds);
     // ties in the order of the output, as a stable sort would leave them, but without its memory
     std::sort(candidates_.begin(), candidates_.end(), [](const Candidate& a, const Candidate& b) {
@@ -108,12 +139,17 @@ void Decoder::find_candidates(const Output& output, Size input, const Thresholds
     const std::size_t classes = spec_.class_names.size();
     candidates_.clear();
     level_starts_.clear();
+    const float lowest = logit_below(thresholds.score);
     std::size_t point = 0;
     for (std::size_t level = 0; level < spec_.strides.size(); ++level) {
         level_starts_.push_back(point);
         const Size cells = Spec::level_size(input, spec_.strides[level]);
         const std::size_t end =
             point + std::size_t(cells.width) * std::size_t(cells.height);
+        if (spec_.maps) {
+            find_in_map(output.maps[level], std::uint32_t(level), thresholds.score, lowest);
+            point = end;
+        }
         for (; point < end; ++point) {
             const float* scores = output.data + point * output.stride;
             float quality = quality_ ? unknown : 1;
@@ -127,6 +163,50 @@ void Decoder::find_candidates(const Output& output, Size input, const Thresholds
             }
         }
     }
+    if (spec_.maps && quality_) multiply_by_quality(output, thresholds.score);
+}
+
+/// Adds the pairs of a map that score above the threshold, whose logit is above ``lowest``.
+void Decoder::find_in_map(const LevelMap& map, std::uint32_t level, float threshold, float lowest) {
+    constexpr std::size_t block = 32;  // few have such a pair: compilers vectorise the look at one
+    const std::size_t classes = spec_.class_names.size(), count = map.rows * map.columns;
+    for (std::size_t c = 0; c < classes; ++c) {
+        const float* logits = map.data + c * map.step;
+        const auto add = [&](std::size_t from, std::size_t to) {
+            for (std::size_t cell = from; cell < to; ++cell) {
+                if (!(logits[cell] > lowest)) continue;
+                const float score = sigmoid(logits[cell]);
+                if (score > threshold)
+                    candidates_.push_back({score, level, (level_starts_[level] + cell) * classes + c});
+            }
+        };
+        std::size_t at = 0;
+        for (; at + block <= count; at += block) {
+            int found = 0;
+            for (std::size_t i = 0; i < block; ++i) found |= int(logits[at + i] > lowest);
+            if (found != 0) add(at, at + block);
+        }
+        add(at, count);
+    }
+}
+
+/// Multiplies the scores of the candidates of maps by the quality of their points.
+void Decoder::multiply_by_quality(const Output& output, float threshold) {
+    const std::size_t classes = spec_.class_names.size();
+    std::sort(candidates_.begin(), candidates_.end(),
+              [](const Candidate& a, const Candidate& b) { return a.index < b.index; });
+    std::uint64_t point = none;
+    float quality = unknown;
+    std::size_t kept = 0;
+    for (Candidate candidate : candidates_) {
+        if (candidate.index / classes != point) {
+            point = candidate.index / classes;
+            quality = (*quality_)(edge_values(output, candidate));
+        }
+        candidate.confidence *= quality;
+        if (candidate.confidence > threshold) candidates_[kept++] = candidate;
+    }
+    candidates_.resize(kept);
 }
 
 /// Keeps the best pairs of each level; the candidates are in order.
@@ -196,10 +276,18 @@ void Decoder::add_deviations(const Output& output) {
     }
 }
 
-/// Returns the values behind the class scores of a candidate's point.
-const float* Decoder::edge_values(const Output& output, const Candidate& candidate) const {
+/// Returns the values behind the class scores of a candidate's point; valid until the next call.
+const float* Decoder::edge_values(const Output& output, const Candidate& candidate) {
     const std::size_t classes = spec_.class_names.size();
-    return output.data + std::size_t(candidate.index) / classes * output.stride + classes;
+    const std::size_t point = std::size_t(candidate.index) / classes;
+    if (!spec_.maps) return output.data + point * output.stride + classes;
+    const LevelMap& map = output.maps[candidate.level];
+    const float* value = map.data + classes * map.step + point - level_starts_[candidate.level];
+    for (float& edge : edge_values_) {
+        edge = *value;
+        value += map.step;
+    }
+    return edge_values_.data();
 }
 
 }  // namespace nanodet

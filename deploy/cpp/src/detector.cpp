@@ -91,7 +91,7 @@ void Detector::run() {
 
 const std::vector<Detection>& Detector::decode() {
     State& state = *state_;
-    if (state.output.data == nullptr) throw Error("picture: the network has not seen it yet");
+    if (state.output.empty()) throw Error("picture: the network has not seen it yet");
     return state.decoder.decode(state.output, state.placement, state.picture, state.thresholds,
                                 state.path);
 }

@@ -58,20 +58,24 @@ bool NcnnModel::check_size(Size size) {
     if (known != known_sizes_.end()) return known->second;
     const auto shapes = blob_shapes(graph, {3, size.height, size.width}, path, others_);
     const auto inputs = graph.inputs(), outputs = graph.outputs();
-    const bool has_output =
-        std::find(outputs.begin(), outputs.end(), spec.output_name) != outputs.end();
-    if (inputs != std::vector<std::string>{spec.input_name} || !has_output)
+    const std::vector<std::string> names = spec.output_names();
+    const bool has_outputs = std::all_of(names.begin(), names.end(), [&](const std::string& name) {
+        return std::find(outputs.begin(), outputs.end(), name) != outputs.end();
+    });
+    if (inputs != std::vector<std::string>{spec.input_name} || !has_outputs)
         throw Error(path + ": its spec says input " + spec.input_name + " and output " +
-                    spec.output_name + ", but it has " + join(inputs, ", ") + " and " +
+                    join(names, ", ") + ", but it has " + join(inputs, ", ") + " and " +
                     join(outputs, ", "));
-    const Shape expected = {std::int64_t(spec.point_count(size)), std::int64_t(spec.channels())};
-    const Shape& found = shapes.at(spec.output_name);
-    if (!found.empty() && found != expected)
-        throw Error(path + ": its output is " + text_of(found) + ", but its spec says " +
-                    std::to_string(expected[0]) + " points x " + std::to_string(expected[1]) +
-                    " (" + std::to_string(spec.class_names.size()) + " classes + 4 x " +
-                    std::to_string(spec.edge_values()) + ") at " + std::to_string(size.width) +
-                    " x " + std::to_string(size.height));
+    for (std::size_t level = 0; level < names.size(); ++level) {
+        const Size cells = Spec::level_size(size, spec.strides[level]);
+        const auto channels = std::int64_t(spec.channels());
+        const Shape expected = spec.maps ? Shape{channels, cells.height, cells.width}
+                                         : Shape{std::int64_t(spec.point_count(size)), channels};
+        const Shape& found = shapes.at(names[level]);
+        if (!found.empty() && found != expected)
+            throw Error(path + ": its output" + (spec.maps ? " " + names[level] : "") + " is " +
+                        text_of(found) + ", but its spec says " + spec.shape_words(level, size));
+    }
     const bool sure = std::none_of(shapes.begin(), shapes.end(),
                                    [](const auto& blob) { return blob.second.empty(); });
     return known_sizes_[{size.width, size.height}] = sure;

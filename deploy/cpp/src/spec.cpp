@@ -141,6 +141,16 @@ std::size_t Spec::point_count(Size input) const {
     return points;
 }
 
+std::string Spec::shape_words(std::size_t level, Size input) const {
+    const auto times = [](auto a, auto b) { return std::to_string(a) + " x " + std::to_string(b); };
+    const Size cells = level_size(input, strides[level]);
+    std::string text = maps ? "" : std::to_string(point_count(input)) + " points x ";
+    text += std::to_string(channels()) + " (" + std::to_string(class_names.size()) +
+            " classes + " + times(4, edge_values()) + ")";
+    if (maps) text += " x " + times(cells.height, cells.width);
+    return text + " at " + times(input.width, input.height);
+}
+
 Spec parse_spec(const std::string& text, const std::string& file) {
     const nlohmann::json json = parse_json(text, file, "this spec");
     const JsonKeys top(json, file);

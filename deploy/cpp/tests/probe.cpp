@@ -121,7 +121,15 @@ Answer decode(const json& request, const std::string& bytes) {
     const std::size_t channels = request.value("channels", spec.channels());
     std::vector<float> values(bytes.size() / sizeof(float));
     std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
-    const nanodet::Output output{values.data(), values.size() / channels, channels, channels};
+    nanodet::Output output;
+    if (!spec.maps) output = {values.data(), values.size() / channels, channels, channels, {}};
+    const float* next = values.data();
+    for (std::size_t i = 0; spec.maps && i < spec.strides.size(); ++i) {
+        // channels, rows, columns, floats from plane to plane
+        const std::vector<std::size_t> sides = request.at("maps").at(i);
+        output.maps[i] = {next, sides[0], sides[1], sides[2], sides[3]};
+        next += sides[0] * sides[3];
+    }
     nanodet::check_output(spec, output, size, "model");
     nanodet::Decoder decoder(spec);
     const bool back = request.contains("picture");

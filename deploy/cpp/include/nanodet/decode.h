@@ -1,6 +1,7 @@
 /// From the network's output to boxes: score threshold, distances of edges, NMS.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -23,11 +24,22 @@ struct Detection {
     float edge_std[4] = {0, 0, 0, 0};
 };
 
-/// What a network gave: a view of ``points`` rows of ``channels`` floats.
+/// The map of a level: a view of ``channels`` planes of ``rows`` x ``columns`` floats.
+struct LevelMap {
+    const float* data = nullptr;
+    std::size_t channels = 0, rows = 0, columns = 0;
+    std::size_t step = 0;  ///< floats from plane to plane
+};
+
+/// What a network gave: a view of ``points`` rows of ``channels`` floats, or with Spec::maps of a map
+/// for each level.
 struct Output {
     const float* data = nullptr;
     std::size_t points = 0, channels = 0;
     std::size_t stride = 0;  ///< floats from row to row
+    std::array<LevelMap, 16> maps{};  ///< in the order of Spec::strides, of at most as many levels
+
+    bool empty() const { return data == nullptr && maps[0].data == nullptr; }
 };
 
 /// What is kept.
@@ -78,11 +90,13 @@ private:
     };
 
     void find_candidates(const Output& output, Size input, const Thresholds& thresholds);
+    void find_in_map(const LevelMap& map, std::uint32_t level, float threshold, float lowest);
+    void multiply_by_quality(const Output& output, float threshold);
     void limit_levels(int per_level);
     void add_box(const Output& output, Size input, const Candidate& candidate);
     void suppress(const Thresholds& thresholds);
     void add_deviations(const Output& output);
-    const float* edge_values(const Output& output, const Candidate& candidate) const;
+    const float* edge_values(const Output& output, const Candidate& candidate);
 
     Spec spec_;
     std::optional<QualityPredictor> quality_;
@@ -92,6 +106,7 @@ private:
     std::vector<Area> kept_areas_;
     std::vector<std::size_t> last_kept_;  // per group of rivals, the box that was kept last
     std::vector<float> exponentials_;
+    std::vector<float> edge_values_;  // of a point of a map, whose values lie apart
 };
 
 }  // namespace nanodet

@@ -80,6 +80,10 @@ struct Spec {
 
     /// Points over all levels.
     std::size_t point_count(Size input) const;
+
+    /// Returns the shape of an output in words, such as ``2100 points x 112 (80 classes + 4 x 8) at
+    /// 320 x 320``; ``level`` is its index, 0 without maps.
+    std::string shape_words(std::size_t level, Size input) const;
 };
 
 /// Returns ``distributions``, ``distances`` or ``gaussians``.
