@@ -30,6 +30,7 @@ from nanodet.runtime.engines import (
 from nanodet.runtime.engines.ncnn import check_graph, load_net, own_mat
 from nanodet.runtime.quality import QualityPredictor
 from nanodet.runtime.spec import Spec
+from nanodet.runtime.spec_json import MAPS
 
 if TYPE_CHECKING:
     from nanodet.ncnn_files.flow import Convolution
@@ -90,6 +91,7 @@ class NcnnSource:
     def __init__(self, path: Path, classes: int | None = None, strict: bool = True) -> None:
         self.path, self.files = path, tuple(files_of(path))
         self._given = check_graph(*self.files)
+        classes = _classes_of(_spec_beside(path), self._given.outputs(), classes, strict, path)
         self.graph, self.form = unify_ncnn(self._given, path, classes=classes, strict=strict)
         self.weights = load_weights(self.files[1], self.graph, path)
         self.form = dataclasses.replace(self.form, usual=is_usual(self.convolutions()))
@@ -168,10 +170,13 @@ class OnnxSource:
 
     def __init__(self, path: Path, classes: int | None = None, strict: bool = True) -> None:
         from nanodet.onnx_files.graph import load_onnx
+        from nanodet.onnx_files.metadata import read_spec
         from nanodet.onnx_files.unify import unify
 
         self.path, self.files = path, (path,)
         self._given = load_onnx(path)
+        spec, names = read_spec(self._given, path), [one.name for one in self._given.graph.output]
+        classes = _classes_of(spec or _spec_beside(path), names, classes, strict, path)
         self.model, self.form = unify(self._given, path, classes, strict)
         self.any_size = self.form.size is None
         self.form = dataclasses.replace(self.form, usual=is_usual(self.convolutions()))
@@ -228,6 +233,24 @@ def _spec_beside(path: Path) -> Spec | None:
         return Spec.load(spec_file(path))
     except NanodetError:
         return None
+
+
+def _classes_of(
+    spec: Spec | None, outputs: Sequence[str], named: int | None, strict: bool, file: Path
+) -> int | None:
+    """Return how many classes a file has, if that is known: no sigmoid tells it of the layout ``maps``.
+
+    Args:
+        spec: found inside or beside the file.
+        outputs: names of the file's outputs; the spec may be that of another one.
+        named, strict: as ``classes`` and ``strict`` of `open_source`.
+    """
+    if spec is None or spec.layout != MAPS or not set(spec.output_names) <= set(outputs):
+        return named
+    count = len(spec.class_names)
+    if strict and named not in (None, count):
+        raise NanodetError(f"{file}: has {count} classes by its spec, but {named} were named")
+    return count
 
 
 def describes(spec: Spec, form: Form) -> bool:

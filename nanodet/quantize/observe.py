@@ -12,7 +12,9 @@ from nanodet.errors import NanodetError
 from nanodet.ncnn_files.graph import Layer
 from nanodet.quantize.thresholds import BINS, Histogram
 from nanodet.runtime.engines.ncnn import own_mat
+from nanodet.runtime.outputs import rows_of
 from nanodet.runtime.spec import Spec
+from nanodet.runtime.spec_json import MAPS
 
 
 @dataclass
@@ -94,8 +96,13 @@ def observe(
 
 
 def running(net: Any, spec: Spec) -> Run:
-    """Return a function from the tensor of an image to a net's output; see `extract`."""
-    return lambda tensor: next(extract(net, spec.input_name, tensor, [spec.output_name]))[1]
+    """Return a function from the tensor of an image to a net's output, in the layout ``rows``."""
+
+    def run(tensor: np.ndarray) -> np.ndarray:
+        found = [one for _, one in extract(net, spec.input_name, tensor, spec.output_names)]
+        return rows_of(found, len(spec.class_names), "ncnn") if spec.layout == MAPS else found[0]
+
+    return run
 
 
 def extract(

@@ -49,7 +49,7 @@ def layer_times(
         load(Graph([source, one]), {one.name: {k: v for k, v in parts.items()}})
         for one, parts in variants
     ]
-    return _medians(nets, layer.inputs[0], layer.outputs[0], values, runs)
+    return _medians(nets, layer.inputs[0], layer.outputs, values, runs)
 
 
 def model_times(
@@ -59,14 +59,14 @@ def model_times(
 
     Args:
         nets: list of loaded ``ncnn.Net``.
-        spec: names input and output.
+        spec: names input and outputs.
         tensor: float32 (1, 3, H, W).
     """
-    return _medians(nets, spec.input_name, spec.output_name, tensor[0], runs)
+    return _medians(nets, spec.input_name, spec.output_names, tensor[0], runs)
 
 
 def _medians(
-    nets: Sequence[Any], input_name: str, output_name: str, values: np.ndarray, runs: int
+    nets: Sequence[Any], input_name: str, outputs: Sequence[str], values: np.ndarray, runs: int
 ) -> np.ndarray:
     image = own_mat(values)
     seconds = np.empty((runs, len(nets)))
@@ -75,7 +75,8 @@ def _medians(
             start = time.perf_counter()
             extractor = net.create_extractor()
             extractor.input(input_name, image)
-            extractor.extract(output_name)
+            for name in outputs:
+                extractor.extract(name)
             if run >= 0:
                 seconds[run, index] = time.perf_counter() - start
     return np.median(seconds, axis=0)

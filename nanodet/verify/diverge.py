@@ -132,18 +132,18 @@ def _first_bad(stage: Mapping[str, Value], errors: Mapping[str, float]) -> str |
     A value that exists only in this form of the network has no counterpart either, but is no fault: what
     is computed from it is right again at once. A fault reaches the output, or fades.
     """
-    output = list(stage)[-1]
     consumers: dict[str, list[str]] = {}
     for name, value in stage.items():
         for source in value.inputs:
             consumers.setdefault(source, []).append(name)
+    outputs = stage.keys() - consumers.keys()
     for name, value in stage.items():
         if errors[name] <= AGREES or any(errors.get(i, 0) > AGREES for i in value.inputs):
             continue
         pending, seen = [name], set()
         while pending:
             one = pending.pop()
-            if one == output:
+            if one in outputs:
                 return name
             seen.add(one)
             for consumer in consumers.get(one, ()):

@@ -1,11 +1,15 @@
 """`nanodet adopt`: files of other converters in the form that every command runs."""
 
+import dataclasses
 import json
 import shutil
 
 import numpy as np
 import pytest
 from foreign_files import SIZE, STYLES, write_ncnn, write_onnx, write_onnx_maps
+from maps_model import SPEC as MAPS_SPEC
+from maps_model import write_ncnn as write_ncnn_maps
+from maps_model import write_onnx as write_spec_maps
 from specs import NANODET_M
 
 from nanodet import Detector, NanodetError
@@ -393,3 +397,20 @@ def test_another_size_than_the_file_was_made_for(param, tmp_path):
     made = write_ncnn(param, tmp_path, "six", fixed=True)
     path = adopt(made, tmp_path / "out", Facts(NAMES, size=(192, 128)), report=silent).path
     assert Spec.load(path.with_suffix(".json")).input_size == (192, 128)
+
+
+@pytest.mark.parametrize("write", [write_ncnn_maps, write_spec_maps])
+def test_maps_of_ours_have_the_classes_of_their_spec(tmp_path, write):
+    """No sigmoid tells how many of the channels are classes, and an unusual reg_max misleads."""
+    spec = dataclasses.replace(MAPS_SPEC, reg_max=15)
+    path = write(tmp_path / ("m.param" if write is write_ncnn_maps else "m.onnx"), spec)
+    done = adopt(path, tmp_path / "out", report=silent)
+    assert (done.form.classes, done.form.reg_max) == (3, 15)
+    found = Spec.load(done.path.with_suffix(".json"))
+    assert (found.layout, found.class_names, found.reg_max) == ("rows", spec.class_names, 15)
+    tensor = picture_tensors(spec, count=1)[0]
+    np.testing.assert_allclose(
+        Detector(done.path).run(tensor), Detector(path).backend.run(tensor), rtol=1e-4, atol=1e-4
+    )
+    with pytest.raises(NanodetError, match="has 3 classes by its spec, but 2 were named"):
+        adopt(path, tmp_path / "other", Facts(("a", "b")), report=silent)
