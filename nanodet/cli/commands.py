@@ -15,6 +15,7 @@ from nanodet.cli import (
     export,
     import_model,
     info,
+    profile,
     quantize,
     quickstart,
     study,
@@ -35,6 +36,10 @@ VERBS = {
     "detect": (detect, "find objects in images, videos and cameras"),
     "download": (download, "list published models, or download one into the cache"),
     "train": (train, "train a detector from a config file"),
+    "profile": (
+        profile,
+        "measure where the time of a training step goes, and what would shorten it",
+    ),
     "study": (study, "train variants with several seeds, and compare them in a report"),
     "eval": (evaluation, "measure AP of a model on annotated images"),
     "export": (export, "convert a checkpoint to ONNX and ncnn, and compare"),

@@ -16,7 +16,7 @@ from nanodet.config.schedule_sections import Schedule
 # of `Device.precision`: value in files to Lightning's name
 PRECISIONS = {
     "32": "32-true", "32-true": "32-true", "16": "16-mixed", "16-mixed": "16-mixed",
-    "bf16": "bf16-mixed", "bf16-mixed": "bf16-mixed",
+    "bf16": "bf16-mixed", "bf16-mixed": "bf16-mixed", "auto": "auto",
 }  # fmt: skip
 
 
@@ -30,7 +30,10 @@ class Device:
         2, "processes that read images, at most one per core; 0: only the main process", 0, 4096
     )
     batchsize_per_gpu: int = key(16, "images in a batch, per process", 1, MUCH)
-    precision: int | str = key(32, "32, 16 (mixed, GPUs only) or bf16 (mixed)")
+    precision: int | str = key(
+        32,
+        "32, 16 (mixed, GPUs only), bf16 (mixed), or auto: the fastest of them on this device",
+    )
     accelerator: str = key(
         "auto", "the kind of device", known=("auto", "cpu", "gpu", "cuda", "mps"), ours=True
     )

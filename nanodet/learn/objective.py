@@ -97,7 +97,16 @@ class Objective:
             scalars ``loss_qfl``, ``loss_bbox`` and ``loss_dfl`` of ``main``, and ``loss_quality`` of a
             branch; those of another output have its name as a prefix, as in ``aux_loss_qfl``.
         """
-        targets = self.targets(outputs, truths, size)
+        return self.losses(outputs, self.targets(outputs, truths, size), size, alone)
+
+    def losses(
+        self,
+        outputs: Mapping[str, Tensor],
+        targets: Targets,
+        size: tuple[int, int],
+        alone: bool = False,
+    ) -> dict[str, Tensor]:
+        """Return what a call does, of targets that `targets` has found."""
         device = outputs[MAIN].device
         # half precision cannot represent the sums over all points, or the edges to a pixel
         with torch.autocast(device.type, enabled=False):

@@ -22,7 +22,8 @@ def trainer_devices(section: Device, file: str = "config") -> tuple[dict[str, An
         file: names the config in messages.
 
     Returns:
-        keyword arguments for the Trainer, and lines for the user.
+        keyword arguments for the Trainer, and lines for the user. A precision ``auto`` is still to be
+        chosen, by `nanodet.train.precision.choose_precision`.
     """
     precision = PRECISIONS[str(section.precision)]
     check_strategy(section, file)

@@ -167,7 +167,7 @@ def explain(
                 found = module.objective(one, [truth], size, alone=True)
                 if not_finite(found):
                     return _blame(batch, i, records)
-            if str(config.device.precision).startswith("16"):
+            if module.trainer.precision == "16-mixed":
                 return "half precision overflowed: set device.precision: bf16-mixed or 32"
     if len(losses) < 3:
         start = config.schedule.load_model

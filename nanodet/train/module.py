@@ -1,7 +1,8 @@
 """The Lightning module: one training step, one validation, and what a checkpoint contains."""
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytorch_lightning as pl
@@ -52,6 +53,8 @@ class TrainingModule(pl.LightningModule):
         self.losses: dict[str, Tensor] = {}  # of the last step, detached
         self.metrics: Metrics | None = None  # of the last validation, after metrics_epoch epochs
         self.metrics_epoch: int | None = None
+        # called around each stage of a step with its name: a profile measures them
+        self.stage: Callable[[str], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
         self._found: dict[
             int, Detections
         ] = {}  # image index to Detections, of the running validation
@@ -69,6 +72,12 @@ class TrainingModule(pl.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return build_optimiser(self.model, self.config.schedule.optimizer, self.file)
+
+    def transfer_batch_to_device(
+        self, batch: Batch, device: torch.device, dataloader_idx: int
+    ) -> Batch:
+        # the loader's batches are in page-locked memory then; Lightning would wait for each of their tensors
+        return batch.to(device, non_blocking=device.type == "cuda")
 
     def on_train_epoch_start(self) -> None:
         if self.config.schedule.freeze_norm:
@@ -92,17 +101,27 @@ class TrainingModule(pl.LightningModule):
 
     def batch_losses(self, batch: Batch, alone: bool = False) -> dict[str, Tensor]:
         """Return name to loss, a tensor (), of a training `Batch`; see `Objective` for ``alone``."""
-        images = normalised(batch, self.config.data.train)
-        size = (images.shape[3], images.shape[2])
-        outputs = self.model.training_outputs(images, self.current_epoch)
-        return self.objective(outputs, ground_truths(batch), size, alone)
+        with self.stage("forward"):
+            images = normalised(batch, self.config.data.train)
+            size = (images.shape[3], images.shape[2])
+            outputs = self.model.training_outputs(images, self.current_epoch)
+        with self.stage("assignment"):
+            targets = self.objective.targets(outputs, ground_truths(batch), size)
+        with self.stage("losses"):
+            return self.objective.losses(outputs, targets, size, alone)
+
+    def backward(self, *args: Any, **kwargs: Any) -> None:
+        with self.stage("backward"):
+            super().backward(*args, **kwargs)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        super().optimizer_step(*args, **kwargs)
+        with self.stage("optimiser"):  # which calls the other stages first
+            super().optimizer_step(*args, **kwargs)
         averager = self.config.model.weight_averager
         if self.avg_model is not None and averager is not None:
-            # Lightning counts the step after this hook
-            update_average(self.avg_model, self.model, self.global_step + 1, averager.decay)
+            with self.stage("EMA"):
+                # Lightning counts the step after this hook
+                update_average(self.avg_model, self.model, self.global_step + 1, averager.decay)
 
     def on_validation_epoch_start(self) -> None:
         self._found = {}

@@ -2,18 +2,14 @@
 
 import contextlib
 import datetime
-import logging
 import signal
 import sys
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping
-from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from nanodet.config.effects import remarks
@@ -24,7 +20,6 @@ from nanodet.errors import NanodetError
 from nanodet.evaluate.coco_metrics import Metrics, has_objects
 from nanodet.evaluate.run import evaluate_model, evaluation_detector, format_table
 from nanodet.files.files import make_folder
-from nanodet.model.network import build_network
 from nanodet.stopping import Stopped
 from nanodet.text import Say
 from nanodet.text.printable import say
@@ -33,17 +28,16 @@ from nanodet.train.cpu import denormals_flushed, keep_memory
 from nanodet.train.device import trainer_devices
 from nanodet.train.divergence import Divergence
 from nanodet.train.event_log import EventLog, disk_errors_of_threads
-from nanodet.train.initial_weights import initial_weights
 from nanodet.train.loaders import Loaders
 from nanodet.train.metrics_csv import MetricsCsv
 from nanodet.train.module import TrainingModule
-from nanodet.train.optimiser import build_optimiser
 from nanodet.train.preflight import check_packages, check_run
 from nanodet.train.progress import EpochBar, EpochLines
 from nanodet.train.report import write_report
 from nanodet.train.resume import Restored, cannot_resume, check_same_run
 from nanodet.train.run_folder import TENSORBOARD, RunFolder, find_resume, own_folder
 from nanodet.train.sets import read_sets
+from nanodet.train.setup import lightning_trainer, training_module
 
 
 @denormals_flushed()  # around all of it: the first tensor starts torch's threads
@@ -100,26 +94,17 @@ def _train(
             f"warning: data.val: has no objects that count for evaluator.save_key "
             f"{config.evaluator.save_key}: nothing is measured, and no checkpoint is called best"
         )
-    torch.manual_seed(seed)
-    network = build_network(config.model.arch, file)
-    if resume is None:
-        initial_weights(network, config, file, training_set, say)
-    build_optimiser(network, config.schedule.optimizer, file)  # raises before files are touched
-    module = TrainingModule(config, network, validation_set, file)
-    if devices["accelerator"] in ("cpu", "cuda"):
-        module = module.to(memory_format=torch.channels_last)
+    sets = training_set, validation_set
+    module = training_module(config, sets, devices, resume is not None, file, say)
     folder = Path(config.save_dir)
-    _quieten()
     restored = Restored(resume)
-    trainer = _trainer(
-        f"{file}: device",
+    trainer = lightning_trainer(
+        config,
+        file,
         **devices,
         default_root_dir=folder,
         max_epochs=config.schedule.total_epochs,
         check_val_every_n_epoch=sys.maxsize,  # Checkpoints validates
-        accumulate_grad_batches=config.schedule.accumulate,
-        gradient_clip_val=config.grad_clip,
-        benchmark=config.cudnn_benchmark,
         logger=EventLog(folder, TENSORBOARD, f"{datetime.datetime.now():%Y%m%d-%H%M%S}"),
         plugins=[AtomicCheckpointIO()],
         callbacks=[
@@ -128,13 +113,8 @@ def _train(
             *_callbacks(config, folder, metric, training_set, measured=measured, say=say),
             *callbacks,
         ],
-        enable_checkpointing=False,
-        enable_model_summary=False,
         enable_progress_bar=sys.stdout.isatty(),
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
     )
-    sets = training_set, validation_set
     shared_memory = check_run(
         config,
         module,
@@ -155,14 +135,6 @@ def _train(
         say(f"last checkpoint: {folder / LAST} (not measured: data.val has no objects that count)")
         return None
     return _finish(folder, config, validation_set, say)
-
-
-def _trainer(place: str, **settings: Any) -> pl.Trainer:
-    try:
-        return pl.Trainer(**settings)
-    except (ValueError, RuntimeError, MisconfigurationException) as error:
-        # a strategy that does not work with this device, or whose package is not installed
-        raise NanodetError(f"{place}: {' '.join(str(error).split())}") from None
 
 
 def _fit(
@@ -245,11 +217,3 @@ def _finish(folder: Path, config: Config, validation_set: Annotations, say: Say)
             "warning: AP is 0: nothing was found; too few steps, or a learning rate too low or too high?"
         )
     return metrics
-
-
-def _quieten() -> None:
-    """Hide Lightning's advice that does not apply here."""
-    for name in ("lightning.pytorch", "pytorch_lightning", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module="pytorch_lightning")
-    warnings.filterwarnings("ignore", module="lightning")
