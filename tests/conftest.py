@@ -34,9 +34,7 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 def shared():
     """The folder of real images, weights and reference outputs that lies beside the checkout."""
     if not SHARED.is_dir():
-        pytest.skip(
-            "the folder ../shared (images, weights, references) is not beside the checkout"
-        )
+        pytest.skip("the folder ../shared (images, weights, references) is not beside the checkout")
     return SHARED
 
 
@@ -141,11 +139,22 @@ def exported_real(root, coco_mini, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def exported_small(small_checkpoint, tmp_path_factory):
-    """`nanodet.export.export.Exported` of `small_checkpoint`: ONNX, ncnn fp32 and fp16."""
+    """`nanodet.export.export.Exported` of `small_checkpoint`: ONNX, ncnn fp32 and fp16, as trained."""
     pytest.importorskip("onnx")
     from nanodet.export.export import export
 
-    return export(small_checkpoint, tmp_path_factory.mktemp("exported"), report=lambda line: None)
+    folder = tmp_path_factory.mktemp("exported")
+    return export(small_checkpoint, folder, report=lambda line: None, target="plain")
+
+
+@pytest.fixture(scope="session")
+def exported_rewritten(small_checkpoint, tmp_path_factory):
+    """`nanodet.export.export.Exported` of `small_checkpoint` for x86: rewritten, with maps."""
+    pytest.importorskip("onnx")
+    from nanodet.export.export import export
+
+    folder = tmp_path_factory.mktemp("rewritten")
+    return export(small_checkpoint, folder, report=lambda line: None, target="x86")
 
 
 @pytest.fixture(scope="session")

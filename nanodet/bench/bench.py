@@ -80,7 +80,9 @@ def bench(
             )
         for count in sorted(set(threads)):
             if ids is not None and count > len(ids):
-                say(f"nanodet: warning: {count_threads(count)} on {len(ids)} cores", file=sys.stderr)
+                say(
+                    f"nanodet: warning: {count_threads(count)} on {len(ids)} cores", file=sys.stderr
+                )
         least = len(entries) * (effort.seconds + effort.warmup_s)
         say(f"{len(entries)} to time, at least {least:.0f} s", file=sys.stderr)
 

@@ -74,7 +74,9 @@ class LineProcess:
             Overrun: nothing came until then, or too much.
         """
         try:
-            item = self._lines.get(timeout=None if end is None else max(0.0, end - time.monotonic()))
+            item = self._lines.get(
+                timeout=None if end is None else max(0.0, end - time.monotonic())
+            )
         except queue.Empty:
             raise Overrun("did not answer in time") from None
         if not isinstance(item, str):

@@ -119,7 +119,11 @@ class Worker:
             times = np.array(reply["times"], np.float64)
         except (KeyError, TypeError, ValueError):
             raise self._strange() from None
-        if times.shape != (len(times), self._stages) or not (times > 0).all() or not _has(reply, TURN):
+        if (
+            times.shape != (len(times), self._stages)
+            or not (times > 0).all()
+            or not _has(reply, TURN)
+        ):
             raise self._strange()
         return reply
 

@@ -51,7 +51,7 @@ class Stage:
         failure: why it could not be loaded or run at all, else an empty text.
         skipped: why this machine cannot run it, else an empty text.
         remains: of an ncnn model that could not be loaded: an object with its ``path`` and
-            ``graph``; None if the graph cannot be read either.
+            ``graph``, and its ``spec`` or None; None if the graph cannot be read either.
         hash_problem: one line if the files are not those that the spec describes.
     """
 
@@ -209,7 +209,11 @@ def _graph_of(path: Path) -> SimpleNamespace | None:
             check_parameters(layer, f"{path}: layer {layer.name}")
     except NanodetError:
         return None
-    return SimpleNamespace(path=path, graph=graph)
+    try:
+        spec = Spec.load(spec_file(path))
+    except NanodetError:
+        spec = None
+    return SimpleNamespace(path=path, graph=graph, spec=spec)
 
 
 def _other_precisions(

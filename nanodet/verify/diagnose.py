@@ -1,12 +1,14 @@
 """Finds what is wrong inside a network: lines that name its layers."""
 
-import functools
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
 from nanodet.errors import NanodetError
+from nanodet.runtime.engines import CHECKPOINT, kind_of
 from nanodet.runtime.engines.backend import Backend
+from nanodet.runtime.spec import Spec
 from nanodet.verify import trace, weights
 from nanodet.verify.artefacts import Stage
 from nanodet.verify.diverge import both_names, first_divergence
@@ -29,10 +31,23 @@ class Diagnosis:
         self.reference, self.kind, self.who = reference, kind, who
         self._tensor: np.ndarray | None = None
         self._values: dict[str, Value] = {}
+        self._convolutions: list[Convolution] = []
+        self._form: Spec | None = None
 
-    @functools.cached_property
-    def convolutions(self) -> list[Convolution]:
-        return trace.convolutions(self.reference)
+    def convolutions(self, like: Spec | None) -> list[Convolution]:
+        """Return those of the reference; a checkpoint's as the file of a spec has them.
+
+        Raises:
+            NanodetError: the reference is a file whose network was rewritten otherwise.
+        """
+        own = self.reference.spec
+        like = own if like is None else like
+        if kind_of(self.reference.path) is not CHECKPOINT and not trace.same_form(own, like):
+            raise NanodetError(f"{self.who} and this file were rewritten in different ways")
+        if self._form is None or not trace.same_form(self._form, like):
+            self._convolutions = trace.convolutions(self.reference, like)
+            self._form, self._tensor = like, None
+        return self._convolutions
 
     def changed_weights(self, stage: Stage) -> list[str]:
         """Return a line if the weights of a stage are not the reference's, rounding aside.
@@ -41,7 +56,8 @@ class Diagnosis:
             list of one line or none. Weights that cannot be read give none.
         """
         try:
-            pairs = weights.pair(self.convolutions, trace.convolutions(stage.backend))
+            theirs = trace.convolutions(stage.backend)
+            pairs = weights.pair(self.convolutions(stage.backend.spec), theirs)
         except NanodetError:
             return []
         with_bias = "int8" not in (self.kind, stage.kind)  # a quantiser corrects biases
@@ -55,10 +71,10 @@ class Diagnosis:
             tensor: float32 (1, 3, H, W) on which the two differ, which gives at least one line; None
                 compares only weights and settings, for a stage that cannot be run.
         """
-        model = stage.backend or stage.remains
+        model: Any = stage.backend or stage.remains
         exact, with_bias = self.kind == stage.kind == "fp32", "int8" not in (self.kind, stage.kind)
         try:
-            ours, theirs = self.convolutions, trace.convolutions(model)
+            ours, theirs = self.convolutions(model.spec), trace.convolutions(model)
             pairs = weights.pair(ours, theirs)
             changed = _differing(pairs, with_bias, settings=tensor is None)
             divergence = None
@@ -93,7 +109,7 @@ class Diagnosis:
     def _reference_values(self, tensor: np.ndarray) -> dict[str, Value]:
         """Return the reference's values on a tensor; stages often differ most on the same one."""
         if self._tensor is None or not np.array_equal(self._tensor, tensor):
-            self._tensor, self._values = tensor, trace.values(self.reference, tensor)
+            self._tensor, self._values = tensor, trace.values(self.reference, tensor, self._form)
         return self._values
 
     def _changed_line(self, changed: Sequence[tuple[str, str]], pairs: Sequence[Pair]) -> list[str]:

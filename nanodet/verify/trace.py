@@ -1,5 +1,7 @@
 """The convolutions and intermediate values of a model, in one form for all engines."""
 
+import copy
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -10,6 +12,7 @@ import numpy as np
 
 from nanodet.errors import NanodetError
 from nanodet.runtime.engines import CHECKPOINT, NCNN, ONNX, kind_of
+from nanodet.runtime.spec import Spec
 
 # the module of this package that traces a kind of model file
 TRACERS = {CHECKPOINT: "trace_torch", ONNX: "trace_onnx", NCNN: "trace_ncnn"}
@@ -62,30 +65,32 @@ class Value(Traced):
     array: np.ndarray
 
 
-def convolutions(backend: Any) -> list[Convolution]:
+def convolutions(backend: Any, like: Spec | None = None) -> list[Convolution]:
     """Return the `Convolution` list of a loaded model in the order in which they run.
 
     Args:
         backend: a ``TorchBackend``, ``OnnxBackend``, ``NcnnBackend``, or another one whose
             ``path`` is an ONNX file.
+        like: of a checkpoint, whose network is taken in the form that this spec's files have; None for
+            the form that it has itself.
 
     Raises:
         NanodetError: the file cannot be parsed, or the package ``onnx`` is missing.
     """
-    return _tracer(backend).convolutions(backend)
+    return _tracer(backend).convolutions(_in_form(backend, like))
 
 
-def values(backend: Any, tensor: np.ndarray) -> dict[str, Value]:
+def values(backend: Any, tensor: np.ndarray, like: Spec | None = None) -> dict[str, Value]:
     """Run a model and return all intermediate values, in the order of computation.
 
     Args:
-        backend: as in `convolutions`; an ONNX file is run by ONNX Runtime.
+        backend, like: as in `convolutions`; an ONNX file is run by ONNX Runtime.
         tensor: float32 (1, 3, H, W).
 
     Returns:
         name to `Value`, the output last.
     """
-    return dissolve(_tracer(backend).values(backend, tensor))
+    return dissolve(_tracer(backend).values(_in_form(backend, like), tensor))
 
 
 def dissolve(found: Mapping[str, Traced]) -> dict[str, Value]:
@@ -100,6 +105,22 @@ def dissolve(found: Mapping[str, Traced]) -> dict[str, Value]:
         else:
             kept[name] = Value(value.layer, value.kind, inputs, value.array)
     return kept
+
+
+def same_form(ours: Spec, theirs: Spec) -> bool:
+    """Tell whether the layers of two exported files correspond: their networks were rewritten alike."""
+    return (ours.layout, ours.rewriting) == (theirs.layout, theirs.rewriting)
+
+
+def _in_form(backend: Any, like: Spec | None) -> Any:
+    if like is None or kind_of(backend.path) is not CHECKPOINT:
+        return backend
+    spec = dataclasses.replace(
+        backend.spec, layout=like.layout, rewriting=like.rewriting, input_size=like.input_size
+    )
+    form = copy.copy(backend)
+    form.spec = spec
+    return form
 
 
 def _tracer(backend: Any) -> ModuleType:

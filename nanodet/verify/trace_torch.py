@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from nanodet.errors import NanodetError
-from nanodet.export.graph import ExportGraph
+from nanodet.export.graph import export_graph
 from nanodet.model.torch_backend import TorchBackend
 from nanodet.verify.trace import Convolution, Traced
 
@@ -42,8 +42,9 @@ def values(backend: TorchBackend, tensor: np.ndarray) -> dict[str, Traced]:
 
 
 def _traced(backend: TorchBackend) -> torch.fx.GraphModule:
+    graph = export_graph(backend.network, backend.spec, backend.path)
     try:
-        return torch.fx.symbolic_trace(ExportGraph(backend.network))
+        return torch.fx.symbolic_trace(graph)
     except Exception as error:  # of any class: raised by a part's code when it gets a proxy
         reason = str(error).split("\n")[0] or type(error).__name__
         raise NanodetError(f"torch cannot trace the code of its parts: {reason}") from None

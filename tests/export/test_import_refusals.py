@@ -48,7 +48,7 @@ class TestRefusals:
                 r"has num_classes 3, but model\.arch\.head\.num_classes of \S+ is 2",
             ),
             ({"model__arch__head__reg_max": 8}, r"has reg_max 7, but model\.arch\.head\.reg_max"),
-            ({"model__arch__head__stacked_convs": 3}, "has 75 convolutions, but .* has 81: "),
+            ({"model__arch__head__stacked_convs": 3}, "has 73 convolutions, but .* has 79: "),
             (
                 {"model__arch__head__feat_channels": 64},
                 r"layer \S+: is a convolution 96 to 96, 1 x 1, stride 1, but "

@@ -74,7 +74,9 @@ class Guard:
             self._warn(f"did not say that {self.folder} is removed")
         for line in said:
             if line.startswith("governor left "):
-                self._warn(f"the governor was not given back: {line.removeprefix('governor left ')}")
+                self._warn(
+                    f"the governor was not given back: {line.removeprefix('governor left ')}"
+                )
 
     def read(self, patterns: Iterable[str] = ()) -> dict[str, str]:
         """Return path to text of the device's files, see `nanodet.bench.machine.read_files`."""

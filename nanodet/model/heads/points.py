@@ -227,7 +227,9 @@ class PointHead(nn.Module, ABC):
 
     def forward(self, maps: tuple[Tensor, ...]) -> Tensor:
         if self.training:  # rows as convolutions leave them in channels_last, not turned twice
-            return torch.cat([x.permute(0, 2, 3, 1).flatten(1, 2) for x in self.levels(maps)], dim=1)
+            return torch.cat(
+                [x.permute(0, 2, 3, 1).flatten(1, 2) for x in self.levels(maps)], dim=1
+            )
         return torch.cat([x.flatten(2) for x in self.levels(maps)], dim=2).transpose(1, 2)
 
     def training_rows(self, output: Tensor) -> Tensor:

@@ -1,0 +1,132 @@
+"""Files whose network the export rewrote: compared, explained and imported as any other."""
+
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from faults import edit_spec, edit_weights, one_weight, update_hashes
+
+from nanodet.compare.tensors import picture_tensors
+from nanodet.errors import NanodetError
+from nanodet.export.import_model import import_model
+from nanodet.export.stages import FP32, SIMPLIFIED
+from nanodet.model.torch_backend import TorchBackend
+from nanodet.ncnn_files.graph import Graph
+from nanodet.runtime.detector import Detector
+from nanodet.runtime.engines import load
+from nanodet.runtime.engines.onnx import OnnxBackend
+from nanodet.verify.trace import convolutions
+from nanodet.verify.verify import verify
+
+
+@pytest.fixture()
+def copied(exported_rewritten, tmp_path):
+    """The ncnn model alone, in a folder of its own."""
+    param = exported_rewritten.files[FP32]
+    for suffix in (".param", ".bin"):
+        shutil.copy(param.with_suffix(suffix), tmp_path / f"m{suffix}")
+    shutil.copy(param.with_suffix(".json"), tmp_path / "m.json")
+    edit_spec(tmp_path / "m.json", files={"m.param": "", "m.bin": ""})
+    update_hashes(tmp_path / "m.param")
+    return tmp_path / "m.param"
+
+
+def rows_of(report, kind="fp32"):
+    return [row for row in report.rows if row.kind == kind and not row.name.startswith("openvino")]
+
+
+def test_the_graph_is_another_and_its_numbers_are_those_of_torch(
+    exported_rewritten, exported_small, small_checkpoint
+):
+    new, old = (Graph.load(one.files[FP32]) for one in (exported_rewritten, exported_small))
+    kinds = [layer.kind for layer in new.layers]
+    assert "ShuffleChannel" not in kinds and "Permute" not in kinds and "Sigmoid" not in kinds
+    assert len(kinds) < len(old.layers)
+    assert new.outputs() == ["output_8", "output_16", "output_32"]
+    (first,) = (layer for layer in new.layers if layer.inputs == ["data"])
+    assert first.values[31] == "32"
+    for stage in (FP32, SIMPLIFIED):
+        (result,) = (one for one in exported_rewritten.results if one.name == stage)
+        assert result.score_max < 1e-5 and result.edge_steady < 1e-3
+    assert exported_rewritten.spec.rewriting["for"] == "x86"
+
+
+def test_detections_are_the_same(exported_rewritten, exported_small):
+    picture = np.random.default_rng(0).integers(0, 255, (200, 160, 3), np.uint8)
+    new, old = (
+        Detector(one.files[FP32], threads=1)(picture)
+        for one in (exported_rewritten, exported_small)
+    )
+    assert len(old) > 0
+    np.testing.assert_array_equal(new.class_id, old.class_id)
+    np.testing.assert_allclose(new.xyxy, old.xyxy, atol=0.01)
+    np.testing.assert_allclose(new.confidence, old.confidence, atol=1e-5)
+
+
+def test_all_stages_agree(exported_rewritten, small_checkpoint):
+    folder = exported_rewritten.files[FP32].parent
+    report = verify(small_checkpoint, [folder], limit=2)
+    assert [row.faults for row in rows_of(report)] == [[]] * len(rows_of(report))
+
+
+def test_a_changed_weight_is_found_at_its_name(copied, small_checkpoint):
+    backend = load(copied)
+    theirs = convolutions(TorchBackend(small_checkpoint), backend.spec)
+    (place,) = (i for i, one in enumerate(theirs) if one.layer == "backbone.stage3.2.branch2.0")
+    layer = convolutions(backend)[place].layer
+    edit_weights(copied, one_weight(layer))
+    update_hashes(copied)
+    (row,) = rows_of(verify(small_checkpoint, [copied], limit=2))
+    ((part, text),) = row.faults
+    assert part == "network" and f"backbone.stage3.2.branch2.0 (layer {layer})" in text
+    assert "1 of " in text and " weights differs, by 0.1" in text
+
+
+def test_files_that_were_rewritten_in_different_ways_are_compared_by_their_outputs(
+    exported_rewritten, exported_small
+):
+    report = verify(exported_small.files[FP32], [exported_rewritten.files[FP32]], limit=2)
+    assert [row.faults for row in rows_of(report)] == [[]]
+
+
+@pytest.mark.parametrize("stage", [FP32, SIMPLIFIED])
+def test_import_puts_every_weight_back(stage, exported_rewritten, small_checkpoint, tmp_path):
+    out = tmp_path / "back.ckpt"
+    import_model(exported_rewritten.files[stage], None, out, report=lambda line: None)
+    (tensor,) = picture_tensors(exported_rewritten.spec, None, 1)
+    ours, theirs = (TorchBackend(path).run(tensor) for path in (small_checkpoint, out))
+    np.testing.assert_allclose(theirs, ours, rtol=1e-4, atol=1e-4)
+    new, old = (TorchBackend(path).network.state_dict() for path in (out, small_checkpoint))
+    assert {k: v.shape for k, v in new.items()} == {k: v.shape for k, v in old.items()}
+
+
+def test_import_finds_out_how_a_file_without_its_spec_was_rewritten(
+    copied, small_checkpoint, tmp_path
+):
+    copied.with_suffix(".json").unlink()
+    config = TorchBackend(small_checkpoint).config
+    import_model(copied, config, tmp_path / "back.ckpt", report=lambda line: None)
+    image = torch.zeros(1, 3, 64, 64)
+    with torch.inference_mode():
+        ours = TorchBackend(small_checkpoint).network(image)
+        theirs = TorchBackend(tmp_path / "back.ckpt").network(image)
+    torch.testing.assert_close(theirs, ours, rtol=1e-4, atol=1e-4)
+
+
+def test_a_spec_that_does_not_say_how_is_one_line(copied, small_checkpoint, tmp_path):
+    edit_spec(copied.with_suffix(".json"), rewriting={"for": "x86"})
+    with pytest.raises(NanodetError, match=r"m\.param: rewriting: does not say how"):
+        import_model(copied, None, tmp_path / "back.ckpt", report=lambda line: None)
+
+
+def test_other_sizes_are_taken(exported_rewritten, small_checkpoint):
+    other = exported_rewritten.spec.at_size((224, 96))
+    (tensor,) = picture_tensors(dataclasses.replace(other), None, 1)
+    wanted = TorchBackend(small_checkpoint).run(tensor)
+    for backend in (
+        load(exported_rewritten.files[FP32]),
+        OnnxBackend(exported_rewritten.files[SIMPLIFIED]),
+    ):
+        np.testing.assert_allclose(backend.run(tensor), wanted, rtol=1e-3, atol=1e-3)
