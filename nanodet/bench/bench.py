@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from nanodet.bench.best import advice, end_to_end, finalists, settings, with_siblings
 from nanodet.bench.here import Here
 from nanodet.bench.machine import MACHINE, allowed_cores, choose_cores, describe
 from nanodet.bench.outputs import check_outputs, put_out
@@ -29,12 +30,13 @@ def bench(
     models: Sequence[str],
     graphs: Sequence[tuple[StrPath, tuple[int, int]]] = (),
     *,
-    threads: Sequence[int] = (1,),
-    precisions: Sequence[str] = ("fp32",),
+    threads: Sequence[int] | None = None,
+    precisions: Sequence[str] | None = None,
     effort: Effort = STANDARD,
     cores: str = "big",
     image: StrPath | None = None,
     config: StrPath | None = None,
+    best: bool = False,
     place: "There | None" = None,
     json_path: StrPath | None = None,
     plot_path: StrPath | None = None,
@@ -43,11 +45,15 @@ def bench(
     """Time models and graphs side by side, and print and write the result.
 
     Args:
-        models, graphs, threads, precisions: see `nanodet.bench.plan.plan_entries`.
+        models, graphs: see `nanodet.bench.plan.plan_entries`.
+        threads, precisions: every model is timed with each; None for one thread and fp32, with
+            ``best`` for all that could be the fastest.
         effort: a `nanodet.bench.plan.Effort`.
         cores: see `nanodet.bench.machine.choose_cores`.
         image: image for the models; None takes a generated one of 640 x 480.
         config: config file of checkpoints that carry none.
+        best: whether to find the fastest setting: threads, precision, big cores or all, engine (of
+            each file and of the other files of its export). The results are in order of their time.
         place: a `nanodet.bench.target.there.There`, for a device or the program in C++; None times
             them on the runtime in Python.
         json_path, plot_path: files to write.
@@ -65,7 +71,13 @@ def bench(
     if not re.fullmatch(r"big|little|all|\d+([-,]\d+)*", cores):
         raise NanodetError(f"--cores {cores}: must be big, little, all, or numbers such as 0,2")
     where: Here | There = place or Here(config=config)
-    entries = plan_entries(models, graphs, threads, precisions, where.is_here)
+    if best and graphs:
+        raise NanodetError("--best: is for models, not for a --graph")
+    entries = (
+        plan_entries(with_siblings(models), here=where.is_here)
+        if best
+        else plan_entries(models, graphs, threads or (1,), precisions or ("fp32",), where.is_here)
+    )
     picture = "generated, 640 x 480"
     if image is not None:
         picture = f"{image}, {' x '.join(map(str, picture_size(image)))}"
@@ -78,7 +90,15 @@ def bench(
             raise NanodetError(
                 f"--cores {cores}: this system does not let a process choose its cores"
             )
-        for count in sorted(set(threads)):
+        if best:
+            everything = tuple(sorted(allowed or ()))
+            sets = [ids or []] + ([everything] if cores == "big" and ids else [])
+            unlike = list(dict.fromkeys(map(tuple, sets)))
+            flags = machine["cpu_flags"]
+            tried = settings(entries, unlike, flags, where.is_here, threads, precisions)
+            say(f"{len(tried)} settings to try", file=sys.stderr)
+            entries = finalists(tried, session)
+        for count in sorted({entry.threads for entry in entries}):
             if ids is not None and count > len(ids):
                 say(
                     f"nanodet: warning: {count_threads(count)} on {len(ids)} cores", file=sys.stderr
@@ -103,6 +123,8 @@ def bench(
             progress.close()
         after = sensors()
         took = time.monotonic() - start
+    if best:
+        measured.sort(key=end_to_end)
     results = [result_of(one, measured[0], cores, effort.runs) for one in measured]
     slowed = [f"{one.entry.label}: {r['slowed']}" for one, r in zip(measured, results, strict=True)
               if r.get("slowed")]  # fmt: skip
@@ -130,6 +152,9 @@ def bench(
         "throttling": {"flagged": bool(why), "reasons": why},
         "results": results,
     }  # fmt: skip
+    if best:
+        first = measured[0].entry
+        report["best"] = advice(first, first.cores in (None, (), everything), where.is_here)
     put_out(report, json_path, plot_path)
     failed = [one.error for one in measured if one.error]
     if failed:

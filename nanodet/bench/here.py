@@ -50,7 +50,7 @@ class Here:
         picture, config = (p and str(p) for p in (self._picture, self._config))
         return {
             "path": entry.path, "graph": entry.graph, "size": entry.size, "threads": entry.threads,
-            "precision": entry.precision, "picture": picture, "config": config,
+            "precision": entry.precision, "engine": entry.engine, "picture": picture, "config": config,
         }  # fmt: skip
 
     def error(self, text: str) -> NanodetError:

@@ -75,6 +75,8 @@ class Entry:
         threads: CPU threads.
         precision: of the arithmetic, see `nanodet.runtime.engines.ncnn`.
         name: of the model in tables, unique among the models of a plan.
+        engine: see `nanodet.runtime.engines.ENGINES`; None for the usual one.
+        cores: numbers of the CPU cores to run on; None for those of the whole run.
     """
 
     path: str
@@ -83,6 +85,8 @@ class Entry:
     threads: int
     precision: str
     name: str
+    engine: str | None = None
+    cores: tuple[int, ...] | None = None
 
     @property
     def label(self) -> str:

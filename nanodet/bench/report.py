@@ -204,6 +204,9 @@ def _notes(report: dict[str, Any]) -> list[str]:
         )
     calls = dict.fromkeys(r["benchncnn"] for r in results if "benchncnn" in r)
     lines += [f"benchncnn   {call}" for call in calls]
+    if "best" in report:
+        lines.append(f"fastest     {', '.join(_what(results[0]))}: {results[0]['engine']}")
+        lines += [f"{name:<11} {line}" for name, line in report["best"].items()]
     for result in results:
         if result["error"]:
             lines.append(f"FAILED      {result['error']}")

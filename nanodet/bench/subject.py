@@ -44,7 +44,7 @@ class ModelSubject:
     """A model as `nanodet.runtime.detector.Detector` runs it.
 
     Args:
-        path, config, size, threads, precision: as `Detector` takes them.
+        path, config, size, threads, precision, engine: as `Detector` takes them.
         picture: uint8 (H, W, 3) BGR.
 
     Raises:
@@ -61,9 +61,13 @@ class ModelSubject:
         threads: int = 1,
         precision: str = "fp32",
         config: StrPath | None = None,
+        engine: str | None = None,
     ) -> None:
         cv2.setNumThreads(threads)  # the stages around the network, too
-        self._detector = Detector(path, config, size=size, threads=threads, precision=precision)
+        self._engine = engine
+        self._detector = Detector(
+            path, config, size=size, threads=threads, precision=precision, engine=engine
+        )
         batch = self._detector.spec.batch
         if batch > 1:
             raise NanodetError(
@@ -91,7 +95,7 @@ class ModelSubject:
         """Return what is worth knowing of it, as JSON."""
         detector = self._detector
         placement = detector.preprocess(self._picture)[1]
-        engine, options = describe(detector.backend)
+        engine, options = describe(detector.backend, self._engine)
         return {
             "input": list(placement.canvas),
             "engine": engine,

@@ -191,7 +191,7 @@ def measure(
     with contextlib.ExitStack() as running:
         workers, measured = {}, []
         for entry in entries:
-            worker = running.enter_context(Worker(entry, session, cores))
+            worker = running.enter_context(Worker(entry, session, entry.cores or cores))
             workers[entry] = worker
             measured.append(Measured(entry, worker.load()))
         for one in measured:

@@ -18,7 +18,7 @@ from typing import Any
 
 from nanodet import __version__
 from nanodet.errors import MissingSpecError, NanodetError
-from nanodet.runtime.engines import engine_of
+from nanodet.runtime.engines import ENGINES, engine_of
 
 
 def main() -> int:
@@ -90,7 +90,7 @@ def _load(order: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     from nanodet.bench.subject import GraphSubject, ModelSubject, bench_picture
 
     path, size, threads = order["path"], order["size"], order["threads"]
-    _import_engine(path)
+    _import_engine(path, order["engine"])
     subject: GraphSubject | ModelSubject
     if order["graph"]:
         before, start = _peak_bytes(), time.perf_counter()
@@ -105,14 +105,15 @@ def _load(order: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
             threads=threads,
             precision=order["precision"],
             config=order["config"],
+            engine=order["engine"],
         )
     return subject, {"load_s": time.perf_counter() - start, "before_bytes": before}
 
 
-def _import_engine(path: str) -> None:
+def _import_engine(path: str, name: str | None) -> None:
     """Import what the model needs, so that this is no part of the model's time and memory."""
     with contextlib.suppress(ImportError, NanodetError):  # loading the model says what is missing
-        engine = engine_of(path)
+        engine = ENGINES[name] if name else engine_of(path)
         importlib.import_module(engine.package)
         importlib.import_module(engine.module)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "nanodet bench exported/my.param exported/my-int8.param --threads 1,4",
+    "nanodet bench exported/my.param --best",
     "nanodet bench exported/my.param --target ssh:pi@raspberrypi",
 )
 
@@ -36,16 +37,21 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="input size of the --graph before it",
     )  # fmt: skip
     parser.add_argument(
-        "--threads", type=_counts, default=(1,), metavar="1,2,4",
+        "--threads", type=_counts, metavar="1,2,4",
         help="CPU threads to time each with (default: 1)",
     )  # fmt: skip
     parser.add_argument(
-        "--precision", type=_words, default=("fp32",), metavar="fp32,bf16,fp16",
+        "--precision", type=_words, metavar="fp32,bf16,fp16",
         help="arithmetic to time each .param in (default: fp32)",
     )  # fmt: skip
     parser.add_argument(
         "--cores", default="big", metavar="big|little|all|0,2",
         help="CPU cores to run on (default: the big ones, or all if they are equal)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--best", action="store_true",
+        help="find the fastest threads, precision, cores and engine, also of the other files of the "
+        "export, and print the lines to copy",
     )  # fmt: skip
     parser.add_argument("--image", metavar="IMAGE", help="image (default: a generated 640x480)")
     parser.add_argument("--config", metavar="CONFIG", help="config of a .ckpt that carries none")
@@ -110,6 +116,7 @@ def run(args: Namespace) -> None:
         cores=args.cores,
         image=args.image,
         config=args.config,
+        best=args.best,
         place=_place(args),
         json_path=args.json,
         plot_path=args.plot,

@@ -36,6 +36,10 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="score threshold (default: the model's)",
     )  # fmt: skip
     parser.add_argument(
+        "--precision", choices=("fp32", "bf16", "fp16"), default="fp32",
+        help="arithmetic of a .param file (default: fp32); nanodet bench --best tells what is fastest",
+    )  # fmt: skip
+    parser.add_argument(
         "--reconnect", type=seconds, nargs="?", const=math.inf, metavar="SECONDS",
         help="reconnect to a camera or stream that is lost, for at most this long each time (default: until "
         "Ctrl-C)",
@@ -66,6 +70,7 @@ def run(args: Namespace) -> None:
         fit=args.fit,
         size=args.size,
         threads=args.threads,
+        precision=args.precision,
         engine=args.engine,
         class_agnostic_nms=args.class_agnostic_nms,
         reconnect_s=args.reconnect,

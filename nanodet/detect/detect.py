@@ -35,6 +35,7 @@ def detect(
     size: tuple[int, int] | None = None,
     threads: int | None = None,
     engine: str | None = None,
+    precision: str = "fp32",
     instead: str = "--out DIR",
     class_agnostic_nms: bool | None = None,
     reconnect_s: float | None = None,
@@ -50,6 +51,7 @@ def detect(
         out: folder for the results; ``None`` opens a window.
         score, fit, size, threads, engine, class_agnostic_nms: see
             `nanodet.runtime.detector.Detector`; ``None``: the model's.
+        precision: of the arithmetic, of an ncnn model.
         instead: the option that sets ``out``, for a message.
         reconnect_s: try for this many seconds to reopen a camera or stream that is lost;
             ``None``: do not.
@@ -85,7 +87,7 @@ def detect(
         results = None if out is None else Results(out, frames, uncertainty, distributions)
         detector = Detector(
             model, config=config, fit=fit, size=size, threads=threads, score=score, engine=engine,
-            class_agnostic_nms=class_agnostic_nms,
+            precision=precision, class_agnostic_nms=class_agnostic_nms,
         )  # fmt: skip
         if uncertainty:
             detector.spec.check_uncertainty(detector.backend.path, "--uncertainty")

@@ -31,51 +31,58 @@ class Parcel:
 
     Attributes:
         files: path on the device, relative to its folder, to path here.
-        places: entry to its model or graph, a path on the device.
+        places: model or graph (with its size) to its path on the device.
     """
 
     def __init__(
         self, entries: Iterable[Entry], program: StrPath, image: StrPath | None, folder: StrPath
     ) -> None:
-        self.files, self.places = {PROGRAM: Path(program)}, dict[Entry, str]()
-        self._graphs: dict[Entry, dict[str, Any]] = {}
-        folders: dict[object, str] = {}
+        self.files, self.places = {PROGRAM: Path(program)}, dict[tuple[str, object], str]()
+        self._graphs: dict[tuple[str, object], dict[str, Any]] = {}
         for entry in entries:
-            # a graph is another one at each size
-            here = Path(entry.path), entry.size if entry.graph else None
-            number = folders.setdefault(here, str(len(folders)))
-            self.places[entry] = f"{number}/{here[0].name}"
-            for file in [] if entry.graph else _files_of(here[0]):
-                self.files[f"{number}/{file.name}"] = published(file)
+            key, path = _key(entry), Path(entry.path)
+            if key in self.places:
+                continue
+            number = str(len(self.places))
+            self.places[key] = f"{number}/{path.name}"
             if entry.graph and entry.size is not None:
-                bare = bare_graph(here[0], entry.size, entry.precision)
-                self.files[self.places[entry]] = written = Path(folder) / f"{number}.param"
+                bare = bare_graph(path, entry.size, entry.precision)
+                self.files[self.places[key]] = written = Path(folder) / f"{number}.param"
                 written.write_text(bare.graph.to_text(), encoding="utf-8")
-                self._graphs[entry] = {
+                self._graphs[key] = {
                     "channels": bare.channels, "worked_out": bare.worked_out, "left_out": bare.left_out,
                 }  # fmt: skip
+            else:
+                self.files |= {f"{number}/{file.name}": published(file) for file in _files_of(path)}
         if len(self._graphs) < len(self.places):
             # the program has no decoder: raw pixels
             self.files[PICTURE] = Path(folder) / PICTURE
             pixels = cv2.imencode(".ppm", bench_picture(image))[1]
             self.files[PICTURE].write_bytes(pixels.tobytes())
 
+    def place(self, entry: Entry) -> str:
+        """Return the path of an entry's model or graph on the device, relative to its folder."""
+        return self.places[_key(entry)]
+
     def order(self, entry: Entry, there: str) -> dict[str, Any]:
         """Return the first order of an entry's process, for the device's folder ``there``."""
         return {
             "graph": entry.graph, "size": entry.size, "threads": entry.threads,
             "precision": entry.precision, "left_out": [],
-            "picture": None if entry.graph else f"{there}/{PICTURE}", **self._graphs.get(entry, {}),
+            "picture": None if entry.graph else f"{there}/{PICTURE}", **self._graphs.get(_key(entry), {}),
         }  # fmt: skip
 
     def name_here(self, text: str, there: str) -> str:
         """Return a text with the device's paths replaced by those here."""
-        for entry, place in self.places.items():
+        for (path, _), place in self.places.items():
             folder = place.partition("/")[0]
-            text = text.replace(
-                f"{there}/{folder}/", entry.path.removesuffix(Path(entry.path).name)
-            )
+            text = text.replace(f"{there}/{folder}/", path.removesuffix(Path(path).name))
         return text
+
+
+def _key(entry: Entry) -> tuple[str, object]:
+    # a graph is another file at each size, and checked for each precision
+    return entry.path, (entry.size, entry.precision) if entry.graph else None
 
 
 def _files_of(path: Path) -> list[Path]:

@@ -108,7 +108,7 @@ class Session:
 
     def start(self, entry: Entry) -> LineProcess:
         """Start the process of an entry."""
-        words = f"./{PROGRAM}", "--worker", f"{self._guard.folder}/{self._parcel.places[entry]}"
+        words = f"./{PROGRAM}", "--worker", f"{self._guard.folder}/{self._parcel.place(entry)}"
         # not the last command of the shell, which tells a signal by its status
         return self._device.start(f"cd {quote(self._guard.folder)} && {quote(*words)}; exit $?")
 

@@ -130,9 +130,15 @@ def choices() -> tuple[str, ...]:
     return tuple(name for name, one in ENGINES.items() if len(engines_of(one.kind)) > 1)
 
 
-def describe(backend: Backend) -> tuple[str, dict[str, Any]]:
-    """Return (name and version of its engine, the engine's options) of a loaded model."""
-    return import_module(engine_of(backend.path).module).describe(backend)
+def describe(backend: Backend, name: str | None = None) -> tuple[str, dict[str, Any]]:
+    """Return (name and version of its engine, the engine's options) of a loaded model.
+
+    Args:
+        backend: the model.
+        name: of the engine that it was loaded with, as `load` takes it.
+    """
+    engine = ENGINES[name] if name else engine_of(backend.path)
+    return import_module(engine.module).describe(backend)
 
 
 def load(path: str | Path, request: Request = USUAL, name: str | None = None) -> Backend:
