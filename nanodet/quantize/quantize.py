@@ -95,7 +95,7 @@ def quantize(
 
     source, weights = read_steadily(model, load_model)
     spec = source.spec
-    convolutions = _eligible(source.graph, weights, model)
+    convolutions = eligible(source.graph, weights, model)
     stem = Path(model).stem.removesuffix("-fp16")
     check_publishable(text_name(out), f"{stem}-int8.param")
     judge, paths = judge_for(
@@ -176,13 +176,20 @@ def quantize(
     return result
 
 
-def _eligible(graph: Graph, weights: Weights, model: StrPath) -> list[Layer]:
-    """Return the convolutions that can become int8; refuse a model that is int8 already."""
+def eligible(graph: Graph, weights: Weights, model: StrPath) -> list[Layer]:
+    """Return the convolutions that can become int8; refuse a model that is int8 already.
+
+    Those that only pick channels, as rewritten networks have them, would round for nothing.
+    """
     stored = {parts["weight"].storage for parts in weights.values() if "weight" in parts}
     if not stored <= {"fp32", "fp16"}:
         raise NanodetError(f"{model}: is quantised already; give the floating-point .param")
     found = [
-        layer for layer in graph.layers if layer.kind in CONVOLUTIONS and layer.name in weights
+        layer
+        for layer in graph.layers
+        if layer.kind in CONVOLUTIONS
+        and layer.name in weights
+        and not np.isin(weights[layer.name]["weight"].values, (0, 1)).all()
     ]
     if not found:
         raise NanodetError(f"{model}: has no convolution to quantise")
