@@ -16,7 +16,8 @@ from nanodet.text import Say
 
 FULL, HALF, BRAIN = "32-true", "16-mixed", "bf16-mixed"  # Lightning's names
 FASTER = 1.05  # a precision of fewer bits must be faster by more than times vary
-TURNS, MOST_IMAGES = 3, 8  # of the comparison, whose batches are no larger
+# of the comparison: its turns, the images of its batches, and the seconds after which no turn begins
+TURNS, MOST_IMAGES, LONGEST = 3, 8, 20.0
 _CPU = Path("/proc/cpuinfo")
 
 
@@ -88,11 +89,14 @@ def bf16_speed(network: Any, config: Config) -> float:
         trial = copy.deepcopy(network).train().to(memory_format=torch.channels_last)
         images = torch.rand(count, 3, height, width).to(memory_format=torch.channels_last)
         seconds: dict[bool, list[float]] = {False: [], True: []}
+        begun = time.perf_counter()
         for turn in range(1 + TURNS):  # the first prepares the kernels
             for half, times in seconds.items():
                 taken = _step(trial, images, half)
                 if turn:
                     times.append(taken)
+            if turn and time.perf_counter() - begun > LONGEST:
+                break
     return min(seconds[False]) / min(seconds[True])
 
 

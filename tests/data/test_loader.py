@@ -254,3 +254,16 @@ def test_pictures_are_turned_by_exif_or_as_stored(tmp_path):
         record = Picture(tmp_path / "a.jpg", 1, *size, *nothing, turned=size == (30, 40))
         data = DetectionSet(Annotations(("a",), (1,), [record]), section(), False)
         assert data[0, 0, (96, 64)].picture_size == size
+
+
+def test_a_batch_moves_its_boxes_together(annotations, monkeypatch):
+    batch = next(iter(loader(annotations, batch_size=7)))
+    moves = []
+    original = torch.Tensor.to
+    monkeypatch.setattr(torch.Tensor, "to", lambda *a, **k: moves.append(k) or original(*a, **k))
+    moved = batch.to("cpu", non_blocking=True)
+    assert moves == [{"non_blocking": True}] * 4  # images, boxes, labels, ignored regions
+    for name in ("boxes", "labels", "ignored"):
+        before, after = getattr(batch, name), getattr(moved, name)
+        assert [len(one) for one in before] == [len(one) for one in after]
+        assert all(map(torch.equal, before, after))
