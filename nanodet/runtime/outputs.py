@@ -48,33 +48,29 @@ class Maps:
 
     def __init__(self, output: Sequence[np.ndarray], classes: int) -> None:
         self._levels = [one.reshape(one.shape[0], -1) for one in output]
+        self._starts = np.cumsum([0] + [level.shape[1] for level in self._levels[:-1]])
         self._classes = classes
 
     def above(self, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        limit, start, found = logit_below(threshold), 0, []
-        for level in self._levels:
+        limit, found = logit_below(threshold), []
+        for level, start in zip(self._levels, self._starts, strict=True):
             logits = level[: self._classes]
-            count = logits.shape[1]
-            labels, cells = np.divmod(np.flatnonzero(logits > limit), count)
-            found.append((start + cells, labels, logits[labels, cells]))
-            start += count
-        points, labels, logits = map(np.concatenate, zip(*found, strict=True))
-        scores = sigmoid(logits)
-        # a map has its pairs by class, then point
-        order = np.argsort(points * self._classes + labels)
-        order = order[scores[order] > threshold]
-        return points[order], labels[order], scores[order]
+            labels, cells = np.divmod(np.flatnonzero(logits > limit), logits.shape[1])
+            found.append(((start + cells) * self._classes + labels, logits[labels, cells]))
+        pairs, logits = map(np.concatenate, zip(*found, strict=True))
+        order = np.argsort(pairs)  # a map has its pairs by class, then point
+        pairs, scores = pairs[order], sigmoid(logits[order])
+        above = scores > threshold
+        points, labels = np.divmod(pairs[above], self._classes)
+        return points, labels, scores[above]
 
     def edges(self, points: np.ndarray) -> np.ndarray:
-        made, start = None, 0
-        for level in self._levels:
-            values = level[self._classes :]
-            if made is None:
-                made = np.empty((len(points), len(values)), np.float32)
-            inside = np.flatnonzero((points >= start) & (points < start + values.shape[1]))
-            made[inside] = values[:, points[inside] - start].T
-            start += values.shape[1]
-        assert made is not None  # a spec has levels
+        values = [level[self._classes :] for level in self._levels]
+        made = np.empty((len(points), len(values[0])), np.float32)
+        levels = np.searchsorted(self._starts, points, side="right") - 1
+        for i, start in enumerate(self._starts):
+            inside = np.flatnonzero(levels == i)
+            made[inside] = values[i][:, points[inside] - start].T
         return made
 
 
