@@ -47,30 +47,40 @@ class Maps:
     """Per level channels x rows x columns, class logits before sigmoid."""
 
     def __init__(self, output: Sequence[np.ndarray], classes: int) -> None:
-        self._levels = [one.reshape(one.shape[0], -1) for one in output]
-        self._starts = np.cumsum([0] + [level.shape[1] for level in self._levels[:-1]])
+        # a copy only of a map whose channels lie apart, as ncnn's do where a plane is no multiple of 4
+        self._flat = [one.reshape(-1) for one in output]
+        self._counts = [one[0].size for one in output]
         self._classes = classes
 
     def above(self, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        limit, found = logit_below(threshold), []
-        for level, start in zip(self._levels, self._starts, strict=True):
-            logits = level[: self._classes]
-            labels, cells = np.divmod(np.flatnonzero(logits > limit), logits.shape[1])
-            found.append(((start + cells) * self._classes + labels, logits[labels, cells]))
-        pairs, logits = map(np.concatenate, zip(*found, strict=True))
-        order = np.argsort(pairs)  # a map has its pairs by class, then point
-        pairs, scores = pairs[order], sigmoid(logits[order])
+        limit, start, classes = logit_below(threshold), 0, self._classes
+        pairs, logits = [np.empty(0, np.int64)], [np.empty(0, np.float32)]
+        for flat, count in zip(self._flat, self._counts, strict=True):
+            found = (flat[: classes * count] > limit).nonzero()[0]
+            if len(found):
+                labels, cells = np.divmod(found, count)
+                pairs.append((cells + start) * classes + labels)
+                logits.append(flat[found])
+            start += count
+        pair = np.concatenate(pairs)
+        order = np.argsort(pair)  # a map has its pairs by class, then point
+        pair, scores = pair[order], sigmoid(np.concatenate(logits)[order])
         above = scores > threshold
-        points, labels = np.divmod(pairs[above], self._classes)
+        points, labels = np.divmod(pair[above], classes)
         return points, labels, scores[above]
 
     def edges(self, points: np.ndarray) -> np.ndarray:
-        values = [level[self._classes :] for level in self._levels]
-        made = np.empty((len(points), len(values[0])), np.float32)
-        levels = np.searchsorted(self._starts, points, side="right") - 1
-        for i, start in enumerate(self._starts):
-            inside = np.flatnonzero(levels == i)
-            made[inside] = values[i][:, points[inside] - start].T
+        made, start = None, 0
+        for flat, count in zip(self._flat, self._counts, strict=True):
+            values = flat.reshape(-1, count)[self._classes :]
+            if made is None:
+                made = np.empty((len(points), len(values)), np.float32)
+            cells = points - start
+            inside = ((cells >= 0) & (cells < count)).nonzero()[0]
+            if len(inside):
+                made[inside] = values[:, cells[inside]].T
+            start += count
+        assert made is not None  # a spec has levels
         return made
 
 

@@ -199,11 +199,14 @@ class Spec(Thresholds):
     def check_output(self, output: Output, input_size: Size, file: object) -> None:
         """Raise `NanodetError` unless ``output`` has the shape this spec describes, or its rows do."""
         if not isinstance(output, np.ndarray):
-            for level, one in enumerate(output):
-                self.check_map(one, level, input_size, file)
+            channels, sizes = self.channels, self.level_sizes(input_size)
+            for level, (one, (columns, rows)) in enumerate(zip(output, sizes, strict=True)):
+                if one.shape != (channels, rows, columns):
+                    self.check_map_shape(one.shape, level, input_size, file)
+                _check_finite(one, self, level, file)
             return
         self.check_output_shape(output.shape, input_size, file)
-        _check_finite(output, "", file)
+        _check_finite(output, self, None, file)
 
     def check_map_shape(self, shape: Shape, level: int, input_size: Size, file: object) -> None:
         """Raise `NanodetError` unless ``shape`` is that of the map of a level, see `check_output_shape`.
@@ -222,7 +225,7 @@ class Spec(Thresholds):
     def check_map(self, output: np.ndarray, level: int, input_size: Size, file: object) -> None:
         """Raise `NanodetError` unless ``output`` can be the map of a level."""
         self.check_map_shape(output.shape, level, input_size, file)
-        _check_finite(output, f" {self.output_names[level]}", file)
+        _check_finite(output, self, level, file)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form (see docs/spec.md)."""
@@ -340,8 +343,9 @@ def check_input_size(size: Size, name: object) -> None:
         )
 
 
-def _check_finite(output: np.ndarray, name: str, file: object) -> None:
+def _check_finite(output: np.ndarray, spec: Spec, level: int | None, file: object) -> None:
     if not np.isfinite(output).all():
+        name = "" if level is None else f" {spec.output_names[level]}"
         raise NanodetError(f"{file}: its output{name} holds values that are not finite numbers")
 
 

@@ -11,6 +11,9 @@ from probe import ProbeError
 from test_cpp_decode import PIXELS, quality_of, spec_of
 from test_cpp_detect import compare as compare_detect
 
+from nanodet import Detector
+from nanodet.export.export import export
+from nanodet.export.stages import FP32, SIMPLIFIED
 from nanodet.runtime.decode import decode
 from nanodet.runtime.outputs import rows_of
 
@@ -127,3 +130,26 @@ def test_models_that_are_not_as_their_spec_says(request, sanitized_detect, tmp_p
         model = write(engine, tmp_path, **changes)
         line = fails(sanitized_detect, model, tmp_path / "a.png", "--jsonl", tmp_path / "a.jsonl")
         assert line.startswith(str(model)) and words in line
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", [SIMPLIFIED, FP32])
+def test_the_real_model(cpp_programs, exported_real, coco_mini, root, shared, tmp_path, stage):
+    """Python on rows, Python on maps and C++ on maps find the same."""
+    made = export(
+        shared / "weights" / "nanodet-m_320.ckpt", tmp_path / "out", root / "config" / "nanodet-m.yml",
+        ["onnx" if stage == SIMPLIFIED else "ncnn-fp32"], target="x86", report=lambda line: None,
+    )  # fmt: skip
+    assert (made.spec.layout, exported_real.spec.layout) == ("maps", "rows")
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    detectors = [Detector(one.files[stage]) for one in (made, exported_real)]
+    for file in sorted((coco_mini / "images").iterdir())[:30]:
+        picture = cv2.imread(str(file))
+        cv2.imwrite(str(folder / f"{file.stem}.png"), picture)
+        maps, rows = (detector(picture) for detector in detectors)
+        assert maps.class_id.tolist() == rows.class_id.tolist()
+        np.testing.assert_allclose(maps.confidence, rows.confidence, rtol=0, atol=1e-5)
+        np.testing.assert_allclose(maps.xyxy, rows.xyxy, rtol=0, atol=0.02)
+    count, differing = compare_detect(cpp_programs.detect, made.files[stage], folder, tmp_path)
+    assert count > 100 and differing == 0
