@@ -71,6 +71,10 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="what the files are to be fast on; any keeps one output of points x channels, plain leaves "
         "the network as it was trained, too (default: any)",
     )  # fmt: skip
+    parser.add_argument(
+        "--tune", action="store_true",
+        help="rewrite the network as is fastest on this CPU with ncnn, measured from --for on; some minutes",
+    )  # fmt: skip
     add_class_agnostic_argument(parser, "the config's")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the files")
 
@@ -94,6 +98,7 @@ def run(args: Namespace) -> int:
         static=args.static,
         batch=args.batch,
         target=args.target,
+        tune=args.tune,
     )
     print_files(exported)
     say(f"{exported.seconds:.1f} s")

@@ -21,6 +21,7 @@ from nanodet.export.build import StageBuilder
 from nanodet.export.earlier import tell_strangers
 from nanodet.export.rewriting.plan import ANY
 from nanodet.export.rewriting.target import for_target
+from nanodet.export.rewriting.tune import tuned
 from nanodet.export.specs import write_specs
 from nanodet.export.stages import BOTH, chosen_stages
 from nanodet.export.trainable import checkpoint_of
@@ -71,6 +72,7 @@ def export(
     static: bool = False,
     batch: int | None = None,
     target: str = ANY,
+    tune: bool = False,
 ) -> Exported:
     """Export a checkpoint and prove that every stage computes what torch computes.
 
@@ -96,6 +98,8 @@ def export(
             of `nanodet.runtime.options.MOST_INPUT` bytes in all.
         target: what the files are for, of `nanodet.export.rewriting.plan.TARGETS`; says how the
             network is rewritten and the layout of the outputs.
+        tune: rewrite the network as is fastest on this CPU, see `nanodet.export.rewriting.tune`;
+            ``target`` says what to start from.
 
     Returns:
         `Exported`.
@@ -117,6 +121,8 @@ def export(
     check_input_size(spec.input_size, "--size" if size else f"{checkpoint}: data.val.input_size")
     if batch is not None:
         check_batch(batch, spec.input_size, "--batch")
+    if tune:
+        spec = tuned(spec, reference.network, report)
     tensors = picture_tensors(spec, images)
     out = Path(text_name(out))
     with working_folder(out) as work:

@@ -1,0 +1,93 @@
+"""The plan that is fastest on this CPU: measured with ncnn, candidates side by side."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nanodet.export import ncnn_file, onnx_file, quiet
+from nanodet.export.rewriting.plan import TUNED, Groups, Plan
+from nanodet.files.temporary import temporary_folder
+from nanodet.ncnn_files.graph import Graph
+from nanodet.quantize.timing import model_times
+from nanodet.runtime.engines import files_of
+from nanodet.runtime.engines.ncnn import load_net
+from nanodet.runtime.spec import Spec
+from nanodet.text import Say
+
+UNITS = (4, 8, 16)
+STRIDES = (8, 16, 32)
+_WORTH = 0.99  # of the time: what is not below it may be noise
+
+
+def tuned(spec: Spec, network: Any, report: Say) -> Spec:
+    """Return a spec whose ``rewriting`` is the fastest on this CPU in ncnn, with one thread.
+
+    One thing is changed after the other: the unit of the groups at each stride, and how the first
+    convolution is computed.
+
+    Args:
+        spec: of the files to be, with the ``rewriting`` to start from; without one there is nothing to
+            choose.
+        network: the detector.
+        report: called with a line for each thing that was measured.
+
+    Raises:
+        NanodetError: a candidate cannot be converted.
+    """
+    if spec.rewriting is None:
+        return spec
+    best = dataclasses.replace(Plan.from_dict(spec.rewriting, "--tune"), target=TUNED)
+    with temporary_folder() as folder:
+        nets = _Nets(spec, network, Path(folder))
+        for stride in STRIDES:
+            groups = best.groups
+            plans = [
+                dataclasses.replace(best, groups={**groups, stride: Groups(unit, unit)})
+                for unit in UNITS
+            ]
+            words = [f"groups of {unit}" for unit in UNITS]
+            best = _fastest(best, plans, words, f"stride {stride}", nets, report)
+        plans = [dataclasses.replace(best, direct=direct) for direct in (False, True)]
+        words = ["as a product", "directly"]
+        best = _fastest(best, plans, words, "first convolution", nets, report)
+    return dataclasses.replace(spec, rewriting=best.to_dict())
+
+
+def _fastest(
+    best: Plan, plans: Sequence[Plan], words: Sequence[str], what: str, nets: "_Nets", report: Say
+) -> Plan:
+    """Return the fastest of some plans; of those that take as long as ``best`` does, ``best``."""
+    times = nets.times([*plans, best])
+    chosen = int(np.argmin(times[:-1]))
+    shown = ", ".join(f"{word} {time * 1e3:.2f}" for word, time in zip(words, times, strict=False))
+    report(f"tune: {what}: {shown} ms")
+    return plans[chosen] if times[chosen] < _WORTH * times[-1] else best
+
+
+class _Nets:
+    """Makes ncnn models of plans and times them, each made once."""
+
+    def __init__(self, spec: Spec, network: Any, folder: Path) -> None:
+        self.spec, self.network, self.folder = spec, network, folder
+        self.made: dict[str, Any] = {}
+        width, height = spec.input_size
+        self.image = np.full((1, 3, height, width), 0.01, np.float32)
+
+    def times(self, plans: Sequence[Plan]) -> np.ndarray:
+        """Return the median seconds of each plan's model, taking turns."""
+        return model_times([self._net(plan) for plan in plans], self.spec, self.image)
+
+    def _net(self, plan: Plan) -> Any:
+        key = str(plan.to_dict())
+        if key not in self.made:
+            spec = dataclasses.replace(self.spec, rewriting=plan.to_dict())
+            onnx, param = (self.folder / f"{len(self.made)}{end}" for end in (".onnx", ".param"))
+            with quiet.stage("tune"):
+                onnx_file.write_raw(self.network, spec, onnx)
+                onnx_file.simplify(onnx, onnx, spec)
+                ncnn_file.convert(onnx, param, spec, half=False)
+            self.made[key] = load_net(Graph.load(param), param, files_of(param)[1], threads=1)
+        return self.made[key]
