@@ -365,10 +365,10 @@ SAME_GRAPHS = {
         b"1 1 161 163", b"1 1 161 soft\nDropout d 1 1 soft 163"
     ),
     **{f"a {layer.split()[0]} on the image itself": first(layer) for layer in _KEEPING},
-    "an output more": lambda graph: graph.replace(
-        b"143 166", b"144 168"
-    ).replace(b"1 1 164 output", b"1 1 one output").replace(
-        b"2 1 163 162 164 0=0", b"2 1 163 162 164 0=0\nSplit s 1 2 164 one two"
+    "an output more": lambda graph: (
+        graph.replace(b"143 166", b"144 168")
+        .replace(b"1 1 164 output", b"1 1 one output")
+        .replace(b"2 1 163 162 164 0=0", b"2 1 163 162 164 0=0\nSplit s 1 2 164 one two")
     ),
 }
 

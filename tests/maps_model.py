@@ -76,7 +76,10 @@ def write_onnx(path, spec=SPEC, weights=None, names=None, after=()):
     for i, (weight, bias) in enumerate(weights):
         side = weight.shape[-1]
         made = "made_0" if i == 0 and after else names[i]
-        constants += [numpy_helper.from_array(weight, f"w{i}"), numpy_helper.from_array(bias, f"b{i}")]
+        constants += [
+            numpy_helper.from_array(weight, f"w{i}"),
+            numpy_helper.from_array(bias, f"b{i}"),
+        ]
         inputs, sides = [spec.input_name, f"w{i}", f"b{i}"], [side, side]
         nodes.append(helper.make_node("Conv", inputs, [made], kernel_shape=sides, strides=sides))
     nodes = [*nodes[len(after) :], *nodes[: len(after)]]

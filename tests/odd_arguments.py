@@ -31,8 +31,12 @@ OTHERS = [
 
 def array(rng, huge=False):
     """Return an array of any shape and kind, some of them strange in memory."""
-    shape = tuple(rng.choice((0, 1, 2, 3, 4, 7, 64)) for _ in range(rng.choice((0, 1, 2, 3, 3, 3, 4))))
-    kind = rng.choice(("u1", "u1", "u1", "i1", "f4", "f8", "i8", "?", "c8", "f2", ">u2", "O", "U3", "M8[s]"))
+    shape = tuple(
+        rng.choice((0, 1, 2, 3, 4, 7, 64)) for _ in range(rng.choice((0, 1, 2, 3, 3, 3, 4)))
+    )
+    kind = rng.choice(
+        ("u1", "u1", "u1", "i1", "f4", "f8", "i8", "?", "c8", "f2", ">u2", "O", "U3", "M8[s]")
+    )
     made = np.zeros(shape, kind)
     if kind in ("f4", "f8") and made.size:
         made.flat[rng.randrange(made.size)] = rng.choice((np.nan, np.inf, -1e30, 1e30, 5))
@@ -113,9 +117,13 @@ class Calls:
         from nanodet.drawing.draw import draw
 
         count = rng.choice((0, 1, 5, 2000))
-        boxes = np.array([rng.choice((0, 5, 63, -1e9, 1e30, np.nan, np.inf)) for _ in range(4 * count)])
+        boxes = np.array(
+            [rng.choice((0, 5, 63, -1e9, 1e30, np.nan, np.inf)) for _ in range(4 * count)]
+        )
         ids = [rng.choice((0, 1, -1, 2**40)) for _ in range(count)]
-        found = self.Detections(boxes, [rng.random() for _ in range(count)], ids, (rng.choice(TEXTS), "b"))
+        found = self.Detections(
+            boxes, [rng.random() for _ in range(count)], ids, (rng.choice(TEXTS), "b")
+        )
         arguments = {"picture": self.picture, "style": "solid", "labels": True, "scores": True}
         draw(detections=found, **changed(rng, arguments, 0.1))
 
@@ -152,7 +160,9 @@ class Calls:
 
         from nanodet.runtime.spec import Spec
 
-        arguments = {field.name: getattr(self.spec, field.name) for field in dataclasses.fields(Spec)}
+        arguments = {
+            field.name: getattr(self.spec, field.name) for field in dataclasses.fields(Spec)
+        }
         spec = Spec(**changed(rng, arguments, 0.05))
         spec.check("spec.json")
         Spec.from_json(json.dumps(spec.to_dict()), "spec.json")
@@ -163,7 +173,9 @@ class Calls:
         values = (rng.choice(NUMBERS), rng.choice(TEXTS), [1, 2], ["a"], None)
         part[rng.choice(list(part))] = rng.choice(values)
         path = self.folder / "odd.param"
-        text = json.dumps(mapping).replace("small.param", "odd.param").replace("small.bin", "odd.bin")
+        text = (
+            json.dumps(mapping).replace("small.param", "odd.param").replace("small.bin", "odd.bin")
+        )
         path.with_suffix(".json").write_text(text)
         detector = self.Detector(path, threads=1)
         self.draw_them(rng, detector(self.picture))
@@ -173,7 +185,9 @@ class Calls:
         from nanodet.runtime.thresholds import Thresholds
 
         points = self.spec.point_count((160, 96))
-        output = np.full((points, self.spec.channels), rng.choice((0, 0.5, 1e30, -1e30, np.nan)), np.float32)
+        output = np.full(
+            (points, self.spec.channels), rng.choice((0, 0.5, 1e30, -1e30, np.nan)), np.float32
+        )
         arguments = {"output": output, "spec": self.spec, "input_size": (160, 96)}
         limits = {
             "score": 0.1, "nms_iou": 0.5, "per_level": 100, "per_picture": 10, "class_agnostic_nms": False,

@@ -23,7 +23,9 @@ ONNX = Entry("a.onnx", False, (64, 32), 1, "fp32", "a.onnx")
 
 
 def tried(*arguments, **options):
-    return [(e.name, e.engine, e.threads, e.precision, e.cores) for e in settings(*arguments, **options)]
+    return [
+        (e.name, e.engine, e.threads, e.precision, e.cores) for e in settings(*arguments, **options)
+    ]
 
 
 def test_what_is_tried(monkeypatch):

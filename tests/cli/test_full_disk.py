@@ -114,7 +114,9 @@ def test_download(disk, published, monkeypatch, capfd):
                 status = main(["download", "nanodet-m_320"])
             err = capfd.readouterr().err
             if status:
-                assert err.startswith("nanodet: error: nanodet-m_320: ") and err.count("\n") == 1, err
+                assert err.startswith("nanodet: error: nanodet-m_320: ") and err.count("\n") == 1, (
+                    err
+                )
                 assert f"{home}/" in err and "cannot be written (No space left on device)" in err
             assert status == 1 or left >= 3_000_000  # what had come of a file is not fetched again
         assert main(["download", "nanodet-m_320"]) == 0

@@ -80,7 +80,10 @@ def test_a_mask_is_of_every_class_and_other_tags_are_classes(tmp_path, images):
 def test_images_lists_and_missing_ones(tmp_path, images):
     (images / "b.jpg").rename(images / "b.png")  # found by its name
     path = odgt(tmp_path, *TWO)
-    assert [p.path.name for p in read_annotations("odgt", images, path).pictures] == ["a.jpg", "b.png"]
+    assert [p.path.name for p in read_annotations("odgt", images, path).pictures] == [
+        "a.jpg",
+        "b.png",
+    ]
     (tmp_path / "list.txt").write_text("b\n")
     (only,) = read_annotations("odgt", images, path, tmp_path / "list.txt").pictures
     assert only.path.name == "b.png"
@@ -140,7 +143,13 @@ def test_head_boxes_name_the_option(tmp_path, images):
     by_option = Reading(box="head", place="--")
     fails("line 1: gtboxes[0]: hbox None", name="odgt", img=images, ann=path, reading=by_option)
     path = odgt(tmp_path, ("a", [{"tag": "person", "fbox": [1, 1, 2, 2]}]))
-    fails("has no 'hbox', which --box head reads", name="odgt", img=images, ann=path, reading=by_option)
+    fails(
+        "has no 'hbox', which --box head reads",
+        name="odgt",
+        img=images,
+        ann=path,
+        reading=by_option,
+    )
     bad = odgt(tmp_path, ("a", [person((1, 1, 2, 2), head_attr=3)]))
     fails("head_attr 3", name="odgt", img=images, ann=bad, reading=by_option)
     assert len(read_annotations("odgt", images, bad).pictures) == 1  # not read for full boxes

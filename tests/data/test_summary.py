@@ -123,7 +123,10 @@ def test_labels_by_other_names():
             annotations(picture([GOOD], ignored=[GOOD, GOOD])),
             "2 of 3 boxes are marked to be ignored",
         ),
-        (annotations(picture([GOOD]), skipped={"cow": 2}), "2 of 3 boxes are left out, because their"),
+        (
+            annotations(picture([GOOD]), skipped={"cow": 2}),
+            "2 of 3 boxes are left out, because their",
+        ),
         (annotations(picture([GOOD]), counts=Counts(left_out=2)), "2 of 3 boxes are left out"),
         (annotations(picture([GOOD]), counts=Counts(clipped=1)), "1 of 1 box extend outside"),
         (annotations(picture([GOOD, [1, 1, 2, 2], [2, 1, 3, 2]])), "2 of 3 boxes are too small"),

@@ -146,7 +146,9 @@ def test_more_threads_than_cores(there, onnx, monkeypatch, capsys):
     assert f"warning: 65 threads on {len(report['cores']['ids'])} cores" in capsys.readouterr().err
 
 
-def test_a_graph_of_one_size_with_an_unknown_layer(there, exported_small, ncnn_option, tmp_path, capsys):
+def test_a_graph_of_one_size_with_an_unknown_layer(
+    there, exported_small, ncnn_option, tmp_path, capsys
+):
     """As of the Python worker: what another layer makes is not known, so that ncnn says which maps meet."""
     made = write_ncnn(exported_small.files[FP32], tmp_path, "six", fixed=True)
     with pytest.raises(NanodetError, match=r"was made for 160x96 alone, .* not for 192x96"):
@@ -157,8 +159,12 @@ def test_a_graph_of_one_size_with_an_unknown_layer(there, exported_small, ncnn_o
     first.inputs[:] = ["normal"]
     made.write_text(graph.to_text())
     report = bench_in_python([], [(made, (160, 96))], effort=EFFORT, place=there)
-    assert report["results"][0]["runs"] >= 3 and list(report["results"][0]["times_us"]) == ["network"]
-    with pytest.raises(NanodetError, match=rf"^here: {re.escape(str(made))}: at 192x96: layer .* x "):
+    assert report["results"][0]["runs"] >= 3 and list(report["results"][0]["times_us"]) == [
+        "network"
+    ]
+    with pytest.raises(
+        NanodetError, match=rf"^here: {re.escape(str(made))}: at 192x96: layer .* x "
+    ):
         bench_in_python([], [(made, (192, 96))], effort=EFFORT, place=there)
     graph.layers[1].kind = "Strange"
     made.write_text(graph.to_text())
@@ -236,7 +242,14 @@ def start(cpp_programs, tmp_path):
     folder.mkdir()
 
     def start(*arguments, **how):
-        command = [sys.executable, "-m", "nanodet.cli.main", "bench", "--program", cpp_programs.bench]
+        command = [
+            sys.executable,
+            "-m",
+            "nanodet.cli.main",
+            "bench",
+            "--program",
+            cpp_programs.bench,
+        ]
         return subprocess.Popen(
             list(map(str, [*command, "--target-dir", folder, *arguments])), text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, **how,

@@ -223,7 +223,11 @@ def test_the_quality_predictor_of_a_model(cpp_programs, small, picture):
     plain = Detector(small, engine="openvino", score=0.1)(cv2.imread(str(picture)))
     random = np.random.default_rng(0)
     quality = QualityPredictor.of(
-        4, random.normal(0, 1, 64 * 20), random.normal(0, 1, 64), random.normal(0, 1, 64), np.ones(1)
+        4,
+        random.normal(0, 1, 64 * 20),
+        random.normal(0, 1, 64),
+        random.normal(0, 1, 64),
+        np.ones(1),
     )
     change_spec(small, quality=quality.to_dict(), edge_std_factors=[0.5, 2, 3])
     words = (small, picture, "--jsonl", "-", "--score", 0.1, "--uncertainty")

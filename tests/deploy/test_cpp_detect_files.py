@@ -169,7 +169,9 @@ def test_a_model_is_read_where_a_killed_export_left_it(
     (out / INCOMING / last).symlink_to(out / "elsewhere")
     (out / INCOMING / MANIFEST).write_text(json.dumps({last: None}))
     error = fails(cpp_programs.detect, out / model.name, picture, "--jsonl", "-")
-    assert error.endswith("does not exist: copy it too" if engine == "ncnn" else "no such model file")
+    assert error.endswith(
+        "does not exist: copy it too" if engine == "ncnn" else "no such model file"
+    )
 
 
 def test_one_that_publishes_does_not_disturb_those_that_read(

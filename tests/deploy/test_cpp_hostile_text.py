@@ -51,7 +51,9 @@ def test_every_text(cpp_programs, tmp_path, capfdbinary):
     said = said_by(bench, model, "--runs", "2", "--seconds", "0.01")
     assert printable(f"{NAME}{NOT_TEXT}") in said
     place = There(open_device("here"), bench, str(tmp_path))
-    bench_in_python([str(model)], effort=effort_of(runs=2, seconds=0.01), place=place, json_path=report)
+    bench_in_python(
+        [str(model)], effort=effort_of(runs=2, seconds=0.01), place=place, json_path=report
+    )
     out, err = capfdbinary.readouterr()
     assert printable(f"{NAME}{NOT_TEXT}").encode() in out
     for text in (report.read_bytes(), out, err):

@@ -122,8 +122,14 @@ def test_models_that_are_not_as_their_spec_says(request, sanitized_detect, tmp_p
     few[1] = tuple(one[:-1] for one in few[1])
     large[2][0][20] = 3e38
     for changes, words in (
-        ({"names": ("output_8", "output_12", "output_32")}, "output output_8, output_16, output_32, "),
-        ({"names": ("output_16", "output_8", "output_32")}, "output output_8 is 35 x 4 x 6, but its spec"),
+        (
+            {"names": ("output_8", "output_12", "output_32")},
+            "output output_8, output_16, output_32, ",
+        ),
+        (
+            {"names": ("output_16", "output_8", "output_32")},
+            "output output_8 is 35 x 4 x 6, but its spec",
+        ),
         ({"weights": few}, "output output_16 is 34 x 4 x 6, but its spec says 35 (3 "),
         ({"weights": large}, "output output_32 holds values that are not finite numbers"),
     ):

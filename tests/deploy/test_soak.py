@@ -73,7 +73,10 @@ def is_flat(seen):
     quarter = len(seen) // 4
     early, late = seen[quarter : 2 * quarter], seen[-quarter:]
     memory, descriptors = zip(
-        *([statistics.median(column) for column in zip(*part, strict=True)] for part in (early, late)),
+        *(
+            [statistics.median(column) for column in zip(*part, strict=True)]
+            for part in (early, late)
+        ),
         strict=True,
     )
     print(f"resident kB {memory[0]:.0f} -> {memory[1]:.0f}, descriptors {descriptors}")

@@ -122,7 +122,8 @@ def refusal(capfd, *arguments):
 
 
 @pytest.mark.parametrize(
-    "folder", ["plain", *(pytest.param(one, marks=pytest.mark.slow) for one in ('odd "%h', "l" * 100))]
+    "folder",
+    ["plain", *(pytest.param(one, marks=pytest.mark.slow) for one in ('odd "%h', "l" * 100))],
 )
 def test_a_shell_that_prints_and_any_temporary_folder(
     cpp_programs, model, sshd, there, tmp_path, monkeypatch, folder
@@ -255,7 +256,9 @@ def test_nothing_is_asked_of_a_device_that_is_not_needed(model, at, tmp_path, ca
 
     target = ["--target", "ssh:127.0.0.1:1"]  # nobody listens there
     program = ["--program", _elf(tmp_path / "program", platform.machine())]
-    assert "cannot read this program (No such file" in refused(model, *target, "--program", tmp_path / "no")
+    assert "cannot read this program (No such file" in refused(
+        model, *target, "--program", tmp_path / "no"
+    )
     assert "is not a Linux program" in refused(model, *target, "--program", model)
     assert "no such model" in refused("no.onnx", *target, *program)
     assert "is a folder" in refused(model, *target, *program, "--json", tmp_path)

@@ -331,7 +331,9 @@ def test_what_this_user_may_not_read_is_not_called_absent():
                 with pytest.raises(NanodetError) as caught:
                     open_source(str(base / source))
                 assert str(caught.value) == f"{base}/{line}"
-            with pytest.raises(NanodetError, match=r"m\.param: cannot be read \(Permission denied\)"):
+            with pytest.raises(
+                NanodetError, match=r"m\.param: cannot be read \(Permission denied\)"
+            ):
                 Detector(base / "closed" / "m.param")
         finally:
             os.seteuid(0)

@@ -98,4 +98,6 @@ def test_complete_commands_are_accepted(root):
 @pytest.mark.parametrize("tool, name", [("api_reference.py", "api.md")])
 def test_written_pages_are_up_to_date(root, tool, name):
     written = runpy.run_path(str(root / "tools" / tool))["page"]()
-    assert written == (root / "docs" / name).read_text(encoding="utf-8"), f"run: python tools/{tool}"
+    assert written == (root / "docs" / name).read_text(encoding="utf-8"), (
+        f"run: python tools/{tool}"
+    )

@@ -127,7 +127,11 @@ def test_equal_scores_are_one_step_of_the_curve():
     # one fits both objects, the other A only: the better fit goes first, in any order
     near = square(0, 3)
     pair = [(square(0, 1), 0.5), (square(0, 0), 0.5)]
-    assert measure(([A, near], pair)) == measure(([near, A], pair[::-1])) == pytest.approx((100, 0, 100))
+    assert (
+        measure(([A, near], pair))
+        == measure(([near, A], pair[::-1]))
+        == pytest.approx((100, 0, 100))
+    )
 
 
 def test_the_nine_points_of_the_miss_rate():
@@ -243,7 +247,9 @@ def test_ji_is_that_of_all_matchings_tried(images):
 def test_order_does_not_matter_and_false_detections_never_help(images, random):
     rows = list(built(images))
     values = measure(*rows)
-    mixed = [tuple(random.sample(part, len(part)) for part in (o, f)) + tuple(i) for o, f, *i in rows]
+    mixed = [
+        tuple(random.sample(part, len(part)) for part in (o, f)) + tuple(i) for o, f, *i in rows
+    ]
     random.shuffle(mixed)
     assert measure(*mixed) == pytest.approx(values)
     lowest = min((s for _, f, *_ in rows for _, s in f), default=1.0)

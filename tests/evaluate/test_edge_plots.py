@@ -33,7 +33,9 @@ def detector(tmp_path_factory):
 
 def test_score_and_iou_of_each_detection():
     truth = data([[0, 0, 10, 10], [0, 0, 10, 20]], [0, 1])
-    found = Detections([[0, 0, 10, 10], [0, 0, 10, 10], [50, 50, 60, 60]], [0.9, 0.5, 0.2], [0, 1, 0])
+    found = Detections(
+        [[0, 0, 10, 10], [0, 0, 10, 10], [50, 50, 60, 60]], [0.9, 0.5, 0.2], [0, 1, 0]
+    )
     scores, ious = scores_and_ious(truth, [found])
     np.testing.assert_allclose(scores, [0.9, 0.5, 0.2], rtol=1e-6)
     np.testing.assert_allclose(ious, [1, 0.5, 0])

@@ -83,7 +83,9 @@ def test_nothing_matched_has_no_figures():
     assert result.deciles == [] and result.rank_correlation is None
     json.dumps(result.to_dict(), allow_nan=False)
     text = format_uncertainty(result)
-    assert "0 detections" in text and text.endswith("no detection above the score matches an object")
+    assert "0 detections" in text and text.endswith(
+        "no detection above the score matches an object"
+    )
 
 
 def test_rank_correlation_worked_out_by_hand():
@@ -166,7 +168,9 @@ def test_calibration_is_measured_on_other_images():
     # a second calibration replaces the first: what is stated holds its factors
     again = dataclasses.replace(spec, edge_std_factors=result.factors)
     scaled = [dataclasses.replace(d, edge_std=d.edge_std * result.factors[0]) for d in detections]
-    np.testing.assert_allclose(calibrate(truth, scaled, again, 0, "m").factors, result.factors, 1e-4)
+    np.testing.assert_allclose(
+        calibrate(truth, scaled, again, 0, "m").factors, result.factors, 1e-4
+    )
     with pytest.raises(NanodetError, match=r"m\.onnx: --calibrate: 20 edges .* give more images"):
         calibrate(*many(10), spec, 0, "m.onnx")
 
@@ -227,7 +231,9 @@ def test_a_file_that_is_another_than_the_spec_lists_is_refused(exported):
         lambda: write_factors(exported.with_suffix(".param"), (1, 1, 1)),
         lambda: check_calibratable(exported, Detector(exported).spec),
     ):
-        with pytest.raises(NanodetError, match=r"small\.onnx: --calibrate: is not the file that .*json"):
+        with pytest.raises(
+            NanodetError, match=r"small\.onnx: --calibrate: is not the file that .*json"
+        ):
             act()
     assert exported.with_suffix(".json").read_bytes() == before
 
@@ -238,7 +244,9 @@ def test_a_checkpoint_and_a_model_of_boxes_are_one_line(tmp_path):
         check_calibratable("m.ckpt", spec)
     with pytest.raises(NanodetError, match=r"m\.onnx: --calibrate: it outputs boxes without"):
         check_calibratable("m.onnx", dataclasses.replace(spec, form="boxes"))
-    with pytest.raises(NanodetError, match="nanodet-m_320: --calibrate: a published model in the cache"):
+    with pytest.raises(
+        NanodetError, match="nanodet-m_320: --calibrate: a published model in the cache"
+    ):
         evaluate("nanodet-m_320", tmp_path, tmp_path, calibrate_seed=0)
 
 
@@ -304,7 +312,9 @@ def test_the_command_writes_and_reports_them(tmp_path):
     assert Detector(model).spec.edge_std_factors == tuple(fitted["factors"])
     found = Detector(model)(np.full((96, 128, 3), 150, np.uint8))
     np.testing.assert_allclose(found.edge_std[0, 0], 16 * fitted["factors"][0], rtol=1e-5)
-    assert run("--uncertainty")["uncertainty"]["coverage"]["one_sigma"] == pytest.approx(0.68, abs=0.1)
+    assert run("--uncertainty")["uncertainty"]["coverage"]["one_sigma"] == pytest.approx(
+        0.68, abs=0.1
+    )
     run("--plots", tmp_path / "plots")
     assert len(list((tmp_path / "plots").iterdir())) == 3
     with pytest.raises(NanodetError, match="--seed: needs --calibrate"):

@@ -159,7 +159,10 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("lines", "words"),
         [
-            ("Sigmoid a 1 1 data x", r"not a NanoDet: for 160x96 it has an output x \(3 x 96 x 160\)"),
+            (
+                "Sigmoid a 1 1 data x",
+                r"not a NanoDet: for 160x96 it has an output x \(3 x 96 x 160\)",
+            ),
             (
                 "Convolution a 1 1 data x 0=4 1=3 6=107",
                 "layer a: 107 weights do not fit its 3 input channels",

@@ -68,7 +68,9 @@ def test_models_that_cannot_say_give_none(monkeypatch):
     assert found.edge_std is None and found.level is None
     with pytest.raises(NanodetError, match=r"m-nms\.onnx: --uncertainty: it outputs boxes without"):
         boxes.check_uncertainty("m-nms.onnx", "--uncertainty")
-    monkeypatch.setitem(BOX_CODES, "distributions", BOX_CODES[SPEC.form]._replace(has_variance=False))
+    monkeypatch.setitem(
+        BOX_CODES, "distributions", BOX_CODES[SPEC.form]._replace(has_variance=False)
+    )
     assert decode(output_at(9), SPEC, (64, 64)).edge_std is None
     assert decode(output_at(), SPEC, (64, 64)).edge_std is None
     with pytest.raises(NanodetError, match=r"its edges \(distributions\) have no standard dev"):
@@ -109,7 +111,9 @@ def test_it_follows_indexing_and_is_written_when_asked_for():
         Detections([[0, 0, 1, 1]], [0.5], [0], edge_std=np.zeros((2, 4)))
 
 
-@pytest.mark.parametrize("factors", [[1.0], [1.0, 1.0, 0.0], [1, 1, -1], [1, 1, "1"], [], 1.0, None])
+@pytest.mark.parametrize(
+    "factors", [[1.0], [1.0, 1.0, 0.0], [1, 1, -1], [1, 1, "1"], [], 1.0, None]
+)
 def test_factors_are_one_positive_number_per_stride(factors):
     mapping = SPEC.to_dict()
     assert "edge_std_factors" not in mapping["output"]

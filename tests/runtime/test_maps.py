@@ -119,7 +119,9 @@ def test_a_detector_finds_what_rows_give(models, engine):
     load_with(models, engine)
     engine_or_none = None if engine == "ncnn" else engine
     detector = Detector(models[engine], engine=engine_or_none)
-    picture = cv2.resize(np.random.default_rng(2).integers(0, 256, (8, 12, 3), np.uint8), (192, 128))
+    picture = cv2.resize(
+        np.random.default_rng(2).integers(0, 256, (8, 12, 3), np.uint8), (192, 128)
+    )
     found = detector(picture)
     tensor, placement = detector.preprocess(picture)
     same(found, detector.decode(detector.backend.run(tensor), placement, picture.shape))
@@ -133,7 +135,9 @@ def test_a_batch_has_an_image_at_every_position(tmp_path):
     tensor = np.random.default_rng(3).normal(size=(1, 3, 64, 96)).astype(np.float32)
     rows = backend.run(tensor)
     assert backend.run_slots(tensor).shape == (3, *rows.shape)
-    np.testing.assert_allclose(backend.run_slots(tensor), rows[None].repeat(3, 0), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(
+        backend.run_slots(tensor), rows[None].repeat(3, 0), rtol=1e-4, atol=1e-4
+    )
 
 
 def write(engine, folder, **changes):
@@ -157,14 +161,19 @@ def line(path, engine):
 def test_outputs_that_are_missing(tmp_path, engine):
     names = ("output_8", "output_12", "output_32")
     message = line(write(engine, tmp_path, names=names), engine)
-    assert "its spec says input data and output output_8, output_16, output_32, but it has " in message
+    assert (
+        "its spec says input data and output output_8, output_16, output_32, but it has " in message
+    )
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_map_of_another_level(tmp_path, engine):
     names = ("output_16", "output_8", "output_32")
     message = line(write(engine, tmp_path, names=names), engine)
-    assert "its output output_8 is 35 x 4 x 6, but its spec says 35 (3 classes + 4 x 8) x 8 x 12" in message
+    assert (
+        "its output output_8 is 35 x 4 x 6, but its spec says 35 (3 classes + 4 x 8) x 8 x 12"
+        in message
+    )
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -180,7 +189,9 @@ def test_a_map_of_other_channels(tmp_path, engine):
 def test_a_map_of_other_dimensions(tmp_path, engine):
     after = [helper.make_node("Flatten", ["made_0"], ["output_8"])]
     message = line(write(engine, tmp_path, after=after), engine)
-    assert "its output output_8 is " in message and " says 35 (3 classes + 4 x 8) x 8 x 12" in message
+    assert (
+        "its output output_8 is " in message and " says 35 (3 classes + 4 x 8) x 8 x 12" in message
+    )
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -203,5 +214,7 @@ def test_a_spec_checks_maps_and_rows():
     maps = random_maps(spec, SIZE, 0)
     spec.check_output(maps, SIZE, "m")
     spec.check_output(rows_of(maps, 3, "m"), SIZE, "m")
-    with pytest.raises(NanodetError, match=r"its output output_8 is 35 x 8 x 12, but .* x 8 x 11 at 88"):
+    with pytest.raises(
+        NanodetError, match=r"its output output_8 is 35 x 8 x 12, but .* x 8 x 11 at 88"
+    ):
         spec.check_output(maps, (88, 64), "m")

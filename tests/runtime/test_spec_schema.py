@@ -90,9 +90,7 @@ def test_what_is_written_is_valid_and_read_again(spec):
     VALIDATOR.validate(mapping)
     assert Spec.from_dict(mapping, "m.json") == spec
     lowest = 4 if spec.bin_spacing != 1 else 3 if spec.class_agnostic_nms else 1
-    assert mapping["format"] == max(
-        lowest, forms()[spec.form], 5 if spec.layout == "maps" else 1
-    )
+    assert mapping["format"] == max(lowest, forms()[spec.form], 5 if spec.layout == "maps" else 1)
     assert ("layout" in mapping["output"]) == (spec.layout == "maps")
     assert ("class_agnostic_nms" in mapping["thresholds"]) == spec.class_agnostic_nms
 

@@ -64,6 +64,9 @@ def test_they_are_drawn(detector, tmp_path):
 def test_models_without_are_one_line(detector):
     boxes = dataclasses.replace(detector.spec, form="boxes")
     gaussians = dataclasses.replace(detector.spec, form="gaussians")
-    for spec, words in ((boxes, "it outputs boxes"), (gaussians, r"its edges \(gaussians\) are not")):
+    for spec, words in (
+        (boxes, "it outputs boxes"),
+        (gaussians, r"its edges \(gaussians\) are not"),
+    ):
         with pytest.raises(NanodetError, match=rf"m\.onnx: --distributions: {words}"):
             check_distributions(spec, "m.onnx", "--distributions")

@@ -1,6 +1,7 @@
 """Files whose network the export rewrote: compared, explained and imported as any other."""
 
 import dataclasses
+import gc
 import shutil
 
 import numpy as np
@@ -10,6 +11,7 @@ from faults import edit_spec, edit_weights, one_weight, update_hashes
 
 from nanodet.compare.tensors import picture_tensors
 from nanodet.errors import NanodetError
+from nanodet.export.export import export
 from nanodet.export.import_model import import_model
 from nanodet.export.stages import FP32, SIMPLIFIED
 from nanodet.model.torch_backend import TorchBackend
@@ -130,3 +132,38 @@ def test_other_sizes_are_taken(exported_rewritten, small_checkpoint):
         OnnxBackend(exported_rewritten.files[SIMPLIFIED]),
     ):
         np.testing.assert_allclose(backend.run(tensor), wanted, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_tuning_takes_a_plan_that_agrees(small_checkpoint, tmp_path):
+    lines = []
+    made = export(
+        small_checkpoint,
+        tmp_path,
+        formats=("ncnn-fp32",),
+        target="x86",
+        tune=True,
+        report=lines.append,
+    )
+    assert sum(line.startswith("tune: ") for line in lines) == 4
+    assert made.spec.rewriting["for"] == "this CPU"
+    assert all(one.agrees for one in made.results)
+
+
+def test_maps_outlive_their_detector(exported_rewritten):
+    backend = load(exported_rewritten.files[FP32])
+    tensor = np.zeros((1, 3, 160, 160), np.float32)
+    maps = backend.maps(tensor)
+    before = [one.copy() for one in maps]
+    del backend
+    gc.collect()
+    other = load(exported_rewritten.files[FP32])
+    other.maps(tensor + 1)
+    assert all((one == kept).all() for one, kept in zip(maps, before, strict=True))
+
+
+def test_an_unknown_target_is_one_line(small_checkpoint, tmp_path):
+    with pytest.raises(
+        NanodetError, match=r"^--for: must be one of any, x86, arm, plain, not 'gpu'$"
+    ):
+        export(small_checkpoint, tmp_path, target="gpu", report=lambda line: None)

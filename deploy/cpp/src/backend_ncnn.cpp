@@ -32,6 +32,7 @@ public:
                 throw Error(path + ": layer " + layer.name + ": ncnn has no layer " + layer.kind);
         check_precision(model_.graph, options.precision, path);
         set_options(net_.opt, options);
+        net_.opt.blob_allocator = &pool_;
         try_size(model_.spec.input_size);
         // the files as they were checked: they may be others by now
         if (net_.load_param_mem(model_.graph.to_text().c_str()) != 0 ||
@@ -111,6 +112,8 @@ private:
 
     NcnnModel model_;
     std::set<std::pair<int, int>> tried_;
+    // ncnn's own would copy each output to fresh memory, image after image
+    ncnn::PoolAllocator pool_;
     ncnn::Net net_;
     int input_ = 0;
     std::vector<int> outputs_;

@@ -44,6 +44,7 @@ public:
         options.threads = order.threads;
         options.precision = order.precision;
         set_options(net_.opt, options);
+        net_.opt.blob_allocator = &pool_;
         if (net_.load_param_mem(graph.to_text().c_str()) != 0)
             throw Error(path_ + ": ncnn cannot load this graph");
         if (net_.load_model(ZeroReader()) != 0)
@@ -129,6 +130,7 @@ private:
 
     std::string path_;
     Size size_;
+    ncnn::PoolAllocator pool_;  // as a model has it
     ncnn::Net net_;
     ncnn::Mat picture_;
 };
