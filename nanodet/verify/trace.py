@@ -88,7 +88,7 @@ def values(backend: Any, tensor: np.ndarray, like: Spec | None = None) -> dict[s
         tensor: float32 (1, 3, H, W).
 
     Returns:
-        name to `Value`, the output last.
+        name to `Value`; what no other one takes is an output.
     """
     return dissolve(_tracer(backend).values(_in_form(backend, like), tensor))
 
