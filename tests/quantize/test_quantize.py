@@ -181,6 +181,21 @@ def test_without_annotations_detections_are_compared(root, exported_small, data,
     assert 0.9 <= kept["twins"] <= 1
 
 
+def test_a_network_rewritten_for_x86(exported_rewritten, data, tmp_path):
+    """Maps stay maps, and no int8 layer keeps a mask that is for floating point."""
+    model = exported_rewritten.files[FP32]
+    param, _, json_file = quantize(
+        model, data / "images", tmp_path, data / "annotations.json", limit=2, layers="all",
+        method="mse", max_drop=50, report=lambda line: None,
+    ).files  # fmt: skip
+    source, spec = Spec.load(model.with_suffix(".json")), Spec.load(json_file)
+    assert spec.layout == "maps" and spec.rewriting == source.rewriting
+    int8 = [layer for layer in Graph.load(param).layers if "Conv" in layer.kind and layer.whole(8)]
+    assert any(31 in layer.values for layer in Graph.load(model).layers)
+    assert int8 and not any(31 in layer.values for layer in int8)
+    assert len(Detector(param, score=0.3)(generated_picture(3))) > 0
+
+
 class TestConfig:
     """Without --images: data.train calibrates, data.val measures."""
 
