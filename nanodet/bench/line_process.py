@@ -112,7 +112,9 @@ class LineProcess:
         finally:
             self._process.kill()
             self._process.wait()
-            self._stopped.set()  # what it has started may go on writing
+            self._stopped.set()  # what it has started may go on writing, or hold the pipes
+            for reader in self._readers:
+                reader.join(0.1)
 
     def _read_output(self) -> None:
         assert self._process.stdout is not None  # a pipe

@@ -145,14 +145,12 @@ def _cores(files: Mapping[str, str], processors: list[dict[str, str]]) -> list[d
     models = {p.get("processor"): _core_model(p) for p in processors}
     cores: list[dict[str, Any]] = [
         {
-            "id": i,
-            "model": models.get(str(i)),
+            "id": i, "model": models.get(str(i)),
             "max_mhz": number(files.get(f"{_CPU}/cpu{i}/cpufreq/cpuinfo_max_freq"), 1e-3),
-            "capacity": number(files.get(f"{_CPU}/cpu{i}/cpu_capacity")),
-            "big": True,
+            "capacity": number(files.get(f"{_CPU}/cpu{i}/cpu_capacity")), "big": True,
         }
         for i in parse_list(files.get(f"{_CPU}/online")) or range(len(models))
-    ]
+    ]  # fmt: skip
     # capacity says what a core does, frequency only how fast it ticks
     for key in ("capacity", "max_mhz"):
         values = [core[key] for core in cores]

@@ -134,14 +134,7 @@ def plan_entries(
     for path, size, graph in wanted:
         own = precisions if _has_precisions(path) else PRECISIONS[:1]
         entries += [
-            Entry(
-                path=path,
-                graph=graph,
-                size=size,
-                threads=count,
-                precision=precision,
-                name=names[path],
-            )
+            Entry(path, graph, size, count, precision, names[path])
             for count in threads
             for precision in own
         ]

@@ -45,14 +45,13 @@ def result_of(one: Measured, reference: Measured, cores: str, runs: int) -> dict
         "detections": loaded["detections"],
         "load_ms": round(1000 * loaded["load_s"], 3),
         "memory_mb": {
-            "before_load": _megabytes(loaded["before_bytes"]),
-            "peak": _megabytes(one.peak_bytes),
+            "before_load": _megabytes(loaded["before_bytes"]), "peak": _megabytes(one.peak_bytes),
         },
         "warmup_runs": one.warmup_runs,
         "runs": len(one.runs),
         "seconds": round(one.seconds(), 3),
         "error": one.error,
-    }
+    }  # fmt: skip
     if one.turns:
         network = loaded["stages"].index("network")
         turns = _stage(one, network)
@@ -67,9 +66,8 @@ def result_of(one: Measured, reference: Measured, cores: str, runs: int) -> dict
             median, low, high = ratio(turns, others)
             result["network_ratio"] = {"median": median, "lower": low, "upper": high}
     if kind_of(entry.path) is NCNN:
-        result["benchncnn"] = benchncnn_call(
-            entry.path, loaded["input"], entry.threads, cores, runs
-        )
+        size = loaded["input"]
+        result["benchncnn"] = benchncnn_call(entry.path, size, entry.threads, cores, runs)
     return result
 
 
@@ -86,17 +84,7 @@ def benchncnn_call(path: StrPath, size: Sequence[int], threads: int, cores: str,
     pinned = [] if cores in POWERSAVE else ["taskset", "-c", cores]
     shape = f"shape=[{size[0]},{size[1]},3]"
     # no GPU (-1), no pause to cool down (0)
-    words: list[object] = [
-        *pinned,
-        "benchncnn",
-        runs,
-        threads,
-        powersave,
-        -1,
-        0,
-        f"param={path}",
-        shape,
-    ]
+    words = [*pinned, "benchncnn", runs, threads, powersave, -1, 0, f"param={path}", shape]
     return shlex.join(map(str, words))
 
 

@@ -99,13 +99,7 @@ def _load(order: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         picture = bench_picture(order["picture"])
         before, start = _peak_bytes(), time.perf_counter()
         subject = ModelSubject(
-            path,
-            picture,
-            size=size,
-            threads=threads,
-            precision=order["precision"],
-            config=order["config"],
-            engine=order["engine"],
+            path, picture, size, threads, order["precision"], order["config"], order["engine"]
         )
     return subject, {"load_s": time.perf_counter() - start, "before_bytes": before}
 

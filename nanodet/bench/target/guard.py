@@ -51,7 +51,8 @@ class Guard:
             guard_script(self._base, self._device.root, self._device.raising, PAUSE_S)
         )
         self.name = self._device.name
-        threading.Thread(target=self._beat, daemon=True).start()
+        self._beating = threading.Thread(target=self._beat, daemon=True)
+        self._beating.start()
         try:
             self._open()
         except BaseException:
@@ -70,6 +71,7 @@ class Guard:
             pass
         finally:
             self._process.end(max(0.0, end - time.monotonic()))
+            self._beating.join(0.1)
         if self.folder and "gone" not in said and not isinstance(exception[1], LinkLost):
             self._warn(f"did not say that {self.folder} is removed")
         for line in said:

@@ -66,13 +66,7 @@ struct Row {
     double load_ms = 0;
     std::vector<Run> runs;
     std::vector<double> medians;  ///< of the network, a turn each
-
-    double seconds() const {
-        double sum = 0;
-        for (const Run& run : runs)
-            for (const auto time : run) sum += double(time);
-        return sum / 1e9;
-    }
+    double seconds = 0;           ///< measured
 };
 
 int count_of(const std::string& option, const std::string& text, int most) {
@@ -139,11 +133,10 @@ PpmPicture generated() {
 Order split_size(const std::string& text) {
     const auto at = text.rfind('@'), cross = text.find('x', at);
     std::error_code ignored;
-    if (at == std::string::npos || cross == std::string::npos) return {text, {}};
-    if (std::filesystem::exists(text, ignored)) return {text, {}};
+    if (cross == std::string::npos || std::filesystem::exists(text, ignored)) return {text, {}};
     const auto width = whole_number(text.substr(at + 1, cross - at - 1), 5);
     const auto height = whole_number(text.substr(cross + 1), 5);
-    if (!width || !height) return {text, {}};
+    if (at == std::string::npos || !width || !height) return {text, {}};
     return {text.substr(0, at), Size{*width, *height}};
 }
 
@@ -190,11 +183,12 @@ void measure(std::vector<Row>& rows, const Arguments& arguments) {
         going = false;
         for (Row& row : rows) {
             const bool enough = int(row.runs.size()) >= arguments.runs;
-            if (enough && row.seconds() >= arguments.seconds) continue;
+            if (enough && row.seconds >= arguments.seconds) continue;
             going = true;
             const auto turn = take_turn(*row.subject, turn_s, turn_s / 10, settle_runs);
             row.medians.push_back(percentile(stage(turn, 1), 0.5));
             row.runs.insert(row.runs.end(), turn.begin(), turn.end());
+            for (const Run& run : turn) row.seconds += 1e-9 * double(run[0] + run[1] + run[2]);
         }
     }
 }

@@ -1,7 +1,6 @@
 #include "worker.h"
 
 #include <sched.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -73,15 +72,13 @@ double waited_ns() {
     return words.size() > 1 ? std::strtod(words[1].c_str(), nullptr) : -1;
 }
 
-/// Returns the most memory this process has had, in bytes.
-std::int64_t peak_bytes() {
-    // not getrusage: on Linux that may begin with the peak of the process that started this one
+/// Returns the most memory this process has had, in bytes; null where the system hides it.
+Json peak_bytes() {
+    // not getrusage, which may begin with the peak of the process that started this one
     const auto words = words_in("/proc/self/status");
     for (std::size_t i = 0; i + 1 < words.size(); ++i)
         if (words[i] == "VmHWM:") return std::strtoll(words[i + 1].c_str(), nullptr, 10) * 1024;
-    rusage used{};
-    ::getrusage(RUSAGE_SELF, &used);
-    return std::int64_t(used.ru_maxrss) * 1024;
+    return nullptr;
 }
 
 std::unique_ptr<Subject> load(const std::string& path, const Json& asked, const Picture& picture) {
