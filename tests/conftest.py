@@ -80,9 +80,8 @@ def model(tmp_path_factory):
     return write_box_model(tmp_path_factory.mktemp("model") / "box.onnx")
 
 
-@pytest.fixture(scope="session")
-def small_checkpoint(root, tmp_path_factory):
-    """A checkpoint of a small NanoDet (0.5x, 3 classes, 160 x 96) with weights that do something.
+def small_network(root, folder, width="0.5x", channels="[48, 96, 192]"):
+    """Write a checkpoint of a small NanoDet (3 classes, 160 x 96) with weights that do something.
 
     Its plain weights are others than its averaged ones, which are those to be used.
     """
@@ -95,9 +94,9 @@ def small_checkpoint(root, tmp_path_factory):
     config = load_config(
         root / "config" / "nanodet-m.yml",
         [
-            "model.arch.backbone.model_size=0.5x",
+            f"model.arch.backbone.model_size={width}",
             "model.arch.backbone.pretrain=false",
-            "model.arch.fpn.in_channels=[48, 96, 192]",
+            f"model.arch.fpn.in_channels={channels}",
             "model.arch.head.num_classes=3",
             "class_names=[disc, square, Dreieck ü]",
             "data.val.input_size=[160, 96]",
@@ -118,10 +117,22 @@ def small_checkpoint(root, tmp_path_factory):
             nn.init.normal_(conv.bias[:3], mean=-2.0)
     state = {f"model.{name}": value for name, value in plain.items()}
     state |= {f"avg_model.{name}": value for name, value in network.state_dict().items()}
-    path = tmp_path_factory.mktemp("small") / "small.ckpt"
+    path = folder / "small.ckpt"
     carried = {"nanodet": {"config": config_to_dict(config), "epochs": 3}}
     torch.save({"state_dict": state, "epoch": 3, **carried}, path)
     return path
+
+
+@pytest.fixture(scope="session")
+def small_checkpoint(root, tmp_path_factory):
+    """The path of a `small_network` of ShuffleNetV2-0.5x."""
+    return small_network(root, tmp_path_factory.mktemp("small"))
+
+
+@pytest.fixture(scope="session")
+def odd_checkpoint(root, tmp_path_factory):
+    """The path of a `small_network` of ShuffleNetV2-1.0x, whose channels are no multiples of 8."""
+    return small_network(root, tmp_path_factory.mktemp("odd"), "1.0x", "[116, 232, 464]")
 
 
 @pytest.fixture(scope="session")
@@ -148,13 +159,13 @@ def exported_small(small_checkpoint, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def exported_rewritten(small_checkpoint, tmp_path_factory):
-    """`nanodet.export.export.Exported` of `small_checkpoint` for x86: rewritten, with maps."""
+def exported_rewritten(odd_checkpoint, tmp_path_factory):
+    """`nanodet.export.export.Exported` of `odd_checkpoint` for x86: rewritten, with maps."""
     pytest.importorskip("onnx")
     from nanodet.export.export import export
 
     folder = tmp_path_factory.mktemp("rewritten")
-    return export(small_checkpoint, folder, report=lambda line: None, target="x86")
+    return export(odd_checkpoint, folder, report=lambda line: None, target="x86")
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,9 @@ def with_siblings(models: Iterable[str]) -> list[str]:
         path, behind = Path(find_model(name)), text[len(name) :] if size else ""
         suffixes = [suffix for kind in KINDS if kind.exported for suffix in kind.suffixes]
         siblings = [path.with_suffix(suffix) for suffix in suffixes]
-        found |= dict.fromkeys([f"{path}{behind}", *(f"{p}{behind}" for p in siblings if is_file(p))])
+        found |= dict.fromkeys(
+            [f"{path}{behind}", *(f"{p}{behind}" for p in siblings if is_file(p))]
+        )
     return list(found)
 
 
@@ -134,7 +136,12 @@ def advice(entry: Entry, everywhere: bool, here: bool) -> dict[str, str]:
     size = None if entry.size is None else f"{entry.size[0]}x{entry.size[1]}"
     precision = None if entry.precision == PRECISIONS[0] else entry.precision
     options = {"engine": entry.engine, "precision": precision, "threads": entry.threads}
-    words = ["nanodet" if here else "nanodet-detect", *(["detect"] if here else []), entry.path, "SOURCE"]
+    words = [
+        "nanodet" if here else "nanodet-detect",
+        *(["detect"] if here else []),
+        entry.path,
+        "SOURCE",
+    ]
     for name, value in {**options, "size": size}.items():
         words += [] if value is None else [f"--{name}", str(value)]
     values: dict[str, Any] = {**options, "size": entry.size}

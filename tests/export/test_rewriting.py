@@ -25,7 +25,10 @@ EXAMPLE = torch.zeros(1, 3, 64, 64)
 PLAN = Plan("any", {2: Groups(8, 8), 8: Groups(8, 8), 16: Groups(4, 4)})
 GROUPS = st.builds(Groups, st.sampled_from([1, 2, 4, 8, 16]), st.integers(1, 40))
 PLANS = st.builds(
-    Plan, st.just("x"), st.dictionaries(st.sampled_from([2, 8, 16, 32]), GROUPS, min_size=1)
+    Plan,
+    st.just("x"),
+    st.dictionaries(st.sampled_from([2, 8, 16, 32]), GROUPS, min_size=1),
+    st.sampled_from([0, 0, 32, 48]),
 )
 
 
@@ -62,6 +65,15 @@ def test_no_shuffle_is_left_and_channels_come_in_units(small):
         assert (len(moved.rows), conv.out_channels) == (conv.out_channels, conv.weight.shape[0])
         if "stage2" in name:
             assert conv.out_channels % 8 == 0
+
+
+def test_channels_of_round_numbers_stay(small):
+    kept = rewrite(small, dataclasses.replace(PLAN, keep=8), EXAMPLE)
+    assert not kept.changed and kinds(kept.network) == kinds(small)
+    some = rewrite(small, dataclasses.replace(PLAN, keep=32), EXAMPLE)  # of 24, 48 and 96
+    assert some.changed
+    shuffles = [sum("channel_shuffle" in str(k) for k in kinds(n)) for n in (small, some.network)]
+    assert shuffles == [16, 4]
 
 
 def test_each_channel_of_the_original_is_there_once(small):
@@ -161,7 +173,8 @@ def test_a_plan_survives_its_json_form():
     "wrong",
     [None, [], {}, {"for": "x"}, {"for": "x", "groups": {}}, {"for": "x", "groups": {"8": [0, 1]}},
      {"for": "x", "groups": {"8": [1.5, 2]}}, {"for": "x", "groups": {"a": [8, 8]}},
-     {"for": "x", "groups": {"8": [8]}}, {"for": "x", "groups": {"8": "88"}}],
+     {"for": "x", "groups": {"8": [8]}}, {"for": "x", "groups": {"8": "88"}},
+     {"for": "x", "groups": {"8": [8, 8]}, "keep": -1}],
 )  # fmt: skip
 def test_a_wrong_plan_is_one_line(wrong):
     with pytest.raises(NanodetError, match=r"^m\.json: rewriting: does not say how"):

@@ -61,7 +61,7 @@ def rewrite(network: fx.GraphModule, plan: Plan, example: torch.Tensor) -> Rewri
         example: float32 (1, 3, H, W) that it takes.
     """
     network = copy.deepcopy(network)
-    flow = flow_of(network, example)
+    flow = flow_of(network, example, plan.keep)
     builder = _Builder(network, flow, plan, groups_of(network, flow, plan))
     for node in network.graph.nodes:
         builder.add(node)

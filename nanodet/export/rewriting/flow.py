@@ -43,12 +43,13 @@ class Flow:
     free: set[fx.Node] = field(default_factory=set)
 
 
-def flow_of(network: fx.GraphModule, example: torch.Tensor) -> Flow:
+def flow_of(network: fx.GraphModule, example: torch.Tensor, keep: int = 0) -> Flow:
     """Follow the channels of a network.
 
     Args:
         network: traced, in eval mode.
         example: float32 (1, 3, H, W) that it takes, for the shapes of its maps.
+        keep: see `nanodet.export.rewriting.plan.Plan`.
     """
     with torch.inference_mode():
         ShapeProp(network).propagate(example)
@@ -69,7 +70,7 @@ def flow_of(network: fx.GraphModule, example: torch.Tensor) -> Flow:
             for source in dict.fromkeys(source for source, _ in flow.origin.get(given, ())):
                 if node not in flow.takers[source]:
                     flow.takers[source].append(node)
-    _find_free(network, flow)
+    _find_free(network, flow, keep)
     return flow
 
 
@@ -98,10 +99,14 @@ def channelwise(network: fx.GraphModule, node: fx.Node) -> bool:
     )
 
 
-def _find_free(network: fx.GraphModule, flow: Flow) -> None:
+def _find_free(network: fx.GraphModule, flow: Flow, keep: int) -> None:
     """Fill ``flow.free``: at first all, then without those that something needs as they are."""
     chains = {node for node in flow.channels if channelwise(network, node)}
-    flow.free = {node for node in flow.channels if node in chains or dense(network, node)}
+    flow.free = {
+        node
+        for node, channels in flow.channels.items()
+        if node in chains or (dense(network, node) and (not keep or channels % keep))
+    }
     changed = True
     while changed:
         bound = {

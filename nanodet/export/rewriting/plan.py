@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nanodet.errors import NanodetError
-from nanodet.runtime.spec_json import MAPS, ROWS
 
 
 @dataclass(frozen=True)
@@ -29,12 +28,15 @@ class Plan:
     Attributes:
         target: what it is for, a key of `TARGETS`, or `TUNED`.
         groups: `Groups` of each stride; maps of other strides are as those of the next lower one.
+        keep: the channels of a convolution that gives a multiple of so many stay where they are: engines
+            shuffle them packed, which costs less than the zeros of groups; 0 keeps none.
         direct: whether ncnn computes the first convolution as such, and not as a product of matrices,
             which copies the image nine times.
     """
 
     target: str
     groups: Mapping[int, Groups] = field(default_factory=dict)
+    keep: int = 0
     direct: bool = False
 
     def of(self, stride: int) -> Groups:
@@ -47,6 +49,7 @@ class Plan:
         return {
             "for": self.target,
             "groups": {str(stride): [g.unit, g.smallest] for stride, g in self.groups.items()},
+            "keep": self.keep,
             "direct": self.direct,
         }
 
@@ -59,11 +62,17 @@ class Plan:
         """
         try:
             groups = {int(stride): Groups(*pair) for stride, pair in mapping["groups"].items()}
-            plan = cls(str(mapping["for"]), groups, mapping.get("direct") is True)
-            sound = groups and all(
-                type(n) is int and 1 <= n <= 1024
-                for g in groups.values()
-                for n in (g.unit, g.smallest)
+            keep = mapping.get("keep", 0)
+            plan = cls(str(mapping["for"]), groups, keep, mapping.get("direct") is True)
+            sound = (
+                groups
+                and type(keep) is int
+                and keep >= 0
+                and all(
+                    type(n) is int and 1 <= n <= 1024
+                    for g in groups.values()
+                    for n in (g.unit, g.smallest)
+                )
             )
         except (AttributeError, KeyError, TypeError, ValueError):
             sound = False
@@ -78,22 +87,24 @@ class Target:
 
     Attributes:
         plan: None leaves the network as it is.
-        layout: of the outputs, see `nanodet.runtime.spec.Spec`.
+        maps: whether the outputs are maps, where the head can give them, see
+            `nanodet.runtime.spec.Spec.layout`.
     """
 
     plan: Plan | None
-    layout: str
+    maps: bool
 
 
 PLAIN, ANY, TUNED = "plain", "any", "this CPU"
 # eight channels where maps are large: what AVX2 and 16 bits on ARM pack, and AVX-512 takes in pairs;
 # where they are small, zeros cost more than they save
 _GROUPS = {2: Groups(8, 8), 8: Groups(8, 8), 16: Groups(4, 4)}
+_KEEP = 8
 TARGETS = {
-    ANY: Target(Plan(ANY, _GROUPS), ROWS),
-    "x86": Target(Plan("x86", _GROUPS, direct=True), MAPS),
-    "arm": Target(Plan("arm", _GROUPS), MAPS),
-    PLAIN: Target(None, ROWS),
+    ANY: Target(Plan(ANY, _GROUPS, _KEEP), maps=False),
+    "x86": Target(Plan("x86", _GROUPS, _KEEP, direct=True), maps=True),
+    "arm": Target(Plan("arm", {2: Groups(8, 8)}, _KEEP), maps=True),
+    PLAIN: Target(None, maps=False),
 }
 
 

@@ -7,7 +7,7 @@ from nanodet.errors import NanodetError
 from nanodet.export.graph import check_layout, export_graph
 from nanodet.export.rewriting.plan import target_of
 from nanodet.runtime.spec import Spec
-from nanodet.runtime.spec_json import ROWS
+from nanodet.runtime.spec_json import MAPS, ROWS
 
 
 def for_target(spec: Spec, network: Any, name: str, option: str) -> Spec:
@@ -25,7 +25,7 @@ def for_target(spec: Spec, network: Any, name: str, option: str) -> Spec:
         NanodetError: there is no such target.
     """
     target = target_of(name, option)
-    layout = target.layout
+    layout = MAPS if target.maps else ROWS
     try:
         check_layout(network.head, layout, option)
     except NanodetError:
