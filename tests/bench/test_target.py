@@ -320,6 +320,8 @@ def test_a_program_that_never_ends(script, line, there, graph, tmp_path, capfd):
     assert str(caught.value) == f"adb:serial: g 64x64, 1 thread, fp32: its process {line}"
     assert not folder.exists()
     assert "did not say" not in capfd.readouterr().err
+    # a busy loop that hears no signal would go on for ever
+    wait_for(lambda: str(folder) not in subprocess.check_output(["ps", "-ww", "-eo", "args"], text=True))
 
 
 def test_a_real_adb_without_a_device(graph, tmp_path):

@@ -3,7 +3,7 @@
 # arguments: folder to make a private one in; folder under which sys lies; words that run a command
 # as root; seconds between two looks whether the host is alive (after six in vain it is taken for lost).
 # Reads lines: "alive", "governor NAME", "read PATTERN..."; when they end, or a signal comes, it ends
-# what runs a program of its folder, gives the governors back, and removes the folder.
+# what runs a program of its folder or in it, gives the governors back, and removes the folder.
 base=${1:-${TMPDIR:-/tmp}} cpus=$2/sys/devices/system/cpu raise=$3 pause=$4
 export LC_ALL=C
 umask 077
@@ -39,8 +39,9 @@ finish() {
     trap '' HUP INT TERM
     trap - EXIT
     [ -z "$watcher" ] || kill "$watcher" 2>/dev/null
-    ls -l /proc/[0-9]*/exe 2>/dev/null | while read -r line; do
-        case $line in *" -> $folder/"*) line=${line#*/proc/}; kill -KILL "${line%%/*}" ;; esac
+    # the folder they started in tells too: what runs a script, or another machine's code, lies elsewhere
+    ls -l /proc/[0-9]*/exe /proc/[0-9]*/cwd 2>/dev/null | while read -r line; do
+        case $line/ in *" -> $folder/"*) line=${line#*/proc/}; kill -KILL "${line%%/*}" ;; esac
     done
     if [ -s "$folder/governors" ]; then
         while read -r old file; do
