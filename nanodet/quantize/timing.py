@@ -9,7 +9,7 @@ import numpy as np
 from nanodet.errors import NanodetError
 from nanodet.ncnn_files.graph import Graph, Layer
 from nanodet.ncnn_files.weights import Stored, Weights, weights_to_bytes
-from nanodet.runtime.engines.ncnn import own_mat, release_memory, set_options
+from nanodet.runtime.engines.ncnn import own_mat, set_options
 from nanodet.runtime.spec import Spec
 
 LAYER_RUNS, MODEL_RUNS = 60, 120
@@ -68,7 +68,6 @@ def model_times(
 def _medians(
     nets: Sequence[Any], input_name: str, outputs: Sequence[str], values: np.ndarray, runs: int
 ) -> np.ndarray:
-    release_memory()
     image = own_mat(values)
     seconds = np.empty((runs, len(nets)))
     for run in range(-_WARM_UP, runs):

@@ -1,7 +1,5 @@
 """Runs an exported ncnn model."""
 
-import ctypes
-import functools
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -249,29 +247,6 @@ def set_options(net: Any, threads: int | None = None, precision: str = "fp32") -
     net.opt.use_fp16_storage = net.opt.use_fp16_packed = precision == "fp16"
     net.opt.use_fp16_arithmetic = precision == "fp16"
     net.opt.use_bf16_storage = net.opt.use_bf16_packed = precision == "bf16"
-    # an allocator of its own makes ncnn copy each output to fresh memory, which the system may hand
-    # out page by page, image after image: up to 0.15 of NanoDet-m's time
-    net.opt.blob_allocator = _pool()
-
-
-@functools.cache
-def _pool() -> Any:
-    """Return the memory of maps and outputs, which is used again."""
-    import ncnn
-
-    pool = ncnn.PoolAllocator()
-    # nets and outputs may be destroyed after this module, and give their memory back to it
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(pool))
-    return pool
-
-
-def release_memory() -> None:
-    """Give back the memory of maps that nets have left for use again.
-
-    Of many nets, or after maps were kept, so much of it lies around that each map comes to memory
-    that is in no cache: times of what runs then were up to a third longer.
-    """
-    _pool().clear()
 
 
 def check_precision(graph: Graph, precision: str, file: StrPath) -> None:
