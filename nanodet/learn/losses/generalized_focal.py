@@ -39,4 +39,6 @@ def generalized_focal_loss(
     if beta == 0:
         return entropy
     estimate = left * log_left.exp() + right * log_right.exp()
-    return (target - estimate).abs().pow(beta) * entropy
+    distance = (target - estimate).abs()
+    reached = distance == 0  # the loss is at its least; a power below 1 has an infinite slope there
+    return distance.masked_fill(reached, 1).pow(beta).masked_fill(reached, 0) * entropy

@@ -43,7 +43,9 @@ class _QualityFocalLoss(torch.autograd.Function):
 
     `generalized_focal_loss` of logsigmoid(-x) and logsigmoid(x) is the same (eq. 13), but slower: this one
     runs over all points and classes. With d = s - y and the entropy E, whose derivative is d, that of
-    ``|d|^beta E`` is ``|d|^beta d + beta |d|^(beta - 1) sign(d) s (1 - s) E``.
+    ``|d|^beta E`` is ``|d|^beta d + beta |d|^(beta - 1) sign(d) s (1 - s) E``. It is 0 where d is: there the
+    loss is at its least, and no gradient moves it. That is its derivative if beta >= 1, and else its limit
+    if y is 0 or 1, but for other y it goes to infinity on both sides, with opposite signs.
     """
 
     @staticmethod
@@ -54,7 +56,7 @@ class _QualityFocalLoss(torch.autograd.Function):
         distance = score - quality
         weight = distance.square() if beta == 2 else distance.abs().pow_(beta)
         if ctx.needs_input_grad[0]:
-            slope = distance if beta == 2 else distance.abs().pow_(beta - 1).mul_(distance.sign())
+            slope = distance if beta == 2 else _signed_power(distance, beta - 1)
             gradient = score.sub_(score.square()).mul_(entropy).mul_(slope).mul_(beta)
             ctx.save_for_backward(gradient.addcmul_(weight, distance))
         return weight.mul_(entropy)
@@ -62,6 +64,12 @@ class _QualityFocalLoss(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
         return ctx.saved_tensors[0] * gradient, None, None
+
+
+def _signed_power(distance: Tensor, exponent: float) -> Tensor:
+    """Return sign(d) |d|^exponent, finite for any d and an exponent of at least -1."""
+    least = torch.finfo(distance.dtype).tiny
+    return distance.abs().clamp_(min=least).pow_(exponent).mul_(distance.sign())
 
 
 PART = Part(Section, lambda section: functools.partial(quality_focal_loss, beta=section.beta))
