@@ -321,7 +321,9 @@ def test_a_program_that_never_ends(script, line, there, graph, tmp_path, capfd):
     assert not folder.exists()
     assert "did not say" not in capfd.readouterr().err
     # a busy loop that hears no signal would go on for ever
-    wait_for(lambda: str(folder) not in subprocess.check_output(["ps", "-ww", "-eo", "args"], text=True))
+    wait_for(
+        lambda: str(folder) not in subprocess.check_output(["ps", "-ww", "-eo", "args"], text=True)
+    )
 
 
 def test_a_real_adb_without_a_device(graph, tmp_path):
