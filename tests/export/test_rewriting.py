@@ -156,6 +156,46 @@ class Odd(nn.Module):
         return self.d(first + second), self.c(b), torch.cat((first, second), dim=2)
 
 
+class Own(nn.Module):
+    """Two convolutions and whatever is done with their maps, as an own part may do it."""
+
+    def __init__(self, use, **options):
+        super().__init__()
+        self.use = use
+        self.first, self.second = nn.Conv2d(3, 12, 3), nn.Conv2d(3, 12, 3)
+        self.third, self.fourth = (nn.Conv2d(12, 12, 3, padding=1, **options) for _ in range(2))
+        self.narrow = nn.Conv2d(6, 5, 1)
+
+    def forward(self, x):
+        return self.use(self, self.first(x), self.second(x))
+
+
+def _crossed(net, a, b):
+    (p, q), (r, s) = a.chunk(2, 1), b.chunk(2, 1)
+    return net.third(torch.cat([p, r], 1)), net.fourth(torch.cat([q, s], 1))
+
+
+@pytest.mark.parametrize("smallest", [8, 64])
+@pytest.mark.parametrize(
+    "use",
+    [
+        _crossed,
+        lambda net, a, b: (net.narrow(a.chunk(2, 1)[0]), net.narrow(a.chunk(2, 1)[1])),
+        lambda net, a, b: net.narrow(a.chunk(2, 1)[-1]),
+        lambda net, a, b: net.third(torch.cat(a.chunk(2, 1), 1)),
+        lambda net, a, b: net.third(torch.cat(a.chunk(2, 1)[::-1], 1)),
+        lambda net, a, b: net.narrow(torch.chunk(input=a, chunks=2, dim=1)[1]),
+        lambda net, a, b: net.third(torch.cat(tensors=[a], dim=1)),
+    ],
+)
+def test_maps_may_be_taken_in_any_way(use, smallest):
+    network = torch.fx.symbolic_trace(Own(use, padding_mode="reflect").eval())
+    made = rewrite(network, Plan("x", {2: Groups(8, smallest)}), EXAMPLE)
+    images = noise((32, 32))
+    with torch.no_grad():
+        torch.testing.assert_close(made.network(images), network(images), rtol=1e-5, atol=1e-5)
+
+
 def test_what_needs_its_order_keeps_it():
     graph = torch.fx.symbolic_trace(Odd().eval())
     made, images = rewrite(graph, PLAN, torch.zeros(1, 3, 8, 8)), torch.randn(1, 3, 8, 8)

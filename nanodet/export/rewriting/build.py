@@ -2,7 +2,7 @@
 
 import copy
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -96,7 +96,7 @@ class _Builder:
         self.graph = fx.Graph()
         self.made: dict[fx.Node, fx.Node] = {}  # of nodes whose channels are in the original order
         self.pieces: dict[fx.Node, list[_Piece]] = {}  # of sources
-        self.gathered: dict[tuple[fx.Node, ...], tuple[fx.Node, Slots]] = {}
+        self.gathered: dict[Hashable, tuple[fx.Node, Slots]] = {}
         self.moved: dict[str, Moved] = {}
         self.picks: list[str] = []
 
@@ -165,21 +165,19 @@ class _Builder:
         """Return the new node that gives a taker the channels that it needs, and what is in it."""
         sources = dict.fromkeys(source for source, _ in given)
         pieces = [p for source in sources for p in self.pieces[source] if taker in p.takers]
-        key = tuple(piece.node for piece in pieces)
+        needed = frozenset(given)
+        mixed = [p for p in pieces if any(slot and slot not in needed for slot in p.slots)]
+        shared = all(len(piece.takers) > 1 for piece in pieces)  # the end of a stage, no block
+        picks = shared and len(mixed) > 1
+        # what is picked depends on what is needed; what is joined does not
+        key = tuple(piece.node for piece in pieces), needed if picks else None
         if key not in self.gathered:
-            self.gathered[key] = self._joined(taker, given, pieces)
+            if picks:
+                pieces = [p for p in pieces if p not in mixed] + [self._picked(taker, given, mixed)]
+            self.gathered[key] = self._joined(pieces)
         return self.gathered[key]
 
-    def _joined(
-        self, taker: fx.Node, given: Sequence[Channel], pieces: Sequence[_Piece]
-    ) -> tuple[fx.Node, Slots]:
-        needed = set(given)
-        mixed = [
-            p for p in pieces if any(slot is not None and slot not in needed for slot in p.slots)
-        ]
-        shared = all(len(piece.takers) > 1 for piece in pieces)  # the end of a stage, no block
-        if shared and len(mixed) > 1:
-            pieces = [p for p in pieces if p not in mixed] + [self._picked(taker, given, mixed)]
+    def _joined(self, pieces: Sequence[_Piece]) -> tuple[fx.Node, Slots]:
         if len(pieces) == 1:
             return pieces[0].node, pieces[0].slots
         joined = self.graph.call_function(torch.cat, ([piece.node for piece in pieces], 1))
@@ -187,8 +185,7 @@ class _Builder:
 
     def _picked(self, taker: fx.Node, given: Sequence[Channel], pieces: Sequence[_Piece]) -> _Piece:
         """Add a convolution of zeros and ones that leaves out what a taker does not need."""
-        joined = self.graph.call_function(torch.cat, ([piece.node for piece in pieces], 1))
-        slots = [slot for piece in pieces for slot in piece.slots]
+        joined, slots = self._joined(pieces)
         needed = set(given)
         wanted: Slots = [slot for slot in slots if slot is not None and slot in needed]
         width = self.plan.of(self.flow.stride[given[0][0]]).unit
@@ -227,7 +224,7 @@ def _with_channels(conv: Any, moved: Moved) -> nn.Conv2d:
     groups = 1 if moved.columns else len(moved.rows)
     new = nn.Conv2d(
         weight.shape[1] * groups, len(moved.rows), conv.kernel_size, conv.stride, conv.padding,
-        conv.dilation, groups, conv.bias is not None, device=weight.device,
+        conv.dilation, groups, conv.bias is not None, conv.padding_mode, device=weight.device,
     )  # fmt: skip
     with torch.no_grad():
         new.weight.copy_(weight)

@@ -1,6 +1,7 @@
 """Where each channel of a traced network comes from, and which layers need it."""
 
 import operator
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -101,18 +102,24 @@ def channelwise(network: fx.GraphModule, node: fx.Node) -> bool:
 
 def _find_free(network: fx.GraphModule, flow: Flow, keep: int) -> None:
     """Fill ``flow.free``: at first all, then without those that something needs as they are."""
+    calls = Counter(node.target for node in network.graph.nodes if node.op == "call_module")
+    # weights that work in several places cannot follow the order of one of them
+    shared = {node for node in network.graph.nodes if calls[node.target] > 1}
     chains = {node for node in flow.channels if channelwise(network, node)}
     flow.free = {
         node
         for node, channels in flow.channels.items()
         if node in chains or (dense(network, node) and (not keep or channels % keep))
-    }
+    } - shared
     changed = True
     while changed:
         bound = {
             node
             for node in flow.free
-            if any(not dense(network, t) and t not in flow.free & chains for t in flow.takers[node])
+            if any(
+                t in shared or (not dense(network, t) and t not in flow.free & chains)
+                for t in flow.takers[node]
+            )
             or (node in chains and not all(s in flow.free for s, _ in _given(node, flow)))
             or _is_repeated(node, flow)
         }
@@ -140,15 +147,15 @@ def _moved(node: Any, flow: Flow) -> list[Channel] | None:
 
 
 def _cat(node: Any, flow: Flow) -> list[Channel] | None:
-    parts = node.args[0]
-    axis = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
-    if axis != _CHANNELS or not all(part in flow.origin for part in parts):
+    parts, axis = _argument(node, 0, "tensors"), _argument(node, 1, "dim", 0)
+    known = isinstance(parts, list | tuple) and all(part in flow.origin for part in parts)
+    if axis != _CHANNELS or not known:
         return None
     return [one for part in parts for one in flow.origin[part]]
 
 
 def _shuffle(node: Any, flow: Flow) -> list[Channel] | None:
-    given = flow.origin.get(node.args[0])
+    given = flow.origin.get(_argument(node, 0, "x"))
     if given is None:
         return None
     half = len(given) // 2
@@ -160,10 +167,11 @@ def _part(node: Any, flow: Flow) -> list[Channel] | None:
     whole, index = node.args
     if getattr(whole, "target", None) not in ("chunk", torch.chunk):
         return None
-    given = flow.origin.get(whole.args[0])
-    parts = whole.args[1] if len(whole.args) > 1 else None
-    axis = whole.args[2] if len(whole.args) > 2 else whole.kwargs.get("dim", 0)
+    given = flow.origin.get(_argument(whole, 0, "input"))
+    parts, axis = _argument(whole, 1, "chunks"), _argument(whole, 2, "dim", 0)
     if given is None or axis != _CHANNELS or type(parts) is not int:
+        return None
+    if type(index) is not int or index < 0:
         return None
     size = -(-len(given) // parts)
     return given[index * size : (index + 1) * size]
@@ -171,7 +179,11 @@ def _part(node: Any, flow: Flow) -> list[Channel] | None:
 
 def _chunk(node: Any, flow: Flow) -> list[Channel] | None:
     parts = all(user.target is operator.getitem and _part(user, flow) for user in node.users)
-    return flow.origin[node.args[0]] if parts else None
+    return flow.origin.get(_argument(node, 0, "input")) if parts else None
+
+
+def _argument(node: Any, place: int, name: str, default: Any = None) -> Any:
+    return node.args[place] if len(node.args) > place else node.kwargs.get(name, default)
 
 
 _MOVES: dict[object, Callable[[Any, Flow], list[Channel] | None]] = {
