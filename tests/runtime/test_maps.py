@@ -14,6 +14,7 @@ from nanodet import Detector
 from nanodet.errors import NanodetError
 from nanodet.runtime.decode import decode
 from nanodet.runtime.engines import Request, load
+from nanodet.runtime.engines.backend import check_form
 from nanodet.runtime.outputs import logit_below, points_in, rows_of, sigmoid
 from nanodet.runtime.quality import QualityPredictor
 from nanodet.runtime.spec import Spec
@@ -200,6 +201,14 @@ def test_values_that_are_not_finite(tmp_path, engine):
     weights[2][0][20] = 3e38
     message = line(write(engine, tmp_path, weights=weights), engine)
     assert "its output output_32 holds values that are not finite numbers" in message
+
+
+def test_a_level_that_the_spec_leaves_out_is_refused():
+    given = {"data": (1, 3, 64, 96)}
+    made = dict.fromkeys([*SPEC.output_names, "output_more", "other_64"])
+    check_form(SPEC, "m", given, made)
+    with pytest.raises(NanodetError, match=r"output output_8, output_16, but it has data and .*_32"):
+        check_form(dataclasses.replace(SPEC, strides=SPEC.strides[:2]), "m", given, made)
 
 
 def test_maps_that_cannot_be_rows_are_one_line():

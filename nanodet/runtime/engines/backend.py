@@ -1,5 +1,6 @@
 """The interface of loaded models, and checks of a model against its spec."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -71,7 +72,12 @@ def check_form(
             not boxes.
     """
     wanted = spec.output_names
-    if list(inputs) != [spec.input_name] or not set(wanted) <= set(outputs):
+    # a level that the spec leaves out would be left out of the boxes
+    any_level = re.compile(f"{re.escape(spec.output_name)}_[0-9]+")
+    more = [
+        n for n in outputs if spec.layout == MAPS and n not in wanted and any_level.fullmatch(n)
+    ]
+    if list(inputs) != [spec.input_name] or not set(wanted) <= set(outputs) or more:
         raise NanodetError(
             f"{file}: its spec says input {spec.input_name} and output {', '.join(wanted)}, but it "
             f"has {', '.join(inputs)} and {', '.join(outputs)}"
