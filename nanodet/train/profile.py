@@ -157,7 +157,8 @@ def profile(config: Config, file: str, steps: int, say: Any) -> Profile:
         "devices": chosen[:1] if isinstance(chosen, list) else 1, "num_nodes": 1, "strategy": "auto",
     }  # fmt: skip
     sets = read_sets(config, file, say)
-    module = training_module(config, sets, devices, False, file, say)
+    # as if resumed: steps take as long with any weights, and nothing is fetched or imported for them
+    module = training_module(config, sets, devices, True, file, say)
     watch = Stopwatch()
     trainer = lightning_trainer(
         config,
