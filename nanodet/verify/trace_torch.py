@@ -42,7 +42,8 @@ def values(backend: TorchBackend, tensor: np.ndarray) -> dict[str, Traced]:
 
 
 def _traced(backend: TorchBackend) -> torch.fx.GraphModule:
-    graph = export_graph(backend.network, backend.spec, backend.path)
+    # the spec may be that of the file which the checkpoint is compared with
+    graph = export_graph(backend.network, backend.spec, "its spec")
     try:
         return torch.fx.symbolic_trace(graph)
     except Exception as error:  # of any class: raised by a part's code when it gets a proxy

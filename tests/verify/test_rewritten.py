@@ -178,3 +178,9 @@ def test_an_unknown_target_is_one_line(odd_checkpoint, tmp_path):
         NanodetError, match=r"^--for: must be one of any, x86, arm, plain, not 'gpu'$"
     ):
         export(odd_checkpoint, tmp_path, target="gpu", report=lambda line: None)
+
+
+def test_a_spec_that_does_not_say_how_is_not_taken_for_the_checkpoints(odd_checkpoint):
+    reference = TorchBackend(odd_checkpoint)
+    with pytest.raises(NanodetError, match=r"^its spec: rewriting: does not say how"):
+        convolutions(reference, dataclasses.replace(reference.spec, rewriting={}))
