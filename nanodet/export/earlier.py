@@ -30,11 +30,7 @@ def same_model(
         of the same checkpoint in the same way; and the figures of their comparison with torch.
     """
     earlier = _load(out / f"{name}.json")
-    if (
-        earlier is None
-        or (earlier.any_size, earlier.layout) != (spec.any_size, spec.layout)
-        or _identity(earlier) != _identity(spec)
-    ):
+    if earlier is None or _graph(earlier) != _graph(spec) or _identity(earlier) != _identity(spec):
         return {}, {}
     files: dict[str, str] = {}
     for stage in (SIMPLIFIED, FP32):
@@ -113,11 +109,16 @@ def _load(path: str | Path) -> Spec | None:
         return None
 
 
+def _graph(spec: Spec) -> tuple[Any, ...]:
+    """Return what the files that one spec describes have in common beside their `_identity`."""
+    return spec.any_size, spec.layout, spec.rewriting
+
+
 def _identity(spec: Spec) -> dict[str, Any]:
     """Return what files of one export have in common, in whatever form they are."""
     plain = dataclasses.replace(
         spec, form="distributions", layout="rows", bin_spacing=1.0, quality=None, output_name="",
-        any_size=False, batch=1, edge_std_factors=None,
+        any_size=False, batch=1, edge_std_factors=None, rewriting=None,
     )  # fmt: skip
     return {**plain.to_dict(), "files": None, "measured": None}
 

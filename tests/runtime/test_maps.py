@@ -207,7 +207,9 @@ def test_a_level_that_the_spec_leaves_out_is_refused():
     given = {"data": (1, 3, 64, 96)}
     made = dict.fromkeys([*SPEC.output_names, "output_more", "other_64"])
     check_form(SPEC, "m", given, made)
-    with pytest.raises(NanodetError, match=r"output output_8, output_16, but it has data and .*_32"):
+    with pytest.raises(
+        NanodetError, match=r"output output_8, output_16, but it has data and .*_32"
+    ):
         check_form(dataclasses.replace(SPEC, strides=SPEC.strides[:2]), "m", given, made)
 
 

@@ -11,6 +11,7 @@ from faults import edit_spec, edit_weights, one_weight, update_hashes
 
 from nanodet.compare.tensors import picture_tensors
 from nanodet.errors import NanodetError
+from nanodet.export.earlier import same_model, with_calibration
 from nanodet.export.export import export
 from nanodet.export.import_model import import_model
 from nanodet.export.stages import FP32, SIMPLIFIED
@@ -184,3 +185,12 @@ def test_a_spec_that_does_not_say_how_is_not_taken_for_the_checkpoints(odd_check
     reference = TorchBackend(odd_checkpoint)
     with pytest.raises(NanodetError, match=r"^its spec: rewriting: does not say how"):
         convolutions(reference, dataclasses.replace(reference.spec, rewriting={}))
+
+
+def test_a_calibration_outlives_an_export_for_another_target(exported_rewritten, tmp_path):
+    spec = exported_rewritten.spec
+    factors = (1.0, 2.0, 3.0)
+    dataclasses.replace(spec, edge_std_factors=factors).save(tmp_path / "m.json")
+    other = dataclasses.replace(spec, layout="rows", rewriting=None)
+    assert with_calibration(other, tmp_path / "m.json").edge_std_factors == factors
+    assert same_model(tmp_path, "m", other, []) == ({}, {})  # but no file of it is of the new spec

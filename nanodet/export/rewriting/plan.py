@@ -6,6 +6,8 @@ from typing import Any
 
 from nanodet.errors import NanodetError
 
+_WIDEST = 64  # of a group's unit: no engine packs more
+
 
 @dataclass(frozen=True)
 class Groups:
@@ -69,7 +71,7 @@ class Plan:
                 and type(keep) is int
                 and keep >= 0
                 and all(
-                    type(n) is int and 1 <= n <= 1024
+                    type(n) is int and 1 <= n <= _WIDEST
                     for g in groups.values()
                     for n in (g.unit, g.smallest)
                 )
