@@ -17,6 +17,7 @@ LEFT_OUT = 3  # exit status: some stages failed, the others were written
 EXAMPLES = (
     "nanodet export run/model_best/model_best.ckpt --out exported",
     "nanodet export run/model_best/model_best.ckpt --size 416x416 --nms --out exported",
+    "nanodet export run/model_best/model_best.ckpt --for arm --out exported-arm",
 )
 
 

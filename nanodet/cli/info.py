@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nanodet.cli.arguments import size_wxh
 from nanodet.cli.packages import needed_packages
 from nanodet.errors import NanodetError
+from nanodet.text.brief import brief_text
 from nanodet.text.printable import say
 
 if TYPE_CHECKING:
@@ -204,8 +205,6 @@ def _volume(sides: Iterable[int]) -> int:
 
 
 def _of_spec(spec: "Spec") -> list[str]:
-    from nanodet.text.brief import brief_text
-
     width, height = spec.input_size
     names = ", ".join(map(brief_text, spec.class_names[:8]))
     names += ", ..." if len(spec.class_names) > 8 else ""
@@ -214,9 +213,18 @@ def _of_spec(spec: "Spec") -> list[str]:
         f"input       {width} x {height}, {spec.colour_order}, fit {spec.fit}",
         f"normalise   mean {' '.join(f'{v:g}' for v in spec.mean)}, "
         f"std {' '.join(f'{v:g}' for v in spec.std)}",
+        *_form(spec),
         f"boxes       score > {spec.score:g}, NMS IoU {spec.nms_iou:g} "
         f"{'over all classes' if spec.class_agnostic_nms else 'within each class'}",
     ]
+
+
+def _form(spec: "Spec") -> list[str]:
+    """Return a line on how the export made the graph, where it is not as it was trained."""
+    words = ["one map of logits per level"] if spec.layout == "maps" else []
+    if spec.rewriting is not None:
+        words.insert(0, f"rewritten for {brief_text(str(spec.rewriting.get('for')))}")
+    return [f"graph       {'; '.join(words)}"] if words else []
 
 
 def _measured(spec: "Spec") -> Iterator[tuple[str, str]]:

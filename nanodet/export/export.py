@@ -19,7 +19,7 @@ from nanodet.errors import NanodetError
 from nanodet.export import onnx_nms
 from nanodet.export.build import StageBuilder
 from nanodet.export.earlier import tell_strangers
-from nanodet.export.rewriting.plan import ANY, target_of
+from nanodet.export.rewriting.plan import ANY, PLAIN, target_of
 from nanodet.export.rewriting.target import for_target
 from nanodet.export.rewriting.tune import tuned
 from nanodet.export.specs import write_specs
@@ -125,6 +125,10 @@ def export(
     if batch is not None:
         check_batch(batch, spec.input_size, "--batch")
     if tune:
+        if target == PLAIN:
+            raise NanodetError(
+                f"--tune: rewrites the network, and --for {PLAIN} leaves it as it is"
+            )
         spec = tuned(spec, reference.network, report)
     tensors = picture_tensors(spec, images)
     out = Path(text_name(out))

@@ -11,7 +11,10 @@ from torch import nn
 from nanodet.errors import NanodetError
 from nanodet.export.graph import ExportGraph
 from nanodet.model.network import build_network
+from nanodet.runtime.spec import Spec
 from nanodet.verify import trace_torch
+
+SPEC = Spec(("a", "b", "c"), strides=(8, 16, 32), reg_max=7, point_offset=0.5, any_size=True)
 
 
 class Branching(nn.Module):
@@ -71,4 +74,4 @@ def test_layers_of_code_that_cannot_be_read_are_one_line(network):
     with pytest.raises(
         NanodetError, match=r"^torch cannot trace the code of its parts: .*control flow"
     ):
-        trace_torch.convolutions(SimpleNamespace(network=network))
+        trace_torch.convolutions(SimpleNamespace(network=network, spec=SPEC, path="m.ckpt"))

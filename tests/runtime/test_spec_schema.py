@@ -242,7 +242,8 @@ def test_every_key_is_described_here_and_in_the_docs(root):
     described = {path: inner for path, inner in properties(SCHEMA)}
     more = {"class_agnostic_nms": True, "batch": 2, "edge_std_factors": (1.0, 2.0, 0.5)}
     written = boxes_spec(Spec(("a",), **more, **NANODET_M)).to_dict()
-    spaced = Spec(("a",), bin_spacing=0.5, layout="maps", **NANODET_M).to_dict()
+    rewriting = {"rewriting": {}}
+    spaced = Spec(("a",), bin_spacing=0.5, layout="maps", **rewriting, **NANODET_M).to_dict()
     paths = {*places(written), *places(spaced), ("output", "quality")}
     keys = {path for path in paths if all(isinstance(key, str) for key in path)}
     assert set(described) == keys

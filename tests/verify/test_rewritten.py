@@ -9,6 +9,7 @@ import pytest
 import torch
 from faults import edit_spec, edit_weights, one_weight, update_hashes
 
+from nanodet.cli.main import main
 from nanodet.compare.tensors import picture_tensors
 from nanodet.errors import NanodetError
 from nanodet.export.earlier import same_model, with_calibration
@@ -194,3 +195,13 @@ def test_a_calibration_outlives_an_export_for_another_target(exported_rewritten,
     other = dataclasses.replace(spec, layout="rows", rewriting=None)
     assert with_calibration(other, tmp_path / "m.json").edge_std_factors == factors
     assert same_model(tmp_path, "m", other, []) == ({}, {})  # but no file of it is of the new spec
+
+
+def test_tuning_of_a_network_that_is_to_stay_is_one_line(odd_checkpoint, tmp_path):
+    with pytest.raises(NanodetError, match=r"^--tune: rewrites the network, and --for plain leaves"):
+        export(odd_checkpoint, tmp_path, target="plain", tune=True, report=lambda line: None)
+
+
+def test_info_tells_the_forms_apart(exported_rewritten, capsys):
+    assert main(["info", str(exported_rewritten.files[FP32])]) == 0
+    assert "graph       rewritten for x86; one map of logits per level" in capsys.readouterr().out
