@@ -14,7 +14,7 @@ from nanodet.config.schema import Config
 from nanodet.errors import NanodetError
 from nanodet.export.find_config import heads, take_form
 from nanodet.export.import_model import import_model
-from nanodet.export.match import fits
+from nanodet.export.match import fits, plan_of
 from nanodet.files.incoming import is_file
 from nanodet.files.inputs import absence
 from nanodet.files.temporary import temporary_folder
@@ -144,7 +144,9 @@ def _take_heads(config: Config, source: Source, file: str | Path | None) -> None
     try:
         with torch.device("meta"):
             network = build_network(config.model.arch, str(file)).eval()
-        if fits(network, source.convolutions(), source.form):
+        convolutions, form = source.convolutions(), source.form
+        plan = plan_of(network, convolutions, form, source.spec(), source.path)
+        if fits(network, convolutions, form, plan):
             return
     except NanodetError:  # a quality that the box code of the config cannot have
         pass

@@ -16,6 +16,7 @@ from nanodet.export.earlier import same_model, with_calibration
 from nanodet.export.export import export
 from nanodet.export.import_model import import_model
 from nanodet.export.stages import FP32, SIMPLIFIED
+from nanodet.export.trainable import trainable
 from nanodet.model.torch_backend import TorchBackend
 from nanodet.ncnn_files.graph import Graph
 from nanodet.runtime.detector import Detector
@@ -198,10 +199,21 @@ def test_a_calibration_outlives_an_export_for_another_target(exported_rewritten,
 
 
 def test_tuning_of_a_network_that_is_to_stay_is_one_line(odd_checkpoint, tmp_path):
-    with pytest.raises(NanodetError, match=r"^--tune: rewrites the network, and --for plain leaves"):
+    with pytest.raises(
+        NanodetError, match=r"^--tune: rewrites the network, and --for plain leaves"
+    ):
         export(odd_checkpoint, tmp_path, target="plain", tune=True, report=lambda line: None)
 
 
 def test_info_tells_the_forms_apart(exported_rewritten, capsys):
     assert main(["info", str(exported_rewritten.files[FP32])]) == 0
     assert "graph       rewritten for x86; one map of logits per level" in capsys.readouterr().out
+
+
+def test_a_training_starts_from_a_rewritten_file(exported_rewritten, odd_checkpoint):
+    own = TorchBackend(odd_checkpoint).config
+    found = trainable(exported_rewritten.files[FP32], own, None, lambda line: None)
+    assert found.config.model.arch.head.box_code == own.model.arch.head.box_code
+    network = TorchBackend(odd_checkpoint).network
+    shapes = {f"model.{name}": value.shape for name, value in network.state_dict().items()}
+    assert {k: v.shape for k, v in found.raw["state_dict"].items()} == shapes
