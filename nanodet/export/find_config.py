@@ -9,7 +9,7 @@ import torch
 import nanodet
 from nanodet.config import Config, load_config
 from nanodet.errors import NanodetError
-from nanodet.export.match import fits, plan_of
+from nanodet.export.match import fits, possible_plans
 from nanodet.model.network import build_network
 from nanodet.model.quality import dgqp, scores
 from nanodet.ncnn_files.flow import Convolution
@@ -46,6 +46,7 @@ def find_config(
     Raises:
         NanodetError: there is none.
     """
+    plans = possible_plans(spec, file)
     candidates = []
     for path in sorted(CONFIGS.rglob("*.yml")):
         try:
@@ -63,8 +64,7 @@ def find_config(
         take_form(config, form, names, quality)
         with torch.device("meta"):
             network = build_network(config.model.arch, str(path)).eval()
-        plan = plan_of(network, convolutions, form, spec, file)
-        if fits(network, convolutions, form, plan):
+        if any(fits(network, convolutions, form, plan) for plan in plans):
             if form.size is not None:
                 config.data.val.input_size = list(form.size)
             return config, str(path)

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from nanodet.errors import NanodetError
-from nanodet.export.layers import Layer, layers_of
+from nanodet.export.layers import Layer, layers_of, network_convolutions
 from nanodet.export.rewriting.build import Moved
 from nanodet.export.rewriting.plan import TARGETS, Plan
 from nanodet.ncnn_files.flow import Convolution
 from nanodet.ncnn_files.layout import Form
 from nanodet.runtime.spec import Spec
 
+_MOST_PICKS = 8  # convolutions that a rewriting adds, one at the end of a stage
 # keys of a part's section that its channels come from, whichever of them it has
 _WIDTHS = {
     "backbone.": ("model_size", "width_mult", "arch", "depth", "model_name", "net_cfg"),
@@ -110,6 +111,9 @@ def fits(network: Any, theirs: Sequence[Convolution], form: Form, plan: Plan | N
     """Tell whether a network has the convolutions of a model file, in their order."""
     if any(given != wanted for _, given, wanted in _head_values(network, form)):
         return False
+    plain = network_convolutions(network)
+    if plain is None or not 0 <= len(theirs) - len(plain) <= (_MOST_PICKS if plan else 0):
+        return False  # at once: a search asks this of many networks
     ours = layers_of(network, plan)
     return (
         ours is not None
@@ -121,27 +125,36 @@ def fits(network: Any, theirs: Sequence[Convolution], form: Form, plan: Plan | N
     )
 
 
-def plan_of(
-    network: Any, theirs: Sequence[Convolution], form: Form, spec: Spec | None, file: object
-) -> Plan | None:
-    """Return how the export rewrote the network that a model file holds.
+def possible_plans(spec: Spec | None, file: object) -> list[Plan | None]:
+    """Return how an export may have rewritten the network of a model file, None for not at all.
 
     Args:
-        network, theirs, form: see `fits`.
-        spec: of the file; a file that has lost its own was exported for one of `TARGETS`, if it fits.
+        spec: of the file; one that has lost its own may have been exported for any of `TARGETS`.
         file: names the spec in messages.
     """
     if spec is not None and spec.rewriting is not None:
-        return Plan.from_dict(spec.rewriting, file)
-    if fits(network, theirs, form):
-        return None
-    plans: list[Plan] = []
+        return [Plan.from_dict(spec.rewriting, file)]
+    plans: list[Plan | None] = [None]
     for target in TARGETS.values():
-        if target.plan is not None and target.plan.groups not in [one.groups for one in plans]:
+        known = [(one.groups, one.keep) for one in plans if one is not None]
+        if target.plan is not None and (target.plan.groups, target.plan.keep) not in known:
             plans.append(target.plan)
-    fitting = next((plan for plan in plans if fits(network, theirs, form, plan)), None)
-    if fitting is not None:
-        return fitting
+    return plans
+
+
+def plan_of(
+    network: Any, theirs: Sequence[Convolution], form: Form, spec: Spec | None, file: object
+) -> Plan | None:
+    """Return which of the `possible_plans` a model file has; of those that do not fit, the nearest.
+
+    Args:
+        network, theirs, form: see `fits`.
+        spec, file: see `possible_plans`.
+    """
+    plans = possible_plans(spec, file)
+    fitting = [plan for plan in plans if fits(network, theirs, form, plan)]
+    if fitting or len(plans) == 1:
+        return [*fitting, *plans][0]
 
     def alike(plan: Plan | None) -> int:
         """Count the layers, from the first on, that are those of the file."""
@@ -150,8 +163,7 @@ def plan_of(
             (i for i, (own, layer) in enumerate(pairs) if own.shape != layer.shape), len(theirs)
         )
 
-    # none fits: the message is to be of the one that is nearest
-    return max((*plans, None), key=alike)
+    return max(reversed(plans), key=alike)
 
 
 def _backbones_agree(ours: Sequence[Layer], theirs: Sequence[Convolution]) -> bool:

@@ -107,7 +107,7 @@ def test_files_that_were_rewritten_in_different_ways_are_compared_by_their_outpu
     assert [row.faults for row in rows_of(report)] == [[]]
 
 
-@pytest.mark.parametrize("stage", [FP32, SIMPLIFIED])
+@pytest.mark.parametrize("stage", [FP32, pytest.param(SIMPLIFIED, marks=pytest.mark.slow)])
 def test_import_puts_every_weight_back(stage, exported_rewritten, odd_checkpoint, tmp_path):
     out = tmp_path / "back.ckpt"
     import_model(exported_rewritten.files[stage], None, out, report=lambda line: None)
