@@ -191,8 +191,7 @@ class StageBuilder:
                 dataclasses.replace(spec, layout=ROWS),
                 self.work / COMPARED_ONLY / "rows.onnx",
             )
-            onnx_file.write_raw(self.reference.network, spec, source)
-            onnx_file.simplify(source, source, spec)
+            onnx_file.write_simplified(self.reference.network, spec, source)
         onnx_nms.write(source, path, spec)
         backends = OnnxBackend(path), OnnxBackend(self.files[SIMPLIFIED])
         count = compare_boxes(*backends, tensors)

@@ -19,7 +19,7 @@ from nanodet.errors import NanodetError
 from nanodet.export import onnx_nms
 from nanodet.export.build import StageBuilder
 from nanodet.export.earlier import tell_strangers
-from nanodet.export.rewriting.plan import ANY, PLAIN, target_of
+from nanodet.export.rewriting.plan import ANY, PLAIN
 from nanodet.export.rewriting.target import for_target
 from nanodet.export.rewriting.tune import tuned
 from nanodet.export.specs import write_specs
@@ -30,7 +30,6 @@ from nanodet.files.publish import publish, publishing, working_folder
 from nanodet.model.torch_backend import TorchBackend
 from nanodet.runtime.options import check_batch
 from nanodet.runtime.spec import Spec, check_input_size
-from nanodet.runtime.spec_json import MAPS
 from nanodet.stopping import check_stopped
 from nanodet.text import Say
 from nanodet.text.printable import say
@@ -115,9 +114,7 @@ def export(
     check_stem(name, "--name")
     reference = TorchBackend(checkpoint, config)
     spec = export_spec(reference, size, fit, class_agnostic_nms)
-    spec = for_target(spec, reference.network, target, "--for")
-    if target_of(target, "--for").maps and spec.layout != MAPS:
-        report(f"--for {target}: its head gives no maps of logits; the output is one of rows")
+    spec = for_target(spec, reference.network, target, "--for", report)
     if nms and spec.form not in onnx_nms.DISTANCES:
         known = ", ".join(onnx_nms.DISTANCES)
         raise NanodetError(f"--nms: decodes {known}, and this model gives {spec.form}")

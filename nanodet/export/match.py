@@ -136,8 +136,8 @@ def possible_plans(spec: Spec | None, file: object) -> list[Plan | None]:
         return [Plan.from_dict(spec.rewriting, file)]
     plans: list[Plan | None] = [None]
     for target in TARGETS.values():
-        known = [(one.groups, one.keep) for one in plans if one is not None]
-        if target.plan is not None and (target.plan.groups, target.plan.keep) not in known:
+        known = [(one.units, one.keep) for one in plans if one is not None]
+        if target.plan is not None and (target.plan.units, target.plan.keep) not in known:
             plans.append(target.plan)
     return plans
 

@@ -46,6 +46,12 @@ def write_raw(network: nn.Module, spec: Spec, path: str | Path) -> None:
     _export(network, spec, path, example, sides)
 
 
+def write_simplified(network: nn.Module, spec: Spec, path: str | Path) -> None:
+    """Write the simplified ONNX file alone, see `write_raw` and `simplify`."""
+    write_raw(network, spec, path)
+    simplify(path, path, spec)
+
+
 def write_fixed(network: nn.Module, spec: Spec, path: str | Path) -> None:
     """Write a simplified ONNX file whose shapes are all fixed, at the spec's size and batch."""
     width, height = spec.input_size

@@ -19,10 +19,8 @@ from nanodet.adopt.source import NcnnSource
 from nanodet.cli.main import main
 from nanodet.compare.tensors import picture_tensors
 from nanodet.evaluate.calibrate import write_factors
-from nanodet.evaluate.evaluate import evaluate
 from nanodet.export.batch_norm import with_fixed_fit
 from nanodet.files.files import sha256
-from nanodet.images.image_file import read_picture
 from nanodet.model.torch_backend import TorchBackend
 from nanodet.ncnn_files.layout import Form
 from nanodet.runtime.quality import QualityPredictor
@@ -201,30 +199,6 @@ def test_the_published_plus(shared, tmp_path):
     spec = Detector(done.path).spec
     assert (spec.strides, spec.point_offset, spec.fit) == ((8, 16, 32, 64), 0, "stretch")
     assert len(spec.class_names) == 80 and spec.class_names[0] == "person"
-
-
-PICODET = Facts(
-    fit="stretch", mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375), colour_order="rgb",
-    point_offset=0.5,
-)  # fmt: skip
-
-
-def test_picodet(shared, coco_mini, tmp_path):
-    """Eight outputs, scores and distributions of each level, of a network that is no NanoDet."""
-    done = adopt(shared / "peers" / "picodet_s_320.onnx", tmp_path, PICODET, report=silent)
-    assert [len(group) for group in done.form.groups] == [2, 2, 2, 2] and not done.form.usual
-    found = Detector(done.path)(read_picture(coco_mini / "images" / "000000000139.jpg"))
-    assert found.name_of(found.class_id[0]) == "tv" and found.confidence[0] > 0.6
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("side, ap", [(320, 25.53), (416, 29.27)])
-def test_ap_of_picodet(shared, coco_mini, tmp_path, side, ap):
-    model = adopt(
-        shared / "peers" / f"picodet_s_{side}.onnx", tmp_path, PICODET, report=silent
-    ).path
-    found = evaluate(model, coco_mini / "images", coco_mini / "annotations.json")
-    assert found.images == 500 and found.AP == pytest.approx(ap, abs=0.05)
 
 
 class TestOthers:

@@ -17,17 +17,17 @@ from nanodet.export.find_config import CONFIGS
 from nanodet.export.graph import ExportGraph
 from nanodet.export.rewriting.build import PICK, rewrite
 from nanodet.export.rewriting.layout import NOTHING
-from nanodet.export.rewriting.plan import Groups, Plan
+from nanodet.export.rewriting.plan import Plan
 from nanodet.export.rewriting.restore import restored
 from nanodet.model.network import build_network
 
 EXAMPLE = torch.zeros(1, 3, 64, 64)
-PLAN = Plan("any", {2: Groups(8, 8), 8: Groups(8, 8), 16: Groups(4, 4)})
-GROUPS = st.builds(Groups, st.sampled_from([1, 2, 4, 8, 16]), st.integers(1, 40))
+PLAN = Plan("any", {2: 8, 16: 4})
+UNITS = st.sampled_from([1, 2, 4, 8, 16, 40])
 PLANS = st.builds(
     Plan,
     st.just("x"),
-    st.dictionaries(st.sampled_from([2, 8, 16, 32]), GROUPS, min_size=1),
+    st.dictionaries(st.sampled_from([2, 8, 16, 32]), UNITS, min_size=1),
     st.sampled_from([0, 0, 32, 48]),
 )
 
@@ -175,7 +175,7 @@ def _crossed(net, a, b):
     return net.third(torch.cat([p, r], 1)), net.fourth(torch.cat([q, s], 1))
 
 
-@pytest.mark.parametrize("smallest", [8, 64])
+@pytest.mark.parametrize("unit", [8, 64])
 @pytest.mark.parametrize(
     "use",
     [
@@ -188,9 +188,9 @@ def _crossed(net, a, b):
         lambda net, a, b: net.third(torch.cat(tensors=[a], dim=1)),
     ],
 )
-def test_maps_may_be_taken_in_any_way(use, smallest):
+def test_maps_may_be_taken_in_any_way(use, unit):
     network = torch.fx.symbolic_trace(Own(use, padding_mode="reflect").eval())
-    made = rewrite(network, Plan("x", {2: Groups(8, smallest)}), EXAMPLE)
+    made = rewrite(network, Plan("x", {2: unit}), EXAMPLE)
     images = noise((32, 32))
     with torch.no_grad():
         torch.testing.assert_close(made.network(images), network(images), rtol=1e-5, atol=1e-5)
@@ -206,15 +206,18 @@ def test_what_needs_its_order_keeps_it():
 
 def test_a_plan_survives_its_json_form():
     assert Plan.from_dict(PLAN.to_dict(), "m.json") == PLAN
-    assert [PLAN.of(stride).unit for stride in (1, 2, 4, 8, 16, 64)] == [8, 8, 8, 8, 4, 4]
+    assert [PLAN.unit(stride) for stride in (1, 2, 4, 8, 16, 64)] == [8, 8, 8, 8, 4, 4]
+
+
+WHOLE = PLAN.to_dict()
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [None, [], {}, {"for": "x"}, {"for": "x", "groups": {}}, {"for": "x", "groups": {"8": [0, 1]}},
-     {"for": "x", "groups": {"8": [1.5, 2]}}, {"for": "x", "groups": {"a": [8, 8]}},
-     {"for": "x", "groups": {"8": [8]}}, {"for": "x", "groups": {"8": "88"}},
-     {"for": "x", "groups": {"8": [8, 8]}, "keep": -1}],
+    [None, [], {}, {"for": "x"}, WHOLE | {"units": {}}, WHOLE | {"units": {"8": 0}},
+     WHOLE | {"units": {"8": 1.5}}, WHOLE | {"units": {"a": 8}}, WHOLE | {"units": {"8": [8]}},
+     WHOLE | {"units": {"8": "88"}}, WHOLE | {"units": {"8": 65}}, WHOLE | {"units": [8]},
+     WHOLE | {"keep": -1}, WHOLE | {"keep": True}],
 )  # fmt: skip
 def test_a_wrong_plan_is_one_line(wrong):
     with pytest.raises(NanodetError, match=r"^m\.json: rewriting: does not say how"):

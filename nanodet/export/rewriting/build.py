@@ -57,7 +57,7 @@ def rewrite(network: fx.GraphModule, plan: Plan, example: torch.Tensor) -> Rewri
 
     Args:
         network: traced, in eval mode.
-        plan: widths of the groups of channels.
+        plan: the units of the groups of channels.
         example: float32 (1, 3, H, W) that it takes.
     """
     network = copy.deepcopy(network)
@@ -188,8 +188,7 @@ class _Builder:
         joined, slots = self._joined(pieces)
         needed = set(given)
         wanted: Slots = [slot for slot in slots if slot is not None and slot in needed]
-        width = self.plan.of(self.flow.stride[given[0][0]]).unit
-        wanted += [None] * (-len(wanted) % width)
+        wanted += [None] * (-len(wanted) % self.plan.unit(self.flow.stride[given[0][0]]))
         pick = nn.Conv2d(len(slots), len(wanted), 1, bias=False)
         with torch.no_grad():
             pick.weight.zero_()

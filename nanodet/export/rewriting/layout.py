@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from torch import fx
 
 from nanodet.export.rewriting.flow import Flow, dense
-from nanodet.export.rewriting.plan import Groups, Plan
+from nanodet.export.rewriting.plan import Plan
 
 NOTHING = -1  # a channel of zeros
-_NEARLY = 0.7  # of `Groups.smallest` is enough for a group
+_NEARLY = 0.7  # of the unit is enough for a group
 
 
 @dataclass(frozen=True)
@@ -36,16 +36,16 @@ def groups_of(network: fx.GraphModule, flow: Flow, plan: Plan) -> dict[fx.Node, 
     for source in reversed(flow.sources):
         if source not in flow.free:
             continue
-        after = passed_to(source, flow, network)
+        after = _passed_to(source, flow, network)
         if after is not None:
             slots = tuple(slot for group in found[after] for slot in group.slots)
             found[source] = [Group(frozenset([after]), slots)]
         elif dense(network, source) or _is_passed(source, flow, network):
-            found[source] = _groups(source, flow, plan.of(flow.stride[source]), position)
+            found[source] = _groups(source, flow, plan.unit(flow.stride[source]), position)
     return found
 
 
-def passed_to(source: fx.Node, flow: Flow, network: fx.GraphModule) -> fx.Node | None:
+def _passed_to(source: fx.Node, flow: Flow, network: fx.GraphModule) -> fx.Node | None:
     """Return the channelwise layer that alone takes a source, and nothing else, if there is one."""
     takers = flow.takers[source]
     if len(takers) != 1 or takers[0] not in flow.free or dense(network, takers[0]):
@@ -58,12 +58,10 @@ def _is_passed(source: fx.Node, flow: Flow, network: fx.GraphModule) -> bool:
     """Tell whether a channelwise layer decides the order of its input."""
     given = source.all_input_nodes[0]
     before = given if given in flow.takers else flow.origin[given][0][0]
-    return passed_to(before, flow, network) is source
+    return _passed_to(before, flow, network) is source
 
 
-def _groups(
-    source: fx.Node, flow: Flow, width: Groups, position: dict[fx.Node, int]
-) -> list[Group]:
+def _groups(source: fx.Node, flow: Flow, unit: int, position: dict[fx.Node, int]) -> list[Group]:
     takers: list[set[fx.Node]] = [set() for _ in range(flow.channels[source])]
     for taker in flow.takers[source]:
         for given in taker.all_input_nodes:
@@ -78,11 +76,11 @@ def _groups(
         return min((position[node] for node in pair[0]), default=len(position))
 
     ordered = sorted(together.items(), key=first)
-    enough = _NEARLY * width.smallest
+    enough = _NEARLY * unit
     while len(ordered) > 1 and min(len(c) for _, c in ordered[-2:]) < enough:
         (some, ours), (others, theirs) = ordered[-2:]
         ordered[-2:] = [(some | others, ours + theirs)]
-    return [Group(them, _filled(channels, width.unit)) for them, channels in ordered]
+    return [Group(them, _filled(channels, unit)) for them, channels in ordered]
 
 
 def _filled(channels: Sequence[int], unit: int) -> tuple[int, ...]:

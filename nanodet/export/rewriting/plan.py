@@ -6,21 +6,7 @@ from typing import Any
 
 from nanodet.errors import NanodetError
 
-_WIDEST = 64  # of a group's unit: no engine packs more
-
-
-@dataclass(frozen=True)
-class Groups:
-    """How the channels of maps of one stride are grouped.
-
-    Attributes:
-        unit: each group is filled up with zeros to a multiple of it, which engines compute together:
-            16 floats with AVX-512, 8 with AVX2 and for 16-bit numbers on ARM, 4 for 32-bit ones there.
-        smallest: groups that would be smaller are joined.
-    """
-
-    unit: int
-    smallest: int
+_WIDEST = 64  # unit of groups: no engine packs more
 
 
 @dataclass(frozen=True)
@@ -29,7 +15,10 @@ class Plan:
 
     Attributes:
         target: what it is for, a key of `TARGETS`, or `TUNED`.
-        groups: `Groups` of each stride; maps of other strides are as those of the next lower one.
+        units: of each stride; maps of other strides are as those of the next lower one. Each group of
+            channels is filled up with zeros to a multiple of it, which engines compute together: 16
+            floats with AVX-512, 8 with AVX2 and for 16-bit numbers on ARM, 4 for 32-bit ones there.
+            Groups that would be much smaller are joined.
         keep: the channels of a convolution that gives a multiple of so many stay where they are: engines
             shuffle them packed, which costs less than the zeros of groups; 0 keeps none.
         direct: whether ncnn computes the first convolution as such, and not as a product of matrices,
@@ -37,23 +26,19 @@ class Plan:
     """
 
     target: str
-    groups: Mapping[int, Groups] = field(default_factory=dict)
+    units: Mapping[int, int] = field(default_factory=dict)
     keep: int = 0
     direct: bool = False
 
-    def of(self, stride: int) -> Groups:
-        """Return the `Groups` of maps of a stride."""
-        known = [one for one in sorted(self.groups) if one <= stride]
-        return self.groups[known[-1] if known else min(self.groups)]
+    def unit(self, stride: int) -> int:
+        """Return the unit of groups of channels of maps of a stride."""
+        known = [one for one in sorted(self.units) if one <= stride]
+        return self.units[known[-1] if known else min(self.units)]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, for a spec's ``rewriting``."""
-        return {
-            "for": self.target,
-            "groups": {str(stride): [g.unit, g.smallest] for stride, g in self.groups.items()},
-            "keep": self.keep,
-            "direct": self.direct,
-        }
+        units = {str(stride): unit for stride, unit in self.units.items()}
+        return {"for": self.target, "units": units, "keep": self.keep, "direct": self.direct}
 
     @classmethod
     def from_dict(cls, mapping: Any, file: object) -> "Plan":
@@ -63,19 +48,11 @@ class Plan:
             NanodetError: it is none.
         """
         try:
-            groups = {int(stride): Groups(*pair) for stride, pair in mapping["groups"].items()}
-            keep = mapping.get("keep", 0)
-            plan = cls(str(mapping["for"]), groups, keep, mapping.get("direct") is True)
-            sound = (
-                groups
-                and type(keep) is int
-                and keep >= 0
-                and all(
-                    type(n) is int and 1 <= n <= _WIDEST
-                    for g in groups.values()
-                    for n in (g.unit, g.smallest)
-                )
-            )
+            units = {int(stride): unit for stride, unit in mapping["units"].items()}
+            keep = mapping["keep"]
+            plan = cls(str(mapping["for"]), units, keep, mapping["direct"] is True)
+            sound = type(keep) is int and keep >= 0 and len(units) > 0
+            sound &= all(type(unit) is int and 1 <= unit <= _WIDEST for unit in units.values())
         except (AttributeError, KeyError, TypeError, ValueError):
             sound = False
         if not sound:
@@ -100,12 +77,12 @@ class Target:
 PLAIN, ANY, TUNED = "plain", "any", "this CPU"
 # eight channels where maps are large: what AVX2 and 16 bits on ARM pack, and AVX-512 takes in pairs;
 # where they are small, zeros cost more than they save
-_GROUPS = {2: Groups(8, 8), 8: Groups(8, 8), 16: Groups(4, 4)}
+_UNITS = {2: 8, 16: 4}
 _KEEP = 8
 TARGETS = {
-    ANY: Target(Plan(ANY, _GROUPS, _KEEP), maps=False),
-    "x86": Target(Plan("x86", _GROUPS, _KEEP, direct=True), maps=True),
-    "arm": Target(Plan("arm", {2: Groups(8, 8)}, _KEEP), maps=True),
+    ANY: Target(Plan(ANY, _UNITS, _KEEP), maps=False),
+    "x86": Target(Plan("x86", _UNITS, _KEEP, direct=True), maps=True),
+    "arm": Target(Plan("arm", {2: 8}, _KEEP), maps=True),
     PLAIN: Target(None, maps=False),
 }
 

@@ -8,9 +8,10 @@ from nanodet.export.graph import check_layout, export_graph
 from nanodet.export.rewriting.plan import target_of
 from nanodet.runtime.spec import Spec
 from nanodet.runtime.spec_json import MAPS, ROWS
+from nanodet.text import Say
 
 
-def for_target(spec: Spec, network: Any, name: str, option: str) -> Spec:
+def for_target(spec: Spec, network: Any, name: str, option: str, report: Say) -> Spec:
     """Return a spec that says how the network is rewritten for a target, and the layout of its outputs.
 
     Outputs stay rows where the head can give no maps, and a network stays as it is where its code
@@ -20,6 +21,7 @@ def for_target(spec: Spec, network: Any, name: str, option: str) -> Spec:
         spec: of the files to be.
         network: the detector.
         name: a key of `nanodet.export.rewriting.plan.TARGETS`; option: names it in messages.
+        report: called with a line where outputs stay rows.
 
     Raises:
         NanodetError: there is no such target.
@@ -27,8 +29,9 @@ def for_target(spec: Spec, network: Any, name: str, option: str) -> Spec:
     target = target_of(name, option)
     layout = MAPS if target.maps else ROWS
     try:
-        check_layout(network.head, layout, option)
-    except NanodetError:
+        check_layout(network.head, layout, f"{option} {name}")
+    except NanodetError as error:
+        report(f"{error}; the output is one of rows")
         layout = ROWS
     if target.plan is None:
         return dataclasses.replace(spec, layout=layout)

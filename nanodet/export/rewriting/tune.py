@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nanodet.export import ncnn_file, onnx_file, quiet
-from nanodet.export.rewriting.plan import TUNED, Groups, Plan
+from nanodet.export.rewriting.plan import TUNED, Plan
 from nanodet.files.temporary import temporary_folder
 from nanodet.ncnn_files.graph import Graph
 from nanodet.quantize.timing import model_times
@@ -43,10 +43,8 @@ def tuned(spec: Spec, network: Any, report: Say) -> Spec:
     with temporary_folder() as folder:
         nets = _Nets(spec, network, Path(folder))
         for stride in STRIDES:
-            groups = best.groups
             plans = [
-                dataclasses.replace(best, groups={**groups, stride: Groups(unit, unit)})
-                for unit in UNITS
+                dataclasses.replace(best, units={**best.units, stride: unit}) for unit in UNITS
             ]
             words = [f"groups of {unit}" for unit in UNITS]
             best = _fastest(best, plans, words, f"stride {stride}", nets, report)
@@ -86,8 +84,7 @@ class _Nets:
             spec = dataclasses.replace(self.spec, rewriting=plan.to_dict())
             onnx, param = (self.folder / f"{len(self.made)}{end}" for end in (".onnx", ".param"))
             with quiet.stage("tune"):
-                onnx_file.write_raw(self.network, spec, onnx)
-                onnx_file.simplify(onnx, onnx, spec)
+                onnx_file.write_simplified(self.network, spec, onnx)
                 ncnn_file.convert(onnx, param, spec, half=False)
             self.made[key] = load_net(Graph.load(param), param, files_of(param)[1], threads=1)
         return self.made[key]
