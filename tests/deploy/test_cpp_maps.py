@@ -131,6 +131,14 @@ def test_models_that_are_not_as_their_spec_says(request, sanitized_detect, tmp_p
             "output output_8 is 35 x 4 x 6, but its spec",
         ),
         ({"weights": few}, "output output_16 is 34 x 4 x 6, but its spec says 35 (3 "),
+        (
+            {
+                "spec": dataclasses.replace(SPEC, strides=SPEC.strides[:2]),
+                "weights": weights_of(SPEC),
+                "names": SPEC.output_names,
+            },
+            "output output_8, output_16, but it has ",
+        ),
         ({"weights": large}, "output output_32 holds values that are not finite numbers"),
     ):
         model = write(engine, tmp_path, **changes)

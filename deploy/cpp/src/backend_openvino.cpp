@@ -112,6 +112,11 @@ private:
                          [&](const std::string& name) { return has(outputs, name); }))
             throw Error(path_ + ": its spec says input " + spec_.input_name + " and output " +
                         join(names_, ", ") + ", which it has not");
+        for (const auto& port : outputs)
+            for (const std::string& name : port.get_names())
+                if (spec_.leaves_out(name))
+                    throw Error(path_ + ": its spec says output " + join(names_, ", ") +
+                                ", but it has " + name + " too");
     }
 
     [[noreturn]] void fail(const ov::Shape& shape) const {

@@ -62,14 +62,9 @@ bool NcnnModel::check_size(Size size) {
     const bool has_outputs = std::all_of(names.begin(), names.end(), [&](const std::string& name) {
         return std::find(outputs.begin(), outputs.end(), name) != outputs.end();
     });
-    // a level that the spec leaves out would be left out of the boxes
-    const std::string level_name = spec.output_name + "_";
-    const bool has_more = spec.maps && std::any_of(
-        outputs.begin(), outputs.end(), [&](const std::string& name) {
-            return std::find(names.begin(), names.end(), name) == names.end() &&
-                   name.size() > level_name.size() && name.rfind(level_name, 0) == 0 &&
-                   name.find_first_not_of("0123456789", level_name.size()) == std::string::npos;
-        });
+    const bool has_more = std::any_of(
+        outputs.begin(), outputs.end(),
+        [&](const std::string& name) { return spec.leaves_out(name); });
     if (inputs != std::vector<std::string>{spec.input_name} || !has_outputs || has_more)
         throw Error(path + ": its spec says input " + spec.input_name + " and output " +
                     join(names, ", ") + ", but it has " + join(inputs, ", ") + " and " +

@@ -120,6 +120,15 @@ std::vector<std::string> Spec::output_names() const {
     return names;
 }
 
+bool Spec::leaves_out(const std::string& output) const {
+    const std::string start = output_name + "_";
+    if (!maps || output.size() == start.size() || output.rfind(start, 0) != 0 ||
+        output.find_first_not_of("0123456789", start.size()) != std::string::npos)
+        return false;
+    const std::vector<std::string> names = output_names();
+    return std::find(names.begin(), names.end(), output) == names.end();
+}
+
 std::size_t Spec::bins() const {
     return static_cast<std::size_t>(std::lround(reg_max / bin_spacing)) + 1;
 }

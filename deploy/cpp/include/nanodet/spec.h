@@ -63,6 +63,9 @@ struct Spec {
     /// The names of the outputs, in the order of the levels; without those of boxes.
     std::vector<std::string> output_names() const;
 
+    /// Tells whether an output is a level that the spec leaves out, and so would the boxes.
+    bool leaves_out(const std::string& output) const;
+
     /// Values per point: class scores, then those of four edges.
     std::size_t channels() const { return class_names.size() + 4 * edge_values(); }
 
