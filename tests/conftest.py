@@ -8,12 +8,10 @@ import hypothesis
 import pytest
 from bounded_worker import Worker
 
+import nanodet  # noqa: F401  its setting for OpenMP must come before torch is loaded
+
 # OpenCV reads it when the process opens its first video, which may be a test's own
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-
-# threads of torch that spin while they wait take the cores from the processes of other tests; read
-# when torch is imported, and handed on to commands
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # a shell that starts the tests in the background ignores Ctrl-C, and nohup a closed terminal; commands
 # would inherit that

@@ -15,11 +15,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from nanodet.cli.main import run_command
-from nanodet.train.cpu import wait_without_spinning
+from nanodet.cli.main import run_command  # before torch: it sets how OpenMP's threads wait
 
-wait_without_spinning()
-
+# isort: split
 import numpy as np
 import pytorch_lightning as pl
 

@@ -38,9 +38,9 @@ class Turns:
 
 
 def work(config, steps, overrides):
-    from nanodet.train.cpu import wait_without_spinning
+    import nanodet  # noqa: F401  before torch: it sets how OpenMP's threads wait
 
-    wait_without_spinning()
+    # isort: split
     import pytorch_lightning as pl
 
     from nanodet.config import load_config

@@ -28,8 +28,6 @@ def run(args: Namespace) -> None:
     """Measure the steps of the training that the config and the overrides describe."""
     with needed_packages():
         from nanodet.config import load_config
-        from nanodet.train.cpu import wait_without_spinning
-    wait_without_spinning()  # before torch is imported
     config = load_config(args.config, args.overrides)
     with needed_packages():
         from nanodet.files.temporary import own_scratch

@@ -44,14 +44,12 @@ def run(args: Namespace) -> None:
     """Train as the config and the overrides say."""
     with needed_packages():
         from nanodet.config import load_config, read_mapping
-        from nanodet.train.cpu import wait_without_spinning
     overrides = list(args.overrides)
     if args.seed is not None:
         overrides.append(f"seed={args.seed}")
     folder = read_mapping(args.config, overrides).get("save_dir")
     if isinstance(folder, str) and folder.strip():
         _check_folder(folder)
-    wait_without_spinning()  # before torch is imported
     config = load_config(args.config, overrides)
     with needed_packages():
         from nanodet.files.temporary import own_scratch

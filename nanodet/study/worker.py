@@ -15,7 +15,6 @@ from nanodet.errors import NanodetError
 from nanodet.files.temporary import own_scratch
 from nanodet.stopping import Stopping
 from nanodet.text.printable import say
-from nanodet.train.cpu import wait_without_spinning
 
 PATIENCE_S = 20.0
 
@@ -26,7 +25,6 @@ def main(folder: str, how: str) -> int:
     with Stopping() as stopping:
         try:
             with stopping.interrupting():
-                wait_without_spinning()  # before torch is imported
                 own_scratch()
                 from nanodet.study.measure import train_and_measure
 

@@ -1,8 +1,7 @@
-"""Settings of the C library and of OpenMP that training on a CPU profits from."""
+"""Settings of the C library and of the processor that training on a CPU profits from."""
 
 import contextlib
 import ctypes
-import os
 import sys
 from collections.abc import Iterator
 
@@ -40,11 +39,3 @@ def denormals_flushed() -> Iterator[None]:
         yield
     finally:
         torch.set_flush_denormal(False)
-
-
-def wait_without_spinning() -> None:
-    """Let idle OpenMP threads sleep; must run before torch is imported.
-
-    Threads that spin while they wait take the cores away from the loader's processes.
-    """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

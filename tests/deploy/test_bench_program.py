@@ -68,7 +68,7 @@ def test_the_report(measured):
         "runs": 3, "seconds": 0.1, "name": "quick", "warmup_runs": 10, "warmup_s": 0.1,
     }  # fmt: skip
     assert report["picture"] == f"{picture}, 50 x 40"
-    assert report["machine"]["environment"]["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert report["machine"]["environment"]["GOMP_SPINCOUNT"] == "1000"
     assert report["throttling"] == {
         "flagged": True,
         "reasons": [

@@ -215,13 +215,14 @@ void print_table(std::vector<Row>& rows) {
                     ")");
 }
 
-/// Makes threads that wait for each other sleep unless the user chose: on a machine with other
-/// work they would spin on a core that the thread they wait for needs.
+/// Lets threads of libgomp spin only shortly while they wait for each other, unless the user chose:
+/// on a machine with other work they take the core that the thread they wait for needs, and
+/// threads that sleep at once pay for a wake-up in every layer. As `import nanodet` has it.
 ///
 /// OpenMP reads its variables when a program starts, so this program starts once more.
-void make_threads_sleep(char** words) {
-    if (std::getenv("OMP_WAIT_POLICY") != nullptr) return;
-    ::setenv("OMP_WAIT_POLICY", "PASSIVE", 1);
+void limit_spinning(char** words) {
+    if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
+    ::setenv("GOMP_SPINCOUNT", "1000", 1);
     std::array<char, 4096> path{};
     if (::readlink("/proc/self/exe", path.data(), path.size() - 1) > 0)
         ::execv(path.data(), words);  // where it cannot, threads wait as OpenMP has it
@@ -232,7 +233,7 @@ void make_threads_sleep(char** words) {
 int main(int count, char** words) {
     try {
         const Arguments arguments = parse(count, words);
-        make_threads_sleep(words);
+        limit_spinning(words);
         if (!arguments.worker.empty()) return serve(arguments.worker);
         const PpmPicture picture = arguments.image.empty() ? generated() : read_ppm(arguments.image);
         auto rows = load_all(arguments, picture.view());
