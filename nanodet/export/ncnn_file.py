@@ -20,10 +20,6 @@ from nanodet.runtime.spec import Spec
 
 TIME_LIMIT_S = 300
 
-# ncnn's mask of features that a layer does without: convolutions as products of matrices
-_NO_PRODUCT = "31=32"
-_KERNEL, _STRIDE = "1=3", "3=2"  # of the convolutions of images for which ncnn has code of its own
-
 # loads a model in a process of its own: ncnn ends the process on some models it cannot read
 _LOAD = """
 import sys, ncnn
@@ -124,7 +120,6 @@ def finish_graph(text: str, spec: Spec) -> tuple[str, bool]:
         raise NanodetError(
             f"pnnx's graph has unexpected blob names: {', '.join(sorted(used))[:200]}"
         )
-    direct = spec.rewriting is not None and spec.rewriting.get("direct") is True
     any_size, result = True, []
     for layer in layers:
         kind, name, *rest = layer.split()
@@ -138,8 +133,6 @@ def finish_graph(text: str, spec: Spec) -> tuple[str, bool]:
         elif kind == "Interp":
             # 3 and 4 are a fixed height and width, 1 and 2 are factors
             any_size &= not any(re.match(r"[34]=(?!0$)", value) for value in values)
-        elif kind == "Convolution" and direct and blobs[0] == spec.input_name:
-            values += [_NO_PRODUCT] * _has_own_code(values)
         # the format of ncnn's own writers: two padded columns, then single spaces
         result.append(f"{kind:<24} {name:<24} {inputs} {outputs} " + " ".join([*blobs, *values]))
     return "\n".join([magic, counts, *result]) + "\n", any_size
@@ -151,15 +144,6 @@ def _free_points(values: list[str], spec: Spec) -> str | None:
     numbers = dict(value.split("=", 1) for value in values)
     fixed = set(numbers) == {"0", "1"} and numbers["1"] == str(spec.channels)
     return f"0=-1 1={spec.channels}" if fixed and numbers["0"] in map(str, counts) else None
-
-
-def _has_own_code(values: list[str]) -> bool:
-    """Tell whether ncnn has code for a convolution of images: 3 x 3, stride 2, to eight channels at once.
-
-    Multiples of 16 channels are computed sixteen at once where the CPU can, for which it has none.
-    """
-    channels = next(int(value[2:]) for value in values if value.startswith("0="))
-    return {_KERNEL, _STRIDE} <= set(values) and channels % 16 == 8
 
 
 def _blobs(layer: str) -> list[str]:

@@ -16,7 +16,7 @@ from nanodet.files.inputs import PARAM, read_text
 MAGIC = "7767517"
 _ARRAY = 23300  # an array under key k is written as -23300-k=length,value,value
 SHAPE_HINT = -_ARRAY - 30
-MASK, _NO_PRODUCT = 31, 32  # key of a mask of features; without products of matrices
+_HINTS = SHAPE_HINT, 31  # and the key of a mask of features
 _LONGEST_NAME, _LONGEST_VALUE = 255, 15  # bytes, ncnn's buffers
 _MOST = 100_000  # layers or blobs
 _KEYS = 32  # ncnn keeps so many parameters, and writes elsewhere for others
@@ -148,15 +148,12 @@ class Graph:
         """Return a copy without hints at shapes, which ncnn would believe, and masks of features.
 
         What a mask lets a layer do in another precision than its neighbours, ncnn does not convert
-        everywhere: in bfloat16 the layer reads beyond what it is given. The mask of convolutions as
-        products of matrices changes no precision, and stays.
+        everywhere: in bfloat16 the layer reads beyond what it is given.
         """
-        layers = []
-        for layer in self.layers:
-            values = {k: v for k, v in layer.values.items() if k not in (SHAPE_HINT, MASK)}
-            if layer.whole(MASK) & _NO_PRODUCT:
-                values[MASK] = str(_NO_PRODUCT)
-            layers.append(replace(layer, values=values))
+        layers = [
+            replace(layer, values={k: v for k, v in layer.values.items() if k not in _HINTS})
+            for layer in self.layers
+        ]
         return Graph(layers)
 
     def blobs(self) -> list[str]:

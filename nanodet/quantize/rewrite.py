@@ -2,8 +2,7 @@
 
 ncnn's int8 convolution: ``y = act(sum(q_w q_x) / (s_w s_x) + b)`` with q_w = round(w s_w) per output
 channel and q_x = round(x s_x) per layer. If its output goes only into one other int8 convolution, it
-is passed on as int8 in the scale of that one ("requantised") instead of as floating point. Masks of
-features are dropped: what is slow in floating point may be fast in int8, and the other way round.
+is passed on as int8 in the scale of that one ("requantised") instead of as floating point.
 """
 
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nanodet.ncnn_files.graph import MASK, Graph, Layer
+from nanodet.ncnn_files.graph import Graph, Layer
 from nanodet.ncnn_files.weights import Stored, Weights
 from nanodet.quantize.observe import Observed
 from nanodet.quantize.thresholds import LEVELS
@@ -51,8 +50,7 @@ def rewrite(
             if following is not None and precisions.get(following.name) != INT8:
                 following = None
             term = 1 + (_REQUANTISE if following is not None else 0)
-            values = {key: value for key, value in layer.values.items() if key != MASK}
-            layers.append(replace(layer, values={**values, 8: str(term)}))
+            layers.append(replace(layer, values={**layer.values, 8: str(term)}))
             parts = int8_parts(layer, parts, thresholds[layer.name], observed[layer.name])
             if following is not None:
                 parts["output_scale"] = _plain([LEVELS / thresholds[following.name]])

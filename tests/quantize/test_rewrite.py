@@ -178,15 +178,6 @@ def test_stored_layers_compute_in_floating_point(precision, limit):
     assert [layer.whole(8) for layer in pair[0].layers[1:]] == [0, 0]
 
 
-def test_a_mask_stays_with_floating_point_alone():
-    """Without products of matrices, the first layer is fast in floating point and slow in int8."""
-    graph, weights = model(DENSE + " 31=32", DENSE + " 31=32")
-    picture = picture_of(4)
-    pair = rewrite(graph, weights, {"layer0": INT8}, {"layer0": 4.0}, observed(graph, picture))
-    masks = [layer.values.get(31) for layer in pair[0].layers[1:]]
-    assert masks == [None, "32"]
-
-
 def test_layers_that_pick_channels_are_left_as_they_are():
     graph, weights = model(POINTWISE, POINTWISE)
     pick = np.eye(16, dtype=np.float32).ravel()

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from nanodet import Detector, NanodetError
-from nanodet.ncnn_files.graph import Graph
 
 
 def test_only_ncnn_models_have_a_precision(exported_small):
@@ -42,12 +41,3 @@ def test_layers_that_ncnn_cannot_run_in_16_bits(exported_small, tmp_path):
         for one in (model, replace(model, graph=masked))
     ]
     assert np.array_equal(*outputs)
-
-
-def test_a_mask_that_changes_no_precision_stays(exported_small):
-    """A first convolution without a product of matrices is faster, in the runtime too."""
-    graph = Graph.load(exported_small.files["ncnn fp32"])
-    for mask, kept in ((32, "32"), (36, "32"), (4, None)):
-        layer = replace(graph.layers[1], values={**graph.layers[1].values, 31: str(mask)})
-        (bare,) = Graph([layer]).without_hints().layers
-        assert bare.values.get(31) == kept

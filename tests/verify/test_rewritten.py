@@ -62,8 +62,6 @@ def test_the_graph_is_another_and_its_numbers_are_those_of_torch(
     assert [one.kind for one in old.layers].count("ShuffleChannel") == 16
     assert len(kinds) < len(old.layers)
     assert new.outputs() == ["output_8", "output_16", "output_32"]
-    (first,) = (layer for layer in new.layers if layer.inputs == ["data"])
-    assert first.values[31] == "32"
     for stage in (FP32, SIMPLIFIED):
         (result,) = (one for one in exported_rewritten.results if one.name == stage)
         assert result.score_max < 1e-5 and result.edge_steady < 1e-3
@@ -159,7 +157,7 @@ def test_tuning_takes_a_plan_that_agrees(odd_checkpoint, tmp_path):
         tune=True,
         report=lines.append,
     )
-    assert sum(line.startswith("tune: ") for line in lines) == 4
+    assert sum(line.startswith("tune: ") for line in lines) == 3
     assert made.spec.rewriting["for"] == "this CPU"
     assert all(one.agrees for one in made.results)
 

@@ -18,7 +18,7 @@ namespace nanodet {
 namespace {
 
 const char* const magic = "7767517";
-constexpr int shape_hint = -23330, feature_mask = 31, no_product = 32;
+constexpr int shape_hint = -23330, feature_mask = 31;
 constexpr int keys = 32;  // ncnn keeps so many parameters, and writes elsewhere for others
 constexpr int most = 100'000;  // layers or blobs
 constexpr std::size_t longest_name = 255, longest_value = 15;  // characters, ncnn's buffers
@@ -255,10 +255,8 @@ std::vector<std::string> NcnnGraph::outputs() const {
 
 void NcnnGraph::drop_hints() {
     for (NcnnLayer& layer : layers) {
-        const bool direct = (layer.whole(feature_mask) & no_product) != 0;
         layer.drop(shape_hint);
         layer.drop(feature_mask);
-        if (direct) layer.values.emplace_back(feature_mask, std::to_string(no_product));
     }
 }
 

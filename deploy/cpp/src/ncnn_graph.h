@@ -52,8 +52,7 @@ struct NcnnGraph {
     std::vector<std::string> inputs() const, outputs() const;
 
     /// Takes out the shapes that the graph says its blobs have, which ncnn believes, and masks of
-    /// features, but that of convolutions as products of matrices: with others, a layer reads beyond
-    /// what it is given in bfloat16.
+    /// features: with some, a layer reads beyond what it is given in bfloat16.
     void drop_hints();
 
     std::string to_text() const;

@@ -21,14 +21,11 @@ class Plan:
             Groups that would be much smaller are joined.
         keep: the channels of a convolution that gives a multiple of so many stay where they are: engines
             shuffle them packed, which costs less than the zeros of groups; 0 keeps none.
-        direct: whether ncnn computes the first convolution as such, and not as a product of matrices,
-            which copies the image nine times.
     """
 
     target: str
     units: Mapping[int, int] = field(default_factory=dict)
     keep: int = 0
-    direct: bool = False
 
     def unit(self, stride: int) -> int:
         """Return the unit of groups of channels of maps of a stride."""
@@ -38,7 +35,7 @@ class Plan:
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, for a spec's ``rewriting``."""
         units = {str(stride): unit for stride, unit in self.units.items()}
-        return {"for": self.target, "units": units, "keep": self.keep, "direct": self.direct}
+        return {"for": self.target, "units": units, "keep": self.keep}
 
     @classmethod
     def from_dict(cls, mapping: Any, file: object) -> "Plan":
@@ -50,7 +47,7 @@ class Plan:
         try:
             units = {int(stride): unit for stride, unit in mapping["units"].items()}
             keep = mapping["keep"]
-            plan = cls(str(mapping["for"]), units, keep, mapping["direct"] is True)
+            plan = cls(str(mapping["for"]), units, keep)
             sound = type(keep) is int and keep >= 0 and len(units) > 0
             sound &= all(type(unit) is int and 1 <= unit <= _WIDEST for unit in units.values())
         except (AttributeError, KeyError, TypeError, ValueError):
@@ -81,7 +78,7 @@ _UNITS = {2: 8, 16: 4}
 _KEEP = 8
 TARGETS = {
     ANY: Target(Plan(ANY, _UNITS, _KEEP), maps=False),
-    "x86": Target(Plan("x86", _UNITS, _KEEP, direct=True), maps=True),
+    "x86": Target(Plan("x86", _UNITS, _KEEP), maps=True),
     "arm": Target(Plan("arm", {2: 8}, _KEEP), maps=True),
     PLAIN: Target(None, maps=False),
 }

@@ -38,4 +38,4 @@ def for_target(spec: Spec, network: Any, name: str, option: str, report: Say) ->
     found = dataclasses.replace(spec, layout=layout, rewriting=target.plan.to_dict())
     made = export_graph(network, found).rewritten
     changed = made is not None and made.changed
-    return found if changed or target.plan.direct else dataclasses.replace(found, rewriting=None)
+    return found if changed else dataclasses.replace(found, rewriting=None)

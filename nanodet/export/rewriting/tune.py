@@ -25,8 +25,7 @@ _WORTH = 0.99  # of the time: what is not below it may be noise
 def tuned(spec: Spec, network: Any, report: Say) -> Spec:
     """Return a spec whose ``rewriting`` is the fastest on this CPU in ncnn, with one thread.
 
-    One thing is changed after the other: the unit of the groups at each stride, and how the first
-    convolution is computed.
+    The units of the groups are changed at one stride after the other.
 
     Args:
         spec: of the files to be, with the ``rewriting`` to start from; without one there is nothing to
@@ -46,23 +45,12 @@ def tuned(spec: Spec, network: Any, report: Say) -> Spec:
             plans = [
                 dataclasses.replace(best, units={**best.units, stride: unit}) for unit in UNITS
             ]
-            words = [f"groups of {unit}" for unit in UNITS]
-            best = _fastest(best, plans, words, f"stride {stride}", nets, report)
-        plans = [dataclasses.replace(best, direct=direct) for direct in (False, True)]
-        words = ["as a product", "directly"]
-        best = _fastest(best, plans, words, "first convolution", nets, report)
+            *times, now = nets.times([*plans, best])
+            shown = (f"{unit} {time * 1e3:.2f}" for unit, time in zip(UNITS, times, strict=True))
+            report(f"tune: stride {stride}, ms with groups of: {', '.join(shown)}")
+            if min(times) < _WORTH * now:
+                best = plans[int(np.argmin(times))]
     return dataclasses.replace(spec, rewriting=best.to_dict())
-
-
-def _fastest(
-    best: Plan, plans: Sequence[Plan], words: Sequence[str], what: str, nets: "_Nets", report: Say
-) -> Plan:
-    """Return the fastest of some plans; of those that take as long as ``best`` does, ``best``."""
-    times = nets.times([*plans, best])
-    chosen = int(np.argmin(times[:-1]))
-    shown = ", ".join(f"{word} {time * 1e3:.2f}" for word, time in zip(words, times, strict=False))
-    report(f"tune: {what}: {shown} ms")
-    return plans[chosen] if times[chosen] < _WORTH * times[-1] else best
 
 
 class _Nets:
