@@ -19,7 +19,7 @@ from nanodet.errors import NanodetError
 from nanodet.export import onnx_nms
 from nanodet.export.build import StageBuilder
 from nanodet.export.earlier import tell_strangers
-from nanodet.export.rewriting.plan import ANY, PLAIN
+from nanodet.export.rewriting.plan import ANY, TARGETS
 from nanodet.export.rewriting.target import for_target
 from nanodet.export.rewriting.tune import tuned
 from nanodet.export.specs import write_specs
@@ -122,11 +122,12 @@ def export(
     if batch is not None:
         check_batch(batch, spec.input_size, "--batch")
     if tune:
-        if target == PLAIN:
+        plan = TARGETS[target].plan
+        if plan is None:
             raise NanodetError(
-                f"--tune: rewrites the network, and --for {PLAIN} leaves it as it is"
+                f"--tune: rewrites the network, and --for {target} leaves it as it is"
             )
-        spec = tuned(spec, reference.network, report)
+        spec = tuned(spec, reference.network, plan, report)
     tensors = picture_tensors(spec, images)
     out = Path(text_name(out))
     with working_folder(out) as work:

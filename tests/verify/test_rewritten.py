@@ -157,7 +157,7 @@ def test_tuning_takes_a_plan_that_agrees(odd_checkpoint, tmp_path):
         tune=True,
         report=lines.append,
     )
-    assert sum(line.startswith("tune: ") for line in lines) == 3
+    assert sum(line.startswith("tune: ") for line in lines) == 4
     assert made.spec.rewriting["for"] == "this CPU"
     assert all(one.agrees for one in made.results)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from nanodet.errors import NanodetError
 from nanodet.export.graph import check_layout, export_graph
-from nanodet.export.rewriting.plan import target_of
+from nanodet.export.rewriting.plan import Plan, target_of
 from nanodet.runtime.spec import Spec
 from nanodet.runtime.spec_json import MAPS, ROWS
 from nanodet.text import Say
@@ -33,9 +33,13 @@ def for_target(spec: Spec, network: Any, name: str, option: str, report: Say) ->
     except NanodetError as error:
         report(f"{error}; the output is one of rows")
         layout = ROWS
-    if target.plan is None:
-        return dataclasses.replace(spec, layout=layout)
-    found = dataclasses.replace(spec, layout=layout, rewriting=target.plan.to_dict())
+    spec = dataclasses.replace(spec, layout=layout)
+    return spec if target.plan is None else by_plan(spec, network, target.plan)
+
+
+def by_plan(spec: Spec, network: Any, plan: Plan) -> Spec:
+    """Return a spec that says that the network is rewritten by a plan, if that changes anything."""
+    found = dataclasses.replace(spec, rewriting=plan.to_dict())
     made = export_graph(network, found).rewritten
     changed = made is not None and made.changed
-    return found if changed else dataclasses.replace(found, rewriting=None)
+    return found if changed else dataclasses.replace(spec, rewriting=None)

@@ -9,6 +9,7 @@ import numpy as np
 
 from nanodet.export import ncnn_file, onnx_file, quiet
 from nanodet.export.rewriting.plan import TUNED, Plan
+from nanodet.export.rewriting.target import by_plan
 from nanodet.files.temporary import temporary_folder
 from nanodet.ncnn_files.graph import Graph
 from nanodet.quantize.timing import model_times
@@ -18,39 +19,48 @@ from nanodet.runtime.spec import Spec
 from nanodet.text import Say
 
 UNITS = (4, 8, 16)
+KEEPS = (8, 0)
 STRIDES = (8, 16, 32)
 _WORTH = 0.99  # of the time: what is not below it may be noise
 
 
-def tuned(spec: Spec, network: Any, report: Say) -> Spec:
+def tuned(spec: Spec, network: Any, plan: Plan, report: Say) -> Spec:
     """Return a spec whose ``rewriting`` is the fastest on this CPU in ncnn, with one thread.
 
-    The units of the groups are changed at one stride after the other.
+    The units of the groups are changed at one stride after the other, and whether stages stay as they
+    are at the first.
 
     Args:
-        spec: of the files to be, with the ``rewriting`` to start from; without one there is nothing to
-            choose.
+        spec: of the files to be.
         network: the detector.
+        plan: to start from.
         report: called with a line for each thing that was measured.
 
     Raises:
         NanodetError: a candidate cannot be converted.
     """
-    if spec.rewriting is None:
+    best = dataclasses.replace(plan, target=TUNED)
+    if by_plan(spec, network, dataclasses.replace(best, keep=0)).rewriting is None:
+        report("tune: this network has nothing to rewrite")
         return spec
-    best = dataclasses.replace(Plan.from_dict(spec.rewriting, "--tune"), target=TUNED)
     with temporary_folder() as folder:
         nets = _Nets(spec, network, Path(folder))
         for stride in STRIDES:
+            # what a unit is worth at the first stride depends on which stages stay as they are
+            keeps = KEEPS if stride == STRIDES[0] else (best.keep,)
             plans = [
-                dataclasses.replace(best, units={**best.units, stride: unit}) for unit in UNITS
+                dataclasses.replace(best, keep=keep, units={**best.units, stride: unit})
+                for keep in keeps
+                for unit in UNITS
             ]
             *times, now = nets.times([*plans, best])
-            shown = (f"{unit} {time * 1e3:.2f}" for unit, time in zip(UNITS, times, strict=True))
-            report(f"tune: stride {stride}, ms with groups of: {', '.join(shown)}")
+            for keep, some in zip(keeps, np.reshape(times, (len(keeps), -1)), strict=True):
+                shown = (f"{unit} {time * 1e3:.2f}" for unit, time in zip(UNITS, some, strict=True))
+                kept = f", multiples of {keep} kept" if keep else ""
+                report(f"tune: stride {stride}{kept}, ms with groups of: {', '.join(shown)}")
             if min(times) < _WORTH * now:
                 best = plans[int(np.argmin(times))]
-    return dataclasses.replace(spec, rewriting=best.to_dict())
+    return by_plan(spec, network, best)
 
 
 class _Nets:
@@ -58,18 +68,21 @@ class _Nets:
 
     def __init__(self, spec: Spec, network: Any, folder: Path) -> None:
         self.spec, self.network, self.folder = spec, network, folder
-        self.made: dict[str, Any] = {}
+        self.made: dict[tuple[int, ...], Any] = {}
         width, height = spec.input_size
         self.image = np.full((1, 3, height, width), 0.01, np.float32)
 
-    def times(self, plans: Sequence[Plan]) -> np.ndarray:
+    def times(self, plans: Sequence[Plan]) -> list[float]:
         """Return the median seconds of each plan's model, taking turns."""
-        return model_times([self._net(plan) for plan in plans], self.spec, self.image)
+        keys = [(plan.keep, *map(plan.unit, (2, 4, *STRIDES))) for plan in plans]
+        different = dict(zip(keys, plans, strict=True))
+        nets = [self._net(key, plan) for key, plan in different.items()]
+        seconds = dict(zip(different, model_times(nets, self.spec, self.image), strict=True))
+        return [float(seconds[key]) for key in keys]
 
-    def _net(self, plan: Plan) -> Any:
-        key = str(plan.to_dict())
+    def _net(self, key: tuple[int, ...], plan: Plan) -> Any:
         if key not in self.made:
-            spec = dataclasses.replace(self.spec, rewriting=plan.to_dict())
+            spec = by_plan(self.spec, self.network, plan)
             onnx, param = (self.folder / f"{len(self.made)}{end}" for end in (".onnx", ".param"))
             with quiet.stage("tune"):
                 onnx_file.write_simplified(self.network, spec, onnx)
