@@ -1,6 +1,6 @@
 """Chooses the layers that become int8: those that get faster, less those that cost too much accuracy."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from nanodet.quantize.rewrite import FP16, INT8, TABLE
 from nanodet.quantize.sensitivity import LayerReport
@@ -28,24 +28,43 @@ def start(reports: Iterable[LayerReport], layers: str) -> None:
             report.reason = "int8 is slower" if slower else "int8 is hardly faster"
 
 
-def give_up(reports: Iterable[LayerReport], count: int, layers: str) -> list[str]:
-    """Move the ``count`` int8 layers that cost most accuracy per time gained to floating point.
+def ranked(reports: Iterable[LayerReport], layers: str) -> list[LayerReport]:
+    """Return the int8 layers, first those that cost most accuracy per time gained.
 
     Args:
         reports, layers: as in `start`.
-        count: how many.
-
-    Returns:
-        names of the layers moved; fewer than ``count`` when int8 layers run out.
     """
     candidates = [report for report in reports if report.precision == INT8]
     if layers == FAST:
-        candidates.sort(key=lambda r: r.sensitivity / max(r.gain_us, 1e-3), reverse=True)
-    else:  # for another CPU, whose times are not known
-        candidates.sort(key=lambda r: r.sensitivity, reverse=True)
-    for report in candidates[:count]:
+        return sorted(candidates, key=lambda r: r.sensitivity / max(r.gain_us, 1e-3), reverse=True)
+    # for another CPU, whose times are not known
+    return sorted(candidates, key=lambda r: r.sensitivity, reverse=True)
+
+
+def give_up(ranking: Sequence[LayerReport], count: int) -> None:
+    """Put the first ``count`` layers of a ranking in floating point, and the others in int8."""
+    for report in ranking[:count]:
         report.precision, report.reason = FP16, "costs accuracy"
-    return [report.name for report in candidates[:count]]
+    for report in ranking[count:]:
+        report.precision, report.reason = INT8, ""
+
+
+def fewest(least: int, most: int, accepts: Callable[[int], bool]) -> int:
+    """Return a count from ``least`` to ``most`` that is accepted, while the one tried below it is not.
+
+    Steps double until a count is accepted, then halve. ``most`` is returned without a try where nothing
+    below it is accepted.
+    """
+    refused, count, step = least - 1, least, 1
+    while count < most and not accepts(count):
+        refused, count, step = count, min(count + step, most), 2 * step
+    while count - refused > 1:
+        middle = (refused + count) // 2
+        if accepts(middle):
+            count = middle
+        else:
+            refused = middle
+    return count
 
 
 def precisions(reports: Iterable[LayerReport]) -> dict[str, str]:

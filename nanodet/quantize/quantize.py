@@ -22,7 +22,7 @@ from nanodet.quantize import choose
 from nanodet.quantize.judge import Judge
 from nanodet.quantize.observe import observe, running
 from nanodet.quantize.report import Quantised, layer_table, summary
-from nanodet.quantize.rewrite import INT8, rewrite
+from nanodet.quantize.rewrite import rewrite
 from nanodet.quantize.sensitivity import LayerReport, measure_layers
 from nanodet.quantize.sets import judge_for
 from nanodet.quantize.timing import load, model_times
@@ -31,7 +31,6 @@ from nanodet.runtime.engines import NCNN, files_of, kind_of, spec_file
 from nanodet.runtime.engines.ncnn import NcnnBackend, has_fp16_arithmetic
 from nanodet.runtime.spec import Spec
 from nanodet.text import Say
-from nanodet.text.names import shortened
 from nanodet.text.printable import printable, say
 from nanodet.text.progress import Progress
 
@@ -204,21 +203,23 @@ def _search(
     layers: str,
     report: Say,
 ) -> tuple[Graph, Weights]:
-    """Move layers back to floating point until the judge accepts the model; return graph and weights."""
-    step, final = 1, False
-    while any(one.precision == INT8 for one in reports):
+    """Find the fewest layers in floating point that the judge accepts; return graph and weights."""
+    ranking = choose.ranked(reports, layers)
+    pair: tuple[Graph, Weights]
+
+    def accepts(count: int, final: bool = False) -> bool:
+        nonlocal pair
+        choose.give_up(ranking, count)
         pair = write()
         good, words = judge.accepts(made, final)
-        count = sum(one.precision == INT8 for one in reports)
-        report(f"{count} layers in int8: {words}")
-        if good and final:
+        report(f"{len(ranking) - count} layers in int8: {words}")
+        return good
+
+    count = choose.fewest(0, len(ranking), accepts)
+    while count < len(ranking):
+        if accepts(count, final=True):
             return pair
-        if good:
-            final = True
-            continue
-        names = choose.give_up(reports, step, layers)
-        report(f"back to floating point: {shortened(names, 3)}")
-        step *= 2
+        count = choose.fewest(count + 1, len(ranking), accepts)
     raise NanodetError(
         "no convolution can be int8: each is slower than in floating point on this CPU, or costs "
         "too much accuracy (a larger --max-drop or --layers all may help)"
