@@ -109,7 +109,7 @@ def import_model(
             convolutions, source.form, names, model, source.spec(), source.quality
         )
         report(f"{model}: {source.form}; its architecture is that of {file}")
-        report(_taken(config, source, names, file))
+        _tell_taken(config, source, names, file, report)
     elif hasattr(config.model.arch.backbone, "deploy"):
         config.model.arch.backbone.deploy = True  # a shipped file has its branches folded
     if given is not None:  # they go before the config's
@@ -166,24 +166,30 @@ def _fill_quality(network: Any, source: Source, config: Config, file: str | Path
         )
 
 
-def _taken(
-    config: Config, source: Source, names: Sequence[str] | None, file: str | Path | None
-) -> str:
-    """Return a line on what a config that was found says of images and classes: it may be otherwise."""
-    section = config.data.val
-    values = [f"fit {section.effective_fit}"]
-    for name, numbers in zip(("mean", "std"), section.pipeline.normalize, strict=True):
-        values.append(f"{name} {numbers_text(numbers)}")
+def _tell_taken(
+    config: Config,
+    source: Source,
+    names: Sequence[str] | None,
+    file: str | Path | None,
+    report: Say,
+) -> None:
+    """Report what a config that was found says of images and classes, where the model file does not."""
+    section, values = config.data.val, []
+    if source.spec() is None:
+        values.append(f"fit {section.effective_fit}")
+        for name, numbers in zip(("mean", "std"), section.pipeline.normalize, strict=True):
+            values.append(f"{name} {numbers_text(numbers)}")
     if source.form.size is None:
         values.append("input {}x{}".format(*section.input_size))
     options = "--config CONFIG, the one it was trained with"
     if names is None and config.class_names:
         values.append(f"class names {shortened(config.class_names)}")
         options += ", or --classes"
-    return (
-        f"taken from {file}, as the model file does not say it: {', '.join(values)}; change with "
-        f"{options}"
-    )
+    if values:
+        report(
+            f"taken from {file}, as the model file does not say it: {', '.join(values)}; change with "
+            f"{options}"
+        )
 
 
 def _warn_of_another_spec(source: Source, ours: Spec, file: str | Path | None, report: Say) -> None:
