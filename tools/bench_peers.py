@@ -33,6 +33,7 @@ from nanodet.config.build import build
 from nanodet.config.check import check_values, failing
 from nanodet.config.keys import REQUIRED, key
 from nanodet.errors import NanodetError
+from nanodet.text.names import first_few
 
 NAMES = ("peers.md", "peers.png", "peers.json")
 BUSY = 0.02  # of the time
@@ -133,7 +134,9 @@ def read_plan(path: Path, folders: Sequence[Path]) -> list[Row]:
             rows.append(Row(str(name), peer, size, published, found))
     if missing:
         where = ", ".join(map(str, folders))
-        raise NanodetError(f"{path}: not in --files {where}: {'; '.join(dict.fromkeys(missing))}")
+        raise NanodetError(
+            f"{path}: not in --files {where}: {first_few(list(dict.fromkeys(missing)), joint='; ')}"
+        )
     if not rows:
         raise NanodetError(f"{path}: names nothing to compare")
     return rows

@@ -96,15 +96,17 @@ def bench(
             unlike = list(dict.fromkeys(map(tuple, sets)))
             flags = machine["cpu_flags"]
             tried = settings(entries, unlike, flags, where.is_here, threads, precisions)
-            say(f"{len(tried)} settings to try", file=sys.stderr)
-            entries = finalists(tried, session)
-        for count in sorted({entry.threads for entry in entries}):
-            if ids is not None and count > len(ids):
-                say(
-                    f"nanodet: warning: {count_threads(count)} on {len(ids)} cores", file=sys.stderr
-                )
-        least = len(entries) * (effort.seconds + effort.warmup_s)
-        say(f"{len(entries)} to time, at least {least:.0f} s", file=sys.stderr)
+            entries = finalists(
+                tried, session, lambda: say(f"{len(tried)} settings to try", file=sys.stderr)
+            )
+
+        def tell_plan() -> None:
+            for count in sorted({entry.threads for entry in entries}):
+                if ids is not None and count > len(ids):
+                    few = f"{count_threads(count)} on {len(ids)} cores"
+                    say(f"nanodet: warning: {few}", file=sys.stderr)
+            least = len(entries) * (effort.seconds + effort.warmup_s)
+            say(f"{len(entries)} to time, at least {least:.0f} s", file=sys.stderr)
 
         def sensors() -> dict[str, Any]:
             return read_sensors(ids, session.read(SENSORS))
@@ -118,7 +120,7 @@ def bench(
             progress.step()
 
         try:
-            measured = measure(entries, effort, session, ids, after_turn)
+            measured = measure(entries, effort, session, ids, after_turn, tell_plan)
         finally:
             progress.close()
         after = sensors()

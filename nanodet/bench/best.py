@@ -3,7 +3,7 @@
 import importlib.util
 import shlex
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -81,15 +81,18 @@ def settings(
     return found
 
 
-def finalists(entries: Sequence[Entry], session: Session) -> list[Entry]:
+def finalists(
+    entries: Sequence[Entry], session: Session, begun: Callable[[], object] = lambda: None
+) -> list[Entry]:
     """Return those of the settings that are among the fastest, fastest first.
 
-    Each runs for `TRIAL`, one after the other; what cannot be run is said and left out.
+    Each runs for `TRIAL`, one after the other; what cannot be run is said and left out. ``begun`` is
+    called when the first has run.
 
     Raises:
         NanodetError: no setting can be run; the device is lost.
     """
-    times, failed, reasons = dict[Entry, float](), set[object](), []
+    times, failed, errors = dict[Entry, float](), set[object](), dict[str, NanodetError]()
     progress = Progress(unit="setting", total=len(entries))
     try:
         for entry in entries:
@@ -101,18 +104,21 @@ def finalists(entries: Sequence[Entry], session: Session) -> list[Entry]:
                 (one,) = measure([entry], TRIAL, session, entry.cores)
                 if one.error is not None:
                     raise NanodetError(one.error)
+                if not times:
+                    begun()
                 times[entry] = end_to_end(one)
             except LinkLost:
                 raise
             except NanodetError as error:
                 failed.add(what)
-                reasons.append(str(error))
+                errors.setdefault(str(error), error)
     finally:
         progress.close()
-    for reason in dict.fromkeys(reasons):
+    reasons = list(errors)
+    for reason in reasons if times else reasons[1:]:  # else the first is the error
         say(f"left out: {reason}", file=sys.stderr)
     if not times:
-        raise NanodetError(reasons[0] if reasons else "--best: there is nothing to try")
+        raise next(iter(errors.values()), NanodetError("--best: there is nothing to try"))
     near = FAR * min(times.values())
     return [entry for entry in sorted(times, key=times.__getitem__) if times[entry] <= near][:MOST]
 

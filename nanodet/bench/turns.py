@@ -171,6 +171,7 @@ def measure(
     session: Session,
     cores: Sequence[int] | None = None,
     after_turn: Callable[[], object] = lambda: None,
+    loaded: Callable[[], object] = lambda: None,
 ) -> list[Measured]:
     """Time all entries in turns.
 
@@ -180,6 +181,7 @@ def measure(
         session: runs them.
         cores: numbers of the CPU cores to run on; None leaves that to the system.
         after_turn: is called after every turn.
+        loaded: is called when all are loaded.
 
     Returns:
         a `Measured` per entry, in their order. One whose process ended while it ran has an error,
@@ -194,6 +196,7 @@ def measure(
             worker = running.enter_context(Worker(entry, session, entry.cores or cores))
             workers[entry] = worker
             measured.append(Measured(entry, worker.load()))
+        loaded()
         for one in measured:
             with _keeping_error(one):
                 _warm_up(one, workers[one.entry], effort)

@@ -133,6 +133,8 @@ def _place(args: Namespace) -> "There | None":
                     f"--{name.replace('_', '-')}: is for a device: give its --target too"
                 )
         return None
+    if args.target == "here":
+        raise NanodetError("--target here: --program PATH without --target times here")
     if args.config is not None:
         raise NanodetError("--config: is for checkpoints, which nanodet-bench does not run")
     with needed_packages():

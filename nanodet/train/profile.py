@@ -173,11 +173,15 @@ def profile(config: Config, file: str, steps: int, say: Any) -> Profile:
     )
     shared_memory = check_shared_memory(config, 1, say)
     trainer.fit(module, datamodule=Loaders(config, *sets, config.seed or 0, shared_memory))
-    return _summary(config, module, watch, devices)
+    return _summary(config, module, watch, devices, len(sets[0].pictures))
 
 
 def _summary(
-    config: Config, module: TrainingModule, watch: Stopwatch, devices: dict[str, Any]
+    config: Config,
+    module: TrainingModule,
+    watch: Stopwatch,
+    devices: dict[str, Any],
+    images: int,
 ) -> Profile:
     first = WARM_UP * config.schedule.accumulate
     steps = watch.steps[first:]
@@ -196,16 +200,17 @@ def _summary(
     chosen = config.device.precision == "auto"  # which has measured it
     if found.device == "cpu" and not chosen and (found.precision == BRAIN or cpu_has_bf16()):
         speed = bf16_speed(module.model, config)
-    return Profile(**{**vars(found), "advice": tuple(advise(found, config, speed))})
+    return Profile(**{**vars(found), "advice": tuple(advise(found, config, speed, images))})
 
 
-def advise(found: Profile, config: Config, bf16: float | None) -> Iterator[str]:
+def advise(found: Profile, config: Config, bf16: float | None, images: int) -> Iterator[str]:
     """Yield what would make the steps of a profile shorter.
 
     Args:
         found: the profile.
         config: of the training.
         bf16: how many times as fast as in 32 bits the CPU trains in bf16-mixed; None if not measured.
+        images: in the training set, which bound a batch.
     """
     share, workers, cores = found.share(LOADER), worker_count(config), os.cpu_count() or 1
     train = config.data.train
@@ -232,7 +237,7 @@ def advise(found: Profile, config: Config, bf16: float | None) -> Iterator[str]:
             f"image and with model.arch.head.num_classes ({config.model.arch.head.num_classes})"
         )
     share = found.share("optimiser", "EMA")
-    if share > LARGE:
+    if share > LARGE and images > config.device.batchsize_per_gpu:
         yield (
             f"optimiser and EMA take {100 * share:.0f} % of a step, whatever the batch: a larger "
             f"device.batchsize_per_gpu ({config.device.batchsize_per_gpu} now)"

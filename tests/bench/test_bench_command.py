@@ -182,6 +182,7 @@ def test_refusals_come_before_the_run(exported_small, graph, tmp_path, capsys):
     assert "is a folder" in refused(param, "--json", tmp_path)
     assert "cannot make this folder" in refused(param, "--plot", graph / "x.png")
     assert "cannot read this image" in refused(param, "--image", "no.jpg")
+    assert "--target here: --program PATH" in refused(param, "--target", "here")
     for option, value in (("--threads", "0"), ("--threads", "1,x"), ("--seconds", "nan")):
         with pytest.raises(SystemExit, match="2"):
             main(["bench", param, option, value])

@@ -71,6 +71,14 @@ def test_plans_that_are_refused(tool, tmp_path, change, words):
     assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
 
 
+def test_many_missing_files_are_a_short_line(tool, root, tmp_path):
+    plan = root / "config" / "bench" / "peers.yml"
+    with pytest.raises(
+        NanodetError, match=r": .*; NanoDet-m: nanodet-m_320\.param; .*; and \d+ more$"
+    ):
+        tool.read_plan(plan, [tmp_path])
+
+
 def made_up_rows(tool):
     peer = tool.Peer({}, graph="x", source="its README", note="Timed without its last layer")
     sizes = ((320, 320), (416, 416))

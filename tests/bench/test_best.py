@@ -72,6 +72,7 @@ def test_the_fastest_are_measured_again(monkeypatch, capsys):
     assert capsys.readouterr().err == "left out: a.param: no bf16 here\n"
     with pytest.raises(NanodetError, match=r"^a.param: no bf16 here$"):
         finalists([e for e in entries if e.precision == "bf16"], None)
+    assert not capsys.readouterr().err  # the error says it
 
     def lost(*arguments):
         raise LinkLost("board", "cut")
@@ -127,6 +128,21 @@ def test_all_engines_of_an_export(exported_small, tmp_path, monkeypatch):
     )  # fmt: skip
     engines = {r["engine"].split()[0] for r in report["results"]}
     assert engines == {"ncnn", "onnxruntime", "openvino"}
+
+
+@pytest.mark.parametrize("best", [False, True])
+def test_a_missing_spec_is_one_line(exported_small, tmp_path, capsys, best):
+    model = Path(exported_small.files[FP32])
+    for suffix in (".param", ".bin"):
+        shutil.copy(model.with_suffix(suffix), tmp_path)
+    param = tmp_path / model.name
+    options = ["--best", "--threads", "1", "--precision", "fp32"] if best else []
+    assert main(["bench", str(param), *options]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(
+        f"nanodet: error: {param}: its spec {param.with_suffix('.json')} does not exist"
+    )
+    assert f"nanodet adopt {param} " in line
 
 
 def test_what_does_not_fit(exported_small, tmp_path, capsys):

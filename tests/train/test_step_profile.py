@@ -56,23 +56,25 @@ def test_a_stage_does_not_count_those_that_it_calls(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("one", "bf16", "line"),
+    ("one", "bf16", "line", "images"),
     [
-        (found(), None, None),
+        (found(), None, None, 100),
         (
             found(loader=1.0),
             None,
             "the loader takes 50 % of a step: more device.workers_per_gpu (0 now",
+            100,
         ),
-        (found(losses=0.1, assignment=0.1), None, "assignment and losses take 17 % of a step"),
-        (found(EMA=0.1, optimiser=0.1), None, "optimiser and EMA take 17 % of a step"),
-        (found(), 1.3, "bf16-mixed is 1.30 times as fast as 32 on this CPU"),
-        (found(), 1.01, None),
+        (found(losses=0.1, assignment=0.1), None, "assignment and losses take 17 % of a step", 100),
+        (found(EMA=0.1, optimiser=0.1), None, "optimiser and EMA take 17 % of a step", 5),
+        (found(EMA=0.1, optimiser=0.1), None, None, 4),  # a batch holds them all
+        (found(), 1.3, "bf16-mixed is 1.30 times as fast as 32 on this CPU", 100),
+        (found(), 1.01, None, 100),
     ],
 )
-def test_advice(small_config, monkeypatch, one, bf16, line):
+def test_advice(small_config, monkeypatch, one, bf16, line, images):
     monkeypatch.setattr(profiling.os, "cpu_count", lambda: 4)
     config = load_config(small_config(**{"device.workers_per_gpu": 0}))
-    lines = list(advise(one, config, bf16))
+    lines = list(advise(one, config, bf16, images))
     assert len(lines) == (line is not None)
     assert line is None or line in lines[0]
