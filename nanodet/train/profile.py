@@ -70,7 +70,7 @@ class Profile:
             *rows,
             f"{'step':<12}{1e3 * self.step:10.1f} ms   (CPU time {1e3 * self.cpu_seconds:.1f} ms); "
             f"assignment + losses {learned:.1f} %",
-            f"{self.images / self.step:.1f} images per second (batches of {self.images:g}, "
+            f"{self.images / self.step:.1f} images per second ({self.images:g} a step, "
             f"{self.size[0]} x {self.size[1]}, {self.device}, {self.threads} threads, {self.precision})",
             *(f"advice: {line}" for line in self.advice),
         ]
@@ -90,6 +90,7 @@ class Stopwatch(Callback):
         self._running = [LOADER]
         self._now: dict[str, float] = {}
         self._since = self._cpu_since = 0.0
+        self._images = 0
         self._device = torch.device("cpu")
 
     @contextlib.contextmanager
@@ -125,13 +126,17 @@ class Stopwatch(Callback):
         self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, *_: Any
     ) -> None:
         self._enter(None)
+        self._images += len(batch)
+        if trainer.global_step == len(self.steps):  # its gradients wait for those of the next batch
+            self._enter(LOADER)
+            return
         self.steps.append(self._now)
-        self.images.append(len(batch))
+        self.images.append(self._images)
         self.cpu.append(time.process_time() - self._cpu_since)
         self._begin()
 
     def _begin(self) -> None:
-        self._now, self._running = {}, [OTHER, LOADER]
+        self._now, self._running, self._images = {}, [OTHER, LOADER], 0
         self._since, self._cpu_since = time.perf_counter(), time.process_time()
 
 
@@ -183,18 +188,17 @@ def _summary(
     devices: dict[str, Any],
     images: int,
 ) -> Profile:
-    first = WARM_UP * config.schedule.accumulate
-    steps = watch.steps[first:]
+    steps = watch.steps[WARM_UP:]
     seconds = {s: sum(step.get(s, 0.0) for step in steps) / len(steps) for s in STAGES}
     width, height = config.data.train.input_size
     found = Profile(
         seconds,
-        sum(watch.images[first:]) / len(steps),
+        sum(watch.images[WARM_UP:]) / len(steps),
         devices["accelerator"],
         devices["precision"],
         (width, height),
         torch.get_num_threads(),
-        sum(watch.cpu[first:]) / len(steps),
+        sum(watch.cpu[WARM_UP:]) / len(steps),
     )
     speed = None
     chosen = config.device.precision == "auto"  # which has measured it

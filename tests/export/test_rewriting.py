@@ -204,6 +204,22 @@ def test_what_needs_its_order_keeps_it():
             torch.testing.assert_close(new, old, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("groups", [1, 6])  # of each channel by itself, too
+def test_a_map_that_stays_may_hold_a_channel_twice(groups):
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Conv2d(6, 6, 1, groups=groups), nn.Conv2d(6, 5, 1)
+
+        def forward(self, x):
+            return self.second(self.first(torch.cat((x, x), 1)))
+
+    graph, images = torch.fx.symbolic_trace(Twice().eval()), noise((16, 16))
+    made = rewrite(graph, PLAN, images)
+    with torch.no_grad():
+        torch.testing.assert_close(made.network(images), graph(images), rtol=1e-5, atol=1e-6)
+
+
 def test_a_plan_survives_its_json_form():
     assert Plan.from_dict(PLAN.to_dict(), "m.json") == PLAN
     assert [PLAN.unit(stride) for stride in (1, 2, 4, 8, 16, 64)] == [8, 8, 8, 8, 4, 4]

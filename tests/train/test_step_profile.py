@@ -1,6 +1,7 @@
 """``nanodet profile``: the stages of the steps of a training, and its advice."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
 
@@ -28,9 +29,7 @@ def test_a_profile_of_a_training(small_config, monkeypatch, capsys, tmp_path):
     shares = [float(re.search(rf"^{stage} .* ms +(\S+) %$", said, re.M)[1]) for stage in STAGES]
     assert sum(shares) == pytest.approx(100, abs=0.5)
     assert min(shares[STAGES.index(one)] for one in ("forward", "losses", "backward", "EMA")) > 0
-    assert re.search(
-        r"images per second \(batches of 4, 96 x 96, cpu, \d+ threads, bf16-mixed\)", said
-    )
+    assert re.search(r"images per second \(4 a step, 96 x 96, cpu, \d+ threads, bf16-mixed\)", said)
     assert "advice: device.precision: bf16-mixed has 0.50 of the speed of 32 on this CPU" in said
     assert not (tmp_path / "run").exists()
 
@@ -50,9 +49,21 @@ def test_a_stage_does_not_count_those_that_it_calls(monkeypatch):
         with watch.stage("backward"):  # 6
             pass  # 10
     # 15
-    watch.on_train_batch_end(None, None, None, [0, 0])  # 22
+    watch.on_train_batch_end(SimpleNamespace(global_step=1), None, None, [0, 0])  # 22
     assert watch.steps == [{"loader": 1, "other": 2 + 7, "optimiser": 3 + 5, "backward": 4}]
     assert watch.images == [2]
+
+
+def test_a_step_of_several_batches():
+    watch = Stopwatch()
+    watch._begin()
+    for step, images in ((0, 2), (1, 2), (2, 1)):  # the last of an epoch, a step of one batch
+        watch.on_train_batch_start(None, None, None)
+        with watch.stage("forward"):
+            pass
+        watch.on_train_batch_end(SimpleNamespace(global_step=step), None, None, [0] * images)
+    assert watch.images == [4, 1]
+    assert all(set(step) == {"loader", "other", "forward"} for step in watch.steps)
 
 
 @pytest.mark.parametrize(

@@ -136,9 +136,7 @@ class _Builder:
         if dense(self.network, node):
             groups = self.groups[node]
             return [slot for group in groups for slot in group.slots], groups
-        position = {channel: i for i, channel in enumerate(given)}
-        order = [NOTHING if slot is None else position.get(slot, NOTHING) for slot in slots]
-        return order, self.groups.get(node, [])
+        return _places(given, slots), self.groups.get(node, [])
 
     def _keep(
         self,
@@ -207,13 +205,18 @@ class _Builder:
         conv = dense(self.network, node) or depthwise(self.network, node)
         if conv is None:
             return
-        columns: list[int] = []
-        if conv.groups == 1:
-            position = {channel: i for i, channel in enumerate(given)}
-            columns = [NOTHING if slot is None else position.get(slot, NOTHING) for slot in slots]
+        columns = _places(given, slots) if conv.groups == 1 else []
         moved = Moved(tuple(rows), tuple(columns))
         self.network.set_submodule(str(node.target), _with_channels(conv, moved))
         self.moved[str(node.target)] = moved
+
+
+def _places(given: Sequence[Channel], slots: Slots) -> list[int]:
+    """Return the place that each slot of a new map had in the original one, `NOTHING` for one of zeros."""
+    if slots == list(given):  # which may hold a channel twice where it is taken as it is
+        return list(range(len(slots)))
+    position = {channel: i for i, channel in enumerate(given)}
+    return [NOTHING if slot is None else position.get(slot, NOTHING) for slot in slots]
 
 
 def _with_channels(conv: Any, moved: Moved) -> nn.Conv2d:
