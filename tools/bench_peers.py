@@ -19,6 +19,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from nanodet.bench.plan import count_threads
+from nanodet.bench.report import BUSY
 from nanodet.cli.arguments import (
     add_data_arguments,
     positive_int,
@@ -36,7 +38,6 @@ from nanodet.errors import NanodetError
 from nanodet.text.names import first_few
 
 NAMES = ("peers.md", "peers.png", "peers.json")
-BUSY = 0.02  # of the time
 MARKERS = "os^DvP*Xhp<>"
 
 
@@ -222,7 +223,7 @@ def page_of(rows: Sequence[Row], report: dict[str, Any], plot: Path, args: Names
             line.append(percent(row.measured_ap))
     page.table(heads, cells, left=3)
     page.text(
-        f"Network alone, {args.threads} thread{'s' * (args.threads > 1)}, batch 1, all in turns in one run. "
+        f"Network alone, {count_threads(args.threads)}, batch 1, all in turns in one run. "
         "Ratio: to the first line, median over the rounds; ms: its median times the ratio. "
         f"{machine['soc'] or machine['architecture']}; "
         f"{', '.join(dict.fromkeys(row.engine for row in rows))}; effort {effort['name']}"
@@ -332,7 +333,7 @@ def compare(args: Namespace, command: str) -> None:
     ]
     data_of_all = {"annotations": args.annotations, "rows": compared, "bench": report}
     write_text(data, json_text(data_of_all, indent=1) + "\n")
-    threads = f"{args.threads} thread{'s' * (args.threads > 1)}"
+    threads = count_threads(args.threads)
     draw(rows, f"{report['machine']['soc'] or report['machine']['architecture']}, {threads}", plot)
     text = page_of(rows, report, plot, args)
     write_text(page, text)

@@ -88,10 +88,12 @@ def main():
     seconds = [[] for _ in trees]
     try:
         for turn in range(args.rounds + 1):  # the first prepares the kernels
-            for worker, taken in zip(workers, seconds, strict=True):
+            for tree, worker, taken in zip(trees, workers, seconds, strict=True):
                 worker.stdin.write("\n")
                 worker.stdin.flush()
-                line = next(line for line in worker.stdout if line.startswith("took"))
+                line = next((line for line in worker.stdout if line.startswith("took")), None)
+                if line is None:
+                    sys.exit(f"bench_versions: error: {tree}: its training has ended")
                 if turn:
                     taken.append([float(word) for word in line.split()[1:]])
     finally:

@@ -129,7 +129,8 @@ def possible_plans(spec: Spec | None, file: object) -> list[Plan | None]:
     """Return how an export may have rewritten the network of a model file, None for not at all.
 
     Args:
-        spec: of the file; one that has lost its own may have been exported for any of `TARGETS`.
+        spec: of the file; where it does not say it, as that of an adopted file, the export may have been
+            for any of `TARGETS`.
         file: names the spec in messages.
     """
     if spec is not None and spec.rewriting is not None:

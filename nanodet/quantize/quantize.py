@@ -215,11 +215,12 @@ def _search(
         report(f"{len(ranking) - count} layers in int8: {words}")
         return good
 
-    count = choose.fewest(0, len(ranking), accepts)
+    count, step = choose.fewest(0, len(ranking), accepts), 1
     while count < len(ranking):
         if accepts(count, final=True):
             return pair
-        count = choose.fewest(count + 1, len(ranking), accepts)
+        # no halving here: the more often the measuring images are asked, the more chance decides
+        count, step = count + step, 2 * step
     raise NanodetError(
         "no convolution can be int8: each is slower than in floating point on this CPU, or costs "
         "too much accuracy (a larger --max-drop or --layers all may help)"
