@@ -16,7 +16,7 @@ from nanodet.bench.target.there import There, open_device
 from nanodet.errors import NanodetError
 from nanodet.export.stages import FP32
 from nanodet.ncnn_files.graph import Graph
-from nanodet.ncnn_files.parameters import KINDS
+from nanodet.ncnn_files.parameters import KINDS, NotKnown
 from nanodet.ncnn_files.shapes import blob_shapes
 
 FEW = 3  # each in a process of its own
@@ -64,6 +64,8 @@ def graph_is_sound(param):
         if not {layer.kind for layer in graph.layers} <= KINDS:
             return None
         blob_shapes(graph, (channels, *SIZE[::-1]), param)
+    except NotKnown:  # in a NanoDet: a graph of others may have it
+        return None
     except NanodetError:
         return False
     return True

@@ -1,9 +1,7 @@
 /// nanodet-bench: how fast models are on this machine, side by side, as a plain table; and the
 /// worker with which `nanodet bench` measures on a device and makes its reports.
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -15,6 +13,7 @@
 #include <new>
 
 #include "common/ppm.h"
+#include "common/spinning.h"
 #include "common/words.h"
 #include "nanodet/error.h"
 #include "printable.h"
@@ -215,25 +214,12 @@ void print_table(std::vector<Row>& rows) {
                     ")");
 }
 
-/// Lets threads of libgomp spin only shortly while they wait for each other, unless the user chose:
-/// on a machine with other work they take the core that the thread they wait for needs, and
-/// threads that sleep at once pay for a wake-up in every layer. As `import nanodet` has it.
-///
-/// OpenMP reads its variables when a program starts, so this program starts once more.
-void limit_spinning(char** words) {
-    if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
-    ::setenv("GOMP_SPINCOUNT", "1000", 1);
-    std::array<char, 4096> path{};
-    if (::readlink("/proc/self/exe", path.data(), path.size() - 1) > 0)
-        ::execv(path.data(), words);  // where it cannot, threads wait as OpenMP has it
-}
-
 }  // namespace
 
 int main(int count, char** words) {
     try {
-        const Arguments arguments = parse(count, words);
         limit_spinning(words);
+        const Arguments arguments = parse(count, words);
         if (!arguments.worker.empty()) return serve(arguments.worker);
         const PpmPicture picture = arguments.image.empty() ? generated() : read_ppm(arguments.image);
         auto rows = load_all(arguments, picture.view());

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "arguments.h"
+#include "common/spinning.h"
 #include "nanodet/detector.h"
 #include "printable.h"
 #include "results.h"
@@ -121,6 +122,7 @@ int detect(const nanodet::Arguments& arguments) {
 }  // namespace
 
 int main(int count, char** words) {
+    nanodet::limit_spinning(words);
     // of a file that cannot be read this program says one line; the libraries would say more
     ::setenv("OPENCV_LOG_LEVEL", "SILENT", 0);
     ::setenv("OPENCV_FFMPEG_LOGLEVEL", "-8", 0);
