@@ -13,6 +13,7 @@ import numpy as np
 from nanodet.errors import NanodetError
 from nanodet.files import StrPath
 from nanodet.files.files import sha256, write_text
+from nanodet.files.inputs import SPEC, read_text
 from nanodet.ncnn_files.convolutions import convolutions
 from nanodet.ncnn_files.flow import is_usual
 from nanodet.ncnn_files.graph import Graph
@@ -229,10 +230,17 @@ class OnnxSource:
 
 
 def _spec_beside(path: Path) -> Spec | None:
+    """Return the spec that came with a file, None without one; other JSON files may have its name.
+
+    Raises:
+        NanodetError: it is a damaged spec.
+    """
+    beside = spec_file(path)
     try:
-        return Spec.load(spec_file(path))
-    except NanodetError:
+        text = read_text(beside, SPEC)
+    except (NanodetError, UnicodeDecodeError):
         return None
+    return Spec.from_json(text, beside) if '"class_names"' in text else None
 
 
 def _classes_of(

@@ -74,7 +74,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--tune", action="store_true",
-        help="rewrite the network as is fastest on this CPU with ncnn, measured from --for on; some minutes",
+        help="rewrite the network, for ONNX files too, as is fastest on this CPU with ncnn, measured from "
+        "--for on; some minutes",
     )  # fmt: skip
     add_class_agnostic_argument(parser, "the config's")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the files")

@@ -32,7 +32,8 @@ class Device:
     batchsize_per_gpu: int = key(16, "images in a batch, per process", 1, MUCH)
     precision: int | str = key(
         32,
-        "32, 16 (mixed, GPUs only), bf16 (mixed), or auto: the fastest of them on this device",
+        "32, 16 (mixed, GPUs only), bf16 (mixed), or auto: half precision where the device "
+        "computes it faster, which a CPU with bf16 instructions measures at the start",
     )
     accelerator: str = key(
         "auto", "the kind of device", known=("auto", "cpu", "gpu", "cuda", "mps"), ours=True

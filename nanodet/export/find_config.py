@@ -68,10 +68,12 @@ def find_config(
             if form.size is not None:
                 config.data.val.input_size = list(form.size)
             return config, str(path)
+    rewritten = spec is not None and spec.rewriting is not None
     raise NanodetError(
-        f"{file}: is {form}, but no config of {CONFIGS} has its {len(convolutions)} convolutions: "
-        "--config CONFIG, the one it was trained with (a model with group norm, layer norm or attention "
-        "cannot be imported)"
+        f"{file}: is {form}, but no config of {CONFIGS} has its {len(convolutions)} convolutions"
+        + " rewritten as its spec says" * rewritten
+        + ": --config CONFIG, the one it was trained with (a model with group norm, layer norm or "
+        "attention cannot be imported)"
     )
 
 

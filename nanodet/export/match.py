@@ -13,8 +13,10 @@ from nanodet.errors import NanodetError
 from nanodet.export.layers import Layer, layers_of, network_convolutions
 from nanodet.export.rewriting.build import Moved
 from nanodet.export.rewriting.plan import TARGETS, Plan
+from nanodet.files.incoming import is_file
 from nanodet.ncnn_files.flow import Convolution
 from nanodet.ncnn_files.layout import Form
+from nanodet.runtime.engines import spec_file
 from nanodet.runtime.spec import Spec
 
 _MOST_PICKS = 8  # convolutions that a rewriting adds, one at the end of a stage
@@ -125,16 +127,17 @@ def fits(network: Any, theirs: Sequence[Convolution], form: Form, plan: Plan | N
     )
 
 
-def possible_plans(spec: Spec | None, file: object) -> list[Plan | None]:
+def possible_plans(spec: Spec | None, file: str | Path) -> list[Plan | None]:
     """Return how an export may have rewritten the network of a model file, None for not at all.
 
     Args:
         spec: of the file; where it does not say it, as that of an adopted file, the export may have been
             for any of `TARGETS`.
-        file: names the spec in messages.
+        file: the model file.
     """
     if spec is not None and spec.rewriting is not None:
-        return [Plan.from_dict(spec.rewriting, file)]
+        beside = spec_file(file)
+        return [Plan.from_dict(spec.rewriting, beside if is_file(beside) else file)]
     plans: list[Plan | None] = [None]
     for target in TARGETS.values():
         known = [(one.units, one.keep) for one in plans if one is not None]
@@ -144,7 +147,7 @@ def possible_plans(spec: Spec | None, file: object) -> list[Plan | None]:
 
 
 def plan_of(
-    network: Any, theirs: Sequence[Convolution], form: Form, spec: Spec | None, file: object
+    network: Any, theirs: Sequence[Convolution], form: Form, spec: Spec | None, file: str | Path
 ) -> Plan | None:
     """Return which of the `possible_plans` a model file has; of those that do not fit, the nearest.
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 
 import numpy as np
@@ -334,6 +335,21 @@ def test_a_spec_that_came_with_the_file_is_kept(param, tmp_path):
         assert len({getattr(spec, key) for spec in specs}) == 1, key
     assert [spec.fit for spec in specs] == ["stretch", "stretch", "letterbox"]
     assert lines[1] == "taken from its spec, as far as no option says otherwise"
+
+
+def test_a_damaged_spec_is_refused_and_another_json_file_is_none(param, tmp_path):
+    made = write_ncnn(param, tmp_path, "six")
+    first = adopt(made, tmp_path / "first", Facts(NAMES, fit="stretch"), report=silent).path
+    beside = first.with_suffix(".json")
+    whole = json.loads(beside.read_text())
+    for damaged in (json.dumps({**whole, "rewriting": 5}), beside.read_text()[:-9]):
+        beside.write_text(damaged)
+        with pytest.raises(NanodetError, match=re.escape(f"{beside}: ")):
+            adopt(first, tmp_path / "second", report=silent)
+    beside.write_text('{"license": "MIT"}')
+    lines = []
+    adopt(first, tmp_path / "second", Facts(NAMES), report=lines.append)
+    assert "taken from its spec, as far as no option says otherwise" not in lines
 
 
 def test_what_a_file_is_and_which_command_takes_it(param, small_checkpoint, tmp_path, capsys):

@@ -131,7 +131,7 @@ def test_import_finds_out_how_a_file_without_its_spec_was_rewritten(
 
 def test_a_spec_that_does_not_say_how_is_one_line(copied, odd_checkpoint, tmp_path):
     edit_spec(copied.with_suffix(".json"), rewriting={"for": "x86"})
-    with pytest.raises(NanodetError, match=r"m\.param: rewriting: does not say how"):
+    with pytest.raises(NanodetError, match=r"m\.json: rewriting: does not say how"):
         import_model(copied, None, tmp_path / "back.ckpt", report=lambda line: None)
 
 
@@ -157,7 +157,7 @@ def test_tuning_takes_a_plan_that_agrees(odd_checkpoint, tmp_path):
         tune=True,
         report=lines.append,
     )
-    assert sum(line.startswith("tune: ") for line in lines) == 4
+    assert sum(line.startswith("tune: ") for line in lines) == 5
     assert made.spec.rewriting["for"] == "this CPU"
     assert all(one.agrees for one in made.results)
 

@@ -60,6 +60,11 @@ def tuned(spec: Spec, network: Any, plan: Plan, report: Say) -> Spec:
                 report(f"tune: stride {stride}{kept}, ms with groups of: {', '.join(shown)}")
             if min(times) < _WORTH * now:
                 best = plans[int(np.argmin(times))]
+    units = ", ".join(
+        f"{unit} from stride {stride} on" for stride, unit in sorted(best.units.items())
+    )
+    kept = f"multiples of {best.keep} kept" if best.keep else "no stage kept"
+    report(f"tune: taken: groups of {units}; {kept}")
     return by_plan(spec, network, best)
 
 
