@@ -122,6 +122,7 @@ class TestLeftOut:
         assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
 
 
+@pytest.mark.slow
 class TestFixedShapes:
     @pytest.mark.parametrize("name", ["small.onnx", "small-static.onnx", "small-batch3.onnx"])
     def test_lowest_versions(self, fixed_shapes, name):

@@ -122,6 +122,7 @@ def test_a_planted_fault_is_named(folder, checkpoint, tmp_path, kind):
     assert wanted[kind] in text
 
 
+@pytest.mark.slow
 def test_an_import_takes_it_back(folder, checkpoint, tmp_path):
     param = next(path for path in folder.glob("*.param") if "fp16" not in path.name)
     lines = []
