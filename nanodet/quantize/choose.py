@@ -49,13 +49,13 @@ def give_up(ranking: Sequence[LayerReport], count: int) -> None:
         report.precision, report.reason = INT8, ""
 
 
-def fewest(least: int, most: int, accepts: Callable[[int], bool]) -> int:
-    """Return a count from ``least`` to ``most`` that is accepted, while the one tried below it is not.
+def fewest(most: int, accepts: Callable[[int], bool]) -> int:
+    """Return a count from 0 to ``most`` that is accepted, while the one below it is not.
 
     Steps double until a count is accepted, then halve. ``most`` is returned without a try where nothing
-    below it is accepted.
+    that was tried below it is accepted.
     """
-    refused, count, step = least - 1, least, 1
+    refused, count, step = -1, 0, 1
     while count < most and not accepts(count):
         refused, count, step = count, min(count + step, most), 2 * step
     while count - refused > 1:
@@ -64,6 +64,20 @@ def fewest(least: int, most: int, accepts: Callable[[int], bool]) -> int:
             count = middle
         else:
             refused = middle
+    return count
+
+
+def fewest_in_the_end(most: int, accepts: Callable[[int, bool], bool]) -> int:
+    """Return a count from 0 that the final judgement accepts, too; ``most`` if there is none.
+
+    Args:
+        most: of which nothing is judged.
+        accepts: tells whether a count is good enough, by the final judgement if the flag is set.
+    """
+    count, step = fewest(most, lambda count: accepts(count, False)), 1
+    # no halving here: the more often the measuring images are asked, the more chance decides
+    while count < most and not accepts(count, True):
+        count, step = min(count + step, most), 2 * step
     return count
 
 

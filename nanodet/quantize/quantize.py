@@ -207,7 +207,7 @@ def _search(
     ranking = choose.ranked(reports, layers)
     pair: tuple[Graph, Weights]
 
-    def accepts(count: int, final: bool = False) -> bool:
+    def accepts(count: int, final: bool) -> bool:
         nonlocal pair
         choose.give_up(ranking, count)
         pair = write()
@@ -215,12 +215,8 @@ def _search(
         report(f"{len(ranking) - count} layers in int8: {words}")
         return good
 
-    count, step = choose.fewest(0, len(ranking), accepts), 1
-    while count < len(ranking):
-        if accepts(count, final=True):
-            return pair
-        # no halving here: the more often the measuring images are asked, the more chance decides
-        count, step = count + step, 2 * step
+    if choose.fewest_in_the_end(len(ranking), accepts) < len(ranking):
+        return pair  # of the count that was judged last
     raise NanodetError(
         "no convolution can be int8: each is slower than in floating point on this CPU, or costs "
         "too much accuracy (a larger --max-drop or --layers all may help)"

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import yaml
 
@@ -190,8 +191,11 @@ def test_a_network_rewritten_for_x86(exported_rewritten, data, tmp_path):
     ).files  # fmt: skip
     source, spec = Spec.load(model.with_suffix(".json")), Spec.load(json_file)
     assert spec.layout == "maps" and spec.rewriting == source.rewriting
-    int8 = [layer for layer in Graph.load(param).layers if "Conv" in layer.kind and layer.whole(8)]
-    assert int8 and not any(layer.name.startswith("pick") for layer in int8)
+    graph = Graph.load(model)
+    weights = load_weights(model.with_suffix(".bin"), graph, model)
+    picks = {n for n, parts in weights.items() if np.isin(parts["weight"].values, (0, 1)).all()}
+    int8 = {one.name for one in Graph.load(param).layers if "Conv" in one.kind and one.whole(8)}
+    assert picks and int8 and not picks & int8
     assert len(Detector(param, score=0.3)(generated_picture(3))) > 0
 
 
