@@ -206,7 +206,7 @@ def time_all(rows: Sequence[Row], args: Namespace, command: str) -> dict[str, An
 def page_of(rows: Sequence[Row], report: dict[str, Any], plot: Path, args: Namespace) -> str:
     """Return the page with the table, as Markdown."""
     from nanodet.evaluate.plots import percent
-    from nanodet.study.page import Page
+    from nanodet.pages.page import Page
 
     machine, effort = report["machine"], report["effort"]
     page = Page("Beside peers")
