@@ -12,8 +12,8 @@ import yaml
 
 from nanodet import __version__
 from nanodet.files.files import write_text
-from nanodet.study.curves import mean_losses, plot_differences, plot_losses
 from nanodet.pages.page import Page
+from nanodet.study.curves import mean_losses, plot_differences, plot_losses
 from nanodet.study.plan import Study
 from nanodet.study.results import LOG, Outcome
 from nanodet.study.statistics import CONFIDENCE, Difference, paired, spread
