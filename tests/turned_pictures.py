@@ -17,6 +17,11 @@ def write_turned(path, orientation, size=(64, 48)):
     picture = np.full((size[1], size[0], 3), 90, np.uint8)
     x1, y1, x2, y2 = BOX
     picture[y1:y2, x1:x2] = COLOUR
+    write_oriented(path, picture, orientation)
+
+
+def write_oriented(path, picture, orientation):
+    """Write a JPEG with an EXIF orientation of 1 to 8."""
     data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes()
     body = b"Exif\0\0II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, orientation, 0, 0)
     path.write_bytes(data[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + data[2:])

@@ -1,0 +1,165 @@
+"""Finds copies of an image among many: the same file, re-encoded, resized, a little cropped, brighter.
+
+A perceptual hash proposes pairs, and `nanodet.images.same_view` compares their pixels: a hash alone takes
+images of a kind, such as drawings or microscope images, for copies of each other.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from io import BytesIO
+
+import cv2
+import numpy as np
+
+from nanodet.errors import NanodetError
+from nanodet.files import StrPath
+from nanodet.files.inputs import PICTURE, read_bytes
+from nanodet.images.header import read_header
+from nanodet.images.image_file import turn
+from nanodet.images.limits import check_pixels
+from nanodet.images.opencv_log import quiet
+from nanodet.images.same_view import SIDE, same_view, same_view_moved
+from nanodet.text.progress import Progress
+
+DISTANCE = 16  # bits in which copies may differ; unrelated photographs differ in 32 +- 5 of 64
+FLAT = (
+    4.0  # deviation in grey levels: with less, the bits are noise, and only equal files are copies
+)
+MOST_MOVED = 10_000  # pairs that are aligned before they are compared, about a millisecond each
+_REDUCED = {  # OpenCV decodes JPEG at a fraction of its size, several times faster
+    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
+    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
+    1: cv2.IMREAD_GRAYSCALE,
+}
+_ROWS = 512  # of the table of distances, computed at once
+_PAIRS = 1024  # compared at once
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """What an image looks like.
+
+    Attributes:
+        file: digest of the file's bytes.
+        bits: the hash, 64 bits: for each of the lowest frequencies of the image's cosine transform
+            whether it is above their median; nearly the same at other sizes, compression, brightness
+            and contrast.
+        small: uint8 (`SIDE`, `SIDE`), the grey image, rotated as EXIF says.
+    """
+
+    file: bytes
+    bits: int
+    small: np.ndarray
+
+
+def likeness(path: StrPath) -> Likeness:
+    """Return the `Likeness` of an image file.
+
+    Raises:
+        NanodetError: missing, or not an image that OpenCV can read. A truncated one is not refused.
+    """
+    data = read_bytes(path, PICTURE)
+    header = read_header(BytesIO(data))
+    check_pixels(header.width, header.height, path)
+    side = min(header.width, header.height)
+    factor = next((n for n in (8, 4, 2) if side >= 2 * n * SIDE), 1)
+    try:
+        with quiet():
+            flags = _REDUCED[factor] | cv2.IMREAD_IGNORE_ORIENTATION
+            grey = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+    except cv2.error:
+        grey = None
+    if grey is None:
+        raise NanodetError(f"{path}: not an image that OpenCV can read")
+    small = cv2.resize(turn(grey, header.orientation), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    waves = cv2.dct(cv2.resize(small, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32))
+    low = waves[:8, :8].flatten()
+    low[0] = 0  # the brightness
+    bits = int.from_bytes(np.packbits(low > np.median(low)).tobytes())
+    return Likeness(hashlib.blake2b(data, digest_size=16).digest(), bits, small)
+
+
+def likenesses(paths: Iterable[StrPath], progress: bool = True) -> list[Likeness | NanodetError]:
+    """Return the `Likeness` of each image, or the error that says why it has none."""
+    paths = list(paths)
+    found: list[Likeness | NanodetError] = []
+    shown = Progress(len(paths), "image", progress, "comparing images")
+
+    def one(path: StrPath) -> Likeness | NanodetError:
+        try:
+            return likeness(path)
+        except NanodetError as error:
+            return error
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # OpenCV decodes outside Python's lock
+        for result in pool.map(one, paths):
+            found.append(result)
+            shown.step()
+    shown.close()
+    return found
+
+
+def groups(found: Sequence[Likeness | NanodetError], distance: int = DISTANCE) -> list[list[int]]:
+    """Return the groups of images that are copies of each other, or of copies of each other.
+
+    Images of a fixed camera that differ little count as copies, too; of an image without structure
+    only the same file does.
+
+    Args:
+        found: from `likenesses`; errors are alone.
+        distance: bits in which the hashes of copies may differ, 0..64.
+
+    Returns:
+        lists of two or more indices into ``found``, each in order, by their first.
+    """
+    root = np.arange(len(found))
+    first: dict[bytes, int] = {}
+    compared = []
+    for n, one in enumerate(found):
+        if isinstance(one, NanodetError):
+            continue
+        root[n] = first.setdefault(one.file, n)
+        if root[n] == n and one.small.std() >= FLAT:
+            compared.append(n)
+    if compared:
+        _join_alike(found, np.array(compared), root, distance)
+    members: dict[int, list[int]] = {}
+    for n, leader in enumerate(root.tolist()):
+        members.setdefault(leader, []).append(n)
+    return [some for some in members.values() if len(some) > 1]
+
+
+def _join_alike(
+    found: Sequence[Likeness | NanodetError], at: np.ndarray, root: np.ndarray, distance: int
+) -> None:
+    """Give images of one view the same ``root`` (N,); ``at`` are those to compare."""
+    some = [one for n in at.tolist() if not isinstance(one := found[n], NanodetError)]
+    bits = np.array([one.bits for one in some], np.uint64)
+    small = np.stack([one.small for one in some])
+    moved = 0
+    for start in range(0, len(at), _ROWS):
+        rows = bits[start : start + _ROWS, None]
+        apart = np.bitwise_count(rows ^ bits[None, start:])
+        first, second = np.nonzero(apart <= distance)
+        ahead = second > first
+        first, second = first[ahead], second[ahead]
+        order = np.argsort(apart[first, second], kind="stable")  # the most alike join first
+        first, second = first[order] + start, second[order] + start
+        for n in range(0, len(first), _PAIRS):
+            a, b = first[n : n + _PAIRS], second[n : n + _PAIRS]
+            open_ = root[at[a]] != root[at[b]]  # most pairs of many copies are joined by others
+            a, b = a[open_], b[open_]
+            same = same_view(small[a], small[b])
+            for i, j, alike in zip(a.tolist(), b.tolist(), same.tolist(), strict=True):
+                if root[at[i]] == root[at[j]]:
+                    continue
+                if not alike and moved < MOST_MOVED:
+                    moved += 1
+                    alike = same_view_moved(small[i], small[j])
+                if alike:
+                    ends = sorted((root[at[i]], root[at[j]]))
+                    root[root == ends[1]] = ends[0]

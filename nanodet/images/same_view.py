@@ -1,0 +1,94 @@
+"""Whether two small grey images show the same view: pixels compared block by block, and after alignment."""
+
+import cv2
+import numpy as np
+
+SIDE = 64  # of the compared images, in pixels
+_BLOCK = 8  # side of the blocks that are compared, in pixels
+_TEXTURE = 0.2  # of the image's deviation that a block needs to have structure
+_LEAST = 2.0  # grey levels of deviation: below it, structure is noise
+_ALIKE = 0.7  # correlation of blocks that show the same
+_AGREEING = 0.85  # fraction of the blocks with structure that must; the rest may be a caption
+_STRUCTURED = 20  # blocks of 64 with structure: fewer look alike by chance once they are aligned
+_WHOLE = 0.9  # correlation of all pixels; without enough structure, `_PLAIN`
+_PLAIN = 0.985
+_SHIFT = 0.1  # of the side by which a copy may be shifted, as when it is cropped
+_SCALE = 0.15  # by which its scale may differ, as a fraction
+_SHEAR = 0.06
+_EVERYWHERE = np.ones((SIDE, SIDE), np.uint8)
+_STEPS = cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 40, 1e-4
+
+
+def same_view(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return bool (N,): which pairs of grey images uint8 (N, `SIDE`, `SIDE`) agree pixel by pixel.
+
+    Brightness and contrast may differ; the structure may not.
+    """
+    return _agree(first.astype(np.float32), second.astype(np.float32))
+
+
+def same_view_moved(first: np.ndarray, second: np.ndarray) -> bool:
+    """Return whether two grey images agree after one is shifted and scaled a little.
+
+    The shift, scale and shear are found by maximising the correlation (Evangelidis and Psarakis, "Parametric
+    image alignment using enhanced correlation coefficient maximization", PAMI 2008). Images with few
+    structured blocks never agree: a single object on a plain ground can always be aligned with another.
+    """
+    a, b = first.astype(np.float32)[None], second.astype(np.float32)[None]
+    if min(_structure(a)[0].sum(), _structure(b)[0].sum()) < _STRUCTURED:
+        return False
+    matrix = np.eye(2, 3, dtype=np.float32)
+    try:
+        cv2.findTransformECC(a[0], b[0], matrix, cv2.MOTION_AFFINE, _STEPS, _EVERYWHERE, 3)
+    except cv2.error:  # it does not converge
+        return False
+    linear = matrix[:, :2]
+    centre = np.full(2, SIDE / 2)
+    shift = np.abs(linear @ centre + matrix[:, 2] - centre).max() / SIDE
+    scale, shear = np.abs(np.diag(linear) - 1).max(), max(abs(linear[0, 1]), abs(linear[1, 0]))
+    if shift > _SHIFT or scale > _SCALE or shear > _SHEAR:
+        return False
+    size, inverse = (SIDE, SIDE), cv2.WARP_INVERSE_MAP
+    moved = cv2.warpAffine(b[0], matrix, size, flags=cv2.INTER_LINEAR | inverse)
+    seen = cv2.warpAffine(_EVERYWHERE, matrix, size, flags=cv2.INTER_NEAREST | inverse)
+    inner = cv2.erode(seen, np.ones((3, 3), np.uint8))
+    whole = _blocks(inner[None]).min(axis=2) > 0  # blocks that are in view to their edges
+    return bool(_agree(a, moved[None], whole)[0])
+
+
+def _blocks(images: np.ndarray) -> np.ndarray:
+    """Return images (N, `SIDE`, `SIDE`) as (N, blocks, pixels of a block)."""
+    count = SIDE // _BLOCK
+    parts = images.reshape(-1, count, _BLOCK, count, _BLOCK).swapaxes(2, 3)
+    return parts.reshape(len(images), count * count, _BLOCK * _BLOCK)
+
+
+def _structure(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return which blocks have structure, bool (N, blocks), and the deviation of each."""
+    deviation = _blocks(images).std(axis=2)
+    return deviation >= np.maximum(_LEAST, _TEXTURE * images.std(axis=(1, 2)))[:, None], deviation
+
+
+def _agree(a: np.ndarray, b: np.ndarray, seen: np.ndarray | None = None) -> np.ndarray:
+    """Return which pairs (N, `SIDE`, `SIDE`) agree in the blocks ``seen`` (N, blocks), None for all."""
+    (structured, da), (other, db) = _structure(a), _structure(b)
+    pa, pb = _blocks(a), _blocks(b)
+    seen = np.ones(pa.shape[:2], bool) if seen is None else seen
+    means = pa.mean(axis=2), pb.mean(axis=2)
+    local = (pa * pb).mean(axis=2) - means[0] * means[1]
+    alike = local >= _ALIKE * da * db
+    counted = (structured | other) & seen
+    count = counted.sum(axis=1)
+    share = (alike & counted).sum(axis=1) / np.maximum(count, 1)
+    # the correlation of all pixels that are seen, from the moments of their blocks
+    number = np.maximum(seen.sum(axis=1), 1)
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return np.where(seen, values, 0).sum(axis=1) / number
+
+    ma, mb = mean(means[0]), mean(means[1])
+    va, vb = mean(da**2 + means[0] ** 2) - ma**2, mean(db**2 + means[1] ** 2) - mb**2
+    cover = mean(local + means[0] * means[1]) - ma * mb
+    whole = cover / np.sqrt(np.maximum(va * vb, 1e-6))
+    enough = np.where(count >= _STRUCTURED, _WHOLE, _PLAIN)
+    return (share >= _AGREEING) & (whole >= enough) & (seen.sum(axis=1) >= seen.shape[1] / 2)
