@@ -10,9 +10,10 @@ from pathlib import Path
 from nanodet.config import load_data
 from nanodet.config.beside import config_beside
 from nanodet.config.data_sections import Data
-from nanodet.data.formats import FORMATS, full_name
+from nanodet.data.formats import full_name
 from nanodet.data.read import read_annotations
 from nanodet.data.reading import Reading
+from nanodet.data.recognise import recognise
 from nanodet.data.records import Annotations
 from nanodet.data.summary import check_objects, describe, summarise, warnings_of
 from nanodet.data.tell import tell_reading
@@ -20,7 +21,6 @@ from nanodet.errors import NanodetError
 from nanodet.evaluate.coco_metrics import check_pycocotools
 from nanodet.files import StrPath
 from nanodet.files.incoming import is_file
-from nanodet.files.inputs import absence
 from nanodet.runtime.detector import Detector
 from nanodet.runtime.engines import CHECKPOINT, kind_of
 from nanodet.runtime.spec import Spec
@@ -53,9 +53,9 @@ class Source:
 
     @property
     def kind(self) -> str:
-        """The name in `nanodet.data.formats.FORMATS` of the annotations' format; see `guess_format`."""
+        """The name in `nanodet.data.formats.FORMATS` of the annotations' format."""
         assert self.annotations is not None, "images alone"
-        kind = self.reading.format or guess_format(self.annotations)
+        kind = self.reading.format or recognise(self.annotations)
         return full_name(kind) or kind
 
     def read(self, spec: Spec, model: StrPath, annotated: bool = True) -> Annotations:
@@ -171,24 +171,3 @@ def data_for(model: StrPath, config: StrPath | None = None) -> tuple[Data, str]:
                 "config or checkpoint it was trained with"
             )
     return load_data(os.fspath(config)), str(config)
-
-
-def guess_format(path: StrPath) -> str:
-    """Return the short name of the format of the annotations at ``path``.
-
-    Raises:
-        NanodetError: the format is unknown, or the path does not exist.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise NanodetError(absence(path, "there are no such annotations"))
-    for pattern in ("*", "**/*") if path.is_dir() else ("",):
-        files = path.glob(pattern) if path.is_dir() else (path,)
-        suffixes = {file.suffix.lower() for file in files}
-        for one in FORMATS.values():
-            if one.folder == path.is_dir() and one.suffix in suffixes:
-                return one.short[0]
-    raise NanodetError(
-        f"{path}: cannot report the format of these annotations (a .json file is coco, an .odgt file odgt, a "
-        "folder of .xml voc, of .txt yolo); name it with --format"
-    )

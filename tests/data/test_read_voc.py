@@ -4,8 +4,8 @@ import pytest
 from refusals import fails
 
 from nanodet.data.read import read_annotations
+from nanodet.data.recognise import recognise
 from nanodet.errors import NanodetError
-from nanodet.evaluate.ground_truth import guess_format
 
 OBJECT = """<object><name>{name}</name><difficult>{difficult}</difficult><bndbox>
 <xmin>{0}</xmin><ymin>{1}</ymin><xmax>{2}</xmax><ymax>{3}</ymax></bndbox></object>"""
@@ -156,4 +156,4 @@ def test_voc_in_folders_and_with_another_case_of_the_suffix(voc, images):
     data = read_annotations("voc", images, ann)
     found = [(p.path.relative_to(images).as_posix(), p.boxes[0, 0]) for p in data.pictures]
     assert (found, data.notes) == ([("mon/c.jpg", 1), ("tue/c.jpg", 2)], [])
-    assert guess_format(ann) == "voc"
+    assert recognise(ann) == "XMLDataset"

@@ -13,7 +13,6 @@ from nanodet.compare.tensors import generated_picture
 from nanodet.config import load_config, save_config
 from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
-from nanodet.evaluate.ground_truth import guess_format
 from nanodet.evaluate.run import evaluation_detector
 from nanodet.files.files import write_text
 from nanodet.runtime.spec import Spec
@@ -208,18 +207,6 @@ def test_class_agnostic_nms_of_config_and_spec(small_checkpoint, exported_small,
         for model in (tmp_path / "over-all.ckpt", tmp_path / param.name, param)
     ]
     assert 0 < found[0] == found[1] < found[2]
-
-
-def test_format_is_told_by_the_files(tmp_path):
-    for folder, file, kind in (("v", "a.xml", "voc"), ("y", "a.txt", "yolo"), ("c", "a.json", "")):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / file).write_text("")
-        if kind:
-            assert guess_format(tmp_path / folder) == kind
-    assert guess_format(tmp_path / "c" / "a.json") == "coco"
-    for wrong in (tmp_path / "c", tmp_path / "y" / "a.txt", tmp_path / "absent"):
-        with pytest.raises(NanodetError, match=wrong.name):
-            guess_format(wrong)
 
 
 def test_a_damaged_picture_ends_it_in_one_line(checkpoint, coco_mini, tmp_path):

@@ -23,6 +23,7 @@ from nanodet.data.assemble import (
 )
 from nanodet.data.classes import match_classes
 from nanodet.data.formats.format import Format
+from nanodet.data.formats.head import Head
 from nanodet.data.images import look_at_images
 from nanodet.data.locate import keep_found
 from nanodet.data.reading import Reading
@@ -35,6 +36,8 @@ from nanodet.text.brief import brief, brief_text
 
 NUMBERS = {int, float}  # excludes bool
 FLAGS = {None: False, 0: False, 1: True, "0": False, "1": True}
+LISTS = {"images", "annotations", "categories"}
+ENTRIES = {"id", "file_name", "image_id", "category_id", "bbox", "segmentation", "supercategory"}
 LARGEST_AREA = 1e30  # square pixels, far below the limit of float32
 
 
@@ -310,7 +313,14 @@ def _fill(
         found.pictures.append(picture)
 
 
+def _recognises(head: Head) -> bool:
+    keys = head.outline.keys if head.outline and head.outline.top == "{" else None
+    return keys is not None and bool(
+        LISTS & keys[0] and (LISTS <= keys[0] or ENTRIES & keys[1] or not keys[1])
+    )
+
+
 FORMAT = Format(
-    read_coco, ("coco",), ".json", folder=False,
+    read_coco, ("coco",), (".json",), _recognises, folder=False, usual=True,
     read_unannotated=functools.partial(read_coco, annotated=False),
 )  # fmt: skip

@@ -256,4 +256,4 @@ def _flag(entry: dict[str, Any], key: str, where: str) -> bool:
     return FLAGS[value]
 
 
-FORMAT = Format(read_odgt, ("odgt", "crowdhuman"), ".odgt", folder=False)
+FORMAT = Format(read_odgt, ("odgt", "crowdhuman"), (".odgt",), lambda head: True, folder=False)

@@ -253,4 +253,7 @@ def _number(element: ElementTree.Element | None) -> float | None:
     return value if math.isfinite(value) else None
 
 
-FORMAT = Format(read_voc, ("voc", "xml_dataset"), ".xml", unknown_classes="skip")
+FORMAT = Format(
+    read_voc, ("voc", "xml_dataset"), (".xml",), lambda head: head.root == "annotation",
+    usual=True, unknown_classes="skip",
+)  # fmt: skip

@@ -15,6 +15,7 @@ from nanodet.data.assemble import (
 )
 from nanodet.data.classes import match_classes
 from nanodet.data.formats.format import Format
+from nanodet.data.formats.head import Head
 from nanodet.data.formats.yolo_files import pair_files
 from nanodet.data.formats.yolo_lines import Line, boxes_of_lines
 from nanodet.data.formats.yolo_names import find_class_names, find_keypoint_shape
@@ -161,4 +162,18 @@ def _parse(file: Path) -> list[Line]:
     return parsed
 
 
-FORMAT = Format(read_yolo, ("yolo",), ".txt")
+def _recognises(head: Head) -> bool:
+    """Return whether the first line is a class number and at least four other numbers."""
+    words = next((line.split() for line in head.text.splitlines() if line.strip()), [])
+    return len(words) >= 5 and words[0].isdecimal() and all(map(_is_number, words))
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+FORMAT = Format(read_yolo, ("yolo",), (".txt",), _recognises, usual=True)

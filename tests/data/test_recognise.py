@@ -1,0 +1,62 @@
+"""Which format a file or folder of annotations has."""
+
+import pytest
+
+from nanodet.data.recognise import recognise
+from nanodet.errors import NanodetError
+
+
+def test_format_is_told_by_the_files(tmp_path):
+    for folder, file, kind in (
+        ("v", "a.xml", "XMLDataset"), ("y", "a.txt", "YoloDataset"), ("c", "a.json", ""),
+    ):  # fmt: skip
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / file).write_text("")
+        if kind:
+            assert recognise(tmp_path / folder) == kind
+    assert recognise(tmp_path / "c" / "a.json") == "CocoDataset"
+    for wrong in (tmp_path / "c", tmp_path / "y" / "a.txt", tmp_path / "absent"):
+        with pytest.raises(NanodetError, match=wrong.name):
+            recognise(wrong)
+
+
+UNKNOWN = {
+    "a.json": ('{"boxes": [{"x": 1}]}', "an object with the keys boxes"),
+    "b.json": ('[{"x": 1}]', "a list of objects with the keys x"),
+    "a.xml": ("<?xml version='1.0'?><!-- <annotation> --><dataset/>", "<dataset>"),
+    "v.xml": ("<annotation/>", "is of one image (voc)"),
+    "y.txt": ("0 .5 .5 .1 .1", "is of one image (yolo)"),
+    "a.bin": ("", ".json"),
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_what_is_unknown_is_named(tmp_path, name):
+    content, found = UNKNOWN[name]
+    (tmp_path / name).write_text(content)
+    with pytest.raises(NanodetError) as caught:
+        recognise(tmp_path / name)
+    line = str(caught.value)
+    assert "\n" not in line
+    for word in (str(tmp_path / name), found, "--format"):
+        assert word in line, line
+
+
+def test_other_files_of_a_folder_do_not_count(tmp_path):
+    for n in range(3):
+        (tmp_path / f"a{n}.txt").write_text("")
+    (tmp_path / "b.txt").write_text("0 .5 .5 .1 .1\n")
+    (tmp_path / "README.roboflow.txt").write_text("Exported on a day\n")
+    (tmp_path / "coco.json").write_text('{"info": {}, "images": [{"id": 1, "file_name": "a"}]}')
+    assert recognise(tmp_path) == "YoloDataset"
+    (tmp_path / "b.xml").write_text("<annotation>")
+    with pytest.raises(NanodetError, match=r"several formats.*--format"):
+        recognise(tmp_path)
+
+
+def test_a_folder_around_one_file_names_the_file(tmp_path):
+    (tmp_path / "README.txt").write_text("Exported on a day\n")
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "a.coco.json").write_text('{"annotations": [{"bbox": [')
+    with pytest.raises(NanodetError, match=r"the file .*a\.coco\.json \(coco\) is expected"):
+        recognise(tmp_path)
