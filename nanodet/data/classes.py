@@ -75,7 +75,8 @@ def match_classes(
         kept = [n for n in range(len(given)) if n not in empty_groups]
         for name, count in Counter(given[n] for n in kept).items():
             if count > 1:
-                raise NanodetError(f"{file}: class name {brief(name)} occurs twice; {TWICE}")
+                error = NanodetError(f"{file}: class name {brief(name)} occurs twice; {TWICE}")
+                reading.refuse(error, "classes")
         notes = _alike([given[n] for n in kept], file, listed)
         notes += _left_out([given[n] for n in sorted(empty_groups)], file, "that only group others")
         return Classes(tuple(given[n] for n in kept), _numbered(kept, len(given)), notes)
@@ -87,7 +88,7 @@ def match_classes(
     if nothing_shared or (absent and is_numbering(wanted) and (listed or extra)):
         return _by_position(given, wanted, empty_groups, file, reading, listed)
     if extra and reading.unknown_classes != "skip":
-        raise _unknown(
+        error = _unknown(
             given,
             objects,
             extra,
@@ -97,6 +98,7 @@ def match_classes(
             reading=reading,
             first=first,
         )
+        reading.refuse(error, "classes")
     whose = reading.names_of
     notes = []
     if extra:
@@ -107,10 +109,11 @@ def match_classes(
     notes += _left_out(empty, file, f"without objects that are not in {whose}")
     if absent and listed:
         if reading.training:
-            raise NanodetError(
+            error = NanodetError(
                 f"{file}: has no class {shortened(absent)}, which {whose} names and so could not be "
                 f"learned: take it out of {whose}, or add it to the file"
             )
+            reading.refuse(error, "classes")
         notes.append(f"{file}: lacks classes of {whose}, not measured: {shortened(absent)}")
     labels = np.array([-1 if index is None else index for index in found], np.int64)
     skipped = {given[n]: objects[n] for n in extra}

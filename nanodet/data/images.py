@@ -1,6 +1,7 @@
 """The image files of a data set: their sizes and orientation, compared with the annotations."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -47,6 +48,7 @@ def look_at_images(
         settled[n] = said if all(said) else UNKNOWN
         if header is None:
             found.bad_pictures.append(str(headers[n]))
+            found.unreadable.add(Path(path))
             continue
         stored, shown = (header.width, header.height), header.shown_size
         settled[n] = size = shown if turned[n] else stored

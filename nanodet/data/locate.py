@@ -102,10 +102,10 @@ def keep_found(
     count = f"{len(lost)} of {len(names)} images {'is' if len(lost) == 1 else 'are'} missing"
     line = f"{file}: {count} in {folder}: {shown}"
     if reading.missing_images != "skip":
-        raise NanodetError(
-            f"{line}; {reading.spelled('missing_images', 'skip')} continues without them"
-        )
-    notes.append(f"{line}: left out")
+        skip = reading.spelled("missing_images", "skip")
+        reading.refuse(NanodetError(f"{line}; {skip} continues without them"), "missing")
+    else:
+        notes.append(f"{line}: left out")
     return kept
 
 

@@ -56,10 +56,11 @@ def decide_turned(
             confirmed += boxes == size
             contradicted += boxes != size
     if contradicted > CONTRADICTED * (confirmed + contradicted):
-        raise NanodetError(
+        error = NanodetError(
             f"{file}: {contradicted} images turned by EXIF have the annotated size of one "
             f"orientation, but boxes that fit the other only; {_remedy(reading)}"
         )
+        reading.refuse(error, "orientation")
     votes = {way for way in shown.values() if way is not None}
     common = votes.copy().pop() if len(votes) == 1 else None
     undecided = 0
@@ -71,10 +72,11 @@ def decide_turned(
             undecided += not np.isnan(reaches[n]).any()  # without boxes, either is fine
     if undecided:
         why = "the other images differ in" if votes else "nothing in the annotations shows"
-        raise NanodetError(
+        error = NanodetError(
             f"{file}: {undecided} labelled images are turned by EXIF, and {why} whether they were "
             f"labelled so: {_remedy(reading)}"
         )
+        reading.refuse(error, "orientation")
     return turned
 
 

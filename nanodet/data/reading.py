@@ -2,13 +2,24 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from nanodet.config.data_sections import DATASET_CHOICES
 from nanodet.config.data_sections import Dataset as Section
 from nanodet.errors import NanodetError
 
 CHOICES = ("format", "list_path", *DATASET_CHOICES)
+
+
+class Fault(NamedTuple):
+    """A fault of a data set with which it is not trained: its kind, and a line that names file and place.
+
+    Kinds: ``missing`` (images), ``entry`` (of an annotation file), ``form`` (unit or form of the boxes),
+    ``classes``, ``orientation`` (of images turned by EXIF).
+    """
+
+    kind: str
+    line: str
 
 
 @dataclass(frozen=True)
@@ -32,6 +43,8 @@ class Reading:
         training: whether the data set is for training: then each class must occur in the file.
         names_of: where the class names come from, for messages.
         place: prefix of the keys, for messages: ``data.train.``, ``--`` on the command line.
+        faults: a list that gets what would be an error otherwise, and reading goes on without the entry,
+            the image or the check; None raises it.
     """
 
     format: str | None = None
@@ -44,6 +57,7 @@ class Reading:
     training: bool = False
     names_of: str = "class_names"
     place: str = ""
+    faults: list[Fault] | None = None
 
     def __post_init__(self) -> None:
         for key, known in DATASET_CHOICES.items():
@@ -58,6 +72,12 @@ class Reading:
         """Return those of a `nanodet.config.data_sections.Dataset`; ``place`` is e.g. ``data.train.``."""
         chosen = {key: getattr(section, key) for key in DATASET_CHOICES}
         return cls(section.name, section.list_path, **chosen, training=training, place=place)
+
+    def refuse(self, error: NanodetError, kind: str) -> None:
+        """Raise ``error``, or add it to ``faults`` as a `Fault` of a kind, and go on."""
+        if self.faults is None:
+            raise error
+        self.faults.append(Fault(kind, str(error)))
 
     def choices(self) -> dict[str, Any]:
         """Return key to value of the options that were chosen."""

@@ -72,6 +72,7 @@ class Annotations:
         skipped: classes whose objects were left out, and how many each had.
         counts: `Counts`.
         bad_pictures: a line for each image that cannot be read or differs from the annotated size.
+        unreadable: those that cannot be read; without an annotated size, their boxes mean nothing.
     """
 
     class_names: tuple[str, ...]
@@ -82,3 +83,4 @@ class Annotations:
     skipped: dict[str, int] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)
     bad_pictures: list[str] = field(default_factory=list)
+    unreadable: set[Path] = field(default_factory=set)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nanodet.data.formats.yolo_lines import Line
+from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
 from nanodet.files import StrPath
 
@@ -25,6 +26,7 @@ BOTH_AXES = 0.1  # fraction of the boxes that do not fit, along the axis with fe
 IN_PARTS = 0.95  # fraction of the boxes in 0..1: one may be rounded to 1.002
 PLACES_MIN = 20  # boxes, enough to judge by their positions
 UNUSED = 0.1  # fractions of the width and height, at the right and bottom, that no box reaches
+RAISING = Reading()
 SCALES = (100, 1000)  # units per image that some tools use
 
 XYWH, CORNERS, CENTRE = "x y width height", "x1 y1 x2 y2", "cx cy width height"
@@ -40,7 +42,12 @@ EXCHANGED_OUTSIDE = 0.1  # fraction of the image by which swapped sides exceed t
 
 
 def check_pixels(
-    boxes: np.ndarray, sizes: np.ndarray, file: StrPath, form: str, notes: list[str]
+    boxes: np.ndarray,
+    sizes: np.ndarray,
+    file: StrPath,
+    form: str,
+    notes: list[str],
+    reading: Reading = RAISING,
 ) -> None:
     """Raise `NanodetError` if boxes that should be in pixels are not, or have another form.
 
@@ -50,6 +57,7 @@ def check_pixels(
         file: names the annotations in messages.
         form: a key of `FORMS`.
         notes: gets a line if the boxes leave much of their images unused.
+        reading: decides whether an error is raised, see `Reading.refuse`.
     """
     boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
     if not len(boxes):
@@ -57,34 +65,50 @@ def check_pixels(
     parts = int((np.abs(boxes) <= 1).all(axis=1).sum())
     if parts >= IN_PARTS * len(boxes) and (boxes > 0).any() and (sizes.max(axis=1) > 2).all():
         share = f"all {parts}" if parts == len(boxes) else f"{parts} of {len(boxes)}"
-        raise NanodetError(
+        error = NanodetError(
             f"{file}: {share} boxes lie in 0..1, as parts of the image, where pixels are "
             f"expected: multiply them by the width and height"
         )
-    _check_form(boxes, sizes, file, form, notes)
+        reading.refuse(error, "form")
+        return
+    _check_form(boxes, sizes, file, form, notes, reading)
     _tell_unused(FORMS[form](boxes), sizes, file, notes)
 
 
-def check_parts(lines: Sequence[Line], boxes: np.ndarray, file: StrPath, notes: list[str]) -> None:
+def check_parts(
+    lines: Sequence[Line],
+    boxes: np.ndarray,
+    file: StrPath,
+    notes: list[str],
+    reading: Reading = RAISING,
+) -> None:
     """Raise `NanodetError` if YOLO's values are not fractions of the image, or have another form.
 
     Args:
         lines: `nanodet.data.formats.yolo_lines.Line` list; boxes: (N, 4) xyxy, their boxes.
         file: names the annotations in the message.
         notes: gets a line if they may have another form.
+        reading: decides whether an error is raised, see `Reading.refuse`.
     """
     beyond = int((np.abs(boxes) > FAR_OUTSIDE).any(axis=1).sum())
     if beyond > len(lines) / 2:
-        raise NanodetError(
+        error = NanodetError(
             f"{file}: {beyond} of {len(lines)} boxes lie far outside 0..1, where parts of the image are "
             f"expected: divide pixels by the width and height of the image, percentages by 100"
         )
+        reading.refuse(error, "form")
+        return
     plain = np.array([line.values for line in lines if len(line.values) == 4]).reshape(-1, 4)
-    _check_form(plain, np.ones((len(plain), 2)), file, CENTRE, notes)
+    _check_form(plain, np.ones((len(plain), 2)), file, CENTRE, notes, reading)
 
 
 def _check_form(
-    boxes: np.ndarray, sizes: np.ndarray, file: StrPath, form: str, notes: list[str]
+    boxes: np.ndarray,
+    sizes: np.ndarray,
+    file: StrPath,
+    form: str,
+    notes: list[str],
+    reading: Reading,
 ) -> None:
     """Raise `NanodetError` if many boxes do not fit, and in another form nearly all do.
 
@@ -109,7 +133,8 @@ def _check_form(
         far = other in EXCHANGED and _outside(xyxy, sizes, EXCHANGED_OUTSIDE).any()
         both = outside.sum(axis=0).min() >= BOTH_AXES * lost
         if far or both or empty.sum() >= LOST_MIN:
-            raise NanodetError(f"{line}; convert them")
+            reading.refuse(NanodetError(f"{line}; convert them"), "form")
+            return
         notes.append(
             f"{line}, nearly all along one axis: clipped; if they are {other}, convert them"
         )

@@ -82,7 +82,7 @@ def read_coco(
     images = _images(content["images"], ann_path)
     position = {image["id"]: n for n, image in enumerate(images)}
     category_of = {category_id: n for n, category_id in enumerate(ids)}
-    table, names = _table(content["annotations"], position, category_of, ann_path)
+    table, names = _table(content["annotations"], position, category_of, ann_path, reading)
     notes: list[str] = []
     chosen = list(range(len(images)))
     if list_path is not None:
@@ -176,6 +176,7 @@ def _table(
     position: Mapping[int, int],
     category_of: Mapping[int, int],
     ann_path: StrPath,
+    reading: Reading,
 ) -> tuple[np.ndarray, list[object]]:
     """Return the annotations as numbers, and the name of each for messages.
 
@@ -205,14 +206,19 @@ def _table(
                 n,
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
-            raise _explained(entry, n, position, category_of, ann_path) from None
+            reading.refuse(_explained(entry, n, position, category_of, ann_path), "entry")
+            continue
         rows.append(row)
     table = np.array(rows, np.float64).reshape(-1, 10)
-    broken = np.flatnonzero(~np.isfinite(table[:, 2:6]).all(axis=1))
-    if len(broken):
-        raise _explained(entries[broken[0]], broken[0], position, category_of, ann_path)
+    finite = np.isfinite(table[:, 2:6]).all(axis=1)
+    for n in table[~finite, 9].astype(int).tolist():
+        reading.refuse(_explained(entries[n], n, position, category_of, ann_path), "entry")
+    table = table[finite]
     # names for messages; ids may be strings or missing, so they are not in the table
-    return table, [entry.get("id", f"number {n}") for n, entry in enumerate(entries)]
+    return table, [
+        entry.get("id", f"number {n}") if isinstance(entry, dict) else f"number {n}"
+        for n, entry in enumerate(entries)
+    ]
 
 
 def _explained(
@@ -276,7 +282,7 @@ def _fill(
     np.fmax.at(reaches, owner, raw[:, 2:])
     said = [(image["width"], image["height"]) for image in images]
     sizes, turned = look_at_images(found, files, said, reaches, ann_path, reading)
-    check_pixels(table[:, 2:6], sizes[owner], ann_path, XYWH, found.notes)
+    check_pixels(table[:, 2:6], sizes[owner], ann_path, XYWH, found.notes, reading)
     boxes, sound, outside = clip_boxes(raw, sizes[owner, 0], sizes[owner, 1])
     count_changed(found.counts, sound, outside)
     for n in np.flatnonzero(~sound | outside).tolist():

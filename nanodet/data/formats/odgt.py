@@ -126,7 +126,7 @@ def read_odgt(
     sizes, turned = look_at_images(found, paths, said, reaches, ann_path, reading)
     raw = np.array([t.box for line in lines for t in line.things], np.float64).reshape(-1, 4)
     owner = np.repeat(np.arange(len(lines)), [len(line.things) for line in lines])
-    check_pixels(raw, sizes[owner], ann_path, XYWH, found.notes)
+    check_pixels(raw, sizes[owner], ann_path, XYWH, found.notes, reading)
     with np.errstate(over="ignore"):
         boxes = np.concatenate([raw[:, :2], raw[:, :2] + raw[:, 2:]], axis=1)
     if reading.box in (None, "full"):

@@ -75,7 +75,7 @@ def read_voc(
         names = [str(file.relative_to(ann_path)) for file in files]
         chosen = select(names, list_path, reading, notes, "XML file of")
         files = [files[n] for n in chosen]
-    parsed = [(file, *_parse(file)) for file in files]
+    parsed = _parse_all(files, reading)
     known, there = _pictures(img_path, parsed, ann_path, notes)
     wanted = [
         str(file.relative_to(ann_path).parent / (filename or file.stem))
@@ -111,7 +111,7 @@ def read_voc(
     annotated = [size for _, _, size, _ in parsed]
     sizes, turned = look_at_images(found, paths, annotated, reaches, ann_path, reading)
     owner = np.repeat(np.arange(len(boxes)), [len(b) for b in boxes])
-    check_pixels(np.concatenate(boxes), sizes[owner], ann_path, CORNERS, found.notes)
+    check_pixels(np.concatenate(boxes), sizes[owner], ann_path, CORNERS, found.notes, reading)
     for n, (path, (file, _, _, objects)) in enumerate(zip(paths, parsed, strict=True)):
         if path in taken:
             found.problems.append(f"{file}: describes {path.name}, as {taken[path].name} does")
@@ -191,6 +191,18 @@ class _Builder(ElementTree.TreeBuilder):
 
     def doctype(self, *_: object) -> NoReturn:
         raise _Doctype("has a document type declaration (DOCTYPE), which is not allowed")
+
+
+def _parse_all(
+    files: Sequence[Path], reading: Reading
+) -> list[tuple[Path, str, Size, list[dict[str, Any]]]]:
+    parsed = []
+    for file in files:
+        try:
+            parsed.append((file, *_parse(file)))
+        except NanodetError as error:
+            reading.refuse(error, "entry")
+    return parsed
 
 
 def _parse(file: Path) -> tuple[str, Size, list[dict[str, Any]]]:

@@ -71,7 +71,7 @@ def read_yolo(
     file, given = find_class_names(ann_path, class_names, reading, notes)
     whose = reading.names_of if file == ann_path else file
     labelled = {n: text for n in chosen if (text := texts[n]) is not None}
-    by_picture = {n: _parse(text) for n, text in labelled.items()}
+    by_picture = {n: _parse(text, reading) for n, text in labelled.items()}
     parsed = [by_picture.get(n, []) for n in chosen]
     lines = [line for part in parsed for line in part]
     skipped = _check_numbers(lines, given, whose, reading, notes)
@@ -87,7 +87,7 @@ def read_yolo(
     if list_path is None:
         found.counts.without_picture = without_picture
     boxes = boxes_of_lines(lines, reading, find_keypoint_shape(ann_path, file))
-    check_parts(lines, boxes, ann_path, found.notes)
+    check_parts(lines, boxes, ann_path, found.notes, reading)
     paths = [paths[n] for n in chosen]
     reaches = np.array([(0.0, 0.0) if part else (np.nan, np.nan) for part in parsed])
     sizes, turned = look_at_images(found, paths, [(0, 0)] * len(paths), reaches, ann_path, reading)
@@ -132,34 +132,38 @@ def _check_numbers(
         f"{first.where}: class {first.label} is not one of 0..{len(names) - 1}{more}, as numbered in "
         f"{whose} ({shortened(names)})"
     )
-    if reading.unknown_classes != "skip":
+    if reading.unknown_classes == "skip":
+        notes.append(f"{line}: left out")
+    else:
         start = "" if found[0] else "numbers start at 0; "
         skip = reading.spelled("unknown_classes", "skip")
-        raise NanodetError(f"{line}; {start}{skip} leaves such lines out")
-    notes.append(f"{line}: left out")
+        reading.refuse(NanodetError(f"{line}; {start}{skip} leaves such lines out"), "classes")
     return {f"class {label}": objects for label, objects in beyond.items()}
 
 
-def _parse(file: Path) -> list[Line]:
+def _parse(file: Path, reading: Reading) -> list[Line]:
     """Return the `Line` list of a text file."""
     parsed = []
     for number, line in enumerate(read_text(file, ANNOTATION).splitlines(), 1):
-        words = line.split()
-        if not words:
-            continue
-        where = f"{file}: line {number}"
-        try:
-            label, *values = (float(word) for word in words)
-        except ValueError:
-            raise NanodetError(f"{where}: not numbers: {brief(line.strip())}") from None
-        if not np.isfinite([label, *values]).all():
-            raise NanodetError(f"{where}: not finite numbers: {brief(line.strip())}")
-        if whole_number(label) is None:
-            raise NanodetError(
-                f"{where}: class {brief_text(words[0])} is not a whole number from 0"
-            )
-        parsed.append(Line(file, number, int(label), values))
+        if line.strip():
+            try:
+                parsed.append(_parse_line(file, number, line.strip()))
+            except NanodetError as error:
+                reading.refuse(error, "entry")
     return parsed
+
+
+def _parse_line(file: Path, number: int, line: str) -> Line:
+    where, words = f"{file}: line {number}", line.split()
+    try:
+        label, *values = (float(word) for word in words)
+    except ValueError:
+        raise NanodetError(f"{where}: not numbers: {brief(line)}") from None
+    if not np.isfinite([label, *values]).all():
+        raise NanodetError(f"{where}: not finite numbers: {brief(line)}")
+    if whole_number(label) is None:
+        raise NanodetError(f"{where}: class {brief_text(words[0])} is not a whole number from 0")
+    return Line(file, number, int(label), values)
 
 
 def _recognises(head: Head) -> bool:
