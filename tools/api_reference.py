@@ -36,6 +36,8 @@ PUBLIC = {
         "nanodet.data.records:Picture",
         "nanodet.evaluate.evaluate:evaluate",
         "nanodet.evaluate.coco_metrics:evaluate_detections",
+        "nanodet.evaluate.intervals:intervals",
+        "nanodet.evaluate.intervals:change",
     ),
     "Export and what follows": (
         "nanodet.export.export:export",

@@ -12,6 +12,7 @@ import numpy as np
 from nanodet.data.records import Annotations, Picture
 from nanodet.errors import NanodetError
 from nanodet.evaluate.crowd_metrics import CrowdMetrics
+from nanodet.evaluate.matches import Matches, matches_of
 from nanodet.runtime.detections import Detections
 
 MAX_DETECTIONS = 100  # per image and class that COCO's AP counts, or more if more are given
@@ -41,6 +42,8 @@ class Metrics:
             without objects.
         iou_thresholds: float64 (10,); recalls: float64 (101,): the axes of ``precision``.
         ap_per_class: one `ClassAP` per class, in order of the class index.
+        matches: per class and size (all, small, medium, large) what was matched in each image, from which
+            `nanodet.evaluate.intervals` computes how far AP may be off by chance.
         crowd: the measures of CrowdHuman, if the annotations are an ``.odgt`` file.
     """
 
@@ -55,6 +58,7 @@ class Metrics:
     iou_thresholds: np.ndarray = field(repr=False)
     recalls: np.ndarray = field(repr=False)
     ap_per_class: list[ClassAP] = field(default_factory=list, repr=False)
+    matches: list[list[Matches | None]] = field(default_factory=list, repr=False)
     crowd: CrowdMetrics | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -94,11 +98,13 @@ def evaluate_detections(
     # Equal scores are ranked by the order of images: pycocotools orders them by id.
     order = sorted(range(len(pictures)), key=lambda i: pictures[i].image_id)
     evaluation = _evaluator([pictures[i] for i in order], [detections[i] for i in order], classes)
+    matches: list[list[Matches | None]] = []
     if pictures and classes:
         with contextlib.redirect_stdout(io.StringIO()):
             evaluation.evaluate()
             evaluation.accumulate()
         precision = evaluation.eval["precision"][..., 0]  # IoU, recall, class, size
+        matches = matches_of(evaluation, order)
     else:
         precision = -np.ones((10, 101, classes, 4))
     ious = evaluation.params.iouThrs
@@ -115,6 +121,7 @@ def evaluate_detections(
         precision=whole,
         iou_thresholds=np.asarray(ious),
         recalls=np.asarray(evaluation.params.recThrs),
+        matches=matches,
     )
     if per_class:
         objects = np.zeros(classes, np.int64)
