@@ -85,7 +85,7 @@ def check_values(section: Any, fail: Fail, prefix: str = "") -> None:
         if value is None:
             continue
         if known and value not in known:
-            fail(key, unknown_value(value, known, key))
+            fail(key, unknown_value(value, known, key, meaning(entry).instead))
         if low is None or high is None:
             continue
         for number in value if isinstance(value, list) else [value]:
@@ -119,10 +119,14 @@ def _check_dataset(dataset, key, fail):
         ("pipeline.scale", pipeline.scale),
         ("pipeline.contrast", pipeline.contrast),
         ("pipeline.saturation", pipeline.saturation),
+        ("pipeline.mosaic_scale", pipeline.mosaic_scale),
+        ("pipeline.crop_size", pipeline.crop_size),
     ):
         lowest_may_be_zero = name in ("pipeline.contrast", "pipeline.saturation")
         if value is not None and not _is_range(value, lowest_may_be_zero):
             fail(f"{key}.{name}", f"must be [low, high] above 0, not {value}")
+    if pipeline.crop_size[1] > 1:
+        fail(f"{key}.pipeline.crop_size", f"must be at most 1, not {pipeline.crop_size}")
     stretch = pipeline.stretch
     if stretch is not None and (len(stretch) != 2 or not all(map(_is_range, stretch))):
         fail(f"{key}.pipeline.stretch", "must be [[low, high], [low, high]] above 0")

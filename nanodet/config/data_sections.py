@@ -14,6 +14,8 @@ DATASET_CHOICES = {
     "yolo_labels": ("auto", "boxes", "polygons"),
     "box": ("full", "visible", "head"),
 }
+# steps of `Pipeline` that `off_epochs` switches off: probabilities
+OFF_AT_THE_END = ("mosaic", "mixup", "crop", "cutout")
 
 
 @dataclass
@@ -32,6 +34,41 @@ class Pipeline:
     brightness: float | None = key(None, "change, up to this fraction of the full range", 0, MUCH)
     contrast: Range | None = key(None, "`[low, high]`: factor")
     saturation: Range | None = key(None, "`[low, high]`: factor")
+    mosaic: float = key(0.0, "probability of four images in one", 0, 1, ours=True)
+    mosaic_scale: Range = key(
+        lambda: [0.5, 1.0], "`[low, high]`: factor of the size of the images of a mosaic, besides `scale`",
+        ours=True,
+    )  # fmt: skip
+    mixup: float = key(
+        0.0, "probability of a blend with another image; the boxes of both count", 0, 1, ours=True
+    )
+    crop: float = key(
+        0.0, "probability of a random part of the image, with at least one of its boxes; not in a mosaic",
+        0, 1, ours=True,
+    )  # fmt: skip
+    crop_size: Range = key(
+        lambda: [0.4, 1.0],
+        "`[low, high]`: sides of such a part, as a share of the image's",
+        ours=True,
+    )
+    crop_visible: float = key(
+        0.6,
+        "share of that box, at least, which stays inside; below it the part is larger",
+        0,
+        1,
+        ours=True,
+    )
+    cutout: float = key(
+        0.0,
+        "probability of 1 to 4 rectangles of one colour; boxes that they hide to 60 % or more are ignored",
+        0, 1, ours=True,
+    )  # fmt: skip
+    off_epochs: int = key(
+        0,
+        "epochs at the end of the training without "
+        f"{', '.join(f'`{name}`' for name in OFF_AT_THE_END)}; the other steps stay",
+        0, MUCH, ours=True,
+    )  # fmt: skip
     normalize: list[Range] = key(
         lambda: [[103.53, 116.28, 123.675], [57.375, 57.12, 58.395]],
         "`[mean, std]` of blue, green and red in grey levels; the same in training and validation",
@@ -100,8 +137,9 @@ class Dataset:
     use_seg_mask: bool | None = key(None, "masks are not trained", known=(False,))
     use_keypoint: bool | None = key(None, "keypoints are not trained", known=(False,))
     load_mosaic: bool | None = key(
-        None, "mosaics are not supported, here or in the original", known=(False,)
-    )
+        None, "without effect in the original; here mosaics are `pipeline.mosaic`", known=(False,),
+        instead="; mosaics are switched on by pipeline.mosaic, a probability such as 0.5",
+    )  # fmt: skip
     mode: str | None = unread("the original sets it automatically")
 
     @property

@@ -1,7 +1,9 @@
 """Settings of a file that would have no effect: refused, or reported in a line."""
 
+from collections.abc import Iterator
 from typing import Any
 
+from nanodet.config.data_sections import OFF_AT_THE_END
 from nanodet.config.keys import Fail, default_of, meaning, sections
 
 # keys that only some of the names of a section have
@@ -87,8 +89,9 @@ def _check_fit(dataset, key, fail):
 def _check_validation(data, fail):
     if data.val.multi_scale is not None:
         fail("data.val.multi_scale", "for training only: remove it")
-    for key, _, value in sections(data.val.pipeline):
-        if key != "normalize" and value and value != _IDENTITY.get(key):
+    for key, entry, value in sections(data.val.pipeline):
+        same = (default_of(entry), _IDENTITY.get(key))
+        if key != "normalize" and value and value not in same:
             fail(f"data.val.pipeline.{key}", "validation images are not augmented: remove it")
     if data.train.pipeline.normalize != data.val.pipeline.normalize:
         fail(
@@ -131,6 +134,7 @@ def remarks(config: Any) -> list[str]:
             lines.append(f"{key}: schedule.optimizer.weight_decay is 0, so this has no effect")
         if key.endswith("norm_cfg.momentum") and schedule.freeze_norm:
             lines.append(f"{key}: schedule.freeze_norm keeps the statistics, so this has no effect")
+    lines += _remarks_on_steps(config.data.train.pipeline, epochs)
     levels = len(config.model.arch.head.strides)
     if limits.per_picture > limits.per_level * levels:
         lines.append(
@@ -138,3 +142,20 @@ def remarks(config: Any) -> list[str]:
             f"{limits.per_level} on each of {levels} levels"
         )
     return lines
+
+
+def _remarks_on_steps(pipeline: Any, epochs: int) -> Iterator[str]:
+    """Yield lines on settings of augmentation steps that are off, or off in all epochs."""
+    on = [name for name in OFF_AT_THE_END if getattr(pipeline, name)]
+    for key, entry, value in sections(pipeline):
+        step = key.partition("_")[0]
+        if step in OFF_AT_THE_END and key != step and step not in on and value != default_of(entry):
+            yield f"data.train.pipeline.{key}: {step} is 0, so this has no effect"
+    if pipeline.off_epochs and not on:
+        steps = ", ".join(OFF_AT_THE_END)
+        yield f"data.train.pipeline.off_epochs: no effect without any of {steps}"
+    elif on and pipeline.off_epochs >= epochs:
+        yield (
+            f"data.train.pipeline.off_epochs: {pipeline.off_epochs} of {epochs} epochs: "
+            f"{', '.join(on)} never happen"
+        )

@@ -29,6 +29,7 @@ class Meaning(NamedTuple):
             of a fixed type.
         part: the entry for a section without a ``name``.
         optional: whether null means that there is no such part, though a missing key means the default.
+        instead: advice for those who give a value that it does not take.
     """
 
     text: str
@@ -41,6 +42,7 @@ class Meaning(NamedTuple):
     table: str = ""
     part: str | None = None
     optional: bool = False
+    instead: str = ""
 
 
 def key(
@@ -52,9 +54,10 @@ def key(
     ours: bool = False,
     unread: bool = False,
     alike: tuple[str, ...] = (),
+    instead: str = "",
 ) -> Any:
     """Return a dataclass field with its `Meaning`; a callable ``default`` is called for the value."""
-    metadata = {"meaning": Meaning(text, low, high, known, ours, unread, alike)}
+    metadata = {"meaning": Meaning(text, low, high, known, ours, unread, alike, instead=instead)}
     if callable(default):
         return field(default_factory=default, metadata=metadata)
     return field(default=default, metadata=metadata)

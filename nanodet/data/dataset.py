@@ -7,14 +7,8 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from nanodet.config.data_sections import Dataset as Section
-from nanodet.data.augment import (
-    box_matrix,
-    change_colours,
-    draw_geometry,
-    map_boxes,
-    pixel_matrix,
-    worth_teaching,
-)
+from nanodet.data.augment.augment import Augmentation
+from nanodet.data.augment.scene import Scene
 from nanodet.data.cache import cache_pictures
 from nanodet.data.picture import load_picture
 from nanodet.data.records import Annotations
@@ -56,8 +50,9 @@ class DetectionSet(Dataset[Sample]):
     """
 
     def __init__(
-        self, annotations: Annotations, section: Section, training: bool, seed: int = 0
-    ) -> None:
+        self, annotations: Annotations, section: Section, training: bool, seed: int = 0,
+        total_epochs: int | None = None,
+    ) -> None:  # fmt: skip
         """Wrap annotations.
 
         Args:
@@ -67,12 +62,15 @@ class DetectionSet(Dataset[Sample]):
             training: augment, and leave out boxes that are not worth training on; otherwise,
                 every box stays.
             seed: whole number from 0.
+            total_epochs: of the training; ``pipeline.off_epochs`` counts from its end.
         """
         self.annotations = annotations
         self.fit = section.effective_fit
-        self.pipeline = section.pipeline
         self.training = training
         self.seed = seed
+        self.augment = Augmentation(
+            annotations.pictures, self._load, section.pipeline, self.fit, seed, total_epochs
+        )
         self._cache = cache_pictures(annotations.pictures, load_picture) if section.cache else None
 
     def __len__(self) -> int:
@@ -86,39 +84,34 @@ class DetectionSet(Dataset[Sample]):
         """
         epoch, index, input_size = key
         record = self.annotations.pictures[index]
-        picture = load_picture(record) if self._cache is None else self._cache[index]
-        size = (picture.shape[1], picture.shape[0])
-        placement = place(self.fit, size, input_size)
-        if not self.training:
-            image = warp(picture, placement.matrix, placement.content)
-            boxes = placement.to_network(record.boxes).astype(np.float32)
-            ignored = placement.to_network(record.ignored).astype(np.float32)
-            labels = record.labels
+        if self.training:
+            scene, placement, size = self.augment(epoch, index, input_size)
         else:
-            rng = np.random.default_rng([self.seed, epoch, index])
-            geometry = draw_geometry(self.pipeline, size, rng)
-            pixels = pixel_matrix(geometry, placement)
-            if not self.pipeline.perspective:
-                pixels = pixels[:2]  # affine: the faster warp
-            image = warp(picture, pixels, placement.content)
-            # after the warp, because there are fewer pixels to change
-            image = change_colours(image, self.pipeline, rng)
-            matrix = box_matrix(geometry, placement)
-            boxes, inside = map_boxes(record.boxes, matrix, placement.content)
-            kept = worth_teaching(boxes, inside)
-            boxes, labels = boxes[kept], record.labels[kept]
-            ignored, inside = map_boxes(record.ignored, matrix, placement.content)
-            ignored = ignored[inside > 0]
+            picture = self._load(index)
+            size = (picture.shape[1], picture.shape[0])
+            placement = place(self.fit, size, input_size)
+            scene = Scene(
+                image=warp(picture, placement.matrix, placement.content),
+                boxes=placement.to_network(record.boxes).astype(np.float32),
+                labels=record.labels,
+                ignored=placement.to_network(record.ignored).astype(np.float32),
+            )
         return Sample(
-            image=image,
-            boxes=boxes,
-            labels=labels,
-            ignored=ignored,
+            image=scene.image,
+            boxes=scene.boxes,
+            labels=scene.labels,
+            ignored=scene.ignored,
             index=index,
             image_id=record.image_id,
             placement=placement,
             picture_size=size,
         )
+
+    def _load(self, index: int) -> np.ndarray:
+        """Return the pixels of an image, from the cache if there is one."""
+        if self._cache is not None:
+            return self._cache[index]
+        return load_picture(self.annotations.pictures[index])
 
     def __getitems__(self, keys: Sequence[Key]) -> list[Sample] | NanodetError:
         """Return the samples of a batch, or the first `NanodetError` as a value.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nanodet.config.data_sections import Dataset as Section
-from nanodet.data.augment import MIN_SIDE, worth_teaching
+from nanodet.data.augment.geometry import MIN_SIDE, worth_teaching
 from nanodet.data.records import Annotations, Counts, Picture
 from nanodet.errors import NanodetError
 from nanodet.runtime.fit import Size, place

@@ -104,13 +104,17 @@ def round_up(size: Sequence[float], multiple: int = ALIGNMENT) -> Size:
     return width, height
 
 
-def warp(picture: np.ndarray, matrix: np.ndarray, size: Size) -> np.ndarray:
+def warp(
+    picture: np.ndarray, matrix: np.ndarray, size: Size, out: np.ndarray | None = None
+) -> np.ndarray:
     """Resample ``picture`` bilinearly through ``matrix`` (2 x 3 or 3 x 3), `FILL` outside.
 
     Args:
         picture: uint8 (H, W, 3) BGR.
         matrix: image pixels to result pixels.
         size: (width, height) of the result.
+        out: uint8 (height, width, 3), written and returned instead of a new array; rows may be apart.
     """
     warped = cv2.warpAffine if len(matrix) == 2 else cv2.warpPerspective
-    return warped(picture, matrix, size, flags=cv2.INTER_LINEAR, borderValue=(FILL, FILL, FILL))
+    fill = (FILL, FILL, FILL)
+    return warped(picture, matrix, size, dst=out, flags=cv2.INTER_LINEAR, borderValue=fill)

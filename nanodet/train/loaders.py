@@ -31,7 +31,9 @@ class Loaders(pl.LightningDataModule):
         self.config, self.seed, self.shared_memory = config, seed, shared_memory
         self.trainer: pl.Trainer  # set by Lightning
         self.sets = {
-            "train": DetectionSet(training_set, config.data.train, True, seed),
+            "train": DetectionSet(
+                training_set, config.data.train, True, seed, config.schedule.total_epochs
+            ),
             "val": DetectionSet(validation_set, config.data.val, False, seed),
         }
 

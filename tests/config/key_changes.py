@@ -33,8 +33,11 @@ _NO_NAMES = {"class_names": None, "model.arch.head.num_classes": None}
 PIPELINE = {
     "perspective": 0.002, "scale": [0.5, 0.6], "stretch": [[0.5, 0.6], [1, 1]], "rotation": 20,
     "shear": 20, "translate": 0.3, "flip": 1, "brightness": 0.5, "contrast": [0.1, 0.2],
-    "saturation": [0.1, 0.2],
+    "saturation": [0.1, 0.2], "mosaic": 1, "mixup": 1, "crop": 1, "cutout": 1,
 }  # fmt: skip
+# of steps that are on with their probability
+STRENGTHS = {"mosaic_scale": [1.5, 1.5], "crop_size": [0.2, 0.2], "crop_visible": 1}
+SMALL_CROPS = {"data.train.pipeline.crop_size": [0.1, 0.1]}
 
 CHANGES = {
     "model.arch.backbone.model_size": Change(
@@ -128,6 +131,15 @@ CHANGES = {
     "data.train.cache": Change(True, without_its_file("train")),
     "data.val.cache": Change(True, without_its_file("val")),
     **{f"data.train.pipeline.{name}": Change(v, sample("train")) for name, v in PIPELINE.items()},
+    **{
+        f"data.train.pipeline.{name}": Change(
+            value, sample("train"), {f"data.train.pipeline.{name.split('_')[0]}": 1, **SMALL_CROPS}
+        )
+        for name, value in STRENGTHS.items()
+    },
+    "data.train.pipeline.off_epochs": Change(
+        10**6, sample("train"), {"data.train.pipeline.mosaic": 1}
+    ),
     "device.gpu_ids": Change([0], devices),
     "device.precision": Change("bf16", devices),
     "device.accelerator": Change("cpu", devices, {"device.gpu_ids": [0]}),
@@ -192,7 +204,8 @@ FOLLOWING = {
 REFUSED = {
     "model.arch.name": ("Elsewhere", {}),
     "data.val.multi_scale": ([0.5, 1.5], {}),
-    **{f"data.val.pipeline.{name}": (value, {}) for name, value in PIPELINE.items()},
+    **{f"data.val.pipeline.{name}": (value, {}) for name, value in (PIPELINE | STRENGTHS).items()},
+    "data.val.pipeline.off_epochs": (1, {}),
     "schedule.optimizer.momentum": (0.9, {}),
     "schedule.optimizer.betas": ([0.9, 0.99], _SGD),
     "schedule.lr_schedule.name": ("StepLR", {}),

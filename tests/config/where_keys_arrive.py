@@ -66,7 +66,8 @@ def sample(part):
     def observe(config):
         annotations = read_sets(config, "c.yml", print)[part == "val"]
         section = getattr(config.data, part)
-        data = DetectionSet(annotations, section, part == "train", config.seed or 0)
+        epochs = config.schedule.total_epochs
+        data = DetectionSet(annotations, section, part == "train", config.seed or 0, epochs)
         found = [data[0, n, tuple(section.input_size)] for n in range(len(data))]
         return [(one.image, one.boxes) for one in found]
 

@@ -6,10 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nanodet.config.data_sections import Pipeline
-from nanodet.data.augment import (
-    GREY,
+from nanodet.data.augment.colour import GREY, change_colours
+from nanodet.data.augment.geometry import (
     box_matrix,
-    change_colours,
     draw_geometry,
     map_boxes,
     pixel_matrix,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nanodet.config.data_sections import Dataset
-from nanodet.data.augment import map_boxes, worth_teaching
+from nanodet.data.augment.geometry import map_boxes, worth_teaching
 from nanodet.data.records import Annotations, Counts, Picture
 from nanodet.data.summary import check_objects, describe, summarise, warnings_of
 from nanodet.errors import NanodetError

@@ -1,4 +1,4 @@
-"""Augmentation: one warp for all geometry, one pass for all colour.
+"""The random geometry of an image, and what becomes of its boxes.
 
 Every random number comes from the NumPy generator that the caller passes.
 """
@@ -6,7 +6,6 @@ Every random number comes from the NumPy generator that the caller passes.
 import math
 from collections.abc import Iterable, Sequence
 
-import cv2
 import numpy as np
 
 from nanodet.config.data_sections import Pipeline
@@ -15,7 +14,7 @@ from nanodet.runtime.fit import Placement, Size
 MIN_SIDE = 2.0  # network pixels: smaller than a quarter of the finest cell, too small to learn
 MAX_ASPECT = 20.0  # of an object cut by the border: a sliver without features
 MIN_VISIBLE = 0.1  # fraction of the box still in view: with less the object cannot be recognised
-GREY = (0.114, 0.587, 0.299)  # luma of blue, green, red (BT.601)
+HORIZON = 1e-3  # depth from which on a point of a tilted image has a position
 
 
 def draw_geometry(pipeline: Pipeline, picture_size: Size, rng: np.random.Generator) -> np.ndarray:
@@ -70,6 +69,26 @@ def _matrix(rows: Iterable[Sequence[float]] | np.ndarray) -> np.ndarray:
     return np.array((*rows, (0, 0, 1)), np.float64)
 
 
+def framed(geometry: np.ndarray, picture_size: Size) -> tuple[np.ndarray, tuple[float, float]]:
+    """Move a transformed image so that the box around it begins at the origin.
+
+    Args:
+        geometry: (3, 3), see `draw_geometry`.
+        picture_size: (width, height).
+
+    Returns:
+        the moved transform, and the (width, height) of the box around the transformed image. An image
+        that extends beyond the horizon of its perspective keeps its transform and size.
+    """
+    w, h = picture_size
+    corners = np.array([(0, 0, 1), (w, 0, 1), (w, h, 1), (0, h, 1)]) @ geometry.T
+    if (corners[:, 2] <= HORIZON).any():
+        return geometry, (float(w), float(h))
+    points = corners[:, :2] / corners[:, 2:]
+    (x, y), (width, height) = points.min(axis=0), np.ptp(points, axis=0).tolist()
+    return _matrix(((1, 0, -x), (0, 1, -y))) @ geometry, (width, height)
+
+
 def pixel_matrix(geometry: np.ndarray, placement: Placement) -> np.ndarray:
     """Return the (3, 3) matrix that `nanodet.runtime.fit.warp` takes: pixels to network pixels.
 
@@ -87,7 +106,9 @@ def box_matrix(geometry: np.ndarray, placement: Placement) -> np.ndarray:
     return _matrix(placement.matrix) @ geometry
 
 
-def map_boxes(boxes: np.ndarray, matrix: np.ndarray, size: Size) -> tuple[np.ndarray, np.ndarray]:
+def map_boxes(
+    boxes: np.ndarray, matrix: np.ndarray, size: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
     """Map boxes through a matrix: the bounding box of their four corners, clipped.
 
     Args:
@@ -105,8 +126,8 @@ def map_boxes(boxes: np.ndarray, matrix: np.ndarray, size: Size) -> tuple[np.nda
     corners = corners @ matrix.T
     depth = corners[..., 2:]
     # a corner on or beyond the horizon of a perspective has no position: the box is lost
-    lost = (depth <= 1e-3).any(axis=(1, 2))
-    points = corners[..., :2] / np.where(depth <= 1e-3, 1.0, depth)
+    lost = (depth <= HORIZON).any(axis=(1, 2))
+    points = corners[..., :2] / np.where(depth <= HORIZON, 1.0, depth)
     low, high = points.min(axis=1), points.max(axis=1)
     whole = (high - low).prod(axis=1)
     low, high = np.clip(low, 0, size), np.clip(high, 0, size)
@@ -124,38 +145,3 @@ def worth_teaching(boxes: np.ndarray, inside: np.ndarray) -> np.ndarray:
     sides = boxes[:, 2:] - boxes[:, :2]
     short, long = sides.min(axis=1, initial=np.inf), sides.max(axis=1, initial=0)
     return (short >= MIN_SIDE) & (long <= MAX_ASPECT * short) & (inside >= MIN_VISIBLE)
-
-
-def change_colours(picture: np.ndarray, pipeline: Pipeline, rng: np.random.Generator) -> np.ndarray:
-    """Change brightness, contrast and saturation, each with probability one half.
-
-    Brightness adds -b..b of the full range, contrast multiplies, saturation blends with the
-    grey image. All three are linear in a pixel's colours, so they are combined into one matrix and
-    one pass, with one rounding and clipping to 0..255 at the end.
-
-    Args:
-        picture: uint8 (H, W, 3) BGR; returned unchanged if no step applies.
-        pipeline: a `nanodet.config.data_sections.Pipeline`; steps of None are left out.
-        rng: a ``numpy.random.Generator``.
-    """
-    on = rng.random(3) < 0.5
-    amount = rng.random(3)
-    add, factor, blend = 0.0, 1.0, 1.0
-    if pipeline.brightness and on[0]:
-        add = 255.0 * pipeline.brightness * (2 * amount[0] - 1)
-    if pipeline.contrast and on[1]:
-        low, high = pipeline.contrast
-        factor = low + (high - low) * amount[1]
-    if pipeline.saturation and on[2]:
-        low, high = pipeline.saturation
-        blend = low + (high - low) * amount[2]
-    if (add, factor, blend) == (0.0, 1.0, 1.0):
-        return picture
-    if blend == 1.0:  # per channel: a table is several times faster than a matrix
-        table = np.clip(np.rint(factor * (np.arange(256) + add)), 0, 255).astype(np.uint8)
-        return cv2.LUT(picture, table)
-    mix = blend * np.eye(3) + (1 - blend) * np.array([GREY] * 3)
-    matrix = np.empty((3, 4), np.float32)
-    matrix[:, :3] = factor * mix
-    matrix[:, 3] = factor * add  # the rows of mix sum to one
-    return cv2.transform(picture, matrix)
