@@ -122,7 +122,7 @@ def spec_for(source: Source, facts: Facts, report: Say) -> Spec:
     if config is not None:
         usual = dataclasses.replace(config, **read)
     elif own is not None:
-        kept = ("input_size", "edge_std_factors", *_CHOSEN)
+        kept = ("input_size", "edge_std_factors", "class_scores", *_CHOSEN)
         usual = Spec(**read, **{key: getattr(own, key) for key in kept})
     else:
         # by the original's configs NanoDet-Plus is trained with keep_ratio false

@@ -11,6 +11,7 @@ EXAMPLES = (
     "nanodet eval run/model_best/model_best.ckpt",
     "nanodet eval exported/my.param --images DIR --annotations instances.json",
     "nanodet eval run/model_best/model_best.ckpt --images DIR --annotations people.odgt --box head",
+    "nanodet eval exported/my.param --wish precision=0.9",
 )
 
 
@@ -26,7 +27,14 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--json", metavar="OUT", help="write the results to this file")
     parser.add_argument(
         "--plots", metavar="DIR",
-        help="draw score against true IoU, regression targets, and sigma against the true error of edges",
+        help="draw precision, recall and F1 over the score, score against true IoU, regression targets, and "
+        "sigma against the true error of edges",
+    )  # fmt: skip
+    parser.add_argument(
+        "--wish", metavar="precision=P|recall=R|f1|keep",
+        help="find a score threshold for each class: the lowest that has the wished precision, the highest "
+        "that has the wished recall, or that of the best F1; print what they are worth, and write them into "
+        "the spec of the exported MODEL; keep: print what those of the spec are worth",
     )  # fmt: skip
     group = parser.add_argument_group("standard deviations of edges")
     group.add_argument(
@@ -65,6 +73,7 @@ def run(args: Namespace) -> None:
         show=lambda metrics: say(*format_table(metrics).split("\n")),
         uncertainty=args.uncertainty,
         plots=args.plots,
+        wish=args.wish,
         calibrate_seed=(args.seed or 0) if args.calibrate else None,
         report=lambda text: say(*text.split("\n")),
         fit=args.fit,

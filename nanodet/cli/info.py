@@ -214,9 +214,16 @@ def _of_spec(spec: "Spec") -> list[str]:
         f"normalise   mean {' '.join(f'{v:g}' for v in spec.mean)}, "
         f"std {' '.join(f'{v:g}' for v in spec.std)}",
         *_form(spec),
-        f"boxes       score > {spec.score:g}, NMS IoU {spec.nms_iou:g} "
+        f"boxes       score > {_scores(spec)}, NMS IoU {spec.nms_iou:g} "
         f"{'over all classes' if spec.class_agnostic_nms else 'within each class'}",
     ]
+
+
+def _scores(spec: "Spec") -> str:
+    scores = spec.class_scores
+    if scores is None:
+        return f"{spec.score:g}"
+    return f"{min(scores):g} to {max(scores):g}, by class"
 
 
 def _form(spec: "Spec") -> list[str]:

@@ -1,7 +1,6 @@
 """Calibrates the standard deviations of edges, and writes the factors into the specs of a model."""
 
 import dataclasses
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +9,7 @@ import numpy as np
 
 from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
+from nanodet.evaluate.model_specs import change_specs, check_changeable
 from nanodet.evaluate.uncertainty import (
     ONE_SIGMA,
     Edges,
@@ -20,13 +20,10 @@ from nanodet.evaluate.uncertainty import (
     measure,
 )
 from nanodet.files import StrPath
-from nanodet.files.files import sha256
-from nanodet.files.incoming import is_file, published
-from nanodet.files.publish import check_publishable, publish, publishing, working_folder
 from nanodet.runtime.detections import Detections
-from nanodet.runtime.engines import ONNX, kind_of, spec_file
 from nanodet.runtime.spec import Spec
 
+OPTION = "--calibrate"
 FEWEST = 50  # edges of a level with a factor of its own: its coverage then varies by about 7 %
 
 
@@ -97,7 +94,7 @@ def calibrate(
     by_one, by_other, by_all = (fit_factors(edges, levels) for edges in (one, other, whole))
     if by_one is None or by_other is None or by_all is None:
         raise NanodetError(
-            f"{model}: --calibrate: {len(one.error)} edges of matched detections in one half of the "
+            f"{model}: {OPTION}: {len(one.error)} edges of matched detections in one half of the "
             f"images and {len(other.error)} in the other; needs {FEWEST} in each: give more images"
         )
     few = np.bincount(whole.level, minlength=levels) < FEWEST
@@ -157,90 +154,19 @@ def format_calibration(found: Calibration) -> str:
 
 def check_calibratable(model: StrPath, spec: Spec) -> None:
     """Raise the `NanodetError` that `write_factors` would raise, before the long run."""
-    kind = kind_of(model)
-    if kind is None or not kind.exported:
-        raise NanodetError(
-            f"{model}: --calibrate: a checkpoint has no spec to keep the factors in; export it, and "
-            "calibrate the exported model"
-        )
-    spec.check_uncertainty(model, "--calibrate")
-    _, carriers = _specs_of(model)
-    names = [spec_file(str(model)).name, *(path.name for path in carriers)]
-    check_publishable(Path(model).parent, *names)
-    if carriers:
-        from nanodet.onnx_files.graph import import_onnx
-
-        import_onnx(carriers[0])
+    check_changeable(model, OPTION, "the factors")
+    spec.check_uncertainty(model, OPTION)
 
 
 def write_factors(
     model: StrPath, factors: Sequence[float], measured: Mapping[str, Any] | None = None
 ) -> list[Path]:
-    """Write ``output.edge_std_factors`` into all specs of a model, all at once or none.
-
-    These are the JSON beside it, and that inside each ONNX file: of the model, and of those listed in
-    the JSON because they share its stem. The JSON then lists the new hashes of the ONNX files.
+    """Write ``output.edge_std_factors`` into all specs of a model, see `change_specs`.
 
     Args:
         model: an ``.onnx`` or ``.param`` file.
         factors: one per level.
         measured: what is recorded under ``measured.edge_std`` of the JSON beside it.
-
-    Returns:
-        the files that were written.
-
-    Raises:
-        NanodetError: a file cannot be read or written, or a listed ONNX file is another one.
     """
-    from nanodet.onnx_files.graph import load_onnx
-    from nanodet.onnx_files.metadata import read_spec, write_spec
-
-    model = Path(model)
-    folder = model.parent
-    with working_folder(folder) as work, publishing(folder):
-        beside, carriers = _specs_of(model)
-        written = []
-        for path in carriers:
-            inside = read_spec(load_onnx(published(path)), path)
-            if inside is None:  # the one beside it counts
-                continue
-            shutil.copyfile(published(path), work / path.name)
-            write_spec(
-                work / path.name, dataclasses.replace(inside, edge_std_factors=tuple(factors))
-            )
-            written.append(path)
-        if beside is not None:
-            hashes = {p.name: sha256(work / p.name) for p in written if p.name in beside.files}
-            dataclasses.replace(
-                beside,
-                edge_std_factors=tuple(factors),
-                files=beside.files | hashes,
-                measured=beside.measured | ({"edge_std": dict(measured)} if measured else {}),
-            ).save(work / spec_file(model).name)
-            written.append(spec_file(model))
-        if not written:
-            raise NanodetError(
-                f"{model}: --calibrate: neither it nor {spec_file(model)} has its spec"
-            )
-        publish(work, folder)
-    return written
-
-
-def _specs_of(model: StrPath) -> tuple[Spec | None, list[Path]]:
-    """Return the spec beside a model, None without one, and the ONNX files that contain the same."""
-    model = Path(model)
-    beside = Spec.load(spec_file(model)) if is_file(spec_file(model)) else None
-    if beside is not None and kind_of(model) is ONNX and model.name not in beside.files:
-        beside = None  # of another model of this stem
-    carriers = {model} if kind_of(model) is ONNX else set()
-    for name, digest in beside.files.items() if beside else ():
-        path = model.parent / name
-        if kind_of(path) is not ONNX or not is_file(path):
-            continue
-        if sha256(published(path)) != digest:
-            raise NanodetError(
-                f"{path}: --calibrate: is not the file that {spec_file(model)} describes (its SHA-256 "
-                "differs)"
-            )
-        carriers.add(path)
-    return beside, sorted(carriers)
+    record = {"edge_std": dict(measured)} if measured else {}
+    return change_specs(model, OPTION, {"edge_std_factors": tuple(factors)}, record)

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from nanodet.data.reading import Reading
@@ -17,14 +18,27 @@ from nanodet.evaluate.coco_metrics import Metrics, check_pycocotools
 from nanodet.evaluate.crowd_metrics import crowd_metrics
 from nanodet.evaluate.edge_plots import PLOTS, plot_edges
 from nanodet.evaluate.ground_truth import data_of, given, of_config
-from nanodet.evaluate.plots import new_figure
+from nanodet.evaluate.plots import new_figure, plot_score_curves
 from nanodet.evaluate.run import evaluate_model, evaluation_detector
+from nanodet.evaluate.score_curves import score_curves
 from nanodet.evaluate.uncertainty import format_uncertainty, matched_edges, measure
+from nanodet.evaluate.wish import (
+    KEEP,
+    OPTION,
+    Wish,
+    check_wish,
+    choose,
+    format_scores,
+    kept,
+    write_scores,
+)
 from nanodet.files import StrPath
 from nanodet.files.files import check_folder_writable, check_writable, write_text
 from nanodet.files.incoming import is_file
 from nanodet.text import Say
 from nanodet.text.printable import say
+
+SCORES = "scores.png"
 
 
 def evaluate(
@@ -38,6 +52,7 @@ def evaluate(
     uncertainty: bool = False,
     calibrate_seed: int | None = None,
     plots: StrPath | None = None,
+    wish: str | None = None,
     report: Say = lambda line: None,
     **options: Any,
 ) -> Metrics:
@@ -56,8 +71,12 @@ def evaluate(
             `nanodet.evaluate.uncertainty.Uncertainty`.
         calibrate_seed: fit factors for them, checked on halves chosen by this seed, and write them
             into the specs of the exported model, see `nanodet.evaluate.calibrate`; None: do not.
-        plots: folder for the plots of `nanodet.evaluate.edge_plots`; None for none.
-        report: called with texts, of several lines each, about the edges.
+        plots: folder for `SCORES`, precision, recall and F1 over the score, and for the plots of
+            `nanodet.evaluate.edge_plots`; None for none.
+        wish: find a score threshold per class, for ``precision=0.9``, ``recall=0.8`` or ``f1``, and write
+            them into the specs of the exported model, see `nanodet.evaluate.wish`; ``keep`` measures
+            those it has, and None none.
+        report: called with texts, of several lines each, about edges and scores.
         options: further arguments of `nanodet.runtime.detector.Detector`.
 
     Returns:
@@ -75,15 +94,20 @@ def evaluate(
     source = given(images, annotations, reading)
     if source is not None and annotations is None:
         raise NanodetError("--images: needs --annotations to measure AP")
-    if calibrate_seed is not None and not is_file(model):
-        raise NanodetError(
-            f"{model}: --calibrate: a published model in the cache is not changed; give a copy of its files"
-        )
+    wanted = None if wish is None else Wish.parse(wish)
+    writes = None if wanted is None or wanted.measure == KEEP else wanted
+    for option, given_one in (("--calibrate", calibrate_seed), (OPTION, writes)):
+        if given_one is not None and not is_file(model):
+            raise NanodetError(
+                f"{model}: {option}: a published model in the cache is not changed; give a copy of its files"
+            )
     detector = evaluation_detector(model, config=config, **options)
     if calibrate_seed is not None:
         check_calibratable(model, detector.spec)
     elif uncertainty:
         detector.spec.check_uncertainty(model, "--uncertainty")
+    if writes is not None:
+        check_wish(model, detector.spec)
     if source is None:
         data, file = data_of(detector, config)
         source = of_config(data, file, "val", reading)
@@ -104,7 +128,20 @@ def evaluate(
         compared = measure(edges, detector.spec.strides)
         results["uncertainty"] = compared.to_dict()
         report(format_uncertainty(compared))
+    chosen = None
+    if wanted is not None or plots is not None:
+        curves, together = score_curves(metrics.matches, detections, found.class_names)
+    if wanted is not None:
+        if writes is None:
+            chosen = kept(curves, together, detector.spec)
+        else:
+            chosen = choose(wanted, curves, together, detector.thresholds.score, model)
+        results["wish"] = chosen.to_dict()
+        report(format_scores(chosen))
     if plots is not None:
+        scores = None if chosen is None else chosen.class_scores
+        plot_score_curves(curves, together, Path(plots) / SCORES, scores)
+        report(str(Path(plots) / SCORES))
         drawn = plot_edges(detector, found, detections, plots)
         for path in drawn:
             report(str(path))
@@ -115,4 +152,9 @@ def evaluate(
     if calibrate_seed is not None:
         for path in write_factors(model, fitted.factors, fitted.summary()):
             report(f"{path}: factors written")
+    if writes is not None and chosen is not None:
+        assert source.annotations is not None
+        record = chosen.summary(len(found.pictures), source.annotations, source.reading.list_path)
+        for path in write_scores(model, chosen, record):
+            report(f"{path}: scores written")
     return metrics

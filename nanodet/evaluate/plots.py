@@ -12,6 +12,7 @@ from nanodet.drawing.lettering import plot_label, readable_names
 from nanodet.errors import NanodetError
 from nanodet.evaluate.coco_metrics import Metrics
 from nanodet.evaluate.confusion import IOU, SCORE
+from nanodet.evaluate.score_curves import ScoreCurve
 from nanodet.files import StrPath
 from nanodet.files.files import replacing, write_text
 from nanodet.files.inputs import METRICS, read_text
@@ -63,6 +64,52 @@ def plot_precision_recall(metrics: Metrics, path: StrPath) -> None:
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
     axes.set_title(f"Precision and recall, {metrics.images} images" + _more(len(present), few))
     axes.grid(alpha=0.3)
+    save_figure(figure, path)
+
+
+def plot_score_curves(
+    curves: Sequence[ScoreCurve],
+    together: ScoreCurve,
+    path: StrPath,
+    scores: Sequence[float] | None = None,
+) -> None:
+    """Draw precision, recall and F1 over the score threshold, of each class and of all together.
+
+    Args:
+        curves: of the classes, in order of the class index; together: of all.
+        path: the PNG to write.
+        scores: the threshold of each class, shown as dots; None for none.
+    """
+    figure, axes = new_figure(15, 4.5)
+    figure.clear()
+    names = _labels([curve.name for curve in curves])
+    present = [i for i, curve in enumerate(curves) if curve.objects and len(curve.score)]
+    few = len(present) <= FEW
+    for axes, measure in zip(figure.subplots(1, 3), ("precision", "recall", "f1"), strict=True):
+        for i in present:
+            width, colour = (1.2, _colour(i)) if few else (0.5, "0.8")
+            values = getattr(curves[i], measure)
+            label = names[i] if few else None
+            axes.plot(curves[i].score, values, label=label, linewidth=width, color=colour)
+            entry = None if scores is None else curves[i].at(scores[i])
+            if scores is not None and entry is not None:
+                axes.plot(scores[i], values[entry], ".", color=_colour(i) if few else "0.5")
+        axes.plot(
+            together.score,
+            getattr(together, measure),
+            color="black",
+            linewidth=2,
+            label=together.name,
+        )
+        axes.set(
+            xlabel="score threshold",
+            ylabel=measure.replace("f1", "F1"),
+            xlim=(0, 1),
+            ylim=(0, 1.02),
+        )
+        axes.grid(alpha=0.3)
+    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+    figure.suptitle("Above a score threshold, at IoU 0.50" + _more(len(present), few))
     save_figure(figure, path)
 
 

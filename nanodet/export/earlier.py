@@ -13,6 +13,9 @@ from nanodet.runtime.engines import files_of, spec_file
 from nanodet.runtime.spec import Spec
 from nanodet.text import Say
 
+# what a spec has only if it was fitted to images, and where ``measured`` tells of it
+FITTED = {"edge_std_factors": "edge_std", "class_scores": "class_scores"}
+
 
 def same_model(
     out: Path, name: str, spec: Spec, written: Collection[str]
@@ -84,8 +87,10 @@ def tell_strangers(
         report(f"{path}: removed: of another export, and this one left it out")
 
 
-def with_calibration(spec: Spec, beside: Path) -> Spec:
-    """Return a spec with the calibration of edges in an earlier export of the same model.
+def with_fitted(spec: Spec, beside: Path) -> Spec:
+    """Return a spec with what was fitted to images for an earlier export of the same model.
+
+    This is the calibration of edges, and the scores per class.
 
     Files of that export may stay, which have it inside.
 
@@ -94,12 +99,13 @@ def with_calibration(spec: Spec, beside: Path) -> Spec:
         beside: the JSON of the earlier one, a `Path`.
     """
     earlier = _load(beside)
-    if earlier is None or earlier.edge_std_factors is None or _identity(earlier) != _identity(spec):
+    if earlier is None or _identity(earlier) != _identity(spec):
         return spec
-    kept = {key: earlier.measured[key] for key in ("edge_std",) if key in earlier.measured}
-    return dataclasses.replace(
-        spec, edge_std_factors=earlier.edge_std_factors, measured=spec.measured | kept
-    )
+    fitted = {key: getattr(earlier, key) for key in FITTED if getattr(earlier, key) is not None}
+    if not fitted:
+        return spec
+    kept = {key: earlier.measured[key] for key in FITTED.values() if key in earlier.measured}
+    return dataclasses.replace(spec, **fitted, measured=spec.measured | kept)
 
 
 def _load(path: str | Path) -> Spec | None:
@@ -118,7 +124,7 @@ def _identity(spec: Spec) -> dict[str, Any]:
     """Return what files of one export have in common, in whatever form they are."""
     plain = dataclasses.replace(
         spec, form="distributions", layout="rows", bin_spacing=1.0, quality=None, output_name="",
-        any_size=False, batch=1, edge_std_factors=None, rewriting=None,
+        any_size=False, batch=1, edge_std_factors=None, class_scores=None, rewriting=None,
     )  # fmt: skip
     return {**plain.to_dict(), "files": None, "measured": None}
 

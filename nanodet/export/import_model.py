@@ -125,6 +125,12 @@ def import_model(
     report(f"{model}: {len(pairs)} convolutions, {source.form.classes} classes")
     spec = dataclasses.replace(spec_of(network, config), source={}, files={})
     _warn_of_another_spec(source, with_fixed_fit(spec), file, report)
+    given_spec = source.spec()
+    if given_spec is not None and given_spec.class_scores is not None:
+        report(
+            f"{model}: its scores per class are left out, as a checkpoint has none; nanodet eval --wish "
+            "finds them for an export of it"
+        )
     norms = [pair.norm for pair in pairs if pair.norm]
     measured = batch_norm.measure_on(network, norms, paths, spec, limit) if paths else 0
     if measured:

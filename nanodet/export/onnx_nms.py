@@ -31,6 +31,7 @@ def boxes_spec(spec: Spec) -> Spec:
         bin_spacing=1.0,
         quality=None,
         output_name="boxes",
+        class_scores=None if spec.class_agnostic_nms else spec.class_scores,
         files={},
     )
 

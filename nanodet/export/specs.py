@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nanodet.export.earlier import same_model, with_calibration
+from nanodet.export.earlier import same_model, with_fitted
 from nanodet.export.onnx_nms import boxes_spec
 from nanodet.export.stages import BOXES, FP16, FP32, RAW, SIMPLIFIED, carries_spec
 from nanodet.files.files import sha256
@@ -31,7 +31,7 @@ def write_specs(builder: "StageBuilder", out: Path) -> set[str]:
         the set of file names that the specs list.
     """
     files, spec, work, stem = builder.files, builder.spec, builder.work, builder.stem
-    calibrated = with_calibration(spec, out / f"{stem}.json")
+    fitted = with_fitted(spec, out / f"{stem}.json")
     measured = {result.name: result.to_dict() for result in builder.results if result.agrees}
     full = [files[stage] for stage in (SIMPLIFIED, FP32) if stage in files]
     full = [path for path in full if path.parent == work]  # not those kept as intermediates
@@ -45,7 +45,7 @@ def write_specs(builder: "StageBuilder", out: Path) -> set[str]:
 
     def write(spec: Spec, path: str | Path) -> None:
         """Write the spec of a model with a stem of its own."""
-        spec = with_calibration(spec, out / spec_file(path).name)
+        spec = with_fitted(spec, out / spec_file(path).name)
         if carries_spec(path):
             write_spec(path, spec)
         beside = spec_with_files(spec, path)
@@ -54,12 +54,12 @@ def write_specs(builder: "StageBuilder", out: Path) -> set[str]:
 
     for stage in (RAW, SIMPLIFIED):
         if stage in files:
-            write_spec(files[stage], with_results(calibrated, stage))
+            write_spec(files[stage], with_results(fitted, stage))
     (work / f"{stem}.json").unlink(missing_ok=True)
     if full:
         ours = {file.name for path in full for file in files_of(path)}
         kept, figures = same_model(out, stem, spec, ours)
-        beside = spec_with_files(with_results(calibrated, SIMPLIFIED, FP32, others=figures), *full)
+        beside = spec_with_files(with_results(fitted, SIMPLIFIED, FP32, others=figures), *full)
         beside = dataclasses.replace(beside, files=kept | beside.files)
         beside.save(work / f"{stem}.json")
         listed.update(beside.files)

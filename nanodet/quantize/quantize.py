@@ -163,6 +163,10 @@ def quantize(
         )
         for line in summary(result, layers):
             report(line)
+        if spec.class_scores is not None:
+            report(
+                f"scores per class: those that were found with {model}; nanodet eval --wish finds its own"
+            )
         _write_spec(made, spec, model, result)
         _table_of(made).write_text(
             "\n".join(map(printable, layer_table(reports))) + "\n", encoding="utf-8"
@@ -235,6 +239,10 @@ def _write_spec(made: Path, spec: Spec, model: StrPath, result: Quantised) -> No
     files = {path.name: sha256(path) for path in files_of(made)}
     source = {**spec.source, "quantized_from": Path(model).name, "quantized_sha256": sha256(model)}
     measured = {"int8": result.to_dict()}
+    if spec.class_scores is not None:
+        found = spec.measured.get("class_scores")
+        found = found if isinstance(found, dict) else {}
+        measured["class_scores"] = {"found_with": Path(model).name, **found}
     changed = dataclasses.replace(spec, files=files, source=source, measured=measured)
     changed.save(spec_file(made))
 

@@ -57,7 +57,7 @@ def decode(
     x, y, unit, bounds = points_of(
         tuple(spec.level_sizes(input_size)), tuple(spec.strides), spec.point_offset
     )
-    point, label, confidence = _candidates(points, bounds, spec, limits.score, limits.per_level)
+    point, label, confidence = _candidates(points, bounds, spec, limits)
     uncertain = spec.box_code.has_variance
     if not len(point):
         none = np.zeros(0)
@@ -92,7 +92,7 @@ def detections_of(
         placement: the `Placement` of the image; its canvas is the size of the model's input.
         picture_size: (width, height) of the image in pixels.
         thresholds: a `Thresholds`; None: the spec's. A model that outputs boxes has applied
-            its own; of these, ``per_picture`` can still be lower.
+            its own; of these, ``per_picture`` can still be lower, and scores per class higher.
 
     Returns:
         `Detections`, best first, ``xyxy`` in pixels of the image and clipped to it; ``edge_std`` is in
@@ -100,7 +100,10 @@ def detections_of(
     """
     limits = spec if thresholds is None else thresholds
     if spec.form == "boxes":
-        found = Detections.from_rows(np.asarray(output)[: limits.per_picture], spec.class_names)
+        found = Detections.from_rows(np.asarray(output), spec.class_names)
+        if limits.class_scores is not None:  # the graph has one score: the lowest
+            found = found[found.confidence > limits.scores_of(found.class_id)]
+        found = found[: limits.per_picture]
     else:
         found = decode(output, spec, placement.canvas, limits)
     boxes = placement.to_picture(found.xyxy, picture_size)
@@ -109,23 +112,33 @@ def detections_of(
 
 
 def _candidates(
-    output: Points, bounds: tuple[int, ...], spec: Spec, threshold: float, per_level: int
+    output: Points, bounds: tuple[int, ...], spec: Spec, limits: Thresholds
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return point, class and score of the best pairs of each level, best first."""
-    points, labels, confidence = output.above(threshold)
+    pairs = output.above(limits.lowest_score)
+    if limits.class_scores is not None:
+        pairs = _above(limits, *pairs)
+    points, labels, confidence = pairs
     if spec.quality is not None and len(points):
         # it is at most 1: a pair below the threshold stays below it, whatever the quality
         found, which = np.unique(points, return_inverse=True)
         confidence = confidence * spec.quality(output.edges(found))[which]
-        above = confidence > threshold
-        points, labels, confidence = points[above], labels[above], confidence[above]
+        points, labels, confidence = _above(limits, points, labels, confidence)
     order = np.argsort(-confidence, kind="stable")
-    if len(order) > per_level:  # otherwise no level can have too many
+    if len(order) > limits.per_level:  # otherwise no level can have too many
         level = np.searchsorted(bounds, points[order], side="right")
-        kept = [np.flatnonzero(level == n)[:per_level] for n in range(1, len(bounds))]
+        kept = [np.flatnonzero(level == n)[: limits.per_level] for n in range(1, len(bounds))]
         order = order[np.sort(np.concatenate(kept))]
     order = order[:MOST_CANDIDATES]
     return points[order], labels[order], confidence[order]
+
+
+def _above(
+    limits: Thresholds, points: np.ndarray, labels: np.ndarray, confidence: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the pairs that score above the threshold of their class."""
+    above = confidence > limits.scores_of(labels)
+    return points[above], labels[above], confidence[above]
 
 
 def nms_per_class(

@@ -46,7 +46,8 @@ class Detector:
         threads: CPU threads of the inference engine; None lets it choose.
         engine: for ``.onnx`` files, ``onnxruntime`` (the default) or ``openvino``.
         score, nms_iou, per_level, per_picture, class_agnostic_nms: see
-            `nanodet.runtime.thresholds.Thresholds`; None: the model's.
+            `nanodet.runtime.thresholds.Thresholds`; None: the model's. A score is for all classes,
+            also of a model with scores per class.
         precision: of the arithmetic of a ``.param``, see `nanodet.runtime.engines.ncnn`; other
             kinds of model only have ``fp32``.
 
@@ -139,7 +140,7 @@ class Detector:
             self._reload()
         if self.spec.form == "boxes":
             backend = cast(BoxesBackend, self.backend)
-            return backend.run(tensor, self.thresholds.score, self.thresholds.nms_iou)
+            return backend.run(tensor, self.thresholds.lowest_score, self.thresholds.nms_iou)
         if self.spec.layout == MAPS:
             return cast(MapsBackend, self.backend).maps(tensor)
         return self.backend.run(tensor)

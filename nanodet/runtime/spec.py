@@ -45,7 +45,7 @@ class Spec(Thresholds):
         point_offset: point (row i, column j) of stride s is at ((j + offset) s, (i + offset) s).
         edge_std_factors: per level, what the standard deviations of its edges are multiplied by, from a
             calibration on images (docs/uncertainty.md); None without one.
-        score, nms_iou, per_level, per_picture, class_agnostic_nms: see
+        score, nms_iou, per_level, per_picture, class_agnostic_nms, class_scores: see
             `nanodet.runtime.thresholds.Thresholds`.
         model: name of the architecture.
         form: the name of a box code in `nanodet.runtime.box_codes.BOX_CODES`, or ``boxes`` (decoded in the
@@ -313,6 +313,14 @@ class Spec(Thresholds):
                 1 <= self.per_picture <= MOST_BOXES,
                 f"must be 1 to {MOST_BOXES}",
             ),
+            "thresholds.class_scores": (
+                self.class_scores is None
+                or (
+                    len(self.class_scores) == len(self.class_names)
+                    and all(0 <= score <= 1 for score in self.class_scores)
+                ),
+                f"must be {len(self.class_names)} numbers, one per class, each 0 to 1",
+            ),
             "files": (
                 all(isinstance(v, str) and _SHA256.fullmatch(v) for v in self.files.values()),
                 "must give a SHA-256 of 64 hexadecimal digits for each name",
@@ -321,6 +329,11 @@ class Spec(Thresholds):
         for key, (fine, rule) in rules.items():
             if not fine:
                 raise NanodetError(f"{file}: {key}: {rule}")
+        if self.class_scores is not None and self.form == BOXES and self.class_agnostic_nms:
+            raise NanodetError(
+                f"{file}: thresholds.class_scores: a model with class-agnostic NMS in its graph takes one "
+                "score for all classes"
+            )
         if self.quality is None:
             return
         if self.form != DISTRIBUTIONS:

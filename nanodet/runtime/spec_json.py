@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 BOXES = "boxes"  # the form of models that include decoding; other forms are those of `BOX_CODES`
 ROWS, MAPS = "rows", "maps"  # layouts of the forms of `BOX_CODES`
 LAYOUTS = (ROWS, MAPS)
-FORMATS = (1, 2, 3, 4, 5)
+FORMATS = (1, 2, 3, 4, 5, 6)
 
 
 def forms() -> dict[str, int]:
@@ -33,6 +33,7 @@ def mapping_of(spec: "Spec") -> dict[str, Any]:
         3 if spec.class_agnostic_nms else 1,
         4 if spacing or quality else 1,
         5 if layout else 1,
+        1 if spec.class_scores is None else 6,
     )
     form = {"form": spec.form} if number >= 2 else {}
     if spec.form == BOXES:
@@ -42,6 +43,8 @@ def mapping_of(spec: "Spec") -> dict[str, Any]:
     calibrated = {} if factors is None else {"edge_std_factors": [float(v) for v in factors]}
     rewriting = {} if spec.rewriting is None else {"rewriting": dict(spec.rewriting)}
     agnostic = {"class_agnostic_nms": True} if spec.class_agnostic_nms else {}
+    scores = spec.class_scores
+    per_class = {} if scores is None else {"class_scores": [float(score) for score in scores]}
     return {
         "format": number,
         "model": spec.model,
@@ -58,7 +61,7 @@ def mapping_of(spec: "Spec") -> dict[str, Any]:
         },
         "thresholds": {
             "score": spec.score, "nms_iou": spec.nms_iou,
-            "per_level": spec.per_level, "per_picture": spec.per_picture, **agnostic,
+            "per_level": spec.per_level, "per_picture": spec.per_picture, **agnostic, **per_class,
         },
         **rewriting,
         "files": dict(spec.files), "source": dict(spec.source),
@@ -82,9 +85,9 @@ def fields_of(mapping: object, file: object) -> dict[str, Any]:
         )
     into, out = top.sub("input"), top.sub("output")
     limits = top.sub("thresholds")
-    # keys of formats 2 to 5, which readers of lower formats ignore
+    # keys of formats 2 to 6, which readers of lower formats ignore
     form = out.get("form", str) if number >= 2 else DISTRIBUTIONS
-    factors = "edge_std_factors"
+    factors, scores = "edge_std_factors", "class_scores"
     known_forms = [name for name, lowest in forms().items() if lowest <= number]
     if form not in known_forms:
         raise NanodetError(f"{file}: output.form: must be one of {', '.join(known_forms)}")
@@ -125,6 +128,11 @@ def fields_of(mapping: object, file: object) -> dict[str, Any]:
             number >= 3
             and (number == 3 or "class_agnostic_nms" in limits.mapping)
             and limits.get("class_agnostic_nms", bool)
+        ),
+        class_scores=(
+            tuple(limits.list_of(scores, float))
+            if number >= 6 and scores in limits.mapping
+            else None
         ),
         rewriting=top.get("rewriting", dict) if "rewriting" in top.mapping else None,
         files=top.get("files", dict),

@@ -23,6 +23,7 @@ class Thresholds:
         per_level: the best pairs kept of each level before NMS.
         per_picture: the best boxes kept after NMS.
         class_agnostic_nms: whether NMS ignores classes; otherwise it works within each class.
+        class_scores: one score per class, which replaces ``score``; None: ``score`` for all.
     """
 
     score: float = 0.35
@@ -30,19 +31,33 @@ class Thresholds:
     per_level: int = 1000
     per_picture: int = 100
     class_agnostic_nms: bool = False
+    class_scores: tuple[float, ...] | None = None
+
+    @property
+    def lowest_score(self) -> float:
+        """The score that pairs of every class must be above."""
+        return self.score if self.class_scores is None else min(self.class_scores)
+
+    def scores_of(self, labels: np.ndarray) -> np.ndarray:
+        """Return the score that counts for each class index, float32 in the shape of ``labels``."""
+        scores = (self.score,) if self.class_scores is None else self.class_scores
+        # of one score, and of class indices that a foreign graph makes up, the last
+        return np.take(np.asarray(scores, np.float32), labels, mode="clip")
 
     @classmethod
     def of(cls, source: Any, **given: Any) -> "Thresholds":
         """Return the thresholds of an object, replaced by those ``given`` that are not None.
 
         Args:
-            source: has them as attributes: a `Thresholds`, a `Spec`, or a config's ``evaluator``.
-            given: name to value, or None for that of ``source``.
+            source: has them as attributes: a `Thresholds`, a `Spec`, or a config's ``evaluator``, which
+                has one score for all classes.
+            given: name to value, or None for that of ``source``; a ``score`` is for all classes.
         """
-        own = {name: getattr(source, name) for name in NAMES}
-        return Thresholds(
-            **own | {name: value for name, value in given.items() if value is not None}
-        )
+        given = {name: value for name, value in given.items() if value is not None}
+        own = {name: getattr(source, name) for name in NAMES if hasattr(source, name)}
+        if "score" in given:
+            own["class_scores"] = None
+        return Thresholds(**own | given)
 
 
 NAMES = tuple(field.name for field in dataclasses.fields(Thresholds))

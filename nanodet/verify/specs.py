@@ -41,7 +41,10 @@ LAYOUT: Keys = {
 }
 IN_GRAPH = ("output.bin_spacing",)  # of a model that outputs boxes
 # between copies of one spec: a reference has none, or its own
-CALIBRATION: Keys = {"output.edge_std_factors": lambda spec: list(spec.edge_std_factors or [])}
+FITTED: Keys = {
+    "output.edge_std_factors": lambda spec: list(spec.edge_std_factors or []),
+    "thresholds.class_scores": lambda spec: list(spec.class_scores or []),
+}
 
 
 def expected_spec(reference: Spec, spec: Spec, is_checkpoint: bool) -> Spec:
@@ -145,7 +148,7 @@ def differing_beside(path: Path, inside: Spec) -> list[tuple[str, str]]:
         return [("", str(error))]
     return [
         (key, f"{beside}: {sentence}")
-        for keys in (PREPROCESSING, DECODING, LAYOUT, CALIBRATION)
+        for keys in (PREPROCESSING, DECODING, LAYOUT, FITTED)
         for key, sentence in differing_keys(spec, inside, keys, f"{path.name} itself")
     ]
 
@@ -165,6 +168,10 @@ def _equal(given: Any, wanted: Any) -> bool:
 
 
 def _shown(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, tuple):  # scores per class, of which there may be many
+        return f"{len(value)} from {min(value):g} to {max(value):g}"
     if isinstance(value, list):
         return f"[{', '.join(map(_shown, value))}]"
     if isinstance(value, bool):

@@ -108,6 +108,22 @@ def test_a_score_must_be_above_the_threshold(probe):
     assert compare(probe, output, spec, (64, 64)) == 1
 
 
+@pytest.mark.parametrize(
+    "changes", [{}, {"quality": quality_of(4, 8)}, {"class_agnostic_nms": True}, {"per_level": 90}],
+    ids=lambda changes: " ".join(changes) or "usual",
+)  # fmt: skip
+def test_scores_per_class(probe, changes):
+    """They decide before limits and NMS."""
+    spec = spec_of(3, class_scores=(0.1, 0.55, 1.0), per_picture=10_000, **changes)
+    output = random_output(spec, (160, 128), seed=17, mean=-1.5)
+    output[:, :3] = np.round(output[:, :3], 2)
+    assert compare(probe, output, spec, (160, 128)) > 20
+    found = decode(output, spec, (160, 128))
+    assert set(found.class_id) == {0, 1}
+    assert min(found.confidence[found.class_id == 1]) > 0.55
+    assert min(found.confidence[found.class_id == 0]) < 0.35
+
+
 def test_peaked_distributions(probe):
     """Logits of +-80 underflow in a softmax without care."""
     spec = spec_of(2, reg_max=16)
@@ -209,9 +225,11 @@ def test_boxes_go_back_into_the_picture(probe, fit, picture):
     per_picture=st.integers(1, 200), class_agnostic_nms=st.booleans(),
     form=st.sampled_from(["distributions", "distances", "gaussians"]),
     bin_spacing=st.sampled_from([1.0, 0.5, 0.125]),
+    scores=st.none() | st.lists(st.floats(0, 1), min_size=20, max_size=20),
 )  # fmt: skip
-def test_any_model(probe, seed, columns, rows, **values):
+def test_any_model(probe, seed, columns, rows, scores, **values):
     values["point_offset"] = values.pop("offset")
+    values["class_scores"] = None if scores is None else tuple(scores[: values["classes"]])
     spec = spec_of(**values)
     size = (32 * columns, 32 * rows)
     compare(probe, random_output(spec, size, seed), spec, size)

@@ -1,5 +1,6 @@
 """nanodet-detect finds what `nanodet detect` finds."""
 
+import dataclasses
 import json
 import shutil
 import struct
@@ -7,6 +8,7 @@ import zlib
 from pathlib import Path
 
 import cv2
+import maps_model
 import numpy as np
 import pytest
 from cpp_detect import fails, run
@@ -42,11 +44,14 @@ def count_differing(expected, found):
     return max(len(left), len(expected) - (len(found) - len(left)))
 
 
-def compare(program, model, folder, tmp_path):
-    """Return (detections of Python, how many of them C++ has not) over a folder of images."""
-    run(program, model, folder, "--jsonl", tmp_path / "found.jsonl", "--threads", 1)
+def compare(program, model, folder, tmp_path, *words, **options):
+    """Return (detections of Python, how many of them C++ has not) over a folder of images.
+
+    ``words`` are the options of the program, ``options`` those of Python.
+    """
+    run(program, model, folder, "--jsonl", tmp_path / "found.jsonl", "--threads", 1, *words)
     engine = "openvino" if Path(model).suffix == ".onnx" else None
-    detector = Detector(model, threads=1, engine=engine)
+    detector = Detector(model, threads=1, engine=engine, **options)
     count = differing = 0
     for line in (tmp_path / "found.jsonl").read_text(encoding="utf-8").splitlines():
         found = json.loads(line)
@@ -77,6 +82,28 @@ def test_fifty_real_pictures(
     count, differing = compare(cpp_programs.detect, real_models[engine], folder, tmp_path)
     assert count > 200
     assert differing <= (0 if form == "png" else count // 100)
+
+
+@pytest.mark.parametrize("engine", ["openvino", "ncnn"])
+def test_a_score_for_each_class(request, cpp_programs, tmp_path, engine):
+    """The model's own decide, and a score that is given replaces all of them."""
+    if engine == "ncnn":
+        request.getfixturevalue("ncnn_option")
+    (tmp_path / "in").mkdir()
+    for i in range(3):
+        cells = np.random.default_rng(i).integers(0, 256, (8, 12, 3), np.uint8)
+        cv2.imwrite(str(tmp_path / "in" / f"{i}.png"), cv2.resize(cells, (288, 192)))
+    spec = dataclasses.replace(maps_model.SPEC, class_scores=(0.2, 0.9, 0.5), per_picture=10_000)
+    if engine == "ncnn":
+        model = maps_model.write_ncnn(tmp_path / "m.param", spec)
+    else:
+        model = maps_model.write_onnx(tmp_path / "m.onnx", spec)
+    place = cpp_programs.detect, model, tmp_path / "in", tmp_path
+    own, differing = compare(*place)
+    assert own > 20 and differing == 0
+    for score in (0.2, 0.9):
+        count, differing = compare(*place, "--score", score, score=score)
+        assert (count > own) == (score < 0.5) and count > 0 and differing == 0
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from nanodet.export.stages import FP32, SIMPLIFIED
 from nanodet.runtime.decode import decode
 from nanodet.runtime.outputs import rows_of
 
+SCORES = tuple(np.linspace(0.05, 0.9, 20).tolist())  # one per class
+
 
 def random_maps(spec, size, seed, mean=-2.0):
     random, classes = np.random.default_rng(seed), len(spec.class_names)
@@ -50,7 +52,8 @@ def compare(probe, maps, spec, size, gap=0):
     "changes",
     [{}, {"form": "distances"}, {"form": "gaussians", "edge_std_factors": (0.5, 2.0, 1e3)},
      {"bin_spacing": 0.5, "point_offset": 0.0}, {"quality": quality_of(4, 8)},
-     {"per_level": 7, "class_agnostic_nms": True}],
+     {"per_level": 7, "class_agnostic_nms": True}, {"class_scores": SCORES},
+     {"class_scores": SCORES, "quality": quality_of(4, 8)}],
     ids=lambda changes: " ".join(changes) or "usual",
 )  # fmt: skip
 def test_random_maps(probe, changes, size, gap):

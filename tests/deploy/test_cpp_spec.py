@@ -20,11 +20,12 @@ SPEC = Spec(
 )
 FULL = dataclasses.replace(  # has the keys of all formats
     SPEC, class_agnostic_nms=True, bin_spacing=0.5, edge_std_factors=(0.5, 1.0, 2.0),
-    layout="maps",
+    layout="maps", class_scores=(0.25, 0.75),
     quality=QualityPredictor(1, 1, (0.5,) * 8, (-1.0,), (2.0,), 3.0),
 )  # fmt: skip
 SHORT = (  # float32 in C++
-    "mean", "std", "edge_std_factors", "hidden_weight", "hidden_bias", "output_weight", "output_bias",
+    "mean", "std", "edge_std_factors", "class_scores", "hidden_weight", "hidden_bias", "output_weight",
+    "output_bias",
 )  # fmt: skip
 
 
@@ -90,11 +91,14 @@ def changed(path, value):
 def test_a_sound_spec(probe):
     compare(probe, SPEC.to_dict())
     compare(probe, FULL.to_dict())
-    compare(probe, Spec(class_names=("a",), form="boxes", fit="stretch", **NANODET_M).to_dict())
+    boxes = Spec(class_names=("a",), form="boxes", fit="stretch", class_scores=(0.5,), **NANODET_M)
+    compare(probe, boxes.to_dict())
+    boxes.class_agnostic_nms = True
+    compare(probe, boxes.to_dict())
 
 
 def test_names_are_as_long_and_values_as_deep(probe):
-    specs = [changed(("class_names",), [name]) for name in ("ä" * 500, "ä" * 501)]
+    specs = [changed(("class_names",), [name, "b"]) for name in ("ä" * 500, "ä" * 501)]
     for levels in (98, 99, 100, 101):
         value = "x"
         for _ in range(levels):

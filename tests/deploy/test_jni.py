@@ -1,11 +1,13 @@
 """The app's native layer finds on a desktop JVM what Python finds, and refuses what is wrong."""
 
+import dataclasses
 import json
 import os
 import subprocess
 from contextlib import closing
 
 import cv2
+import maps_model
 import numpy as np
 import pytest
 from detect_worker import Worker
@@ -115,6 +117,18 @@ def test_real_pictures(java, real_model, coco_mini, tmp_path):
     answers = detect(java, real_model, requests)
     pairs = zip(answers, pictures, strict=True)
     assert sum(same(found, detector(picture), picture) for found, picture in pairs) > 40
+
+
+def test_a_score_for_each_class(java, tmp_path):
+    """The model's own, from its JSON: Java has no option for them."""
+    spec = dataclasses.replace(maps_model.SPEC, class_scores=(0.2, 0.9, 0.5), per_picture=10_000)
+    model = maps_model.write_onnx(tmp_path / "m.onnx", spec)
+    picture, path = drawn(288, 192), tmp_path / "p.ppm"
+    cv2.imwrite(str(path), picture)
+    expected = Detector(model, threads=1, engine="openvino")(picture)
+    plain = Detector(model, threads=1, engine="openvino", score=0.2)(picture)
+    (found,) = detect(java, model, [("array", path, "BGR")])
+    assert 5 < same(found, expected, picture) < len(plain)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from specs import NANODET_M
 from nanodet import Detector, NanodetError
 from nanodet.config import save_config
 from nanodet.evaluate.calibrate import write_factors
-from nanodet.export.earlier import tell_strangers, with_calibration
+from nanodet.export.earlier import tell_strangers, with_fitted
 from nanodet.export.export import check_stem, export
 from nanodet.export.onnx_nms import boxes_spec
 from nanodet.export.specs import spec_with_files
@@ -95,12 +95,19 @@ def test_an_export_keeps_the_calibration_of_the_same_model(tmp_path):
         tmp_path / "m.onnx",
     )
     new = dataclasses.replace(SPEC, measured={"compared_on": "x"})
-    found = with_calibration(new, tmp_path / "m.json")
+    found = with_fitted(new, tmp_path / "m.json")
     assert found.edge_std_factors == (1, 2, 3)
     assert found.measured == {"compared_on": "x", "edge_std": {"seed": 0}}
+    scored = dataclasses.replace(SPEC, class_scores=(0.5,) * len(SPEC.class_names))
+    save(
+        dataclasses.replace(scored, measured={"class_scores": {"wish": "f1"}}), tmp_path / "m.onnx"
+    )
+    found = with_fitted(new, tmp_path / "m.json")
+    assert (found.class_scores, found.edge_std_factors) == (scored.class_scores, None)
+    assert found.measured == {"compared_on": "x", "class_scores": {"wish": "f1"}}
     other = dataclasses.replace(new, source={"sha256": "1" * 64})
-    assert with_calibration(other, tmp_path / "m.json") is other
-    assert with_calibration(new, tmp_path / "none.json") is new
+    assert with_fitted(other, tmp_path / "m.json") is other
+    assert with_fitted(new, tmp_path / "none.json") is new
 
 
 @pytest.mark.slow

@@ -23,8 +23,8 @@ def iou(a, b):
     return shared / (area - shared) if area - shared > 0 else 0.0
 
 
-def by_hand(output, spec, size, score, threshold, per_level, per_picture, agnostic):
-    """Decode point by point and box by box, in float64."""
+def by_hand(output, spec, size, scores, threshold, per_level, per_picture, agnostic):
+    """Decode point by point and box by box, in float64; ``scores`` are those of the classes."""
     candidates, start = [], 0
     for stride in spec.strides:
         columns, rows = -(-size[0] // stride), -(-size[1] // stride)
@@ -41,7 +41,7 @@ def by_hand(output, spec, size, score, threshold, per_level, per_picture, agnost
                 edges.append(stride * (p * np.arange(bins)).sum() / p.sum())
             box = (x - edges[0], y - edges[1], x + edges[2], y + edges[3])
             for label in range(len(NAMES)):
-                if values[label] > score:
+                if values[label] > scores[label]:
                     level.append((values[label], label, box))
         level.sort(key=lambda c: -c[0])
         candidates += level[:per_level]
@@ -62,16 +62,18 @@ def by_hand(output, spec, size, score, threshold, per_level, per_picture, agnost
     st.sampled_from([0.0, 0.5]),
     st.sampled_from([(0.05, 0.6, 1000, 100), (0.5, 0.3, 5, 7), (0.9, 0.9, 1000, 3)]),
     st.booleans(),
+    st.sampled_from([None, (0.1, 0.7, 1.0)]),
 )
-def test_decoding_equals_the_definition(seed, size, offset, limits, agnostic):
+def test_decoding_equals_the_definition(seed, size, offset, limits, agnostic, scores):
     rng = np.random.default_rng(seed)
     form = NANODET_M | {"point_offset": offset}
     spec = Spec(class_names=NAMES, class_agnostic_nms=agnostic, **form)
     output = rng.normal(0, 2, (spec.point_count(size), spec.channels)).astype(np.float32)
     output[:, :3] = rng.random((len(output), 3)) ** 3
     given = dict(zip(("score", "nms_iou", "per_level", "per_picture"), limits, strict=True))
-    found = decode(output, spec, size, Thresholds.of(spec, **given))
-    expected = by_hand(output, spec, size, *limits, agnostic)
+    found = decode(output, spec, size, Thresholds.of(spec, **given, class_scores=scores))
+    scores = scores or [limits[0]] * 3
+    expected = by_hand(output, spec, size, scores, *limits[1:], agnostic)
     assert len(found) == len(expected)
     np.testing.assert_allclose(found.confidence, [c[0] for c in expected], rtol=1e-6)
     assert found.class_id.tolist() == [c[1] for c in expected]
@@ -90,6 +92,16 @@ def test_two_classes_on_one_object():
     assert decode(output, spec, (64, 64)).class_id.tolist() == [1]
     within = Thresholds.of(spec, class_agnostic_nms=False)
     assert decode(output, spec, (64, 64), within).class_id.tolist() == [1, 0]
+
+
+def test_a_score_for_all_classes_replaces_those_of_each():
+    spec = Spec(class_names=NAMES, class_scores=(0.9, 0.5, 0.7), **NANODET_M)
+    output = np.zeros((spec.point_count((64, 64)), spec.channels), np.float32)
+    output[9, :3] = 0.6, 0.8, 0.7
+    assert decode(output, spec, (64, 64)).class_id.tolist() == [1]  # above 0.7, in float32
+    again = Thresholds.of(spec, score=0.65)
+    assert again.class_scores is None and spec.class_scores == Thresholds.of(spec).class_scores
+    assert decode(output, spec, (64, 64), again).class_id.tolist() == [1, 2]
 
 
 def test_nothing_above_the_threshold_is_an_empty_result():

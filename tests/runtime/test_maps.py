@@ -52,8 +52,9 @@ def same(found, wanted):
     form=st.sampled_from(["distributions", "distances", "gaussians", "quality"]),
     score=st.sampled_from([0.0, 1e-30, 0.05, float(sigmoid(np.float32(-2))), 0.5, 0.999, 1.0]),
     limits=st.sampled_from([(1000, 100), (5, 7)]),
+    scores=st.sampled_from([None, (0.05, 0.999, 0.5)]),
 )
-def test_decoding_gives_the_boxes_of_rows(seed, size, form, score, limits):
+def test_decoding_gives_the_boxes_of_rows(seed, size, form, score, limits, scores):
     more = {"quality": QUALITY} if form == "quality" else {"form": form}
     spec = dataclasses.replace(SPEC, **more)
     maps = random_maps(spec, size, seed)
@@ -61,7 +62,9 @@ def test_decoding_gives_the_boxes_of_rows(seed, size, form, score, limits):
     for gap, one in zip(wide, maps, strict=True):  # channels apart, as ncnn's may lie
         gap[:, :-3] = one.reshape(len(one), -1)
     gaps = [w[:, :-3].reshape(one.shape) for w, one in zip(wide, maps, strict=True)]
-    thresholds = Thresholds.of(spec, score=score, per_level=limits[0], per_picture=limits[1])
+    thresholds = Thresholds.of(
+        spec, score=score, per_level=limits[0], per_picture=limits[1], class_scores=scores
+    )
     wanted = decode(rows_of(maps, 3, "m"), spec, size, thresholds)
     assert len(wanted) or score > 0.5 or form == "quality"
     same(decode(maps, spec, size, thresholds), wanted)

@@ -27,7 +27,13 @@ numbers = st.floats(-1e4, 1e4, allow_nan=False)
 names = st.text(min_size=1, max_size=8)
 levels = st.dictionaries(st.integers(1, 1024), st.floats(1e-6, 1e6), min_size=1, max_size=16)
 specs = st.builds(
-    lambda levels, calibrated, form, layout, **keys: Spec(
+    lambda levels, calibrated, form, layout, class_names, scores, **keys: Spec(
+        class_names=class_names,
+        class_scores=(
+            tuple(scores[: len(class_names)])
+            if scores and not (form == "boxes" and keys["class_agnostic_nms"])
+            else None
+        ),
         strides=tuple(sorted(levels)),
         form=form,
         layout="rows" if form == "boxes" else layout,
@@ -49,6 +55,7 @@ specs = st.builds(
     layout=st.sampled_from(["rows", "maps"]),
     output_name=names,
     score=st.floats(0, 1),
+    scores=st.none() | st.lists(st.floats(0, 1), min_size=5, max_size=5),
     nms_iou=st.floats(0, 1),
     per_level=st.integers(1, 10**9),
     per_picture=st.integers(1, 10**9),
@@ -90,7 +97,9 @@ def test_what_is_written_is_valid_and_read_again(spec):
     VALIDATOR.validate(mapping)
     assert Spec.from_dict(mapping, "m.json") == spec
     lowest = 4 if spec.bin_spacing != 1 else 3 if spec.class_agnostic_nms else 1
+    lowest = lowest if spec.class_scores is None else 6
     assert mapping["format"] == max(lowest, forms()[spec.form], 5 if spec.layout == "maps" else 1)
+    assert ("class_scores" in mapping["thresholds"]) == (spec.class_scores is not None)
     assert ("layout" in mapping["output"]) == (spec.layout == "maps")
     assert ("class_agnostic_nms" in mapping["thresholds"]) == spec.class_agnostic_nms
 
@@ -141,8 +150,14 @@ def test_both_refuse_the_same(spec, data):
         or len(strides) == len(factors)
     )  # fmt: skip
     spacing, reg_max = output.get("bin_spacing", 1), output.get("reg_max")
+    limits, classes = mapping.get("thresholds"), mapping.get("class_names")
+    scores = limits.get("class_scores") if isinstance(limits, dict) else None
+    paired &= (
+        mapping.get("format") != 6 or not isinstance(scores, list) or not isinstance(classes, list)
+        or len(scores) == len(classes)
+    )  # fmt: skip
     whole = (
-        mapping.get("format") not in (4, 5)
+        mapping.get("format") not in (4, 5, 6)
         or not all(isinstance(v, (int, float)) and v > 0 for v in (spacing, reg_max))
         or not Bins(reg_max, spacing).problem
     )
@@ -154,7 +169,7 @@ def test_both_refuse_the_same(spec, data):
     ("number", "form", "fine"),
     [(1, None, True), (1, "boxes", True), (2, None, False), (2, "distributions", True), (2, "boxes", True),
      (2, "masks", False), (3, "boxes", False), (2, "gaussians", False), (4, None, False),
-     (4, "boxes", True), (5, "boxes", True), (6, "boxes", False), (0, None, False),
+     (4, "boxes", True), (5, "boxes", True), (6, "boxes", True), (7, "boxes", False), (0, None, False),
      ("1", None, False)],
 )  # fmt: skip
 def test_formats(number, form, fine):
@@ -165,7 +180,7 @@ def test_formats(number, form, fine):
         mapping["output"]["form"] = form
     assert accepts(mapping) == VALIDATOR.is_valid(mapping) == fine
     if fine:
-        expected = "boxes" if number in (2, 4, 5) and form == "boxes" else "distributions"
+        expected = "boxes" if number in (2, 4, 5, 6) and form == "boxes" else "distributions"
         assert Spec.from_dict(mapping, "m.json").form == expected
 
 
@@ -188,10 +203,40 @@ def test_a_reader_of_lower_formats_refuses_higher_ones_in_one_line():
     assert Spec(("a",), class_agnostic_nms=True, **NANODET_M).to_dict()["format"] == 3
     assert Spec(("a",), bin_spacing=0.5, **NANODET_M).to_dict()["format"] == 4
     assert Spec(("a",), layout="maps", **NANODET_M).to_dict()["format"] == 5
-    mapping = {**Spec(("a",), **NANODET_M).to_dict(), "format": 6}
+    assert Spec(("a",), class_scores=(0.5,), **NANODET_M).to_dict()["format"] == 6
+    mapping = {**Spec(("a",), **NANODET_M).to_dict(), "format": 7}
     with pytest.raises(
-        NanodetError, match=r"m\.json: format: 6 is not known; this version reads 1, 2, 3, 4 and 5"
+        NanodetError,
+        match=r"m\.json: format: 7 is not known; this version reads 1, 2, 3, 4, 5 and 6",
     ):
+        Spec.from_dict(mapping, "m.json")
+
+
+@pytest.mark.parametrize(
+    ("number", "form", "agnostic", "scores", "read"),
+    [(6, "distributions", True, [0, 0.5], (0.0, 0.5)), (6, "boxes", False, [1, 0.5], (1.0, 0.5)),
+     (5, "distributions", False, [0.1, 0.5], None), (5, "boxes", True, ["x"], None),
+     (6, "boxes", True, [0.1, 0.5], "class-agnostic NMS"), (6, "distances", False, [0.1, 1.5], "0 to 1"),
+     (6, "distances", False, [0.1, "x"], "a number"), (6, "distances", False, 0.5, "list")],
+)  # fmt: skip
+def test_class_scores_are_of_format_6(number, form, agnostic, scores, read):
+    """``read``: what is read; a text for why it is refused."""
+    mapping = boxes_spec(Spec(("a", "b"), class_agnostic_nms=agnostic, **NANODET_M)).to_dict()
+    mapping |= {"format": number}
+    mapping["output"]["form"] = form
+    mapping["thresholds"]["class_scores"] = scores
+    assert VALIDATOR.is_valid(mapping) == (not isinstance(read, str))
+    if not isinstance(read, str):
+        assert Spec.from_dict(mapping, "m.json").class_scores == read
+        return
+    with pytest.raises(NanodetError, match=rf"m\.json: thresholds\.class_scores.*{read}"):
+        Spec.from_dict(mapping, "m.json")
+
+
+def test_there_is_one_class_score_for_each_class():
+    mapping = Spec(("a", "b"), class_scores=(0.5, 0.5), **NANODET_M).to_dict()
+    mapping["thresholds"]["class_scores"].append(0.5)
+    with pytest.raises(NanodetError, match=r"class_scores: must be 2 numbers, one per class"):
         Spec.from_dict(mapping, "m.json")
 
 
@@ -244,7 +289,8 @@ def test_every_key_is_described_here_and_in_the_docs(root):
     written = boxes_spec(Spec(("a",), **more, **NANODET_M)).to_dict()
     rewriting = {"rewriting": {}}
     spaced = Spec(("a",), bin_spacing=0.5, layout="maps", **rewriting, **NANODET_M).to_dict()
-    paths = {*places(written), *places(spaced), ("output", "quality")}
+    scored = Spec(("a",), class_scores=(0.5,), **NANODET_M).to_dict()
+    paths = {*places(written), *places(spaced), *places(scored), ("output", "quality")}
     keys = {path for path in paths if all(isinstance(key, str) for key in path)}
     assert set(described) == keys
     assert all(inner.get("description", "").endswith(".") for inner in described.values())

@@ -12,7 +12,7 @@ from faults import edit_spec, edit_weights, one_weight, update_hashes
 from nanodet.cli.main import main
 from nanodet.compare.tensors import picture_tensors
 from nanodet.errors import NanodetError
-from nanodet.export.earlier import same_model, with_calibration
+from nanodet.export.earlier import same_model, with_fitted
 from nanodet.export.export import export
 from nanodet.export.import_model import import_model
 from nanodet.export.stages import FP32, SIMPLIFIED
@@ -192,7 +192,7 @@ def test_a_calibration_outlives_an_export_for_another_target(exported_rewritten,
     factors = (1.0, 2.0, 3.0)
     dataclasses.replace(spec, edge_std_factors=factors).save(tmp_path / "m.json")
     other = dataclasses.replace(spec, layout="rows", rewriting=None)
-    assert with_calibration(other, tmp_path / "m.json").edge_std_factors == factors
+    assert with_fitted(other, tmp_path / "m.json").edge_std_factors == factors
     assert same_model(tmp_path, "m", other, []) == ({}, {})  # but no file of it is of the new spec
 
 

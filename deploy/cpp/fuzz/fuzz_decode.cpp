@@ -73,6 +73,12 @@ std::vector<float> floats_of(FuzzedDataProvider& data, std::size_t count) {
     return values;
 }
 
+std::vector<float> scores_of(FuzzedDataProvider& data, std::size_t classes) {
+    std::vector<float> scores(classes);
+    for (float& score : scores) score = data.ConsumeFloatingPointInRange(0.0F, 1.0F);
+    return scores;
+}
+
 void decode(FuzzedDataProvider& data, const nanodet::Spec& spec) {
     const nanodet::Size picture{data.ConsumeIntegralInRange(1, 9000),
                                 data.ConsumeIntegralInRange(1, 9000)};
@@ -80,7 +86,8 @@ void decode(FuzzedDataProvider& data, const nanodet::Spec& spec) {
     const nanodet::Thresholds thresholds{
         data.ConsumeFloatingPointInRange(0.0F, 1.0F), data.ConsumeFloatingPointInRange(0.0F, 1.0F),
         data.ConsumeIntegralInRange(1, 300), data.ConsumeIntegralInRange(1, 100),
-        data.ConsumeBool()};
+        data.ConsumeBool(),
+        data.ConsumeBool() ? scores_of(data, spec.class_names.size()) : std::vector<float>()};
     const std::size_t points = spec.point_count(placement.canvas), channels = spec.channels();
     const std::vector<float> values = floats_of(data, points * channels);
     nanodet::Output output;
@@ -99,6 +106,8 @@ void decode(FuzzedDataProvider& data, const nanodet::Spec& spec) {
         require(box.confidence <= before || before == 2);
         before = box.confidence;
         require(box.class_id >= 0 && std::size_t(box.class_id) < spec.class_names.size());
+        const auto& scores = thresholds.class_scores;
+        require(box.confidence > (scores.empty() ? thresholds.score : scores[std::size_t(box.class_id)]));
         require(box.x1 >= 0 && box.x2 <= float(picture.width) && box.y1 >= 0 &&
                 box.y2 <= float(picture.height));
         for (float deviation : box.edge_std) require(deviation >= 0 && std::isfinite(deviation));

@@ -103,7 +103,14 @@ const std::vector<Detection>& Decoder::decode(const Output& output, Size input,
         if (!all_finite(output.maps[level]))
             throw Error(file + ": its output " + spec_.output_names()[level] +
                         " holds values that are not finite numbers");
-    find_candidates(output, input, thresholds);
+    const std::vector<float>& scores = thresholds.class_scores;
+    const std::size_t classes = spec_.class_names.size();
+    if (!scores.empty() && scores.size() != classes)
+        throw Error("class_scores: must be " + std::to_string(classes) + ", one per class, not " +
+                    std::to_string(scores.size()));
+    scores_.assign(classes, thresholds.score);
+    if (!scores.empty()) scores_ = scores;
+    find_candidates(output, input);
     // ties in the order of the output, as a stable sort would leave them, but without its memory
     std::sort(candidates_.begin(), candidates_.end(), [](const Candidate& a, const Candidate& b) {
         return a.confidence != b.confidence ? a.confidence > b.confidence : a.index < b.index;
@@ -135,11 +142,10 @@ const std::vector<Detection>& Decoder::decode(const Output& output, const Placem
     return kept_;
 }
 
-void Decoder::find_candidates(const Output& output, Size input, const Thresholds& thresholds) {
+void Decoder::find_candidates(const Output& output, Size input) {
     const std::size_t classes = spec_.class_names.size();
     candidates_.clear();
     level_starts_.clear();
-    const float lowest = logit_below(thresholds.score);
     std::size_t point = 0;
     for (std::size_t level = 0; level < spec_.strides.size(); ++level) {
         level_starts_.push_back(point);
@@ -147,31 +153,32 @@ void Decoder::find_candidates(const Output& output, Size input, const Thresholds
         const std::size_t end =
             point + std::size_t(cells.width) * std::size_t(cells.height);
         if (spec_.maps) {
-            find_in_map(output.maps[level], std::uint32_t(level), thresholds.score, lowest);
+            find_in_map(output.maps[level], std::uint32_t(level));
             point = end;
         }
         for (; point < end; ++point) {
             const float* scores = output.data + point * output.stride;
             float quality = quality_ ? unknown : 1;
             for (std::size_t c = 0; c < classes; ++c) {
-                if (!(scores[c] > thresholds.score)) continue;
+                if (!(scores[c] > scores_[c])) continue;
                 // never above 1, so it is needed of these points alone
                 if (quality == unknown) quality = (*quality_)(scores + classes);
                 const float score = scores[c] * quality;
-                if (score > thresholds.score)
+                if (score > scores_[c])
                     candidates_.push_back({score, std::uint32_t(level), point * classes + c});
             }
         }
     }
-    if (spec_.maps && quality_) multiply_by_quality(output, thresholds.score);
+    if (spec_.maps && quality_) multiply_by_quality(output);
 }
 
-/// Adds the pairs of a map that score above the threshold, whose logit is above ``lowest``.
-void Decoder::find_in_map(const LevelMap& map, std::uint32_t level, float threshold, float lowest) {
+/// Adds the pairs of a map that score above the threshold of their class.
+void Decoder::find_in_map(const LevelMap& map, std::uint32_t level) {
     constexpr std::size_t block = 32;  // few have such a pair: compilers vectorise the look at one
     const std::size_t classes = spec_.class_names.size(), count = map.rows * map.columns;
     for (std::size_t c = 0; c < classes; ++c) {
         const float* logits = map.data + c * map.step;
+        const float threshold = scores_[c], lowest = logit_below(threshold);
         const auto add = [&](std::size_t from, std::size_t to) {
             for (std::size_t cell = from; cell < to; ++cell) {
                 if (!(logits[cell] > lowest)) continue;
@@ -191,7 +198,7 @@ void Decoder::find_in_map(const LevelMap& map, std::uint32_t level, float thresh
 }
 
 /// Multiplies the scores of the candidates of maps by the quality of their points.
-void Decoder::multiply_by_quality(const Output& output, float threshold) {
+void Decoder::multiply_by_quality(const Output& output) {
     const std::size_t classes = spec_.class_names.size();
     std::sort(candidates_.begin(), candidates_.end(),
               [](const Candidate& a, const Candidate& b) { return a.index < b.index; });
@@ -204,7 +211,7 @@ void Decoder::multiply_by_quality(const Output& output, float threshold) {
             quality = (*quality_)(edge_values(output, candidate));
         }
         candidate.confidence *= quality;
-        if (candidate.confidence > threshold) candidates_[kept++] = candidate;
+        if (candidate.confidence > scores_[candidate.index % classes]) candidates_[kept++] = candidate;
     }
     candidates_.resize(kept);
 }

@@ -24,7 +24,8 @@ Thresholds thresholds_of(const Spec& spec, const DetectorOptions& options) {
     return {options.score.value_or(float(spec.score)), options.nms_iou.value_or(float(spec.nms_iou)),
             options.per_level.value_or(spec.per_level),
             options.per_picture.value_or(spec.per_picture),
-            options.class_agnostic_nms.value_or(spec.class_agnostic_nms)};
+            options.class_agnostic_nms.value_or(spec.class_agnostic_nms),
+            options.score ? std::vector<float>() : spec.class_scores};
 }
 
 Size size_of(const std::string& path, const Spec& spec, Fit fit, std::optional<Size> wanted) {

@@ -164,15 +164,15 @@ Spec parse_spec(const std::string& text, const std::string& file) {
     const nlohmann::json json = parse_json(text, file, "this spec");
     const JsonKeys top(json, file);
     const int format = top.whole("format");
-    if (format < 1 || format > 5)
+    if (format < 1 || format > 6)
         throw Error(file + ": format: " + std::to_string(format) +
-                    " is not known; this version reads 1, 2, 3, 4 and 5");
+                    " is not known; this version reads 1, 2, 3, 4, 5 and 6");
     const JsonKeys into = top.object("input"), out = top.object("output");
     const JsonKeys limits = top.object("thresholds");
     if (json["input"].contains("batch") && into.whole("batch") != 1)
         throw Error(file + ": input.batch: the model takes " +
                     std::to_string(into.whole("batch")) + " images at once, this library one: export without --batch");
-    // keys of formats 2 to 5, so a reader of lower formats does not look at them
+    // keys of formats 2 to 6, so a reader of lower formats does not look at them
     const std::string form = format >= 2 ? out.text("form") : "distributions";
     const Require require = [&](bool fine, const std::string& key, const std::string& rule) {
         if (!fine) throw Error(file + ": " + key + ": must " + rule);
@@ -257,6 +257,15 @@ Spec parse_spec(const std::string& text, const std::string& file) {
     const std::string count = "be 1 to " + std::to_string(most);
     require(within(spec.per_level, 1, most), "thresholds.per_level", count);
     require(within(spec.per_picture, 1, most), "thresholds.per_picture", count);
+    if (format >= 6 && limits.raw().contains("class_scores")) {
+        const std::vector<double> scores = limits.numbers("class_scores");
+        require(scores.size() == classes && all_within(scores, 0, 1), "thresholds.class_scores",
+                "be " + std::to_string(classes) + " numbers, one per class, each 0 to 1");
+        if (spec.boxes && spec.class_agnostic_nms)
+            throw Error(file + ": thresholds.class_scores: a model with class-agnostic NMS in its graph "
+                               "takes one score for all classes");
+        spec.class_scores = floats(scores);
+    }
     for (const auto& [name, hash] : files.raw().items()) {
         require(is_sha256(hash), "files",
                 "give a SHA-256 of 64 hexadecimal digits for each name");

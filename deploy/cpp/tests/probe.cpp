@@ -59,7 +59,7 @@ nanodet::Fit fit_of(const json& request) {
 
 nanodet::Thresholds thresholds_of(const nanodet::Spec& spec) {
     return {float(spec.score), float(spec.nms_iou), spec.per_level, spec.per_picture,
-            spec.class_agnostic_nms};
+            spec.class_agnostic_nms, spec.class_scores};
 }
 
 nanodet::Picture picture_of(const json& request, const std::string& bytes) {
@@ -102,7 +102,9 @@ Answer read_spec(const json&, const std::string& bytes) {
              {"edge_std_factors", s.edge_std_factors.empty() ? json() : json(s.edge_std_factors)},
              {"quality", to_json(s.quality)}, {"point_offset", s.point_offset}, {"score", s.score},
              {"nms_iou", s.nms_iou}, {"per_level", s.per_level}, {"per_picture", s.per_picture},
-             {"class_agnostic_nms", s.class_agnostic_nms}, {"files", s.files}}, ""};
+             {"class_agnostic_nms", s.class_agnostic_nms},
+             {"class_scores", s.class_scores.empty() ? json() : json(s.class_scores)},
+             {"files", s.files}}, ""};
 }
 
 Answer preprocess(const json& request, const std::string& bytes) {
@@ -132,12 +134,13 @@ Answer decode(const json& request, const std::string& bytes) {
     }
     nanodet::check_output(spec, output, size, "model");
     nanodet::Decoder decoder(spec);
+    const nanodet::Thresholds thresholds = thresholds_of(spec);
     const bool back = request.contains("picture");
     const auto run = [&]() -> const std::vector<nanodet::Detection>& {
-        if (!back) return decoder.decode(output, size, thresholds_of(spec), "model");
+        if (!back) return decoder.decode(output, size, thresholds, "model");
         const nanodet::Size picture = size_of(request.at("picture"));
         return decoder.decode(output, nanodet::place(spec.fit, picture, size), picture,
-                              thresholds_of(spec), "model");
+                              thresholds, "model");
     };
     run();
     const long before = allocations;

@@ -49,6 +49,8 @@ struct Thresholds {
     int per_level = 1;    ///< the best pairs of each level before NMS
     int per_picture = 1;  ///< the best boxes after NMS
     bool class_agnostic_nms = false;  ///< whether a box goes whatever the better one's class
+    /// One per class, which replaces `score`; empty: `score` for all.
+    std::vector<float> class_scores = {};
 };
 
 /// @throws Error  unless the output has the shape that the spec describes; ``file`` names the model
@@ -66,7 +68,8 @@ public:
     /// @param input   size of the tensor that gave it
     /// @param file    names the model in messages
     /// @returns best first, in pixels of the input, not clipped; valid until the next call
-    /// @throws Error  an output with values that are not finite
+    /// @throws Error  an output with values that are not finite, or another number of class scores
+    ///                than of classes
     const std::vector<Detection>& decode(const Output& output, Size input,
                                          const Thresholds& thresholds, const std::string& file);
 
@@ -89,9 +92,9 @@ private:
         std::size_t candidate;  // its index
     };
 
-    void find_candidates(const Output& output, Size input, const Thresholds& thresholds);
-    void find_in_map(const LevelMap& map, std::uint32_t level, float threshold, float lowest);
-    void multiply_by_quality(const Output& output, float threshold);
+    void find_candidates(const Output& output, Size input);
+    void find_in_map(const LevelMap& map, std::uint32_t level);
+    void multiply_by_quality(const Output& output);
     void limit_levels(int per_level);
     void add_box(const Output& output, Size input, const Candidate& candidate);
     void suppress(const Thresholds& thresholds);
@@ -101,6 +104,7 @@ private:
     Spec spec_;
     std::optional<QualityPredictor> quality_;
     std::vector<Candidate> candidates_;
+    std::vector<float> scores_;  // per class, what its pairs must score above
     std::vector<std::size_t> level_starts_, level_counts_;
     std::vector<Detection> boxes_, kept_;
     std::vector<Area> kept_areas_;

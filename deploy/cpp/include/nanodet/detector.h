@@ -20,7 +20,8 @@ namespace nanodet {
 struct DetectorOptions : BackendOptions {
     std::optional<Fit> fit;
     std::optional<Size> size;           ///< of the network's input, multiples of 32
-    std::optional<float> score, nms_iou;
+    std::optional<float> score;         ///< for all classes, also of a model with scores per class
+    std::optional<float> nms_iou;
     std::optional<int> per_level, per_picture;
     std::optional<bool> class_agnostic_nms;
 };

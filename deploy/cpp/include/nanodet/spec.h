@@ -57,6 +57,7 @@ struct Spec {
     double score = 0, nms_iou = 0;       ///< defaults, 0..1
     int per_level = 0, per_picture = 0;  ///< defaults, 1 and more
     bool class_agnostic_nms = false;     ///< default, see Thresholds
+    std::vector<float> class_scores;     ///< default, one per class; empty: score for all
 
     std::map<std::string, std::string> files;  ///< file name to SHA-256
 

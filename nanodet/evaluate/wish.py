@@ -1,0 +1,282 @@
+"""Score thresholds per class, and what they are worth (``nanodet eval --wish``)."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nanodet.errors import NanodetError
+from nanodet.evaluate.bootstrap import Interval
+from nanodet.evaluate.model_specs import change_specs, check_changeable
+from nanodet.evaluate.score_curves import ScoreCurve, wilson
+from nanodet.files import StrPath
+from nanodet.runtime.spec import Spec
+from nanodet.runtime.spec_json import BOXES
+from nanodet.text.brief import brief
+from nanodet.text.printable import printable
+
+OPTION = "--wish"
+PRECISION, RECALL, F1 = "precision", "recall", "f1"
+KEEP = "keep"  # measures the scores of the spec
+FEWEST = 50  # boxes of a class with a score of its own: with fewer, that of all finds a better F1
+CERTAIN = 1.281552  # z of the normal distribution: a wish holds at 90 % of the choices
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the scores are chosen for.
+
+    Attributes:
+        measure: ``precision``, ``recall`` or ``f1``; ``keep`` to leave them as they are.
+        value: the least precision or recall, 0.01 to 0.99; None for the others.
+    """
+
+    measure: str
+    value: float | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "Wish":
+        """Read ``precision=0.9``, ``recall=0.8``, ``f1`` or ``keep``.
+
+        Raises:
+            NanodetError: it is something else.
+        """
+        measure, _, number = text.partition("=")
+        if text in (F1, KEEP):
+            return cls(text)
+        try:
+            value = float(number)
+        except ValueError:
+            value = math.nan
+        if measure not in (PRECISION, RECALL) or not 0.01 <= value <= 0.99:
+            raise NanodetError(
+                f"{OPTION}: must be precision=P or recall=R, with a number from 0.01 to 0.99, f1 or keep, "
+                f"not {brief(text)}"
+            )
+        return cls(measure, value)
+
+    def __str__(self) -> str:
+        return self.measure if self.value is None else f"{self.measure}={self.value:g}"
+
+    def entry(self, curve: ScoreCurve) -> tuple[int, bool] | None:
+        """Return the entry of a curve that the wish chooses, and whether it holds there; None without one.
+
+        The value itself would choose by luck: of many scores the one at which the images say more than
+        is true. So the lower end of an interval has to be what is wished, one-sided at 90 %. Of the
+        entries at which it is, a precision takes the lowest score, a recall the highest; without one, the
+        entry whose lower end is highest is taken.
+        """
+        if not len(curve.score) or not curve.objects:
+            return None
+        if self.value is None:
+            return int(curve.f1.argmax()), True
+        low, _ = curve.ends(self.measure, CERTAIN)
+        fits = np.flatnonzero(low >= self.value)
+        if not len(fits):
+            return int(low.argmax()), False
+        return int(fits[-1] if self.measure == PRECISION else fits[0]), True
+
+
+class Chosen(NamedTuple):
+    """The score of a class, and what was measured there, on the images that chose it.
+
+    Attributes:
+        name: of the class; objects: how many it has.
+        score: its threshold.
+        own: whether the class chose it; otherwise all classes together did.
+        holds: whether the wish does.
+        detections: how many score above it and count.
+        precision, recall: an `Interval` of 95 % each; None without detections, or objects.
+        f1: at the threshold; None without both.
+    """
+
+    name: str
+    objects: int
+    score: float
+    own: bool
+    holds: bool
+    detections: int
+    precision: Interval | None
+    recall: Interval | None
+    f1: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        parts = {"precision": self.precision, "recall": self.recall}
+        values = {
+            key: None if one is None else [round(value, 4) for value in one]
+            for key, one in parts.items()
+        }
+        return self._asdict() | values | {"f1": None if self.f1 is None else round(self.f1, 4)}
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores that a wish chose.
+
+    Attributes:
+        wish: the `Wish`.
+        classes: a `Chosen` per class, in order of the class index.
+        together: of all classes, None if they have different scores that were not chosen here.
+    """
+
+    wish: Wish
+    classes: list[Chosen]
+    together: Chosen | None
+
+    @property
+    def class_scores(self) -> tuple[float, ...]:
+        """The threshold of each class."""
+        return tuple(one.score for one in self.classes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return {
+            "wish": str(self.wish), "classes": [one.to_dict() for one in self.classes],
+            **({} if self.together is None else {"all": self.together.to_dict()}),
+        }  # fmt: skip
+
+    def summary(self, images: int, annotations: StrPath, listed: StrPath | None) -> dict[str, Any]:
+        """Return what the spec records of it.
+
+        Args:
+            images: how many it was chosen on; annotations: their file or folder; listed: the list of
+                those images that were taken, None for all.
+        """
+        names = {"annotations": annotations} | ({} if listed is None else {"list": listed})
+        return {
+            "wish": str(self.wish), "images": images,
+            **{key: Path(path).name for key, path in names.items()},
+            "of_all_classes": [one.name for one in self.classes if not one.own],
+            "not_certain": [one.name for one in self.classes if one.own and not one.holds],
+        }  # fmt: skip
+
+
+def choose(
+    wish: Wish, curves: Sequence[ScoreCurve], together: ScoreCurve, lowest: float, model: StrPath
+) -> Scores:
+    """Choose a score for each class.
+
+    Args:
+        wish: the `Wish`.
+        curves: of each class; together: of all.
+        lowest: the threshold that all detections score above.
+        model: names it in messages.
+
+    Raises:
+        NanodetError: not one detection counts, or there is no object.
+    """
+    found = wish.entry(together)
+    if found is None:
+        raise NanodetError(f"{model}: {OPTION}: it finds nothing in these images")
+    shared = threshold_of(together, found[0], lowest)
+    classes = []
+    for curve in curves:
+        entry = wish.entry(curve) if curve.objects >= FEWEST else None
+        score = shared if entry is None else threshold_of(curve, entry[0], lowest)
+        holds = found[1] if entry is None else entry[1]
+        classes.append(_chosen(curve, score, entry is not None, holds))
+    return Scores(wish, classes, _chosen(together, shared, True, found[1]))
+
+
+def kept(curves: Sequence[ScoreCurve], together: ScoreCurve, spec: Spec) -> Scores:
+    """Return what the scores of a spec are worth; arguments as in `choose`."""
+    scores = spec.class_scores or (spec.score,) * len(curves)
+    classes = [_chosen(*one, True, True) for one in zip(curves, scores, strict=True)]
+    same = _chosen(together, scores[0], True, True) if len(set(scores)) == 1 else None
+    return Scores(Wish(KEEP), classes, same)
+
+
+def threshold_of(curve: ScoreCurve, entry: int, lowest: float) -> float:
+    """Return the threshold above which exactly the detections of an entry score, of few digits.
+
+    Args:
+        curve, entry: see `ScoreCurve`.
+        lowest: the threshold that all detections score above.
+    """
+    last = entry + 1 == len(curve.score)
+    low, high = np.float32(lowest if last else curve.score[entry + 1]), curve.score[entry]
+    for digits in range(2, 9):
+        for rounded in (math.floor, math.ceil):
+            score = rounded(float(low) * 10**digits) / 10**digits
+            if low <= np.float32(score) < high:
+                return score
+    return float(low)
+
+
+def _chosen(curve: ScoreCurve, score: float, own: bool, holds: bool) -> Chosen:
+    entry = curve.at(score)
+    if entry is None:
+        size = np.array([curve.objects], float)
+        ends = (float(end[0]) for end in wilson(np.zeros(1), size)) if curve.objects else ()
+        recall = Interval(0.0, *ends) if curve.objects else None
+        return Chosen(curve.name, curve.objects, score, own, holds, 0, None, recall, None)
+    return Chosen(
+        curve.name,
+        curve.objects,
+        score,
+        own,
+        holds,
+        int(curve.detections[entry]),
+        curve.interval(PRECISION, entry),
+        curve.interval(RECALL, entry) if curve.objects else None,
+        float(curve.f1[entry]) if curve.objects else None,
+    )
+
+
+def format_scores(scores: Scores) -> str:
+    """Return the table of the classes, and what does not hold, as text for a terminal."""
+    rows = [one for one in (scores.together, *scores.classes) if one is not None]
+    names = [printable(one.name) for one in rows]
+    longest = max(map(len, names))
+    title = f"scores for {scores.wish}" if scores.wish.measure != KEEP else "scores of the spec"
+    lines = [
+        f"{title} at IoU 0.5, with intervals of 95 %",
+        f"{'class':<{longest}} {'boxes':>7} {'score':>8}  {'precision':<20} {'recall':<20} {'F1':>5}",
+    ]
+    for name, one in zip(names, rows, strict=True):
+        parts = [f"{'-' if part is None else part!s:<20}" for part in (one.precision, one.recall)]
+        f1 = "-" if one.f1 is None else f"{one.f1:.2f}"
+        mark = "" if one.own else " of all"
+        lines.append(
+            f"{name:<{longest}} {one.objects:>7} {one.score:>8g}  {' '.join(parts)} {f1:>5}{mark}"
+        )
+    if not all(one.own for one in rows):
+        lines.append(f"of all: fewer than {FEWEST} boxes, so the score of all classes together")
+    for name, one in zip(names, rows, strict=True):
+        if one.own and not one.holds:
+            lines.append(_uncertain(name, one, scores.wish))
+    return "\n".join(lines)
+
+
+def _uncertain(name: str, one: Chosen, wish: Wish) -> str:
+    value = getattr(one, wish.measure)
+    return (
+        f"{name}: {wish} is not certain at any score, on these images; the highest lower end is that of "
+        f"{one.score:g}: {value}"
+    )
+
+
+def check_wish(model: StrPath, spec: Spec) -> None:
+    """Raise the `NanodetError` that `write_scores` would raise, before the long run."""
+    check_changeable(model, OPTION, "the scores")
+    if spec.form == BOXES and spec.class_agnostic_nms:
+        raise NanodetError(
+            f"{model}: {OPTION}: class-agnostic NMS in its graph takes one score for all classes; use "
+            "the model that was exported without --nms"
+        )
+
+
+def write_scores(model: StrPath, scores: Scores, record: Mapping[str, Any]) -> list[Path]:
+    """Write ``thresholds.class_scores`` into all specs of a model, see `change_specs`.
+
+    Args:
+        model: an ``.onnx`` or ``.param`` file.
+        scores: what was chosen.
+        record: what is recorded under ``measured.class_scores`` of the JSON beside it.
+    """
+    changes = {"class_scores": scores.class_scores}
+    return change_specs(model, OPTION, changes, {"class_scores": dict(record)})

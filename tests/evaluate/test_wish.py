@@ -1,0 +1,245 @@
+"""`nanodet eval --wish`: which scores are chosen, and that they reach the specs."""
+
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+from specs import NANODET_M
+from test_eval_command import evaluate as evaluate_command
+from test_eval_command import trained  # noqa: F401
+from test_score_curves import curves_of, made
+
+from nanodet import Detector, NanodetError
+from nanodet.evaluate.score_curves import ScoreCurve
+from nanodet.evaluate.wish import (
+    FEWEST,
+    Wish,
+    check_wish,
+    choose,
+    format_scores,
+    kept,
+    threshold_of,
+    write_scores,
+)
+from nanodet.export.stages import SIMPLIFIED
+from nanodet.runtime.spec import Spec
+from nanodet.verify.specs import differing_beside, differing_thresholds
+
+pytest.importorskip("pycocotools")
+LOWEST = 0.05
+
+
+def curve(hits, objects, scores=None, name="a"):
+    """A curve of independent detections, best first."""
+    true, found = np.cumsum(hits).astype(float), np.arange(1, len(hits) + 1)
+    scores = np.linspace(0.9, 0.1, len(hits)) if scores is None else scores
+    return ScoreCurve(
+        name, objects, np.asarray(scores, np.float32), found, true / found, true / objects,
+        2 * true / (found + objects), found.astype(float), np.full(len(hits), float(objects)),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "measure", "value"),
+    [
+        ("precision=0.9", "precision", 0.9),
+        ("recall=.8", "recall", 0.8),
+        ("f1", "f1", None),
+        ("keep", "keep", None),
+    ],
+)
+def test_a_wish_is_read(text, measure, value):
+    assert Wish.parse(text) == Wish(measure, value)
+    assert Wish.parse(str(Wish.parse(text))) == Wish.parse(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "precision",
+        "precision=",
+        "precision=1",
+        "recall=nan",
+        "recall=90",
+        "f1=0.5",
+        "AP=0.5",
+        "keep=1",
+    ],
+)
+def test_another_wish_is_one_line(text):
+    with pytest.raises(NanodetError, match=r"^--wish: must be precision=P or recall=R, .*, not '"):
+        Wish.parse(text)
+
+
+def test_a_precision_takes_the_lowest_score_and_a_recall_the_highest():
+    good = [True] * 100 + [False] * 300
+    precision, holds = Wish("precision", 0.9).entry(curve(good, 200))
+    assert holds and 100 < precision < 111  # 100 of 111 are 0.9, which is not certain
+    assert Wish("precision", 0.5).entry(curve(good, 200))[0] > precision
+    recall, holds = Wish("recall", 0.4).entry(curve(good, 200))
+    assert holds and 80 < recall < 100
+    assert Wish("f1").entry(curve(good, 200)) == (99, True)
+
+
+def test_luck_is_not_enough():
+    """Two true detections of two are no precision of 0.9; of fewer boxes per image even less."""
+    assert Wish("precision", 0.9).entry(curve([True, True, False], 60)) == (1, False)
+    one = curve([True] * 40 + [False] * 2, 60)
+    assert Wish("precision", 0.9).entry(one)[1]
+    together = dataclasses.replace(one, precision_size=one.precision_size / 4)
+    assert not Wish("precision", 0.9).entry(together)[1]
+    assert Wish("recall", 0.8).entry(one) == (39, False)  # it finds two thirds at most
+    for empty in (curve([], 60), dataclasses.replace(one, objects=0)):
+        assert Wish("f1").entry(empty) is None
+
+
+def test_a_threshold_keeps_the_detections_of_its_entry_in_few_digits():
+    one = curve([True] * 4, 60, scores=[0.81234, 0.8123, 0.4, 0.1])
+    scores = [threshold_of(one, entry, LOWEST) for entry in range(4)]
+    assert scores == [0.8123, 0.4, 0.1, 0.05]
+    for entry, score in enumerate(scores):
+        assert one.at(score) == entry
+    close = np.float32(0.7)
+    near = curve([True] * 2, 60, scores=[np.nextafter(close, np.float32(1)), close])
+    assert near.at(threshold_of(near, 0, LOWEST)) == 0
+
+
+@pytest.fixture
+def curves():
+    """Of two classes, of which one has too few boxes, and of all."""
+    many = curve([True] * 90 + [False] * 60, 100, name="many\n")
+    few = curve([False, True], FEWEST - 1, name="few")
+    return [many, few, curve([], 0, name="none")], many
+
+
+def test_few_boxes_take_the_score_of_all(curves):
+    found = choose(Wish("precision", 0.9), *curves, LOWEST, "m.onnx")
+    many, few, none = found.classes
+    assert (many.own, few.own, none.own) == (True, False, False)
+    assert found.class_scores == (found.together.score,) * 3
+    assert (few.precision, few.detections, none.recall) == (None, 0, None) or few.detections > 0
+    text = format_scores(found)
+    assert text.splitlines()[0].startswith("scores for precision=0.9 at IoU 0.5")
+    assert "of all: fewer than 50 boxes" in text and "not certain" not in text
+    record = found.summary(7, "x/val.json", "lists/half.txt")
+    assert record == {
+        "wish": "precision=0.9", "images": 7, "annotations": "val.json", "list": "half.txt",
+        "of_all_classes": ["few", "none"], "not_certain": [],
+    }  # fmt: skip
+    json.dumps(found.to_dict())
+
+
+def test_what_the_scores_of_a_spec_are_worth(curves):
+    spec = Spec(("many", "few", "none"), score=0.5, **NANODET_M)
+    found = kept(*curves, spec)
+    assert found.class_scores == (0.5,) * 3 and found.together.detections == 75
+    assert found.classes[0].recall.value == 0.75
+    spec.class_scores = (0.5, 0.2, 0.9)
+    found = kept(*curves, spec)
+    assert found.class_scores == spec.class_scores and found.together is None
+    assert (found.classes[1].detections, found.classes[2].recall) == (1, None)
+    assert "all classes" not in format_scores(found)
+
+
+def test_a_wish_that_cannot_be_met_is_one_line_of_the_class(curves):
+    found = choose(Wish("recall", 0.95), *curves, LOWEST, "m.onnx")
+    lines = [line for line in format_scores(found).splitlines() if "not certain" in line]
+    assert len(lines) == 2  # of all, and of the class
+    assert lines[1].startswith(
+        "many\\n: recall=0.95 is not certain at any score, on these images; "
+    )
+    assert found.summary(7, "val", None)["not_certain"] == ["many\n"]
+    with pytest.raises(NanodetError, match=r"^m\.onnx: --wish: it finds nothing in these images"):
+        choose(Wish("f1"), curves[0], curve([], 10), LOWEST, "m.onnx")
+
+
+def test_the_wish_holds_on_other_images():
+    """Scores chosen on some images, measured on as many others of the same kind."""
+    truth, found = made(2, images=400)
+    parts = [
+        curves_of(dataclasses.replace(truth, pictures=truth.pictures[a:b]), found[a:b])
+        for a, b in ((0, 200), (200, 400))
+    ]
+    for (curves, together), (others, _) in (parts, parts[::-1]):
+        chosen = choose(Wish("precision", 0.9), curves, together, LOWEST, "m")
+        for one, other in zip(chosen.classes[:2], others[:2], strict=True):
+            measured = other.interval("precision", other.at(one.score))
+            assert one.own and one.holds and measured.high > 0.9 > measured.low - 0.1
+        recall = choose(Wish("recall", 0.5), curves, together, LOWEST, "m").classes[0]
+        assert others[0].interval("recall", others[0].at(recall.score)).high > 0.5
+
+
+@pytest.fixture
+def exported(exported_small, tmp_path):
+    """The files of the stem ``small``: ONNX and ncnn, with one spec."""
+    source = exported_small.files[SIMPLIFIED]
+    (tmp_path / "out").mkdir()
+    for suffix in (".onnx", ".param", ".bin", ".json"):
+        shutil.copy(source.with_suffix(suffix), tmp_path / "out")
+    return tmp_path / "out" / source.name
+
+
+def test_the_command_writes_the_specs(exported, trained, capsys):  # noqa: F811
+    data = "--images", "val/images", "--annotations", "val/labels"
+    evaluate_command(exported, *data, "--json", "plain.json")
+    plain, before = capsys.readouterr().out, Spec.load(exported.with_suffix(".json"))
+    evaluate_command(exported, *data, "--wish", "f1", "--json", "wish.json")
+    shown = capsys.readouterr().out
+    assert shown.startswith(plain)  # AP is that of all detections, whatever the wish
+    assert shown.splitlines()[-1] == f"{exported.with_suffix('.json')}: scores written"
+    results = json.loads(open("wish.json").read())
+    after = Spec.load(exported.with_suffix(".json"))
+    assert after.class_scores == tuple(one["score"] for one in results.pop("wish")["classes"])
+    assert results == json.loads(open("plain.json").read())
+    assert after.to_dict()["format"] == 6 and len(after.class_scores) == 3
+    assert after.measured["class_scores"]["wish"] == "f1"
+    assert after.measured["class_scores"]["images"] == 2
+    kept = {"class_scores": None, "files": before.files, "measured": before.measured}
+    assert dataclasses.replace(after, **kept) == before
+    for model in (exported, exported.with_suffix(".param")):
+        assert Detector(model).thresholds.class_scores == after.class_scores
+        assert Detector(model, score=0.2).thresholds.class_scores is None
+    evaluate_command(exported, *data, "--wish", "keep", "--json", "again.json")
+    again = json.loads(open("again.json").read())
+    assert [one["score"] for one in again.pop("wish")["classes"]] == list(after.class_scores)
+    assert again == results and Spec.load(exported.with_suffix(".json")) == after
+    assert "scores of the spec at IoU 0.5" in capsys.readouterr().out
+
+
+def test_copies_of_a_spec_have_the_same_scores(exported):
+    names = Spec.load(exported.with_suffix(".json")).class_names
+    found = choose(
+        Wish("f1"), [curve([True], 60, name=one) for one in names], curve([True], 60), 0.1, "m"
+    )
+    write_scores(exported, found, {"wish": "f1"})
+    spec, inside = Spec.load(exported.with_suffix(".json")), Detector(exported).spec
+    assert spec.class_scores == inside.class_scores == found.class_scores
+    assert differing_beside(exported, inside) == []
+    other = dataclasses.replace(spec, class_scores=(0.5, 0.6, 0.7))
+    other.save(exported.with_suffix(".json"))
+    assert [key for key, _ in differing_beside(exported, inside)] == ["thresholds.class_scores"]
+    plain = dataclasses.replace(spec, class_scores=None)
+    assert differing_thresholds(other, plain) == [
+        "thresholds.class_scores: 3 from 0.5 to 0.7, not none"
+    ]
+
+
+def test_what_has_no_spec_or_one_score_is_one_line(tmp_path):
+    spec = Spec(("a",), form="boxes", class_agnostic_nms=True, **NANODET_M)
+    with pytest.raises(
+        NanodetError, match=r"m\.ckpt: --wish: a checkpoint has no spec to keep the "
+    ):
+        check_wish("m.ckpt", spec)
+    with pytest.raises(NanodetError, match=r"m\.onnx: --wish: class-agnostic NMS in its graph"):
+        check_wish("m.onnx", spec)
+    for wish, line in (
+        ("f1", "nanodet-m_320: --wish: a published model"),
+        ("F1", "--wish: must be"),
+    ):
+        with pytest.raises(NanodetError, match=line):
+            evaluate_command(
+                "nanodet-m_320", "--images", tmp_path, "--annotations", tmp_path, "--wish", wish
+            )
