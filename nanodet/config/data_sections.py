@@ -15,7 +15,7 @@ DATASET_CHOICES = {
     "box": ("full", "visible", "head"),
 }
 # steps of `Pipeline` that `off_epochs` switches off: probabilities
-OFF_AT_THE_END = ("mosaic", "mixup", "crop", "cutout")
+OFF_AT_THE_END = ("mosaic", "mixup", "copy_paste", "crop", "cutout", "blur", "grey", "jpeg")
 
 
 @dataclass
@@ -42,6 +42,13 @@ class Pipeline:
     mixup: float = key(
         0.0, "probability of a blend with another image; the boxes of both count", 0, 1, ours=True
     )
+    copy_paste: float = key(
+        0.0,
+        "probability that 1 to 3 objects of this or another image are pasted into it",
+        0,
+        1,
+        ours=True,
+    )
     crop: float = key(
         0.0, "probability of a random part of the image, with at least one of its boxes; not in a mosaic",
         0, 1, ours=True,
@@ -63,6 +70,9 @@ class Pipeline:
         "probability of 1 to 4 rectangles of one colour; boxes that they hide to 60 % or more are ignored",
         0, 1, ours=True,
     )  # fmt: skip
+    blur: float = key(0.0, "probability of a slight blur", 0, 1, ours=True)
+    grey: float = key(0.0, "probability of an image in grey", 0, 1, ours=True)
+    jpeg: float = key(0.0, "probability of the noise of a JPEG of low quality", 0, 1, ours=True)
     off_epochs: int = key(
         0,
         "epochs at the end of the training without "

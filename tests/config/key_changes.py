@@ -34,6 +34,7 @@ PIPELINE = {
     "perspective": 0.002, "scale": [0.5, 0.6], "stretch": [[0.5, 0.6], [1, 1]], "rotation": 20,
     "shear": 20, "translate": 0.3, "flip": 1, "brightness": 0.5, "contrast": [0.1, 0.2],
     "saturation": [0.1, 0.2], "mosaic": 1, "mixup": 1, "crop": 1, "cutout": 1,
+    "copy_paste": 1, "blur": 1, "grey": 1, "jpeg": 1,
 }  # fmt: skip
 # of steps that are on with their probability
 STRENGTHS = {"mosaic_scale": [1.5, 1.5], "crop_size": [0.2, 0.2], "crop_visible": 1}
