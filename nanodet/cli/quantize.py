@@ -41,6 +41,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         "must have a twin",
     )  # fmt: skip
     parser.add_argument(
+        "--sure", action="store_true",
+        help="accept only what is sure to lose no more: the whole 95 %% interval of the loss must be within "
+        "--max-drop, not only the measured value",
+    )  # fmt: skip
+    parser.add_argument(
         "--method", choices=("best", "kl", "aciq", "mse", "percentile", "max"), default="best",
         help="how activations are clipped (default: the best of all for each layer)",
     )  # fmt: skip
@@ -62,6 +67,7 @@ def run(args: Namespace) -> None:
         limit=args.limit,
         seed=args.seed,
         max_drop=args.max_drop,
+        sure=args.sure,
         method=args.method,
         layers=args.layers,
         report=say,

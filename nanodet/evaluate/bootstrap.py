@@ -1,6 +1,7 @@
 """95 % intervals from resamples of the images."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -25,9 +26,43 @@ class Interval(NamedTuple):
         """Return a difference as ``-0.02 (-0.35 .. +0.29)``."""
         return f"{self.value:+.2f} ({self.low:+.2f} .. {self.high:+.2f})"
 
+    def negative(self) -> "Interval":
+        """Return the interval of the value of opposite sign."""
+        return Interval(-self.value, -self.high, -self.low)
+
     def ends(self, digits: int = 4) -> list[float]:
         """Return low and high, rounded, as they are in JSON."""
         return [round(self.low, digits), round(self.high, digits)]
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """The 95 % intervals of a model's AP; None where undefined, or with objects in fewer than two images.
+
+    Attributes:
+        summary: an `Interval` in percent for each of `nanodet.evaluate.coco_metrics.SUMMARY`.
+        AP, AP50: of each class, in order of the class index.
+    """
+
+    summary: dict[str, Interval | None]
+    AP: list[Interval | None]
+    AP50: list[Interval | None]
+
+    def to_dict(self) -> dict[str, list[float] | None]:
+        """Return the ends of each metric's interval as JSON."""
+        return {name: one and one.ends() for name, one in self.summary.items()}
+
+
+def text(value: float | None, interval: Interval | None) -> str:
+    """Return a value with its interval, alone if it has none, and ``-`` if it is not defined."""
+    if interval is not None:
+        return str(interval)
+    return "-" if value is None else f"{value:.2f}"
+
+
+def change_text(value: float, interval: Interval | None) -> str:
+    """Return a difference with its interval, or alone if it has none."""
+    return f"{value:+.2f}" if interval is None else interval.signed()
 
 
 def choices(images: int, numbers: Iterable[int], seed: int = SEED) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 
 from nanodet.data.records import Annotations, Picture
 from nanodet.errors import NanodetError
+from nanodet.evaluate.bootstrap import Intervals
 from nanodet.evaluate.crowd_metrics import CrowdMetrics
 from nanodet.evaluate.matches import Matches, matches_of
 from nanodet.runtime.detections import Detections
@@ -44,6 +45,7 @@ class Metrics:
         ap_per_class: one `ClassAP` per class, in order of the class index.
         matches: per class and size (all, small, medium, large) what was matched in each image, from which
             `nanodet.evaluate.intervals` computes how far AP may be off by chance.
+        intervals: these, if they were computed.
         crowd: the measures of CrowdHuman, if the annotations are an ``.odgt`` file.
     """
 
@@ -59,14 +61,18 @@ class Metrics:
     recalls: np.ndarray = field(repr=False)
     ap_per_class: list[ClassAP] = field(default_factory=list, repr=False)
     matches: list[list[Matches | None]] = field(default_factory=list, repr=False)
+    intervals: Intervals | None = field(default=None, repr=False)
     crowd: CrowdMetrics | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the six values in percent (None where undefined), ``images``, and ``crowd`` if known."""
+        """Return the six values in percent (None where undefined), ``images``, and what is known of
+        ``intervals`` (metric to its two ends) and ``crowd``.
+        """
         values = {name: getattr(self, name) for name in SUMMARY}
         rounded = {k: None if v is None else round(v, 4) for k, v in values.items()}
-        crowd = {} if self.crowd is None else {"crowd": self.crowd.to_dict()}
-        return {**rounded, "images": self.images, **crowd}
+        more = {"intervals": self.intervals, "crowd": self.crowd}
+        known = {name: one.to_dict() for name, one in more.items() if one is not None}
+        return {**rounded, "images": self.images, **known}
 
     def to_json(self) -> str:
         """Return `to_dict` as one line of JSON."""

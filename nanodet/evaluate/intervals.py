@@ -10,6 +10,7 @@ from nanodet.evaluate.bootstrap import (
     RESAMPLES,
     SEED,
     Interval,
+    Intervals,
     choices,
     interval_of_change,
     interval_of_percent,
@@ -22,20 +23,6 @@ from nanodet.runtime.detections import Detections
 CELLS = 1 << 24  # numbers of the largest array
 AT_50, AT_75 = 0, 5  # of COCO's IoU thresholds
 SIZES = ("AP", "APs", "APm", "APl")  # in the order of the areas of `Metrics.matches`
-
-
-@dataclass(frozen=True)
-class Intervals:
-    """The 95 % intervals of a model's AP; None where undefined, or with objects in fewer than two images.
-
-    Attributes:
-        summary: an `Interval` in percent for each of `SUMMARY`.
-        AP, AP50: of each class, in order of the class index.
-    """
-
-    summary: dict[str, Interval | None]
-    AP: list[Interval | None]
-    AP50: list[Interval | None]
 
 
 @dataclass(frozen=True)
@@ -53,6 +40,19 @@ class Resampled:
     AP50: np.ndarray
     images: dict[str, int]
     class_images: list[int]
+
+    def value(self, metric: str = "AP") -> float:
+        """Return a metric of the images themselves."""
+        return float(self.summary[metric][0])
+
+    def interval(self, metric: str = "AP") -> Interval | None:
+        """Return the interval of a metric; None as in `Intervals`."""
+        return _interval(interval_of_percent, self.summary[metric], self.images[metric])
+
+    def minus(self, other: "Resampled") -> Interval | None:
+        """Return the paired interval of the difference of AP; None as in `Intervals`."""
+        values = self.summary["AP"] - other.summary["AP"]
+        return _interval(interval_of_change, values, self.images["AP"])
 
 
 def intervals(annotations: Annotations, detections: Sequence[Detections]) -> Intervals:
@@ -95,10 +95,7 @@ def intervals_of(metrics: Metrics) -> Intervals:
         none = [None] * metrics.precision.shape[-1]
         return Intervals(dict.fromkeys(SUMMARY), list(none), list(none))
     drawn = resampled(metrics)
-    summary = {
-        name: _interval(interval_of_percent, drawn.summary[name], drawn.images[name])
-        for name in SUMMARY
-    }
+    summary = {name: drawn.interval(name) for name in SUMMARY}
     of_class = (
         [
             _interval(interval_of_percent, column, images)
@@ -113,9 +110,7 @@ def change_of(ours: Metrics, theirs: Metrics) -> Interval | None:
     """Return the difference of the AP of two `Metrics` of the same images, see `change`."""
     if not ours.matches:
         return None
-    first, second = (resampled(one, sizes=False) for one in (ours, theirs))
-    values = first.summary["AP"] - second.summary["AP"]
-    return _interval(interval_of_change, values, first.images["AP"])
+    return resampled(ours, sizes=False).minus(resampled(theirs, sizes=False))
 
 
 def resampled(

@@ -10,6 +10,7 @@ import numpy as np
 
 from nanodet.drawing.lettering import plot_label, readable_names
 from nanodet.errors import NanodetError
+from nanodet.evaluate.bootstrap import text
 from nanodet.evaluate.coco_metrics import Metrics
 from nanodet.evaluate.confusion import IOU, SCORE
 from nanodet.evaluate.score_curves import ScoreCurve
@@ -210,19 +211,36 @@ def plot_curves(metrics_csv: StrPath, path_loss: StrPath, path_ap: StrPath) -> l
 
 def write_class_table(metrics: Metrics, path: StrPath) -> None:
     """Write AP and AP50 of each class and of all as a Markdown table, best class first."""
-    rows = sorted(metrics.ap_per_class, key=lambda row: 1 if row.AP is None else -row.AP)
+    rows = metrics.ap_per_class
+    ranked = sorted(range(len(rows)), key=lambda i: 1 if (ap := rows[i].AP) is None else -ap)
     objects = sum(row.objects for row in rows)
     lines = ["| class | objects | AP | AP50 |", "|---|---:|---:|---:|"]
-    lines.append(f"| **all** | {objects} | {percent(metrics.AP)} | {percent(metrics.AP50)} |")
-    for row in rows:
-        name = printable(row.name).replace("|", "\\|")
-        lines.append(f"| {name} | {row.objects} | {percent(row.AP)} | {percent(row.AP50)} |")
+    values = (with_interval(metrics, name) for name in ("AP", "AP50"))
+    lines.append(f"| **all** | {objects} | {' | '.join(values)} |")
+    for i in ranked:
+        name = printable(rows[i].name).replace("|", "\\|")
+        lines.append(f"| {name} | {rows[i].objects} | {' | '.join(class_values(metrics, i))} |")
     write_text(path, "\n".join(lines) + "\n")
 
 
 def percent(value: float | None) -> str:
     """Return a value in percent with two digits, ``-`` for None."""
     return "-" if value is None else f"{value:.2f}"
+
+
+def with_interval(metrics: Metrics, name: str) -> str:
+    """Return one of `SUMMARY` as text, with its interval if that is known."""
+    found = metrics.intervals
+    return text(getattr(metrics, name), found.summary[name] if found else None)
+
+
+def class_values(metrics: Metrics, index: int) -> tuple[str, str]:
+    """Return AP and AP50 of a class as text, with their intervals if these are known."""
+    row, found = metrics.ap_per_class[index], metrics.intervals
+    return (
+        text(row.AP, found.AP[index] if found else None),
+        text(row.AP50, found.AP50[index] if found else None),
+    )
 
 
 def new_figure(width: float, height: float) -> tuple["Figure", "Axes"]:

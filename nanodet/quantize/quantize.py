@@ -19,7 +19,7 @@ from nanodet.ncnn_files.graph import Graph, Layer
 from nanodet.ncnn_files.rules import CONVOLUTIONS
 from nanodet.ncnn_files.weights import Weights, load_weights, weights_to_bytes
 from nanodet.quantize import choose
-from nanodet.quantize.judge import Judge
+from nanodet.quantize.judge import Budget, Judge
 from nanodet.quantize.observe import observe, running
 from nanodet.quantize.report import Quantised, layer_table, summary
 from nanodet.quantize.rewrite import rewrite
@@ -49,6 +49,7 @@ def quantize(
     limit: int = LIMIT,
     seed: int = 0,
     max_drop: float = MAX_DROP,
+    sure: bool = False,
     method: str = BEST,
     layers: str = choose.FAST,
     report: Say = say,
@@ -70,6 +71,8 @@ def quantize(
         limit: most images for calibration; of ``images``, at most half are used.
         seed: of the random choice of images.
         max_drop: AP that may be lost; layers return to floating point until no more is lost.
+        sure: whether the final check asks for it with confidence: the whole 95 % interval of the loss,
+            not the measured value alone, must be within ``max_drop``.
         method: that chooses the thresholds, one of `METHODS`, or ``best`` for the best of them per layer.
         layers: ``fast`` or ``all``, see `nanodet.quantize.choose.start`.
         report: called with each line of text.
@@ -106,7 +109,7 @@ def quantize(
         reading=reading,
         limit=limit,
         seed=seed,
-        max_drop=max_drop,
+        budget=Budget(max_drop, sure),
         report=report,
     )
     few = len(judge.measured())
@@ -159,7 +162,13 @@ def quantize(
             twins=judge.twins,
             bytes={"before": _size(model), "after": _size(made)},
             seconds=_times((source.graph, weights), pair, spec, tensors[0]),
-            settings={"max_drop": max_drop, "seed": seed, "method": method, "layers_tried": layers},
+            settings={
+                "max_drop": max_drop,
+                "sure": sure,
+                "seed": seed,
+                "method": method,
+                "layers_tried": layers,
+            },
         )
         for line in summary(result, layers):
             report(line)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nanodet.evaluate.bootstrap import Interval, change_text, text
 from nanodet.quantize.choose import ALL
 from nanodet.quantize.rewrite import INT8
 from nanodet.quantize.sensitivity import LayerReport
@@ -21,7 +22,8 @@ class Quantised:
         layers: list of `nanodet.quantize.sensitivity.LayerReport`.
         calibration: number of calibration images; measured: number of images measured on.
         accuracy: ``fp32``, ``int8`` and ``drop`` in AP on the measuring images (None without
-            annotations); ``looks``: how often they were used.
+            annotations); ``looks``: how often they were used; ``intervals``: the ends of the 95 %
+            interval of each, None with objects in one image only.
         twins: part, 0..1, of the detections above 0.3 that both models have.
         bytes: of ``.param`` and ``.bin`` together, before and after.
         seconds: of the network for one image, one thread, side by side: name to median.
@@ -31,7 +33,7 @@ class Quantised:
     layers: list[LayerReport]
     calibration: int
     measured: int
-    accuracy: dict[str, float]
+    accuracy: dict[str, Any]
     twins: float | None
     bytes: dict[str, int]
     seconds: dict[str, float]
@@ -44,7 +46,9 @@ class Quantised:
             **self.settings,
             "calibration_pictures": self.calibration,
             "measuring_pictures": self.measured,
-            "ap": {k: _rounded(v, 3) for k, v in self.accuracy.items()},
+            "ap": {
+                k: v if isinstance(v, dict) else _rounded(v, 3) for k, v in self.accuracy.items()
+            },
             "twins": _rounded(self.twins, 4),
             "bytes": self.bytes,
             "network_ms_one_thread": {k: _rounded(1000 * v, 3) for k, v in self.seconds.items()},
@@ -97,12 +101,7 @@ def summary(result: Quantised, layers: str) -> list[str]:
         f"layers      {len(int8)} of {len(result.layers)} convolutions in int8"
         + (f"; in floating point: {why}" if kept else "")
     ]
-    accuracy = result.accuracy
-    if accuracy:
-        lines.append(
-            f"AP          {accuracy['fp32']:.2f} fp32, {accuracy['int8']:.2f} int8 on "
-            f"{result.measured} images not used for calibration (drop {accuracy['drop']:.2f})"
-        )
+    lines += _accuracy(result)
     if result.twins is not None:
         lines.append(f"detections  {100 * result.twins:.1f} % of those above 0.3 have a twin")
     before, after = result.bytes["before"], result.bytes["after"]
@@ -124,3 +123,18 @@ def summary(result: Quantised, layers: str) -> list[str]:
         way = " (--layers fast leaves the slow layers out)" if layers == ALL else ""
         lines.append(f"On this CPU int8 is SLOWER than fp32{way}.")
     return lines
+
+
+def _accuracy(result: Quantised) -> list[str]:
+    found = result.accuracy
+    if not found:
+        return []
+    values = {
+        name: ends and Interval(found[name], *ends) for name, ends in found["intervals"].items()
+    }
+    full, ours = (text(found[name], values[name]) for name in ("fp32", "int8"))
+    change = change_text(-found["drop"], values["drop"] and values["drop"].negative())
+    return [
+        f"AP          {full} fp32, {ours} int8 on {result.measured} images not used for calibration",
+        f"            int8 minus fp32: {change}",
+    ]

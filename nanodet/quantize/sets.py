@@ -9,7 +9,7 @@ from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
 from nanodet.evaluate.ground_truth import Source, data_for, given, of_config
 from nanodet.files import StrPath
-from nanodet.quantize.judge import ApJudge, Judge, TwinJudge
+from nanodet.quantize.judge import ApJudge, Budget, Judge, TwinJudge
 from nanodet.quantize.pictures import draw, list_pictures, split, split_annotations
 from nanodet.runtime.spec import Spec
 from nanodet.text import Say
@@ -27,40 +27,42 @@ def judge_for(
     reading: Reading | None,
     limit: int,
     seed: int,
-    max_drop: float,
+    budget: Budget,
     report: Say,
 ) -> tuple[Judge, Sequence[Path]]:
     """Return the judge of a quantisation, and the paths of the images to calibrate on.
 
     Args:
-        model: the floating-point ``.param``; spec: its spec.
+        model: the floating-point ``.param``; spec: its spec; budget: what AP may be lost.
         images ... report: as `nanodet.quantize.quantize.quantize` takes them.
     """
     source = given(images, annotations, reading)
     if source is not None:
-        return _of_source(model, source, spec, limit=limit, seed=seed, max_drop=max_drop)
+        return _of_source(model, source, spec, limit=limit, seed=seed, budget=budget)
     return _of_config(
         model,
         config,
         spec,
         limit=limit,
         seed=seed,
-        max_drop=max_drop,
+        budget=budget,
         reading=reading,
         report=report,
     )
 
 
 def _of_source(
-    model: StrPath, source: Source, spec: Spec, limit: int, seed: int, max_drop: float
+    model: StrPath, source: Source, spec: Spec, limit: int, seed: int, budget: Budget
 ) -> tuple[Judge, Sequence[Path]]:
     """Return the judge and the paths of the calibration images, both from one `Source`."""
     images = source.images
     if source.annotations is None:
+        if budget.sure:
+            raise NanodetError("--sure: needs --annotations, as it is about AP")
         paths, others = split(list_pictures(images, source.reading), limit, seed, images)
         return TwinJudge(paths, others), paths
     found = source.read(spec, model)
-    return _ap_judge(*split_annotations(found, limit, seed, images), max_drop)
+    return _ap_judge(*split_annotations(found, limit, seed, images), budget)
 
 
 def _of_config(
@@ -69,7 +71,7 @@ def _of_config(
     spec: Spec,
     limit: int,
     seed: int,
-    max_drop: float,
+    budget: Budget,
     reading: Reading | None,
     report: Say,
 ) -> tuple[Judge, Sequence[Path]]:
@@ -90,11 +92,11 @@ def _of_config(
         sets[part] = dataclasses.replace(found, pictures=draw(left, most, seed), problems=[])
         verb = "calibrate" if part == "train" else "measure"
         report(f"{len(sets[part].pictures)} of {len(found.pictures)} images {verb}, {source}")
-    return _ap_judge(sets["train"], sets["val"], max_drop)
+    return _ap_judge(sets["train"], sets["val"], budget)
 
 
 def _ap_judge(
-    calibration: Annotations, measuring: Annotations, max_drop: float
+    calibration: Annotations, measuring: Annotations, budget: Budget
 ) -> tuple[Judge, Sequence[Path]]:
     paths = [picture.path for picture in calibration.pictures]
-    return ApJudge(calibration, measuring, max_drop), paths
+    return ApJudge(calibration, measuring, budget), paths

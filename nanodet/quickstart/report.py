@@ -10,7 +10,7 @@ from nanodet.compare.outputs import StageResult
 from nanodet.config.schema import Config
 from nanodet.data.records import Annotations
 from nanodet.evaluate.coco_metrics import Metrics
-from nanodet.evaluate.plots import percent
+from nanodet.evaluate.plots import class_values, with_interval
 from nanodet.evaluate.sheet import validation_sheet
 from nanodet.files.files import write_text
 from nanodet.images.image_file import write_picture
@@ -72,14 +72,15 @@ def write_report(
         )  # fmt: skip
         taken = " | ".join(map(_ms, times[stage]))
         lines.append(
-            f"| {stage} | `{Path(path).relative_to(out)}` | {_size(path)} | {percent(metrics.AP)} "
-            f"| {percent(metrics.AP50)} | {errors[0]} | {errors[1]} | {taken} |"
+            f"| {stage} | `{Path(path).relative_to(out)}` | {_size(path)} "
+            f"| {with_interval(metrics, 'AP')} | {with_interval(metrics, 'AP50')} "
+            f"| {errors[0]} | {errors[1]} | {taken} |"
         )
     lines += ["", "## Classes", "", "| class | objects | AP | AP50 |", "|---|---:|---:|---:|"]
-    for row in rows[0][2].ap_per_class:
-        lines.append(
-            f"| {printable(row.name)} | {row.objects} | {percent(row.AP)} | {percent(row.AP50)} |"
-        )
+    metrics = rows[0][2]
+    for i, row in enumerate(metrics.ap_per_class):
+        values = " | ".join(class_values(metrics, i))
+        lines.append(f"| {printable(row.name)} | {row.objects} | {values} |")
     lines += ["", "## Training", "", "![loss](run/loss.png)", "", "![AP](run/ap.png)", ""]
     lines += ["| step | seconds |", "|---|---:|"]
     lines += [f"| {step} | {value:.0f} |" for step, value in seconds.items()]

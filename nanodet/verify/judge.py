@@ -1,12 +1,14 @@
 """The tolerances, and the verdict on each stage."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from nanodet.compare.outputs import BRAIN, FULL, HALF, StageResult, Tolerance, percent
 from nanodet.compare.twins import NEEDED
+from nanodet.evaluate.bootstrap import Interval, change_text
+from nanodet.evaluate.intervals import Resampled
 from nanodet.files import StrPath
 from nanodet.runtime.spec import Spec
 from nanodet.verify.run import Measured
@@ -16,7 +18,9 @@ ORDER = ("fp32", "fp16", "bf16", "fp16 arithmetic", "int8")
 NETWORK = {"fp32": FULL, "fp16": HALF, "bf16": BRAIN, "fp16 arithmetic": BRAIN}
 UNLIMITED = Tolerance(float("inf"), float("inf"))
 AP = {"fp32": 0.05, "fp16": 0.1, "bf16": 0.3, "fp16 arithmetic": 0.3, "int8": 1.0}
-CERTAIN = 3  # standard errors of a change of AP beyond which it is not chance
+CERTAIN = (
+    3 / 1.96
+)  # times the 95 % interval of a change of AP beyond which it is not chance: 99.7 %
 EXACT_TWINS = 0.99  # of the detections above 0.3: for full precision that ends in boxes
 TIE_MARGIN = 2  # times the twins that 32-bit forms lose to ties: other forms may lose more
 TWINS_UNSURE = (
@@ -34,6 +38,7 @@ class Row:
         result: the `StageResult` of the raw output, None if there is none.
         twins: part of the detections above 0.3 that have a twin, 0..1; None without any.
         ap: AP in percent, None without annotations; ap_change: against the reference's.
+        ap_interval, ap_change_interval: their 95 % intervals, None with objects in one image only.
         faults: (part, sentence): ``files``, ``preprocessing``, ``network``, ``decoding``,
             ``detections``, ``AP``, ``spec`` or ``model``.
         keys: the spec's keys that differ.
@@ -51,6 +56,8 @@ class Row:
     detections: int = 0
     ap: float | None = None
     ap_change: float | None = None
+    ap_interval: Interval | None = None
+    ap_change_interval: Interval | None = None
     input_max: float | None = None
     faults: list[tuple[str, str]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
@@ -59,6 +66,9 @@ class Row:
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         values = dataclasses.asdict(self) | {"path": str(self.path)}
+        for name in ("ap_interval", "ap_change_interval"):
+            found: Interval | None = getattr(self, name)
+            values[name] = found and found.ends()
         values["faults"] = [{"part": part, "text": text} for part, text in self.faults]
         values["result"] = None
         if self.result is not None and not self.result.failure:
@@ -91,30 +101,28 @@ def ap_limit(kind: str, spec: Spec) -> float:
 
 
 def judge_ap(
-    row: Row,
-    spec: Spec,
-    kind: str,
-    ap: float | None,
-    reference_ap: float | None,
-    spread: Callable[[], float],
+    row: Row, spec: Spec, kind: str, ap: Resampled | None, reference: Resampled | None
 ) -> bool:
     """Enter AP into a `Row`, and a fault if it is too far from the reference's.
 
     On few images AP also changes by chance: of two boxes that score alike, NMS may keep the other one.
+    The change is too far if the whole of its interval is, with each end `CERTAIN` times as far from the
+    change as that of the 95 % interval: 5 % of all sound stages would be too many.
 
     Args:
         row: the `Row`.
         spec, kind: of the stage.
-        ap, reference_ap: in percent, or None.
-        spread: called for the standard error of the change, if that is beyond its limit.
+        ap, reference: on the same images, or None.
 
     Returns:
         whether AP is conclusive: False if the change is beyond its limit and chance explains it.
     """
-    row.ap = ap
-    if ap is None or reference_ap is None:
+    if ap is None:
         return True
-    row.ap_change = ap - reference_ap
+    row.ap, row.ap_interval = ap.value(), ap.interval()
+    if reference is None:
+        return True
+    row.ap_change, row.ap_change_interval = row.ap - reference.value(), ap.minus(reference)
     limit = ap_limit(kind, spec)
     if kind == "int8" and limit > AP["int8"]:
         row.notes.append(f"may lose {limit:g} AP by its own budget; {AP['int8']:g} is usual")
@@ -122,11 +130,14 @@ def judge_ap(
     off = -row.ap_change if kind == "int8" else abs(row.ap_change)
     if off <= limit:
         return True
-    chance = CERTAIN * spread()
+    chance = float("inf")
+    if (found := row.ap_change_interval) is not None:
+        chance = CERTAIN * abs((found.high if found.value < 0 else found.low) - found.value)
     if off <= limit + chance:
-        row.notes.append(f"AP {row.ap_change:+.2f}: on so few images it may be chance")
+        words = change_text(row.ap_change, found)
+        row.notes.append(f"AP {words}: on so few images it may be chance")
         return False
-    text = f"{ap:.2f}, but the reference has {reference_ap:.2f} (allowed {limit:g}"
+    text = f"{row.ap:.2f}, but the reference has {reference.value():.2f} (allowed {limit:g}"
     row.faults.append(("AP", f"{text}, and {chance:.2g} by chance)"))
     return True
 

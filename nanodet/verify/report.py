@@ -1,15 +1,17 @@
 """What verify found, as a table and as JSON."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import nanodet
 from nanodet.compare.outputs import HEAD, format_figures
+from nanodet.evaluate.bootstrap import Interval, change_text
 from nanodet.text.printable import printable
 from nanodet.verify.judge import Row
 
 WIDTH = 20
+CHANGE = 24  # characters
 
 
 @dataclass
@@ -20,7 +22,7 @@ class Report:
         reference: the file that every stage was compared with.
         reference_name: its name in the table.
         groups: (fit and size in words, AP or None) of the reference, one for each way in which
-            the stages fit images.
+            the stages fit images; intervals: the 95 % interval of each of these AP, or None.
         rows: list of `nanodet.verify.judge.Row`.
         pictures: which images, in words.
         seconds: how long it took.
@@ -32,6 +34,7 @@ class Report:
     rows: list[Row]
     pictures: str
     seconds: float
+    intervals: list[Interval | None] = field(default_factory=list)
 
     @property
     def agrees(self) -> bool:
@@ -63,7 +66,10 @@ class Report:
             "reference": self.reference,
             "agrees": self.agrees,
             "pictures": self.pictures,
-            "reference_ap": [{"input": words, "AP": ap} for words, ap in self.groups],
+            "reference_ap": [
+                {"input": words, "AP": ap} | ({"interval": found.ends()} if found else {})
+                for (words, ap), found in zip(self.groups, self.intervals, strict=True)
+            ],
             "stages": [row.to_dict() for row in self.rows],
             "seconds": round(self.seconds, 2),
         }
@@ -75,12 +81,14 @@ def format_report(report: Report) -> str:
     width = max([WIDTH, *(len(row.name) + 2 for row in report.rows)])
     lines = [
         f"{report.pictures}; edges in network pixels; twins: detections above 0.3 that both have",
-        f"{'stage':<{width}}{HEAD}{'twins':>8}{'AP' if with_ap else '':>8}".rstrip(),
+        f"{'stage':<{width}}{HEAD}{'twins':>8}"
+        + (f"{'AP':>8}{'change (95 %)':>{CHANGE}}" if with_ap else ""),
     ]
-    for words, ap in report.groups:
+    for (words, ap), found in zip(report.groups, report.intervals, strict=True):
         name = f"{report.reference_name}, {words}"
         gap = " " * (width + len(HEAD) + 8 - len(name))
-        lines.append(f"{name}{gap}{_ap(ap)}".rstrip())
+        ends = found and f" ({found.low:.2f} .. {found.high:.2f})"
+        lines.append(f"{name}{gap}{_ap(ap)}{ends or ''}".rstrip())
     lines += [_line(row, width) for row in report.rows]
     for row in report.rows:
         lines += [f"{row.name}: {part}: {text}" for part, text in row.faults]
@@ -98,8 +106,11 @@ def _line(row: Row, width: int) -> str:
         return f"{start}failed ({', '.join(_parts(row))})"
     figures = " " * len(HEAD) if row.result is None else format_figures(row.result)
     twins = "-" if row.twins is None else f"{100 * row.twins:.1f} %"
+    change = ""
+    if row.ap_change is not None:
+        change = f"{change_text(row.ap_change, row.ap_change_interval):>{CHANGE}}"
     verdict = f"DIFFERS ({', '.join(_parts(row))})" if row.faults else row.verdict
-    return f"{start}{figures}{twins:>8}{_ap(row.ap)}  {verdict}"
+    return f"{start}{figures}{twins:>8}{_ap(row.ap)}{change}  {verdict}"
 
 
 def _parts(row: Row) -> list[str]:

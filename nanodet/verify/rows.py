@@ -1,16 +1,15 @@
 """The row of each stage in the report, from what was measured."""
 
-from collections.abc import Sequence
 from importlib.util import find_spec
 
 import numpy as np
 
-from nanodet.compare.ap import ap_of, spread_of_change
+from nanodet.compare.ap import resampled_ap
 from nanodet.compare.outputs import failed
 from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
+from nanodet.evaluate.intervals import Resampled
 from nanodet.onnx_files.metadata import read_quality
-from nanodet.runtime.detections import Detections
 from nanodet.verify.artefacts import Stage
 from nanodet.verify.diagnose import ALL_AGREE, Diagnosis
 from nanodet.verify.judge import Row, judge_ap, judge_twins, needed_twins, note_ties
@@ -29,7 +28,7 @@ def measured_row(
     kind: str,
     diagnosis: Diagnosis,
     truth: Annotations | None,
-    reference: tuple[float | None, Sequence[Detections]],
+    reference: Resampled | None,
     generated: bool,
     steady: float,
 ) -> Row:
@@ -40,7 +39,7 @@ def measured_row(
         kind: the one that it is judged as, of `nanodet.verify.judge.ORDER`.
         diagnosis: of the reference.
         truth: annotated images, or None.
-        reference: (AP, list of `Detections`) of the reference.
+        reference: AP of the reference, None without objects.
         generated: whether the images are generated.
         steady: see `nanodet.verify.judge.steady_twins`.
     """
@@ -61,12 +60,8 @@ def measured_row(
     by_detections = complete and (kind == "int8" or stage.ends_in_boxes)
     needed = needed_twins(kind, steady)
     if truth is not None:
-        reference_ap, wanted = reference
-        found = measured.detections
-        conclusive = judge_ap(
-            row, stage.backend.spec, kind, ap_of(truth, found), reference_ap,
-            spread=lambda: spread_of_change(truth, found, wanted),
-        )  # fmt: skip
+        ap = resampled_ap(truth, measured.detections)
+        conclusive = judge_ap(row, stage.backend.spec, kind, ap, reference)
         if by_detections and not conclusive:
             judge_twins(row, needed, "and AP means nothing on so few images", "give more")
     elif by_detections:

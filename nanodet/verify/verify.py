@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nanodet.compare.ap import ap_of
+from nanodet.compare.ap import resampled_ap
 from nanodet.compare.tensors import COUNT, generated_picture, picture_paths, spread
 from nanodet.config.schema import Evaluator
 from nanodet.data.reading import Reading
@@ -101,21 +101,25 @@ def verify(
         run.run(detector.backend, groups, pictures, limits, shown.step)
 
     diagnosis = Diagnosis(detector.backend, kind, "torch" if is_checkpoint else who)
-    aps = [ap_of(truth, group.detections) for group in groups]
+    aps = [resampled_ap(truth, group.detections) for group in groups]
     rows = {}
     for group, ap in zip(groups, aps, strict=True):
         steady = steady_twins(group.stages, kinds)
         for measured in group.stages:
             stage = measured.stage
             rows[stage.name] = measured_row(
-                measured, kinds[stage.name], diagnosis, truth, (ap, group.detections),
+                measured, kinds[stage.name], diagnosis, truth, ap,
                 generated=source is None, steady=steady,
             )  # fmt: skip
     ordered = [rows.get(stage.name) or unmeasured_row(stage, diagnosis) for stage in stages]
     report = Report(
         str(reference),
         reference_name="torch" if is_checkpoint else f"reference, {kind}",
-        groups=[(group.words, ap) for group, ap in zip(groups, aps, strict=True)],
+        groups=[
+            (group.words, None if ap is None else ap.value())
+            for group, ap in zip(groups, aps, strict=True)
+        ],
+        intervals=[None if ap is None else ap.interval() for ap in aps],
         rows=ordered,
         pictures=words,
         seconds=time.perf_counter() - started,

@@ -10,6 +10,7 @@ from nanodet.data.records import Annotations, Picture
 from nanodet.errors import NanodetError
 from nanodet.evaluate.coco_metrics import evaluate_detections
 from nanodet.evaluate.confusion import confusion_matrix
+from nanodet.evaluate.intervals import intervals_of
 from nanodet.evaluate.run import format_table
 from nanodet.evaluate.sheet import contact_sheet, validation_sheet
 from nanodet.images.image_file import write_picture
@@ -99,6 +100,19 @@ def test_table_for_the_terminal():
     text = format_table(evaluate_detections(annotations, found), width=100)
     assert max(map(len, text.splitlines())) <= 100 and len(text.splitlines()) == 4 + 40
     assert all(name in text for name in annotations.class_names)
+    metrics = evaluate_detections(annotations, found)
+    metrics.intervals = intervals_of(metrics)
+    text = format_table(metrics, width=100)
+    assert max(map(len, text.splitlines())) <= 100 and len(text.splitlines()) == 4 + 2 + 80
+    values, low, high = text.splitlines()[1:4]
+    assert low.endswith("95 % interval: from") and high.endswith("  to")
+    value, *ends = (float(line.split()[0]) for line in (values, low, high))
+    assert ends == pytest.approx(metrics.intervals.summary["AP"][1:], abs=0.006)
+    assert ends[0] <= value <= ends[1] and metrics.to_dict()["intervals"]["AP"] == pytest.approx(
+        ends, abs=0.006
+    )
+    known = [str(one) for one in (*metrics.intervals.AP, *metrics.intervals.AP50) if one]
+    assert known and all(one in text for one in known)
     renamed = [f"other {i}" for i in range(80)]
     assert "other 79" in format_table(evaluate_detections(annotations, found), renamed)
     none = evaluate_detections(annotations, [Detections.empty()] * 6, per_class=False)

@@ -10,12 +10,11 @@ import pytest
 from faults import edit_weights
 from specs import NANODET_M
 
-from nanodet.compare.ap import spread_of_change
+from nanodet.compare.ap import resampled_ap
 from nanodet.compare.outputs import HALF, Errors, compare_stages
 from nanodet.compare.tensors import picture_tensors
 from nanodet.compare.twins import NEEDED
 from nanodet.data.records import Annotations, Picture
-from nanodet.evaluate.coco_metrics import evaluate_detections
 from nanodet.export.stages import FP16, FP32
 from nanodet.runtime.detections import Detections
 from nanodet.runtime.engines.ncnn import NcnnBackend
@@ -45,16 +44,14 @@ def shifted(one, by):
 
 
 def measured(truth, stage, reference):
-    """Return AP of a stage, of the reference, and the spread of the change."""
-    aps = (evaluate_detections(truth, d, per_class=False).AP for d in (stage, reference))
-    return *aps, spread_of_change(truth, stage, reference)
+    """Return AP of a stage and of the reference, each with its resamples."""
+    return tuple(resampled_ap(truth, found) for found in (stage, reference))
 
 
 def judged(figures, kind="int8", spec=SPEC):
     """Return the row of a stage, and whether AP told anything."""
     row = Row("stage", "stage.param", kind)
-    ours, theirs, spread = figures
-    return row, judge_ap(row, spec, kind, ours, theirs, lambda: spread)
+    return row, judge_ap(row, spec, kind, *figures)
 
 
 def test_the_largest_error_of_sharp_distributions_is_no_fault(exported_small, tmp_path):
@@ -133,7 +130,8 @@ def test_objects_in_one_picture_alone():
             np.zeros(0, int),
             np.zeros(0),
         )
-    assert spread_of_change(truth, found, found) == float("inf")
+    ours = resampled_ap(truth, found)
+    assert ours.interval() is None and ours.minus(ours) is None
 
 
 def test_twins_that_ties_make_differ_are_no_fault():
