@@ -29,6 +29,17 @@ def unit_interval(text: str) -> float:
     return value
 
 
+def points(text: str) -> float:
+    """Read a number of points of AP, from 0 to 100."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 100")
+    return value
+
+
 def seconds(text: str) -> float:
     """Read a number of seconds above 0."""
     if not re.fullmatch(r"\d{1,9}(\.\d*)?", text) or float(text) <= 0:

@@ -10,6 +10,7 @@ from nanodet import __version__
 from nanodet.cli import (
     adopt,
     bench,
+    choose,
     detect,
     download,
     export,
@@ -42,6 +43,7 @@ VERBS = {
     ),
     "study": (study, "train variants with several seeds, and compare them in a report"),
     "eval": (evaluation, "measure AP of a model on annotated images"),
+    "choose": (choose, "find the best model for a time budget, on your images and your board"),
     "export": (export, "convert a checkpoint to ONNX and ncnn, and compare"),
     "verify": (verify, "compare exported models with their checkpoint, layer by layer if needed"),
     "quantize": (quantize, "convert an ncnn model to int8, and measure accuracy and speed"),

@@ -1,9 +1,8 @@
 """``nanodet quantize``: an ncnn model in int8, measured."""
 
-import argparse
 from argparse import ArgumentParser, Namespace
 
-from nanodet.cli.arguments import add_data_arguments, positive_int, reading
+from nanodet.cli.arguments import add_data_arguments, points, positive_int, reading
 from nanodet.cli.packages import needed_packages
 from nanodet.text.printable import say
 
@@ -36,7 +35,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: 0)")
     parser.add_argument(
-        "--max-drop", type=_points, default=0.5, metavar="AP",
+        "--max-drop", type=points, default=0.5, metavar="AP",
         help="points of AP that may be lost (default: 0.5); without annotations 90 %% of the detections "
         "must have a twin",
     )  # fmt: skip
@@ -76,13 +75,3 @@ def run(args: Namespace) -> None:
     )
     for path in result.files:
         say(path)
-
-
-def _points(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 100:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 100")
-    return value

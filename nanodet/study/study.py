@@ -71,13 +71,14 @@ def study(
         if not is_locked:
             say(f"{plan.folder}: this file system has no locks: start only one study in it")
         if not report_only:
-            _train(plan, jobs, say)
+            train_runs(plan, jobs, say)
         outcomes = tuple(map(outcome_of, plan.runs))
         command = ["nanodet", "study", plan.file, *overrides, "--jobs", str(jobs)]
         return Studied(*write_report(plan, outcomes, command), outcomes)
 
 
-def _train(plan: Study, jobs: int, say: Say) -> None:
+def train_runs(plan: Study, jobs: int, say: Say) -> None:
+    """Train the runs of a study that have no result yet; the caller holds the lock of its folder."""
     waiting = [run for run in plan.runs if outcome_of(run).result is None]
     done = len(plan.runs) - len(waiting)
     say(

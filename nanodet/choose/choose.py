@@ -1,0 +1,152 @@
+"""From a config or models to the best model for a time budget: what ``nanodet choose`` does."""
+
+import shlex
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from nanodet.choose.candidates import Candidates, find_candidates
+from nanodet.choose.files import Making, ModelFile, make_files
+from nanodet.choose.front import Choice, recommend
+from nanodet.choose.measure import detect_or_read
+from nanodet.choose.page import Chosen, write_pages
+from nanodet.choose.times import Timing, time_files
+from nanodet.data.reading import Reading
+from nanodet.data.records import Annotations
+from nanodet.errors import NanodetError
+from nanodet.evaluate.coco_metrics import check_pycocotools
+from nanodet.evaluate.ground_truth import data_for, given, of_config
+from nanodet.evaluate.intervals import Interval, change, intervals
+from nanodet.evaluate.plots import new_figure
+from nanodet.files import StrPath
+from nanodet.files.files import check_folder_writable, make_folder
+from nanodet.files.locks import locked
+from nanodet.runtime.detections import Detections
+from nanodet.runtime.engines import spec_file
+from nanodet.runtime.fit import Size
+from nanodet.runtime.spec import Spec
+from nanodet.study.results import outcome_of
+from nanodet.study.study import train_runs
+from nanodet.text import Say
+from nanodet.text.printable import say
+
+
+def choose(
+    sources: Sequence[str],
+    budget_ms: float,
+    out: StrPath,
+    *,
+    making: Making,
+    timing: Timing,
+    overrides: Sequence[str] = (),
+    widths: Sequence[str] | None = None,
+    sizes: Sequence[Size] | None = None,
+    jobs: int = 1,
+    images: StrPath | None = None,
+    annotations: StrPath | None = None,
+    reading: Reading | None = None,
+    command: Sequence[str] = (),
+    report: Say = say,
+) -> Chosen:
+    """Train or take models, export and quantize them, measure AP and milliseconds, and recommend one.
+
+    What a stopped run left in ``out`` is kept where it is of the same models, images and options.
+
+    Args:
+        sources, overrides, widths, sizes: see `nanodet.choose.candidates.find_candidates`.
+        budget_ms: milliseconds end to end for one image.
+        out: folder of the runs, files and results.
+        making: how models become files; timing: how these are timed.
+        jobs: trainings at once.
+        images, annotations, reading: what AP is measured on; None: ``data.val`` of the first model's
+            config.
+        command: the words that repeat the choice.
+        report: called with each line of progress.
+
+    Returns:
+        what was measured and recommended; also written into ``out``, see `write_pages`.
+
+    Raises:
+        NanodetError: bad input; a training, an export or a measurement that failed.
+    """
+    check_pycocotools()
+    new_figure(1, 1)  # is matplotlib there?
+    check_folder_writable(out)
+    folder = Path(out)
+    source = given(images, annotations, reading)
+    if source is not None and annotations is None:
+        raise NanodetError("--images: needs --annotations to measure AP")
+    candidates = find_candidates(sources, overrides, folder, widths, sizes)
+    seconds: dict[str, float] = {}
+
+    @contextmanager
+    def step(name: str) -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        seconds[name] = time.monotonic() - started
+
+    make_folder(folder)
+    with locked(folder):
+        with step("training"):
+            _train(candidates, jobs, report)
+        files: list[ModelFile] = []
+        notes: list[str] = []
+        with step("export and int8"):
+            for candidate in candidates.all:
+                made, lines = make_files(candidate, folder / "models", making, report)
+                files += made
+                notes += lines
+        with step("AP"):
+            first = files[0].param
+            if source is None:
+                source = of_config(*data_for(first, making.config), "val", reading)
+            report(f"AP on {source.annotations}")
+            truth = source.read(Spec.load(spec_file(first)), first)
+            detected = {
+                one.name: detect_or_read(one, truth, folder / "models" / one.candidate.stem)
+                for one in files
+            }
+            ap = {name: intervals(truth, each)["AP"] for name, each in detected.items()}
+        with step("milliseconds"):
+            times = time_files(files, timing, folder)
+        choices = tuple(
+            Choice(one.name, ap[one.name], *times.of[str(one.param)], one.megabytes)
+            for one in files
+        )
+        chosen = Chosen(
+            choices=choices,
+            params={one.name: str(one.param) for one in files},
+            recommendation=recommend(choices, budget_ms, _paired(truth, detected)),
+            budget_ms=budget_ms,
+            images=f"{len(truth.pictures)} images of {source.annotations}",
+            machine=times.machine + (" (kept from an earlier run)" if times.kept else ""),
+            notes=tuple(notes),
+            seconds=seconds,
+            commands=(shlex.join(command), timing.command(files)),
+        )
+        for path in write_pages(chosen, folder):
+            report(str(path))
+    return chosen
+
+
+def _train(candidates: Candidates, jobs: int, report: Say) -> None:
+    """Train the candidates that are to be trained and are not yet."""
+    study = candidates.study
+    if study is None:
+        return
+    make_folder(study.folder)
+    with locked(study.folder):
+        train_runs(study, jobs, report)
+    for run in study.runs:
+        outcome = outcome_of(run)
+        if outcome.result is None:
+            raise NanodetError(
+                f"{run.folder}: this training failed: {outcome.failure or 'it was stopped'}"
+            )
+
+
+def _paired(
+    truth: Annotations, detected: Mapping[str, Sequence[Detections]]
+) -> Callable[[Choice, Choice], Interval]:
+    return lambda ours, theirs: change(truth, detected[ours.name], detected[theirs.name])

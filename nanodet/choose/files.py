@@ -1,0 +1,142 @@
+"""The files of a candidate: exported to ncnn, and in int8. What is there already is kept."""
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nanodet import __version__
+from nanodet.choose.candidates import Candidate
+from nanodet.errors import NanodetError
+from nanodet.export.export import export
+from nanodet.files.files import make_folder, sha256, write_text
+from nanodet.quantize.choose import ALL, FAST
+from nanodet.quantize.quantize import quantize
+from nanodet.runtime.engines import NCNN, files_of, kind_of, spec_file
+from nanodet.text import Say
+
+MADE = "made.json"  # what the files of a candidate were made from
+FP32, INT8 = "fp32", "int8"
+
+
+@dataclass(frozen=True)
+class Making:
+    """How candidates become files.
+
+    Attributes:
+        target: what the graphs are rewritten for, see `nanodet.export.rewriting.plan.TARGETS`.
+        int8: whether to quantize, too; layers: which, see `nanodet.quantize.choose.start`.
+        max_drop: points of AP that int8 may lose.
+        config: config of checkpoints and models that have none.
+    """
+
+    target: str
+    int8: bool = True
+    elsewhere: bool = False
+    max_drop: float = 0.5
+    config: str | None = None
+
+    @property
+    def layers(self) -> str:
+        """The times of this CPU say nothing about a device's."""
+        return ALL if self.elsewhere else FAST
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """One file to choose: a ``.param`` of a candidate, in ``fp32`` or ``int8``."""
+
+    candidate: Candidate
+    form: str
+    param: Path
+
+    @property
+    def name(self) -> str:
+        return f"{self.candidate.name} {self.form}"
+
+    @property
+    def files(self) -> list[Path]:
+        """All files that are shipped."""
+        return [*files_of(self.param), spec_file(self.param)]
+
+    @property
+    def megabytes(self) -> float:
+        return sum(path.stat().st_size for path in files_of(self.param)) / 1e6
+
+    def hashes(self) -> dict[str, str]:
+        """Return name to SHA-256 of its files."""
+        return {path.name: sha256(path) for path in self.files}
+
+
+def make_files(
+    candidate: Candidate, folder: Path, making: Making, report: Say
+) -> tuple[list[ModelFile], list[str]]:
+    """Export and quantize a candidate, unless that was done before from the same checkpoint.
+
+    Args:
+        candidate: its model exists.
+        folder: gets the files, in a folder of the candidate's.
+        making: how.
+        report: called with each line of progress.
+
+    Returns:
+        the files, and a line for each that could not be made: int8 may cost too much everywhere.
+
+    Raises:
+        NanodetError: the model cannot be exported.
+    """
+    own = folder / candidate.stem
+    given = kind_of(candidate.model) is NCNN
+    source = candidate.model if given else own / f"{candidate.stem}.param"
+    stamp = {
+        "nanodet": __version__, "model": sha256(candidate.model), "target": making.target,
+        "int8": making.int8 and [making.layers, making.max_drop],
+    }  # fmt: skip
+    kept = _kept(own, stamp, candidate, source)
+    if kept is not None:
+        report(f"{candidate.name}: files of an earlier run")
+        return kept
+    make_folder(own)
+    (own / MADE).unlink(missing_ok=True)
+    started, notes = time.monotonic(), []
+    if not given:
+        export(
+            candidate.model, own, making.config, ("ncnn-fp32",),
+            name=candidate.stem, target=making.target, report=report,
+        )  # fmt: skip
+    made = [ModelFile(candidate, FP32, source)]
+    if making.int8:
+        try:
+            result = quantize(
+                source, None, own, max_drop=making.max_drop, layers=making.layers,
+                config=making.config, report=report,
+            )  # fmt: skip
+            made.append(ModelFile(candidate, INT8, result.files[0]))
+        except NanodetError as error:
+            notes.append(f"{candidate.name}: no int8 file: {error}")
+            report(notes[-1])
+    facts: dict[str, Any] = {
+        "stamp": stamp, "notes": notes, "seconds": round(time.monotonic() - started, 1),
+        "files": {one.form: one.hashes() for one in made},
+    }  # fmt: skip
+    write_text(own / MADE, json.dumps(facts, indent=1) + "\n")
+    return made, notes
+
+
+def _kept(
+    own: Path, stamp: dict[str, Any], candidate: Candidate, source: Path
+) -> tuple[list[ModelFile], list[str]] | None:
+    """Return what an earlier call made with the same stamp, if its files are unchanged."""
+    try:
+        facts = json.loads((own / MADE).read_text(encoding="utf-8"))
+        if facts["stamp"] != stamp:
+            return None
+        found = [
+            ModelFile(candidate, form, source if form == FP32 else own / next(iter(hashes)))
+            for form, hashes in facts["files"].items()
+        ]
+        same = all(one.hashes() == facts["files"][one.form] for one in found)
+        return (found, list(facts["notes"])) if same else None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, StopIteration, NanodetError):
+        return None  # whatever is wrong with it: they are made anew

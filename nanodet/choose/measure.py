@@ -1,0 +1,71 @@
+"""AP of the files to choose from, on the same images; what was detected before is kept."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nanodet.choose.files import ModelFile
+from nanodet.config.schema import Evaluator
+from nanodet.data.records import Annotations
+from nanodet.errors import NanodetError
+from nanodet.evaluate.run import detect_all, evaluation_detector
+from nanodet.files.files import replacing
+from nanodet.runtime.detections import Detections
+
+DETECTED = "detections.npz"
+
+
+def truth_key(truth: Annotations) -> str:
+    """Return a hash of annotated images: their files' names, classes and boxes."""
+    digest = hashlib.sha256(repr(truth.class_names).encode())
+    for picture in truth.pictures:
+        digest.update(repr((picture.path.name, picture.width, picture.height)).encode())
+        for array in (picture.boxes, picture.labels, picture.ignored):
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def detect_or_read(
+    file: ModelFile, truth: Annotations, folder: Path, section: Evaluator | None = None
+) -> list[Detections]:
+    """Return the detections of a file on all images of ``truth``, from an earlier run where they are kept.
+
+    Args:
+        file: it.
+        truth: annotated images with the file's classes.
+        folder: of the candidate: the detections are kept there.
+        section: the thresholds; None: those of an evaluation.
+    """
+    path = folder / f"{file.form}-{DETECTED}"
+    key = repr((file.hashes(), truth_key(truth), section))
+    kept = _read(path, key)
+    if kept is not None:
+        return kept
+    detector = evaluation_detector(file.param, section)
+    if list(detector.spec.class_names) != list(truth.class_names):
+        raise NanodetError(
+            f"{file.param}: its classes are not those of the other models: they cannot be compared"
+        )
+    found = detect_all(detector, truth)
+    arrays: dict[str, Any] = {
+        name: np.concatenate([getattr(one, name) for one in found])
+        for name in ("xyxy", "confidence", "class_id")
+    }
+    arrays |= {"key": np.array(key), "counts": np.array([len(one) for one in found])}
+    with replacing(path) as temporary, open(temporary, "wb") as stream:
+        np.savez(stream, **arrays)
+    return found
+
+
+def _read(path: Path, key: str) -> list[Detections] | None:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if str(file["key"]) != key:
+                return None
+            cuts = np.cumsum(file["counts"])[:-1]
+            parts = (np.split(file[name], cuts) for name in ("xyxy", "confidence", "class_id"))
+            return [Detections(*one) for one in zip(*parts, strict=True)]
+    except (OSError, ValueError, KeyError, EOFError):
+        return None  # whatever is wrong with it: they are detected anew

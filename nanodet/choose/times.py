@@ -1,0 +1,92 @@
+"""Milliseconds of the files to choose from, in one interleaved run; those of an earlier run are kept."""
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nanodet.bench.bench import bench
+from nanodet.bench.plan import Effort, count_threads
+from nanodet.choose.files import ModelFile
+from nanodet.errors import NanodetError
+
+if TYPE_CHECKING:
+    from nanodet.bench.target.there import There
+
+BENCH = "bench.json"
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How files are timed.
+
+    Attributes:
+        threads: CPU threads; effort: how long; cores: see `nanodet.bench.machine.choose_cores`.
+        place: the device; None: this machine, on the runtime in Python.
+        words: the options of ``nanodet bench`` that say the same.
+    """
+
+    threads: int
+    effort: Effort
+    cores: str = "big"
+    place: "There | None" = None
+    words: tuple[str, ...] = ()
+
+    def command(self, files: Sequence[ModelFile]) -> str:
+        """Return the ``nanodet bench`` that does the same."""
+        options = ["--threads", self.threads, "--cores", self.cores,
+                   "--runs", self.effort.runs, "--seconds", f"{self.effort.seconds:g}"]  # fmt: skip
+        paths = [one.param for one in files]
+        return shlex.join(map(str, ["nanodet", "bench", *paths, *options, *self.words]))
+
+
+@dataclass(frozen=True)
+class Times:
+    """Milliseconds end to end for one image: path of a ``.param`` to median and 90th percentile.
+
+    Attributes:
+        machine: what they were measured on, in words.
+        kept: whether they are those of an earlier run.
+    """
+
+    of: Mapping[str, tuple[float, float]]
+    machine: str
+    kept: bool
+
+
+def time_files(files: Sequence[ModelFile], timing: Timing, folder: Path) -> Times:
+    """Time all files in turns, unless ``folder`` holds the same measurement of the same files.
+
+    Raises:
+        NanodetError: as `nanodet.bench.bench.bench`; a file that takes several images at once.
+    """
+    path, command = folder / BENCH, timing.command(files)
+    report = _kept(path, command, files)
+    kept = report is not None
+    if report is None:
+        report = bench(
+            [str(one.param) for one in files],
+            threads=[timing.threads], effort=timing.effort, cores=timing.cores,
+            place=timing.place, json_path=path, command=command,
+        )  # fmt: skip
+    of = {}
+    for result in report["results"]:
+        whole = result["times_us"]["end_to_end"]
+        of[result["path"]] = (whole["median"] / 1000, whole["p90"] / 1000)
+    machine = report["machine"]
+    name = machine["board"] or machine["soc"] or machine["architecture"]
+    return Times(of, f"{name}, {count_threads(timing.threads)}", kept)
+
+
+def _kept(path: Path, command: str, files: Sequence[ModelFile]) -> dict[str, Any] | None:
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        hashes = {one["path"]: one["files"] for one in report["results"] if not one["error"]}
+        same = report["command"] == command and hashes == {
+            str(one.param): one.hashes() for one in files
+        }
+        return report if same else None
+    except (OSError, ValueError, TypeError, KeyError, NanodetError):
+        return None  # whatever is wrong with it: they are timed anew
