@@ -13,16 +13,15 @@ from nanodet.choose.measure import detect_or_read
 from nanodet.choose.page import Chosen, write_pages
 from nanodet.choose.times import Timing, time_files
 from nanodet.data.reading import Reading
-from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
-from nanodet.evaluate.coco_metrics import check_pycocotools
+from nanodet.evaluate.bootstrap import Interval
+from nanodet.evaluate.coco_metrics import Metrics, check_pycocotools, evaluate_detections
 from nanodet.evaluate.ground_truth import data_for, given, of_config
-from nanodet.evaluate.intervals import Interval, change, intervals
+from nanodet.evaluate.intervals import change_of, intervals_of
 from nanodet.evaluate.plots import new_figure
 from nanodet.files import StrPath
 from nanodet.files.files import check_folder_writable, make_folder
 from nanodet.files.locks import locked
-from nanodet.runtime.detections import Detections
 from nanodet.runtime.engines import spec_file
 from nanodet.runtime.fit import Size
 from nanodet.runtime.spec import Spec
@@ -103,13 +102,16 @@ def choose(
                 source = of_config(*data_for(first, making.config), "val", reading)
             report(f"AP on {source.annotations}")
             truth = source.read(Spec.load(spec_file(first)), first)
-            detected = {
-                one.name: detect_or_read(one, truth, folder / "models" / one.candidate.stem)
+            metrics = {
+                one.name: evaluate_detections(
+                    truth, detect_or_read(one, truth, folder / "models" / one.candidate.stem), False
+                )
                 for one in files
             }
-            ap = {name: intervals(truth, each)["AP"] for name, each in detected.items()}
+            ap = {name: _known(intervals_of(each).summary["AP"]) for name, each in metrics.items()}
         with step("milliseconds"):
-            times = time_files(files, timing, folder)
+            image = truth.pictures[0].path
+            times = time_files(files, timing, image, folder)
         choices = tuple(
             Choice(one.name, ap[one.name], *times.of[str(one.param)], one.megabytes)
             for one in files
@@ -117,13 +119,13 @@ def choose(
         chosen = Chosen(
             choices=choices,
             params={one.name: str(one.param) for one in files},
-            recommendation=recommend(choices, budget_ms, _paired(truth, detected)),
+            recommendation=recommend(choices, budget_ms, _paired(metrics)),
             budget_ms=budget_ms,
             images=f"{len(truth.pictures)} images of {source.annotations}",
             machine=times.machine + (" (kept from an earlier run)" if times.kept else ""),
-            notes=tuple(notes),
+            notes=(*notes, *times.doubts),
             seconds=seconds,
-            commands=(shlex.join(command), timing.command(files)),
+            commands=(shlex.join(command), timing.command(files, image)),
         )
         for path in write_pages(chosen, folder):
             report(str(path))
@@ -146,7 +148,11 @@ def _train(candidates: Candidates, jobs: int, report: Say) -> None:
             )
 
 
-def _paired(
-    truth: Annotations, detected: Mapping[str, Sequence[Detections]]
-) -> Callable[[Choice, Choice], Interval]:
-    return lambda ours, theirs: change(truth, detected[ours.name], detected[theirs.name])
+def _paired(metrics: Mapping[str, Metrics]) -> Callable[[Choice, Choice], Interval]:
+    return lambda ours, theirs: _known(change_of(metrics[ours.name], metrics[theirs.name]))
+
+
+def _known(interval: Interval | None) -> Interval:
+    if interval is None:
+        raise NanodetError("AP has no interval: fewer than two images to measure on have objects")
+    return interval

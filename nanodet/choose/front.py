@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from nanodet.evaluate.intervals import Interval
+from nanodet.evaluate.bootstrap import Interval
 
 
 @dataclass(frozen=True)
@@ -73,13 +73,13 @@ def recommend(
         if lost.low <= 0 <= lost.high:
             reasons.append(
                 f"{one.name} takes {one.ms / best.ms:.2f} of its time, and these images do not show "
-                f"that its AP is lower: {lost:+}."
+                f"that its AP is lower: {lost.signed()}."
             )
             break  # the fastest of these
     above = [one for one in front(choices) if one.ms > budget_ms]
     if above:
         gain = change(above[0], best)
         reasons.append(
-            f"The next better one, {above[0].name}, takes {above[0].ms:.2f} ms for {gain:+} AP."
+            f"The next better one, {above[0].name}, takes {above[0].ms:.2f} ms for {gain.signed()} AP."
         )
     return Recommendation(best, tuple(reasons))

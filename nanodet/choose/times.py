@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from nanodet.bench.bench import bench
 from nanodet.bench.plan import Effort, count_threads
+from nanodet.bench.report import BUSY
 from nanodet.choose.files import ModelFile
 from nanodet.errors import NanodetError
+from nanodet.files import StrPath
 
 if TYPE_CHECKING:
     from nanodet.bench.target.there import There
@@ -34,9 +36,9 @@ class Timing:
     place: "There | None" = None
     words: tuple[str, ...] = ()
 
-    def command(self, files: Sequence[ModelFile]) -> str:
+    def command(self, files: Sequence[ModelFile], image: StrPath) -> str:
         """Return the ``nanodet bench`` that does the same."""
-        options = ["--threads", self.threads, "--cores", self.cores,
+        options = ["--image", image, "--threads", self.threads, "--cores", self.cores,
                    "--runs", self.effort.runs, "--seconds", f"{self.effort.seconds:g}"]  # fmt: skip
         paths = [one.param for one in files]
         return shlex.join(map(str, ["nanodet", "bench", *paths, *options, *self.words]))
@@ -48,28 +50,36 @@ class Times:
 
     Attributes:
         machine: what they were measured on, in words.
+        doubts: lines about what disturbed them.
         kept: whether they are those of an earlier run.
     """
 
     of: Mapping[str, tuple[float, float]]
     machine: str
+    doubts: tuple[str, ...]
     kept: bool
 
 
-def time_files(files: Sequence[ModelFile], timing: Timing, folder: Path) -> Times:
+def time_files(files: Sequence[ModelFile], timing: Timing, image: StrPath, folder: Path) -> Times:
     """Time all files in turns, unless ``folder`` holds the same measurement of the same files.
+
+    Args:
+        files: of all candidates.
+        timing: how.
+        image: what they detect in.
+        folder: keeps the report of the bench.
 
     Raises:
         NanodetError: as `nanodet.bench.bench.bench`; a file that takes several images at once.
     """
-    path, command = folder / BENCH, timing.command(files)
+    path, command = folder / BENCH, timing.command(files, image)
     report = _kept(path, command, files)
     kept = report is not None
     if report is None:
         report = bench(
             [str(one.param) for one in files],
             threads=[timing.threads], effort=timing.effort, cores=timing.cores,
-            place=timing.place, json_path=path, command=command,
+            image=image, place=timing.place, json_path=path, command=command,
         )  # fmt: skip
     of = {}
     for result in report["results"]:
@@ -77,7 +87,11 @@ def time_files(files: Sequence[ModelFile], timing: Timing, folder: Path) -> Time
         of[result["path"]] = (whole["median"] / 1000, whole["p90"] / 1000)
     machine = report["machine"]
     name = machine["board"] or machine["soc"] or machine["architecture"]
-    return Times(of, f"{name}, {count_threads(timing.threads)}", kept)
+    doubts = list(report["throttling"]["reasons"])
+    waited = max(result["waited"] or 0.0 for result in report["results"])
+    if waited > BUSY:
+        doubts.append(f"Other processes had the CPU for up to {waited:.0%} of the time.")
+    return Times(of, f"{name}, {count_threads(timing.threads)}", tuple(doubts), kept)
 
 
 def _kept(path: Path, command: str, files: Sequence[ModelFile]) -> dict[str, Any] | None:

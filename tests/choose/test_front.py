@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nanodet.choose.front import Choice, front, recommend
-from nanodet.evaluate.intervals import Interval
+from nanodet.evaluate.bootstrap import Interval
 
 
 def choice(name, ap, ms, p90=None):

@@ -1,0 +1,209 @@
+"""`nanodet choose` on real files: AP, times, what is kept, and what is refused."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+
+from nanodet.bench.plan import Effort
+from nanodet.choose.candidates import find_candidates
+from nanodet.choose.choose import choose
+from nanodet.choose.files import Making
+from nanodet.choose.grid import WIDTH, grid_study
+from nanodet.choose.times import Timing
+from nanodet.cli.choose import milliseconds
+from nanodet.cli.main import main
+from nanodet.compare.tensors import generated_picture
+from nanodet.config import save_config
+from nanodet.errors import NanodetError
+from nanodet.export.stages import FP32
+from nanodet.images.image_file import write_picture
+from nanodet.quickstart.config import quickstart_config
+from nanodet.quickstart.shapes import draw_set
+from nanodet.runtime.detector import Detector
+from nanodet.runtime.engines import files_of, spec_file
+
+QUICK = Timing(1, Effort(20, 0.2, "quick"))
+
+
+@pytest.fixture(scope="module")
+def data(exported_small, tmp_path_factory):
+    """Images, and annotations that are what the model finds in them."""
+    folder = tmp_path_factory.mktemp("choose")
+    detector = Detector(exported_small.files[FP32], score=0.3, per_picture=5)
+    images, annotations = [], []
+    for i in range(6):
+        picture = generated_picture(i)
+        write_picture(folder / "images" / f"{i}.png", picture)
+        size = {"width": picture.shape[1], "height": picture.shape[0]}
+        images.append({"id": i, "file_name": f"{i}.png", **size})
+        found = detector(picture)
+        for (x1, y1, x2, y2), label in zip(found.xyxy.tolist(), found.class_id, strict=True):
+            annotations.append({
+                "id": len(annotations) + 1, "image_id": i, "category_id": int(label) + 1,
+                "bbox": [x1, y1, x2 - x1, y2 - y1],
+            })  # fmt: skip
+    names = detector.spec.class_names
+    categories = [{"id": n, "name": name} for n, name in enumerate(names, 1)]
+    content = {"images": images, "annotations": annotations, "categories": categories}
+    (folder / "annotations.json").write_text(json.dumps(content))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def models(exported_small, tmp_path_factory):
+    """The same model twice: as it is, and at half the size."""
+    folder = tmp_path_factory.mktemp("two")
+    source = exported_small.files[FP32]
+    paths = []
+    for name, scale in (("whole", 1), ("half", 2)):
+        param = folder / f"{name}.param"
+        for path, new in zip(files_of(source), files_of(param), strict=True):
+            shutil.copy(path, new)
+        spec = json.loads(spec_file(source).read_text())
+        files = spec["files"]
+        spec["files"] = {new.name: files[old.name]
+                         for old, new in zip(files_of(source), files_of(param), strict=True)}  # fmt: skip
+        for side in ("width", "height"):
+            spec["input"][side] = max(spec["input"][side] // scale // 32 * 32, 64)
+        spec_file(param).write_text(json.dumps(spec))
+        paths.append(str(param))
+    return paths
+
+
+def chosen(models, data, out, lines=None, budget=1000.0):
+    return choose(
+        models, budget, out, making=Making("any", int8=False), timing=QUICK,
+        images=data / "images", annotations=data / "annotations.json",
+        report=(lines if lines is not None else []).append,
+    )  # fmt: skip
+
+
+def test_the_best_within_the_budget_and_what_is_kept(models, data, tmp_path):
+    first = chosen(models, data, tmp_path / "out")
+    by_name = {one.name: one for one in first.choices}
+    assert set(by_name) == {"whole fp32", "half fp32"}
+    # the annotations are what "whole" finds with higher scores
+    assert by_name["whole fp32"].ap.value > by_name["half fp32"].ap.value
+    assert by_name["half fp32"].ms < by_name["whole fp32"].ms
+    assert first.recommendation.choice.name == "whole fp32"
+    page = (tmp_path / "out" / "choose.html").read_text(encoding="utf-8")
+    assert "<b>Take whole fp32</b>" in page and "data:image/png" in page
+    result = json.loads((tmp_path / "out" / "choose.json").read_text())
+    (best,) = [one for one in result["choices"] if one["recommended"]]
+    assert best["file"] == models[0] and best["ap"]["low"] <= best["ap"]["value"]
+    before = (tmp_path / "out" / "bench.json").read_bytes()
+    again = chosen(models, data, tmp_path / "out")
+    assert again.choices == first.choices
+    assert (tmp_path / "out" / "bench.json").read_bytes() == before
+    faster = (by_name["half fp32"].ms + by_name["whole fp32"].ms) / 2
+    assert chosen(models, data, tmp_path / "out", budget=faster).recommendation.choice.name == (
+        "half fp32"
+    )
+
+
+@pytest.fixture
+def config(root):
+    return str(root / "config" / "nanodet-m_bccd.yml")
+
+
+class TestGrid:
+    def test_three_sizes_around_the_configs(self, config, tmp_path):
+        study = yaml.safe_load(grid_study(config, [], tmp_path / "runs"))
+        own = yaml.safe_load(open(config))["data"]["val"]["input_size"]
+        sizes = [one["data.val.input_size"] for one in study["variants"].values()]
+        assert own in sizes and all(side % 32 == 0 for size in sizes for side in size)
+        assert all(one["data.train.input_size"] == one["data.val.input_size"]
+                   for one in study["variants"].values())  # fmt: skip
+
+    def test_widths_and_sizes(self, config, tmp_path):
+        text = grid_study(config, [], tmp_path, ["0.5x", "1.5x"], [(320, 256), (416, 320)])
+        variants = yaml.safe_load(text)["variants"]
+        assert list(variants) == [
+            "0.5x 320x256", "0.5x 416x320", "1.5x 320x256", "1.5x 416x320",
+        ]  # fmt: skip
+        assert variants["1.5x 416x320"][WIDTH] == "1.5x"
+
+    @pytest.mark.parametrize(
+        ("widths", "sizes", "words"),
+        [(["3x"], None, "--widths: 3x"), (None, [(100, 100)], "--sizes")],
+    )
+    def test_what_the_network_does_not_take(self, config, tmp_path, widths, sizes, words):
+        with pytest.raises(NanodetError, match=words):
+            grid_study(config, [], tmp_path, widths, sizes)
+
+    def test_the_runs_are_those_of_the_study(self, config, tmp_path):
+        found = find_candidates([config], ["schedule.total_epochs=2"], tmp_path / "out")
+        assert len(found.all) == 3
+        assert all(one.run.settings["schedule"]["total_epochs"] == 2 for one in found.all)
+        again = find_candidates([str(tmp_path / "out" / "grid.yml")], [], tmp_path / "out")
+        assert [one.name for one in again.all] == [one.name for one in found.all]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["none.ckpt", "--budget", "30ms"], "none.ckpt"),
+        (["a.yml", "b.yml", "--budget", "30ms"], "b.yml: a second config"),
+        (["m.txt", "--budget", "30ms"], "m.txt"),
+    ],
+)
+def test_bad_input_is_one_line(words, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["choose", *words, "--out", "out"]) == 1
+    error = capsys.readouterr().err.strip()
+    assert said in error and "\n" not in error
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("30ms", 30.0), ("12.5", 12.5), ("25fps", 40.0), ("50 FPS", 20.0)]
+)
+def test_budgets(text, value):
+    assert milliseconds(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "0ms", "-3", "fast", "30s", "nanms"])
+def test_what_is_no_budget(text, capsys):
+    with pytest.raises(SystemExit):
+        main(["choose", "my.yml", "--budget", text])
+    assert "--budget" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_grid_is_trained_quantized_and_resumed(tmp_path):
+    """Killed while it trains, then resumed: what was finished is not done again."""
+    config = quickstart_config(
+        tmp_path / "unused", draw_set(tmp_path / "train", 40, 1), draw_set(tmp_path / "val", 20, 2), 0, 2
+    )  # fmt: skip
+    save_config(config, tmp_path / "my.yml")
+    command = [
+        sys.executable, "-m", "nanodet", "choose", "my.yml", "--budget", "1000ms", "--sizes",
+        "96x96,128x128", "--seconds", "1", "--max-drop", "100", "--out", "out",
+    ]  # fmt: skip
+    first = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    for line in first.stdout:
+        if "AP" in line and "after" in line:  # the first training is done
+            break
+    first.kill()
+    first.wait()
+    (result,) = (tmp_path / "out" / "runs").rglob("result.json")
+    before = result.read_bytes()
+    deadline = time.monotonic() + 60  # the killed one's training still has to end
+    while True:
+        again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        if again.returncode == 0 or time.monotonic() > deadline:
+            break
+        time.sleep(2)
+    assert again.returncode == 0, again.stderr
+    assert result.read_bytes() == before
+    found = json.loads((tmp_path / "out" / "choose.json").read_text())
+    forms = {one["name"].rsplit(" ", 1)[1] for one in found["choices"]}
+    assert len(found["choices"]) >= 3 and forms == {"fp32", "int8"}
+    third = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert third.stdout.count("files of an earlier run") == 2 and "min  median" not in third.stdout
+    (tmp_path / "out" / "models" / "0.5x_96x96" / "made.json").write_text("{")
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True).returncode == 0
