@@ -12,6 +12,7 @@ from nanodet.cli import (
     bench,
     choose,
     detect,
+    doctor,
     download,
     export,
     import_model,
@@ -36,6 +37,7 @@ VERBS = {
     ),
     "detect": (detect, "find objects in images, videos and cameras"),
     "download": (download, "list published models, or download one into the cache"),
+    "doctor": (doctor, "find what is wrong with a data set before it is trained on"),
     "train": (train, "train a detector from a config file"),
     "profile": (
         profile,

@@ -23,6 +23,12 @@ MOST_CLASSES = 65536  # as in a spec
 LONGEST_SIDE = 1 << 24  # pixels; float32 represents all whole numbers up to here
 TOLERANCE = 1.0  # pixels outside the image that count as rounding and are not reported
 
+# the ends of lines about boxes, see `complaint`
+LEFT_OUT, CLIPPED = (
+    "has no area inside the image: left out",
+    "extends outside the image: clipped",
+)
+
 
 def clip_boxes(
     boxes: np.ndarray, widths: int | np.ndarray, heights: int | np.ndarray
@@ -52,8 +58,8 @@ def complaint(box: np.ndarray, sound: bool) -> str:
     """Return a description of a box that `clip_boxes` corrected or left out."""
     text = ", ".join(f"{value:g}" for value in box)
     if not sound:
-        return f"box ({text}) has no area inside the image: left out"
-    return f"box ({text}) extends outside the image: clipped"
+        return f"box ({text}) {LEFT_OUT}"
+    return f"box ({text}) {CLIPPED}"
 
 
 def make_picture(

@@ -38,7 +38,8 @@ def read_annotations(
         `nanodet.data.records.Annotations` with at least one image.
 
     Raises:
-        BadPictures: images that cannot be read or differ from the annotated size.
+        BadPictures: images that cannot be read or differ from the annotated size, unless the
+            `Reading` collects faults.
         NanodetError: any other fault of the files, in one line.
     """
     full = full_name(name)
@@ -52,6 +53,6 @@ def read_annotations(
     annotations = read(img_path, ann_path, list_path, class_names, reading)
     if not annotations.pictures:
         raise NanodetError(f"{ann_path}: has no images")
-    if annotations.bad_pictures:
+    if annotations.bad_pictures and reading.faults is None:
         raise BadPictures(annotations.bad_pictures)
     return annotations

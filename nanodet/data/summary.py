@@ -246,13 +246,18 @@ def _too_small(
     pictures: Sequence[Picture], boxes: np.ndarray, owner: np.ndarray, section: Section
 ) -> int:
     """Count the boxes that training leaves out of images that are not augmented."""
-    sizes = np.array([(p.width, p.height) for p in pictures], np.int64)
+    fitted = boxes * np.tile(scales(pictures, section)[owner], 2)
+    return int((~worth_teaching(fitted, np.ones(len(boxes)))).sum())
+
+
+def scales(pictures: Sequence[Picture], section: Section) -> np.ndarray:
+    """Return float64 (P, 2), along x and y the network pixels per pixel of each image, not augmented."""
+    sizes = np.array([(p.width, p.height) for p in pictures], np.int64).reshape(-1, 2)
     kinds, kind = np.unique(sizes, axis=0, return_inverse=True)
     scale = np.empty((len(kinds), 2))
     for n, size in enumerate(kinds.tolist()):
         scale[n] = place(section.effective_fit, size, section.input_size).ratio
-    fitted = boxes * np.tile(scale[kind.reshape(-1)[owner]], 2)
-    return int((~worth_teaching(fitted, np.ones(len(boxes)))).sum())
+    return scale[kind.reshape(-1)]
 
 
 def _repeated(rows: np.ndarray) -> int:

@@ -1,0 +1,42 @@
+"""``nanodet doctor CONFIG``: what is wrong with a data set, before it is trained on."""
+
+from argparse import ArgumentParser, Namespace
+
+from nanodet.cli.arguments import override
+from nanodet.cli.packages import needed_packages
+from nanodet.text.printable import say
+
+EXAMPLES = (
+    "nanodet doctor my.yml",
+    "nanodet doctor my.yml --page faults.html --json faults.json",
+    "nanodet doctor my.yml --quick",
+)
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the command's arguments to an `argparse` parser."""
+    parser.add_argument("subject", metavar="CONFIG", help="config file (YAML), with data.train and data.val")
+    parser.add_argument(
+        "overrides", nargs="*", type=override, default=[], metavar="key=value",
+        help="key of the config to change, such as data.train.img_path=images",
+    )  # fmt: skip
+    parser.add_argument(
+        "--page", metavar="OUT", default="doctor.html",
+        help="HTML page with the findings, plots and images (default: doctor.html)",
+    )  # fmt: skip
+    parser.add_argument("--json", metavar="OUT", help="write the findings to this file")
+    parser.add_argument(
+        "--quick", action="store_true",
+        help="look at annotations and headers only: no page, no copies, no images that cannot be decoded",
+    )  # fmt: skip
+    parser.epilog = "Exit status 1 if a training would stop or learn nothing, otherwise 0."
+
+
+def run(args: Namespace) -> int:
+    """Diagnose, and say how bad it is."""
+    with needed_packages():
+        from nanodet.config import load_config
+        from nanodet.doctor.run import doctor
+    config = load_config(args.subject, args.overrides)
+    page = None if args.quick else args.page
+    return doctor(config, args.subject, page, args.json, lambda text: say(text))

@@ -1,0 +1,78 @@
+"""`diagnose`: a config in, findings about its data out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nanodet.config.schema import Config
+from nanodet.doctor import boxes, classes, copies, difference, files, points
+from nanodet.doctor.examined import Examined, examine
+from nanodet.doctor.finding import ERROR, NOTE, SEVERITIES, Finding, of_lines
+from nanodet.doctor.points import Learner
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What the doctor found.
+
+    Attributes:
+        findings: the most severe first.
+        sets: those that could be read.
+        learner: which points learn a box; None if the classes are unknown.
+    """
+
+    findings: list[Finding]
+    sets: list[Examined]
+    learner: Learner | None
+
+    def count(self, severity: str) -> int:
+        """Return the number of findings of a severity."""
+        return sum(one.severity == severity for one in self.findings)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether a training would start and could learn."""
+        return not self.count(ERROR)
+
+
+def diagnose(config: Config, decode: bool = True) -> Diagnosis:
+    """Look at the two sets of a config.
+
+    Args:
+        config: a `Config`.
+        decode: whether to read every image in full, to find copies and images that cannot be decoded.
+    """
+    found: list[Finding] = []
+    sets: list[Examined] = []
+    names = config.class_names or config.data.train.class_names
+    names_of = "class_names" if config.class_names else "data.train"
+    for part, section in (("data.train", config.data.train), ("data.val", config.data.val)):
+        one, faults = examine(section, part, names, names_of)
+        found += files.of_faults(part, faults)
+        if one is not None:
+            sets.append(one)
+            names = names or list(one.names)
+    learner = Learner.of(config.model.arch, len(names)) if names else None
+    for one in sets:
+        found += _of_set(one, learner)
+    if len(sets) == 2:
+        found += classes.of_both(*sets)
+        found += difference.of_difference(*sets)
+    found += files.unmentioned(sets)
+    if decode:
+        found += copies.of_copies(sets)
+    found.sort(key=lambda one: SEVERITIES.index(one.severity))
+    return Diagnosis(found, sets, learner)
+
+
+def _of_set(one: Examined, learner: Learner | None) -> Iterator[Finding]:
+    yield from files.of_images(one)
+    yield from files.of_labels(one)
+    yield from classes.of_classes(one)
+    yield from boxes.of_boxes(one)
+    if learner is not None and len(one.boxes):
+        yield from points.of_points(one, learner)
+    if one.annotations.notes:
+        yield Finding(
+            NOTE, "reading", one.part, "remarks of the reader", "How the files were understood.",
+            len(one.annotations.notes), examples=of_lines(one.annotations.notes),
+        )  # fmt: skip

@@ -1,0 +1,36 @@
+"""`doctor`: diagnoses a config's data, and writes what it found."""
+
+import json
+
+from nanodet.config.schema import Config
+from nanodet.doctor.doctor import diagnose
+from nanodet.doctor.report import as_json, lines
+from nanodet.files import StrPath
+from nanodet.files.files import check_writable, write_text
+from nanodet.text import Say
+
+
+def doctor(
+    config: Config, subject: str, page: StrPath | None, json_path: StrPath | None, say: Say
+) -> int:
+    """Diagnose the data of a config, say what is wrong, and write the page.
+
+    Args:
+        config: a `Config`.
+        subject: the file that it was read from.
+        page: the HTML page to write; None for none, then no image is decoded.
+        json_path: the JSON file to write, or None.
+        say: gets lines for the user.
+
+    Returns:
+        the exit status: 1 if a training would stop or learn nothing.
+    """
+    for path in (page, json_path):
+        if path is not None:
+            check_writable(path)
+    found = diagnose(config, decode=page is not None)
+    if json_path is not None:
+        write_text(json_path, json.dumps(as_json(found, subject), indent=2) + "\n")
+    for line in lines(found, None if page is None else str(page)):
+        say(line)
+    return 0 if found.healthy else 1
