@@ -15,7 +15,9 @@ EXAMPLES = (
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments to an `argparse` parser."""
-    parser.add_argument("subject", metavar="CONFIG", help="config file (YAML), with data.train and data.val")
+    parser.add_argument(
+        "subject", metavar="CONFIG", help="config file (YAML), with data.train and data.val"
+    )
     parser.add_argument(
         "overrides", nargs="*", type=override, default=[], metavar="key=value",
         help="key of the config to change, such as data.train.img_path=images",

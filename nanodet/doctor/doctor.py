@@ -1,7 +1,9 @@
 """`diagnose`: a config in, findings about its data out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+
+import numpy as np
 
 from nanodet.config.schema import Config
 from nanodet.doctor import boxes, classes, copies, difference, files, points
@@ -18,11 +20,13 @@ class Diagnosis:
         findings: the most severe first.
         sets: those that could be read.
         learner: which points learn a box; None if the classes are unknown.
+        unlearned: of each set with boxes, what `nanodet.doctor.points.unlearned` returns.
     """
 
     findings: list[Finding]
     sets: list[Examined]
     learner: Learner | None
+    unlearned: Mapping[str, tuple[np.ndarray, np.ndarray]]
 
     def count(self, severity: str) -> int:
         """Return the number of findings of a severity."""
@@ -52,8 +56,12 @@ def diagnose(config: Config, decode: bool = True) -> Diagnosis:
             sets.append(one)
             names = names or list(one.names)
     learner = Learner.of(config.model.arch, len(names)) if names else None
+    lost = {}
     for one in sets:
-        found += _of_set(one, learner)
+        found += _of_set(one)
+        if learner is not None and len(one.boxes):
+            lost[one.part] = points.unlearned(one, learner)
+            found += points.of_points(one, learner, *lost[one.part])
     if len(sets) == 2:
         found += classes.of_both(*sets)
         found += difference.of_difference(*sets)
@@ -61,16 +69,14 @@ def diagnose(config: Config, decode: bool = True) -> Diagnosis:
     if decode:
         found += copies.of_copies(sets)
     found.sort(key=lambda one: SEVERITIES.index(one.severity))
-    return Diagnosis(found, sets, learner)
+    return Diagnosis(found, sets, learner, lost)
 
 
-def _of_set(one: Examined, learner: Learner | None) -> Iterator[Finding]:
+def _of_set(one: Examined) -> Iterator[Finding]:
     yield from files.of_images(one)
     yield from files.of_labels(one)
     yield from classes.of_classes(one)
     yield from boxes.of_boxes(one)
-    if learner is not None and len(one.boxes):
-        yield from points.of_points(one, learner)
     if one.annotations.notes:
         yield Finding(
             NOTE, "reading", one.part, "remarks of the reader", "How the files were understood.",

@@ -100,9 +100,10 @@ def _learned(boxes: list[torch.Tensor], points: Points, assigner: Assigner) -> n
     return found
 
 
-def of_points(one: Examined, learner: Learner) -> Iterator[Finding]:
-    """Yield boxes that no point learns, see `unlearned`."""
-    looked, lost = unlearned(one, learner)
+def of_points(
+    one: Examined, learner: Learner, looked: np.ndarray, lost: np.ndarray
+) -> Iterator[Finding]:
+    """Yield boxes that no point learns; ``looked`` and ``lost`` are from `unlearned`."""
     at = looked[lost & one.taught[looked]]
     if not len(at):
         return
@@ -118,6 +119,7 @@ def of_points(one: Examined, learner: Learner) -> Iterator[Finding]:
         f"boxes have no point that learns them{sample}, by {learner.name} with strides "
         f"{', '.join(map(str, learner.strides))} in an input of {width}x{height}",
         "They are trained as background. A larger input_size or a smaller first stride gives small boxes "
-        "points; where boxes of equal size lie on each other, another assigner or fewer duplicates do.",
+        "points. Of boxes that lie on each other, a point learns the one that it fits best: remove "
+        "duplicates.",
         len(at), len(looked), [one.example(n) for n in at[:EXAMPLES].tolist()],
     )  # fmt: skip

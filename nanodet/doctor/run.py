@@ -4,6 +4,7 @@ import json
 
 from nanodet.config.schema import Config
 from nanodet.doctor.doctor import diagnose
+from nanodet.doctor.page import write_page
 from nanodet.doctor.report import as_json, lines
 from nanodet.files import StrPath
 from nanodet.files.files import check_writable, write_text
@@ -29,6 +30,8 @@ def doctor(
         if path is not None:
             check_writable(path)
     found = diagnose(config, decode=page is not None)
+    if page is not None:
+        write_page(found, subject, page)
     if json_path is not None:
         write_text(json_path, json.dumps(as_json(found, subject), indent=2) + "\n")
     for line in lines(found, None if page is None else str(page)):

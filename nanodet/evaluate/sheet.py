@@ -35,7 +35,7 @@ def contact_sheet(
     sheet = np.empty((rows * (height + GAP) + GAP, columns * (width + GAP) + GAP, 3), np.uint8)
     sheet[:] = BACKGROUND
     for i, picture in enumerate(pictures):
-        small, _ = _fit(picture, cell)
+        small, _ = fit_cell(picture, cell)
         h, w = small.shape[:2]
         x = GAP + i % columns * (width + GAP) + (width - w) // 2
         y = GAP + i // columns * (height + GAP) + (height - h) // 2
@@ -70,7 +70,7 @@ def validation_sheet(
     cells = []
     for i in chosen:
         record, found = annotations.pictures[i], detections[i]
-        picture, ratio = _fit(read(record), cell)
+        picture, ratio = fit_cell(read(record), cell)
         truth = Detections(
             record.boxes * ratio, np.ones(len(record.boxes)), record.labels, annotations.class_names
         )
@@ -86,7 +86,7 @@ def validation_sheet(
     return np.vstack([sheet, _legend(sheet.shape[1], score)])
 
 
-def _fit(picture: np.ndarray, cell: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def fit_cell(picture: np.ndarray, cell: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Return the image scaled into (width, height), and what its boxes (x, y, x, y) scale by."""
     height, width = picture.shape[:2]
     scale = min(cell[0] / width, cell[1] / height)

@@ -91,8 +91,9 @@ class Page:
         )
 
     def picture(self, path: Path, words: str) -> None:
-        """Add a PNG beside the page; ``words`` say what it shows. The HTML contains it."""
-        image = f'<img alt="{escape(words)}" src="{data_uri(path.read_bytes(), "png")}">'
+        """Add a PNG or JPEG beside the page; ``words`` say what it shows. The HTML contains it."""
+        kind = "jpeg" if path.suffix == ".jpg" else "png"
+        image = f'<img alt="{escape(words)}" src="{data_uri(path.read_bytes(), kind)}">'
         self.add(f"![{words}]({path.name})", image)
 
     def drawing(self, svg: str, words: str) -> None:
