@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from nanodet.data.assemble import CLIPPED, LEFT_OUT
-from nanodet.data.augment import MAX_ASPECT, MIN_SIDE
+from nanodet.data.augment.geometry import MAX_ASPECT, MIN_SIDE
 from nanodet.doctor.examined import Examined
 from nanodet.doctor.finding import EXAMPLES, NOTE, WARNING, Finding, of_lines
 

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from nanodet.config.data_sections import Dataset as Section
-from nanodet.data.augment import worth_teaching
+from nanodet.data.augment.geometry import worth_teaching
 from nanodet.data.images import UNKNOWN
 from nanodet.data.read import read_annotations
 from nanodet.data.reading import Fault, Reading
