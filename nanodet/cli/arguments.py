@@ -85,6 +85,17 @@ def engine_name(text: str) -> str:
     return text
 
 
+def format_name(text: str) -> str:
+    """Read the name of a format of annotations, see `nanodet.data.formats.FORMATS`."""
+    from nanodet.data import formats  # imports OpenCV, which --help does not need
+
+    full = formats.full_name(text)
+    if full is None:
+        known = ", ".join(one.short[0] for one in formats.FORMATS.values())
+        raise argparse.ArgumentTypeError(f"{text!r} is not one of {known}")
+    return formats.FORMATS[full].short[0]
+
+
 def fit_name(text: str) -> str:
     """Read the name of a fit, see `nanodet.runtime.fit.place`."""
     from nanodet.runtime.fit import FITS  # imports OpenCV, which --help does not need
@@ -108,12 +119,12 @@ def add_data_arguments(
     group.add_argument("--images", metavar="DIR", help=images)
     group.add_argument(
         "--annotations", metavar="FILE_OR_DIR",
-        help=f"{annotations}: COCO json or CrowdHuman odgt file, or folder of VOC xml or YOLO txt files",
+        help=f"{annotations}: a file, such as COCO's json, or a folder of files, such as YOLO's txt",
     )  # fmt: skip
     add_list_arguments(group)
     group.add_argument(
-        "--format", choices=("coco", "voc", "yolo", "odgt"),
-        help="format of the annotations (default: detected from the files)",
+        "--format", type=format_name, metavar="NAME",
+        help="format of the annotations, such as coco or cvat (default: detected from the files)",
     )  # fmt: skip
     group.add_argument(
         "--unknown-classes", choices=("error", "skip"),

@@ -89,11 +89,11 @@ class Pipeline:
 class Dataset:
     name: str = key(
         REQUIRED,
-        "the format: `CocoDataset`, `XMLDataset` (Pascal VOC), `YoloDataset` or `OdgtDataset` (CrowdHuman)",
+        "the format: a name or short name of [formats](formats.md), such as `CocoDataset` or `coco`",
     )
     img_path: str = key(REQUIRED, "folder of the images")
     ann_path: str = key(
-        REQUIRED, "COCO's JSON or CrowdHuman's .odgt file, or the folder of the XML or text files"
+        REQUIRED, "the file of annotations, or the folder of files of the images, by the format"
     )
     list_path: str | None = key(
         None, "text file of the image names to use, one per line", ours=True

@@ -200,7 +200,7 @@ def bare_name(name: object) -> str:
     """
     name = str(name).replace("\\", "/").rsplit("/", 1)[-1]
     stem, dot, suffix = name.rpartition(".")
-    known = dot and stem and f".{suffix.lower()}" in (*SUFFIXES, ".xml", ".txt")
+    known = dot and stem and f".{suffix.lower()}" in (*SUFFIXES, ".xml", ".txt", ".json")
     return stem if known else name
 
 

@@ -23,11 +23,11 @@ def read_annotations(
     """Read a data set's annotations.
 
     Args:
-        name: the format, as a config's ``data.train.name`` or short: ``coco``, ``voc``, ``yolo`` or
-            ``odgt``; upper and lower case alike.
+        name: the format, as a config's ``data.train.name`` or short, such as ``coco`` or ``voc``: a key or
+            short name of `nanodet.data.formats.FORMATS`; upper and lower case alike.
         img_path: folder of images.
-        ann_path: the JSON file of COCO, the folder of XML or text files of VOC and YOLO, the .odgt
-            file of CrowdHuman.
+        ann_path: the file of annotations, such as COCO's JSON, or the folder of a file for each image, such
+            as VOC's XML.
         list_path: a text file with one image name per line; None for all images.
         class_names: names of the classes, matched with those of the data by
             `nanodet.data.classes.match_classes`; None to take them from the data.

@@ -27,8 +27,8 @@ class Reading:
     """Options for reading annotations; the keys are those of a config's ``data.train``.
 
     Attributes:
-        format: as in a config's ``data.train.name``, or ``coco``, ``voc``, ``yolo`` or ``odgt``; None:
-            detected from the files.
+        format: a key or short name of `nanodet.data.formats.FORMATS`, as in a config's ``data.train.name``;
+            None: detected from the files.
         list_path: a text file with one image name per line; None for all images.
         unknown_classes: objects of a class that is not among the class names: ``error``, or ``skip`` for
             leaving them out with a note; None: the format's default, which is ``skip`` for VOC.

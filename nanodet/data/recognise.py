@@ -144,7 +144,7 @@ def _content(head: Head) -> str:
         return f"{kind} with the keys {first_few([brief_text(key) for key in keys])}"
     if head.root:
         return f"XML, its root is <{brief_text(head.root)}>"
-    return f"begins with {brief_text(head.text.lstrip().split(chr(10))[0])}"
+    return f"begins with {brief_text(head.text.lstrip().split(chr(10))[0].strip())}"
 
 
 def _short(names: Iterable[str]) -> str:

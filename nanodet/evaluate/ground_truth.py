@@ -35,8 +35,8 @@ class Source:
 
     Attributes:
         images: folder of the images.
-        annotations: COCO's JSON or CrowdHuman's .odgt file, or a folder of VOC's XML or YOLO's text files;
-            None for images alone.
+        annotations: a file, or a folder of one for each image, see `nanodet.data.recognise`; None for images
+            alone.
         reading: how they are to be read.
         name: what they are called, such as ``data.val of best.ckpt``; None if the user gave the paths
             and need not be shown them.

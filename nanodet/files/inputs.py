@@ -44,6 +44,7 @@ CHECKPOINT = Kind("this checkpoint", 16 << 30)
 PICTURE = Kind("this image", 1 << 30)
 ANNOTATIONS = Kind("this annotation file", 16 << 30)  # of a whole set: Objects365 has 6 GB
 ANNOTATION = Kind("this annotation", 8 << 20)  # of one image
+ANNOTATION_WITH_IMAGE = Kind("this annotation", 512 << 20)  # LabelMe puts the image into it
 LIST = Kind("this list", 1 << 30, piped=True)
 CLASS_NAMES = Kind("this file of class names", 2 << 20)
 METRICS = Kind("these metrics", 1 << 30)

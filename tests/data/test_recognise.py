@@ -1,7 +1,11 @@
 """Which format a file or folder of annotations has."""
 
+import argparse
+
 import pytest
 
+from nanodet.cli.arguments import format_name
+from nanodet.data.formats import FORMATS
 from nanodet.data.recognise import recognise
 from nanodet.errors import NanodetError
 
@@ -60,3 +64,16 @@ def test_a_folder_around_one_file_names_the_file(tmp_path):
     (tmp_path / "train" / "a.coco.json").write_text('{"annotations": [{"bbox": [')
     with pytest.raises(NanodetError, match=r"the file .*a\.coco\.json \(coco\) is expected"):
         recognise(tmp_path)
+
+
+def test_every_format_is_in_the_docs(root):
+    text = (root / "docs" / "formats.md").read_text()
+    for name, one in FORMATS.items():
+        (row,) = (line for line in text.splitlines() if line.startswith(f"| `{name}`"))
+        assert all(f"`{short}`" in row for short in one.short if short != "xml_dataset")
+
+
+def test_the_option_takes_the_names_of_the_table():
+    assert [format_name(name) for name in FORMATS] == [one.short[0] for one in FORMATS.values()]
+    with pytest.raises(argparse.ArgumentTypeError, match=r"'x' is not one of coco, voc, .*cvat"):
+        format_name("x")

@@ -1,6 +1,17 @@
 """The annotation formats."""
 
-from nanodet.data.formats import coco, odgt, voc, yolo
+from nanodet.data.formats import (
+    coco,
+    createml,
+    csv_file,
+    cvat,
+    labelme,
+    labelstudio,
+    odgt,
+    via,
+    voc,
+    yolo,
+)
 from nanodet.data.formats.format import Format
 
 FORMATS: dict[str, Format] = {
@@ -8,6 +19,12 @@ FORMATS: dict[str, Format] = {
     "XMLDataset": voc.FORMAT,
     "YoloDataset": yolo.FORMAT,
     "OdgtDataset": odgt.FORMAT,
+    "CvatDataset": cvat.FORMAT,
+    "LabelStudioDataset": labelstudio.FORMAT,
+    "LabelMeDataset": labelme.FORMAT,
+    "ViaDataset": via.FORMAT,
+    "CreateMlDataset": createml.FORMAT,
+    "CsvDataset": csv_file.FORMAT,
 }
 
 

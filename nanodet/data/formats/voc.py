@@ -4,20 +4,21 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 
 from nanodet.data.assemble import (
-    bare_name,
     check_folder,
     make_picture,
     select,
     whole_number,
 )
 from nanodet.data.classes import match_classes
+from nanodet.data.formats.files import pictures_of_files
 from nanodet.data.formats.format import Format
+from nanodet.data.formats.xml_file import parse_xml
 from nanodet.data.images import look_at_images
 from nanodet.data.locate import keep_found
 from nanodet.data.reading import Reading
@@ -26,8 +27,7 @@ from nanodet.data.units import CORNERS, check_pixels
 from nanodet.errors import NanodetError
 from nanodet.files import StrPath
 from nanodet.files.folders import files_below
-from nanodet.files.inputs import ANNOTATION, read_bytes
-from nanodet.images.image_file import is_picture_name
+from nanodet.files.inputs import ANNOTATION
 from nanodet.runtime.fit import Size
 from nanodet.text.brief import brief, brief_text
 
@@ -76,7 +76,7 @@ def read_voc(
         chosen = select(names, list_path, reading, notes, "XML file of")
         files = [files[n] for n in chosen]
     parsed = _parse_all(files, reading)
-    known, there = _pictures(img_path, parsed, ann_path, notes)
+    known, there = pictures_of_files(img_path, [part[:2] for part in parsed], ann_path, notes)
     wanted = [
         str(file.relative_to(ann_path).parent / (filename or file.stem))
         for file, filename, *_ in parsed
@@ -141,58 +141,6 @@ def _boxes(objects: Sequence[Mapping[str, Any]]) -> np.ndarray:
     return np.array([entry["box"] for entry in objects], np.float64).reshape(-1, 4)
 
 
-def _pictures(
-    img_path: StrPath,
-    parsed: Sequence[tuple[Path, str, Size, list[dict[str, Any]]]],
-    ann_path: StrPath,
-    notes: list[str],
-) -> tuple[list[Path | None], set[Path]]:
-    """Return the image of each parsed file, None if it has to be searched for, and all images.
-
-    It is the image that the file names, unless several files name it; otherwise the one with the
-    file's stem. Copied and renamed files often keep the name of another image.
-    """
-    by_file, by_stem = {}, {}
-    for path in filter(is_picture_name, files_below(img_path)):
-        inside = path.parent.relative_to(img_path)
-        by_file[inside, path.name] = by_stem[inside, bare_name(path.name)] = path
-    pairs = []
-    for file, filename, *_ in parsed:
-        named = own = None
-        for folder in (file.relative_to(ann_path).parent, Path()):
-            if named is None and own is None:
-                named = by_file.get((folder, filename.rsplit("/", 1)[-1]))
-                own = by_stem.get((folder, bare_name(file.name)))
-        pairs.append((named, own))
-    claims = Counter(named for named, _ in pairs)
-    found: list[Path | None] = []
-    differ = []
-    for (file, *_), (named, own) in zip(parsed, pairs, strict=True):
-        if named and own and named != own:
-            differ.append((file, named))
-            named = named if claims[named] == 1 else own
-        found.append(named or own)
-    if differ:
-        file, path = differ[0]
-        notes.append(
-            f"{ann_path}: {len(differ)} of {len(parsed)} files name a different image than that of "
-            f"their file name (<filename> in {file.name} is {path.name}): taken as named, unless "
-            f"several files name one image"
-        )
-    return found, set(by_file.values())
-
-
-class _Doctype(Exception):
-    pass
-
-
-class _Builder(ElementTree.TreeBuilder):
-    """Refuses document types: entities could expand a small file to gigabytes."""
-
-    def doctype(self, *_: object) -> NoReturn:
-        raise _Doctype("has a document type declaration (DOCTYPE), which is not allowed")
-
-
 def _parse_all(
     files: Sequence[Path], reading: Reading
 ) -> list[tuple[Path, str, Size, list[dict[str, Any]]]]:
@@ -207,13 +155,7 @@ def _parse_all(
 
 def _parse(file: Path) -> tuple[str, Size, list[dict[str, Any]]]:
     """Return the file name of the image, its size (0 if unknown) and a list of objects."""
-    try:
-        parser = ElementTree.XMLParser(target=_Builder())
-        root = ElementTree.fromstring(read_bytes(file, ANNOTATION), parser)
-    except _Doctype as error:
-        raise NanodetError(f"{file}: {error}") from None
-    except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise NanodetError(f"{file}: not valid XML in UTF-8 ({error})") from None
+    root = parse_xml(file, ANNOTATION)
     if root.tag != "annotation":
         raise NanodetError(f"{file}: not a Pascal VOC annotation: its root is <{root.tag}>")
     filename = (root.findtext("filename") or "").strip().replace("\\", "/")

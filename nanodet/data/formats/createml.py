@@ -1,0 +1,70 @@
+"""Reader of CreateML's JSON: one list of images, as Apple's tool and Roboflow write it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from nanodet.data.assemble import is_file_name, read_json
+from nanodet.data.formats.entries import Entry, Thing, annotations_of, entries_in, mapping, number
+from nanodet.data.formats.format import Format
+from nanodet.data.formats.head import Head
+from nanodet.data.reading import Reading
+from nanodet.data.records import Annotations
+from nanodet.errors import NanodetError
+from nanodet.files import StrPath
+from nanodet.files.inputs import ANNOTATIONS
+from nanodet.text.brief import brief
+
+IMAGE, OBJECTS = ("image", "imagefilename"), ("annotations", "annotation")  # new and older names
+
+
+def read_createml(
+    img_path: StrPath,
+    ann_path: StrPath,
+    list_path: StrPath | None,
+    class_names: Sequence[str] | None,
+    reading: Reading,
+) -> Annotations:
+    """Read a CreateML JSON file: ``[{"image": ..., "annotations": [{"label": ..., "coordinates":
+    {"x": ..., "y": ..., "width": ..., "height": ...}}]}]``, where x and y are the centre in pixels.
+
+    Args: as of `nanodet.data.formats.cvat.read_cvat`, with the JSON file as ``ann_path``.
+
+    Raises:
+        NanodetError: the file is invalid; the message names it and the entry.
+    """
+    content = read_json(ann_path, ANNOTATIONS)
+    if not isinstance(content, list) or not content:
+        raise NanodetError(
+            f"{ann_path}: not a CreateML annotation file: [{{...}}, ...] is expected"
+        )
+    entries = [_entry(one, f"{ann_path}: [{n}]") for n, one in enumerate(content)]
+    return annotations_of(entries, img_path, ann_path, list_path, class_names, reading)
+
+
+def _entry(value: Any, where: str) -> Entry:
+    content = mapping(value, f"{where}:")
+    name = next((content[key] for key in IMAGE if key in content), None)
+    if not isinstance(name, str) or not name or not is_file_name(name):
+        raise NanodetError(f"{where}: image {brief(name)} is not the name of an image")
+    key = next((key for key in OBJECTS if key in content), OBJECTS[0])
+    things = []
+    for n, one in enumerate(entries_in(content, key, where)):
+        place = f"{where}: {key}[{n}]"
+        thing = mapping(one, f"{place}:")
+        label = thing.get("label")
+        if not isinstance(label, str) or not label.strip():
+            raise NanodetError(f"{place}: label {brief(label)} is not a name")
+        box = mapping(thing.get("coordinates"), f"{place}: coordinates")
+        x, y, w, h = (number(box, side, place) for side in ("x", "y", "width", "height"))
+        things.append(Thing(label.strip(), (x - w / 2, y - h / 2, x + w / 2, y + h / 2), place))
+    return Entry(name, (0, 0), things)
+
+
+def _recognises(head: Head) -> bool:
+    if head.outline is None or head.outline.top != "[":
+        return False
+    keys, inner, _ = head.outline.keys
+    return bool(set(IMAGE) & keys and set(OBJECTS) & keys) and inner <= {"label", "coordinates"}
+
+
+FORMAT = Format(read_createml, ("createml",), (".json",), _recognises, folder=False)

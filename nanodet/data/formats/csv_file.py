@@ -1,0 +1,105 @@
+"""Reader of the CSV files of TensorFlow's tutorials, which Roboflow writes too: one line per object."""
+
+import csv
+from collections.abc import Sequence
+
+from nanodet.data.assemble import is_file_name, read_text
+from nanodet.data.formats.entries import Entry, Thing, annotations_of, number, side
+from nanodet.data.formats.format import Format
+from nanodet.data.formats.head import Head
+from nanodet.data.reading import Reading
+from nanodet.data.records import Annotations
+from nanodet.errors import NanodetError
+from nanodet.files import StrPath
+from nanodet.files.inputs import ANNOTATIONS
+from nanodet.text.brief import brief, brief_text
+
+COLUMNS = ("filename", "width", "height", "class", "xmin", "ymin", "xmax", "ymax")
+
+
+def table(path: StrPath, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
+    """Return the rows of a CSV file, each with the number of its line.
+
+    Args:
+        path: the file.
+        columns: that its first line must have.
+
+    Raises:
+        NanodetError: it has no such first line, or a row of fewer values.
+    """
+    lines = read_text(path, ANNOTATIONS).split("\n")
+    if not any(line.strip() for line in lines):
+        raise NanodetError(f"{path}: this annotation file is empty")
+    rows = csv.reader(lines, skipinitialspace=True)
+    found: list[tuple[int, dict[str, str]]] = []
+    try:
+        head = [name.strip().lstrip("#") for name in next(rows)]
+        missing = [name for name in columns if name not in head]
+        if missing:
+            raise NanodetError(
+                f"{path}: line 1: no column {missing[0]!r}, the first line names them"
+            )
+        for values in rows:
+            if not values:
+                continue
+            if len(values) < len(head):
+                count = f"{len(values)} values, where {len(head)} are expected"
+                raise NanodetError(f"{path}: line {rows.line_num}: {count}")
+            found.append((rows.line_num, dict(zip(head, values, strict=False))))
+    except csv.Error as error:
+        raise NanodetError(f"{path}: line {rows.line_num}: not valid CSV ({error})") from None
+    return found
+
+
+def has_columns(head: Head, columns: Sequence[str]) -> bool:
+    """Return whether the first line of a CSV file names these columns."""
+    return set(columns) <= {name.strip(' "#\r') for name in head.text.split("\n", 1)[0].split(",")}
+
+
+def read_csv(
+    img_path: StrPath,
+    ann_path: StrPath,
+    list_path: StrPath | None,
+    class_names: Sequence[str] | None,
+    reading: Reading,
+) -> Annotations:
+    """Read a CSV file with the columns `COLUMNS`, corners in pixels.
+
+    Args: as of `nanodet.data.formats.cvat.read_cvat`, with the CSV file as ``ann_path``.
+
+    Raises:
+        NanodetError: the file is invalid; the message names it, the line and the column.
+    """
+    entries: dict[str, Entry] = {}
+    things: dict[str, list[Thing]] = {}
+    for line, row in table(ann_path, COLUMNS):
+        where = f"{ann_path}: line {line}"
+        name, label = row["filename"].strip(), row["class"].strip()
+        if not name or not is_file_name(name):
+            raise NanodetError(f"{where}: filename {brief(name)} is not the name of an image")
+        size = side(row, "width", where), side(row, "height", where)
+        entry = entries.setdefault(name, Entry(name, size, things.setdefault(name, [])))
+        if entry.size != size:
+            raise NanodetError(
+                f"{where}: width {size[0]} and height {size[1]} are not those of before"
+            )
+        if not label and not row["xmin"].strip():
+            continue  # an image without objects
+        if not label:
+            raise NanodetError(f"{where}: has no 'class'")
+        x1, y1, x2, y2 = (number(row, key, where) for key in COLUMNS[4:])
+        things[name].append(Thing(label, (x1, y1, x2, y2), f"{where} ({brief_text(label)})"))
+    if not entries:
+        raise NanodetError(f"{ann_path}: has no images")
+    return annotations_of(
+        list(entries.values()), img_path, ann_path, list_path, class_names, reading
+    )
+
+
+FORMAT = Format(
+    read_csv,
+    ("csv", "tensorflow"),
+    (".csv",),
+    lambda head: has_columns(head, COLUMNS),
+    folder=False,
+)

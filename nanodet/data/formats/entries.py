@@ -1,0 +1,219 @@
+"""From the images and objects that a reader found in its files to `Annotations`: shared by the readers."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nanodet.data.assemble import check_folder, checked_names, is_finite, make_picture, select
+from nanodet.data.assemble import whole_number as whole
+from nanodet.data.classes import match_classes
+from nanodet.data.images import look_at_images
+from nanodet.data.locate import find_pictures, keep_found
+from nanodet.data.reading import Reading
+from nanodet.data.records import Annotations
+from nanodet.data.units import CORNERS, check_pixels
+from nanodet.errors import NanodetError
+from nanodet.files import StrPath
+from nanodet.runtime.fit import Size
+from nanodet.text.brief import brief
+
+Box = tuple[float, float, float, float]  # x1 y1 x2 y2
+
+
+class Thing(NamedTuple):
+    """One object.
+
+    Attributes:
+        name: its class.
+        box: in pixels, or in parts of the image if its `Entry` says so; not yet clipped.
+        where: names it in messages.
+        ignored: neither right nor wrong to detect.
+    """
+
+    name: str
+    box: Box
+    where: str
+    ignored: bool = False
+
+
+class Entry(NamedTuple):
+    """One image.
+
+    Attributes:
+        name: its path as the file gives it.
+        size: (width, height) in pixels, zeros if the file does not say.
+        things: its objects.
+        others: names to look for if there is no such file.
+        path: its file, if that is known.
+        parts: whether boxes are in parts of the image instead of pixels.
+    """
+
+    name: str
+    size: Size
+    things: Sequence[Thing]
+    others: tuple[str, ...] = ()
+    path: Path | None = None
+    parts: bool = False
+
+
+def annotations_of(
+    entries: Sequence[Entry],
+    img_path: StrPath,
+    ann_path: StrPath,
+    list_path: StrPath | None,
+    class_names: Sequence[str] | None,
+    reading: Reading,
+    notes: Sequence[str] = (),
+    listed: Sequence[str] = (),
+) -> Annotations:
+    """Find the images, match the classes, and check sizes and boxes.
+
+    Args:
+        entries: the images in the order of the file.
+        img_path, ann_path, list_path, class_names, reading: as the reader got them.
+        notes: lines about the file.
+        listed: the classes that the file lists, in its order; empty if it has no list: then those that
+            occur, sorted.
+
+    Returns:
+        `Annotations` with image ids 1, 2, ...; boxes clipped, those without area left out.
+
+    Raises:
+        NanodetError: images are missing, or classes do not match.
+    """
+    check_folder(img_path, "images")
+    notes = list(notes)
+    if list_path is not None:
+        chosen = select([entry.name for entry in entries], list_path, reading, notes)
+        entries = [entries[n] for n in chosen]
+    known = _known(entries, img_path)
+    names = [entry.name for entry in entries]
+    kept = keep_found(img_path, names, ann_path, reading, notes, known=known)
+    entries, paths = [entries[n] for n in kept], list(kept.values())
+
+    counts = Counter(thing.name for entry in entries for thing in entry.things)
+    given = checked_names([*dict.fromkeys(listed), *sorted(set(counts) - set(listed))], ann_path)
+    classes = match_classes(
+        given, [counts[name] for name in given], class_names, ann_path, reading, listed=bool(listed)
+    )
+    if not classes.names:
+        raise NanodetError(f"{ann_path}: no object in it names a class; set class_names")
+    label_of = dict(zip(given, classes.labels.tolist(), strict=True))
+    found = Annotations(
+        classes.names, tuple(range(1, len(classes.names) + 1)), [],
+        notes=[*notes, *classes.notes], skipped=classes.skipped,
+    )  # fmt: skip
+
+    boxes = [
+        np.array([t.box for t in entry.things], np.float64).reshape(-1, 4) for entry in entries
+    ]
+    reaches = np.full((len(entries), 2), np.nan)
+    for n, (entry, own) in enumerate(zip(entries, boxes, strict=True)):
+        if len(own):
+            reaches[n] = 0 if entry.parts else own[:, 2:].max(axis=0)
+    said = [entry.size for entry in entries]
+    sizes, turned = look_at_images(found, paths, said, reaches, ann_path, reading)
+    pixels = [n for n, entry in enumerate(entries) if len(boxes[n]) and not entry.parts]
+    if pixels:
+        owner = np.repeat(pixels, [len(boxes[n]) for n in pixels])
+        raw = np.concatenate([boxes[n] for n in pixels])
+        check_pixels(raw, sizes[owner], ann_path, CORNERS, found.notes, reading)
+    taken: dict[Path, str] = {}
+    for n, (path, entry) in enumerate(zip(paths, entries, strict=True)):
+        if path in taken:
+            found.problems.append(f"{ann_path}: {brief(entry.name)} is {path}, as {taken[path]} is")
+        taken.setdefault(path, brief(entry.name))
+        size = (int(sizes[n, 0]), int(sizes[n, 1]))
+        with np.errstate(over="ignore"):
+            scaled = boxes[n] * np.tile(size, 2) if entry.parts else boxes[n]
+        wanted = [m for m, thing in enumerate(entry.things) if label_of[thing.name] >= 0]
+        things = [entry.things[m] for m in wanted]
+        picture = make_picture(
+            path,
+            n + 1,
+            size=size,
+            turned=turned[n],
+            boxes=scaled[wanted],
+            labels=[label_of[thing.name] for thing in things],
+            difficult=[thing.ignored for thing in things],
+            names=[thing.where for thing in things],
+            found=found,
+        )
+        found.pictures.append(picture)
+    return found
+
+
+def _known(entries: Sequence[Entry], img_path: StrPath) -> list[Path | None]:
+    """Return the files that are known, or have one of the other names of an image; None for the rest."""
+    known = [entry.path for entry in entries]
+    if any(entry.others and not entry.path for entry in entries):
+        known, _, _ = find_pictures(img_path, [entry.name for entry in entries], known)
+        for more in range(max(len(entry.others) for entry in entries)):
+            lost = [n for n, e in enumerate(entries) if known[n] is None and len(e.others) > more]
+            paths, _, _ = find_pictures(img_path, [entries[n].others[more] for n in lost])
+            for n, path in zip(lost, paths, strict=True):
+                known[n] = path
+    return known
+
+
+def number(values: Any, key: str, where: str, default: float | None = None) -> float:
+    """Return a number of an object of a file.
+
+    Args:
+        values: a mapping; texts such as "1.5" count as numbers, as those of XML and CSV files are.
+        key: which value.
+        where: names the object in the message.
+        default: for a missing value; None: it must exist.
+
+    Raises:
+        NanodetError: it is missing, or not a finite number.
+    """
+    value = values.get(key)
+    if value is None:
+        if default is not None:
+            return default
+        raise NanodetError(f"{where} has no {key!r}")
+    if isinstance(value, str) and len(value) < 400:
+        try:
+            value = float(value)
+        except ValueError:
+            pass
+    if not is_finite(value):
+        raise NanodetError(f"{where}: {key} {brief(value)} is not a number")
+    return float(value)
+
+
+def side(values: Any, key: str, where: str) -> int:
+    """Return the width or height of an image in pixels, 0 if it is missing; see `number`."""
+    value = number(values, key, where, 0)
+    if whole(value) is None:
+        raise NanodetError(f"{where}: {key} {brief(values[key])} is not a number of pixels")
+    return int(value)
+
+
+def mapping(value: Any, what: str) -> dict[str, Any]:
+    """Return a value that must be an object; ``what`` names it in the message."""
+    if not isinstance(value, dict):
+        raise NanodetError(f"{what} {brief(value)} is not an object such as {{...}}")
+    return value
+
+
+def entries_in(values: Any, key: str, where: str) -> list[Any]:
+    """Return a list that an object must have, null or absent for an empty one."""
+    value = values.get(key)
+    if not isinstance(value, list) and value is not None:
+        raise NanodetError(f"{where}: {key} {brief(value)} is not a list")
+    return value or []
+
+
+def points_of(value: Any, key: str, where: str) -> list[tuple[float, float]]:
+    """Return points ``[[x, y], ...]``, at least one."""
+    good = isinstance(value, list) and bool(value)
+    for point in value if good else ():
+        good &= isinstance(point, list) and len(point) == 2 and all(map(is_finite, point))
+    if not good:
+        raise NanodetError(f"{where}: {key} {brief(value)} are not points [[x, y], ...]")
+    return [(float(x), float(y)) for x, y in value]

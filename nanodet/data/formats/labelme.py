@@ -1,0 +1,164 @@
+"""Reader of LabelMe's JSON, one file per image.
+
+The keys are those of `labelme/_label_file.py` in LabelMe's repository; X-AnyLabeling writes the same, with
+``difficult`` for each shape.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from nanodet.data.assemble import check_folder, is_file_name, read_json, select
+from nanodet.data.formats.entries import (
+    Entry,
+    Thing,
+    annotations_of,
+    entries_in,
+    mapping,
+    points_of,
+    side,
+)
+from nanodet.data.formats.files import pictures_of_files
+from nanodet.data.formats.format import Format
+from nanodet.data.formats.head import Head
+from nanodet.data.formats.outlines import Box, box_of_ellipse, box_of_points, union
+from nanodet.data.reading import Reading
+from nanodet.data.records import Annotations
+from nanodet.errors import NanodetError
+from nanodet.files import StrPath
+from nanodet.files.folders import files_below
+from nanodet.files.inputs import ANNOTATION_WITH_IMAGE
+from nanodet.text.brief import brief, brief_text
+from nanodet.text.names import first_few
+
+POINTS = {"rectangle": (2, 4), "circle": (2, 2), "mask": (2, 2), "polygon": (3, math.inf),
+          "oriented_rectangle": (4, 4), "rotation": (4, 4)}  # fmt: skip
+WITHOUT_AREA = ("point", "points", "line", "linestrip")
+
+
+class Labelled(NamedTuple):
+    """One file: the path that it gives its image, its size, and its objects."""
+
+    file: Path
+    name: str
+    size: tuple[int, int]
+    things: list[Thing]
+
+
+def read_labelme(
+    img_path: StrPath,
+    ann_path: StrPath,
+    list_path: StrPath | None,
+    class_names: Sequence[str] | None,
+    reading: Reading,
+) -> Annotations:
+    """Read a folder of LabelMe's JSON files.
+
+    Rectangles, polygons, circles and masks count with their bounding boxes, shapes of the same label and
+    ``group_id`` in one image as one object; points and lines are left out, with a note. ``imageData`` is
+    not used: the images must be files.
+
+    Args:
+        img_path: folder of images, searched recursively; the image of a file is that of its ``imagePath``
+            or of its stem, see `nanodet.data.formats.files`.
+        ann_path: folder of JSON files, searched recursively; those without ``shapes`` are left out.
+        list_path: a text file that names the images to use (see `nanodet.data.assemble.select`).
+        class_names: the classes; None for all labels that occur, sorted.
+        reading: the `nanodet.data.reading.Reading`.
+
+    Raises:
+        NanodetError: invalid files; the message names the file and the shape.
+    """
+    check_folder(ann_path, "annotations")
+    check_folder(img_path, "images")
+    folder = Path(ann_path)
+    files = [path for path in files_below(folder, pipes=True) if path.suffix.lower() == ".json"]
+    if not files:
+        raise NanodetError(f"{ann_path}: has no JSON files")
+    notes: list[str] = []
+    without: Counter[str] = Counter()
+    if list_path is not None:
+        names = [str(file.relative_to(folder)) for file in files]
+        files = [files[n] for n in select(names, list_path, reading, notes, "JSON file of")]
+    contents = [(file, read_json(file, ANNOTATION_WITH_IMAGE)) for file in files]
+    others = [file.name for file, content in contents if not _is_labelme(content)]
+    if len(others) == len(files):
+        raise NanodetError(f"{files[0]}: not a LabelMe annotation: it has no 'shapes'")
+    if others:
+        notes.append(f"{ann_path}: not LabelMe's, left out: {first_few(others)}")
+    found = [_parse(file, one, without) for file, one in contents if _is_labelme(one)]
+    if without:
+        what = ", ".join(f"{count} {kind}" for kind, count in sorted(without.items()))
+        notes.append(f"{ann_path}: shapes without a box are left out: {what}")
+    named = [(one.file, one.name) for one in found]
+    known, there = pictures_of_files(img_path, named, folder, notes, "imagePath")
+    entries = []
+    for one, path in zip(found, known, strict=True):
+        name = str(one.file.relative_to(folder).parent / (one.name or one.file.stem))
+        entries.append(Entry(name, one.size, one.things, path=path))
+    result = annotations_of(entries, img_path, ann_path, None, class_names, reading, notes)
+    if list_path is None:
+        result.counts.without_labels = len(there - {picture.path for picture in result.pictures})
+    return result
+
+
+def _is_labelme(content: Any) -> bool:
+    return isinstance(content, dict) and "shapes" in content
+
+
+def _parse(file: Path, content: dict[str, Any], without: Counter[str]) -> Labelled:
+    name = content.get("imagePath") or ""
+    if not isinstance(name, str) or not is_file_name(name):
+        raise NanodetError(f"{file}: imagePath {brief(name)} is not the name of an image")
+    size = side(content, "imageWidth", str(file)), side(content, "imageHeight", str(file))
+    grouped: dict[Any, list[Thing]] = {}
+    for n, value in enumerate(entries_in(content, "shapes", str(file))):
+        where = f"{file}: shapes[{n}]"
+        shape = mapping(value, f"{where}:")
+        label = shape.get("label")
+        if not isinstance(label, str) or not label.strip():
+            what = f"label {brief(label)} is not a name" if "label" in shape else "has no 'label'"
+            raise NanodetError(f"{where}: {what}")
+        where += f" ({brief_text(label)})"
+        kind = shape.get("shape_type") or "polygon"
+        if kind in WITHOUT_AREA:
+            without[kind] += 1
+            continue
+        thing = Thing(
+            label.strip(), _box(shape, kind, where), where, shape.get("difficult") is True
+        )
+        group = shape.get("group_id")
+        if group is not None and type(group) not in (int, str):
+            raise NanodetError(f"{where}: group_id {brief(group)} is not a number")
+        grouped.setdefault(n if group is None else (label, group), []).append(thing)
+    things = [
+        some[0]._replace(box=union([thing.box for thing in some])) for some in grouped.values()
+    ]
+    return Labelled(file, name.strip().replace("\\", "/"), size, things)
+
+
+def _box(shape: dict[str, Any], kind: object, where: str) -> Box:
+    if not isinstance(kind, str) or kind not in POINTS:
+        raise NanodetError(f"{where}: shape_type {brief(kind)} is none of {', '.join(POINTS)}")
+    points = points_of(shape.get("points"), "points", where)
+    low, high = POINTS[kind]
+    if not low <= len(points) <= high and not (kind == "polygon" and len(points) == 2):
+        raise NanodetError(f"{where}: a {kind} of {len(points)} points")
+    if kind == "circle":
+        (cx, cy), end = points
+        radius = math.dist((cx, cy), end)
+        return box_of_ellipse(cx, cy, radius, radius)
+    x1, y1, x2, y2 = box_of_points(points)
+    if kind == "mask":  # its corners are the first and the last pixel
+        return x1, y1, x2 + 1, y2 + 1
+    return x1, y1, x2, y2
+
+
+def _recognises(head: Head) -> bool:
+    outline = head.outline
+    return outline is not None and outline.top == "{" and "shapes" in outline.keys[0]
+
+
+FORMAT = Format(read_labelme, ("labelme",), (".json",), _recognises)

@@ -1,0 +1,244 @@
+"""Reader of the files of VGG's Image Annotator (VIA) 1 and 2: projects, and exported JSON and CSV.
+
+The keys are those of `_via_data_format_version` 2.0.10 in `via.js` of https://gitlab.com/vgg/via; files of
+VIA 1 have regions as an object instead of a list, and ``#`` before the first column of CSV.
+"""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from nanodet.data.assemble import is_file_name, read_json
+from nanodet.data.formats.csv_file import has_columns, table
+from nanodet.data.formats.entries import (
+    Entry,
+    Thing,
+    annotations_of,
+    entries_in,
+    mapping,
+    number,
+)
+from nanodet.data.formats.format import Format
+from nanodet.data.formats.head import Head
+from nanodet.data.formats.outlines import Box, box_of_ellipse, box_of_points
+from nanodet.data.reading import Reading
+from nanodet.data.records import Annotations
+from nanodet.errors import NanodetError
+from nanodet.files import StrPath
+from nanodet.files.inputs import ANNOTATIONS
+from nanodet.text.brief import brief, brief_text
+from nanodet.text.names import first_few
+
+COLUMNS = ("filename", "region_count", "region_shape_attributes", "region_attributes")
+WITHOUT_AREA = ("point", "polyline", "line")
+CHOSEN = ("radio", "dropdown", "checkbox", "image")  # types of attributes that have options
+USUAL = (
+    "class",
+    "label",
+    "category",
+    "name",
+    "type",
+    "object",
+)  # names of the attribute of the class
+ONLY = "object"  # the class of a file without attributes
+
+
+class Region(NamedTuple):
+    """One region: its shape, its attributes, and its name in messages."""
+
+    shape: dict[str, Any]
+    attributes: dict[str, Any]
+    where: str
+
+
+def read_via(
+    img_path: StrPath,
+    ann_path: StrPath,
+    list_path: StrPath | None,
+    class_names: Sequence[str] | None,
+    reading: Reading,
+) -> Annotations:
+    """Read a project of VIA, or its exported annotations as JSON or CSV.
+
+    Rectangles, polygons, circles and ellipses count with their bounding boxes; points and lines are left
+    out, with a note. The class is the value of the only attribute of regions; of several, of the only one
+    with options (radio, dropdown, checkbox), then of the one called ``class``, ``label``, ``category``,
+    ``name``, ``type`` or ``object``.
+
+    Args:
+        img_path: folder of the images.
+        ann_path: the JSON or CSV file.
+        list_path: a text file that names the images to use (see `nanodet.data.assemble.select`).
+        class_names: the classes; None for the options of the attribute, or the values that occur, sorted.
+        reading: the `nanodet.data.reading.Reading`.
+
+    Raises:
+        NanodetError: the file is invalid, or it is unclear which attribute is the class.
+    """
+    options: dict[str, list[str]] = {}
+    if str(ann_path).lower().endswith(".csv"):
+        images = _of_csv(ann_path)
+    else:
+        images = _of_json(ann_path, options)
+    if not images:
+        raise NanodetError(f"{ann_path}: has no images")
+    regions = [region for some in images.values() for region in some]
+    notes = []
+    without = Counter(
+        str(region.shape.get("name"))
+        for region in regions
+        if region.shape.get("name") in WITHOUT_AREA
+    )
+    if without:
+        what = ", ".join(f"{count} {kind}" for kind, count in sorted(without.items()))
+        notes.append(f"{ann_path}: regions without a box are left out: {what}")
+    taken = [region for region in regions if region.shape.get("name") not in WITHOUT_AREA]
+    key = _class_key(taken, options, ann_path)
+    if key is None and taken:
+        notes.append(f"{ann_path}: no region has an attribute for its class: all are {ONLY!r}")
+    entries = [
+        Entry(
+            name,
+            (0, 0),
+            [thing for region in some if region.shape.get("name") not in WITHOUT_AREA
+             for thing in _things(region, key)],
+        )
+        for name, some in images.items()
+    ]  # fmt: skip
+    listed = options.get(key or "", [])
+    return annotations_of(
+        entries, img_path, ann_path, list_path, class_names, reading, notes, listed
+    )
+
+
+def _of_json(path: StrPath, options: dict[str, list[str]]) -> dict[str, list[Region]]:
+    """Return the regions of each image; ``options`` gets those of each attribute."""
+    content = mapping(read_json(path, ANNOTATIONS), f"{path}: this annotation file")
+    if "_via_img_metadata" in content:
+        attributes = content.get("_via_attributes")
+        about = attributes.get("region") if isinstance(attributes, dict) else None
+        for name, one in about.items() if isinstance(about, dict) else ():
+            if isinstance(one, dict) and one.get("type") in CHOSEN:
+                choices = one.get("options")
+                options[name] = list(choices) if isinstance(choices, dict) else []
+        content = mapping(content["_via_img_metadata"], f"{path}: _via_img_metadata")
+    images: dict[str, list[Region]] = {}
+    for key, value in content.items():
+        where = f"{path}: {brief_text(key)}"
+        image = mapping(value, f"{where}:")
+        name = image.get("filename")
+        if not isinstance(name, str) or not name or not is_file_name(name):
+            raise NanodetError(f"{where}: filename {brief(name)} is not the name of an image")
+        regions = image.get("regions")
+        if isinstance(regions, dict):  # VIA 1
+            regions = list(regions.values())
+        some = images.setdefault(name, [])
+        for n, one in enumerate(entries_in({"regions": regions}, "regions", where)):
+            place = f"{where}: regions[{n}]"
+            region = mapping(one, f"{place}:")
+            shape = mapping(region.get("shape_attributes"), f"{place}: shape_attributes")
+            about = mapping(region.get("region_attributes") or {}, f"{place}: region_attributes")
+            some.append(Region(shape, about, place))
+    return images
+
+
+def _of_csv(path: StrPath) -> dict[str, list[Region]]:
+    images: dict[str, list[Region]] = {}
+    for line, row in table(path, COLUMNS):
+        where = f"{path}: line {line}"
+        name = row["filename"].strip()
+        if not name or not is_file_name(name):
+            raise NanodetError(f"{where}: filename {brief(name)} is not the name of an image")
+        some = images.setdefault(name, [])
+        shape, about = (_object(row, key, where) for key in COLUMNS[2:])
+        if shape:  # else the line of an image without regions
+            some.append(Region(shape, about, where))
+    return images
+
+
+def _object(row: dict[str, str], key: str, where: str) -> dict[str, Any]:
+    try:
+        return mapping(json.loads(row[key] or "{}"), f"{where}: {key}")
+    except (ValueError, RecursionError):
+        raise NanodetError(f"{where}: {key} {brief(row[key])} is not valid JSON") from None
+
+
+def _class_key(
+    regions: Sequence[Region], options: dict[str, list[str]], file: StrPath
+) -> str | None:
+    """Return the attribute that is the class; None if no region has any."""
+    used = Counter(
+        key for region in regions for key, value in region.attributes.items() if _names(value)
+    )
+    for candidates in (
+        list(used),
+        [key for key in used if key in options],
+        *([key for key in used if key.strip().lower() == usual] for usual in USUAL),
+    ):
+        if len(candidates) == 1:
+            return candidates[0]
+    if not used:
+        return None
+    shown = first_few([brief_text(key) for key in used])
+    raise NanodetError(
+        f"{file}: which region attribute is the class is unclear ({shown}); call it 'class' in VIA"
+    )
+
+
+def _names(value: object) -> list[str]:
+    """Return the chosen values of an attribute: one text, or those of a checkbox."""
+    if isinstance(value, dict):
+        return [key for key, chosen in value.items() if chosen in (True, "true") and key.strip()]
+    return [value.strip()] if isinstance(value, str) and value.strip() else []
+
+
+def _things(region: Region, key: str | None) -> list[Thing]:
+    names = [ONLY] if key is None else _names(region.attributes.get(key))
+    if not names:
+        raise NanodetError(f"{region.where}: has no {brief(key)}, its class")
+    box = _box(region.shape, region.where)
+    return [Thing(name, box, f"{region.where} ({brief_text(name)})") for name in names]
+
+
+def _box(shape: dict[str, Any], where: str) -> Box:
+    def value(key: str) -> float:
+        return number(shape, key, where)
+
+    kind = shape.get("name")
+    if kind == "rect":
+        x, y = value("x"), value("y")
+        return x, y, x + value("width"), y + value("height")
+    if kind == "circle":
+        return box_of_ellipse(value("cx"), value("cy"), value("r"), value("r"))
+    if kind == "ellipse":
+        turn = math.degrees(number(shape, "theta", where, 0))
+        return box_of_ellipse(value("cx"), value("cy"), value("rx"), value("ry"), turn)
+    if kind == "polygon":
+        xs, ys = (entries_in(shape, f"all_points_{axis}", where) for axis in "xy")
+        if not xs or len(xs) != len(ys):
+            raise NanodetError(
+                f"{where}: all_points_x and all_points_y have {len(xs)} and {len(ys)} values"
+            )
+        points = [
+            (
+                number({"all_points_x": x}, "all_points_x", where),
+                number({"all_points_y": y}, "all_points_y", where),
+            )
+            for x, y in zip(xs, ys, strict=True)
+        ]
+        return box_of_points(points)
+    raise NanodetError(f"{where}: shape {brief(kind)} is not known")
+
+
+def _recognises(head: Head) -> bool:
+    if head.path.suffix.lower() == ".csv":
+        return has_columns(head, COLUMNS)
+    if head.outline is None or head.outline.top != "{":
+        return False
+    keys = head.outline.keys
+    return any(key.startswith("_via_") for key in keys[0]) or {"filename", "regions"} <= keys[1]
+
+
+FORMAT = Format(read_via, ("via",), (".json", ".csv"), _recognises, folder=False)
