@@ -22,12 +22,13 @@ from nanodet.text import Say
 from nanodet.train.checkpoints import BEST, LAST
 from nanodet.train.metrics_csv import NAME
 from nanodet.train.report import REPORT
+from nanodet.train.samples import SAMPLES
 
 CONFIG = "config.yml"
 TENSORBOARD = "tensorboard"
 _MOVING = ".earlier"  # where an earlier run is collected until all of it has been moved
 # what a run writes: these files of an earlier run are moved aside, any other file is left alone
-OUTPUTS = (CONFIG, NAME, LAST, "model_best", *REPORT)
+OUTPUTS = (CONFIG, NAME, LAST, "model_best", SAMPLES, *REPORT)
 
 
 def find_resume(config: Config, file: str, say: Say) -> Path | None:

@@ -36,6 +36,7 @@ from nanodet.train.progress import EpochBar, EpochLines
 from nanodet.train.report import write_report
 from nanodet.train.resume import Restored, cannot_resume, check_same_run
 from nanodet.train.run_folder import TENSORBOARD, RunFolder, find_resume, own_folder
+from nanodet.train.samples import TrainingSamples
 from nanodet.train.sets import read_sets
 from nanodet.train.setup import lightning_trainer, training_module
 
@@ -186,6 +187,7 @@ def _callbacks(
     callbacks = [
         Divergence(folder, config.log.interval, training_set.pictures),
         MetricsCsv(folder, config.log.interval, say),
+        TrainingSamples(folder, training_set.class_names),
         Checkpoints(folder, metric, config.schedule.total_epochs, config.schedule.val_intervals),
         EpochBar() if sys.stdout.isatty() else EpochLines(say),
     ]

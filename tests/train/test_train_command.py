@@ -50,7 +50,7 @@ def test_the_run_folder_holds_what_is_promised(finished):
     names = (
         "config.yml", "metrics.csv", "model_last.ckpt", "model_best/model_best.ckpt",
         "ap_per_class.md", "loss.png", "ap.png", "precision_recall.png", "confusion_matrix.png",
-        "validation.jpg",
+        "validation.jpg", "train_samples.jpg",
     )  # fmt: skip
     for name in names:
         assert (finished / name).stat().st_size > 0, name
