@@ -14,6 +14,7 @@ from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
 from nanodet.evaluate.coco_metrics import SUMMARY
 from nanodet.evaluate.correlation import pearson
+from nanodet.study.over_images import resamples_of
 from nanodet.study.positives import scores_at_positives
 from nanodet.study.results import SETTINGS, Result, write_result
 from nanodet.train.checkpoints import LAST
@@ -49,6 +50,7 @@ def train_and_measure(folder: Path, resume: bool) -> Result:
         pearson=pearson(scores, ious),
         positives=len(scores),
         seconds=None if resume else round(seconds, 1),
+        resampled_ap=resamples_of(metrics),
     )
     write_result(folder, result)
     return result

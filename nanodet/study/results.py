@@ -32,6 +32,7 @@ class Result:
         positives: their number.
         seconds: of the training and its validation; None for a run that was cut and resumed.
         version: of nanodet.
+        resampled_ap: of `nanodet.study.over_images.resamples_of`.
     """
 
     settings: dict[str, Any]
@@ -40,6 +41,7 @@ class Result:
     positives: int
     seconds: float | None
     version: str = __version__
+    resampled_ap: list[float] | None = None
 
     def value(self, name: str) -> float | None:
         """Return the figure ``name``: of `SUMMARY`, or ``pearson``."""
@@ -114,6 +116,9 @@ def _read_result(path: Path) -> Result:
             positives=keys.get("positives", int),
             seconds=_number(keys, "seconds"),
             version=keys.get("version", str),
+            resampled_ap=(
+                keys.list_of("resampled_ap", float) if keys.mapping.get("resampled_ap") else None
+            ),
         )
     except (NanodetError, UnicodeDecodeError) as error:
         why = str(error).removeprefix(f"{path}: ")

@@ -1,12 +1,17 @@
 """Which runs count as done, and what the report says, on results that no training made."""
 
+import copy
+import dataclasses
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from nanodet.cli.main import main
+from nanodet.evaluate.coco_metrics import SUMMARY
 from nanodet.study import study as command
+from nanodet.study.over_images import ap_over_images, change_over_images
 from nanodet.study.plan import read_study
 from nanodet.study.results import (
     FAILED,
@@ -84,6 +89,38 @@ def test_the_report_says_what_the_results_hold(study_file):
     assert page.count("data:image/png;base64,") == 2
     cell = '<td class="number">+2.00 [-10.71, +14.71]</td>'
     assert 'src="http' not in page and cell in page
+
+
+def test_the_interval_over_the_images_is_paired(study_file):
+    """Resamples that are easy or hard for both variants do not widen the interval of the difference."""
+    study = read_study(study_file())
+    easy = np.random.default_rng(0).normal(0, 5, 1000)
+    for run in study.runs:
+        own = np.random.default_rng(10 * run.seed + len(run.variant)).normal(0, 0.5, 1000)
+        ap = AP[run.variant, run.seed]
+        metrics = dict.fromkeys(SUMMARY, ap)
+        prepare(run)
+        result = Result(run.settings, metrics, 0.5, 100, 12.0, resampled_ap=list(ap + easy + own))
+        write_result(run.folder, result)
+    outcomes = [outcome_of(run) for run in study.runs]
+    whole, change = (
+        ap_over_images(outcomes, "plain"),
+        change_over_images(outcomes, "no DFL", "plain"),
+    )
+    assert whole.value == 55 and whole.low == pytest.approx(55 - 1.96 * 5, abs=1)
+    # two variants and two seeds: 0.5
+    assert change.value == 2 and change.low == pytest.approx(2 - 1.96 * 0.5, abs=0.15)
+    assert main(["study", str(study_file()), "--report-only"]) == 0
+    report = (study.folder / "small.md").read_text()
+    assert f"| plain | {whole} | - |" in report
+    assert f"| no DFL | {ap_over_images(outcomes, 'no DFL')} | {change.signed()} |" in report
+    # an earlier result has none, and one of other images is not compared
+    earlier = dataclasses.replace(outcomes[0].result, resampled_ap=None)
+    other = copy.deepcopy(outcomes[0].result)
+    other.settings["data"]["val"]["img_path"] = "elsewhere"
+    for result in (earlier, other):
+        changed = [dataclasses.replace(outcomes[0], result=result), *outcomes[1:]]
+        assert change_over_images(changed, "no DFL", "plain") is None
 
 
 def test_one_seed_has_no_interval(study_file):

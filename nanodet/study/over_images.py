@@ -1,0 +1,70 @@
+"""How far the choice of the validation images moves the results of a study; seeds are not its subject."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nanodet.evaluate.bootstrap import Interval, interval_of_change, interval_of_percent
+from nanodet.evaluate.coco_metrics import Metrics
+from nanodet.evaluate.intervals import resampled
+from nanodet.study.results import Outcome
+
+_Drawn = tuple[tuple[str, ...], float, np.ndarray]
+_SET = ("name", "img_path", "ann_path", "list_path")
+
+
+def resamples_of(metrics: Metrics) -> list[float] | None:
+    """Return AP on the resamples of the images, for ``result.json``; None if it has no interval."""
+    drawn = resampled(metrics, sizes=False) if metrics.matches else None
+    if drawn is None or drawn.interval() is None or np.isnan(drawn.summary["AP"]).any():
+        return None
+    return [round(float(value), 4) for value in drawn.summary["AP"][1:]]
+
+
+def ap_over_images(outcomes: Sequence[Outcome], variant: str) -> Interval | None:
+    """Return the mean AP of a variant's runs, with the interval over the choice of the images.
+
+    The runs are measured on the same resamples, of which each one's AP is the mean over the runs.
+
+    Args:
+        outcomes: of all runs of the study.
+        variant: its name.
+
+    Returns:
+        None without runs, or if one of them has no resamples or was validated on another set.
+    """
+    drawn = _drawn(outcomes, variant)
+    if not drawn or not _comparable(drawn):
+        return None
+    values, resamples = zip(*((ap, again) for _, ap, again in drawn.values()), strict=True)
+    return interval_of_percent(float(np.mean(values)), np.mean(resamples, axis=0))
+
+
+def change_over_images(outcomes: Sequence[Outcome], variant: str, baseline: str) -> Interval | None:
+    """Return the mean difference of AP over the seeds that both have, see `ap_over_images`."""
+    ours, theirs = _drawn(outcomes, variant), _drawn(outcomes, baseline)
+    seeds = [seed for seed in ours if seed in theirs]
+    if not seeds or not _comparable({**ours, **{-1 - seed: theirs[seed] for seed in seeds}}):
+        return None
+    values = [ours[seed][1] - theirs[seed][1] for seed in seeds]
+    resamples = [ours[seed][2] - theirs[seed][2] for seed in seeds]
+    return interval_of_change(float(np.mean(values)), np.mean(resamples, axis=0))
+
+
+def _drawn(outcomes: Sequence[Outcome], variant: str) -> dict[int, _Drawn]:
+    """Return seed to (the set of images, AP, AP on the resamples) of a variant's finished runs."""
+    found: dict[int, _Drawn] = {}
+    for one in outcomes:
+        if one.run.variant != variant or one.result is None:
+            continue
+        ap, again = one.result.metrics["AP"], one.result.resampled_ap
+        if ap is not None:
+            section = one.result.settings["data"]["val"]
+            images = tuple(str(section.get(key)) for key in _SET)
+            found[one.run.seed] = images, ap, np.array(again or [], np.float64)
+    return found
+
+
+def _comparable(drawn: dict[int, _Drawn]) -> bool:
+    sets = {(images, len(again)) for images, _, again in drawn.values()}
+    return len(sets) == 1 and all(again.size for *_, again in drawn.values())
