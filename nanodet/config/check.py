@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from nanodet.config.follow import fill
+from nanodet.config.follow import check_section, fill
 from nanodet.config.hints import unknown_value
 from nanodet.config.keys import MUCH, Fail, look_up, meaning, sections
 from nanodet.config.schema import PRECISIONS
@@ -54,6 +54,7 @@ def check(config: Any, fail: Fail) -> None:
         or len({*listed}) < len(listed)
     ):
         fail("device.gpu_ids", f"must be a list of GPUs counted from 0, -1 or auto, not {ids!r}")
+    check_section(config.distill, "distill", fail)
     _check_schedule(config.schedule, fail)
 
 

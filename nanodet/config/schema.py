@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nanodet.config.data_sections import Data
+from nanodet.config.distill_section import Distill
 from nanodet.config.keys import MUCH, REQUIRED, key, unread
 from nanodet.config.model_sections import Model
 from nanodet.config.schedule_sections import Schedule
@@ -89,6 +90,7 @@ class Config:
     grad_clip: float | None = key(
         None, "largest norm of the gradient; default, and 0: no clipping", 0, MUCH
     )
+    distill: Distill | None = key(None, "learning from a teacher; default: none", ours=True)
     evaluator: Evaluator = key(Evaluator, "how validation is measured")
     log: Log = key(Log, "what is logged during training")
     class_names: list[str] | None = key(None, "the classes in order; default: those of the data")

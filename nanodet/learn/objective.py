@@ -181,17 +181,28 @@ class Objective:
         positives = (counts.clamp(min=1) if each else counts).sum().float()
         numbers = torch.stack([positives, *(one.weights for one in sums.values())])
         least = 1e-6 if each else 1.0  # of all processes together
-        if not alone and distributed.is_available() and distributed.is_initialized():
-            distributed.all_reduce(numbers)
-            least /= distributed.get_world_size()
-            numbers = numbers / distributed.get_world_size()
-        count, *weights = numbers.clamp(min=least).unbind()
+        numbers = mean_of_processes(numbers, alone)
+        count, *weights = numbers.clamp(min=least / processes(alone)).unbind()
         losses: dict[str, Tensor] = {}
         for (name, one), weight in zip(sums.items(), weights, strict=True):
             prefix = "" if name == MAIN else f"{name}_"
             losses |= {f"{prefix}{loss}": total / count for loss, total in one.by_point.items()}
             losses |= {f"{prefix}{loss}": total / weight for loss, total in one.by_weight.items()}
         return losses
+
+
+def processes(alone: bool) -> int:
+    """Return how many processes train together, 1 if ``alone``."""
+    together = not alone and distributed.is_available() and distributed.is_initialized()
+    return distributed.get_world_size() if together else 1
+
+
+def mean_of_processes(numbers: Tensor, alone: bool) -> Tensor:
+    """Return the mean of a tensor over all processes that train together; it is changed in place."""
+    count = processes(alone)
+    if count > 1:
+        distributed.all_reduce(numbers)
+    return numbers / count
 
 
 def build_objective(network: nn.Module, arch: Any) -> Objective:

@@ -100,6 +100,7 @@ class Targets:
 
     Attributes:
         positive: int64 (K,), indices into the flattened (B P) points.
+        owners: int64 (K,), the box of each positive, counted as in `GroundTruths`.
         labels: int64 (K,), class of each positive.
         boxes: float32 (K, 4) xyxy in network pixels.
         quality: float32 (K,), see `Assignment`.
@@ -108,6 +109,7 @@ class Targets:
     """
 
     positive: Tensor
+    owners: Tensor
     labels: Tensor
     boxes: Tensor
     quality: Tensor | None
@@ -124,6 +126,7 @@ def batch_targets(assignment: Assignment, truths: GroundTruths) -> Targets:
     quality = assignment.quality
     return Targets(
         positive,
+        box,
         truths.labels[box],
         truths.boxes[box],
         None if quality is None else quality.flatten()[positive],

@@ -169,7 +169,10 @@ def _check_class_count(network, checkpoint, reshaped, file):
 
 
 def _network_weights(state):
-    """Strip the prefixes of Lightning, DataParallel and EMA; prefer averaged weights."""
+    """Strip the prefixes of Lightning, DataParallel and EMA; prefer averaged weights.
+
+    What only distillation needs is left out.
+    """
     tensors = {
         str(name).removeprefix("module."): value
         for name, value in state.items()
@@ -183,7 +186,7 @@ def _network_weights(state):
     plain = {
         name.removeprefix("model.").removeprefix("module."): value
         for name, value in tensors.items()
-        if not name.startswith("avg_model.")
+        if not name.startswith(("avg_model.", "distiller."))
     }
     # an average contains parameters and may lack buffers
     return plain | averaged, bool(averaged)

@@ -1,8 +1,8 @@
 """The Lightning module: one training step, one validation, and what a checkpoint contains."""
 
-import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import pytorch_lightning as pl
@@ -23,6 +23,7 @@ from nanodet.runtime.decode import detections_of
 from nanodet.runtime.detections import Detections
 from nanodet.runtime.thresholds import Thresholds
 from nanodet.train.averaging import averaged_copy, update_average
+from nanodet.train.distiller import Distiller
 from nanodet.train.optimiser import build_optimiser, learning_rate_factor
 
 
@@ -35,16 +36,24 @@ class TrainingModule(pl.LightningModule):
             with ``avg_model.``.
         annotations: the validation set's `Annotations`.
         file: names the config in messages.
+        distiller: the teacher, None for none; what it trains beside the network begins with
+            ``distiller.`` in a checkpoint.
     """
 
     def __init__(
-        self, config: Config, network: Any, annotations: Annotations, file: str = "config"
+        self,
+        config: Config,
+        network: Any,
+        annotations: Annotations,
+        file: str = "config",
+        distiller: Distiller | None = None,
     ) -> None:
         super().__init__()
         self.config, self.annotations, self.file = config, annotations, file
         self.model = network
         averager = config.model.weight_averager
         self.avg_model = averaged_copy(network) if averager else None
+        self.distiller = distiller
         try:
             self.objective = build_objective(network, config.model.arch)
         except NanodetError as error:
@@ -54,7 +63,7 @@ class TrainingModule(pl.LightningModule):
         self.metrics: Metrics | None = None  # of the last validation, after metrics_epoch epochs
         self.metrics_epoch: int | None = None
         # called around each stage of a step with its name: a profile measures them
-        self.stage: Callable[[str], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
+        self.stage: Callable[[str], AbstractContextManager[Any]] = nullcontext
         self._found: dict[
             int, Detections
         ] = {}  # image index to Detections, of the running validation
@@ -71,7 +80,8 @@ class TrainingModule(pl.LightningModule):
         return current.processed
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        return build_optimiser(self.model, self.config.schedule.optimizer, self.file)
+        further = self.distiller.parameters() if self.distiller is not None else ()
+        return build_optimiser(self.model, self.config.schedule.optimizer, self.file, further)
 
     def transfer_batch_to_device(
         self, batch: Batch, device: torch.device, dataloader_idx: int
@@ -101,14 +111,23 @@ class TrainingModule(pl.LightningModule):
 
     def batch_losses(self, batch: Batch, alone: bool = False) -> dict[str, Tensor]:
         """Return name to loss, a tensor (), of a training `Batch`; see `Objective` for ``alone``."""
-        with self.stage("forward"):
+        distiller, truths = self.distiller, ground_truths(batch)
+        with self.stage("forward"), distiller.watched() if distiller else nullcontext([]) as maps:
             images = normalised(batch, self.config.data.train)
             size = (images.shape[3], images.shape[2])
             outputs = self.model.training_outputs(images, self.current_epoch)
         with self.stage("assignment"):
-            targets = self.objective.targets(outputs, ground_truths(batch), size)
+            targets = self.objective.targets(outputs, truths, size)
         with self.stage("losses"):
-            return self.objective.losses(outputs, targets, size, alone)
+            losses = self.objective.losses(outputs, targets, size, alone)
+        if distiller is None:
+            return losses
+        with self.stage("teacher"):
+            lesson = distiller.lesson(batch, size)
+        with self.stage("losses"):
+            return losses | distiller.losses(
+                outputs, maps, lesson, self.objective, targets, truths, size, alone
+            )
 
     def backward(self, *args: Any, **kwargs: Any) -> None:
         with self.stage("backward"):

@@ -2,6 +2,7 @@
 
 import bisect
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -16,7 +17,10 @@ _OPTIMISERS = {"SGD": torch.optim.SGD, "AdamW": torch.optim.AdamW, "Adam": torch
 
 
 def build_optimiser(
-    network: nn.Module, section: Optimizer, file: str = "config"
+    network: nn.Module,
+    section: Optimizer,
+    file: str = "config",
+    further: Iterable[nn.Parameter] = (),
 ) -> torch.optim.Optimizer:
     """Build the optimiser over the parameters that learn.
 
@@ -25,6 +29,7 @@ def build_optimiser(
             dotted name, such as ``backbone``).
         section: the config's ``schedule.optimizer``.
         file: names the config in messages.
+        further: parameters that are no part of the network, a group of their own.
 
     Returns:
         the optimiser; each group has ``initial_lr``, from which `learning_rate_factor` scales.
@@ -33,6 +38,8 @@ def build_optimiser(
     options = {name: getattr(section, name) for name in KEYS_OF["schedule.optimizer"][section.name]}
     given = {name: value for name, value in options.items() if value is not None}
     groups = _groups(network, section, f"{file}: schedule.optimizer")
+    if others := list(further):
+        groups.append({"params": others, "weight_decay": section.weight_decay or 0.0})
     optimiser = build(groups, lr=section.lr, **given)
     for group in optimiser.param_groups:
         group["initial_lr"] = group["lr"]

@@ -21,8 +21,10 @@ from nanodet.train.preflight import check_shared_memory, worker_count
 from nanodet.train.sets import read_sets
 from nanodet.train.setup import lightning_trainer, training_module
 
-LOADER, OTHER = "loader", "other"
+LOADER, OTHER, TEACHER = "loader", "other", "teacher"
 STAGES = (LOADER, "forward", "assignment", "losses", "backward", "optimiser", "EMA", OTHER)
+# a training with ``distill`` also has this one, which is measured like the others
+WITH_TEACHER = (*STAGES[:2], TEACHER, *STAGES[2:])
 WARM_UP = 3  # steps before the first that counts
 LARGE = 0.1  # a share of a step that is worth a remark
 
@@ -32,7 +34,8 @@ class Profile:
     """The stages of the steps of a training.
 
     Attributes:
-        seconds: of each of `STAGES`, per step; ``other`` is what Lightning does between them.
+        seconds: of each of `STAGES` or `WITH_TEACHER`, in their order, per step; ``other`` is what
+            Lightning does between them.
         images: per step.
         device, precision: Lightning's names; size: (width, height) of the network's input.
         threads: of torch.
@@ -63,7 +66,7 @@ class Profile:
         """The report."""
         rows = [
             f"{stage:<12}{1e3 * self.seconds[stage]:10.1f} ms{100 * self.share(stage):8.1f} %"
-            for stage in STAGES
+            for stage in self.seconds
         ]
         learned = 100 * self.share("assignment", "losses")
         return [
@@ -189,7 +192,8 @@ def _summary(
     images: int,
 ) -> Profile:
     steps = watch.steps[WARM_UP:]
-    seconds = {s: sum(step.get(s, 0.0) for step in steps) / len(steps) for s in STAGES}
+    stages = STAGES if config.distill is None else WITH_TEACHER
+    seconds = {s: sum(step.get(s, 0.0) for step in steps) / len(steps) for s in stages}
     width, height = config.data.train.input_size
     found = Profile(
         seconds,

@@ -16,8 +16,11 @@ from nanodet.text.names import levelled, shortened
 from nanodet.train.divergence import not_finite, optimizer_tensors
 
 # what a checkpoint's weights, averages and optimiser state depend on
-_FIXED = ("seed", "class_names", "model", "schedule.optimizer")
-_FREE = tuple(f"model.arch.backbone.{key}" for key in ("pretrain", "pretrained", "checkpoint_path"))
+_FIXED = ("seed", "class_names", "model", "schedule.optimizer", "distill")
+_FREE = (
+    "distill.teacher", "distill.config",  # which may have been moved
+    *(f"model.arch.backbone.{key}" for key in ("pretrain", "pretrained", "checkpoint_path")),
+)  # fmt: skip
 
 
 def check_same_run(path: StrPath, config: Config, file: str) -> int:

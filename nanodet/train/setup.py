@@ -13,6 +13,7 @@ from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
 from nanodet.model.network import build_network
 from nanodet.text import Say
+from nanodet.train.distiller import build_distiller
 from nanodet.train.initial_weights import initial_weights
 from nanodet.train.module import TrainingModule
 from nanodet.train.optimiser import build_optimiser
@@ -43,7 +44,8 @@ def training_module(
         initial_weights(network, config, file, sets[0], say)
     build_optimiser(network, config.schedule.optimizer, file)  # raises before files are touched
     devices["precision"] = choose_precision(config, network, devices, say)
-    module = TrainingModule(config, network, sets[1], file)
+    distiller = build_distiller(network, config, file, say)
+    module = TrainingModule(config, network, sets[1], file, distiller)
     if devices["accelerator"] in ("cpu", "cuda"):
         module = module.to(memory_format=torch.channels_last)
     return module

@@ -6,6 +6,7 @@ import typing
 from where_keys_arrive import (
     backbone,
     devices,
+    distilled,
     losses,
     network,
     optimiser,
@@ -40,7 +41,14 @@ PIPELINE = {
 STRENGTHS = {"mosaic_scale": [1.5, 1.5], "crop_size": [0.2, 0.2], "crop_visible": 1}
 SMALL_CROPS = {"data.train.pipeline.crop_size": [0.1, 0.1]}
 
+_TEACHER = {"distill": {"teacher": "first.pth", "config": "base.yml", "feature_weight": 1}}
+DISTILL = {
+    "teacher": "gone.pth", "config": "gone.yml", "scale": 2, "temperature": 2, "box_weight": 1,
+    "region_weight": 1, "region": 0.9, "score_weight": 1, "feature_weight": 2,
+}  # fmt: skip
+
 CHANGES = {
+    **{f"distill.{name}": Change(value, distilled, _TEACHER) for name, value in DISTILL.items()},
     "model.arch.backbone.model_size": Change(
         "1.0x", network, {"model.arch.fpn": {}, "model.arch.head": {}}
     ),

@@ -5,12 +5,14 @@ import dataclasses
 import torch
 
 from nanodet.data.dataset import DetectionSet
+from nanodet.data.loader import Batch
 from nanodet.learn.objective import build_objective
 from nanodet.learn.targets import GroundTruth
 from nanodet.model.network import build_network
 from nanodet.model.pretrained import load_pretrained
 from nanodet.model.torch_backend import spec_of
 from nanodet.train.device import trainer_devices
+from nanodet.train.distiller import build_distiller
 from nanodet.train.optimiser import build_optimiser, learning_rate_factor
 from nanodet.train.sets import read_sets
 
@@ -44,6 +46,23 @@ def losses(config):
         (1, points, head.num_classes + 4 * (head.reg_max + 1)), generator=generator
     )
     return objective({"main": output}, [GroundTruth(boxes, labels, ignored)], (64, 64))
+
+
+def distilled(config):
+    """The losses of an untrained network towards its teacher."""
+    torch.manual_seed(0)
+    student = build_network(config.model.arch)
+    distiller = build_distiller(student, config, "c.yml", print)
+    objective = build_objective(student, config.model.arch)
+    truths = [
+        GroundTruth(torch.tensor([[4.0, 6, 40, 50]]), torch.tensor([1]), torch.zeros(0, 4))
+    ] * 2
+    size, images = (64, 64), torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)
+    batch = Batch(images, [size] * 2, [], [], [], [0, 1], [0, 1], [], [size] * 2)
+    with distiller.watched() as maps:
+        outputs = student.training_outputs(torch.rand(2, 3, 64, 64), 0)
+    targets, lesson = objective.targets(outputs, truths, size), distiller.lesson(batch, size)
+    return distiller.losses(outputs, maps, lesson, objective, targets, truths, size)
 
 
 def spec(config):
