@@ -11,6 +11,7 @@ from nanodet.cli import (
     adopt,
     bench,
     choose,
+    convert,
     detect,
     doctor,
     download,
@@ -38,6 +39,7 @@ VERBS = {
     "detect": (detect, "find objects in images, videos and cameras"),
     "download": (download, "list published models, or download one into the cache"),
     "doctor": (doctor, "find what is wrong with a data set before it is trained on"),
+    "convert": (convert, "write annotated images as COCO or YOLO, from any format"),
     "train": (train, "train a detector from a config file"),
     "profile": (
         profile,
