@@ -12,6 +12,7 @@ from nanodet.bench.statistics import stage_times
 from nanodet.bench.turns import measure
 from nanodet.data.read import read_annotations
 from nanodet.evaluate.coco_metrics import Metrics
+from nanodet.evaluate.plots import with_interval
 from nanodet.evaluate.run import evaluate_model, evaluation_detector
 from nanodet.export.export import export
 from nanodet.files.files import make_folder, text_name
@@ -88,7 +89,8 @@ def quickstart(
         times=times,
         seconds=seconds,
     )
-    say(f"AP {rows[0][2].AP:.1f}, AP50 {rows[0][2].AP50:.1f} on {VAL_PICTURES} images")
+    values = (f"{name} {with_interval(rows[0][2], name)}" for name in ("AP", "AP50"))
+    say(f"{', '.join(values)} on {VAL_PICTURES} images, with 95 % intervals")
     say(f"report: {report}  ({sum(seconds.values()):.0f} s)")
     return report
 

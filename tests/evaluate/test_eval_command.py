@@ -42,7 +42,9 @@ def test_some_pictures_of_coco(checkpoint, coco_mini, tmp_path, capsys):
         "--annotations", coco_mini / "annotations.json", "--json", tmp_path / "new" / "ap.json",
     )  # fmt: skip
     values = json.loads((tmp_path / "new" / "ap.json").read_text())
-    assert list(values) == ["AP", "AP50", "AP75", "APs", "APm", "APl", "images"]
+    assert list(values) == ["AP", "AP50", "AP75", "APs", "APm", "APl", "images", "intervals"]
+    low, high = values["intervals"]["AP"]
+    assert low <= values["AP"] <= high and low < high
     assert values["images"] == 3 and 20 < values["AP"] < values["AP50"] < 100
     shown = capsys.readouterr()
     assert f"{values['AP']:.2f}" in shown.out and "person" in shown.out
