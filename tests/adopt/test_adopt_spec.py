@@ -10,6 +10,7 @@ from nanodet import NanodetError
 from nanodet.adopt.adopt import adopt
 from nanodet.adopt.facts import Facts
 from nanodet.evaluate.calibrate import write_factors
+from nanodet.evaluate.model_specs import change_specs
 from nanodet.runtime.spec import Spec
 
 NAMES = ("disc", "square", "Dreieck ü")
@@ -32,15 +33,18 @@ def test_a_spec_that_came_with_the_file_is_kept(param, tmp_path):
     )  # fmt: skip
     first = adopt(made, tmp_path / "first", facts, report=silent).path
     write_factors(first, (0.5, 1, 2))
+    change_specs(first, "--wish", {"class_scores": (0.25, 0.5, 0.75)})
     lines = []
     second = adopt(first, tmp_path / "second", report=lines.append).path
     third = adopt(first, tmp_path / "third", Facts(fit="letterbox"), report=silent).path
     specs = [Spec.load(path.with_suffix(".json")) for path in (first, second, third)]
     kept = (
         "class_names", "mean", "std", "colour_order", "point_offset", "input_size", "edge_std_factors",
+        "class_scores",
     )  # fmt: skip
     for key in kept:
         assert len({getattr(spec, key) for spec in specs}) == 1, key
+    assert specs[0].class_scores == (0.25, 0.5, 0.75)
     assert [spec.fit for spec in specs] == ["stretch", "stretch", "letterbox"]
     assert lines[1] == "taken from its spec, as far as no option says otherwise"
 

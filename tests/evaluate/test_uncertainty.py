@@ -316,7 +316,7 @@ def test_the_command_writes_and_reports_them(tmp_path):
         0.68, abs=0.1
     )
     run("--plots", tmp_path / "plots")
-    assert len(list((tmp_path / "plots").iterdir())) == 3
+    assert len(list((tmp_path / "plots").iterdir())) == 4
     with pytest.raises(NanodetError, match="--seed: needs --calibrate"):
         run("--seed", "1")
     write_box_model(model)

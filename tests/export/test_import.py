@@ -63,6 +63,16 @@ class TestFunction:
         difference = np.abs(ours.run(tensor) - before.run(tensor))
         assert 1e-4 < difference.max() < 0.05
 
+    def test_scores_per_class_are_left_out_and_told(self, exported_small, config, tmp_path):
+        for file in (path := exported_small.files[FP32]), path.with_suffix(".bin"):
+            shutil.copy(file, tmp_path)
+        spec = Spec.load(path.with_suffix(".json"))
+        scored = dataclasses.replace(spec, class_scores=(0.3, 0.4, 0.5))
+        scored.save(tmp_path / path.with_suffix(".json").name)
+        lines = []
+        import_model(tmp_path / path.name, config, tmp_path / "a.pth", report=lines.append)
+        assert sum("its scores per class are left out" in line for line in lines) == 1
+
     def test_detections(self, imported, small_checkpoint):
         found, wanted = (
             Detector(path, score=0.3)(generated_picture(3))

@@ -86,6 +86,26 @@ def test_detector_takes_the_file(plain, boxes, thresholds, fit):
         assert_same(pair[0](picture), pair[1](picture))
 
 
+def test_scores_of_classes_are_applied_after_nms(plain, tmp_path):
+    spec = dataclasses.replace(
+        OnnxBackend(plain).spec, class_scores=(0.02, 0.2, 0.9), per_picture=1000
+    )
+    onnx_nms.write(plain, tmp_path / "m.onnx", spec)
+    boxes, points = Detector(tmp_path / "m.onnx"), Detector(plain)
+    points.thresholds = Thresholds.of(spec)
+    one = Detector(tmp_path / "m.onnx", score=0.1)
+    for seed in range(3):
+        picture = generated_picture(seed, 300 + seed, 200)
+        found = boxes(picture)
+        assert_same(found, points(picture))
+        assert 0 < found.confidence[found.class_id == 0].min() < 0.1
+        assert_same(one(picture), Detector(plain, score=0.1, per_picture=1000)(picture))
+    boxes.thresholds = Thresholds.of(spec, per_picture=3)
+    assert_same(boxes(picture), found[:3])
+    agnostic = dataclasses.replace(spec, class_agnostic_nms=True)
+    assert onnx_nms.boxes_spec(agnostic).class_scores is None
+
+
 @pytest.mark.parametrize(("per_level", "offset", "per_picture"), [(7, 0.0, 100), (1000, 0.5, 5)])
 def test_limits_and_offset_of_the_spec(plain, tmp_path, per_level, offset, per_picture):
     base = OnnxBackend(plain)

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -56,9 +57,17 @@ def data(model, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def quantised(model, data, tmp_path_factory):
-    """Everything in int8 that a drop of 20 AP allows, and the lines that were told."""
+def quantised(exported_small, model, data, tmp_path_factory):
+    """Everything in int8 that a drop of 20 AP allows, and the lines that were told.
+
+    The model has scores per class.
+    """
     out, lines = tmp_path_factory.mktemp("int8") / "new", []
+    model = Path(shutil.copy(model, tmp_path_factory.mktemp("scored")))
+    shutil.copy(exported_small.files[FP32].with_suffix(".bin"), model.parent)
+    spec = Spec.load(exported_small.files[FP32].with_suffix(".json"))
+    scored = {"class_scores": (0.3, 0.4, 0.5), "measured": {"class_scores": {"wish": "f1"}}}
+    dataclasses.replace(spec, **scored).save(model.with_suffix(".json"))
     result = quantize(
         model, data / "images", out, data / "annotations.json", max_drop=20, layers="all",
         method="mse", report=lines.append,
@@ -76,6 +85,14 @@ def test_the_files_appear_and_nothing_else(quantised):
     assert spec.files == {p.name: sha256(p) for p in result.files[:2]}
     assert spec.source["quantized_from"] == "small.param"
     assert spec.class_names == ("disc", "square", "Dreieck ü")
+
+
+def test_scores_per_class_are_kept_and_told(quantised):
+    result, lines = quantised
+    spec = Spec.load(result.files[2])
+    assert spec.class_scores == (0.3, 0.4, 0.5)
+    assert spec.measured["class_scores"] == {"found_with": "small.param", "wish": "f1"}
+    assert sum("nanodet eval --wish finds its own" in line for line in lines) == 1
 
 
 def test_it_detects_what_the_source_detects(quantised, model, data):
