@@ -43,11 +43,18 @@ class Learner:
         arch = copy.deepcopy(arch)
         arch.head.num_classes = arch.head.num_classes or classes
         objective = build_objective(on_meta(DETECTORS[arch.name].build, arch), arch)
-        name = arch.head.assigner_cfg.name if arch.head.assigner_cfg else "ATSS"
+        name = assigner_name(arch.head)
         return cls(objective.strides, objective.point_offset, objective.assigner, name)
 
 
-def unlearned(one: Examined, learner: Learner) -> tuple[np.ndarray, np.ndarray]:
+def assigner_name(head: Any) -> str:
+    """Return the name of the assigner of a config's ``model.arch.head``."""
+    return head.assigner_cfg.name if head.assigner_cfg else "ATSS"
+
+
+def unlearned(
+    one: Examined, learner: Learner, most: int = MOST_BOXES
+) -> tuple[np.ndarray, np.ndarray]:
     """Find boxes that no point learns, in images that are not augmented.
 
     Each image and its boxes are fitted into the input size of the set. Boxes that training leaves out
@@ -56,12 +63,12 @@ def unlearned(one: Examined, learner: Learner) -> tuple[np.ndarray, np.ndarray]:
     box: there, a box is learned if a point of any level lies inside it.
 
     Returns:
-        int64 (N,) the boxes that were looked at, at most about `MOST_BOXES`; bool (N,) true if no point
-        learns them.
+        int64 (N,) the boxes that were looked at, about ``most`` at most; bool (N,) true if no point learns
+        them.
     """
     order = np.random.default_rng(0).permutation(len(one.pictures))
     numbers = np.bincount(one.owner, minlength=len(one.pictures))
-    chosen = order[: int(np.searchsorted(np.cumsum(numbers[order]), MOST_BOXES)) + 1]
+    chosen = order[: int(np.searchsorted(np.cumsum(numbers[order]), most)) + 1]
     starts = np.cumsum(numbers) - numbers
     by_canvas: dict[Size, list[tuple[np.ndarray, np.ndarray]]] = {}
     fit, size = one.section.effective_fit, one.section.input_size

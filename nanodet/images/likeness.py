@@ -28,7 +28,7 @@ DISTANCE = 16  # bits in which copies may differ; unrelated photographs differ i
 FLAT = (
     4.0  # deviation in grey levels: with less, the bits are noise, and only equal files are copies
 )
-MOST_MOVED = 10_000  # pairs that are aligned before they are compared, about a millisecond each
+MOST_MOVED = 5_000  # pairs that are aligned before they are compared, about a millisecond each
 _REDUCED = {  # OpenCV decodes JPEG at a fraction of its size, several times faster
     8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
     4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
@@ -149,12 +149,13 @@ def _join_alike(
         first, second = first[ahead], second[ahead]
         order = np.argsort(apart[first, second], kind="stable")  # the most alike join first
         first, second = first[order] + start, second[order] + start
-        for n in range(0, len(first), _PAIRS):
-            a, b = first[n : n + _PAIRS], second[n : n + _PAIRS]
+        for part in range(0, len(first), _PAIRS):
+            a, b = first[part : part + _PAIRS], second[part : part + _PAIRS]
             open_ = root[at[a]] != root[at[b]]  # most pairs of many copies are joined by others
             a, b = a[open_], b[open_]
-            same = same_view(small[a], small[b])
-            for i, j, alike in zip(a.tolist(), b.tolist(), same.tolist(), strict=True):
+            same, near = same_view(small[a], small[b])
+            for n in np.flatnonzero(same | near).tolist():
+                i, j, alike = int(a[n]), int(b[n]), bool(same[n])
                 if root[at[i]] == root[at[j]]:
                     continue
                 if not alike and moved < MOST_MOVED:

@@ -12,6 +12,7 @@ _AGREEING = 0.85  # fraction of the blocks with structure that must; the rest ma
 _STRUCTURED = 20  # blocks of 64 with structure: fewer look alike by chance once they are aligned
 _WHOLE = 0.9  # correlation of all pixels; without enough structure, `_PLAIN`
 _PLAIN = 0.985
+_NEAR = 0.35  # of images that are shifted against each other
 _SHIFT = 0.1  # of the side by which a copy may be shifted, as when it is cropped
 _SCALE = 0.15  # by which its scale may differ, as a fraction
 _SHEAR = 0.06
@@ -19,12 +20,15 @@ _EVERYWHERE = np.ones((SIDE, SIDE), np.uint8)
 _STEPS = cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 40, 1e-4
 
 
-def same_view(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return bool (N,): which pairs of grey images uint8 (N, `SIDE`, `SIDE`) agree pixel by pixel.
+def same_view(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Compare pairs of grey images uint8 (N, `SIDE`, `SIDE`) pixel by pixel.
 
-    Brightness and contrast may differ; the structure may not.
+    Returns:
+        bool (N,), which agree: brightness and contrast may differ, the structure may not; bool (N,), which
+        may do so after an alignment: all others are too different, and to align them takes long.
     """
-    return _agree(first.astype(np.float32), second.astype(np.float32))
+    agree, whole = _agree(first.astype(np.float32), second.astype(np.float32))
+    return agree, ~agree & (whole >= _NEAR)
 
 
 def same_view_moved(first: np.ndarray, second: np.ndarray) -> bool:
@@ -53,7 +57,7 @@ def same_view_moved(first: np.ndarray, second: np.ndarray) -> bool:
     seen = cv2.warpAffine(_EVERYWHERE, matrix, size, flags=cv2.INTER_NEAREST | inverse)
     inner = cv2.erode(seen, np.ones((3, 3), np.uint8))
     whole = _blocks(inner[None]).min(axis=2) > 0  # blocks that are in view to their edges
-    return bool(_agree(a, moved[None], whole)[0])
+    return bool(_agree(a, moved[None], whole)[0][0])
 
 
 def _blocks(images: np.ndarray) -> np.ndarray:
@@ -69,8 +73,13 @@ def _structure(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return deviation >= np.maximum(_LEAST, _TEXTURE * images.std(axis=(1, 2)))[:, None], deviation
 
 
-def _agree(a: np.ndarray, b: np.ndarray, seen: np.ndarray | None = None) -> np.ndarray:
-    """Return which pairs (N, `SIDE`, `SIDE`) agree in the blocks ``seen`` (N, blocks), None for all."""
+def _agree(
+    a: np.ndarray, b: np.ndarray, seen: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return which pairs (N, `SIDE`, `SIDE`) agree in the blocks ``seen`` (N, blocks), None for all.
+
+    And the correlation of all their pixels, float (N,).
+    """
     (structured, da), (other, db) = _structure(a), _structure(b)
     pa, pb = _blocks(a), _blocks(b)
     seen = np.ones(pa.shape[:2], bool) if seen is None else seen
@@ -91,4 +100,5 @@ def _agree(a: np.ndarray, b: np.ndarray, seen: np.ndarray | None = None) -> np.n
     cover = mean(local + means[0] * means[1]) - ma * mb
     whole = cover / np.sqrt(np.maximum(va * vb, 1e-6))
     enough = np.where(count >= _STRUCTURED, _WHOLE, _PLAIN)
-    return (share >= _AGREEING) & (whole >= enough) & (seen.sum(axis=1) >= seen.shape[1] / 2)
+    agree = (share >= _AGREEING) & (whole >= enough) & (seen.sum(axis=1) >= seen.shape[1] / 2)
+    return agree, whole

@@ -11,6 +11,8 @@ from nanodet.config.data_sections import Dataset
 from nanodet.config.schema import Config
 from nanodet.data.records import Annotations
 from nanodet.data.workers import SHARED_MEMORY, shared_memory_suffices
+from nanodet.doctor.points import assigner_name
+from nanodet.doctor.quick import check_learnable
 from nanodet.errors import NanodetError
 from nanodet.evaluate.coco_metrics import check_pycocotools
 from nanodet.files import StrPath
@@ -68,6 +70,7 @@ def check_run(
         NanodetError: the run would fail; names the key and the remedy.
     """
     training_set, validation_set = sets
+    check_learnable(sets, config.data, module.objective, assigner_name(config.model.arch.head), say)
     if len(validation_set.pictures) < processes:
         raise NanodetError(
             f"{file}: data.val: has {len(validation_set.pictures)} images for {processes} "
