@@ -70,7 +70,6 @@ def check_run(
         NanodetError: the run would fail; names the key and the remedy.
     """
     training_set, validation_set = sets
-    check_learnable(sets, config.data, module.objective, assigner_name(config.model.arch.head), say)
     if len(validation_set.pictures) < processes:
         raise NanodetError(
             f"{file}: data.val: has {len(validation_set.pictures)} images for {processes} "
@@ -88,6 +87,7 @@ def check_run(
     warn_of_normalisation(config, say)
     warn_of_export(config, say)
     warn_of_warmup(config, len(training_set.pictures), processes, say)
+    check_learnable(sets, config.data, module.objective, assigner_name(config.model.arch.head), say)
     return check_shared_memory(config, processes, say)
 
 
