@@ -24,6 +24,8 @@ from nanodet.data.assemble import (
 from nanodet.data.classes import match_classes
 from nanodet.data.formats.format import Format
 from nanodet.data.formats.head import Head
+from nanodet.data.formats.outlines import box_of_turned
+from nanodet.data.formats.segmentation import box_of_segmentation
 from nanodet.data.images import look_at_images
 from nanodet.data.locate import keep_found
 from nanodet.data.reading import Reading
@@ -51,6 +53,7 @@ def read_coco(
 ) -> Annotations:
     """Read a COCO annotation file.
 
+    Without a ``bbox``, a box is that of the ``segmentation``, see `nanodet.data.formats.segmentation`.
     Categories become labels by their names (see `match_classes`), or in the order of their ids if no
     class names are given. ``iscrowd: 1`` and ``ignore: 1`` make an ignored region.
 
@@ -186,7 +189,10 @@ def _table(
     rows = []
     for n, entry in enumerate(entries):
         try:
-            x, y, w, h = entry["bbox"]
+            box = entry.get("bbox")
+            if not box or not any(box):
+                box = box_of_segmentation(entry.get("segmentation")) or entry["bbox"]
+            x, y, w, h = box
             image_id, category_id = entry["image_id"], entry["category_id"]
             area = entry.get("area")
             area = math.nan if area is None else area
@@ -205,6 +211,8 @@ def _table(
                 FLAGS[entry.get("ignore")],
                 n,
             )
+            if entry.get("attributes"):
+                row = _turned(row, entry["attributes"])
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             reading.refuse(_explained(entry, n, position, category_of, ann_path), "entry")
             continue
@@ -219,6 +227,16 @@ def _table(
         entry.get("id", f"number {n}") if isinstance(entry, dict) else f"number {n}"
         for n, entry in enumerate(entries)
     ]
+
+
+def _turned(row: tuple[Any, ...], attributes: Any) -> tuple[Any, ...]:
+    """Return a row of the table with the box around one that CVAT says is turned around its centre."""
+    turn = attributes.get("rotation") if isinstance(attributes, dict) else None
+    if not turn or not is_finite(turn) or not all(map(math.isfinite, row[2:6])):
+        return row
+    x, y, w, h = row[2:6]
+    x1, y1, x2, y2 = box_of_turned((x, y, x + w, y + h), turn, (x + w / 2, y + h / 2))
+    return (*row[:2], x1, y1, x2 - x1, y2 - y1, *row[6:])
 
 
 def _explained(
@@ -238,9 +256,12 @@ def _explained(
         value = entry[key]
         if type(value) not in NUMBERS or value not in known:
             return NanodetError(f"{name}: {key} {brief(value)} is not among those of the file")
+    box, segmentation = entry.get("bbox"), entry.get("segmentation")
+    if not box and segmentation:
+        what = f"segmentation {brief(segmentation)} is no polygon, and no mask with an object"
+        return NanodetError(f"{name} has no 'bbox', and its {what}")
     if "bbox" not in entry:
         return NanodetError(f"{name} has no 'bbox'")
-    box = entry["bbox"]
     if not isinstance(box, list) or len(box) != 4 or not all(map(is_finite, box)):
         return NanodetError(f"{name}: bbox {brief(box)} is not four numbers x, y, width, height")
     for key in ("iscrowd", "ignore"):
