@@ -285,6 +285,13 @@ def test_overrides_reach_nested_keys(tmp_path):
         (small(device__batchsize_per_gpu=0), ["device.batchsize_per_gpu"]),
         (small(schedule__optimizer__lr="fast"), ["schedule.optimizer.lr", "number"]),
         (small(data__train__pipeline__flip=2), ["pipeline.flip"]),
+        (small(data__train__pipeline__mosaic=1.5), ["data.train.pipeline.mosaic", "0 to 1"]),
+        (
+            small(data__train__pipeline__mosaic_scale=[1, 0.5]),
+            ["pipeline.mosaic_scale", "[low, high]"],
+        ),
+        (small(data__train__pipeline__crop_size=[0.5, 1.5]), ["pipeline.crop_size", "at most 1"]),
+        (small(data__train__load_mosaic=True), ["data.train.load_mosaic", "by pipeline.mosaic, a"]),
         (small(schedule__total_epochs=None), ["schedule.total_epochs", "empty"]),
         (small(schedule__warmup__name=None), ["schedule.warmup.name", "empty", "linear"]),
         (small(schedule__warmup__name="cosine"), ["schedule.warmup.name", "'cosine'", "linear"]),

@@ -210,6 +210,7 @@ def test_a_training_heeds_its_keys(configured, folder):
     assert len(watch.batch) == 3
     assert tuple(watch.batch.images.shape[1:3]) == (32, 32)
     assert loader.num_workers == 1
+    assert loader.dataset.augment.last == trainer.max_epochs  # from which off_epochs counts
     mean, std = (torch.tensor(v) for v in OTHER_NORMALISATION)
     pixels = (watch.batch.images - mean) / std
     torch.testing.assert_close(watch.input, pixels.permute(0, 3, 1, 2))

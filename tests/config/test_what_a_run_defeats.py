@@ -52,6 +52,18 @@ def test_a_file_may_leave_out_what_it_need_not_say(configured):
             "head.norm_cfg.momentum: ",
         ),
         ({"evaluator.per_level": 10}, "per_picture: 100 is never reached"),
+        (
+            {"data.train.pipeline.mosaic": 0.5, "data.train.pipeline.off_epochs": 50},
+            "pipeline.off_epochs: 50 of 50 epochs: mosaic never happen",
+        ),
+        (
+            {"data.train.pipeline.off_epochs": 5},
+            "pipeline.off_epochs: no effect without any of mosa",
+        ),
+        (
+            {"data.train.pipeline.crop_size": [0.5, 0.6]},
+            "pipeline.crop_size: crop is 0, so this has",
+        ),
         ({"device.workers_per_gpu": 4096}, "device.workers_per_gpu: "),
         ({"device.gpu_ids": [0], "device.accelerator": "cpu"}, "device.gpu_ids is [0], but"),
         ({}, None),

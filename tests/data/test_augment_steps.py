@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from nanodet.config.data_sections import OFF_AT_THE_END
 from nanodet.data.augment.crop import draw_window
 from nanodet.data.augment.cutout import HIDDEN, cutout, hidden_share
+from nanodet.data.augment.filters import FILTERS
 from nanodet.data.augment.scene import Scene
 from nanodet.runtime.fit import FITS
 
@@ -169,3 +170,46 @@ def test_what_a_cutout_hides_is_ignored(seed):
         np.testing.assert_allclose(hidden_share(box[None], mask.astype(np.uint8)), direct)
         assert (direct >= HIDDEN) == (box == scene.ignored.astype(int)).all(axis=1).any()
     np.testing.assert_array_equal(scene.boxes, boxes[scene.labels])
+
+
+@settings(max_examples=30)
+@given(seeds)
+def test_what_is_pasted_hides_little_and_is_of_the_image(one_box_each, seed):
+    plain, pasting = (
+        detection_set(one_box_each, {"copy_paste": step}, seed=seed)[0, 2, SIZE] for step in (0, 1)
+    )
+    before, after = len(plain.boxes), len(pasting.boxes)
+    assert before <= after <= before + 3
+    np.testing.assert_array_equal(pasting.boxes[:before], plain.boxes)
+    pasted = [tuple(box) for box in pasting.boxes[before:]]
+    for n, (x0, y0, x1, y1) in enumerate(pasted):
+        assert max((x1 - x0) / SIZE[0], (y1 - y0) / SIZE[1]) <= 0.6 + 1e-3
+        for a, b, c, d in [*map(tuple, plain.boxes), *pasted[:n]]:
+            shared = max(min(x1, c) - max(x0, a), 0) * max(min(y1, d) - max(y0, b), 0)
+            assert shared <= (0.3 + 1e-3) * (c - a) * (d - b)
+
+
+def test_rare_classes_are_pasted_as_often(tmp_path):
+    annotations = rectangles(tmp_path)
+    for record in annotations.pictures[1:]:
+        record.labels = np.zeros(1, np.int64)
+    annotations.pictures[0].labels = np.ones(1, np.int64)
+    data = detection_set(annotations, {"copy_paste": 1.0})
+    samples = [data[epoch, 3, SIZE] for epoch in range(60)]
+    others = [  # half of the objects are of the image itself
+        sample.labels[-1] for sample in samples if len(sample.labels) > 1
+    ]
+    assert 0.15 < np.mean(others) < 0.35
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_filter_changes_pixels_alone(name):
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (40, 50, 3), np.uint8)
+    image.flags.writeable = False  # as of the cache
+    changed = FILTERS[name](image, rng)
+    assert changed.shape == image.shape
+    assert changed.dtype == np.uint8
+    assert (changed != image).any()
+    assert abs(changed.astype(float).mean() - image.mean()) < 10
+    assert (name == "grey") == (changed == changed[..., :1]).all()

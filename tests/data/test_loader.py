@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nanodet.config.data_sections import Dataset, Pipeline
+from nanodet.config.data_sections import OFF_AT_THE_END, Dataset, Pipeline
 from nanodet.data import cache
 from nanodet.data.dataset import DetectionSet
 from nanodet.data.loader import EpochSampler, build_loader, normalise_batch
@@ -27,6 +27,7 @@ PIPELINE = Pipeline(
     brightness=0.2,
     contrast=[0.6, 1.4],
     saturation=[0.5, 1.2],
+    **dict.fromkeys(OFF_AT_THE_END, 0.5),
 )
 
 
