@@ -44,7 +44,7 @@ def main() -> None:
     for classes, size in ((1, 100), (5, 100), (20, 100), (20, 250), (80, 250)):
         bias, held = coverage(metrics, classes, size, args.samples)
         cells = " | ".join(f"{100 * part:.0f} %" for part in held)
-        say(f"| {classes} | {size} | {bias:+.2f} | {cells} |", flush=True)
+        say(f"| {classes} | {size} | {bias:+.2f} | {cells} |")
 
 
 def coverage(

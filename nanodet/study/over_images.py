@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nanodet.evaluate.bootstrap import Interval, interval_of_change, interval_of_percent
+from nanodet.evaluate.bootstrap import Interval, interval_of_change, interval_of_percent, text
 from nanodet.evaluate.coco_metrics import Metrics
 from nanodet.evaluate.intervals import resampled
-from nanodet.study.results import Outcome
+from nanodet.study.results import Outcome, Result
 
 _Drawn = tuple[tuple[str, ...], float, np.ndarray]
 _SET = ("name", "img_path", "ann_path", "list_path")
@@ -19,6 +19,12 @@ def resamples_of(metrics: Metrics) -> list[float] | None:
     if drawn is None or drawn.interval() is None or np.isnan(drawn.summary["AP"]).any():
         return None
     return [round(float(value), 4) for value in drawn.summary["AP"][1:]]
+
+
+def ap_text(result: Result) -> str:
+    """Return the AP of a run with its interval over the choice of the images, if it has one."""
+    ap, again = result.metrics["AP"], result.resampled_ap
+    return text(ap, interval_of_percent(ap, np.array(again)) if ap is not None and again else None)
 
 
 def ap_over_images(outcomes: Sequence[Outcome], variant: str) -> Interval | None:

@@ -14,7 +14,7 @@ from nanodet import __version__
 from nanodet.files.files import write_text
 from nanodet.pages.page import Page
 from nanodet.study.curves import mean_losses, plot_differences, plot_losses
-from nanodet.study.over_images import ap_over_images, change_over_images
+from nanodet.study.over_images import ap_over_images, ap_text, change_over_images
 from nanodet.study.plan import Study
 from nanodet.study.results import LOG, Outcome
 from nanodet.study.statistics import CONFIDENCE, Difference, paired, spread
@@ -232,7 +232,8 @@ def _runs(outcomes: Sequence[Outcome]) -> tuple[list[str], list[list[str]]]:
             continue
         for name, (_, digits) in FIGURES.items():
             value = one.result.value(name)
-            cells.append("-" if value is None else f"{value:.{digits}f}")
+            words = "-" if value is None else f"{value:.{digits}f}"
+            cells.append(ap_text(one.result) if name == "AP" else words)
         seconds = one.result.seconds
         taken = "resumed" if seconds is None else f"{seconds:.0f} s"
         rows.append([*cells, str(one.result.positives), taken, "done"])

@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from nanodet.files.files import make_folder, write_text
 from nanodet.files.inputs import METRICS, read_bytes
+from nanodet.study.over_images import ap_text
 from nanodet.study.plan import Run
 from nanodet.study.results import FAILED, LOG, outcome_of, prepare
 from nanodet.study.worker import PATIENCE_S
@@ -79,8 +80,8 @@ def _finish(one: _Process, say: Say) -> None:
     name = f"{one.run.variant}, seed {one.run.seed}"
     result = outcome_of(one.run).result
     if one.process.returncode == 0 and result is not None:
-        ap, r = result.metrics["AP"], result.pearson
-        figures = f"AP {'-' if ap is None else f'{ap:.2f}'}, r {'-' if r is None else f'{r:.3f}'}"
+        r = result.pearson
+        figures = f"AP {ap_text(result)}, r {'-' if r is None else f'{r:.3f}'}"
         say(f"{name}: {figures} after {time.monotonic() - one.start_s:.0f} s")
         return
     why = _last_line(one)

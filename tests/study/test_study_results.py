@@ -11,7 +11,7 @@ import pytest
 from nanodet.cli.main import main
 from nanodet.evaluate.coco_metrics import SUMMARY
 from nanodet.study import study as command
-from nanodet.study.over_images import ap_over_images, change_over_images
+from nanodet.study.over_images import ap_over_images, ap_text, change_over_images
 from nanodet.study.plan import read_study
 from nanodet.study.results import (
     FAILED,
@@ -114,6 +114,9 @@ def test_the_interval_over_the_images_is_paired(study_file):
     report = (study.folder / "small.md").read_text()
     assert f"| plain | {whole} | - |" in report
     assert f"| no DFL | {ap_over_images(outcomes, 'no DFL')} | {change.signed()} |" in report
+    first = study.runs[0]
+    assert f"| {first.variant}, seed {first.seed} | {ap_text(outcomes[0].result)} |" in report
+    assert "(" in ap_text(outcomes[0].result)
     # an earlier result has none, and one of other images is not compared
     earlier = dataclasses.replace(outcomes[0].result, resampled_ap=None)
     other = copy.deepcopy(outcomes[0].result)
