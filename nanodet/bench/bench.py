@@ -41,6 +41,7 @@ def bench(
     json_path: StrPath | None = None,
     plot_path: StrPath | None = None,
     command: str = "",
+    show: bool = True,
 ) -> dict[str, Any]:
     """Time models and graphs side by side, and print and write the result.
 
@@ -58,6 +59,7 @@ def bench(
             them on the runtime in Python.
         json_path, plot_path: files to write.
         command: the command line, for the report.
+        show: whether to print the tables.
 
     Returns:
         the report, as its JSON form (docs/bench.md).
@@ -157,7 +159,7 @@ def bench(
     if best:
         first = measured[0].entry
         report["best"] = advice(first, first.cores in (None, (), everything), where.is_here)
-    put_out(report, json_path, plot_path)
+    put_out(report, json_path, plot_path, show)
     failed = [one.error for one in measured if one.error]
     if failed:
         raise NanodetError(failed[0])

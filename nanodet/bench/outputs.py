@@ -25,10 +25,14 @@ def check_outputs(json_path: StrPath | None = None, plot_path: StrPath | None = 
 
 
 def put_out(
-    report: dict[str, Any], json_path: StrPath | None = None, plot_path: StrPath | None = None
+    report: dict[str, Any],
+    json_path: StrPath | None = None,
+    plot_path: StrPath | None = None,
+    show: bool = True,
 ) -> None:
-    """Print and write a report (its JSON form): printed first, should a file fail."""
-    say(*format_tables(report))
+    """Print (``show``) and write a report (its JSON form): printed first, should a file fail."""
+    if show:
+        say(*format_tables(report))
     if json_path is not None:
         write_text(json_path, json_text(report, indent=1) + "\n")
     if plot_path is not None:

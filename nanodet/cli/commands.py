@@ -21,6 +21,7 @@ from nanodet.cli import (
     profile,
     quantize,
     quickstart,
+    report,
     study,
     train,
     verify,
@@ -54,6 +55,7 @@ VERBS = {
     "adopt": (adopt, "make an ncnn or ONNX file from elsewhere usable in every command"),
     "import": (import_model, "turn an ncnn or ONNX model into a checkpoint for training"),
     "bench": (bench, "time models on this machine or a device, side by side"),
+    "report": (report, "write one HTML page on a model, to hand to somebody else"),
     "info": (info, "show input, classes, parameters and multiply-adds of a model"),
 }
 

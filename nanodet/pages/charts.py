@@ -103,7 +103,7 @@ def span(value: float | None, low: float, high: float, end: float = 100.0) -> Ce
     return Cell(
         "",
         '<svg class="span" viewBox="0 0 150 18" aria-hidden="true"><path class="whole" d="M6 9H144"/>'
-        f'<path class="part" d="M{a:.1f} 9H{b:.1f}"/><circle cx="{at:.1f}" cy="9" r="4"/></svg>',
+        f'<path class="part" d="M{a:.1f} 9H{b:.1f}"/><path class="at" d="M{at:.1f} 2V16"/></svg>',
     )
 
 

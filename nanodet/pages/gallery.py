@@ -125,7 +125,8 @@ class Gallery:
             markdown,
             f'<section class="gallery" aria-label="{escape(words)}">{_keys(used)}'
             f'{self._filters()}<p class="count" role="status">{len(self._shots)} pictures</p>'
-            f'<ul class="shots">{items}</ul>{_viewer(used)}'
+            f'<ul class="shots">{items}</ul><button type="button" class="more" hidden></button>'
+            f"{_viewer(used)}"
             f'<script type="application/json">{data}</script></section>',
             moves=True,
         )

@@ -20,6 +20,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
     return [Number.isNaN(value) ? null : value, text];
   };
   heads.forEach((head, column) => {
+    if (!head.textContent) return;
     const button = document.createElement("button");
     button.type = "button";
     button.append(...head.childNodes);
@@ -43,6 +44,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
 }
 
 // images: filters, and a viewer that goes through those that pass them
+const FIRST = 24;  // images of a gallery that are shown before a click on "show all"
 const SVG = "http://www.w3.org/2000/svg";
 const make = (name, attributes) => {
   const element = document.createElementNS(SVG, name);
@@ -57,11 +59,13 @@ for (const gallery of document.querySelectorAll(".gallery")) {
   const classes = gallery.querySelector("select");
   const score = gallery.querySelector("input[type=range]");
   const count = gallery.querySelector(".count");
+  const more = gallery.querySelector(".more");
   const viewer = gallery.querySelector("dialog");
   const stage = viewer.querySelector(".stage");
   const closeUp = viewer.querySelector(".close-up");
   const toggles = [...viewer.querySelectorAll("button[data-marks]")];
   let kind = "";
+  let all = false;
   let shown = items.map((_, i) => i);
   let current = 0;  // a position in `shown`
 
@@ -74,16 +78,19 @@ for (const gallery of document.querySelectorAll(".gallery")) {
       const fits = (!kind || shot.kind === kind)
         && (!classes || classes.selectedIndex === 0 || shot.group === classes.value)
         && (least === 0 || (shot.score !== null && shot.score >= least));
-      item.hidden = !fits;
       if (fits) shown.push(i);
+      item.hidden = !fits || (!all && shown.length > FIRST);
     });
     count.textContent = `${shown.length} of ${items.length} pictures`;
+    more.hidden = all || shown.length <= FIRST;
+    more.textContent = `Show all ${shown.length}`;
   };
   kinds.forEach((button) => button.addEventListener("click", () => {
     kind = button.dataset.kind;
     kinds.forEach((other) => other.setAttribute("aria-pressed", other === button));
     filter();
   }));
+  more.addEventListener("click", () => { all = true; filter(); });
   classes?.addEventListener("change", filter);
   score?.addEventListener("input", filter);
 
@@ -148,6 +155,7 @@ for (const gallery of document.querySelectorAll(".gallery")) {
   viewer.querySelector(".close").addEventListener("click", () => viewer.close());
   viewer.addEventListener("close", () => {
     stage.replaceChildren();
+    if (current >= FIRST && !all) { all = true; filter(); }
     items[shown[current]].querySelector("button").focus();
   });
   viewer.addEventListener("keydown", (event) => {
