@@ -39,6 +39,6 @@ def run(args: Namespace) -> int:
     with needed_packages():
         from nanodet.config import load_config
         from nanodet.doctor.run import doctor
-    config = load_config(args.subject, args.overrides)
-    page = None if args.quick else args.page
-    return doctor(config, args.subject, page, args.json, lambda text: say(text))
+        from nanodet.doctor.subject import Subject
+    subject = Subject.of_config(load_config(args.subject, args.overrides), args.subject)
+    return doctor(subject, None if args.quick else args.page, args.json, lambda text: say(text))

@@ -1,15 +1,15 @@
-"""`diagnose`: a config in, findings about its data out."""
+"""`diagnose`: data sets in, findings about them out."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from nanodet.config.schema import Config
 from nanodet.doctor import boxes, classes, copies, difference, files, points
 from nanodet.doctor.examined import Examined, examine
 from nanodet.doctor.finding import ERROR, NOTE, SEVERITIES, Finding, of_lines
 from nanodet.doctor.points import Learner
+from nanodet.doctor.subject import Subject
 
 
 @dataclass(frozen=True)
@@ -38,24 +38,23 @@ class Diagnosis:
         return not self.count(ERROR)
 
 
-def diagnose(config: Config, decode: bool = True) -> Diagnosis:
-    """Look at the two sets of a config.
+def diagnose(subject: Subject, decode: bool = True) -> Diagnosis:
+    """Look at one or two sets.
 
     Args:
-        config: a `Config`.
+        subject: the sets.
         decode: whether to read every image in full, to find copies and images that cannot be decoded.
     """
     found: list[Finding] = []
     sets: list[Examined] = []
-    names = config.class_names or config.data.train.class_names
-    names_of = "class_names" if config.class_names else "data.train"
-    for part, section in (("data.train", config.data.train), ("data.val", config.data.val)):
-        one, faults = examine(section, part, names, names_of)
+    names = subject.class_names
+    for part, section in subject.sections.items():
+        one, faults = examine(section, part, names, subject.names_of)
         found += files.of_faults(part, faults)
         if one is not None:
             sets.append(one)
             names = names or list(one.names)
-    learner = Learner.of(config.model.arch, len(names)) if names else None
+    learner = Learner.of(subject.arch, len(names)) if names else None
     lost = {}
     for one in sets:
         found += _of_set(one)

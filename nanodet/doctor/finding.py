@@ -61,8 +61,15 @@ class Finding:
 
 
 def of_lines(lines: Sequence[str]) -> list[Example]:
-    """Return the first lines as examples."""
-    return [Example(line) for line in lines[:EXAMPLES]]
+    """Return some lines as examples: first one of each file, which their beginnings name."""
+    files: dict[str, int] = {}
+    turns = []
+    for line in lines:
+        file = line.split(": ", 1)[0]
+        files[file] = files.get(file, 0) + 1
+        turns.append(files[file])
+    order = sorted(range(len(lines)), key=lambda n: turns[n])
+    return [Example(lines[n]) for n in order[:EXAMPLES]]
 
 
 def of_pictures(pictures: Sequence[Picture]) -> list[Example]:

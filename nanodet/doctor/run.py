@@ -1,24 +1,21 @@
-"""`doctor`: diagnoses a config's data, and writes what it found."""
+"""`doctor`: diagnoses data sets, and writes what it found."""
 
 import json
 
-from nanodet.config.schema import Config
 from nanodet.doctor.doctor import diagnose
 from nanodet.doctor.page import write_page
 from nanodet.doctor.report import as_json, lines
+from nanodet.doctor.subject import Subject
 from nanodet.files import StrPath
 from nanodet.files.files import check_writable, write_text
 from nanodet.text import Say
 
 
-def doctor(
-    config: Config, subject: str, page: StrPath | None, json_path: StrPath | None, say: Say
-) -> int:
-    """Diagnose the data of a config, say what is wrong, and write the page.
+def doctor(subject: Subject, page: StrPath | None, json_path: StrPath | None, say: Say) -> int:
+    """Diagnose data sets, say what is wrong, and write the page.
 
     Args:
-        config: a `Config`.
-        subject: the file that it was read from.
+        subject: the sets.
         page: the HTML page to write; None for none, then no image is decoded.
         json_path: the JSON file to write, or None.
         say: gets lines for the user.
@@ -29,11 +26,11 @@ def doctor(
     for path in (page, json_path):
         if path is not None:
             check_writable(path)
-    found = diagnose(config, decode=page is not None)
+    found = diagnose(subject, decode=page is not None)
     if page is not None:
-        write_page(found, subject, page)
+        write_page(found, subject.name, page)
     if json_path is not None:
-        write_text(json_path, json.dumps(as_json(found, subject), indent=2) + "\n")
+        write_text(json_path, json.dumps(as_json(found, subject.name), indent=2) + "\n")
     for line in lines(found, None if page is None else str(page)):
         say(line)
     return 0 if found.healthy else 1

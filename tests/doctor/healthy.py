@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from nanodet.config.load import config_from_dict
+from nanodet.doctor.subject import Subject
 
 SIZE = 160, 120  # width, height
 NAMES = ("disc", "square")
@@ -114,3 +115,7 @@ class HealthySet:
         for part in COUNTS:
             (self.folder / f"{part}.json").write_text(json.dumps(getattr(self, part)))
         return config_from_dict(self.config, "my.yml")
+
+    def subject(self):
+        """Write the annotations, and return the `Subject`."""
+        return Subject.of_config(self.build(), "my.yml")

@@ -351,7 +351,7 @@ def different_images(s):
 def test_a_planted_fault_is_found_and_named(name, healthy):
     function, code, severity, named, decode = CASES[name]
     function(healthy)
-    found = diagnose(healthy.build(), decode)
+    found = diagnose(healthy.subject(), decode)
     ours = [one for one in found.findings if one.code == code and one.severity == severity]
     assert ours, [(one.code, one.severity) for one in found.findings]
     texts = [
@@ -366,7 +366,7 @@ def test_a_planted_fault_is_found_and_named(name, healthy):
 
 
 def test_a_healthy_set_passes(healthy):
-    found = diagnose(healthy.build())
+    found = diagnose(healthy.subject())
     assert [(one.code, one.what) for one in found.findings] == []
     assert list(lines(found))[-1] == "no findings: nothing is wrong"
 
@@ -375,7 +375,7 @@ def test_one_fault_does_not_hide_another(healthy):
     for name in ("missing", "truncated", "resized", "class_of_another_name", "broken_entry"):
         CASES[name][0](healthy)
     healthy.train["annotations"][1]["category_id"] = 3
-    found = diagnose(healthy.build(), decode=False)
+    found = diagnose(healthy.subject(), decode=False)
     codes = {one.code for one in found.findings}
     assert codes >= {
         "missing-images", "unreadable-images", "image-sizes", "broken-entries", "class-names",
@@ -402,7 +402,7 @@ def test_the_command_writes_page_and_json(healthy, tmp_path, capsys):
 
 def test_the_json_names_every_finding(healthy):
     CASES["duplicate_box"][0](healthy)
-    found = as_json(diagnose(healthy.build(), decode=False), "my.yml")
+    found = as_json(diagnose(healthy.subject(), decode=False), "my.yml")
     one, other = found["findings"]  # of two boxes at one place, the points learn the first
     assert (one["code"], other["code"]) == ("duplicate-boxes", "unlearned-boxes")
     assert (one["set"], one["count"], one["of"]) == ("data.train", 1, 61)

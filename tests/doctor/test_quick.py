@@ -6,6 +6,7 @@ from small_arch import arch
 
 from nanodet.doctor.doctor import diagnose
 from nanodet.doctor.quick import check_learnable
+from nanodet.doctor.subject import Subject
 from nanodet.errors import NanodetError
 from nanodet.learn.objective import build_objective
 from nanodet.model.network import build_network
@@ -14,7 +15,7 @@ from nanodet.model.network import build_network
 def check(healthy):
     """Return the lines of the check of a set, as a training calls it."""
     config, said = healthy.build(), []
-    sets = [one.annotations for one in diagnose(config, decode=False).sets]
+    sets = [one.annotations for one in diagnose(Subject.of_config(config), decode=False).sets]
     section = arch()
     objective = build_objective(build_network(section), section)
     check_learnable(sets, config.data, objective, "ATSS", said.append)
