@@ -126,6 +126,11 @@ def add_data_arguments(
         "--format", type=format_name, metavar="NAME",
         help="format of the annotations, such as coco or cvat (default: detected from the files)",
     )  # fmt: skip
+    add_reading_arguments(group)
+
+
+def add_reading_arguments(group: "argparse._ActionsContainer") -> None:
+    """Add the options for doubtful annotations but ``--missing-images``; see `reading`."""
     group.add_argument(
         "--unknown-classes", choices=("error", "skip"),
         help="annotated objects of classes that the model does not have (default: error; VOC: skip)",
@@ -151,6 +156,11 @@ def add_list_arguments(parser: "argparse._ActionsContainer") -> None:
         "--list", dest="list_path", metavar="FILE",
         help="text file with one image name a line: take only these",
     )  # fmt: skip
+    add_missing_argument(parser)
+
+
+def add_missing_argument(parser: "argparse._ActionsContainer") -> None:
+    """Add ``--missing-images``."""
     parser.add_argument(
         "--missing-images", choices=("error", "skip"),
         help="listed or annotated images that do not exist (default: error)",

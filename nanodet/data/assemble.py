@@ -73,12 +73,13 @@ def make_picture(
     difficult: np.ndarray | Sequence[bool],
     names: Sequence[str],
     found: Annotations,
+    listed: str = "",
 ) -> Picture:
     """Build a `Picture` from the objects of one annotation file.
 
     Args:
         path: the image's file.
-        size: (width, height) in pixels; turned: see `Picture`.
+        size: (width, height) in pixels; turned, listed: see `Picture`.
         boxes: xyxy in pixels, not yet clipped.
         labels: class index of each box.
         difficult: true for each box that is to be ignored.
@@ -100,6 +101,7 @@ def make_picture(
         boxes=clipped[taught], labels=labels[taught], areas=areas[taught],
         ignored=clipped[ignored], ignored_labels=labels[ignored],
         ignored_areas=areas[ignored], ignored_crowd=np.zeros(ignored.sum(), bool), turned=turned,
+        listed=listed,
     )  # fmt: skip
 
 

@@ -22,6 +22,8 @@ class Picture:
         ignored_labels: int64 (M,); ignored_areas: float32 (M,).
         ignored_crowd: bool (M,), true if COCO's crowd matching (by IoF, many to one) applies.
         turned: whether the labels belong to the image as rotated by EXIF, or as stored.
+        listed: its name in a list file, see `nanodet.data.assemble.select`; "": its path in the folder of
+            images.
     """
 
     path: Path
@@ -36,6 +38,7 @@ class Picture:
     ignored_areas: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
     ignored_crowd: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
     turned: bool = True
+    listed: str = ""
 
 
 @dataclass

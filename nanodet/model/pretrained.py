@@ -39,7 +39,7 @@ def load_pretrained(backbone: nn.Module, section: Any, file: str = "config") -> 
     if wanted is not True:
         path = Path(wanted)
     elif published is not None:
-        path = _cached(published, key)
+        path = fetch(published, key)
     elif library is not None:
         path = None
     else:
@@ -80,7 +80,12 @@ def _fill(backbone, state, key, path):
     backbone.load_state_dict(fitting, strict=False)
 
 
-def _cached(published: Pretrained, key: str) -> Path:
+def fetch(published: Pretrained, key: str) -> Path:
+    """Return the file of published weights in the cache, downloaded if it is not there.
+
+    Raises:
+        NanodetError: it cannot be downloaded, or has a wrong hash; ``key`` begins the message.
+    """
     path = cache_folder() / Path(published.url).name
     if path.is_file():
         if published.digits and not sha256(path).startswith(published.digits):

@@ -336,6 +336,7 @@ def _fill(
             boxes=taught_boxes, labels=taught_labels, areas=taught_areas,
             ignored=ignored, ignored_labels=ignored_labels,
             ignored_areas=ignored_areas, ignored_crowd=ignored_crowd, turned=turned[n],
+            listed=images[n]["file_name"],
         )  # fmt: skip
         found.pictures.append(picture)
 

@@ -49,6 +49,7 @@ class Entry(NamedTuple):
         others: names to look for if there is no such file.
         path: its file, if that is known.
         parts: whether boxes are in parts of the image instead of pixels.
+        listed: its name in a list file; "": ``name``.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Entry(NamedTuple):
     others: tuple[str, ...] = ()
     path: Path | None = None
     parts: bool = False
+    listed: str = ""
 
 
 def annotations_of(
@@ -141,6 +143,7 @@ def annotations_of(
             difficult=[thing.ignored for thing in things],
             names=[thing.where for thing in things],
             found=found,
+            listed=entry.listed or entry.name,
         )
         found.pictures.append(picture)
     return found

@@ -97,7 +97,8 @@ def read_labelme(
     entries = []
     for one, path in zip(found, known, strict=True):
         name = str(one.file.relative_to(folder).parent / (one.name or one.file.stem))
-        entries.append(Entry(name, one.size, one.things, path=path))
+        listed = str(one.file.relative_to(folder))
+        entries.append(Entry(name, one.size, one.things, path=path, listed=listed))
     result = annotations_of(entries, img_path, ann_path, None, class_names, reading, notes)
     if list_path is None:
         result.counts.without_labels = len(there - {picture.path for picture in result.pictures})

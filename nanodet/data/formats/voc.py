@@ -131,6 +131,7 @@ def read_voc(
             difficult=[entry["difficult"] for _, entry in numbered],
             names=[where for where, _ in numbered],
             found=found,
+            listed=str(file.relative_to(ann_path)),
         )
         found.pictures.append(picture)
     return found

@@ -1,0 +1,1 @@
+"""Writes the config of a training from a folder of annotated images."""

@@ -1,0 +1,302 @@
+"""From a folder of annotated images to the config of a training."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from nanodet.config import config_from_dict
+from nanodet.config.check import failing
+from nanodet.config.effects import refuse_without_effect
+from nanodet.config.schema import Config
+from nanodet.data.discover import FoundData, FoundSet, discover
+from nanodet.data.formats import FORMATS
+from nanodet.data.read import read_annotations
+from nanodet.data.reading import Reading
+from nanodet.data.records import Annotations, Picture
+from nanodet.errors import NanodetError
+from nanodet.files import StrPath
+from nanodet.files.files import check_writable, text_name, write_text
+from nanodet.files.yaml_text import parse_yaml
+from nanodet.hub.models import fetch_model
+from nanodet.images.likeness import groups, likenesses
+from nanodet.init.machine import settings_for, this_machine
+from nanodet.init.models import DEFAULT, template
+from nanodet.init.recipe import SEED, VALIDATION, recipe
+from nanodet.init.size import boxes_line, choose_size
+from nanodet.init.split import split
+from nanodet.init.text import config_text
+from nanodet.model.backbones import BACKBONES
+from nanodet.model.pretrained import fetch
+from nanodet.runtime.fit import ALIGNMENT, Size, nearest_aligned
+from nanodet.text import Say
+from nanodet.text.names import first_few, shortened
+from nanodet.text.printable import say as print_line
+
+ONE_SCENE = 0.4  # share of the images in one group, above which it is cut
+TIMEOUT_S = 10.0  # for the connection to where weights are published
+RUN = 0.05  # share of the images in a part of such a group
+
+
+def init(
+    path: StrPath,
+    out: StrPath,
+    model: str = DEFAULT,
+    size: Size | None = None,
+    weights: StrPath | None = None,
+    reading: Reading | None = None,
+    seed: int = SEED,
+    force: bool = False,
+    say: Say = print_line,
+) -> Config:
+    """Write the config of a training on the images of a folder, and the lists of a split if it has none.
+
+    Args:
+        path: a folder, a data.yaml or an annotation file, see `nanodet.data.discover`.
+        out: the config to write; lists are written beside it.
+        model: a name in `nanodet.init.models.MODELS`, or a config file.
+        size: (width, height) of the input, multiples of 32; None to choose it.
+        weights: checkpoint or published name to start from; None to choose.
+        reading: how to read the annotations; its choices are written into the config.
+        seed: of the split and the training.
+        force: whether existing files are replaced.
+        say: gets lines for the user.
+
+    Returns:
+        the config.
+
+    Raises:
+        NanodetError: nothing to train on, a fault of the data, or existing files.
+    """
+    out = Path(text_name(out))
+    lists = [out.with_name(f"{out.stem}-{part}.txt") for part in ("train", "val")]
+    _check_out([out], force)
+    found_template = template(model)
+    if size is not None and any(side % ALIGNMENT for side in size):
+        near = "x".join(map(str, nearest_aligned(size)))
+        raise NanodetError(
+            f"--size {size[0]}x{size[1]}: must be multiples of {ALIGNMENT}, such as {near}"
+        )
+    if weights is not None and Path(weights).suffix and not Path(weights).is_file():
+        raise NanodetError(f"--weights {weights}: there is no such file")
+    found = discover(path)
+    reading = reading or Reading(place="--")
+    whole = _read(found.train, None, dataclasses.replace(reading, training=True))
+    names = whole.class_names
+    for line in (*found.notes, *whole.notes):
+        say(line)
+    if found.val is None:
+        _check_out(lists, force)
+        parts, how = _split(whole, seed, say)
+        texts = [_list_text(whole, part, found.train.images) for part in parts]
+        pictures = [[whole.pictures[n] for n in part] for part in parts]
+        sets = [dataclasses.replace(found.train, list_path=file) for file in lists]
+    else:
+        how, texts = "", []
+        val = _read(found.val, names, reading)
+        for line in val.notes:
+            say(line)
+        pictures = [whole.pictures, val.pictures]
+        sets = [found.train, found.val]
+        _check_apart(pictures, found)
+    if not any(len(picture.boxes) for picture in pictures[0]):
+        raise NanodetError(f"{found.train.annotations}: has no boxes to train on")
+
+    if size is None:
+        size, why = choose_size(pictures[0], found_template.largest)
+    else:
+        why = [boxes_line(pictures[0], size)]
+    settings = settings_for(this_machine(), pictures[0], size)
+    batch = settings.batch[0]
+    start, about_start = _start(weights, found_template.weights, say)
+    plan = recipe(len(pictures[0]), batch, fine_tuned=start is not None)
+    figures = [_figures(part) for part in pictures]
+
+    def text(arch: dict, about_weights: str) -> str:
+        return config_text(
+            about=f"Written by nanodet init for {path}: {len(names)} class{'es' * (len(names) != 1)}, "
+            f"{sum(map(len, pictures))} images.",
+            out=str(out), save_dir=f"workspace/{out.stem}", seed=seed, model=model, arch=arch,
+            sets=list(zip(sets, figures, strict=True)),
+            choices={key: v for key, v in reading.choices().items() if key not in ("format", "list_path")},
+            split=how, size=size, size_why=why, settings=settings, recipe=plan,
+            steps=math.ceil(len(pictures[0]) / batch) * plan.epochs,
+            weights=(start, about_weights), class_names=names,
+        )  # fmt: skip
+
+    arch = found_template.arch
+    written = text(arch, about_start)
+    config = _config(written, out)
+    if start is None and not _imagenet_weights(config, say):
+        arch = {**arch, "backbone": {**arch["backbone"], "pretrain": False}}
+        about_start = "random weights, as no others could be downloaded: much worse than load_model"
+        written = text(arch, about_start)
+        config = _config(written, out)
+    for file, content in zip(lists, texts, strict=False):
+        write_text(file, content)
+    try:
+        for one, part in zip(sets, pictures, strict=True):
+            _check_list(one, names, reading, part) if texts else None
+        write_text(out, written)
+    except NanodetError:
+        for file in lists[: len(texts)]:
+            file.unlink(missing_ok=True)
+        raise
+    kind = FORMATS[found.train.format].short[0]
+    lines = [
+        f"{path}: {kind}, images in {found.train.images}, annotations in {found.train.annotations}",
+        *_table(names, pictures),
+        f"train: {figures[0]}",
+        f"val: {figures[1]}" + (f" ({how})" if how else ""),
+        f"input {size[0]} x {size[1]}: {'; '.join(why)}",
+        f"{model}, {about_start}",
+        f"{plan.epochs} epochs, batches of {batch}",
+        f"written: {', '.join(map(str, [out, *lists[: len(texts)]]))}",
+        f"next: nanodet train {out}",
+    ]
+    for line in lines:
+        say(line)
+    return config
+
+
+def _read(found: FoundSet, names: Sequence[str] | None, reading: Reading) -> Annotations:
+    return read_annotations(
+        found.format, found.images, found.annotations, found.list_path, names, reading=reading
+    )
+
+
+def _check_out(files: Sequence[Path], force: bool) -> None:
+    """Raise `NanodetError` if a file cannot be written, or would be replaced."""
+    for file in files:
+        if file.exists() and not file.is_dir() and not force:
+            raise NanodetError(
+                f"{file}: exists already; --force replaces it, --out writes another one"
+            )
+        check_writable(file)
+
+
+def _split(whole: Annotations, seed: int, say: Say) -> tuple[tuple[list[int], list[int]], str]:
+    """Return the indices of the images to train on and to evaluate on, and how they were chosen."""
+    count = len(whole.pictures)
+    alike = groups(likenesses([picture.path for picture in whole.pictures]))
+    cut = []
+    for group in alike:
+        if len(group) > ONE_SCENE * count:
+            group.sort(key=lambda n: str(whole.pictures[n].path))
+            runs = np.array_split(group, math.ceil(len(group) / max(RUN * count, 1)))
+            cut += [run.tolist() for run in runs]
+            say(
+                f"{len(group)} of {count} images look like one scene: cut into runs of consecutive names, so "
+                f"that images to evaluate on are similar to some that are trained on"
+            )
+        else:
+            cut.append(group)
+    parts = split([p.labels for p in whole.pictures], cut, VALIDATION, seed)
+    if not parts[1]:
+        raise NanodetError(
+            f"{whole.pictures[0].path.parent}: {count} images are too few to split into a training and a "
+            f"validation set"
+        )
+    copies = sum(map(len, alike))
+    how = f"split by nanodet init, seed {seed}"
+    if copies:
+        how += f"; {copies} images with near-duplicates are in the same part as these"
+    return parts, how
+
+
+def _list_text(whole: Annotations, part: Sequence[int], folder: Path) -> str:
+    lines = []
+    for n in part:
+        picture = whole.pictures[n]
+        lines.append(picture.listed or str(picture.path.relative_to(folder)))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _check_list(
+    found: FoundSet, names: Sequence[str], reading: Reading, part: Sequence[Picture]
+) -> None:
+    """Raise `NanodetError` if a written list does not select the images that it was written for."""
+    again = {picture.path for picture in _read(found, names, reading).pictures}
+    if again != {picture.path for picture in part}:
+        other = next(iter(again ^ {picture.path for picture in part}))
+        raise NanodetError(
+            f"{found.annotations}: images cannot be told apart by their names, such as {other}: "
+            f"give them different names, or put train and val into folders of their own"
+        )
+
+
+def _check_apart(pictures: Sequence[Sequence[Picture]], found: FoundData) -> None:
+    """Raise `NanodetError` if an image is in both sets."""
+    both = sorted({str(p.path) for p in pictures[0]} & {str(p.path) for p in pictures[1]})
+    if both:
+        assert found.val is not None
+        place = found.val.list_path or found.val.annotations
+        raise NanodetError(
+            f"{place}: {len(both)} images to evaluate on are also trained on: {first_few(both)}; take them "
+            f"out of one of the sets"
+        )
+
+
+def _start(weights: StrPath | None, published: str | None, say: Say) -> tuple[str | None, str]:
+    """Return ``schedule.load_model``, and a line on the weights that the training starts from."""
+    if weights is not None:
+        return str(weights), f"weights of {weights}"
+    if published is None:
+        return None, "ImageNet weights for the backbone: no weights of this model are published"
+    try:
+        fetch_model(published, TIMEOUT_S)
+    except NanodetError as error:
+        say(str(error))
+        return None, f"ImageNet weights for the backbone: {published} could not be downloaded"
+    return published, "published weights, trained on COCO; classes are matched by name"
+
+
+def _imagenet_weights(config: Config, say: Say) -> bool:
+    """Return whether the backbone's ImageNet weights are in the cache now, if it takes any."""
+    section = config.model.arch.backbone
+    find = BACKBONES[section.name].pretrained
+    published = find(section) if find else None
+    if published is None or getattr(section, "pretrain", False) is not True:
+        return True
+    try:
+        fetch(published, "ImageNet weights")
+    except NanodetError as error:
+        say(str(error))
+        return False
+    return True
+
+
+def _config(text: str, out: Path) -> Config:
+    config = config_from_dict(parse_yaml(text, out), out)
+    refuse_without_effect(config, failing(out))
+    return config
+
+
+def _figures(pictures: Sequence[Picture]) -> str:
+    boxes = sum(len(picture.boxes) for picture in pictures)
+    empty = sum(not len(picture.boxes) for picture in pictures)
+    return f"{len(pictures)} images, {boxes} boxes" + f", {empty} images without objects" * bool(
+        empty
+    )
+
+
+def _table(names: Sequence[str], pictures: Sequence[Sequence[Picture]]) -> list[str]:
+    """Return lines with the boxes of each class in both sets."""
+    counts = [
+        np.bincount(np.concatenate([p.labels for p in part]), minlength=len(names))
+        for part in pictures
+    ]
+    shown = (
+        range(len(names))
+        if len(names) <= 20
+        else np.argsort(-counts[0], kind="stable")[:20].tolist()
+    )
+    width = max(len(shortened([names[n]])) for n in shown)
+    lines = [f"{'boxes':<{width}}  {'train':>6}  {'val':>6}"]
+    for n in shown:
+        lines.append(f"{shortened([names[n]]):<{width}}  {counts[0][n]:>6}  {counts[1][n]:>6}")
+    if len(names) > len(shown):
+        lines.append(f"... and {len(names) - len(shown)} classes with fewer boxes")
+    return lines

@@ -1,0 +1,66 @@
+"""The settings that depend on the machine: batch, processes that read images, images kept in memory."""
+
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from nanodet.data.cache import free_memory
+from nanodet.data.records import Picture
+from nanodet.init.recipe import BATCH_CPU, BATCH_GPU, CACHE_SHARE, LEAST_STEPS, TRAINING_BYTES
+from nanodet.runtime.fit import Size
+
+
+class Machine(NamedTuple):
+    """What a training can use.
+
+    Attributes:
+        gpu: bytes of free memory of the smallest GPU, 0 without a GPU.
+        cores: of the CPU that this process may use.
+        memory: bytes of free memory.
+    """
+
+    gpu: int
+    cores: int
+    memory: int
+
+
+class Settings(NamedTuple):
+    """Settings for a machine; each with the comment that says why."""
+
+    batch: tuple[int, str]
+    workers: tuple[int, str]
+    cache: tuple[bool, str]
+
+
+def this_machine() -> Machine:
+    """Return the `Machine` that this process runs on."""
+    import torch  # takes seconds
+
+    gpus = range(torch.cuda.device_count())
+    gpu = min((torch.cuda.mem_get_info(n)[0] for n in gpus), default=0)
+    count = getattr(os, "process_cpu_count", os.cpu_count)()
+    return Machine(gpu, count or 1, free_memory())
+
+
+def settings_for(machine: Machine, pictures: Sequence[Picture], size: Size) -> Settings:
+    """Return the `Settings` to train on ``pictures`` with an input of (width, height) ``size``."""
+    batch, why = (BATCH_GPU, "on a GPU") if machine.gpu else (BATCH_CPU, "on the CPU")
+    room = (machine.gpu or machine.memory) / 2
+    if batch * TRAINING_BYTES * size[0] * size[1] > room:
+        why += f" with {room * 2 / 1e9:.1f} GB of free memory"
+        while batch > 2 and batch * TRAINING_BYTES * size[0] * size[1] > room:
+            batch //= 2
+    if len(pictures) < LEAST_STEPS * batch:
+        why = f"{LEAST_STEPS} or more batches of {len(pictures)} images"
+        while batch > 2 and len(pictures) < LEAST_STEPS * batch:
+            batch //= 2
+    # on a CPU the network needs the cores; augmentation takes a tenth of its time
+    workers = min(4, machine.cores - 1) if machine.gpu else min(2, machine.cores // 4)
+    cores = f"{machine.cores} core{'s' * (machine.cores > 1)}{', a GPU' if machine.gpu else ''}"
+    needed = sum(3 * p.width * p.height for p in pictures)
+    amounts = (
+        f"{needed / 1e6:.0f} MB of decoded images, {machine.memory / 1e9:.1f} GB of memory are free"
+    )
+    return Settings(
+        (batch, why), (workers, cores), (needed < CACHE_SHARE * machine.memory, amounts)
+    )

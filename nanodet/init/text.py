@@ -1,0 +1,152 @@
+"""The text of a config, with comments that say where its values come from."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+
+from nanodet.data.discover import FoundSet
+from nanodet.data.formats import FORMATS
+from nanodet.init.machine import Settings
+from nanodet.init.recipe import Recipe
+from nanodet.runtime.fit import Size
+
+LINE = 100  # characters, after which a list of class names goes on in the next line
+
+
+def config_text(
+    *,
+    about: str,
+    out: str,
+    save_dir: str,
+    seed: int,
+    model: str,
+    arch: dict[str, Any],
+    sets: Sequence[tuple[FoundSet, str]],
+    choices: dict[str, Any],
+    split: str,
+    size: Size,
+    size_why: Sequence[str],
+    settings: Settings,
+    recipe: Recipe,
+    steps: int,
+    weights: tuple[str | None, str],
+    class_names: Sequence[str],
+) -> str:
+    """Return a config.
+
+    Args:
+        about: what it was written for; out: its path; save_dir: the run folder; seed: of the training.
+        model: name of the model; arch: its ``model.arch``.
+        sets: of training and validation, each with a line on its figures.
+        choices: keys of ``data.train`` and ``data.val`` that say how annotations are read.
+        split: the line on a split that was made, "" if the data has one.
+        size: of the input, (width, height); size_why: lines on it.
+        settings: for the machine; recipe: of the training; steps: of the whole training.
+        weights: ``schedule.load_model`` or None, and a line on the weights.
+        class_names: in order.
+    """
+    arch = dict(arch)
+    if "detach_epoch" in arch:
+        arch["detach_epoch"] = recipe.detach_epoch
+    batch, workers, cache = settings
+    lines = [
+        f"# {about}",
+        f"#   nanodet train {out}",
+        "# Relative paths are those from the folder in which this is run. docs/config.md has every key.",
+        f"save_dir: {_value(save_dir)} # the result: model_best/model_best.ckpt",
+        f"seed: {seed}",
+        f"model: # {model}",
+        f"  weight_averager: {{name: ExpMovingAverager, decay: {recipe.ema_decay}}}"
+        f" # over the last {1 / (1 - recipe.ema_decay):.0f} of {steps} steps",
+        "  arch:",
+        *(f"    {key}: {_value(value)}" for key, value in arch.items()),
+        "data:",
+    ]
+    for part, (found, figures) in zip(("train", "val"), sets, strict=True):
+        lines += [
+            f"  {part}: # {figures}",
+            f"    name: {found.format} # {FORMATS[found.format].short[0]}",
+            f"    img_path: {_value(str(found.images))}",
+            f"    ann_path: {_value(str(found.annotations))}",
+        ]
+        if found.list_path is not None:
+            why = f" # {split}" if split and part == "train" else ""
+            lines.append(f"    list_path: {_value(str(found.list_path))}{why}")
+        lines += [f"    {key}: {_value(value)}" for key, value in choices.items()]
+        if part == "train":
+            lines += [f"    # {line}" for line in size_why]
+        lines += [
+            f"    input_size: [{size[0]}, {size[1]}]" + " # [width, height]" * (part == "train"),
+            "    fit: letterbox" + " # as in the exported model" * (part == "train"),
+        ]
+        if part == "train":
+            lines.append(f"    cache: {_value(cache[0])} # {cache[1]}")
+            lines.append("    pipeline:")
+            lines += [f"      {key}: {_value(value)}" for key, value in recipe.pipeline.items()]
+    optimizer = {
+        "name": "AdamW", "lr": recipe.lr, "weight_decay": recipe.weight_decay, "no_norm_decay": True,
+    }  # fmt: skip
+    warmup = {"name": "linear", "steps": recipe.warmup_steps, "ratio": recipe.warmup_ratio}
+    cosine = {"name": "CosineAnnealingLR", "eta_min": recipe.lr_end}
+    lines += [
+        "device:",
+        f"  workers_per_gpu: {workers[0]} # {workers[1]}",
+        f"  batchsize_per_gpu: {batch[0]} # {batch[1]}",
+        "schedule:",
+        f"  # {weights[1]}",
+        *([f"  load_model: {_value(weights[0])}"] if weights[0] else []),
+        f"  optimizer: {_value(optimizer)} # lr in proportion to the batch",
+        f"  warmup: {_value(warmup)}",
+        f"  total_epochs: {recipe.epochs} # {steps} steps",
+        f"  lr_schedule: {_value(cosine)}",
+        f"  val_intervals: {recipe.val_intervals}",
+        f"grad_clip: {recipe.grad_clip:g}",
+        f"log: {{interval: {recipe.log_interval}}}",
+        f"class_names: {_names(class_names)}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _value(value: Any) -> str:
+    """Return a value as YAML in one line."""
+    if isinstance(value, float):
+        return _number(value)
+    text = yaml.dump(
+        value,
+        Dumper=_Dumper,
+        default_flow_style=True,
+        allow_unicode=True,
+        width=2**30,
+        sort_keys=False,
+    )
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
+def _number(value: float) -> str:
+    """Return a number without an exponent, whose form ``2e-05`` YAML reads as text."""
+    return f"{value:.10f}".rstrip("0").removesuffix(".")
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes numbers as `_number` does, and no anchors."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+_Dumper.add_representer(
+    float, lambda dumper, value: dumper.represent_scalar("tag:yaml.org,2002:float", _number(value))
+)
+
+
+def _names(names: Sequence[str]) -> str:
+    """Return a list of names, on several lines if it is long."""
+    lines = ["["]
+    for n, name in enumerate(names):
+        word = _value(name) + ("]" if n == len(names) - 1 else ", ")
+        if len(lines[-1]) + len(word) > LINE:
+            lines[-1] = lines[-1].rstrip()
+            lines.append("  ")
+        lines[-1] += word
+    return "\n".join(lines)

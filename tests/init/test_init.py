@@ -1,0 +1,188 @@
+"""`nanodet init`: from folders as tools lay them out to a training, without an edit."""
+
+import hashlib
+
+import pytest
+from layouts import LAYOUTS, VAL, Drawn
+
+from nanodet.cli.main import main
+from nanodet.config import load_config
+from nanodet.data.read import read_annotations
+from nanodet.errors import NanodetError
+from nanodet.init import init as module
+from nanodet.train.trainer import train
+
+# a model that needs no weights
+SMALL = """
+model: {arch: {
+  backbone: {name: ShuffleNetV2, model_size: 0.5x, pretrain: false},
+  fpn: {name: PAN, out_channels: 32},
+  head: {name: NanoDetHead, num_classes: 80, feat_channels: 32, stacked_convs: 1}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return Drawn()
+
+
+@pytest.fixture
+def written(tmp_path, monkeypatch, drawn):
+    """Return a function that lays out a set, writes its config with a small model, and returns it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NANODET_HOME", str(tmp_path / "cache"))
+    (tmp_path / "small.yml").write_text(SMALL)
+
+    def write(layout, *options):
+        LAYOUTS[layout][0](tmp_path / "shapes", drawn)
+        before = state(tmp_path / "shapes")
+        assert main(["init", "shapes", "--model", "small.yml", *options]) == 0
+        assert state(tmp_path / "shapes") == before
+        return load_config("shapes.yml")
+
+    return write
+
+
+def state(folder):
+    return {p: hashlib.sha1(p.read_bytes()).digest() for p in folder.rglob("*") if p.is_file()}
+
+
+def images_of(section, names):
+    found = read_annotations(
+        section.name, section.img_path, section.ann_path, section.list_path, names
+    )
+    return [int(picture.path.stem) for picture in found.pictures]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_layout_gets_a_config_whose_sets_are_apart(layout, written):
+    config = written(layout)
+    train_set, val_set = (
+        images_of(section, config.class_names) for section in (config.data.train, config.data.val)
+    )
+    assert not set(train_set) & set(val_set)
+    if LAYOUTS[layout][2] is None:
+        assert sorted(train_set + val_set) == list(range(10))
+        assert config.data.val.list_path == "shapes-val.txt"
+    else:
+        assert sorted(val_set) == list(VAL)
+
+
+@pytest.mark.parametrize(
+    "layout",
+    ["voc", *(pytest.param(one, marks=pytest.mark.slow) for one in LAYOUTS if one != "voc")],
+)
+def test_it_trains(layout, written, tmp_path):
+    config = written(layout)
+    config.schedule.total_epochs = 1
+    train(config, "shapes.yml")
+    assert (tmp_path / "workspace" / "shapes" / "model_best" / "model_best.ckpt").is_file()
+
+
+def test_what_is_written_is_short_and_says_why(written, capsys, tmp_path):
+    written("voc", "--size", "96", "--seed", "7")
+    text = (tmp_path / "shapes.yml").read_text()
+    assert len(text.splitlines()) < 60
+    for words in (
+        "# 8 images, ",
+        "class_names: [circle, square, star, triangle]",
+        "input_size: [96, 96]",
+        "list_path: shapes-train.txt # split by nanodet init, seed 7",
+        "of decoded images",
+        "or more batches of 8 images",
+    ):
+        assert words in text
+    said = capsys.readouterr().out
+    assert said.rstrip().endswith("next: nanodet train shapes.yml")
+    assert "shapes-val.txt" in said
+    assert "circle" in said
+
+
+def test_existing_files_are_replaced_only_by_force(written, capsys, tmp_path):
+    written("voc")
+    before = state(tmp_path)
+    assert main(["init", "shapes", "--model", "small.yml"]) == 1
+    assert "shapes.yml: exists already; --force" in capsys.readouterr().err
+    assert main(["init", "shapes", "--model", "small.yml", "--out", "shapes-train.yml"]) == 0
+    (tmp_path / "shapes.yml").unlink()
+    assert main(["init", "shapes", "--model", "small.yml"]) == 1
+    assert "shapes-train.txt: exists already" in capsys.readouterr().err
+    assert main(["init", "shapes", "--model", "small.yml", "--force"]) == 0
+    assert before.items() <= state(tmp_path).items()
+
+
+def test_without_a_network_it_starts_from_random_weights_and_says_so(written, capsys, monkeypatch):
+    def offline(*args, **more):
+        raise NanodetError("there is no network")
+
+    monkeypatch.setattr(module, "fetch_model", offline)
+    monkeypatch.setattr(module, "fetch", offline)
+    config = written("voc", "--model", "nanodet-plus-m")
+    assert config.schedule.load_model is None
+    assert config.model.arch.backbone.pretrain is False
+    assert "there is no network" in capsys.readouterr().out
+    monkeypatch.setattr(module, "fetch_model", lambda *args: None)
+    config = written("voc", "--model", "nanodet-m", "--force")
+    assert config.schedule.load_model == "nanodet-m_320"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--model", "none"], "--model none: is none of nanodet-m, "),
+        (["--size", "100x96"], "multiples of 32, such as 96x96"),
+        (["--weights", "none.ckpt"], "--weights none.ckpt: there is no such file"),
+        (["--out", "shapes"], "is a folder"),
+        (["--seed", "-1"], "--seed: must not be negative"),
+    ],
+)
+def test_wrong_options_are_one_line_and_nothing_is_written(
+    options, words, written, capsys, tmp_path
+):
+    written("voc")
+    before = state(tmp_path)
+    assert main(["init", "shapes", "--force", *options]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert words in line
+    assert state(tmp_path) == before
+
+
+def test_a_fault_of_the_data_names_its_file_and_nothing_is_written(written, capsys, tmp_path):
+    written("voc")
+    before = state(tmp_path)
+    xml = tmp_path / "shapes" / "annotations" / "0003.xml"
+    for text, words in (
+        ("<annotation><object>", "0003.xml: not valid XML"),
+        (xml.read_text().replace("<xmax>", "<xmax>a"), "0003.xml: object 1"),
+    ):
+        xml.write_text(text)
+        assert main(["init", "shapes", "--model", "small.yml", "--force"]) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert words in line
+    del before[xml]
+    assert before.items() <= state(tmp_path).items()
+
+
+def test_an_image_in_both_sets_is_refused(written, capsys, tmp_path):
+    written("voc_lists")
+    file = tmp_path / "shapes" / "ImageSets" / "Main" / "val.txt"
+    file.write_text(file.read_text() + "0001\n")
+    assert main(["init", "shapes", "--model", "small.yml", "--force"]) == 1
+    assert "val.txt: 1 images to evaluate on are also trained on" in capsys.readouterr().err
+
+
+def test_copies_stay_together_and_one_scene_is_cut(written, capsys, tmp_path, drawn):
+    copies = tmp_path / "shapes" / "images"
+    LAYOUTS["voc"][0](tmp_path / "shapes", drawn)
+    for n in range(3):
+        (copies / f"{n + 10:04d}.jpg").write_bytes((copies / f"{n:04d}.jpg").read_bytes())
+        xml = tmp_path / "shapes" / "annotations" / f"{n:04d}.xml"
+        xml.with_stem(f"{n + 10:04d}").write_text(xml.read_text().replace(f"{n:04d}.jpg", ""))
+    config = written("voc")
+    val = set(images_of(config.data.val, config.class_names))
+    assert all((n in val) == (n + 10 in val) for n in range(3))
+    assert "6 images with near-duplicates" in capsys.readouterr().out
+    for n in range(13):
+        (copies / f"{n:04d}.jpg").write_bytes((copies / "0000.jpg").read_bytes())
+    assert main(["init", "shapes", "--model", "small.yml", "--force"]) == 0
+    assert "13 of 13 images look like one scene" in capsys.readouterr().out

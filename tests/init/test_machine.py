@@ -1,0 +1,28 @@
+"""Batch, workers and cache for a machine."""
+
+import numpy as np
+import pytest
+
+from nanodet.data.records import Picture
+from nanodet.init.machine import Machine, settings_for
+
+
+def pictures(count):
+    none = np.zeros((0, 4), np.float32)
+    return [Picture(f"{n}", n, 640, 480, none, np.zeros(0, int), np.zeros(0)) for n in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("machine", "count", "batch", "workers", "cache"),
+    [
+        (Machine(0, 2, 8 << 30), 500, 16, 0, True),
+        (Machine(0, 8, 8 << 30), 5000, 16, 2, False),
+        (Machine(24 << 30, 16, 64 << 30), 5000, 32, 4, True),
+        (Machine(2 << 30, 1, 64 << 30), 500, 8, 0, True),
+        (Machine(0, 2, 1 << 30), 500, 4, 0, False),
+        (Machine(0, 2, 8 << 30), 10, 2, 0, True),
+    ],
+)
+def test_settings_fit_the_machine(machine, count, batch, workers, cache):
+    found = settings_for(machine, pictures(count), (416, 320))
+    assert (found.batch[0], found.workers[0], found.cache[0]) == (batch, workers, cache)
