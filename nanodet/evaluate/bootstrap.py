@@ -24,7 +24,7 @@ class Interval(NamedTuple):
 
     def signed(self) -> str:
         """Return a difference as ``-0.02 (-0.35 .. +0.29)``."""
-        return f"{self.value:+.2f} ({self.low:+.2f} .. {self.high:+.2f})"
+        return f"{self.value:+z.2f} ({self.low:+z.2f} .. {self.high:+z.2f})"
 
     def negative(self) -> "Interval":
         """Return the interval of the value of opposite sign."""
@@ -62,7 +62,7 @@ def text(value: float | None, interval: Interval | None) -> str:
 
 def change_text(value: float, interval: Interval | None) -> str:
     """Return a difference with its interval, or alone if it has none."""
-    return f"{value:+.2f}" if interval is None else interval.signed()
+    return f"{value:+z.2f}" if interval is None else interval.signed()
 
 
 def choices(images: int, numbers: Iterable[int], seed: int = SEED) -> np.ndarray:

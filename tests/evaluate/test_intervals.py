@@ -144,6 +144,7 @@ def test_what_has_no_interval():
 def test_text():
     assert str(Interval(25.333, 23.1, 27.61)) == "25.33 (23.10 .. 27.61)"
     assert Interval(-0.02, -0.35, 0.29).signed() == "-0.02 (-0.35 .. +0.29)"
+    assert Interval(-0.001, -0.004, 0.0).signed() == "+0.00 (+0.00 .. +0.00)"  # not -0.00
 
 
 def test_the_interval_holds_the_truth():
