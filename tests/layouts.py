@@ -64,6 +64,15 @@ class Drawn:
                 )
             (folder / f"{n:04d}.txt").write_text("\n".join(lines))
 
+    def objects(self, n: int):
+        """Yield (class name, x1, y1, x2, y2) of an image's boxes."""
+        for box, label in zip(*self.pictures[n][1:], strict=True):
+            yield (CLASSES[label], *box)
+
+    def size(self, n: int):
+        height, width = self.pictures[n][0].shape[:2]
+        return width, height
+
 
 TRAIN, VAL, TEST = range(7), range(7, 9), range(9, 10)
 EVERY = range(10)
@@ -188,6 +197,120 @@ def yolo_cvat(root, drawn):
     (root / "obj.data").write_text("classes = 4\ntrain = data/train.txt\nnames = data/obj.names\n")
 
 
+def cvat(root, drawn):
+    """CVAT for images 1.1."""
+    drawn.images(root / "images", EVERY)
+    parts = []
+    for n in EVERY:
+        boxes = "".join(
+            f'<box label="{name}" occluded="0" xtl="{x1}" ytl="{y1}" xbr="{x2}" ybr="{y2}"></box>'
+            for name, x1, y1, x2, y2 in drawn.objects(n)
+        )
+        width, height = drawn.size(n)
+        parts.append(
+            f'<image id="{n}" name="{n:04d}.jpg" width="{width}" height="{height}">{boxes}</image>'
+        )
+    text = f"<annotations><version>1.1</version>{''.join(parts)}</annotations>"
+    (root / "annotations.xml").write_text(text)
+
+
+def labelstudio(root, drawn):
+    """Label Studio's JSON: the images as its server names them, boxes in percent."""
+    drawn.images(root / "pictures", EVERY)
+    tasks = []
+    for n in EVERY:
+        width, height = drawn.size(n)
+        results = [
+            {
+                "original_width": width, "original_height": height, "type": "rectanglelabels",
+                "from_name": "label", "to_name": "image", "value": {
+                    "x": 100 * x1 / width, "y": 100 * y1 / height, "width": 100 * (x2 - x1) / width,
+                    "height": 100 * (y2 - y1) / height, "rotation": 0, "rectanglelabels": [name],
+                },
+            }
+            for name, x1, y1, x2, y2 in drawn.objects(n)
+        ]  # fmt: skip
+        tasks.append({
+            "id": n, "data": {"image": f"/data/upload/1/0a1b2c3d-{n:04d}.jpg"},
+            "annotations": [{"id": n, "result": results, "was_cancelled": False}], "predictions": [],
+        })  # fmt: skip
+    (root / "project-1.json").write_text(json.dumps(tasks))
+
+
+def labelme(root, drawn):
+    """LabelMe's files beside the images, made on Windows."""
+    drawn.images(root, EVERY)
+    for n in EVERY:
+        width, height = drawn.size(n)
+        shapes = [
+            {
+                "label": name,
+                "points": [[x2, y2], [x1, y1]],
+                "group_id": None,
+                "shape_type": "rectangle",
+            }
+            for name, x1, y1, x2, y2 in drawn.objects(n)
+        ]
+        content = {
+            "version": "5.4.1", "flags": {}, "shapes": shapes, "imagePath": f"..\\x\\{n:04d}.jpg",
+            "imageData": None, "imageHeight": height, "imageWidth": width,
+        }  # fmt: skip
+        (root / f"{n:04d}.json").write_text(json.dumps(content))
+
+
+def via(root, drawn):
+    """VIA's project, with an attribute of the user's for the class."""
+    drawn.images(root / "images", EVERY)
+    metadata = {}
+    for n in EVERY:
+        regions = [
+            {
+                "shape_attributes": {"name": "rect", "x": x1, "y": y1, "width": x2 - x1, "height": y2 - y1},
+                "region_attributes": {"shape": name},
+            }
+            for name, x1, y1, x2, y2 in drawn.objects(n)
+        ]  # fmt: skip
+        metadata[f"{n:04d}.jpg77"] = {"filename": f"{n:04d}.jpg", "size": 77, "regions": regions}
+    options = {"type": "dropdown", "options": dict.fromkeys(CLASSES, ""), "default_options": {}}
+    content = {
+        "_via_settings": {}, "_via_img_metadata": metadata, "_via_data_format_version": "2.0.10",
+        "_via_attributes": {"region": {"shape": options}, "file": {}},
+    }  # fmt: skip
+    (root / "via_project.json").write_text(json.dumps(content))
+
+
+def createml(root, drawn):
+    """Roboflow's for Create ML: a file in the folder of each split."""
+    for split, which in (("train", TRAIN), ("valid", VAL)):
+        drawn.images(root / split, which)
+        content = [
+            {
+                "image": f"{n:04d}.jpg",
+                "annotations": [
+                    {"label": name, "coordinates": {
+                        "x": (x1 + x2) / 2, "y": (y1 + y2) / 2, "width": x2 - x1, "height": y2 - y1}}
+                    for name, x1, y1, x2, y2 in drawn.objects(n)
+                ],
+            }
+            for n in which
+        ]  # fmt: skip
+        (root / split / "_annotations.createml.json").write_text(json.dumps(content))
+
+
+def csv(root, drawn):
+    """TensorFlow's tutorials: a table for each set beside one folder of images."""
+    drawn.images(root / "images", EVERY)
+    for split, which in (("train", TRAIN), ("test", VAL)):
+        rows = ["filename,width,height,class,xmin,ymin,xmax,ymax"]
+        for n in which:
+            width, height = drawn.size(n)
+            rows += [
+                f"{n:04d}.jpg,{width},{height},{name},{x1:.0f},{y1:.0f},{x2:.0f},{y2:.0f}"
+                for name, x1, y1, x2, y2 in drawn.objects(n)
+            ]
+        (root / f"{split}_labels.csv").write_text("\n".join(rows))
+
+
 # layout: (function, images to train on and to evaluate on; None if it has no split)
 LAYOUTS = {
     "coco_per_split": (coco_per_split, len(TRAIN), len(VAL)),
@@ -204,4 +327,10 @@ LAYOUTS = {
     "yolo_lists": (yolo_lists, len(TRAIN), len(VAL)),
     "yolo_classes": (yolo_classes, 10, None),
     "yolo_cvat": (yolo_cvat, len(TRAIN), len(VAL)),
+    "cvat": (cvat, 10, None),
+    "labelstudio": (labelstudio, 10, None),
+    "labelme": (labelme, 10, None),
+    "via": (via, 10, None),
+    "createml": (createml, len(TRAIN), len(VAL)),
+    "csv": (csv, len(TRAIN), len(VAL)),
 }
