@@ -28,6 +28,7 @@ A config file sets the model, the data and the training. Every key can also be s
 nanodet train CONFIG schedule.optimizer.lr=0.01
 ```
 
+`nanodet init FOLDER` writes a config for a folder of images, and says in comments where its values come from.
 [config/nanodet-m_custom.yml](../config/nanodet-m_custom.yml) is a short file to start from,
 [config/nanodet-m.yml](../config/nanodet-m.yml) contains the paper's complete recipe.
 
