@@ -101,8 +101,12 @@ def test_boxes_lie_where_the_pixels_do(one_box_each, seed, step, fit, index, siz
     everything = "nanodet.data.augment.scene.worth_teaching"
     with mock.patch(everything, lambda boxes, inside: np.ones(len(boxes), bool)):
         sample = detection_set(one_box_each, STRAIGHT | {step: 1.0}, fit, seed)[0, index, size]
-    assume(len(set(sample.labels.tolist())) == len(sample.labels))
-    for box, label in zip(sample.boxes, sample.labels, strict=True):
+    pairs = list(zip(sample.boxes, sample.labels, strict=True))
+    if step == "copy_paste":  # what is pasted last is on top; it may hide parts of others
+        assume(len(pairs) > 1)
+        pairs = pairs[-1:]
+    for box, label in pairs:
+        assume((sample.labels == label).sum() == 1)
         if min(box[2:] - box[:2]) < 1.5:
             continue
         seen = ((sample.image > 127) == (np.array(COLOURS[label]) > 127)).all(axis=2)
