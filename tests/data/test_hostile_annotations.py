@@ -5,6 +5,7 @@ import json
 import cv2
 import numpy as np
 import pytest
+from other_formats import DOCUMENTS, changed, places
 from specs import NANODET_M
 
 from nanodet.runtime.spec import Spec
@@ -71,6 +72,33 @@ def test_any_value_of_an_odgt_line(bounded, folder, value):
     for content in changed:
         (folder / "a.odgt").write_text(json.dumps(content).replace('"@"', VALUES[value]))
         soon(bounded, READ, "odgt", str(folder / "images"), str(folder / "a.odgt"))
+
+
+@pytest.mark.parametrize("kind", DOCUMENTS)
+@pytest.mark.parametrize("value", ["digits", "wide"])
+def test_any_value_of_other_formats(bounded, folder, kind, value):
+    (folder / "json").mkdir(exist_ok=True)
+    file = folder / "json" / "a.json"
+    path = str(file.parent if kind == "labelme" else file)
+    for place in places(DOCUMENTS[kind]):
+        text = json.dumps(changed(DOCUMENTS[kind], place, "@")).replace('"@"', VALUES[value])
+        file.write_text(text)
+        soon(bounded, READ, kind, str(folder / "images"), path)
+
+
+@pytest.mark.parametrize("case", ["entities", "deep", "long", "points", "attributes"])
+def test_xml_of_cvat_does_not_grow(bounded, folder, case):
+    box = '<polygon label="a" points="{}"/>'
+    inner = {
+        "entities": box.format("&e19;"), "deep": "<a>" * 100_000 + "</a>" * 100_000,
+        "long": box.format("x" * 3_000_000), "points": box.format("1,2;" * 100_000 + "9"),
+        "attributes": "<box " + " ".join(f'a{n}="1"' for n in range(50_000)) + "/>",
+    }[case]  # fmt: skip
+    text = f'<annotations><image id="0" name="a.png">{inner}</image></annotations>'
+    (folder / "a.xml").write_text(
+        f"<!DOCTYPE a [{ENTITIES}]>{text}" if case == "entities" else text
+    )
+    soon(bounded, READ, "cvat", str(folder / "images"), str(folder / "a.xml"))
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,18 @@
 
 import json
 import math
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, quoteattr
 
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from other_formats import DOCUMENTS, changed, places
 
+from nanodet.data.formats import FORMATS
 from nanodet.data.read import read_annotations
+from nanodet.data.recognise import recognise
 from nanodet.errors import NanodetError
 
 NUMBERS = st.one_of(
@@ -199,4 +202,84 @@ def test_yolo_names(folder, text):
     try:
         read("yolo", folder, folder / "labels")
     finally:
+        file.unlink()
+
+
+@given(st.sampled_from([(k, p) for k, d in DOCUMENTS.items() for p in places(d)]), STRANGE)
+@settings(max_examples=100, deadline=None)
+def test_a_changed_value_of_other_formats(folder, place, value):
+    kind, path = place
+    content = changed(DOCUMENTS[kind], path, value)
+    (folder / "json").mkdir(exist_ok=True)
+    file = folder / "json" / "a.json"
+    file.write_text(json.dumps(content))
+    data = read(kind, folder, file.parent if kind == "labelme" else file)
+    if path == () or data is None:
+        return
+    assert sum(len(p.boxes) + len(p.ignored) for p in data.pictures) <= 2
+
+
+@st.composite
+def cvat(draw):
+    def attributes(**values):
+        kept = {
+            key: draw(mostly(value, XML_TEXT))
+            for key, value in values.items()
+            if draw(st.integers(0, 29))
+        }
+        return " ".join(f"{key}={quoteattr(value)}" for key, value in kept.items())
+
+    shapes = [
+        f"<box {attributes(label='cat', xtl='1', ytl='2', xbr='9', ybr='8', rotation='5', outside='0')}/>",
+        f"<polygon {attributes(label='cat', points='1,2;3,4;5,9')}/>",
+        f"<ellipse {attributes(label='cat', cx='9', cy='9', rx='3', ry='2')}/>",
+        f"<mask {attributes(label='cat', rle='1, 2', left='1', top='2', width='3', height='4')}/>",
+    ]
+    inner = "".join(draw(st.lists(st.sampled_from(shapes), max_size=3)))
+    about = attributes(id="0", name="a.jpg", width="40", height="30", subset="train")
+    return f"<annotations><image {about}>{inner}</image></annotations>"
+
+
+@given(cvat())
+@settings(max_examples=50, deadline=None)
+def test_cvat(folder, text):
+    file = folder / "cvat.xml"
+    file.write_text(text, encoding="utf-8")
+    data = read("cvat", folder, file, class_names=["cat"])
+    if data is not None:
+        left_out = sum("left out" in line for line in data.problems)
+        outside = text.count('outside="1"')
+        (picture,) = data.pictures
+        count = text.count("label=")
+        assert count - outside <= len(picture.boxes) + left_out <= count
+
+
+CSV = "filename,width,height,class,xmin,ymin,xmax,ymax\n"
+
+
+@given(st.lists(st.lists(mostly("a.jpg", XML_TEXT) | XML_TEXT, min_size=7, max_size=9), max_size=3))
+@settings(max_examples=40, deadline=None)
+def test_csv(folder, rows):
+    file = folder / "a.csv"
+    file.write_text(
+        CSV + "a.jpg,40,30,cat,1,2,9,8\n" + "".join(",".join(row) + "\n" for row in rows)
+    )
+    read("csv", folder, file)
+
+
+@given(
+    st.text(max_size=60)
+    | st.sampled_from(["[" * 3000, "{" * 9, "<a", '{"a": "' + "\\" * 9, "1 2 3 4 5"])
+)
+@settings(max_examples=50, deadline=None)
+def test_any_beginning_is_recognised_or_refused(folder, text):
+    (folder / "any").mkdir(exist_ok=True)
+    for suffix in (".json", ".xml", ".txt", ".csv"):
+        file = folder / "any" / f"a{suffix}"
+        file.write_bytes(text.encode("utf-8", "surrogatepass"))
+        for path in (file, file.parent):
+            try:
+                assert recognise(path) in FORMATS
+            except NanodetError as error:
+                assert "\n" not in str(error) and str(path) in str(error)
         file.unlink()

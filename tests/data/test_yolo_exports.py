@@ -1,11 +1,13 @@
 """YOLO data sets as the tools lay them out."""
 
+import json
 import shutil
 
 import pytest
 
+from nanodet.data.discover import discover
 from nanodet.data.read import read_annotations
-from nanodet.data.recognise import recognise
+from nanodet.data.recognise import formats_of, recognise
 
 BOX = "1 0.5 0.5 0.25 0.2\n"
 
@@ -75,3 +77,17 @@ def test_roboflow_voc_with_xml_beside_the_images(images):
     assert recognise(images) == "XMLDataset"
     data = read_annotations("voc", images, images)
     assert data.pictures[0].boxes.tolist() == [[2, 3, 9, 8]]
+
+
+def test_an_export_of_label_studio(tmp_path, images):
+    (tmp_path / "labels").mkdir()
+    (images / "a.jpg").rename(images / "0a1b2c3d-a.jpg")
+    (tmp_path / "labels" / "0a1b2c3d-a.txt").write_text("1 0.5 0.5 0.25 0.2\n")
+    (tmp_path / "classes.txt").write_text("dog\ncat\n")
+    notes = {"categories": [{"id": 0, "name": "dog"}, {"id": 1, "name": "cat"}], "info": {"year": 2024}}
+    (tmp_path / "notes.json").write_text(json.dumps(notes))
+    assert formats_of(tmp_path / "notes.json") == []
+    found = discover(tmp_path)
+    assert (found.train.format, found.train.images, found.val) == ("YoloDataset", images, None)
+    data = read_annotations("yolo", found.train.images, found.train.annotations)
+    assert (data.class_names, data.counts.without_labels) == (("dog", "cat"), 1)

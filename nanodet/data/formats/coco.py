@@ -342,10 +342,12 @@ def _fill(
 
 
 def _recognises(head: Head) -> bool:
-    keys = head.outline.keys if head.outline and head.outline.top == "{" else None
-    return keys is not None and bool(
-        LISTS & keys[0] and (LISTS <= keys[0] or ENTRIES & keys[1] or not keys[1])
-    )
+    if head.outline is None or head.outline.top != "{":
+        return False
+    keys, inner, _ = head.outline.keys
+    if head.whole and not {"images", "annotations"} & keys:
+        return False  # such as notes.json of Label Studio, which has categories only
+    return bool(LISTS & keys) and (keys >= LISTS or bool(ENTRIES & inner) or not inner)
 
 
 FORMAT = Format(

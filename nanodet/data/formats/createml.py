@@ -4,7 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from nanodet.data.assemble import is_file_name, read_json
-from nanodet.data.formats.entries import Entry, Thing, annotations_of, entries_in, mapping, number
+from nanodet.data.formats.entries import (
+    Entry,
+    Thing,
+    annotations_of,
+    entries_in,
+    mapping,
+    number,
+    tolerating,
+)
 from nanodet.data.formats.format import Format
 from nanodet.data.formats.head import Head
 from nanodet.data.reading import Reading
@@ -37,11 +45,14 @@ def read_createml(
         raise NanodetError(
             f"{ann_path}: not a CreateML annotation file: [{{...}}, ...] is expected"
         )
-    entries = [_entry(one, f"{ann_path}: [{n}]") for n, one in enumerate(content)]
+    entries = []
+    for n, one in enumerate(content):
+        with tolerating(reading):
+            entries.append(_entry(one, f"{ann_path}: [{n}]", reading))
     return annotations_of(entries, img_path, ann_path, list_path, class_names, reading)
 
 
-def _entry(value: Any, where: str) -> Entry:
+def _entry(value: Any, where: str, reading: Reading) -> Entry:
     content = mapping(value, f"{where}:")
     name = next((content[key] for key in IMAGE if key in content), None)
     if not isinstance(name, str) or not name or not is_file_name(name):
@@ -50,14 +61,19 @@ def _entry(value: Any, where: str) -> Entry:
     things = []
     for n, one in enumerate(entries_in(content, key, where)):
         place = f"{where}: {key}[{n}]"
-        thing = mapping(one, f"{place}:")
-        label = thing.get("label")
-        if not isinstance(label, str) or not label.strip():
-            raise NanodetError(f"{place}: label {brief(label)} is not a name")
-        box = mapping(thing.get("coordinates"), f"{place}: coordinates")
-        x, y, w, h = (number(box, side, place) for side in ("x", "y", "width", "height"))
-        things.append(Thing(label.strip(), (x - w / 2, y - h / 2, x + w / 2, y + h / 2), place))
+        with tolerating(reading):
+            things.append(_thing(one, place))
     return Entry(name, (0, 0), things)
+
+
+def _thing(value: Any, where: str) -> Thing:
+    thing = mapping(value, f"{where}:")
+    label = thing.get("label")
+    if not isinstance(label, str) or not label.strip():
+        raise NanodetError(f"{where}: label {brief(label)} is not a name")
+    box = mapping(thing.get("coordinates"), f"{where}: coordinates")
+    x, y, w, h = (number(box, side, where) for side in ("x", "y", "width", "height"))
+    return Thing(label.strip(), (x - w / 2, y - h / 2, x + w / 2, y + h / 2), where)
 
 
 def _recognises(head: Head) -> bool:

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Sequence
 
 from nanodet.data.assemble import is_file_name, read_text
-from nanodet.data.formats.entries import Entry, Thing, annotations_of, number, side
+from nanodet.data.formats.entries import Entry, Thing, annotations_of, number, side, tolerating
 from nanodet.data.formats.format import Format
 from nanodet.data.formats.head import Head
 from nanodet.data.reading import Reading
@@ -73,27 +73,33 @@ def read_csv(
     entries: dict[str, Entry] = {}
     things: dict[str, list[Thing]] = {}
     for line, row in table(ann_path, COLUMNS):
-        where = f"{ann_path}: line {line}"
-        name, label = row["filename"].strip(), row["class"].strip()
-        if not name or not is_file_name(name):
-            raise NanodetError(f"{where}: filename {brief(name)} is not the name of an image")
-        size = side(row, "width", where), side(row, "height", where)
-        entry = entries.setdefault(name, Entry(name, size, things.setdefault(name, [])))
-        if entry.size != size:
-            raise NanodetError(
-                f"{where}: width {size[0]} and height {size[1]} are not those of before"
-            )
-        if not label and not row["xmin"].strip():
-            continue  # an image without objects
-        if not label:
-            raise NanodetError(f"{where}: has no 'class'")
-        x1, y1, x2, y2 = (number(row, key, where) for key in COLUMNS[4:])
-        things[name].append(Thing(label, (x1, y1, x2, y2), f"{where} ({brief_text(label)})"))
+        with tolerating(reading):
+            _add(row, f"{ann_path}: line {line}", entries, things)
     if not entries:
         raise NanodetError(f"{ann_path}: has no images")
     return annotations_of(
         list(entries.values()), img_path, ann_path, list_path, class_names, reading
     )
+
+
+def _add(
+    row: dict[str, str], where: str, entries: dict[str, Entry], things: dict[str, list[Thing]]
+) -> None:
+    """Add a line of the file to the images and their objects, both by the name of the image."""
+    name, label = row["filename"].strip(), row["class"].strip()
+    if not name or not is_file_name(name):
+        raise NanodetError(f"{where}: filename {brief(name)} is not the name of an image")
+    size = side(row, "width", where), side(row, "height", where)
+    entry = entries.setdefault(name, Entry(name, size, things.setdefault(name, [])))
+    if entry.size != size:
+        what = f"width {size[0]} and height {size[1]} are not those of before"
+        raise NanodetError(f"{where}: {what}")
+    if not label and not row["xmin"].strip():
+        return  # an image without objects
+    if not label:
+        raise NanodetError(f"{where}: has no 'class'")
+    x1, y1, x2, y2 = (number(row, key, where) for key in COLUMNS[4:])
+    things[name].append(Thing(label, (x1, y1, x2, y2), f"{where} ({brief_text(label)})"))
 
 
 FORMAT = Format(

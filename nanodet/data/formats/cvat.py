@@ -10,7 +10,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from nanodet.data.assemble import is_file_name
-from nanodet.data.formats.entries import Entry, Thing, annotations_of, number, side
+from nanodet.data.formats.entries import Entry, Thing, annotations_of, number, side, tolerating
 from nanodet.data.formats.format import Format
 from nanodet.data.formats.head import Head
 from nanodet.data.formats.outlines import Box, box_of_ellipse, box_of_points, box_of_turned
@@ -67,7 +67,10 @@ def read_cvat(
     if not images:
         raise NanodetError(f"{ann_path}: has no <image>")
     without: Counter[str] = Counter()
-    entries = [_entry(image, img_path, ann_path, without) for image in images]
+    entries = []
+    for image in images:
+        with tolerating(reading):
+            entries.append(_entry(image, img_path, ann_path, reading, without))
     notes = []
     if without:
         what = ", ".join(f"{count} {tag}" for tag, count in sorted(without.items()))
@@ -87,7 +90,9 @@ def _labels(root: Element) -> list[str]:
     return names
 
 
-def _entry(image: Element, img_path: StrPath, file: StrPath, without: Counter[str]) -> Entry:
+def _entry(
+    image: Element, img_path: StrPath, file: StrPath, reading: Reading, without: Counter[str]
+) -> Entry:
     name = image.get("name", "").strip()
     where = f"{file}: image {brief_text(name or image.get('id'))}"
     if not name or not is_file_name(name):
@@ -100,11 +105,12 @@ def _entry(image: Element, img_path: StrPath, file: StrPath, without: Counter[st
             continue
         label = shape.get("label", "").strip()
         place = f"{where}: {brief_text(shape.tag)} {n}"
-        if not label:
-            raise NanodetError(f"{place} has no 'label'")
-        place += f" ({brief_text(label)})"
-        if shape.get("outside") != "1":
-            things.append(Thing(label, _box(shape, place), place, _is_ignored(shape)))
+        with tolerating(reading):
+            if not label:
+                raise NanodetError(f"{place} has no 'label'")
+            place += f" ({brief_text(label)})"
+            if shape.get("outside") != "1":
+                things.append(Thing(label, _box(shape, place), place, _is_ignored(shape)))
     subset = image.get("subset")
     own = Path(img_path, subset, name) if subset and is_file_name(subset) else None
     return Entry(name, size, things, path=own if own and own.is_file() else None)

@@ -1,7 +1,8 @@
 """From the images and objects that a reader found in its files to `Annotations`: shared by the readers."""
 
+import contextlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -160,6 +161,15 @@ def _known(entries: Sequence[Entry], img_path: StrPath) -> list[Path | None]:
             for n, path in zip(lost, paths, strict=True):
                 known[n] = path
     return known
+
+
+@contextlib.contextmanager
+def tolerating(reading: Reading) -> Iterator[None]:
+    """Refuse an error of the block by `Reading.refuse`: raise it, or note it and go on after the block."""
+    try:
+        yield
+    except NanodetError as error:
+        reading.refuse(error, "entry")
 
 
 def number(values: Any, key: str, where: str, default: float | None = None) -> float:

@@ -35,10 +35,12 @@ class Head:
     Attributes:
         path: the file.
         text: its beginning; bytes that are not UTF-8 are replaced.
+        whole: whether that is all of it.
     """
 
     path: Path
     text: str = field(repr=False)
+    whole: bool = True
 
     @classmethod
     def of(cls, path: Path) -> "Head":
@@ -49,7 +51,7 @@ class Head:
         """
         with open_input(path, ANNOTATIONS) as file:
             data = file.read(BYTES)
-        return cls(path, data.decode("utf-8-sig", "replace"))
+        return cls(path, data.decode("utf-8-sig", "replace"), len(data) < BYTES)
 
     @cached_property
     def outline(self) -> Outline | None:

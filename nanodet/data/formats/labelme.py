@@ -19,6 +19,7 @@ from nanodet.data.formats.entries import (
     mapping,
     points_of,
     side,
+    tolerating,
 )
 from nanodet.data.formats.files import pictures_of_files
 from nanodet.data.formats.format import Format
@@ -82,13 +83,20 @@ def read_labelme(
     if list_path is not None:
         names = [str(file.relative_to(folder)) for file in files]
         files = [files[n] for n in select(names, list_path, reading, notes, "JSON file of")]
-    contents = [(file, read_json(file, ANNOTATION_WITH_IMAGE)) for file in files]
-    others = [file.name for file, content in contents if not _is_labelme(content)]
-    if len(others) == len(files):
-        raise NanodetError(f"{files[0]}: not a LabelMe annotation: it has no 'shapes'")
+    found: list[Labelled] = []
+    others = []
+    for file in files:
+        with tolerating(reading):
+            content = read_json(file, ANNOTATION_WITH_IMAGE)
+            if isinstance(content, dict) and "shapes" in content:
+                found.append(_parse(file, content, reading, without))
+            else:
+                others.append(file)
+    if others and not found:
+        raise NanodetError(f"{others[0]}: not a LabelMe annotation: it has no 'shapes'")
     if others:
-        notes.append(f"{ann_path}: not LabelMe's, left out: {first_few(others)}")
-    found = [_parse(file, one, without) for file, one in contents if _is_labelme(one)]
+        names = [file.name for file in others]
+        notes.append(f"{ann_path}: not LabelMe's, left out: {first_few(names)}")
     if without:
         what = ", ".join(f"{count} {kind}" for kind, count in sorted(without.items()))
         notes.append(f"{ann_path}: shapes without a box are left out: {what}")
@@ -105,11 +113,9 @@ def read_labelme(
     return result
 
 
-def _is_labelme(content: Any) -> bool:
-    return isinstance(content, dict) and "shapes" in content
-
-
-def _parse(file: Path, content: dict[str, Any], without: Counter[str]) -> Labelled:
+def _parse(
+    file: Path, content: dict[str, Any], reading: Reading, without: Counter[str]
+) -> Labelled:
     name = content.get("imagePath") or ""
     if not isinstance(name, str) or not is_file_name(name):
         raise NanodetError(f"{file}: imagePath {brief(name)} is not the name of an image")
@@ -117,27 +123,33 @@ def _parse(file: Path, content: dict[str, Any], without: Counter[str]) -> Labell
     grouped: dict[Any, list[Thing]] = {}
     for n, value in enumerate(entries_in(content, "shapes", str(file))):
         where = f"{file}: shapes[{n}]"
-        shape = mapping(value, f"{where}:")
-        label = shape.get("label")
-        if not isinstance(label, str) or not label.strip():
-            what = f"label {brief(label)} is not a name" if "label" in shape else "has no 'label'"
-            raise NanodetError(f"{where}: {what}")
-        where += f" ({brief_text(label)})"
-        kind = shape.get("shape_type") or "polygon"
-        if kind in WITHOUT_AREA:
-            without[kind] += 1
-            continue
-        thing = Thing(
-            label.strip(), _box(shape, kind, where), where, shape.get("difficult") is True
-        )
-        group = shape.get("group_id")
-        if group is not None and type(group) not in (int, str):
-            raise NanodetError(f"{where}: group_id {brief(group)} is not a number")
-        grouped.setdefault(n if group is None else (label, group), []).append(thing)
+        with tolerating(reading):
+            shape = mapping(value, f"{where}:")
+            group = shape.get("group_id")
+            if group is not None and type(group) not in (int, str):
+                raise NanodetError(f"{where}: group_id {brief(group)} is not a number")
+            thing = _thing(shape, where, without)
+            if thing is not None:
+                key = n if group is None else (thing.name, group)
+                grouped.setdefault(key, []).append(thing)
     things = [
         some[0]._replace(box=union([thing.box for thing in some])) for some in grouped.values()
     ]
     return Labelled(file, name.strip().replace("\\", "/"), size, things)
+
+
+def _thing(shape: dict[str, Any], where: str, without: Counter[str]) -> Thing | None:
+    """Return the object of a shape; None, and a count, for one without an area."""
+    label = shape.get("label")
+    if not isinstance(label, str) or not label.strip():
+        what = f"label {brief(label)} is not a name" if "label" in shape else "has no 'label'"
+        raise NanodetError(f"{where}: {what}")
+    where += f" ({brief_text(label)})"
+    kind = shape.get("shape_type") or "polygon"
+    if kind in WITHOUT_AREA:
+        without[kind] += 1
+        return None
+    return Thing(label.strip(), _box(shape, kind, where), where, shape.get("difficult") is True)
 
 
 def _box(shape: dict[str, Any], kind: object, where: str) -> Box:

@@ -23,6 +23,7 @@ from nanodet.data.formats.entries import (
     number,
     points_of,
     side,
+    tolerating,
 )
 from nanodet.data.formats.format import Format
 from nanodet.data.formats.head import Head
@@ -92,7 +93,10 @@ def read_labelstudio(
         raise NanodetError(f"{ann_path}: not a Label Studio export: [{{...}}, ...] is expected")
     entries = [mapping(one, f"{ann_path}: [{n}]:") for n, one in enumerate(content)]
     if any("data" in one for one in entries):
-        tasks = [_task(one, f"{ann_path}: [{n}]") for n, one in enumerate(entries)]
+        tasks = []
+        for n, one in enumerate(entries):
+            with tolerating(reading):
+                tasks.append(_task(one, f"{ann_path}: [{n}]"))
     else:
         tasks = _tasks_of_min(entries, ann_path)
     key = _image_key(tasks, ann_path)
@@ -110,7 +114,10 @@ def read_labelstudio(
             "truth counts, otherwise the last"
         )
     without: Counter[str] = Counter()
-    found = [_entry(task, key, without) for task in done]
+    found = []
+    for task in done:
+        with tolerating(reading):
+            found.append(_entry(task, key, reading, without))
     if without:
         what = ", ".join(f"{count} {kind}" for kind, count in sorted(without.items()))
         notes.append(f"{ann_path}: regions without a box or a label are left out: {what}")
@@ -213,7 +220,7 @@ def _name(value: str) -> str:
     return value
 
 
-def _entry(task: Task, key: str, without: Counter[str]) -> Entry:
+def _entry(task: Task, key: str, reading: Reading, without: Counter[str]) -> Entry:
     where = task.where
     value = task.data.get(key, "")
     name = "" if value.startswith("data:") else _name(value).strip("/ ")
@@ -224,20 +231,27 @@ def _entry(task: Task, key: str, without: Counter[str]) -> Entry:
     things: list[Thing] = []
     sizes = set()
     for region, place in answer.results:
-        size = side(region, "original_width", place), side(region, "original_height", place)
-        labels = [label for key in _label_keys(region) for label in region[key]]
-        kind = _kind(region)
-        if kind is None or not labels:
-            without[_called(region)] += 1
-            continue
-        sizes.add(size)
-        for label in labels:
-            if not isinstance(label, str) or not label.strip():
-                raise NanodetError(f"{place}: label {brief(label)} is not a name")
-            spot = f"{place} ({brief_text(label)})"
-            things.append(Thing(label.strip(), _box(region, kind, size, spot), spot))
+        with tolerating(reading):
+            size = side(region, "original_width", place), side(region, "original_height", place)
+            own = _things(region, size, place)
+            if own:
+                sizes.add(size)
+                things += own
+            else:
+                without[_called(region)] += 1
     size = sizes.pop() if len(sizes) == 1 else (0, 0)
     return Entry(name, size, things, tuple(one for one in others if one), parts=True)
+
+
+def _things(region: dict[str, Any], size: tuple[int, int], where: str) -> list[Thing]:
+    """Return an object for each label of a region; none for what has no box."""
+    kind, things = _kind(region), []
+    for label in [label for key in _label_keys(region) for label in region[key]] if kind else ():
+        if not isinstance(label, str) or not label.strip():
+            raise NanodetError(f"{where}: label {brief(label)} is not a name")
+        place = f"{where} ({brief_text(label)})"
+        things.append(Thing(label.strip(), _box(region, kind, size, place), place))
+    return things
 
 
 def _label_keys(region: dict[str, Any]) -> list[str]:
@@ -264,7 +278,7 @@ def _kind(region: dict[str, Any]) -> str | None:
     return "rectangle" if "height" in region and "x" in region and "rle" not in region else None
 
 
-def _box(region: dict[str, Any], kind: str, size: tuple[int, int], where: str) -> Box:
+def _box(region: dict[str, Any], kind: str | None, size: tuple[int, int], where: str) -> Box:
     """Return the bounding box of a region in parts of the image."""
     if kind == "polygon":
         x1, y1, x2, y2 = box_of_points(points_of(region["points"], "points", where))

@@ -1,7 +1,7 @@
 """Reader of the files of VGG's Image Annotator (VIA) 1 and 2: projects, and exported JSON and CSV.
 
-The keys are those of `_via_data_format_version` 2.0.10 in `via.js` of https://gitlab.com/vgg/via; files of
-VIA 1 have regions as an object instead of a list, and ``#`` before the first column of CSV.
+The keys are those of `via-2.x.y/src/via.js` in the repository ox-vgg/via; files of VIA 1 have regions as an
+object instead of a list, and ``#`` before the first column of CSV.
 """
 
 import json
@@ -19,6 +19,7 @@ from nanodet.data.formats.entries import (
     entries_in,
     mapping,
     number,
+    tolerating,
 )
 from nanodet.data.formats.format import Format
 from nanodet.data.formats.head import Head
@@ -53,6 +54,9 @@ class Region(NamedTuple):
     where: str
 
 
+Image = tuple[str, list[Region]]  # its name and its regions
+
+
 def read_via(
     img_path: StrPath,
     ann_path: StrPath,
@@ -79,12 +83,12 @@ def read_via(
     """
     options: dict[str, list[str]] = {}
     if str(ann_path).lower().endswith(".csv"):
-        images = _of_csv(ann_path)
+        images = _of_csv(ann_path, reading)
     else:
-        images = _of_json(ann_path, options)
+        images = _of_json(ann_path, options, reading)
     if not images:
         raise NanodetError(f"{ann_path}: has no images")
-    regions = [region for some in images.values() for region in some]
+    regions = [region for _, some in images for region in some]
     notes = []
     without = Counter(
         str(region.shape.get("name"))
@@ -98,23 +102,21 @@ def read_via(
     key = _class_key(taken, options, ann_path)
     if key is None and taken:
         notes.append(f"{ann_path}: no region has an attribute for its class: all are {ONLY!r}")
-    entries = [
-        Entry(
-            name,
-            (0, 0),
-            [thing for region in some if region.shape.get("name") not in WITHOUT_AREA
-             for thing in _things(region, key)],
-        )
-        for name, some in images.items()
-    ]  # fmt: skip
+    entries = []
+    for name, some in images:
+        things: list[Thing] = []
+        for region in some:
+            with tolerating(reading):
+                things += _things(region, key)
+        entries.append(Entry(name, (0, 0), things))
     listed = options.get(key or "", [])
     return annotations_of(
         entries, img_path, ann_path, list_path, class_names, reading, notes, listed
     )
 
 
-def _of_json(path: StrPath, options: dict[str, list[str]]) -> dict[str, list[Region]]:
-    """Return the regions of each image; ``options`` gets those of each attribute."""
+def _of_json(path: StrPath, options: dict[str, list[str]], reading: Reading) -> list[Image]:
+    """Return the images of a file; ``options`` gets those of each attribute."""
     content = mapping(read_json(path, ANNOTATIONS), f"{path}: this annotation file")
     if "_via_img_metadata" in content:
         attributes = content.get("_via_attributes")
@@ -124,38 +126,47 @@ def _of_json(path: StrPath, options: dict[str, list[str]]) -> dict[str, list[Reg
                 choices = one.get("options")
                 options[name] = list(choices) if isinstance(choices, dict) else []
         content = mapping(content["_via_img_metadata"], f"{path}: _via_img_metadata")
-    images: dict[str, list[Region]] = {}
+    images = []
     for key, value in content.items():
-        where = f"{path}: {brief_text(key)}"
-        image = mapping(value, f"{where}:")
-        name = image.get("filename")
-        if not isinstance(name, str) or not name or not is_file_name(name):
-            raise NanodetError(f"{where}: filename {brief(name)} is not the name of an image")
-        regions = image.get("regions")
-        if isinstance(regions, dict):  # VIA 1
-            regions = list(regions.values())
-        some = images.setdefault(name, [])
-        for n, one in enumerate(entries_in({"regions": regions}, "regions", where)):
-            place = f"{where}: regions[{n}]"
+        with tolerating(reading):
+            images.append(_image(value, f"{path}: {brief_text(key)}", reading))
+    return images
+
+
+def _image(value: Any, where: str, reading: Reading) -> Image:
+    image = mapping(value, f"{where}:")
+    name = _filename(image, where)
+    regions = image.get("regions")
+    if isinstance(regions, dict):  # VIA 1
+        regions = list(regions.values())
+    found = []
+    for n, one in enumerate(entries_in({"regions": regions}, "regions", where)):
+        place = f"{where}: regions[{n}]"
+        with tolerating(reading):
             region = mapping(one, f"{place}:")
             shape = mapping(region.get("shape_attributes"), f"{place}: shape_attributes")
             about = mapping(region.get("region_attributes") or {}, f"{place}: region_attributes")
-            some.append(Region(shape, about, place))
-    return images
+            found.append(Region(shape, about, place))
+    return name, found
 
 
-def _of_csv(path: StrPath) -> dict[str, list[Region]]:
-    images: dict[str, list[Region]] = {}
+def _filename(image: dict[str, Any], where: str) -> str:
+    name = image.get("filename")
+    if not isinstance(name, str) or not name.strip() or not is_file_name(name):
+        raise NanodetError(f"{where}: filename {brief(name)} is not the name of an image")
+    return name.strip()
+
+
+def _of_csv(path: StrPath, reading: Reading) -> list[Image]:
+    images: dict[tuple[str, str | None], list[Region]] = {}
     for line, row in table(path, COLUMNS):
         where = f"{path}: line {line}"
-        name = row["filename"].strip()
-        if not name or not is_file_name(name):
-            raise NanodetError(f"{where}: filename {brief(name)} is not the name of an image")
-        some = images.setdefault(name, [])
-        shape, about = (_object(row, key, where) for key in COLUMNS[2:])
-        if shape:  # else the line of an image without regions
-            some.append(Region(shape, about, where))
-    return images
+        with tolerating(reading):
+            some = images.setdefault((_filename(row, where), row.get("file_size")), [])
+            shape, about = (_object(row, key, where) for key in COLUMNS[2:])
+            if shape:  # else the line of an image without regions
+                some.append(Region(shape, about, where))
+    return [(name, regions) for (name, _), regions in images.items()]
 
 
 def _object(row: dict[str, str], key: str, where: str) -> dict[str, Any]:
@@ -195,6 +206,8 @@ def _names(value: object) -> list[str]:
 
 
 def _things(region: Region, key: str | None) -> list[Thing]:
+    if region.shape.get("name") in WITHOUT_AREA:
+        return []
     names = [ONLY] if key is None else _names(region.attributes.get(key))
     if not names:
         raise NanodetError(f"{region.where}: has no {brief(key)}, its class")
