@@ -110,6 +110,7 @@ for (const gallery of document.querySelectorAll(".gallery")) {
     const box = stage.getBoundingClientRect();
     const pixel = Math.max(view[2] / (box.width || 1), view[3] / (box.height || 1));
     const hidden = new Set(toggles.filter((one) => !pressed(one)).flatMap((one) => one.dataset.marks.split(" ")));
+    const texts = [];
     for (const mark of shot.marks) {
       if (hidden.has(mark.kind)) continue;
       const [x0, y0, x1, y1] = mark.box;
@@ -130,9 +131,14 @@ for (const gallery of document.querySelectorAll(".gallery")) {
       const at = below ? Math.min(y1 + 14 * pixel, view[1] + view[3] - 3 * pixel) : y0 - 4 * pixel;
       const text = make("text", { x: Math.max(x0, view[0]), y: at, "font-size": 13 * pixel });
       text.textContent = mark.label;
-      svg.append(text);
+      texts.push(text);
     }
+    svg.append(...texts);  // over all boxes
     stage.replaceChildren(svg);
+    for (const text of texts) {
+      const x = Math.min(Number(text.getAttribute("x")), view[0] + view[2] - text.getComputedTextLength());
+      text.setAttribute("x", Math.max(x, view[0]));
+    }
     viewer.querySelector("h3").textContent = shot.title;
     viewer.querySelector(".facts").textContent = shot.facts;
     viewer.querySelector(".position").textContent = `${current + 1} / ${shown.length}`;

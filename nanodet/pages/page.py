@@ -17,6 +17,8 @@ from nanodet.pages.markup import (
     table_row,
 )
 
+LONG = 20  # rows of a sortable table
+
 
 @dataclass
 class Page:
@@ -86,9 +88,13 @@ class Page:
         body = "\n".join(table_row(row, "td", left) for row in rows)
         start = '<table class="sortable">' if sortable else "<table>"
         top = f"<thead>{table_row(head, 'th', left)}</thead>"
-        self.add(
-            markdown, f'<div class="scroll">{start}\n{top}\n<tbody>\n{body}\n</tbody></table></div>'
+        # a long table scrolls in its own box; the keyboard reaches that
+        box = (
+            ' class="scroll tall" tabindex="0"'
+            if len(rows) > LONG and sortable
+            else ' class="scroll"'
         )
+        self.add(markdown, f"<div{box}>{start}\n{top}\n<tbody>\n{body}\n</tbody></table></div>")
 
     def picture(self, path: Path, words: str) -> None:
         """Add a PNG or JPEG beside the page; ``words`` say what it shows. The HTML contains it."""

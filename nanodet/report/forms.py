@@ -14,7 +14,8 @@ from nanodet.pages.page import Page
 from nanodet.report.subject import Form, Subject
 
 HEAD = [
-    "form", "compared on", "images", "largest error of scores", "of edges, px", "allowed",
+    "form", "compared on", "scores: largest error", "95 % below", "edges, px: largest error", "95 % below",
+    "same points", "allowed",
 ]  # fmt: skip
 
 
@@ -37,8 +38,9 @@ def add_forms(page: Page, subject: Subject, verified: dict[str, Any] | None) -> 
         page.table(HEAD, rows, left=2)
         page.note(
             "Raw outputs of each form beside those of the checkpoint, compared when it was exported: scores "
-            "0..1, edges in network pixels. An export does not write a form that differs by more than "
-            "allowed. The figures are those in the specs of the files."
+            "0..1, edges in network pixels. What is allowed is the largest error, or what 95 % must be below "
+            "where numbers are rounded; an export does not write a form that differs by more. The figures "
+            "are those in the specs of the files."
         )
     for form in subject.forms:
         _add_int8(page, form)
@@ -60,14 +62,14 @@ def parity_rows(forms: Sequence[Form]) -> list[list[str | Cell]]:
         for stage, found in stages.items() if isinstance(stages, dict) else ():
             if not isinstance(found, dict):
                 continue
-            limits = found.get("tolerance")
-            limits = limits if isinstance(limits, dict) else {}
-            allowed = f"{_small(limits.get('score'))}, {_small(limits.get('edge'))} px"
-            rows.setdefault(str(stage), [
-                literal(stage), literal(measured.get("compared_on", "-")),
-                _whole(found.get("pictures")), _small(found.get("score_max")),
-                _small(found.get("edge_max")), allowed,
-            ])  # fmt: skip
+            errors = [
+                _small(found.get(f"{part}_{which}"))
+                for part in ("score", "edge")
+                for which in ("max", "most")
+            ]
+            where = literal(measured.get("compared_on", "-"))
+            ends = _part(found.get("matched")), _allowed(found)
+            rows.setdefault(str(stage), [literal(stage), where, *errors, *ends])
     return list(rows.values())
 
 
@@ -95,16 +97,16 @@ def _add_int8(page: Page, form: Form) -> None:
         ends = (
             ap.get("intervals", {}).get("drop") if isinstance(ap.get("intervals"), dict) else None
         )
-        drop = f"a drop of {_small(ap.get('drop'))}"
+        drop = f"a drop of {_points(ap.get('drop'))}"
         if isinstance(ends, list) and len(ends) == 2:
-            drop += f" (95 %: {_small(ends[0])} .. {_small(ends[1])})"
+            drop += f" (95 %: {_points(ends[0])} .. {_points(ends[1])})"
         parts.append(
-            f"AP {_small(ap['int8'])} in int8, {_small(ap['fp32'])} in fp32, {drop}, on "
-            f"{_whole(found.get('measuring_pictures'))} images not used for calibration"
+            f"AP {_points(ap['int8'])} in int8, {_points(ap['fp32'])} in fp32, {drop}, on "
+            f"{_in('.0f', found.get('measuring_pictures'))} images not used for calibration"
         )
     twins = found.get("twins")
-    if isinstance(twins, float):
-        parts.append(f"{100 * twins:.1f} % of the detections above 0.3 are in both")
+    if _number(twins) is not None:
+        parts.append(f"{_part(twins)} of the detections above 0.3 are in both")
     times = found.get("network_ms_one_thread")
     if isinstance(times, dict):
         words = ", ".join(f"{name} {_small(value)} ms" for name, value in times.items())
@@ -118,12 +120,14 @@ def _add_verified(page: Page, verified: dict[str, Any]) -> None:
     rows: list[list[str | Cell]] = []
     for one in verified["stages"]:
         result = one.get("result") if isinstance(one.get("result"), dict) else {}
-        twins = one.get("twins")
+        change = _points(one.get("ap_change"))
+        ends = one.get("ap_change_interval")
+        if isinstance(ends, list) and len(ends) == 2:
+            change += f" (95 %: {_points(ends[0])} .. {_points(ends[1])})"
         rows.append([
             literal(one.get("name", "-")), literal(one.get("verdict", "-")),
-            _small(result.get("score_max")), _small(result.get("edge_max")),
-            f"{100 * twins:.1f} %" if isinstance(twins, float) else "-",
-            _small(one.get("ap")), _signed(one.get("ap_change")),
+            _small(result.get("score_max")), _small(result.get("edge_max")), _part(one.get("twins")),
+            _points(one.get("ap")), change,
         ])  # fmt: skip
     page.table(
         ["stage", "verdict", "largest error of scores", "of edges, px", "same detections", "AP", "change"],
@@ -139,15 +143,36 @@ def raw_measured(form: Form) -> str:
     return json.dumps(measured, indent=1, ensure_ascii=False)
 
 
+def _number(value: Any) -> float | None:
+    """Return a number of a file; None for anything else, as it may hold anything."""
+    fits = isinstance(value, float | int) and not isinstance(value, bool) and abs(value) < 1e12
+    return float(value) if fits else None
+
+
+def _in(form: str, value: Any) -> str:
+    """Return a number of a file in a form such as ``.2f``; ``-`` for anything else."""
+    number = _number(value)
+    return "-" if number is None else format(number, form)
+
+
 def _small(value: Any) -> str:
-    """Return a number of a file with three digits; ``-`` for anything else."""
-    fits = isinstance(value, float | int) and not isinstance(value, bool)
-    return f"{value:.3g}" if fits and abs(value) < 100 else f"{value:g}" if fits else "-"
+    return _in(".3g", value)
 
 
-def _whole(value: Any) -> str:
-    return str(value) if type(value) is int else "-"
+def _points(value: Any) -> str:
+    """Return AP, or a difference of AP, with two digits."""
+    return _in(".2f", value)
 
 
-def _signed(value: Any) -> str:
-    return f"{value:+.2f}" if isinstance(value, float | int) else "-"
+def _part(value: Any) -> str:
+    """Return a part of 1 in percent."""
+    return _in(".1%", value).replace("%", " %")
+
+
+def _allowed(found: dict[str, Any]) -> str:
+    """Return the tolerance of a stage, see `nanodet.compare.outputs.Tolerance`."""
+    limits = found.get("tolerance")
+    if not isinstance(limits, dict):
+        return "-"
+    words = f"{_small(limits.get('score'))}, {_small(limits.get('edge'))} px"
+    return f"95 %: {words}" if limits.get("matched") else f"largest: {words}"

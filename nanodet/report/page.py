@@ -75,7 +75,8 @@ def _title(subject: Subject) -> str:
 
 def _lead(subject: Subject, measured: Measured) -> str:
     names = measured.annotations.class_names
-    shown = ", ".join(map(brief_text, names[:8])) + (", ..." if len(names) > 8 else "")
+    shown = ", ".join(map(brief_text, names[:8]))
+    shown += f" and {len(names) - 8} more" if len(names) > 8 else ""
     count = f"{len(names)} class{'es' * (len(names) > 1)}"
     return f"Finds {count}: {shown}. Written by nanodet {__version__}."
 

@@ -183,8 +183,8 @@ def add_confusion(page: Page, measured: Measured) -> None:
     )
     _add_missed(page, measured)
     names = [*measured.annotations.class_names, "background"]
-    page.subheading("Confusion matrix")
     if len(names) - 1 <= MATRIX:
+        page.subheading("Confusion matrix")
         page.add("", _matrix(measured.matrix, names))
         page.note(
             "Rows: what is annotated; columns: what it was detected as. The last row has false positives, "
@@ -196,7 +196,10 @@ def add_confusion(page: Page, measured: Measured) -> None:
         for a, b in np.argwhere(measured.matrix > 0)
         if a != b and max(a, b) < len(names) - 1
     ]
+    if not largest:
+        return
     largest.sort(key=lambda one: -one[0])
+    page.subheading("Confusions of classes")
     page.table(
         ["annotated as", "detected as", "number"],
         [[literal(a), literal(b), str(count)] for count, a, b in largest[:CONFUSED]],
