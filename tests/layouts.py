@@ -127,6 +127,13 @@ def voc(root, drawn):
     drawn.voc(root / "annotations", EVERY)
 
 
+def voc_image_folders(root, drawn):
+    """Images in folders of their split, but all annotations in one."""
+    for split in ("train", "val"):
+        drawn.images(root / "images" / split, SPLITS[split])
+        drawn.voc(root / "annotations", SPLITS[split])
+
+
 def voc_beside(root, drawn):
     drawn.images(root, EVERY)
     drawn.voc(root, EVERY)
@@ -319,6 +326,7 @@ LAYOUTS = {
     "roboflow_coco": (roboflow_coco, len(TRAIN), len(VAL)),
     "voc_lists": (voc_lists, len(TRAIN), len(VAL)),
     "voc": (voc, 10, None),
+    "voc_image_folders": (voc_image_folders, 9, None),
     "voc_beside": (voc_beside, 10, None),
     "voc_folders": (voc_folders, len(TRAIN), len(VAL)),
     "yolo_names": (yolo_names, len(TRAIN), len(VAL)),

@@ -3,7 +3,6 @@
 import dataclasses
 import os
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -149,7 +148,7 @@ def _labels_of(images: Path) -> Path:
 
 def _of_file(path: Path) -> FoundData:
     """Return the set of one annotation file, with the images below its folder or the one above."""
-    source = _Source(recognise(path), _split_of([path.stem]), [path])
+    source = _Source(recognise(path), split_of([path.stem]), [path])
     for root in (path.parent, path.absolute().parent.parent):
         pictures = _Pictures(root)
         if pictures.folders:
@@ -241,7 +240,7 @@ def _sources(
     sources: list[_Source] = []
     lists: dict[str, list[Path]] = {}
     for (folder, suffix), some in grouped.items():
-        in_folder = _split_of(folder.relative_to(root).parts)
+        in_folder = split_of(folder.relative_to(root).parts)
         if suffix == ".txt":
             named = {file: _list_split(file) for file in some}
             some = [file for file in some if named[file] is None]
@@ -257,7 +256,7 @@ def _sources(
                     if FORMATS[name].folder:
                         kinds[name] = None
                     else:
-                        sources.append(_Source(name, _split_of([file.stem]) or in_folder, [file]))
+                        sources.append(_Source(name, split_of([file.stem]) or in_folder, [file]))
         sources += [_Source(name, in_folder, [folder]) for name in kinds]
     return sources, lists
 
@@ -327,8 +326,8 @@ def _list_split(file: Path) -> str | None:
     return SPLITS.get(words[0]) if len(words) == 1 else None
 
 
-def _split_of(parts: Sequence[str]) -> str | None:
-    """Return the split that the names of folders mean, the innermost first."""
+def split_of(parts: Sequence[str]) -> str | None:
+    """Return the split (``train``, ``val``, ``test``) that names of folders mean, the innermost first."""
     for part in reversed(parts):
         for word in _words(part):
             if word in SPLITS:
@@ -353,7 +352,7 @@ class _Pictures:
         self.by_stem: dict[str, list[Path]] = {}  # to the folders
         for path in filter(is_picture_name, files_below(root) if files is None else files):
             if path.parent not in self.folders:
-                self.folders[path.parent] = _split_of(path.parent.relative_to(root).parts)
+                self.folders[path.parent] = split_of(path.parent.relative_to(root).parts)
             self.by_stem.setdefault(bare_name(path.name), []).append(path.parent)
 
     def set_of(self, source: _Source) -> FoundSet:
@@ -375,19 +374,22 @@ class _Pictures:
         It has the same subfolders as the folder of annotations.
         """
         top = source.annotations
-        votes: Counter[Path] = Counter()
+        named: dict[Path, set[str]] = {}
         for folder in source.paths:
             inside = folder.relative_to(top).parts
             for file in folder.iterdir():
                 if file.suffix.lower() not in FORMATS[source.format].suffixes:
                     continue
-                for place in self.by_stem.get(bare_name(file.with_suffix("").name), ()):
+                stem = bare_name(file.name)
+                for place in self.by_stem.get(stem, ()):
                     end = len(place.parts) - len(inside)
                     if place in folders and place.parts[end:] == inside:
-                        votes[Path(*place.parts[:end])] += 1
-        most = max(votes.values(), default=0)
+                        named.setdefault(Path(*place.parts[:end]), set()).add(stem)
+        if not named:
+            return None
         # beside the annotations, if other folders have images of these names, too
-        return min((p for p in votes if votes[p] == most), key=lambda p: p != top, default=None)
+        best = max(named, key=lambda place: (len(named[place]), place == top))
+        return _common([best, *(place for place in named if named[place] - named[best])])
 
     def _exact(self, file: Path, folders: Sequence[Path]) -> Path | None:
         """Return the folder to which the names of images in the beginning of a file are relative."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from nanodet.config import config_from_dict
 from nanodet.config.check import failing
 from nanodet.config.effects import refuse_without_effect
 from nanodet.config.schema import Config
-from nanodet.data.discover import FoundData, FoundSet, discover
+from nanodet.data.discover import FoundData, FoundSet, discover, split_of
 from nanodet.data.formats import FORMATS
 from nanodet.data.read import read_annotations
 from nanodet.data.reading import Reading
@@ -20,6 +21,7 @@ from nanodet.errors import NanodetError
 from nanodet.files import StrPath
 from nanodet.files.files import check_writable, text_name, write_text
 from nanodet.files.yaml_text import parse_yaml
+from nanodet.hub.catalogue import CATALOGUE
 from nanodet.hub.models import fetch_model
 from nanodet.images.likeness import groups, likenesses
 from nanodet.init.machine import settings_for, this_machine
@@ -79,7 +81,7 @@ def init(
         raise NanodetError(
             f"--size {size[0]}x{size[1]}: must be multiples of {ALIGNMENT}, such as {near}"
         )
-    if weights is not None and Path(weights).suffix and not Path(weights).is_file():
+    if weights is not None and weights not in CATALOGUE and not Path(weights).is_file():
         raise NanodetError(f"--weights {weights}: there is no such file")
     found = discover(path)
     reading = reading or Reading(place="--")
@@ -89,7 +91,7 @@ def init(
         say(line)
     if found.val is None:
         _check_out(lists, force)
-        parts, how = _split(whole, seed, say)
+        parts, how = _split(whole, found.train.images, seed, say)
         texts = [_list_text(whole, part, found.train.images) for part in parts]
         pictures = [[whole.pictures[n] for n in part] for part in parts]
         sets = [dataclasses.replace(found.train, list_path=file) for file in lists]
@@ -177,9 +179,14 @@ def _check_out(files: Sequence[Path], force: bool) -> None:
         check_writable(file)
 
 
-def _split(whole: Annotations, seed: int, say: Say) -> tuple[tuple[list[int], list[int]], str]:
+def _split(
+    whole: Annotations, folder: Path, seed: int, say: Say
+) -> tuple[tuple[list[int], list[int]], str]:
     """Return the indices of the images to train on and to evaluate on, and how they were chosen."""
     count = len(whole.pictures)
+    by_folder = _split_of_folders(whole.pictures, folder)
+    if by_folder:
+        return by_folder, "split by the folders of the images"
     alike = groups(likenesses([picture.path for picture in whole.pictures]))
     cut = []
     for group in alike:
@@ -206,6 +213,21 @@ def _split(whole: Annotations, seed: int, say: Say) -> tuple[tuple[list[int], li
     return parts, how
 
 
+def _split_of_folders(
+    pictures: Sequence[Picture], folder: Path
+) -> tuple[list[int], list[int]] | None:
+    """Return the indices of the images in folders such as ``train`` and ``val``, None if there are none.
+
+    Of three such folders, ``test`` is for neither.
+    """
+    parts: dict[str | None, list[int]] = {}
+    for n, picture in enumerate(pictures):
+        inside = os.path.relpath(picture.path.parent, folder)
+        parts.setdefault(split_of(Path(inside).parts), []).append(n)
+    val = parts.get("val") or parts.get("test")
+    return None if None in parts or "train" not in parts or not val else (parts["train"], val)
+
+
 def _list_text(whole: Annotations, part: Sequence[int], folder: Path) -> str:
     lines = []
     for n in part:
@@ -229,7 +251,9 @@ def _check_list(
 
 def _check_apart(pictures: Sequence[Sequence[Picture]], found: FoundData) -> None:
     """Raise `NanodetError` if an image is in both sets."""
-    both = sorted({str(p.path) for p in pictures[0]} & {str(p.path) for p in pictures[1]})
+    both = sorted(
+        set.intersection(*({os.path.realpath(p.path) for p in part} for part in pictures))
+    )
     if both:
         assert found.val is not None
         place = found.val.list_path or found.val.annotations

@@ -62,7 +62,7 @@ def test_every_layout_gets_a_config_whose_sets_are_apart(layout, written):
     )
     assert not set(train_set) & set(val_set)
     if LAYOUTS[layout][2] is None:
-        assert sorted(train_set + val_set) == list(range(10))
+        assert sorted(train_set + val_set) == list(range(LAYOUTS[layout][1]))
         assert config.data.val.list_path == "shapes-val.txt"
     else:
         assert sorted(val_set) == list(VAL)
@@ -96,6 +96,18 @@ def test_what_is_written_is_short_and_says_why(written, capsys, tmp_path):
     assert said.rstrip().endswith("next: nanodet train shapes.yml")
     assert "shapes-val.txt" in said
     assert "circle" in said
+
+
+def test_a_split_by_the_folders_of_images_is_taken(written):
+    config = written("voc_image_folders")
+    assert images_of(config.data.val, config.class_names) == list(VAL)
+
+
+def test_choices_of_reading_and_weights_are_written(written, tmp_path):
+    (tmp_path / "own.ckpt").touch()
+    config = written("voc", "--missing-images", "skip", "--weights", "own.ckpt")
+    assert config.schedule.load_model == "own.ckpt"
+    assert config.data.train.missing_images == config.data.val.missing_images == "skip"
 
 
 def test_existing_files_are_replaced_only_by_force(written, capsys, tmp_path):
