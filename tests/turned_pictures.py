@@ -40,13 +40,14 @@ def annotate(folder, kind, turned, sizes=True):
 
     Args:
         folder: gets the annotations.
-        kind: ``coco``, ``voc`` or ``yolo``.
+        kind: ``coco``, ``voc``, ``yolo``, ``cvat`` or ``labelstudio``.
         turned: by file name, whether the labels are of the image as turned; None: no labels.
         sizes: whether the annotations have the images' sizes (COCO and VOC).
     """
-    images, boxes = [], []
-    target = folder / {"coco": "coco.json", "voc": "xml", "yolo": "labels"}[kind]
-    if kind != "coco":
+    images, boxes, parts = [], [], []
+    files = {"coco": "coco.json", "cvat": "cvat.xml", "labelstudio": "studio.json"}
+    target = folder / (files | {"voc": "xml", "yolo": "labels"})[kind]
+    if kind not in files:
         target.mkdir()
     for n, (name, way) in enumerate(turned.items(), 1):
         (w, h), (x1, y1, x2, y2) = labelled(folder / "images" / name, bool(way))
@@ -62,6 +63,14 @@ def annotate(folder, kind, turned, sizes=True):
         else:
             box = [x1, y1, x2 - x1, y2 - y1]
             boxes.append({"id": n, "image_id": n, "category_id": 1, "bbox": box})
+        if kind == "cvat":
+            shape = f'<box label="box" xtl="{x1}" ytl="{y1}" xbr="{x2}" ybr="{y2}"/>' * bool(thing)
+            parts.append(f'<image name="{name}" width="{w}" height="{h}">{shape}</image>')
+        elif kind == "labelstudio":
+            value = {"x": x1 / w, "y": y1 / h, "width": (x2 - x1) / w, "height": (y2 - y1) / h}
+            value = {key: 100 * part for key, part in value.items()} | {"rectanglelabels": ["box"]}
+            region = {"value": value, "original_width": w, "original_height": h}
+            parts.append({"data": {"image": name}, "annotations": [{"result": [region] * bool(thing)}]})
         stem = name.rsplit(".", 1)[0]
         if kind == "voc":
             text = f"<annotation><filename>{name}</filename>{size}{thing}</annotation>"
@@ -71,4 +80,8 @@ def annotate(folder, kind, turned, sizes=True):
     if kind == "coco":
         content = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "box"}]}
         target.write_text(json.dumps(content))
+    elif kind == "cvat":
+        target.write_text(f"<annotations>{''.join(parts)}</annotations>")
+    elif kind == "labelstudio":
+        target.write_text(json.dumps(parts))
     return target

@@ -30,7 +30,7 @@ def check_boxes(data):
 
 
 @pytest.mark.parametrize("turned", [True, False])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, "cvat", "labelstudio"])
 def test_all_orientations_labelled_either_way(tmp_path, images, kind, turned):
     for n in range(1, 9):
         write_turned(images / f"{n}.jpg", n)

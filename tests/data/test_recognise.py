@@ -66,6 +66,24 @@ def test_a_folder_around_one_file_names_the_file(tmp_path):
         recognise(tmp_path)
 
 
+BEGINNINGS = {
+    "LabelStudioDataset": ['[{"id": 1, "annotations": [{"id": 2, "completed_by": 1, "result": [{"value": {',
+                           '[{"photo": "a.jpg", "label": [{"x": 1, "original_width": 40',
+                           '[{"id": 1, "data": {"image": "a.jpg"}, "predictions": []}]'],
+    "CocoDataset": ['{"categories": [{"id": 1, "name": "' + "x" * 70_000, '{"images": [], "annotations": []',
+                    '{"info": {}, "annotations": [{"segmentation": [[1'],
+    "ViaDataset": ['{"_via_settings": {"ui"', '{"a.jpg1": {"filename": "a.jpg", "size": 1, "regions": [{'],
+    "CreateMlDataset": ['[{"image": "a.jpg", "annotations": [{"label": "cat", "coordinates": {"x"'],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BEGINNINGS)
+def test_the_beginning_is_enough(tmp_path, name):
+    for text in BEGINNINGS[name]:
+        (tmp_path / "a.json").write_text(text)
+        assert recognise(tmp_path / "a.json") == name
+
+
 def test_every_format_is_in_the_docs(root):
     text = (root / "docs" / "formats.md").read_text()
     for name, one in FORMATS.items():

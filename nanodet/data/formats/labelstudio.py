@@ -317,10 +317,10 @@ def _uploads(entries: Sequence[Entry], img_path: StrPath) -> list[Entry]:
 def _recognises(head: Head) -> bool:
     if head.outline is None or head.outline.top != "[":
         return False
-    keys = head.outline.keys[0]
-    return (
-        "data" in keys and bool({"annotations", "completions", "predictions", "id"} & keys)
-    ) or (len(MIN_KEYS & keys) >= 2)
+    keys, inner, _ = head.outline.keys  # a long mask may hide the keys of the task that follow
+    if "data" in keys or inner & {"result", "completed_by"}:
+        return bool({"annotations", "completions", "predictions", "id"} & keys)
+    return len(MIN_KEYS & keys) >= 2 or "original_width" in inner
 
 
 FORMAT = Format(

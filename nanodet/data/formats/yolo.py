@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from nanodet.data.assemble import (
+    MOST_CLASSES,
     check_folder,
     make_picture,
     read_text,
@@ -169,7 +170,7 @@ def _parse_line(file: Path, number: int, line: str) -> Line:
 def _recognises(head: Head) -> bool:
     """Return whether the first line is a class number and at least four other numbers."""
     words = next((line.split() for line in head.text.splitlines() if line.strip()), [])
-    return len(words) >= 5 and words[0].isdecimal() and all(map(_is_number, words))
+    return len(words) >= 5 and all(map(_is_number, words)) and float(words[0]) in range(MOST_CLASSES)
 
 
 def _is_number(word: str) -> bool:
