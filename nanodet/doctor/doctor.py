@@ -62,8 +62,11 @@ def diagnose(subject: Subject, decode: bool = True) -> Diagnosis:
             lost[one.part] = points.unlearned(one, learner)
             found += points.of_points(one, learner, *lost[one.part])
     if len(sets) == 2:
-        found += classes.of_both(*sets)
-        found += difference.of_difference(*sets)
+        # what follows from a fault that is named above is not one more
+        if len(sets[0].boxes):
+            found += classes.of_both(*sets)
+        if not any(fault.kind == "form" for one in sets for fault in one.faults):
+            found += difference.of_difference(*sets)
     found += files.unmentioned(sets)
     if decode:
         found += copies.of_copies(sets)
@@ -78,6 +81,6 @@ def _of_set(one: Examined) -> Iterator[Finding]:
     yield from boxes.of_boxes(one)
     if one.annotations.notes:
         yield Finding(
-            NOTE, "reading", one.part, "remarks of the reader", "How the files were understood.",
-            len(one.annotations.notes), examples=of_lines(one.annotations.notes),
+            NOTE, "reading", one.part, "how the reader understood the files",
+            "Nothing to do if this is what is meant.", examples=of_lines(one.annotations.notes),
         )  # fmt: skip
