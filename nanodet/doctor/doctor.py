@@ -1,6 +1,7 @@
 """`diagnose`: data sets in, findings about them out."""
 
-from collections.abc import Iterator, Mapping
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from nanodet.doctor.examined import Examined, examine
 from nanodet.doctor.finding import ERROR, NOTE, SEVERITIES, Finding, of_lines
 from nanodet.doctor.points import Learner
 from nanodet.doctor.subject import Subject
+from nanodet.init.size import choose_size
 
 
 @dataclass(frozen=True)
@@ -46,13 +48,24 @@ def diagnose(subject: Subject, decode: bool = True) -> Diagnosis:
         decode: whether to read every image in full, to find copies and images that cannot be decoded.
     """
     found: list[Finding] = []
+    if subject.notes:
+        found.append(
+            Finding(
+                NOTE,
+                "layout",
+                "",
+                "how the sets were found",
+                "Nothing to do if this is what is meant.",
+                examples=of_lines(subject.notes),
+            )
+        )
     sets: list[Examined] = []
     names = subject.class_names
     for part, section in subject.sections.items():
         one, faults = examine(section, part, names, subject.names_of)
         found += files.of_faults(part, faults)
         if one is not None:
-            sets.append(one)
+            sets.append(_sized(one, subject, sets))
             names = names or list(one.names)
     learner = Learner.of(subject.arch, len(names)) if names else None
     lost = {}
@@ -72,6 +85,17 @@ def diagnose(subject: Subject, decode: bool = True) -> Diagnosis:
         found += copies.of_copies(sets)
     found.sort(key=lambda one: SEVERITIES.index(one.severity))
     return Diagnosis(found, sets, learner, lost)
+
+
+def _sized(one: Examined, subject: Subject, before: Sequence[Examined]) -> Examined:
+    """Return a set with the input size that is chosen for the first, if it is to be chosen."""
+    if not subject.largest:
+        return one
+    chosen = (
+        before[0].section.input_size if before else choose_size(one.pictures, subject.largest)[0]
+    )
+    section = dataclasses.replace(one.section, input_size=list(chosen))
+    return dataclasses.replace(one, section=section)
 
 
 def _of_set(one: Examined) -> Iterator[Finding]:

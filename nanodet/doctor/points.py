@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from nanodet.config.check import failing
+from nanodet.config.follow import check_section
 from nanodet.doctor.examined import Examined
 from nanodet.doctor.finding import ERROR, EXAMPLES, NOTE, WARNING, Finding
 from nanodet.learn.assigners.assigner import Assigner
@@ -42,6 +44,7 @@ class Learner:
         """Return that of a config's ``model.arch``; no weights are made."""
         arch = copy.deepcopy(arch)
         arch.head.num_classes = arch.head.num_classes or classes
+        check_section(arch, "model.arch", failing("config"))  # the auxiliary head follows the head
         objective = build_objective(on_meta(DETECTORS[arch.name].build, arch), arch)
         name = assigner_name(arch.head)
         return cls(objective.strides, objective.point_offset, objective.assigner, name)

@@ -407,3 +407,34 @@ def test_the_json_names_every_finding(healthy):
     assert (one["code"], other["code"]) == ("duplicate-boxes", "unlearned-boxes")
     assert (one["set"], one["count"], one["of"]) == ("data.train", 1, 61)
     assert "000.png: box 3 of 3 (disc; " in one["examples"][0]
+
+
+def test_a_folder_is_examined_as_init_would_train_on_it(healthy, capsys):
+    CASES["duplicate_box"][0](healthy)
+    healthy.build()
+    assert main(["doctor", str(healthy.folder), "--quick"]) == 0
+    said = capsys.readouterr().out
+    assert "data.train: 30 images" in said and "data.val: 16 images" in said
+    assert "000.png: box 3 of 3" in said
+    assert main(["doctor", str(healthy.folder / "val.json"), "--quick", "--size", "32x32"]) == 0
+    said = capsys.readouterr().out
+    assert "input of 32x32" in said and "data.val" not in said
+    for words in (["--size", "32x32"], ["data.val.fit=own"]):
+        config = healthy.folder / "my.yml"
+        save_config(healthy.build(), config)
+        file = config if "--size" in words else healthy.folder
+        assert main(["doctor", str(file), *words]) == 1
+        assert capsys.readouterr().err.startswith(f"nanodet: error: {words[0]}: ")
+
+
+def test_a_network_with_an_auxiliary_head_takes_its_classes_from_the_data(healthy):
+    """Its keys follow from the head's, whose number of classes the data has."""
+    healthy.config.pop("class_names")
+    arch = healthy.config["model"]["arch"]
+    arch |= {"name": "NanoDetPlus", "head": {"name": "NanoDetPlusHead"}}
+    arch |= {"fpn": {"name": "GhostPAN", "out_channels": 96, "num_extra_level": 1}}
+    arch |= {"aux_head": {"name": "SimpleConvHead", "stacked_convs": 2}}
+    CASES["no_point"][0](healthy)
+    found = diagnose(healthy.subject(), decode=False)
+    (one,) = [one for one in found.findings if one.code == "unlearned-boxes"]
+    assert "DSLA with strides 8, 16, 32, 64" in one.what and one.count == 12
