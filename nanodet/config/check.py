@@ -85,8 +85,9 @@ def check_values(section: Any, fail: Fail, prefix: str = "") -> None:
         _, low, high, known, *_ = meaning(entry)
         if value is None:
             continue
-        if known and value not in known:
-            fail(key, unknown_value(value, known, key, meaning(entry).instead))
+        for one in value if known and isinstance(value, list) else [value]:
+            if known and one not in known:
+                fail(key, unknown_value(one, known, key, meaning(entry).instead))
         if low is None or high is None:
             continue
         for number in value if isinstance(value, list) else [value]:

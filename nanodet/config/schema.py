@@ -20,6 +20,8 @@ PRECISIONS = {
     "bf16": "bf16-mixed", "bf16-mixed": "bf16-mixed", "auto": "auto",
 }  # fmt: skip
 
+LOGGERS = ("csv", "tensorboard", "wandb", "mlflow")
+
 
 @dataclass
 class Device:
@@ -93,6 +95,19 @@ class Config:
     distill: Distill | None = key(None, "learning from a teacher; default: none", ours=True)
     evaluator: Evaluator = key(Evaluator, "how validation is measured")
     log: Log = key(Log, "what is logged during training")
+    logger: list[str] | str = key(
+        "tensorboard",
+        "where what `metrics.csv` contains is written as well, a name or a list: tensorboard, wandb, "
+        "mlflow; csv: nowhere. wandb and mlflow need their packages, and take their servers and projects "
+        "from their own environment variables",
+        known=LOGGERS, ours=True,
+    )  # fmt: skip
     class_names: list[str] | None = key(None, "the classes in order; default: those of the data")
     cudnn_benchmark: bool = key(True, "let cuDNN search for the fastest algorithm")
     test: dict[str, Any] | None = unread("the original does not read it either")
+
+    @property
+    def loggers(self) -> list[str]:
+        """The names in ``logger``, each once."""
+        names = [self.logger] if isinstance(self.logger, str) else self.logger
+        return list(dict.fromkeys(names))

@@ -11,9 +11,9 @@ from nanodet.config.schema import Config
 FORMAT = 2  # 1: norm_cfg, and the neck's activation, were accepted and had no effect
 # keys that affect training only, not the network or its evaluation
 _TRAINING_ONLY = (
-    "data.train", "data.val.name", "device", "distill", "grad_clip", "log", "model.arch.head.assigner_cfg",
-    "model.arch.head.ignore_iof_thr", "model.arch.head.loss", "model.weight_averager", "schedule",
-    "seed",
+    "data.train", "data.val.name", "device", "distill", "grad_clip", "log", "logger",
+    "model.arch.head.assigner_cfg", "model.arch.head.ignore_iof_thr", "model.arch.head.loss",
+    "model.weight_averager", "schedule", "seed",
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Loss, learning rate and AP over the steps, as metrics.csv and for TensorBoard."""
+"""Loss, learning rate and AP over the steps, as metrics.csv and for the config's loggers."""
 
 import contextlib
 import csv
@@ -14,10 +14,12 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
 from nanodet.data.loader import Batch
+from nanodet.errors import NanodetError
 from nanodet.files import StrPath
 from nanodet.files.files import replacing, unwritable
 from nanodet.files.inputs import METRICS, read_bytes
 from nanodet.text import Say
+from nanodet.train.loggers import name_of, reason
 from nanodet.train.saved_rows import saved_rows
 
 NAME = "metrics.csv"
@@ -109,9 +111,16 @@ class MetricsCsv(Callback):
             self._rewrite(trainer)
         else:
             self._append(row)
-        if trainer.logger is not None:
-            numbers = {k: float(v) for k, v in row.items() if "/" in k and v != ""}
-            trainer.logger.log_metrics(numbers, step=trainer.global_step)
+        numbers = {k: float(v) for k, v in row.items() if "/" in k and v != ""}
+        for logger in trainer.loggers:
+            try:
+                logger.log_metrics(numbers, step=trainer.global_step)
+            except NanodetError:
+                raise
+            except Exception as error:  # of a server: a training need not end with it
+                trainer.loggers = [one for one in trainer.loggers if one is not logger]
+                why = f"{name_of(logger)}: {reason(error)}"
+                self.say(f"warning: logger: {why}: nothing more is written there")
 
     def _append(self, row: Mapping[str, Any]) -> None:
         try:

@@ -21,9 +21,10 @@ from nanodet.runtime.fit import ALIGNMENT, Size, nearest_aligned, place, round_u
 from nanodet.text import Say
 from nanodet.train.checkpoints import BEST, LAST
 from nanodet.train.divergence import not_finite
+from nanodet.train.event_log import TENSORBOARD
 from nanodet.train.metrics_csv import ROW_BYTES
 from nanodet.train.module import TrainingModule
-from nanodet.train.run_folder import OUTPUTS, TENSORBOARD
+from nanodet.train.run_folder import OUTPUTS
 
 REPORT_BYTES = 20 << 20  # more than plots, tables and the sheet of images take
 LARGE_VALUE = 25  # normalised values are usually below 3
@@ -31,15 +32,18 @@ LARGE_VALUE = 25  # normalised values are usually below 3
 _STATES = {"SGD": 1, "Adam": 2, "AdamW": 2}
 
 
-def check_packages() -> None:
+def check_packages(config: Config, file: str) -> None:
     """Raise `NanodetError` if a package is missing that a training needs only later."""
     check_pycocotools()
-    for package, module in (("matplotlib", "matplotlib.figure"), ("tensorboard", "tensorboard")):
+    wanted = {"matplotlib.figure": "training"}
+    wanted |= {name: f"{file}: logger: {name}" for name in config.loggers if name != "csv"}
+    for module, who in wanted.items():
+        package = module.partition(".")[0]
         try:
             importlib.import_module(module)
         except ImportError as error:
             raise NanodetError(
-                f"training needs {package} ({error}); install it with: pip install {package}"
+                f"{who} needs {package} ({error}); install it with: pip install {package}"
             ) from None
 
 

@@ -60,7 +60,7 @@ def check_same_run(path: StrPath, config: Config, file: str) -> int:
     if config.model.arch.head.num_classes is None:
         config.model.arch.head.num_classes = theirs.model.arch.head.num_classes
     _check_classes(path, config, theirs, file)
-    mine, given = _flat(config_to_dict(config)), _flat(config_to_dict(theirs))
+    mine, given = flat(config_to_dict(config)), flat(config_to_dict(theirs))
     for key in sorted(mine.keys() | given.keys()):
         fixed = any(key == name or key.startswith(f"{name}.") for name in _FIXED)
         if fixed and key not in _FREE and mine.get(key) != given.get(key):
@@ -114,12 +114,12 @@ def _check_classes(path: StrPath, config: Config, theirs: Config, file: str) -> 
         )
 
 
-def _flat(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return nested mappings as one with dotted keys."""
-    flat: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for key, value in mapping.items():
         if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
+            found |= flat(value, f"{prefix}{key}.")
         else:
-            flat[f"{prefix}{key}"] = value
-    return flat
+            found[f"{prefix}{key}"] = value
+    return found

@@ -25,7 +25,6 @@ from nanodet.train.report import REPORT
 from nanodet.train.samples import SAMPLES
 
 CONFIG = "config.yml"
-TENSORBOARD = "tensorboard"
 _MOVING = ".earlier"  # where an earlier run is collected until all of it has been moved
 # what a run writes: these files of an earlier run are moved aside, any other file is left alone
 OUTPUTS = (CONFIG, NAME, LAST, "model_best", SAMPLES, *REPORT)

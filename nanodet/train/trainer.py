@@ -1,7 +1,6 @@
 """`train`: a config in, a run folder out."""
 
 import contextlib
-import datetime
 import signal
 import sys
 from collections.abc import Iterable
@@ -27,15 +26,16 @@ from nanodet.train.checkpoints import BEST, LAST, AtomicCheckpointIO, Checkpoint
 from nanodet.train.cpu import denormals_flushed, keep_memory
 from nanodet.train.device import trainer_devices
 from nanodet.train.divergence import Divergence
-from nanodet.train.event_log import EventLog, disk_errors_of_threads
+from nanodet.train.event_log import disk_errors_of_threads
 from nanodet.train.loaders import Loaders
+from nanodet.train.loggers import build_loggers, start_loggers
 from nanodet.train.metrics_csv import MetricsCsv
 from nanodet.train.module import TrainingModule
 from nanodet.train.preflight import check_packages, check_run
 from nanodet.train.progress import EpochBar, EpochLines
 from nanodet.train.report import write_report
 from nanodet.train.resume import Restored, cannot_resume, check_same_run
-from nanodet.train.run_folder import TENSORBOARD, RunFolder, find_resume, own_folder
+from nanodet.train.run_folder import RunFolder, find_resume, own_folder
 from nanodet.train.samples import TrainingSamples
 from nanodet.train.sets import read_sets
 from nanodet.train.setup import lightning_trainer, training_module
@@ -77,7 +77,7 @@ def _train(
     how_to_resume: str,
 ) -> Metrics | None:
     keep_memory()
-    check_packages()
+    check_packages(config, file)
     metric = save_metric(config.evaluator)
     devices, lines = trainer_devices(config.device, file)
     for line in (*remarks(config), *lines):
@@ -98,7 +98,7 @@ def _train(
     sets = training_set, validation_set
     module = training_module(config, sets, devices, resume is not None, file, say)
     folder = Path(config.save_dir)
-    restored = Restored(resume)
+    restored, loggers = Restored(resume), build_loggers(config, folder)
     trainer = lightning_trainer(
         config,
         file,
@@ -106,7 +106,7 @@ def _train(
         default_root_dir=folder,
         max_epochs=config.schedule.total_epochs,
         check_val_every_n_epoch=sys.maxsize,  # Checkpoints validates
-        logger=EventLog(folder, TENSORBOARD, f"{datetime.datetime.now():%Y%m%d-%H%M%S}"),
+        logger=loggers,
         plugins=[AtomicCheckpointIO()],
         callbacks=[
             restored,
@@ -126,6 +126,8 @@ def _train(
         say=say,
     )
     make_folder(folder)
+    if trainer.is_global_zero:
+        start_loggers(loggers, config, file)
     counts = len(training_set.pictures), len(validation_set.pictures)
     say(f"training in {folder}: {counts[0]} images, {counts[1]} to validate")
     loaders = Loaders(config, *sets, seed, shared_memory)

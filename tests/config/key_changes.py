@@ -7,6 +7,7 @@ from where_keys_arrive import (
     backbone,
     devices,
     distilled,
+    loggers,
     losses,
     network,
     optimiser,
@@ -48,6 +49,7 @@ DISTILL = {
 }  # fmt: skip
 
 CHANGES = {
+    "logger": Change("csv", loggers),
     **{f"distill.{name}": Change(value, distilled, _TEACHER) for name, value in DISTILL.items()},
     "model.arch.backbone.model_size": Change(
         "1.0x", network, {"model.arch.fpn": {}, "model.arch.head": {}}

@@ -1,6 +1,7 @@
 """Where a change of a key arrives: functions of a config that return something to compare."""
 
 import dataclasses
+from pathlib import Path
 
 import torch
 
@@ -13,6 +14,7 @@ from nanodet.model.pretrained import load_pretrained
 from nanodet.model.torch_backend import spec_of
 from nanodet.train.device import trainer_devices
 from nanodet.train.distiller import build_distiller
+from nanodet.train.loggers import build_loggers, name_of
 from nanodet.train.optimiser import build_optimiser, learning_rate_factor
 from nanodet.train.sets import read_sets
 
@@ -46,6 +48,10 @@ def losses(config):
         (1, points, head.num_classes + 4 * (head.reg_max + 1)), generator=generator
     )
     return objective({"main": output}, [GroundTruth(boxes, labels, ignored)], (64, 64))
+
+
+def loggers(config):
+    return [name_of(logger) for logger in build_loggers(config, Path("run"))]
 
 
 def distilled(config):

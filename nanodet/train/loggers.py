@@ -1,0 +1,69 @@
+"""The experiment loggers that a config asks for, all of them Lightning's."""
+
+import datetime
+import os
+from pathlib import Path
+
+from pytorch_lightning.loggers import Logger, MLFlowLogger, WandbLogger
+
+from nanodet.config import config_to_dict
+from nanodet.config.schema import Config
+from nanodet.errors import NanodetError
+from nanodet.train.event_log import TENSORBOARD, EventLog
+from nanodet.train.resume import flat
+
+PROJECT = "nanodet"  # of runs on a server, unless the logger's own variable names one
+
+
+def build_loggers(config: Config, folder: Path) -> list[Logger]:
+    """Return the loggers of a run beside metrics.csv.
+
+    Args:
+        config: a `Config`.
+        folder: the run folder, where they write unless their own variables say otherwise.
+    """
+    date = f"{datetime.datetime.now():%Y%m%d-%H%M%S}"
+    build = {
+        "csv": lambda: None,  # metrics.csv is always written
+        "tensorboard": lambda: EventLog(folder, TENSORBOARD, date),
+        "wandb": lambda: WandbLogger(
+            name=folder.name,
+            save_dir=folder,
+            project=os.environ.get("WANDB_PROJECT", PROJECT),
+            settings={"silent": True},
+        ),
+        "mlflow": lambda: MLFlowLogger(
+            os.environ.get("MLFLOW_EXPERIMENT_NAME", PROJECT),
+            run_name=folder.name,
+            # a database, as MLflow is about to give up its folders of text files
+            tracking_uri=os.environ.get("MLFLOW_TRACKING_URI")
+            or f"sqlite:///{folder.absolute() / 'mlflow.db'}",
+        ),
+    }
+    built = (build[name]() for name in config.loggers)
+    return [logger for logger in built if logger is not None]
+
+
+def start_loggers(loggers: list[Logger], config: Config, file: str) -> None:
+    """Open the runs on servers and write the config to them, before the first step.
+
+    Raises:
+        NanodetError: a server cannot be reached, or wants to know who asks.
+    """
+    for logger in loggers:
+        if isinstance(logger, EventLog):
+            continue
+        try:
+            logger.log_hyperparams(flat(config_to_dict(config)))
+        except Exception as error:  # of many kinds, each package its own
+            raise NanodetError(f"{file}: logger: {name_of(logger)}: {reason(error)}") from None
+
+
+def name_of(logger: Logger) -> str:
+    """Return the name of a logger in a config."""
+    return type(logger).__name__.removesuffix("Logger").lower()
+
+
+def reason(error: Exception) -> str:
+    """Return the first line of an error."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
