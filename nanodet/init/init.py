@@ -156,6 +156,7 @@ def init(
         f"{model}, {about_start}",
         f"{plan.epochs} epochs, batches of {batch}",
         f"written: {', '.join(map(str, [out, *lists[: len(texts)]]))}",
+        f"look for faults of the images and boxes: nanodet doctor {out}",
         f"next: nanodet train {out}",
     ]
     for line in lines:

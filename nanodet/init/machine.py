@@ -14,32 +14,35 @@ class Machine(NamedTuple):
     """What a training can use.
 
     Attributes:
-        gpu: bytes of free memory of the smallest GPU, 0 without a GPU.
+        gpu: bytes of free memory of the first GPU, 0 without a GPU.
         cores: of the CPU that this process may use.
         memory: bytes of free memory.
+        gpus: how many GPUs there are.
     """
 
     gpu: int
     cores: int
     memory: int
+    gpus: int = 0
 
 
 class Settings(NamedTuple):
-    """Settings for a machine; each with the comment that says why."""
+    """Settings for a machine; each with the comment that says why. No ``gpu_ids``: what there is."""
 
     batch: tuple[int, str]
     workers: tuple[int, str]
     cache: tuple[bool, str]
+    gpu_ids: tuple[list[int] | None, str] = (None, "")
 
 
 def this_machine() -> Machine:
     """Return the `Machine` that this process runs on."""
     import torch  # takes seconds
 
-    gpus = range(torch.cuda.device_count())
-    gpu = min((torch.cuda.mem_get_info(n)[0] for n in gpus), default=0)
+    gpus = torch.cuda.device_count()
+    gpu = torch.cuda.mem_get_info(0)[0] if gpus else 0
     count = getattr(os, "process_cpu_count", os.cpu_count)()
-    return Machine(gpu, count or 1, free_memory())
+    return Machine(gpu, count or 1, free_memory(), gpus)
 
 
 def settings_for(machine: Machine, pictures: Sequence[Picture], size: Size) -> Settings:
@@ -61,6 +64,8 @@ def settings_for(machine: Machine, pictures: Sequence[Picture], size: Size) -> S
     amounts = (
         f"{needed / 1e6:.0f} MB of decoded images, {machine.memory / 1e9:.1f} GB of memory are free"
     )
+    one = ([0], f"one of {machine.gpus} GPUs, on which batch and lr are for it alone")
     return Settings(
-        (batch, why), (workers, cores), (needed < CACHE_SHARE * machine.memory, amounts)
-    )
+        (batch, why), (workers, cores), (needed < CACHE_SHARE * machine.memory, amounts),
+        one if machine.gpus > 1 else (None, ""),
+    )  # fmt: skip

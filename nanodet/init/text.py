@@ -49,7 +49,7 @@ def config_text(
     arch = dict(arch)
     if "detach_epoch" in arch:
         arch["detach_epoch"] = recipe.detach_epoch
-    batch, workers, cache = settings
+    batch, workers, cache, gpus = settings
     lines = [
         f"# {about}",
         f"#   nanodet train {out}",
@@ -91,6 +91,7 @@ def config_text(
     cosine = {"name": "CosineAnnealingLR", "eta_min": recipe.lr_end}
     lines += [
         "device:",
+        *([f"  gpu_ids: {gpus[0]} # {gpus[1]}"] if gpus[0] else []),
         f"  workers_per_gpu: {workers[0]} # {workers[1]}",
         f"  batchsize_per_gpu: {batch[0]} # {batch[1]}",
         "schedule:",

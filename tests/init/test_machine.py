@@ -26,3 +26,10 @@ def pictures(count):
 def test_settings_fit_the_machine(machine, count, batch, workers, cache):
     found = settings_for(machine, pictures(count), (416, 320))
     assert (found.batch[0], found.workers[0], found.cache[0]) == (batch, workers, cache)
+
+
+def test_one_of_several_gpus_is_used():
+    few = settings_for(Machine(24 << 30, 16, 64 << 30, 1), pictures(500), (320, 320))
+    many = settings_for(Machine(24 << 30, 16, 64 << 30, 4), pictures(500), (320, 320))
+    assert few.gpu_ids[0] is None
+    assert many.gpu_ids[0] == [0]
