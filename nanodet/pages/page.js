@@ -44,7 +44,8 @@ for (const table of document.querySelectorAll("table.sortable")) {
 }
 
 // images: filters, and a viewer that goes through those that pass them
-const FIRST = 24;  // images of a gallery that are shown before a click on "show all"
+// images of a gallery that are shown before a click on "show all"
+const FIRST = matchMedia("(max-width: 600px)").matches ? 12 : 24;
 const SVG = "http://www.w3.org/2000/svg";
 const make = (name, attributes) => {
   const element = document.createElementNS(SVG, name);

@@ -161,7 +161,8 @@ def _small(value: Any) -> str:
 
 def _points(value: Any) -> str:
     """Return AP, or a difference of AP, with two digits."""
-    return _in(".2f", value)
+    text = _in(".2f", value)
+    return "0.00" if text == "-0.00" else text
 
 
 def _part(value: Any) -> str:

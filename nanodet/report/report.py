@@ -7,6 +7,7 @@ from pathlib import Path
 from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
 from nanodet.evaluate.coco_metrics import check_pycocotools
+from nanodet.evaluate.crowd_metrics import crowd_metrics
 from nanodet.evaluate.ground_truth import Source, data_of, given, of_config
 from nanodet.evaluate.run import evaluate_model, evaluation_detector
 from nanodet.files import StrPath
@@ -74,6 +75,8 @@ def report(
         say(source, file=sys.stderr)
     found = source.read(detector.spec, detector.backend.path)
     metrics, detections = evaluate_model(detector, found)
+    if source.kind == "OdgtDataset":
+        metrics.crowd = crowd_metrics(found, detections)
     measured = measured_of(detector.spec, found, detections, metrics, _words(source))
     if speed is None and timed:
         speed = measure_speed(_to_time(subject), config)

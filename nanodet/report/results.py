@@ -11,6 +11,7 @@ from nanodet.data.records import Annotations
 from nanodet.evaluate.bootstrap import Interval
 from nanodet.evaluate.coco_metrics import AREAS, SUMMARY, Metrics
 from nanodet.evaluate.confusion import IOU, confusion_matrix
+from nanodet.evaluate.plots import percent
 from nanodet.evaluate.score_curves import ScoreCurve, score_curves
 from nanodet.pages.charts import Line, line_chart, span
 from nanodet.pages.markup import Cell, escape, literal
@@ -118,6 +119,13 @@ def add_ap(page: Page, measured: Measured) -> None:
         "medium: up to 96 x 96, large: above. The interval says how far AP may be off because the images are "
         "few: a bootstrap over the images (`nanodet eval` prints the same)."
     )
+    if metrics.crowd is not None:
+        page.subheading("As CrowdHuman measures")
+        rows = [
+            [literal(one.name), f"{one.objects:,}", *map(percent, (one.AP, one.MR, one.JI))]
+            for one in metrics.crowd.classes
+        ]
+        page.table(["class", "objects", "AP", "MR^-2 (less is better)", "JI"], rows)
     page.subheading("Per class")
     rows = []
     for i, row in enumerate(metrics.ap_per_class):
