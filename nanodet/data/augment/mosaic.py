@@ -28,8 +28,8 @@ def mosaic(
         rng: chooses the others, their geometry and their places.
     """
     scene = blank(size)
-    (width, height), (low, high) = size, CENTRE
-    x, y = (round(side * rng.uniform(low, high)) for side in size)
+    (width, height), (low, high) = size, sources.pipeline.mosaic_scale
+    x, y = (round(side * rng.uniform(*CENTRE)) for side in size)
     quarters = [(0, 0, x, y), (x, 0, width, y), (0, y, x, height), (x, y, width, height)]
     others = rng.integers(len(sources.records), size=3).tolist()
     for number, quarter in enumerate(rng.permutation(4).tolist()):
@@ -41,7 +41,6 @@ def mosaic(
         left, top, right, bottom = quarters[quarter]
         if left == right or top == bottom:
             continue  # of an input of a few pixels
-        low, high = sources.pipeline.mosaic_scale
         area = right - left, bottom - top
         moved, frame = framed(geometry, picture.shape[1::-1])
         placement = filling(frame, sources.ratio(picture), low + (high - low) * factor, area, where)
@@ -83,11 +82,8 @@ def filling(
         size: (width, height) of the area.
         where: two numbers of 0..1: which part is seen, from the left or top end to the other.
     """
-    factor = max(
-        factor, min(max(a / (f * r) for a, f, r in zip(size, frame, ratio, strict=True)), ENLARGED)
-    )
+    needed = max(area / (side * r) for area, side, r in zip(size, frame, ratio, strict=True))
+    factor = max(factor, min(needed, ENLARGED))
     rx, ry = (factor * r for r in ratio)
-    x, y = where
-    return Placement(
-        (rx, ry), (x * (size[0] - rx * frame[0]), y * (size[1] - ry * frame[1])), size, size
-    )
+    shift = where[0] * (size[0] - rx * frame[0]), where[1] * (size[1] - ry * frame[1])
+    return Placement((rx, ry), shift, size, size)

@@ -69,13 +69,12 @@ def _paste(
     free = _covered(scene.boxes, np.concatenate([starts, starts + side], axis=1)) <= COVERED
     if not free.any():
         return
-    shift = starts[free.argmax()] - ratio * box[:2]
-    # whole pixels within the source and the scene, around the box
-    around = MARGIN * side
-    low = np.maximum(starts[free.argmax()] - around, np.maximum(shift, 0))
-    high = np.minimum(
-        starts[free.argmax()] + side + around, np.minimum(shift + ratio * (width, height), size)
-    )
+    start = starts[free.argmax()]
+    shift = start - ratio * box[:2]
+    # whole pixels around the box, within the source and the scene
+    low = np.maximum(start - MARGIN * side, np.maximum(shift, 0))
+    end = np.minimum(shift + ratio * (width, height), size)
+    high = np.minimum(start + (1 + MARGIN) * side, end)
     (x0, y0), (x1, y1) = np.ceil(low - 1e-6).astype(int), np.floor(high + 1e-6).astype(int)
     if x1 <= x0 or y1 <= y0:
         return
