@@ -9,6 +9,7 @@ import torch
 import yaml
 
 from nanodet.config import config_to_dict, load_config
+from nanodet.config.data_sections import OFF_AT_THE_END
 from nanodet.evaluate.coco_metrics import Metrics
 from nanodet.quickstart.config import quickstart_config
 from nanodet.quickstart.shapes import draw_set
@@ -58,6 +59,7 @@ def small_config(shapes, tmp_path):
 def trained(shapes, tmp_path_factory):
     """A training of two epochs, on one thread."""
     keys = {"schedule.total_epochs": 2, "schedule.val_intervals": 1, "log.interval": 2}
+    keys |= {f"data.train.pipeline.{step}": 0.3 for step in OFF_AT_THE_END}
     folder = tmp_path_factory.mktemp("trained")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
