@@ -106,7 +106,10 @@ def init(
     if not any(len(picture.boxes) for picture in pictures[0]):
         raise NanodetError(f"{found.train.annotations}: has no boxes to train on")
 
-    if size is None:
+    if size is None and found_template.size is not None:
+        size = found_template.size
+        why = ["the only size that this model takes", boxes_line(pictures[0], size)]
+    elif size is None:
         size, why = choose_size(pictures[0], found_template.largest)
     else:
         why = [boxes_line(pictures[0], size)]
@@ -132,7 +135,7 @@ def init(
     written = text(arch, about_start)
     config = _config(written, out)
     if start is None and not _imagenet_weights(config, say):
-        arch = {**arch, "backbone": {**arch["backbone"], "pretrain": False}}
+        arch = {**arch, "backbone": {**arch.get("backbone", {}), "pretrain": False}}
         about_start = "random weights, as no others could be downloaded: much worse than load_model"
         written = text(arch, about_start)
         config = _config(written, out)

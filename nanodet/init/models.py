@@ -1,12 +1,18 @@
 """The models that a config can be written for, and the weights that they start from."""
 
+import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nanodet.config import read_mapping
+from nanodet.config import load_config, read_mapping
+from nanodet.config.build import build
+from nanodet.config.fixed_size import fixed_size
+from nanodet.config.model_sections import Model
 from nanodet.errors import NanodetError
 from nanodet.files.yaml_text import parse_yaml
+from nanodet.hub.catalogue import CATALOGUE
 from nanodet.init.recipe import PUBLISHED
+from nanodet.runtime.fit import Size
 
 
 class Template(NamedTuple):
@@ -16,11 +22,13 @@ class Template(NamedTuple):
         arch: ``model.arch`` of the config.
         largest: side of the square that the input's area should not exceed.
         weights: the published model to start from, None if there is none.
+        size: the only input (width, height) that it takes, None if it takes all.
     """
 
     arch: dict[str, Any]
     largest: int = PUBLISHED[1]
     weights: str | None = None
+    size: Size | None = None
 
 
 _NANODET_M = """
@@ -65,17 +73,34 @@ def template(model: str) -> Template:
             f"--model {model}: is none of {', '.join(MODELS)}, and no config file, such as those in config/"
         )
     content = read_mapping(model)
-    part = content.get("model")
-    arch = part.get("arch") if isinstance(part, dict) else None
-    if not isinstance(arch, dict):
-        raise NanodetError(f"{model}: model.arch: the config of a model has one")
-    if isinstance(head := arch.get("head"), dict):
-        arch["head"] = {key: value for key, value in head.items() if key != "num_classes"}
-    if isinstance(aux := arch.get("aux_head"), dict):
-        arch["aux_head"] = {key: value for key, value in aux.items() if key != "num_classes"}
-    try:
-        width, height = content["data"]["val"]["input_size"]
-        largest = max(PUBLISHED[1], int((width * height) ** 0.5))
-    except (KeyError, TypeError, ValueError):
-        largest = PUBLISHED[1]
-    return Template(arch, largest)
+    part = build(Model, content.get("model") or {}, model, "model")  # checks it
+    arch = (content.get("model") or {}).get("arch") or {}
+    arch = {
+        key: {name: one for name, one in value.items() if name != "num_classes"}
+        if isinstance(value, dict)
+        else value
+        for key, value in arch.items()
+    }
+    if "data" not in content:
+        return Template(arch or template("nanodet-m").arch, weights=_published(part.arch))
+    config = load_config(model)
+    width, height = config.data.val.input_size
+    return Template(
+        arch or template("nanodet-m").arch,
+        max(PUBLISHED[1], math.isqrt(width * height)),
+        _published(part.arch),
+        fixed_size(config.model.arch),
+    )
+
+
+def _published(arch: Any) -> str | None:
+    """Return the published model whose backbone, neck and head have these widths, None if there is none."""
+    for one in CATALOGUE.values():
+        if _widths(build(Model, {"arch": one.arch}, one.name).arch) == _widths(arch):
+            return one.name
+    return None
+
+
+def _widths(arch: Any) -> tuple[Any, ...]:
+    parts = (arch.backbone, "model_size"), (arch.fpn, "out_channels"), (arch.head, "feat_channels")
+    return tuple((part.name, getattr(part, width, None)) for part, width in parts)

@@ -1,6 +1,7 @@
 """`nanodet init`: from folders as tools lay them out to a training, without an edit."""
 
 import hashlib
+from pathlib import Path
 
 import pytest
 from layouts import LAYOUTS, VAL, Drawn
@@ -198,3 +199,25 @@ def test_copies_stay_together_and_one_scene_is_cut(written, capsys, tmp_path, dr
         (copies / f"{n:04d}.jpg").write_bytes((copies / "0000.jpg").read_bytes())
     assert main(["init", "shapes", "--model", "small.yml", "--force"]) == 0
     assert "13 of 13 images look like one scene" in capsys.readouterr().out
+
+
+CONFIGS = Path(__file__).resolve().parents[2] / "config"
+
+
+@pytest.mark.parametrize(
+    ("model", "weights", "size"),
+    [
+        ("nanodet-m-1.5x", None, [224, 224]),
+        (str(CONFIGS / "nanodet-m_bccd.yml"), "nanodet-m_320", [224, 224]),  # names no arch
+        (str(CONFIGS / "nanodet-plus-m_416.yml"), "nanodet-plus-m_320", [224, 224]),
+        (str(CONFIGS / "nanodet-t_320.yml"), None, [320, 320]),
+        (str(CONFIGS / "nanodet-repvgg-a0_416.yml"), None, [224, 224]),
+    ],
+)
+def test_every_config_can_be_the_model(model, weights, size, written, monkeypatch):
+    monkeypatch.setattr(module, "fetch_model", lambda *args: None)
+    monkeypatch.setattr(module, "fetch", lambda *args: None)
+    config = written("voc", "--model", model)
+    assert config.schedule.load_model == weights
+    assert config.data.train.input_size == config.data.val.input_size == size
+    assert config.model.arch.head.num_classes == 4
