@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -84,6 +85,8 @@ def init(
     if weights is not None and weights not in CATALOGUE and not Path(weights).is_file():
         raise NanodetError(f"--weights {weights}: there is no such file")
     found = discover(path)
+    for one in (found.train, found.val or found.train):
+        text_name(one.images), text_name(one.annotations), text_name(one.list_path or "")
     reading = reading or Reading(place="--")
     whole = _read(found.train, None, dataclasses.replace(reading, training=True))
     names = whole.class_names
@@ -159,8 +162,8 @@ def init(
         f"{model}, {about_start}",
         f"{plan.epochs} epochs, batches of {batch}",
         f"written: {', '.join(map(str, [out, *lists[: len(texts)]]))}",
-        f"look for faults of the images and boxes: nanodet doctor {out}",
-        f"next: nanodet train {out}",
+        f"look for faults of the images and boxes: {shlex.join(['nanodet', 'doctor', str(out)])}",
+        f"next: {shlex.join(['nanodet', 'train', str(out)])}",
     ]
     for line in lines:
         say(line)

@@ -1,5 +1,6 @@
 """The text of a config, with comments that say where its values come from."""
 
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from nanodet.data.formats import FORMATS
 from nanodet.init.machine import Settings
 from nanodet.init.recipe import Recipe
 from nanodet.runtime.fit import Size
+from nanodet.text.printable import printable
 
 LINE = 100  # characters, after which a list of class names goes on in the next line
 
@@ -51,12 +53,12 @@ def config_text(
         arch["detach_epoch"] = recipe.detach_epoch
     batch, workers, cache, gpus = settings
     lines = [
-        f"# {about}",
-        f"#   nanodet train {out}",
+        f"# {printable(about)}",
+        f"#   {printable(shlex.join(['nanodet', 'train', out]))}",
         "# Relative paths are those from the folder in which this is run. docs/config.md has every key.",
         f"save_dir: {_value(save_dir)} # the result: model_best/model_best.ckpt",
         f"seed: {seed}",
-        f"model: # {model}",
+        f"model: # {printable(model)}",
         f"  weight_averager: {{name: ExpMovingAverager, decay: {recipe.ema_decay}}}"
         f" # over the last {1 / (1 - recipe.ema_decay):.0f} of {steps} steps",
         "  arch:",
@@ -95,7 +97,7 @@ def config_text(
         f"  workers_per_gpu: {workers[0]} # {workers[1]}",
         f"  batchsize_per_gpu: {batch[0]} # {batch[1]}",
         "schedule:",
-        f"  # {weights[1]}",
+        f"  # {printable(weights[1])}",
         *([f"  load_model: {_value(weights[0])}"] if weights[0] else []),
         f"  optimizer: {_value(optimizer)} # lr in proportion to the batch",
         f"  warmup: {_value(warmup)}",
@@ -145,7 +147,7 @@ def _names(names: Sequence[str]) -> str:
     """Return a list of names, on several lines if it is long."""
     lines = ["["]
     for n, name in enumerate(names):
-        word = _value(name) + ("]" if n == len(names) - 1 else ", ")
+        word = _value([name])[1:-1] + ("]" if n == len(names) - 1 else ", ")
         if len(lines[-1]) + len(word) > LINE:
             lines[-1] = lines[-1].rstrip()
             lines.append("  ")
