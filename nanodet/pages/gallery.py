@@ -99,7 +99,8 @@ class Gallery:
         self._thumbnails.append(data_uri(thumbnail, "jpeg"))
         self._shots.append({
             "picture": list(self._pictures).index(key),
-            "title": printable(title), "facts": printable(facts), "kind": kind, "group": printable(group),
+            "title": printable(title), "facts": printable(facts), "kind": printable(kind),
+            "group": printable(group),
             "score": None if score is None else round(float(score), 4),
             "focus": None if focus is None else _rounded(focus),
             "marks": [_plain(mark) for mark in marks],

@@ -13,6 +13,7 @@ from nanodet.pages.markup import Cell, literal
 from nanodet.pages.page import Page
 from nanodet.report.subject import Form, Subject
 
+LONGEST_LIST = 20  # of what is shown as it is
 HEAD = [
     "form", "compared on", "scores: largest error", "95 % below", "edges, px: largest error", "95 % below",
     "same points", "allowed",
@@ -138,9 +139,17 @@ def _add_verified(page: Page, verified: dict[str, Any]) -> None:
 
 
 def raw_measured(form: Form) -> str:
-    """Return everything that a spec holds as measured, as JSON, without its long lists."""
+    """Return what a spec holds as measured, as JSON, with the lengths of its long lists in their places."""
     measured = {} if form.spec is None else form.spec.measured
-    return json.dumps(measured, indent=1, ensure_ascii=False)
+    return json.dumps(_short(measured), indent=1, ensure_ascii=False)
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _short(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return list(map(_short, value)) if len(value) <= LONGEST_LIST else f"({len(value)} entries)"
+    return value
 
 
 def _number(value: Any) -> float | None:
