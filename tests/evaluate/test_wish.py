@@ -12,9 +12,11 @@ from test_eval_command import trained  # noqa: F401
 from test_score_curves import curves_of, made
 
 from nanodet import Detector, NanodetError
+from nanodet.evaluate.model_specs import change_specs
 from nanodet.evaluate.score_curves import ScoreCurve
 from nanodet.evaluate.wish import (
     FEWEST,
+    OPTION,
     Wish,
     check_wish,
     choose,
@@ -225,6 +227,20 @@ def test_copies_of_a_spec_have_the_same_scores(exported):
     assert differing_thresholds(other, plain) == [
         "thresholds.class_scores: 3 from 0.5 to 0.7, not none"
     ]
+
+
+@pytest.mark.slow
+def test_verify_notes_the_scores_and_measures_without_them(exported, small_checkpoint):
+    from nanodet.verify.verify import verify
+
+    plain = verify(small_checkpoint, [exported])
+    change_specs(exported, OPTION, {"class_scores": (0.9, 0.95, 1.0)})
+    report = verify(small_checkpoint, [exported])
+    assert plain.agrees and report.agrees
+    assert report.rows[0].notes == [
+        *plain.rows[0].notes, "thresholds.class_scores: 3 from 0.9 to 1, not none"
+    ]  # fmt: skip
+    assert report.rows[0].detections == plain.rows[0].detections
 
 
 def test_what_has_no_spec_or_one_score_is_one_line(tmp_path):
