@@ -107,6 +107,15 @@ def test_images_by_every_kind_of_link(studio, images, value):
     assert read_annotations("labelstudio", images, path).pictures[0].path == images / "a.jpg"
 
 
+@pytest.mark.parametrize("name", ["a.jpg", "0a1b2c3d-a", "data/upload/29/0a1b2c3d-a.jpg"])
+def test_a_list_of_any_of_the_names(studio, images, tmp_path, name):
+    other = task(annotation(), image="/data/upload/29/11112222-b.jpg", file_upload="11112222-b.jpg")
+    path = studio(task(annotation(), file_upload="0a1b2c3d-a.jpg"), other)
+    (tmp_path / "list.txt").write_text(name + "\n")
+    data = read_annotations("labelstudio", images, path, tmp_path / "list.txt", ["cat"])
+    assert [picture.path.name for picture in data.pictures] == ["a.jpg"]
+
+
 def test_an_upload_loses_blanks_and_brackets(studio, images):
     (images / "a.jpg").rename(images / "my photo (1).jpg")
     path = studio(task(annotation(rectangle(0, 0, 9, 9)), image="/data/upload/1/0a1b2c3d-my_photo_1.jpg"))

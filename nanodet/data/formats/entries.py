@@ -8,7 +8,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nanodet.data.assemble import check_folder, checked_names, is_finite, make_picture, select
+from nanodet.data.assemble import (
+    bare_name,
+    check_folder,
+    checked_names,
+    is_finite,
+    make_picture,
+    select,
+)
 from nanodet.data.assemble import whole_number as whole
 from nanodet.data.classes import match_classes
 from nanodet.data.images import look_at_images
@@ -90,8 +97,7 @@ def annotations_of(
     check_folder(img_path, "images")
     notes = list(notes)
     if list_path is not None:
-        chosen = select([entry.name for entry in entries], list_path, reading, notes)
-        entries = [entries[n] for n in chosen]
+        entries = _listed(entries, list_path, reading, notes)
     known = _known(entries, img_path)
     names = [entry.name for entry in entries]
     kept = keep_found(img_path, names, ann_path, reading, notes, known=known)
@@ -148,6 +154,19 @@ def annotations_of(
         )
         found.pictures.append(picture)
     return found
+
+
+def _listed(
+    entries: Sequence[Entry], list_path: StrPath, reading: Reading, notes: list[str]
+) -> list[Entry]:
+    """Return the entries that a list file selects, by any of their names."""
+    owners = {(bare_name(entry.name), n): entry.name for n, entry in enumerate(entries)}
+    for n, entry in enumerate(entries):
+        for other in entry.others:
+            owners.setdefault((bare_name(other), n), other)
+    numbers = [n for _, n in owners]
+    chosen = select(list(owners.values()), list_path, reading, notes)
+    return [entries[n] for n in dict.fromkeys(numbers[m] for m in chosen)]
 
 
 def _known(entries: Sequence[Entry], img_path: StrPath) -> list[Path | None]:
