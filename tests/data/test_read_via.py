@@ -1,6 +1,7 @@
 """VIA's projects and exports: their quirks, and wrong files."""
 
 import json
+import shutil
 
 import pytest
 from refusals import fails
@@ -96,6 +97,21 @@ def test_exports_and_files_of_version_1(via, images):
         assert recognise(path) == "ViaDataset"
         first, second = read_annotations("via", images, path).pictures
         assert (first.boxes.tolist(), len(second.boxes)) == ([[1, 2, 9, 8]], 0)
+
+
+def test_files_of_the_same_name_are_told_by_their_bytes(via, images):
+    for day in ("mon", "tue"):
+        (images / day).mkdir()
+        shutil.copy(images / "a.jpg", images / day / "a.jpg")
+    (images / "a.jpg").unlink()
+    with open(images / "tue" / "a.jpg", "ab") as file:
+        file.write(b"\0" * 5)
+    sizes = [(images / day / "a.jpg").stat().st_size for day in ("tue", "mon")]
+    metadata = {}
+    for x, size in enumerate(sizes, 1):
+        metadata |= images_of(region({**RECT, "x": x}, k="cat"), size=size)
+    pictures = read_annotations("via", images, via(metadata)).pictures
+    assert [(p.path.parent.name, p.boxes[0, 0]) for p in pictures] == [("tue", 1), ("mon", 2)]
 
 
 WRONG = {

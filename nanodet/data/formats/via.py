@@ -8,6 +8,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from nanodet.data.assemble import is_file_name, read_json
@@ -28,6 +29,7 @@ from nanodet.data.reading import Reading
 from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
 from nanodet.files import StrPath
+from nanodet.files.folders import files_below
 from nanodet.files.inputs import ANNOTATIONS
 from nanodet.text.brief import brief, brief_text
 from nanodet.text.names import first_few
@@ -54,7 +56,12 @@ class Region(NamedTuple):
     where: str
 
 
-Image = tuple[str, list[Region]]  # its name and its regions
+class Image(NamedTuple):
+    """One image: its name, the size of its file in bytes (-1: not known), and its regions."""
+
+    name: str
+    size: float
+    regions: list[Region]
 
 
 def read_via(
@@ -88,7 +95,7 @@ def read_via(
         images = _of_json(ann_path, options, reading)
     if not images:
         raise NanodetError(f"{ann_path}: has no images")
-    regions = [region for _, some in images for region in some]
+    regions = [region for image in images for region in image.regions]
     notes = []
     without = Counter(
         str(region.shape.get("name"))
@@ -103,12 +110,13 @@ def read_via(
     if key is None and taken:
         notes.append(f"{ann_path}: no region has an attribute for its class: all are {ONLY!r}")
     entries = []
-    for name, some in images:
+    paths = _by_size(images, Path(img_path))
+    for image in images:
         things: list[Thing] = []
-        for region in some:
+        for region in image.regions:
             with tolerating(reading):
                 things += _things(region, key)
-        entries.append(Entry(name, (0, 0), things))
+        entries.append(Entry(image.name, (0, 0), things, path=paths.get((image.name, image.size))))
     listed = options.get(key or "", [])
     return annotations_of(
         entries, img_path, ann_path, list_path, class_names, reading, notes, listed
@@ -147,7 +155,32 @@ def _image(value: Any, where: str, reading: Reading) -> Image:
             shape = mapping(region.get("shape_attributes"), f"{place}: shape_attributes")
             about = mapping(region.get("region_attributes") or {}, f"{place}: region_attributes")
             found.append(Region(shape, about, place))
-    return name, found
+    return Image(name, _bytes(image, "size"), found)
+
+
+def _bytes(image: dict[str, Any], key: str) -> float:
+    try:
+        return number(image, key, "", -1)
+    except NanodetError:
+        return -1
+
+
+def _by_size(images: Sequence[Image], folder: Path) -> dict[tuple[str, float], Path]:
+    """Return the files of images that are not in the folder itself with this size, by name and size.
+
+    VIA does not store the folders of files; this tells those of the same name from each other.
+    """
+    wanted = set()
+    for image in images:
+        path = folder / image.name
+        if not (path.is_file() and image.size in (-1, path.stat().st_size)):
+            wanted.add((image.name, image.size))
+    names = {name for name, _ in wanted}
+    found: dict[tuple[str, float], list[Path]] = {}
+    for path in files_below(folder) if names and folder.is_dir() else ():
+        if path.name in names and path.exists():
+            found.setdefault((path.name, path.stat().st_size), []).append(path)
+    return {key: paths[0] for key, paths in found.items() if key in wanted and len(paths) == 1}
 
 
 def _filename(image: dict[str, Any], where: str) -> str:
@@ -158,15 +191,15 @@ def _filename(image: dict[str, Any], where: str) -> str:
 
 
 def _of_csv(path: StrPath, reading: Reading) -> list[Image]:
-    images: dict[tuple[str, str | None], list[Region]] = {}
+    images: dict[tuple[str, float], list[Region]] = {}
     for line, row in table(path, COLUMNS):
         where = f"{path}: line {line}"
         with tolerating(reading):
-            some = images.setdefault((_filename(row, where), row.get("file_size")), [])
+            some = images.setdefault((_filename(row, where), _bytes(row, "file_size")), [])
             shape, about = (_object(row, key, where) for key in COLUMNS[2:])
             if shape:  # else the line of an image without regions
                 some.append(Region(shape, about, where))
-    return [(name, regions) for (name, _), regions in images.items()]
+    return [Image(name, size, regions) for (name, size), regions in images.items()]
 
 
 def _object(row: dict[str, str], key: str, where: str) -> dict[str, Any]:
