@@ -1,8 +1,6 @@
 """From a folder of annotated images to the config of a training."""
 
-import dataclasses
 import math
-import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,34 +11,30 @@ from nanodet.config import config_from_dict
 from nanodet.config.check import failing
 from nanodet.config.effects import refuse_without_effect
 from nanodet.config.schema import Config
-from nanodet.data.discover import FoundData, FoundSet, discover, split_of
+from nanodet.data.discover import discover
 from nanodet.data.formats import FORMATS
-from nanodet.data.read import read_annotations
 from nanodet.data.reading import Reading
-from nanodet.data.records import Annotations, Picture
+from nanodet.data.records import Picture
 from nanodet.errors import NanodetError
 from nanodet.files import StrPath
 from nanodet.files.files import check_writable, text_name, write_text
 from nanodet.files.yaml_text import parse_yaml
 from nanodet.hub.catalogue import CATALOGUE
 from nanodet.hub.models import fetch_model
-from nanodet.images.likeness import groups, likenesses
 from nanodet.init.machine import settings_for, this_machine
 from nanodet.init.models import DEFAULT, template
-from nanodet.init.recipe import SEED, VALIDATION, recipe
+from nanodet.init.recipe import SEED, recipe
+from nanodet.init.sets import sets_of
 from nanodet.init.size import boxes_line, choose_size
-from nanodet.init.split import split
 from nanodet.init.text import config_text
 from nanodet.model.backbones import BACKBONES
 from nanodet.model.pretrained import fetch
 from nanodet.runtime.fit import ALIGNMENT, Size, nearest_aligned
 from nanodet.text import Say
-from nanodet.text.names import first_few, shortened
+from nanodet.text.names import shortened
 from nanodet.text.printable import say as print_line
 
-ONE_SCENE = 0.4  # share of the images in one group, above which it is cut
 TIMEOUT_S = 10.0  # for the connection to where weights are published
-RUN = 0.05  # share of the images in a part of such a group
 
 
 def init(
@@ -86,26 +80,15 @@ def init(
         raise NanodetError(f"--weights {weights}: there is no such file")
     found = discover(path)
     for one in (found.train, found.val or found.train):
-        text_name(one.images), text_name(one.annotations), text_name(one.list_path or "")
+        for place in (one.images, one.annotations, one.list_path or ""):
+            text_name(place)
     reading = reading or Reading(place="--")
-    whole = _read(found.train, None, dataclasses.replace(reading, training=True))
-    names = whole.class_names
-    for line in (*found.notes, *whole.notes):
-        say(line)
     if found.val is None:
         _check_out(lists, force)
-        parts, how = _split(whole, found.train.images, seed, say)
-        texts = [_list_text(whole, part, found.train.images) for part in parts]
-        pictures = [[whole.pictures[n] for n in part] for part in parts]
-        sets = [dataclasses.replace(found.train, list_path=file) for file in lists]
     else:
-        how, texts = "", []
-        val = _read(found.val, names, reading)
-        for line in val.notes:
-            say(line)
-        pictures = [whole.pictures, val.pictures]
-        sets = [found.train, found.val]
-        _check_apart(pictures, found)
+        lists = []
+    data = sets_of(found, lists, reading, seed, say)
+    names, pictures = data.class_names, data.pictures
     if not any(len(picture.boxes) for picture in pictures[0]):
         raise NanodetError(f"{found.train.annotations}: has no boxes to train on")
 
@@ -127,9 +110,9 @@ def init(
             about=f"Written by nanodet init for {path}: {len(names)} class{'es' * (len(names) != 1)}, "
             f"{sum(map(len, pictures))} images.",
             out=str(out), save_dir=f"workspace/{out.stem}", seed=seed, model=model, arch=arch,
-            sets=list(zip(sets, figures, strict=True)),
+            sets=list(zip(data.sets, figures, strict=True)),
             choices={key: v for key, v in reading.choices().items() if key not in ("format", "list_path")},
-            split=how, size=size, size_why=why, settings=settings, recipe=plan,
+            split=data.how, size=size, size_why=why, settings=settings, recipe=plan,
             steps=math.ceil(len(pictures[0]) / batch) * plan.epochs,
             weights=(start, about_weights), class_names=names,
         )  # fmt: skip
@@ -142,38 +125,25 @@ def init(
         about_start = "random weights, as no others could be downloaded: much worse than load_model"
         written = text(arch, about_start)
         config = _config(written, out)
-    for file, content in zip(lists, texts, strict=False):
+    for file, content in zip(lists, data.lists, strict=True):
         write_text(file, content)
-    try:
-        for one, part in zip(sets, pictures, strict=True):
-            _check_list(one, names, reading, part) if texts else None
-        write_text(out, written)
-    except NanodetError:
-        for file in lists[: len(texts)]:
-            file.unlink(missing_ok=True)
-        raise
+    write_text(out, written)
     kind = FORMATS[found.train.format].short[0]
     lines = [
         f"{path}: {kind}, images in {found.train.images}, annotations in {found.train.annotations}",
         *_table(names, pictures),
         f"train: {figures[0]}",
-        f"val: {figures[1]}" + (f" ({how})" if how else ""),
+        f"val: {figures[1]}" + (f" ({data.how})" if data.how else ""),
         f"input {size[0]} x {size[1]}: {'; '.join(why)}",
         f"{model}, {about_start}",
         f"{plan.epochs} epochs, batches of {batch}",
-        f"written: {', '.join(map(str, [out, *lists[: len(texts)]]))}",
+        f"written: {', '.join(map(str, [out, *lists]))}",
         f"look for faults of the images and boxes: {shlex.join(['nanodet', 'doctor', str(out)])}",
         f"next: {shlex.join(['nanodet', 'train', str(out)])}",
     ]
     for line in lines:
         say(line)
     return config
-
-
-def _read(found: FoundSet, names: Sequence[str] | None, reading: Reading) -> Annotations:
-    return read_annotations(
-        found.format, found.images, found.annotations, found.list_path, names, reading=reading
-    )
 
 
 def _check_out(files: Sequence[Path], force: bool) -> None:
@@ -184,90 +154,6 @@ def _check_out(files: Sequence[Path], force: bool) -> None:
                 f"{file}: exists already; --force replaces it, --out writes another one"
             )
         check_writable(file)
-
-
-def _split(
-    whole: Annotations, folder: Path, seed: int, say: Say
-) -> tuple[tuple[list[int], list[int]], str]:
-    """Return the indices of the images to train on and to evaluate on, and how they were chosen."""
-    count = len(whole.pictures)
-    by_folder = _split_of_folders(whole.pictures, folder)
-    if by_folder:
-        return by_folder, "split by the folders of the images"
-    alike = groups(likenesses([picture.path for picture in whole.pictures]))
-    cut = []
-    for group in alike:
-        if len(group) > ONE_SCENE * count:
-            group.sort(key=lambda n: str(whole.pictures[n].path))
-            runs = np.array_split(group, math.ceil(len(group) / max(RUN * count, 1)))
-            cut += [run.tolist() for run in runs]
-            say(
-                f"{len(group)} of {count} images look like one scene: cut into runs of consecutive names, so "
-                f"that images to evaluate on are similar to some that are trained on"
-            )
-        else:
-            cut.append(group)
-    parts = split([p.labels for p in whole.pictures], cut, VALIDATION, seed)
-    if not parts[1]:
-        raise NanodetError(
-            f"{whole.pictures[0].path.parent}: {count} images are too few to split into a training and a "
-            f"validation set"
-        )
-    copies = sum(map(len, alike))
-    how = f"split by nanodet init, seed {seed}"
-    if copies:
-        how += f"; {copies} images with near-duplicates are in the same part as these"
-    return parts, how
-
-
-def _split_of_folders(
-    pictures: Sequence[Picture], folder: Path
-) -> tuple[list[int], list[int]] | None:
-    """Return the indices of the images in folders such as ``train`` and ``val``, None if there are none.
-
-    Of three such folders, ``test`` is for neither.
-    """
-    parts: dict[str | None, list[int]] = {}
-    for n, picture in enumerate(pictures):
-        inside = os.path.relpath(picture.path.parent, folder)
-        parts.setdefault(split_of(Path(inside).parts), []).append(n)
-    val = parts.get("val") or parts.get("test")
-    return None if None in parts or "train" not in parts or not val else (parts["train"], val)
-
-
-def _list_text(whole: Annotations, part: Sequence[int], folder: Path) -> str:
-    lines = []
-    for n in part:
-        picture = whole.pictures[n]
-        lines.append(picture.listed or str(picture.path.relative_to(folder)))
-    return "".join(f"{line}\n" for line in lines)
-
-
-def _check_list(
-    found: FoundSet, names: Sequence[str], reading: Reading, part: Sequence[Picture]
-) -> None:
-    """Raise `NanodetError` if a written list does not select the images that it was written for."""
-    again = {picture.path for picture in _read(found, names, reading).pictures}
-    if again != {picture.path for picture in part}:
-        other = next(iter(again ^ {picture.path for picture in part}))
-        raise NanodetError(
-            f"{found.annotations}: images cannot be told apart by their names, such as {other}: "
-            f"give them different names, or put train and val into folders of their own"
-        )
-
-
-def _check_apart(pictures: Sequence[Sequence[Picture]], found: FoundData) -> None:
-    """Raise `NanodetError` if an image is in both sets."""
-    both = sorted(
-        set.intersection(*({os.path.realpath(p.path) for p in part} for part in pictures))
-    )
-    if both:
-        assert found.val is not None
-        place = found.val.list_path or found.val.annotations
-        raise NanodetError(
-            f"{place}: {len(both)} images to evaluate on are also trained on: {first_few(both)}; take them "
-            f"out of one of the sets"
-        )
 
 
 def _start(weights: StrPath | None, published: str | None, say: Say) -> tuple[str | None, str]:

@@ -1,0 +1,166 @@
+"""The sets to train on and to evaluate on: those of the data, or a split that is made."""
+
+import dataclasses
+import math
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from nanodet.data.discover import FoundData, FoundSet, split_of
+from nanodet.data.read import read_annotations
+from nanodet.data.reading import Reading
+from nanodet.data.records import Annotations, Picture
+from nanodet.errors import NanodetError
+from nanodet.files.files import write_text
+from nanodet.images.likeness import groups, likenesses
+from nanodet.init.recipe import VALIDATION
+from nanodet.init.split import split
+from nanodet.text import Say
+from nanodet.text.names import first_few
+
+ONE_SCENE = 0.4  # share of the images in one group, above which it is cut
+RUN = 0.05  # share of the images in a part of such a group
+
+
+class Sets(NamedTuple):
+    """Two sets: to train on, and to evaluate on.
+
+    Attributes:
+        class_names: of both.
+        sets: where they are.
+        pictures: what they have.
+        how: a line on how they were split, "" if the data has a split.
+        lists: the texts of the list files of a split, none if the data has one.
+    """
+
+    class_names: tuple[str, ...]
+    sets: tuple[FoundSet, FoundSet]
+    pictures: tuple[list[Picture], list[Picture]]
+    how: str = ""
+    lists: tuple[str, ...] = ()
+
+
+def sets_of(found: FoundData, files: Sequence[Path], reading: Reading, seed: int, say: Say) -> Sets:
+    """Read the sets, and split the images if there is only one.
+
+    Args:
+        found: the data.
+        files: where the lists of a split will be written; nothing is written yet.
+        reading: how to read the annotations.
+        seed: of the split.
+        say: gets lines for the user.
+
+    Raises:
+        NanodetError: a fault of the data, images in both sets, or too few to split.
+    """
+    for line in found.notes:
+        say(line)
+    whole = _read(found.train, None, dataclasses.replace(reading, training=True), say)
+    names = whole.class_names
+    if found.val is not None:
+        val = _read(found.val, names, reading, say)
+        _check_apart(whole.pictures, val.pictures, found.val)
+        return Sets(names, (found.train, found.val), (whole.pictures, val.pictures))
+    parts, how = _split(whole, found.train.images, seed, say)
+    train, val_part = ([whole.pictures[n] for n in part] for part in parts)
+    texts = tuple(_list_text(part, found.train.images) for part in (train, val_part))
+    for part, text in zip((train, val_part), texts, strict=True):
+        _check_list(found.train, text, names, reading, part)
+    first, second = (dataclasses.replace(found.train, list_path=file) for file in files)
+    return Sets(names, (first, second), (train, val_part), how, texts)
+
+
+def _read(found: FoundSet, names: Sequence[str] | None, reading: Reading, say: Say) -> Annotations:
+    annotations = read_annotations(
+        found.format, found.images, found.annotations, found.list_path, names, reading=reading
+    )
+    for line in annotations.notes:
+        say(line)
+    return annotations
+
+
+def _split(
+    whole: Annotations, folder: Path, seed: int, say: Say
+) -> tuple[tuple[list[int], list[int]], str]:
+    """Return the indices of the images to train on and to evaluate on, and how they were chosen."""
+    count = len(whole.pictures)
+    by_folder = _split_of_folders(whole.pictures, folder)
+    if by_folder:
+        return by_folder, "split by the folders of the images"
+    alike = groups(likenesses([picture.path for picture in whole.pictures]))
+    cut = []
+    for group in alike:
+        if len(group) > ONE_SCENE * count:
+            group.sort(key=lambda n: str(whole.pictures[n].path))
+            runs = np.array_split(group, math.ceil(len(group) / max(RUN * count, 1)))
+            cut += [run.tolist() for run in runs]
+            say(
+                f"{len(group)} of {count} images look like one scene: cut into runs of consecutive names, so "
+                f"that images to evaluate on are similar to some that are trained on"
+            )
+        else:
+            cut.append(group)
+    parts = split([p.labels for p in whole.pictures], cut, VALIDATION, seed)
+    if not parts[1]:
+        raise NanodetError(
+            f"{whole.pictures[0].path.parent}: {count} images are too few to split into a training and a "
+            f"validation set"
+        )
+    copies = sum(map(len, alike))
+    how = f"split by nanodet init, seed {seed}"
+    if copies:
+        how += f"; {copies} images with near-duplicates are in the same part as these"
+    return parts, how
+
+
+def _split_of_folders(
+    pictures: Sequence[Picture], folder: Path
+) -> tuple[list[int], list[int]] | None:
+    """Return the indices of the images in folders such as ``train`` and ``val``, None if there are none.
+
+    Of three such folders, ``test`` is for neither.
+    """
+    parts: dict[str | None, list[int]] = {}
+    for n, picture in enumerate(pictures):
+        inside = os.path.relpath(picture.path.parent, folder)
+        parts.setdefault(split_of(Path(inside).parts), []).append(n)
+    val = parts.get("val") or parts.get("test")
+    return None if None in parts or "train" not in parts or not val else (parts["train"], val)
+
+
+def _list_text(pictures: Sequence[Picture], folder: Path) -> str:
+    """Return the text of a list file: one name a line."""
+    names = [picture.listed or str(picture.path.relative_to(folder)) for picture in pictures]
+    return "".join(f"{name}\n" for name in names)
+
+
+def _check_list(
+    found: FoundSet, text: str, names: Sequence[str], reading: Reading, part: Sequence[Picture]
+) -> None:
+    """Raise `NanodetError` if a list does not select the images that it was made for."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "list.txt"
+        write_text(file, text)
+        listed = _read(
+            dataclasses.replace(found, list_path=file), names, reading, lambda line: None
+        )
+    differ = {picture.path for picture in listed.pictures} ^ {picture.path for picture in part}
+    if differ:
+        raise NanodetError(
+            f"{found.annotations}: images cannot be told apart by their names, such as {min(differ)}: "
+            f"give them different names, or put train and val into folders of their own"
+        )
+
+
+def _check_apart(train: Sequence[Picture], val: Sequence[Picture], place: FoundSet) -> None:
+    """Raise `NanodetError` if an image is in both sets."""
+    both = {os.path.realpath(p.path) for p in train} & {os.path.realpath(p.path) for p in val}
+    if both:
+        raise NanodetError(
+            f"{place.list_path or place.annotations}: {len(both)} images to evaluate on are also trained on: "
+            f"{first_few(sorted(both))}; take them out of one of the sets"
+        )
