@@ -185,7 +185,9 @@ def _augmentation(pipeline: Any) -> str:
     """Return what a ``data.train.pipeline`` changes; what is off is left out, with its settings."""
     if not isinstance(pipeline, dict):
         return ""
-    off = {key for key, value in pipeline.items() if value in (0, None, False, [])}
+    off = {
+        key for key, value in pipeline.items() if value in (0, None, False, [], [[1, 1], [1, 1]])
+    }
     shown = [
         f"{key} {value}"
         for key, value in pipeline.items()

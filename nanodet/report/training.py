@@ -14,7 +14,7 @@ from nanodet.data.read import read_annotations
 from nanodet.data.records import Annotations
 from nanodet.data.summary import Summary, summarise
 from nanodet.errors import NanodetError
-from nanodet.evaluate.ground_truth import of_config
+from nanodet.evaluate.ground_truth import GIVE, of_config
 from nanodet.evaluate.plots import Curve, read_curves
 from nanodet.files import StrPath
 from nanodet.files.incoming import is_file
@@ -144,7 +144,7 @@ def _data_set(
         )  # fmt: skip
         return DataSet(name, place, summarise(read))
     except NanodetError as error:
-        return DataSet(name, place, None, str(error))
+        return DataSet(name, place, None, str(error).removesuffix(f"; {GIVE}"))
 
 
 def _data(found: Training) -> Any:

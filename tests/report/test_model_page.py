@@ -198,6 +198,8 @@ def _use(driver, width):
     assert one(".stage svg").get_dom_attribute("viewBox") != before
     unnamed = "return [...document.querySelectorAll('button')].filter(b => !(b.ariaLabel || b.textContent))"
     assert driver.execute_script(unnamed) == []
+    for button in every(".viewer button"):
+        assert button.rect["x"] >= 0 and button.rect["x"] + button.rect["width"] <= width
     viewer.send_keys(Keys.ESCAPE)
     assert (
         not viewer.is_displayed() and driver.switch_to.active_element == every(".shots button")[0]
