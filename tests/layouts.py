@@ -134,6 +134,25 @@ def voc_image_folders(root, drawn):
         drawn.voc(root / "annotations", SPLITS[split])
 
 
+def voc_renamed(root, drawn):
+    """XML files with other names than their images, which they name."""
+    voc(root, drawn)
+    for n in EVERY:
+        (root / "annotations" / f"{n:04d}.xml").rename(root / "annotations" / f"label {9 - n}.xml")
+
+
+def coco_cameras(root, drawn):
+    """Images of the same names in two folders."""
+    coco_alone(root, drawn)
+    text = (root / "result.json").read_text()
+    for n in EVERY:
+        camera = root / "images" / f"camera {n % 2}"
+        camera.mkdir(exist_ok=True)
+        (root / "images" / f"{n:04d}.jpg").rename(camera / f"{n // 2}.jpg")
+        text = text.replace(f"images/{n:04d}.jpg", f"camera {n % 2}/{n // 2}.jpg")
+    (root / "result.json").write_text(text)
+
+
 def voc_beside(root, drawn):
     drawn.images(root, EVERY)
     drawn.voc(root, EVERY)
@@ -327,6 +346,7 @@ LAYOUTS = {
     "voc_lists": (voc_lists, len(TRAIN), len(VAL)),
     "voc": (voc, 10, None),
     "voc_image_folders": (voc_image_folders, 9, None),
+    "voc_renamed": (voc_renamed, 10, None),
     "voc_beside": (voc_beside, 10, None),
     "voc_folders": (voc_folders, len(TRAIN), len(VAL)),
     "yolo_names": (yolo_names, len(TRAIN), len(VAL)),

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from layouts import LAYOUTS, VAL, Drawn
+from layouts import LAYOUTS, VAL, Drawn, coco_cameras
 
 from nanodet.cli.main import main
 from nanodet.config import load_config
@@ -99,6 +99,18 @@ def test_what_is_written_is_short_and_says_why(written, capsys, tmp_path):
     assert "circle" in said
 
 
+def test_images_of_the_same_name_in_two_folders_are_told_apart(written, drawn, tmp_path):
+    coco_cameras(tmp_path / "shapes", drawn)
+    assert main(["init", "shapes", "--model", "small.yml"]) == 0
+    config = load_config("shapes.yml")
+    both = [
+        read_annotations(one.name, one.img_path, one.ann_path, one.list_path).pictures
+        for one in (config.data.train, config.data.val)
+    ]
+    assert len({picture.path for part in both for picture in part}) == 10
+    assert config.data.train.img_path == "shapes/images"
+
+
 def test_a_split_by_the_folders_of_images_is_taken(written):
     config = written("voc_image_folders")
     assert images_of(config.data.val, config.class_names) == list(VAL)
@@ -174,6 +186,34 @@ def test_a_fault_of_the_data_names_its_file_and_nothing_is_written(written, caps
         assert words in line
     del before[xml]
     assert before.items() <= state(tmp_path).items()
+
+
+@pytest.mark.parametrize(
+    ("layout", "file"),
+    [
+        ("coco_alone", "result.json"),
+        ("roboflow_coco", "valid/_annotations.coco.json"),
+        ("cvat", "annotations.xml"),
+        ("labelstudio", "project-1.json"),
+        ("labelme", "0004.json"),
+        ("via", "via_project.json"),
+        ("createml", "train/_annotations.createml.json"),
+        ("csv", "train_labels.csv"),
+        ("yolo_classes", "labels/0003.txt"),
+    ],
+)
+def test_a_half_written_file_is_one_line_that_names_it(
+    layout, file, written, drawn, capsys, tmp_path
+):
+    LAYOUTS[layout][0](tmp_path / "shapes", drawn)
+    path = tmp_path / "shapes" / file
+    text = path.read_text()
+    path.write_text(text[: len(text) // 2])
+    before = state(tmp_path)
+    assert main(["init", "shapes", "--model", "small.yml"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert file in line
+    assert state(tmp_path) == before
 
 
 def test_an_image_in_both_sets_is_refused(written, capsys, tmp_path):
