@@ -3,6 +3,7 @@
 ``python tools/augmentation_pictures.py CONFIG docs/images/augmentation [key=value ...]``
 """
 
+import argparse
 import dataclasses
 import sys
 from pathlib import Path
@@ -25,8 +26,13 @@ CHOSEN = {"crop": (4, 5)}
 
 
 def main():
-    file, out, *overrides = sys.argv[1:]
-    config = load_config(file, overrides)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("config", help="of the images to draw")
+    parser.add_argument("out", help="folder for the pictures")
+    parser.add_argument("overrides", nargs="*", metavar="key=value")
+    args = parser.parse_args()
+    file, out = args.config, args.out
+    config = load_config(file, args.overrides)
     annotations, _ = read_sets(config, file, print)
     Path(out).mkdir(parents=True, exist_ok=True)
     for step in ("none", *OFF_AT_THE_END):
