@@ -1,6 +1,7 @@
 """`nanodet init`: from folders as tools lay them out to a training, without an edit."""
 
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
@@ -208,7 +209,10 @@ def test_a_half_written_file_is_one_line_that_names_it(
     LAYOUTS[layout][0](tmp_path / "shapes", drawn)
     path = tmp_path / "shapes" / file
     text = path.read_text()
-    path.write_text(text[: len(text) // 2])
+    half = text[: len(text) // 2]
+    if path.suffix in (".csv", ".txt"):  # a number cut short would be another number
+        half = re.sub("[, ][^, ]*$", "", half)
+    path.write_text(half)
     before = state(tmp_path)
     assert main(["init", "shapes", "--model", "small.yml"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
