@@ -38,7 +38,7 @@ class Distill:
         "that of the box's worst positive",
         0, 1, ours=True,
     )  # fmt: skip
-    score_weight: float = key(0.5, "factor of the scores", 0, MUCH, ours=True)
+    score_weight: float = key(0.0, "factor of the scores", 0, MUCH, ours=True)
     feature_weight: float = key(0.0, "factor of the neck's maps", 0, MUCH, ours=True)
 
     @property

@@ -15,7 +15,7 @@ from nanodet.learn.assigners.atss import CELL
 from nanodet.learn.iou import EPS, iou_of_sides
 from nanodet.learn.lesson import Lesson
 from nanodet.learn.losses.quality_focal import quality_focal_loss
-from nanodet.learn.objective import Objective, mean_of_processes
+from nanodet.learn.objective import Objective, mean_of_processes, processes
 from nanodet.learn.points import level_points
 from nanodet.learn.targets import GroundTruth, GroundTruths, Targets
 
@@ -156,7 +156,7 @@ def distillation_losses(
         if sums:
             numbers = mean_of_processes(torch.stack(list(counts.values())), alone)
             for (name, total), number in zip(sums.items(), numbers.unbind(), strict=True):
-                losses[f"distill_{name}"] = total / number.clamp(min=1.0)
+                losses[f"distill_{name}"] = total / number.clamp(min=1 / processes(alone))
         if lesson.maps:
             pairs = zip(maps, lesson.maps, strict=True)
             apart = torch.stack([map_distance(own.float(), wanted) for own, wanted in pairs])

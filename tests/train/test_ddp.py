@@ -51,11 +51,16 @@ PLUS = {
         pytest.param(False, {}, marks=pytest.mark.slow),
         (True, {}),
         pytest.param(True, {"model.arch": PLUS}, marks=pytest.mark.slow),
+        pytest.param(True, {"distill": {}}, marks=pytest.mark.slow),
     ],
 )
 def test_averaged_gradients_are_those_of_the_union(
-    root, shapes, small_config, tmp_path, one_side_empty, changes
+    root, shapes, small_config, tmp_path, request, one_side_empty, changes
 ):
+    if "distill" in changes:
+        teacher = request.getfixturevalue("trained").folder / "model_last.ckpt"
+        weights = {f"{one}_weight": 1 for one in ("box", "region", "score")}
+        changes = {"distill": {"teacher": str(teacher), **weights}}
     _, annotations = shapes[0]
     content = json.loads(Path(annotations).read_text())
     order = first_step_order(len(content["images"]), seed=3)

@@ -38,7 +38,7 @@ def module_of(path, lines=None):
 
 
 def distill(teacher, **more):
-    return {"distill": {"teacher": str(teacher), "feature_weight": 1, **more}}
+    return {"distill": {"teacher": str(teacher), "score_weight": 0.5, "feature_weight": 1, **more}}
 
 
 def test_a_training_with_a_teacher(small_config, teacher, trained, tmp_path, capsys):
@@ -166,3 +166,18 @@ def test_the_teacher_is_a_stage_of_a_profile(small_config, teacher, capsys):
     stages = re.findall(r"^(\w+) +[\d.]+ ms +[\d.]+ %$", said, re.M)
     assert stages == list(WITH_TEACHER)
     assert float(re.search(r"^teacher +([\d.]+) ms", said, re.M)[1]) > 0
+
+
+@pytest.mark.slow
+def test_a_student_becomes_like_its_teacher(small_config, teacher, tmp_path):
+    """The same short training with and without: the box terms fall where they are learned."""
+    apart = {}
+    for name, weight in (("with", 1.0), ("without", 1e-6)):  # so that it is measured, too
+        section = distill(teacher, box_weight=weight, region_weight=weight, feature_weight=0)
+        changes = {"save_dir": str(tmp_path / name), "schedule.total_epochs": 8}
+        train(load_config(small_config(**section, **changes)), say=lambda line: None)
+        rows = [row for row in rows_of(tmp_path / name) if row["train/lr"]]
+        for part in ("box", "region"):
+            values = [float(row[f"train/distill_{part}"]) / weight for row in rows]
+            apart[name, part] = np.mean(values[-6:]) / np.mean(values[:6])
+    assert apart["with", "region"] < 0.9 * apart["without", "region"], apart
