@@ -132,15 +132,23 @@ def _number(value: float) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes numbers as `_number` does, and no anchors."""
+    """Writes numbers as `_number` does, line breaks of Unicode as escapes, and no anchors."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
-_Dumper.add_representer(
-    float, lambda dumper, value: dumper.represent_scalar("tag:yaml.org,2002:float", _number(value))
-)
+def _text_node(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    style = None if value.splitlines() == [value] else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style)
+
+
+def _number_node(dumper: yaml.SafeDumper, value: float) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:float", _number(value))
+
+
+_Dumper.add_representer(str, _text_node)
+_Dumper.add_representer(float, _number_node)
 
 
 def _names(names: Sequence[str]) -> str:
