@@ -1,4 +1,4 @@
-"""Finds copies of an image among many: the same file, re-encoded, resized, a little cropped, brighter.
+"""Finds copies of an image among many: the same file, re-encoded, resized, mirrored, cropped, brighter.
 
 A perceptual hash proposes pairs, and `nanodet.images.same_view` compares their pixels: a hash alone takes
 images of a kind, such as drawings or microscope images, for copies of each other.
@@ -6,7 +6,7 @@ images of a kind, such as drawings or microscope images, for copies of each othe
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
@@ -28,6 +28,7 @@ DISTANCE = 16  # bits in which copies may differ; unrelated photographs differ i
 FLAT = (
     4.0  # deviation in grey levels: with less, the bits are noise, and only equal files are copies
 )
+MOST_COMPARED = 300_000  # pairs: more only of thousands of images of one fixed camera
 MOST_MOVED = 5_000  # pairs that are aligned before they are compared, about a millisecond each
 _REDUCED = {  # OpenCV decodes JPEG at a fraction of its size, several times faster
     8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
@@ -76,11 +77,15 @@ def likeness(path: StrPath) -> Likeness:
     if grey is None:
         raise NanodetError(f"{path}: not an image that OpenCV can read")
     small = cv2.resize(turn(grey, header.orientation), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    return Likeness(hashlib.blake2b(data, digest_size=16).digest(), _bits(small), small)
+
+
+def _bits(small: np.ndarray) -> int:
+    """Return the hash of a grey image uint8 (`SIDE`, `SIDE`)."""
     waves = cv2.dct(cv2.resize(small, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32))
     low = waves[:8, :8].flatten()
     low[0] = 0  # the brightness
-    bits = int.from_bytes(np.packbits(low > np.median(low)).tobytes())
-    return Likeness(hashlib.blake2b(data, digest_size=16).digest(), bits, small)
+    return int.from_bytes(np.packbits(low > np.median(low)).tobytes())
 
 
 def likenesses(paths: Iterable[StrPath], progress: bool = True) -> list[Likeness | NanodetError]:
@@ -136,31 +141,65 @@ def groups(found: Sequence[Likeness | NanodetError], distance: int = DISTANCE) -
 def _join_alike(
     found: Sequence[Likeness | NanodetError], at: np.ndarray, root: np.ndarray, distance: int
 ) -> None:
-    """Give images of one view the same ``root`` (N,); ``at`` are those to compare."""
+    """Give images of one view, also mirrored, the same ``root`` (N,); ``at`` are those to compare."""
     some = [one for n in at.tolist() if not isinstance(one := found[n], NanodetError)]
     bits = np.array([one.bits for one in some], np.uint64)
     small = np.stack([one.small for one in some])
-    moved = 0
-    for start in range(0, len(at), _ROWS):
-        rows = bits[start : start + _ROWS, None]
-        apart = np.bitwise_count(rows ^ bits[None, start:])
-        first, second = np.nonzero(apart <= distance)
-        ahead = second > first
-        first, second = first[ahead], second[ahead]
-        order = np.argsort(apart[first, second], kind="stable")  # the most alike join first
-        first, second = first[order] + start, second[order] + start
-        for part in range(0, len(first), _PAIRS):
-            a, b = first[part : part + _PAIRS], second[part : part + _PAIRS]
-            open_ = root[at[a]] != root[at[b]]  # most pairs of many copies are joined by others
-            a, b = a[open_], b[open_]
-            same, near = same_view(small[a], small[b])
-            for n in np.flatnonzero(same | near).tolist():
-                i, j, alike = int(a[n]), int(b[n]), bool(same[n])
-                if root[at[i]] == root[at[j]]:
-                    continue
-                if not alike and moved < MOST_MOVED:
-                    moved += 1
-                    alike = same_view_moved(small[i], small[j])
-                if alike:
-                    ends = sorted((root[at[i]], root[at[j]]))
-                    root[root == ends[1]] = ends[0]
+
+    def join(i: int, j: int) -> None:
+        ends = sorted((root[at[i]], root[at[j]]))
+        root[root == ends[1]] = ends[0]
+
+    budget = [MOST_COMPARED]
+    waiting: list[tuple[int, int, int]] = []  # bits that differ, and the pair
+    for a, b, apart in _near(bits, bits, distance):
+        for part in _parts(a, b, at, root, budget):
+            same, near = same_view(small[a[part]], small[b[part]])
+            for n in part[same].tolist():
+                join(int(a[n]), int(b[n]))
+            waiting += [(int(apart[n]), int(a[n]), int(b[n])) for n in part[near].tolist()]
+    mirrored = np.ascontiguousarray(small[:, :, ::-1])
+    for a, b, _ in _near(bits, np.array([_bits(one) for one in mirrored], np.uint64), distance):
+        for part in _parts(a, b, at, root, budget):
+            for n in part[same_view(small[a[part]], mirrored[b[part]])[0]].tolist():
+                join(int(a[n]), int(b[n]))
+    # the most alike first; OpenCV aligns outside Python's lock
+    waiting = [pair for pair in sorted(waiting) if root[at[pair[1]]] != root[at[pair[2]]]]
+    waiting = waiting[:MOST_MOVED]
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        alike = pool.map(lambda pair: same_view_moved(small[pair[1]], small[pair[2]]), waiting)
+        for (_, i, j), same_pair in zip(waiting, alike, strict=True):
+            if same_pair:
+                join(i, j)
+
+
+def _near(
+    bits: np.ndarray, others: np.ndarray, distance: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield pairs of different indices whose hashes differ by ``distance`` at most, and by how much.
+
+    (first, second, bits) of some rows of the table at once, first < second. Those that differ by a few
+    bits come first, of all rows.
+    """
+    few = min(distance, DISTANCE // 3)
+    for low, high in ((0, few), (few + 1, distance)):
+        for start in range(0, len(bits), _ROWS):
+            apart = np.bitwise_count(bits[start : start + _ROWS, None] ^ others[None, start:])
+            first, second = np.nonzero((apart >= low) & (apart <= high))
+            ahead = second > first
+            first, second = first[ahead], second[ahead]
+            yield first + start, second + start, apart[first, second]
+
+
+def _parts(
+    a: np.ndarray, b: np.ndarray, at: np.ndarray, root: np.ndarray, budget: list[int]
+) -> Iterator[np.ndarray]:
+    """Yield indices of pairs to compare at once; of many copies, most are joined by others before.
+
+    ``budget`` has the number of pairs that may still be compared.
+    """
+    for start in range(0, len(a), _PAIRS):
+        part = np.arange(start, min(start + _PAIRS, len(a)))
+        part = part[root[at[a[part]]] != root[at[b[part]]]][: budget[0]]
+        budget[0] -= len(part)
+        yield part

@@ -38,6 +38,7 @@ CHANGES = {
     "brighter": lambda p: cv2.convertScaleAbs(p, alpha=1.2, beta=20),
     "darker": lambda p: cv2.convertScaleAbs(p, alpha=0.6),
     "grey": lambda p: cv2.cvtColor(cv2.cvtColor(p, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR),
+    "mirrored": lambda p: jpeg(p[:, ::-1], 60),
     "cropped": lambda p: p[7:-7, 10:-10],
     "cropped on one side": lambda p: p[:, 14:],
     "captioned": captioned,
