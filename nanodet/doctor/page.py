@@ -32,8 +32,7 @@ LEAST_SHOWN = 24  # pixels around a small box
 
 def write_page(found: Diagnosis, subject: str, path: StrPath) -> None:
     """Write the page of a `Diagnosis`; ``subject`` is the config or folder that it is of."""
-    page = Page(f"Data of {subject}")
-    page.text(verdict(found))
+    page = Page(f"Data of {subject}", lead=verdict(found), contents=True)
     for one in found.sets:
         page.text(f"`{one.part}`: {describe(one.summary)}")
     if found.findings:
