@@ -26,10 +26,10 @@ class Distill:
         10.0, "the distributions of edges are softened by this", 0.1, 1000, ours=True
     )
     box_weight: float = key(
-        0.03, "factor of the edges' distributions at positives", 0, MUCH, ours=True
+        0.1, "factor of the edges' distributions at positives", 0, MUCH, ours=True
     )
     region_weight: float = key(
-        0.03, "factor of the edges' distributions in the region around the positives", 0, MUCH,
+        0.1, "factor of the edges' distributions in the region around the positives", 0, MUCH,
         ours=True,
     )  # fmt: skip
     region: float = key(
