@@ -223,6 +223,8 @@ def _scores(spec: "Spec") -> str:
     scores = spec.class_scores
     if scores is None:
         return f"{spec.score:g}"
+    if len(set(scores)) == 1:
+        return f"{scores[0]:g}"
     return f"{min(scores):g} to {max(scores):g}, by class"
 
 

@@ -157,5 +157,5 @@ def _remarks_on_steps(pipeline: Any, epochs: int) -> Iterator[str]:
     elif on and pipeline.off_epochs >= epochs:
         yield (
             f"data.train.pipeline.off_epochs: {pipeline.off_epochs} of {epochs} epochs: "
-            f"{', '.join(on)} never happen"
+            f"none is left with {', '.join(on)}"
         )

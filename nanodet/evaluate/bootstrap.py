@@ -37,11 +37,12 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True)
 class Intervals:
-    """The 95 % intervals of a model's AP; None where undefined, or with objects in fewer than two images.
+    """The 95 % intervals of a model's AP; None where undefined, or with objects in too few images.
 
     Attributes:
-        summary: an `Interval` in percent for each of `nanodet.evaluate.coco_metrics.SUMMARY`.
-        AP, AP50: of each class, in order of the class index.
+        summary: an `Interval` in percent for each of `nanodet.evaluate.coco_metrics.SUMMARY`; from
+            two images with objects on.
+        AP, AP50: of each class, in order of the class index; from ten images on.
     """
 
     summary: dict[str, Interval | None]

@@ -22,6 +22,7 @@ from nanodet.runtime.detections import Detections
 
 CELLS = 1 << 24  # numbers of the largest array
 AT_50, AT_75 = 0, 5  # of COCO's IoU thresholds
+FEWEST = 10  # images with objects of a class: with fewer, its interval held the truth in 30 to 80 %
 SIZES = ("AP", "APs", "APm", "APl")  # in the order of the areas of `Metrics.matches`
 
 
@@ -98,7 +99,7 @@ def intervals_of(metrics: Metrics) -> Intervals:
     summary = {name: drawn.interval(name) for name in SUMMARY}
     of_class = (
         [
-            _interval(interval_of_percent, column, images)
+            _interval(interval_of_percent, column, images, FEWEST)
             for column, images in zip(values.T, drawn.class_images, strict=True)
         ]
         for values in (drawn.AP, drawn.AP50)
@@ -155,10 +156,10 @@ def _images_with_objects(found: Iterable[Matches | None]) -> int:
 
 
 def _interval(
-    make: Callable[[float, np.ndarray], Interval], values: np.ndarray, images: int
+    make: Callable[[float, np.ndarray], Interval], values: np.ndarray, images: int, fewest: int = 2
 ) -> Interval | None:
     value = float(values[0])
-    return None if images < 2 or np.isnan(value) else make(value, values[1:])
+    return None if images < fewest or np.isnan(value) else make(value, values[1:])
 
 
 def _mean(values: np.ndarray, axis: int | tuple[int, ...]) -> np.ndarray:

@@ -110,7 +110,8 @@ def plot_score_curves(
         )
         axes.grid(alpha=0.3)
     axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
-    figure.suptitle("Above a score threshold, at IoU 0.50" + _more(len(present), few))
+    grey = "" if few else f"; grey: each of {len(present)} classes"
+    figure.suptitle("Above a score threshold, at IoU 0.50" + grey)
     save_figure(figure, path)
 
 

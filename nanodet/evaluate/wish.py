@@ -21,7 +21,7 @@ from nanodet.text.printable import printable
 OPTION = "--wish"
 PRECISION, RECALL, F1 = "precision", "recall", "f1"
 KEEP = "keep"  # measures the scores of the spec
-FEWEST = 50  # boxes of a class with a score of its own: with fewer, that of all finds a better F1
+FEWEST = 50  # objects of a class with a score of its own: with fewer, that of all finds a better F1
 CERTAIN = 1.281552  # z of the normal distribution: a wish holds at 90 % of the choices
 
 
@@ -170,6 +170,8 @@ def choose(
         NanodetError: not one detection counts, or there is no object.
     """
     found = wish.entry(together)
+    if not together.objects:
+        raise NanodetError(f"{model}: {OPTION}: these images have no objects")
     if found is None:
         raise NanodetError(f"{model}: {OPTION}: it finds nothing in these images")
     shared = threshold_of(together, found[0], lowest)
@@ -235,7 +237,7 @@ def format_scores(scores: Scores) -> str:
     title = f"scores for {scores.wish}" if scores.wish.measure != KEEP else "scores of the spec"
     lines = [
         f"{title} at IoU 0.5, with intervals of 95 %",
-        f"{'class':<{longest}} {'boxes':>7} {'score':>8}  {'precision':<20} {'recall':<20} {'F1':>5}",
+        f"{'class':<{longest}} {'objects':>7} {'score':>8}  {'precision':<20} {'recall':<20} {'F1':>5}",
     ]
     for name, one in zip(names, rows, strict=True):
         parts = [f"{'-' if part is None else part!s:<20}" for part in (one.precision, one.recall)]
@@ -245,7 +247,9 @@ def format_scores(scores: Scores) -> str:
             f"{name:<{longest}} {one.objects:>7} {one.score:>8g}  {' '.join(parts)} {f1:>5}{mark}"
         )
     if not all(one.own for one in rows):
-        lines.append(f"of all: fewer than {FEWEST} boxes, so the score of all classes together")
+        lines.append(
+            f"of all: fewer than {FEWEST} objects, or nothing found, so the score of all classes together"
+        )
     for name, one in zip(names, rows, strict=True):
         if one.own and not one.holds:
             lines.append(_uncertain(name, one, scores.wish))

@@ -2,11 +2,13 @@
 
 import pytest
 import yaml
+from specs import NANODET_M
 
-from nanodet.cli.info import _onnx_parameters
+from nanodet.cli.info import _onnx_parameters, _scores
 from nanodet.cli.main import main
 from nanodet.errors import NanodetError
 from nanodet.export.stages import SIMPLIFIED
+from nanodet.runtime.spec import Spec
 
 
 @pytest.mark.parametrize("name", ["c.yml", "m.onnx", "m.param"])
@@ -61,3 +63,12 @@ def test_an_onnx_file_that_engines_read_and_others_do_not(exported_small, tmp_pa
     path.write_bytes(exported_small.files[SIMPLIFIED].read_bytes() + more)
     with pytest.raises(NanodetError, match=r"m\.onnx: cannot be taken apart"):
         _onnx_parameters(path)
+
+
+def test_scores_per_class_are_shown_from_the_lowest_to_the_highest():
+    spec = Spec(("a", "b"), score=0.3, **NANODET_M)
+    shown = []
+    for scores in (None, (0.5, 0.5), (0.25, 0.5)):
+        spec.class_scores = scores
+        shown.append(_scores(spec))
+    assert shown == ["0.3", "0.5", "0.25 to 0.5, by class"]

@@ -54,7 +54,7 @@ def test_a_file_may_leave_out_what_it_need_not_say(configured):
         ({"evaluator.per_level": 10}, "per_picture: 100 is never reached"),
         (
             {"data.train.pipeline.mosaic": 0.5, "data.train.pipeline.off_epochs": 50},
-            "pipeline.off_epochs: 50 of 50 epochs: mosaic never happen",
+            "pipeline.off_epochs: 50 of 50 epochs: none is left with mosaic",
         ),
         (
             {"data.train.pipeline.off_epochs": 5},

@@ -141,6 +141,22 @@ def test_what_has_no_interval():
     assert change_of(evaluate_detections(none, []), evaluate_detections(none, [])) is None
 
 
+def test_a_class_of_few_images_has_no_interval():
+    """Two found objects of two would be 100 (100 .. 100)."""
+    truth, found = drawn(2, images=30)
+    holders = [i for i, one in enumerate(truth.pictures) if (one.labels == 0).any()]
+    known = []
+    for count in (9, 10):
+        pictures = list(truth.pictures)
+        for i in holders[count:]:
+            labels = np.where(pictures[i].labels == 0, 1, pictures[i].labels)
+            pictures[i] = dataclasses.replace(pictures[i], labels=labels)
+        known.append(intervals(dataclasses.replace(truth, pictures=pictures), found))
+    nine, ten = known
+    assert nine.AP[0] is None and nine.AP50[0] is None and ten.AP[0] is not None
+    assert nine.summary["AP"] is not None
+
+
 def test_text():
     assert str(Interval(25.333, 23.1, 27.61)) == "25.33 (23.10 .. 27.61)"
     assert Interval(-0.02, -0.35, 0.29).signed() == "-0.02 (-0.35 .. +0.29)"

@@ -122,10 +122,12 @@ def test_few_boxes_take_the_score_of_all(curves):
     many, few, none = found.classes
     assert (many.own, few.own, none.own) == (True, False, False)
     assert found.class_scores == (found.together.score,) * 3
-    assert (few.precision, few.detections, none.recall) == (None, 0, None) or few.detections > 0
+    # of the two boxes of "few", the false one alone scores above that
+    assert (few.detections, few.precision.value, few.recall.value) == (1, 0, 0)
+    assert (none.detections, none.precision, none.recall, none.f1) == (0, None, None, None)
     text = format_scores(found)
     assert text.splitlines()[0].startswith("scores for precision=0.9 at IoU 0.5")
-    assert "of all: fewer than 50 boxes" in text and "not certain" not in text
+    assert "of all: fewer than 50 objects" in text and "not certain" not in text
     record = found.summary(7, "x/val.json", "lists/half.txt")
     assert record == {
         "wish": "precision=0.9", "images": 7, "annotations": "val.json", "list": "half.txt",
@@ -156,6 +158,8 @@ def test_a_wish_that_cannot_be_met_is_one_line_of_the_class(curves):
     assert found.summary(7, "val", None)["not_certain"] == ["many\n"]
     with pytest.raises(NanodetError, match=r"^m\.onnx: --wish: it finds nothing in these images"):
         choose(Wish("f1"), curves[0], curve([], 10), LOWEST, "m.onnx")
+    with pytest.raises(NanodetError, match=r"^m\.onnx: --wish: these images have no objects"):
+        choose(Wish("f1"), curves[0], curve([], 0), LOWEST, "m.onnx")
 
 
 def test_the_wish_holds_on_other_images():

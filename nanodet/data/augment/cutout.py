@@ -26,9 +26,6 @@ def cutout(scene: Scene, rng: np.random.Generator) -> None:
     sides = np.ceil(rng.uniform(*SIDE, (count, 2)) * (width, height)).astype(int)
     starts = (rng.random((count, 2)) * ((width, height) - sides)).astype(int)
     colours = rng.integers(0, 256, (count, 3))
-    scene.image = (
-        np.ascontiguousarray(scene.image) if scene.image.flags.writeable else scene.image.copy()
-    )
     mask = np.zeros((height, width), np.uint8)
     for (x, y), (w, h), colour in zip(starts, sides, colours, strict=True):
         scene.image[y : y + h, x : x + w] = colour
