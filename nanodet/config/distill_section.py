@@ -23,13 +23,13 @@ class Distill:
         0.25, 8, ours=True,
     )  # fmt: skip
     temperature: float = key(
-        10.0, "the distributions of edges are softened by this", 0.1, 1000, ours=True
+        2.0, "the distributions of edges are softened by this", 0.1, 1000, ours=True
     )
     box_weight: float = key(
-        0.1, "factor of the edges' distributions at positives", 0, MUCH, ours=True
+        0.5, "factor of the edges' distributions at positives", 0, MUCH, ours=True
     )
     region_weight: float = key(
-        0.1, "factor of the edges' distributions in the region around the positives", 0, MUCH,
+        0.5, "factor of the edges' distributions in the region around the positives", 0, MUCH,
         ours=True,
     )  # fmt: skip
     region: float = key(

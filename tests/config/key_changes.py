@@ -44,7 +44,7 @@ SMALL_CROPS = {"data.train.pipeline.crop_size": [0.1, 0.1]}
 
 _TEACHER = {"distill": {"teacher": "first.pth", "config": "base.yml", "feature_weight": 1}}
 DISTILL = {
-    "teacher": "gone.pth", "config": "gone.yml", "scale": 2, "temperature": 2, "box_weight": 1,
+    "teacher": "gone.pth", "config": "gone.yml", "scale": 2, "temperature": 5, "box_weight": 1,
     "region_weight": 1, "region": 0.9, "score_weight": 1, "feature_weight": 2,
 }  # fmt: skip
 

@@ -77,7 +77,7 @@ def test_a_training_with_a_teacher(small_config, teacher, trained, tmp_path, cap
     steps = [int(row["step"]) for row in rows_of(folder) if row["train/lr"]]
     assert steps == list(range(1, 19))
     assert main(["train", str(again), "distill.box_weight=2"]) == 1
-    assert "distill.box_weight: is 2.0, but the run to resume has 0.1" in capsys.readouterr().err
+    assert "distill.box_weight: is 2.0, but the run to resume has 0.5" in capsys.readouterr().err
 
 
 @pytest.mark.slow
