@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # matplotlib is optional
     from matplotlib.figure import Figure
 
 FEW = 12  # up to this many classes get a colour and a name each
+STEPS = "steps-post"  # from a score down to the next one, a threshold keeps the same detections
 DPI = 130
 
 Curve = tuple[np.ndarray, np.ndarray, np.ndarray]  # steps, epochs, values
@@ -91,13 +92,16 @@ def plot_score_curves(
             width, colour = (1.2, _colour(i)) if few else (0.5, "0.8")
             values = getattr(curves[i], measure)
             label = names[i] if few else None
-            axes.plot(curves[i].score, values, label=label, linewidth=width, color=colour)
+            axes.plot(
+                curves[i].score, values, label=label, linewidth=width, color=colour, drawstyle=STEPS
+            )
             entry = None if scores is None else curves[i].at(scores[i])
             if scores is not None and entry is not None:
                 axes.plot(scores[i], values[entry], ".", color=_colour(i) if few else "0.5")
         axes.plot(
             together.score,
             getattr(together, measure),
+            drawstyle=STEPS,
             color="black",
             linewidth=2,
             label=together.name,

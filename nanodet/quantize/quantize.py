@@ -174,7 +174,7 @@ def quantize(
             report(line)
         if spec.class_scores is not None:
             report(
-                f"scores per class: those that were found with {model}; nanodet eval --wish finds its own"
+                f"scores per class: kept from {model}; nanodet eval --wish finds those of the int8 model"
             )
         _write_spec(made, spec, model, result)
         _table_of(made).write_text(

@@ -156,7 +156,12 @@ def differing_beside(path: Path, inside: Spec) -> list[tuple[str, str]]:
 def differing_thresholds(spec: Spec, expected: Spec) -> list[str]:
     """Return sentences about default thresholds that differ, which is allowed."""
     pairs = ((key, getattr(spec, key), getattr(expected, key)) for key in NAMES)
-    return [f"thresholds.{key}: {_shown(a)}, not {_shown(b)}" for key, a, b in pairs if a != b]
+    return [
+        f"thresholds.{key}: {_shown(a)}, "
+        + ("the reference has none" if b is None else f"not {_shown(b)}")
+        for key, a, b in pairs
+        if a != b
+    ]
 
 
 def _equal(given: Any, wanted: Any) -> bool:
@@ -171,7 +176,8 @@ def _shown(value: Any) -> str:
     if value is None:
         return "none"
     if isinstance(value, tuple):  # scores per class, of which there may be many
-        return f"{len(value)} from {min(value):g} to {max(value):g}"
+        low, high = min(value), max(value)
+        return f"{len(value)} {f'of {low:g}' if low == high else f'from {low:g} to {high:g}'}"
     if isinstance(value, list):
         return f"[{', '.join(map(_shown, value))}]"
     if isinstance(value, bool):

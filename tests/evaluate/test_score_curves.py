@@ -129,3 +129,23 @@ def test_a_plot(tmp_path, found):
     curves, together = curves_of(annotations, detections)
     plot_score_curves(curves, together, tmp_path / "s.png", (0.5, 0.2, 0.9))
     assert (tmp_path / "s.png").stat().st_size > 10_000
+
+
+def test_dots_lie_on_the_steps_of_their_curves(tmp_path, monkeypatch):
+    """Between two scores, precision and recall are those of the higher one."""
+    pytest.importorskip("matplotlib")
+    from nanodet.evaluate import plots
+
+    figures = []
+    monkeypatch.setattr(plots, "save_figure", lambda figure, path: figures.append(figure))
+    curves, together = curves_of(*made())
+    curve = curves[0]
+    entry = int(np.argmax(np.abs(np.diff(curve.precision))))
+    between = float(curve.score[entry] + curve.score[entry + 1]) / 2
+    plot_score_curves(curves, together, tmp_path / "s.png", (between, 0.2, 0.9))
+    for axes, measure in zip(figures[0].axes, ("precision", "recall", "f1"), strict=True):
+        lines = [line for line in axes.lines if len(line.get_xdata()) > 1]
+        assert {line.get_drawstyle() for line in lines} == {"steps-post"} and len(lines) == 3
+        assert axes.lines[0].get_xdata()[entry] > between > axes.lines[0].get_xdata()[entry + 1]
+        (value,) = axes.lines[1].get_ydata()
+        assert value == axes.lines[0].get_ydata()[entry] == getattr(curve, measure)[entry]

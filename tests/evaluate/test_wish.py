@@ -229,7 +229,10 @@ def test_copies_of_a_spec_have_the_same_scores(exported):
     assert [key for key, _ in differing_beside(exported, inside)] == ["thresholds.class_scores"]
     plain = dataclasses.replace(spec, class_scores=None)
     assert differing_thresholds(other, plain) == [
-        "thresholds.class_scores: 3 from 0.5 to 0.7, not none"
+        "thresholds.class_scores: 3 from 0.5 to 0.7, the reference has none"
+    ]
+    assert differing_thresholds(plain, dataclasses.replace(plain, class_scores=(0.5,) * 3)) == [
+        "thresholds.class_scores: none, not 3 of 0.5"
     ]
 
 
@@ -242,7 +245,7 @@ def test_verify_notes_the_scores_and_measures_without_them(exported, small_check
     report = verify(small_checkpoint, [exported])
     assert plain.agrees and report.agrees
     assert report.rows[0].notes == [
-        *plain.rows[0].notes, "thresholds.class_scores: 3 from 0.9 to 1, not none"
+        *plain.rows[0].notes, "thresholds.class_scores: 3 from 0.9 to 1, the reference has none"
     ]  # fmt: skip
     assert report.rows[0].detections == plain.rows[0].detections
 

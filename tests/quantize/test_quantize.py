@@ -92,7 +92,7 @@ def test_scores_per_class_are_kept_and_told(quantised):
     spec = Spec.load(result.files[2])
     assert spec.class_scores == (0.3, 0.4, 0.5)
     assert spec.measured["class_scores"] == {"found_with": "small.param", "wish": "f1"}
-    assert sum("nanodet eval --wish finds its own" in line for line in lines) == 1
+    assert sum("nanodet eval --wish finds those of the int8 model" in line for line in lines) == 1
 
 
 def test_it_detects_what_the_source_detects(quantised, model, data):
