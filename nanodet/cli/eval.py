@@ -31,10 +31,10 @@ def add_arguments(parser: ArgumentParser) -> None:
         "sigma against the true error of edges",
     )  # fmt: skip
     parser.add_argument(
-        "--wish", metavar="precision=P|recall=R|f1|keep",
+        "--wish", metavar="precision=P|recall=R|f1|keep|none",
         help="find a score threshold for each class: the lowest that has the wished precision, the highest "
         "that has the wished recall, or that of the best F1; print what they are worth, and write them into "
-        "the spec of the exported MODEL; keep: print what those of the spec are worth",
+        "the spec of the exported MODEL; keep: print what those of the spec are worth; none: remove them",
     )  # fmt: skip
     group = parser.add_argument_group("standard deviations of edges")
     group.add_argument(

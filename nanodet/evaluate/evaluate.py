@@ -24,6 +24,7 @@ from nanodet.evaluate.score_curves import score_curves
 from nanodet.evaluate.uncertainty import format_uncertainty, matched_edges, measure
 from nanodet.evaluate.wish import (
     KEEP,
+    NONE,
     OPTION,
     Wish,
     check_wish,
@@ -75,7 +76,7 @@ def evaluate(
             `nanodet.evaluate.edge_plots`; None for none.
         wish: find a score threshold per class, for ``precision=0.9``, ``recall=0.8`` or ``f1``, and write
             them into the specs of the exported model, see `nanodet.evaluate.wish`; ``keep`` measures
-            those it has, and None none.
+            those it has, ``none`` removes them; None does neither.
         report: called with texts, of several lines each, about edges and scores.
         options: further arguments of `nanodet.runtime.detector.Detector`.
 
@@ -132,8 +133,8 @@ def evaluate(
     if wanted is not None or plots is not None:
         curves, together = score_curves(metrics.matches, detections, found.class_names)
     if wanted is not None:
-        if writes is None:
-            chosen = kept(curves, together, detector.spec)
+        if wanted.measure in (KEEP, NONE):
+            chosen = kept(curves, together, detector.spec, wanted.measure)
         else:
             chosen = choose(wanted, curves, together, detector.thresholds.score, model)
         results["wish"] = chosen.to_dict()

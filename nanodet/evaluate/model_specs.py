@@ -52,7 +52,7 @@ def change_specs(
         model: an ``.onnx`` or ``.param`` file.
         option: of the command, for messages.
         changes: fields of `Spec` and their new values.
-        measured: what is recorded under ``measured`` of the JSON beside it.
+        measured: what is recorded under ``measured`` of the JSON beside it; None removes an entry.
 
     Returns:
         the files that were written.
@@ -76,12 +76,13 @@ def change_specs(
             write_spec(work / path.name, dataclasses.replace(inside, **changes))
             written.append(path)
         if beside is not None:
+            records = beside.measured | dict(measured or {})
             hashes = {p.name: sha256(work / p.name) for p in written if p.name in beside.files}
             dataclasses.replace(
                 beside,
                 **changes,
                 files=beside.files | hashes,
-                measured=beside.measured | dict(measured or {}),
+                measured={key: one for key, one in records.items() if one is not None},
             ).save(work / spec_file(model).name)
             written.append(spec_file(model))
         if not written:

@@ -21,6 +21,7 @@ from nanodet.text.printable import printable
 OPTION = "--wish"
 PRECISION, RECALL, F1 = "precision", "recall", "f1"
 KEEP = "keep"  # measures the scores of the spec
+NONE = "none"  # removes those of classes, and measures the one that is left
 FEWEST = 50  # objects of a class with a score of its own: with fewer, that of all finds a better F1
 CERTAIN = 1.281552  # z of the normal distribution: a wish holds at 90 % of the choices
 
@@ -30,7 +31,8 @@ class Wish:
     """What the scores are chosen for.
 
     Attributes:
-        measure: ``precision``, ``recall`` or ``f1``; ``keep`` to leave them as they are.
+        measure: ``precision``, ``recall`` or ``f1``; ``keep`` to leave them as they are; ``none`` for one
+            score of all classes.
         value: the least precision or recall, 0.01 to 0.99; None for the others.
     """
 
@@ -39,13 +41,13 @@ class Wish:
 
     @classmethod
     def parse(cls, text: str) -> "Wish":
-        """Read ``precision=0.9``, ``recall=0.8``, ``f1`` or ``keep``.
+        """Read ``precision=0.9``, ``recall=0.8``, ``f1``, ``keep`` or ``none``.
 
         Raises:
             NanodetError: it is something else.
         """
         measure, _, number = text.partition("=")
-        if text in (F1, KEEP):
+        if text in (F1, KEEP, NONE):
             return cls(text)
         try:
             value = float(number)
@@ -53,8 +55,8 @@ class Wish:
             value = math.nan
         if measure not in (PRECISION, RECALL) or not 0.01 <= value <= 0.99:
             raise NanodetError(
-                f"{OPTION}: must be precision=P or recall=R, with a number from 0.01 to 0.99, f1 or keep, "
-                f"not {brief(text)}"
+                f"{OPTION}: must be precision=P or recall=R, with a number from 0.01 to 0.99, f1, keep "
+                f"or none, not {brief(text)}"
             )
         return cls(measure, value)
 
@@ -184,12 +186,15 @@ def choose(
     return Scores(wish, classes, _chosen(together, shared, True, found[1]))
 
 
-def kept(curves: Sequence[ScoreCurve], together: ScoreCurve, spec: Spec) -> Scores:
-    """Return what the scores of a spec are worth; arguments as in `choose`."""
-    scores = spec.class_scores or (spec.score,) * len(curves)
+def kept(
+    curves: Sequence[ScoreCurve], together: ScoreCurve, spec: Spec, wish: str = KEEP
+) -> Scores:
+    """Return what the scores of a spec are worth, or its one score if ``wish`` is `NONE`; see `choose`."""
+    own = spec.class_scores if wish == KEEP else None
+    scores = own or (spec.score,) * len(curves)
     classes = [_chosen(*one, True, True) for one in zip(curves, scores, strict=True)]
     same = _chosen(together, scores[0], True, True) if len(set(scores)) == 1 else None
-    return Scores(Wish(KEEP), classes, same)
+    return Scores(Wish(wish), classes, same)
 
 
 def threshold_of(curve: ScoreCurve, entry: int, lowest: float) -> float:
@@ -234,7 +239,8 @@ def format_scores(scores: Scores) -> str:
     rows = [one for one in (scores.together, *scores.classes) if one is not None]
     names = [printable(one.name) for one in rows]
     longest = max(map(len, names))
-    title = f"scores for {scores.wish}" if scores.wish.measure != KEEP else "scores of the spec"
+    titles = {KEEP: "scores of the spec", NONE: "the score of all classes"}
+    title = titles.get(scores.wish.measure, f"scores for {scores.wish}")
     lines = [
         f"{title} at IoU 0.5, with intervals of 95 %",
         f"{'class':<{longest}} {'objects':>7} {'score':>8}  {'precision':<20} {'recall':<20} {'F1':>5}",
@@ -275,12 +281,13 @@ def check_wish(model: StrPath, spec: Spec) -> None:
 
 
 def write_scores(model: StrPath, scores: Scores, record: Mapping[str, Any]) -> list[Path]:
-    """Write ``thresholds.class_scores`` into all specs of a model, see `change_specs`.
+    """Write ``thresholds.class_scores`` into all specs of a model, or remove it, see `change_specs`.
 
     Args:
         model: an ``.onnx`` or ``.param`` file.
         scores: what was chosen.
         record: what is recorded under ``measured.class_scores`` of the JSON beside it.
     """
-    changes = {"class_scores": scores.class_scores}
-    return change_specs(model, OPTION, changes, {"class_scores": dict(record)})
+    none = scores.wish.measure == NONE
+    changes = {"class_scores": None if none else scores.class_scores}
+    return change_specs(model, OPTION, changes, {"class_scores": None if none else dict(record)})

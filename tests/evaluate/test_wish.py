@@ -50,6 +50,7 @@ def curve(hits, objects, scores=None, name="a"):
         ("recall=.8", "recall", 0.8),
         ("f1", "f1", None),
         ("keep", "keep", None),
+        ("none", "none", None),
     ],
 )
 def test_a_wish_is_read(text, measure, value):
@@ -192,6 +193,7 @@ def test_the_command_writes_the_specs(exported, trained, capsys):  # noqa: F811
     data = "--images", "val/images", "--annotations", "val/labels"
     evaluate_command(exported, *data, "--json", "plain.json")
     plain, before = capsys.readouterr().out, Spec.load(exported.with_suffix(".json"))
+    inside = Detector(exported).spec
     evaluate_command(exported, *data, "--wish", "f1", "--json", "wish.json")
     shown = capsys.readouterr().out
     assert shown.startswith(plain)  # AP is that of all detections, whatever the wish
@@ -213,6 +215,13 @@ def test_the_command_writes_the_specs(exported, trained, capsys):  # noqa: F811
     assert [one["score"] for one in again.pop("wish")["classes"]] == list(after.class_scores)
     assert again == results and Spec.load(exported.with_suffix(".json")) == after
     assert "scores of the spec at IoU 0.5" in capsys.readouterr().out
+    evaluate_command(exported, *data, "--wish", "none", "--json", "none.json")
+    assert "the score of all classes at IoU 0.5" in capsys.readouterr().out
+    one = json.loads(open("none.json").read())["wish"]
+    assert [row["score"] for row in (*one["classes"], one["all"])] == [before.score] * 4
+    back = Spec.load(exported.with_suffix(".json"))
+    assert dataclasses.replace(back, files=before.files) == before
+    assert Detector(exported).spec.class_scores is None and Detector(exported).spec == inside
 
 
 def test_copies_of_a_spec_have_the_same_scores(exported):
