@@ -67,7 +67,7 @@ class Pipeline:
     )
     cutout: float = key(
         0.0,
-        "probability of 1 to 4 rectangles of one colour; boxes that they hide to 60 % or more are ignored",
+        "probability of 1 to 4 rectangles of one colour; boxes of which they hide 60 % or more are ignored",
         0, 1, ours=True,
     )  # fmt: skip
     blur: float = key(0.0, "probability of a slight blur", 0, 1, ours=True)

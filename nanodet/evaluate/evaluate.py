@@ -139,6 +139,11 @@ def evaluate(
             chosen = choose(wanted, curves, together, detector.thresholds.score, model)
         results["wish"] = chosen.to_dict()
         report(format_scores(chosen))
+        lowest = detector.thresholds.score
+        if min(chosen.class_scores) < lowest:
+            report(
+                f"scores below {lowest:g} were measured as {lowest:g}, from which on boxes are looked at"
+            )
     if plots is not None:
         scores = None if chosen is None else chosen.class_scores
         plot_score_curves(curves, together, Path(plots) / SCORES, scores)
@@ -157,5 +162,5 @@ def evaluate(
         assert source.annotations is not None
         record = chosen.summary(len(found.pictures), source.annotations, source.reading.list_path)
         for path in write_scores(model, chosen, record):
-            report(f"{path}: scores written")
+            report(f"{path}: scores {'removed' if writes.measure == NONE else 'written'}")
     return metrics

@@ -216,12 +216,23 @@ def test_the_command_writes_the_specs(exported, trained, capsys):  # noqa: F811
     assert again == results and Spec.load(exported.with_suffix(".json")) == after
     assert "scores of the spec at IoU 0.5" in capsys.readouterr().out
     evaluate_command(exported, *data, "--wish", "none", "--json", "none.json")
-    assert "the score of all classes at IoU 0.5" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "the score of all classes at IoU 0.5" in shown and "were measured as" not in shown
+    assert shown.splitlines()[-1] == f"{exported.with_suffix('.json')}: scores removed"
     one = json.loads(open("none.json").read())["wish"]
     assert [row["score"] for row in (*one["classes"], one["all"])] == [before.score] * 4
     back = Spec.load(exported.with_suffix(".json"))
     assert dataclasses.replace(back, files=before.files) == before
     assert Detector(exported).spec.class_scores is None and Detector(exported).spec == inside
+
+
+def test_a_score_below_that_of_eval_is_told(exported, trained, capsys):  # noqa: F811
+    change_specs(exported, OPTION, {"class_scores": (0.5, 0.01, 0.5)})
+    evaluate_command(
+        exported, "--images", "val/images", "--annotations", "val/labels", "--wish", "keep"
+    )
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("scores below 0.05 were measured as 0.05, ")
 
 
 def test_copies_of_a_spec_have_the_same_scores(exported):

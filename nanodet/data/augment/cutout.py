@@ -13,9 +13,9 @@ HIDDEN = 0.6  # share of a box under rectangles from which it is no longer taugh
 def cutout(scene: Scene, rng: np.random.Generator) -> None:
     """Hide random rectangles of a scene.
 
-    A box keeps its size where a part of it is hidden: objects are to be found behind others. Of a box
-    that is hidden to `HIDDEN` or more too little is left to be recognised, but what is left is not
-    background either: it becomes an ignored region.
+    A box keeps its size where a part of it is hidden: objects are to be found behind others. A box of
+    which `HIDDEN` or more is hidden becomes an ignored region: too little is left to be recognised, but
+    what is left is not background either.
 
     Args:
         scene: changed in place.
