@@ -92,7 +92,7 @@ class Chosen(NamedTuple):
         holds: whether the wish does.
         detections: how many score above it and count.
         precision, recall: an `Interval` of 95 % each; None without detections, or objects.
-        f1: at the threshold; None without both.
+        f1: at the threshold; None without objects.
     """
 
     name: str
@@ -220,7 +220,8 @@ def _chosen(curve: ScoreCurve, score: float, own: bool, holds: bool) -> Chosen:
         size = np.array([curve.objects], float)
         ends = (float(end[0]) for end in wilson(np.zeros(1), size)) if curve.objects else ()
         recall = Interval(0.0, *ends) if curve.objects else None
-        return Chosen(curve.name, curve.objects, score, own, holds, 0, None, recall, None)
+        f1 = 0.0 if curve.objects else None
+        return Chosen(curve.name, curve.objects, score, own, holds, 0, None, recall, f1)
     return Chosen(
         curve.name,
         curve.objects,

@@ -146,6 +146,9 @@ def test_what_the_scores_of_a_spec_are_worth(curves):
     found = kept(*curves, spec)
     assert found.class_scores == spec.class_scores and found.together is None
     assert (found.classes[1].detections, found.classes[2].recall) == (1, None)
+    spec.class_scores = (0.5, 0.95, 0.9)  # of "few" nothing is found
+    missed = kept(*curves, spec).classes[1]
+    assert (missed.precision, missed.recall.value, missed.f1) == (None, 0, 0)
     assert "all classes" not in format_scores(found)
 
 
