@@ -239,10 +239,11 @@ def _sources(
             grouped.setdefault((file.parent, file.suffix.lower()), []).append(file)
     sources: list[_Source] = []
     lists: dict[str, list[Path]] = {}
+    stems = {bare_name(file.name) for file in files if is_picture_name(file)}
     for (folder, suffix), some in grouped.items():
         in_folder = split_of(folder.relative_to(root).parts)
         if suffix == ".txt":
-            named = {file: _list_split(file) for file in some}
+            named = {file: None if _of_image(file, stems) else _list_split(file) for file in some}
             some = [file for file in some if named[file] is None]
             for file, split in named.items():
                 if split is not None and not formats_of(file):
@@ -259,6 +260,11 @@ def _sources(
                         sources.append(_Source(name, split_of([file.stem]) or in_folder, [file]))
         sources += [_Source(name, in_folder, [folder]) for name in kinds]
     return sources, lists
+
+
+def _of_image(file: Path, stems: set[str]) -> bool:
+    """Return whether a text file is the labels of a numbered image, such as ``train_0001``, and no list."""
+    return bare_name(file.name) in stems and any(map(str.isdigit, file.stem))
 
 
 def _looked_at(files: Sequence[Path]) -> Iterable[tuple[Path, list[str]]]:

@@ -69,6 +69,21 @@ def test_trainval_and_test_are_a_split(tmp_path, drawn):
     assert stems(found.val) == list(TEST)
 
 
+def test_labels_named_like_lists_are_labels(tmp_path, drawn):
+    """Also empty ones, which could be lists by their content."""
+    LAYOUTS["yolo_classes"][0](tmp_path, drawn)
+    for folder in ("images", "labels"):
+        for path in sorted((tmp_path / folder).iterdir()):
+            if path.stem.isdigit():
+                path.rename(path.with_stem(f"train_{path.stem}"))
+    (tmp_path / "labels" / "train_0003.txt").write_text("")
+    found = discover(tmp_path)
+    assert found.val is None and found.train.list_path is None
+    (tmp_path / "train.txt").write_text("train_0001\ntrain_0003\n")
+    found = discover(tmp_path)
+    assert found.train.list_path == tmp_path / "train.txt"
+
+
 def test_several_sets_without_a_hint_are_named_in_one_line(tmp_path, drawn):
     LAYOUTS["voc"][0](tmp_path, drawn)
     drawn.coco(tmp_path / "export.json", EVERY)
