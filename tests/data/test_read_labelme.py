@@ -89,6 +89,7 @@ def test_json_beside_its_image_in_folders_and_a_large_image_in_it(images, tmp_pa
 WRONG = {
     "cut": ('{"shapes": [{"label"', "not valid JSON"),
     "no shapes": ({"version": "5"}, "no 'shapes'"),
+    "misspelt": ({"shape": [], "imagePath": "a.jpg"}, "a.json: has no 'shapes'"),
     "shapes": (content() | {"shapes": {"a": 1}}, "shapes {'a': 1} is not a list"),
     "shape": (content(5), "shapes[0]: 5 is not an object"),
     "no label": (content({"points": [[1, 2], [3, 4]]}), "shapes[0]: has no 'label'"),

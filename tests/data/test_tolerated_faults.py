@@ -8,6 +8,7 @@ from other_formats import DOCUMENTS, changed
 
 from nanodet.data.read import read_annotations
 from nanodet.data.reading import Reading
+from nanodet.errors import NanodetError
 
 PLACES = {  # of a value that makes one of the two objects faulty
     "labelstudio": (0, "annotations", 0, "result", 0, "value", "x"),
@@ -20,7 +21,11 @@ BOX = '<box label="cat" xtl="1" ytl="2" xbr="{}" ybr="8"/>'
 CVAT = f'<annotations><image id="0" name="a.jpg">{BOX.format("x")}{BOX.format(9)}</image></annotations>'
 
 
-@pytest.mark.parametrize("kind", [*PLACES, "csv", "cvat"])
+PERSON = '{"tag": "cat", "fbox": [1, 2, 8, 6]}'
+ODGT = f'{{"ID": "a", "gtboxes": [{{"tag": "cat"}}, {PERSON}]}}\n'
+
+
+@pytest.mark.parametrize("kind", [*PLACES, "csv", "cvat", "odgt"])
 def test_the_others_are_read(tmp_path, images, kind):
     folder = tmp_path / "annotations"
     folder.mkdir()
@@ -32,9 +37,23 @@ def test_the_others_are_read(tmp_path, images, kind):
         file.write_text(json.dumps(changed(content, PLACES[kind], [None])))
     else:
         file = folder / f"a.{'xml' if kind == 'cvat' else kind}"
-        file.write_text(CVAT if kind == "cvat" else CSV)
+        file.write_text({"cvat": CVAT, "csv": CSV, "odgt": ODGT}[kind])
     reading = Reading(faults=[])
     data = read_annotations(kind, images, folder if kind == "labelme" else file, reading=reading)
     assert [fault.kind for fault in reading.faults] == ["entry"]
     assert str(file) in reading.faults[0].line
     assert [len(picture.boxes) for picture in data.pictures] == [1]
+
+
+def test_a_broken_line_of_odgt_does_not_hide_the_others(tmp_path, images):
+    file, good = tmp_path / "a.odgt", f'{{"ID": "b", "gtboxes": [{PERSON}]}}'
+    file.write_text(f'{{"ID": "a"\n{good}\n{good}\n')
+    reading = Reading(faults=[])
+    (picture,) = read_annotations("odgt", images, file, reading=reading).pictures
+    assert (picture.path.name, len(picture.boxes)) == ("b.jpg", 1)
+    first, second = reading.faults
+    assert "a.odgt: line 1: not valid JSON" in first.line
+    assert "a.odgt: line 3: ID 'b' occurs twice" in second.line
+    file.write_text('{"ID": "a"')
+    with pytest.raises(NanodetError, match="none of its lines can be read"):
+        read_annotations("odgt", images, file, reading=reading)

@@ -64,7 +64,8 @@ def read_labelme(
     Args:
         img_path: folder of images, searched recursively; the image of a file is that of its ``imagePath``
             or of its stem, see `nanodet.data.formats.files`.
-        ann_path: folder of JSON files, searched recursively; those without ``shapes`` are left out.
+        ann_path: folder of JSON files, searched recursively; those without ``shapes`` and
+            ``imagePath`` are left out.
         list_path: a text file that names the images to use (see `nanodet.data.assemble.select`).
         class_names: the classes; None for all labels that occur, sorted.
         reading: the `nanodet.data.reading.Reading`.
@@ -88,7 +89,7 @@ def read_labelme(
     for file in files:
         with tolerating(reading):
             content = read_json(file, ANNOTATION_WITH_IMAGE)
-            if isinstance(content, dict) and "shapes" in content:
+            if isinstance(content, dict) and {"shapes", "imagePath"} & content.keys():
                 found.append(_parse(file, content, reading, without))
             else:
                 others.append(file)
@@ -120,6 +121,8 @@ def _parse(
     if not isinstance(name, str) or not is_file_name(name):
         raise NanodetError(f"{file}: imagePath {brief(name)} is not the name of an image")
     size = side(content, "imageWidth", str(file)), side(content, "imageHeight", str(file))
+    if "shapes" not in content:
+        raise NanodetError(f"{file}: has no 'shapes'")
     grouped: dict[Any, list[Thing]] = {}
     for n, value in enumerate(entries_in(content, "shapes", str(file))):
         where = f"{file}: shapes[{n}]"

@@ -21,6 +21,7 @@ from nanodet.data.assemble import (
 )
 from nanodet.data.classes import match_classes
 from nanodet.data.formats.coco import FLAGS
+from nanodet.data.formats.entries import tolerating
 from nanodet.data.formats.format import Format
 from nanodet.data.images import look_at_images
 from nanodet.data.locate import keep_found
@@ -170,26 +171,34 @@ def _parse(ann_path: StrPath, reading: Reading) -> list[Line]:
         if not text.strip():
             continue
         where = f"{ann_path}: line {number}"
-        try:
-            value = json.loads(text)
-        except json.JSONDecodeError as error:
-            end = len(text.rstrip())
-            cut = error.pos >= end or error.msg.startswith("Unterminated string")
-            why = "ends too early" if cut else f"{error.msg} at character {error.pos + 1}"
-            raise NanodetError(f"{where}: not valid JSON ({why})") from None
-        except (ValueError, RecursionError) as error:  # a number of thousands of digits; too deep
-            raise NanodetError(f"{where}: not valid JSON ({error})") from None
-        line = _line(value, where, reading)
-        if line.name in numbers:
-            first = numbers[line.name]
-            raise NanodetError(
-                f"{where}: ID {brief(line.name)} occurs twice, first in line {first}"
-            )
-        numbers[line.name] = number
-        lines.append(line)
+        with tolerating(reading):
+            line = _line(_json(text, where), where, reading)
+            if line.name in numbers:
+                first = numbers[line.name]
+                raise NanodetError(
+                    f"{where}: ID {brief(line.name)} occurs twice, first in line {first}"
+                )
+            numbers[line.name] = number
+            lines.append(line)
     if not lines:
-        raise NanodetError(f"{ann_path}: this annotation file is empty")
+        what = (
+            "none of its lines can be read" if content.strip() else "this annotation file is empty"
+        )
+        raise NanodetError(f"{ann_path}: {what}")
     return lines
+
+
+def _json(text: str, where: str) -> Any:
+    """Return the value of a line."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        end = len(text.rstrip())
+        cut = error.pos >= end or error.msg.startswith("Unterminated string")
+        why = "ends too early" if cut else f"{error.msg} at character {error.pos + 1}"
+        raise NanodetError(f"{where}: not valid JSON ({why})") from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits; too deep
+        raise NanodetError(f"{where}: not valid JSON ({error})") from None
 
 
 def _line(content: Any, where: str, reading: Reading) -> Line:
@@ -208,10 +217,10 @@ def _line(content: Any, where: str, reading: Reading) -> Line:
         if value is None:
             raise NanodetError(f"{where}: {side} {brief(content[side])} is not a number of pixels")
         sides.append(value)
-    things = [
-        _thing(entry, f"{where}: gtboxes[{n}]", reading)
-        for n, entry in enumerate(content["gtboxes"])
-    ]
+    things = []
+    for n, entry in enumerate(content["gtboxes"]):
+        with tolerating(reading):
+            things.append(_thing(entry, f"{where}: gtboxes[{n}]", reading))
     return Line(name, (sides[0], sides[1]), things)
 
 
