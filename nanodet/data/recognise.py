@@ -138,13 +138,17 @@ def _usual(path: Path, folder: bool) -> str | None:
 
 
 def _content(head: Head) -> str:
+    if head.outline and not head.outline.keys[0]:
+        return f"JSON without keys: {head.outline.top}...{']' if head.outline.top == '[' else '}'}"
     if head.outline:
         kind = "JSON, an object" if head.outline.top == "{" else "JSON, a list of objects"
         keys = sorted(head.outline.keys[0])
         return f"{kind} with the keys {first_few([brief_text(key) for key in keys])}"
     if head.root:
         return f"XML, its root is <{brief_text(head.root)}>"
-    return f"begins with {brief_text(head.text.lstrip().split(chr(10))[0].strip())}"
+    if "\0" in head.text:  # UTF-16, or no text
+        return "not a text file in UTF-8"
+    return f"text that begins with {brief_text(head.text.lstrip().split(chr(10))[0].strip())}"
 
 
 def _short(names: Iterable[str]) -> str:

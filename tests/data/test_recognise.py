@@ -46,6 +46,25 @@ def test_what_is_unknown_is_named(tmp_path, name):
         assert word in line, line
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("[" * 9999, "a.json is JSON without keys: [...]; --format"),
+        (
+            '{"a": 1}'.encode("utf-16").decode("latin1"),
+            "a.json is not a text file in UTF-8; --format",
+        ),
+        ("cat 1 2", "a.json is text that begins with cat 1 2; --format"),
+        ('{"a": 1}', "a.json is JSON, an object with the keys a; --format"),
+    ],
+)
+def test_what_is_unknown_in_a_folder_is_named(tmp_path, content, words):
+    (tmp_path / "a.json").write_bytes(content.encode("latin1"))
+    with pytest.raises(NanodetError) as caught:
+        recognise(tmp_path)
+    assert words in str(caught.value)
+
+
 def test_other_files_of_a_folder_do_not_count(tmp_path):
     for n in range(3):
         (tmp_path / f"a{n}.txt").write_text("")
