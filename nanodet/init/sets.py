@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import os
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -135,6 +136,12 @@ def _split_of_folders(
 def _list_text(pictures: Sequence[Picture], folder: Path) -> str:
     """Return the text of a list file: one name a line."""
     names = [picture.listed or str(picture.path.relative_to(folder)) for picture in pictures]
+    for name, picture in zip(names, pictures, strict=True):
+        if name.strip().splitlines() != [name]:
+            raise NanodetError(
+                f"{picture.path}: its name has a line break, or a blank at an end, which a list of images "
+                f"cannot hold: rename it"
+            )
     return "".join(f"{name}\n" for name in names)
 
 
@@ -145,13 +152,17 @@ def _check_list(
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "list.txt"
         write_text(file, text)
-        listed = _read(
-            dataclasses.replace(found, list_path=file), names, reading, lambda line: None
-        )
-    differ = {picture.path for picture in listed.pictures} ^ {picture.path for picture in part}
-    if differ:
+        try:
+            listed = _read(
+                dataclasses.replace(found, list_path=file), names, reading, lambda line: None
+            ).pictures
+            differ = {picture.path for picture in listed} ^ {picture.path for picture in part}
+            example = str(min(differ, default=""))
+        except NanodetError as error:  # of the list, which the user does not know
+            example = re.sub(r"^line \d+: ", "", str(error).removeprefix(f"{file}: "))
+    if example:
         raise NanodetError(
-            f"{found.annotations}: images cannot be told apart by their names, such as {min(differ)}: "
+            f"{found.annotations}: images cannot be told apart by their names, such as {example}: "
             f"give them different names, or put train and val into folders of their own"
         )
 

@@ -220,6 +220,20 @@ def test_a_half_written_file_is_one_line_that_names_it(
     assert state(tmp_path) == before
 
 
+@pytest.mark.parametrize("name", ["new\nline", "separator\u2028"])
+def test_a_name_that_no_list_can_hold_is_named(name, written, drawn, capsys, tmp_path):
+    LAYOUTS["labelme"][0](tmp_path / "shapes", drawn)
+    for suffix in (".jpg", ".json"):
+        (path,) = (tmp_path / "shapes").rglob(f"0003{suffix}")
+        path.rename(path.with_stem(name))
+    text = path.with_stem(name).read_text()
+    path.with_stem(name).write_text(text.replace("0003.jpg", ""))
+    assert main(["init", "shapes", "--model", "small.yml"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert name.split("\n")[0].strip("\u2028") in line and "rename it" in line
+    assert not list(tmp_path.glob("shapes*.*"))
+
+
 def test_an_image_in_both_sets_is_refused(written, capsys, tmp_path):
     written("voc_lists")
     file = tmp_path / "shapes" / "ImageSets" / "Main" / "val.txt"
