@@ -1,5 +1,6 @@
 """The models to choose from: trained for this choice, or given as files."""
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +10,12 @@ from nanodet.config import read_mapping
 from nanodet.errors import NanodetError
 from nanodet.export.export import default_name
 from nanodet.files.files import make_folder, write_text
+from nanodet.files.incoming import is_file
 from nanodet.runtime.detector import find_model
 from nanodet.runtime.engines import CHECKPOINT, NCNN, kind_of
 from nanodet.runtime.fit import Size
 from nanodet.study.plan import Run, Study, folder_name, read_study
-from nanodet.train.checkpoints import LAST
+from nanodet.train.checkpoints import BEST, LAST
 
 GRID = "grid.yml"
 
@@ -108,26 +110,23 @@ def _study(
     text = grid_study(file, overrides, out / "runs", widths, sizes)
     make_folder(out)
     write_text(out / GRID, text)
-    return read_study(out / GRID, overrides)
+    # the grid has the seed of the config
+    return read_study(out / GRID, [one for one in overrides if not one.startswith("seed=")])
 
 
 def _given(model: str) -> Candidate:
-    path = Path(find_model(model))
-    if path.is_dir():
-        path = _of_run_folder(path)
+    path = _of_run_folder(Path(model)) if os.path.isdir(model) else Path(find_model(model))
     if kind_of(path) not in (CHECKPOINT, NCNN):
         raise NanodetError(f"{path}: must be a checkpoint, a .param file, a run folder or a config")
-    if not path.is_file():
-        raise NanodetError(f"{path}: there is no such file")
     name = default_name(path)
     return Candidate(name, name, path)
 
 
 def _of_run_folder(folder: Path) -> Path:
-    for path in (folder / "model_best" / "model_best.ckpt", folder / LAST):
-        if path.is_file():
-            return path
-    raise NanodetError(f"{folder}: this folder has no model_best or {LAST} of a training")
+    for name in (BEST, LAST):
+        if is_file(folder / name):
+            return folder / name
+    raise NanodetError(f"{folder}: this folder has no {BEST} or {LAST} of a training")
 
 
 def _candidate(name: str, model: Path, run: Run) -> Candidate:

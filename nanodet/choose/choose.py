@@ -19,10 +19,11 @@ from nanodet.evaluate.coco_metrics import Metrics, check_pycocotools, evaluate_d
 from nanodet.evaluate.ground_truth import data_for, given, of_config
 from nanodet.evaluate.intervals import change_of, intervals_of
 from nanodet.evaluate.plots import new_figure
+from nanodet.evaluate.run import evaluation_detector
 from nanodet.files import StrPath
 from nanodet.files.files import check_folder_writable, make_folder
 from nanodet.files.locks import locked
-from nanodet.runtime.engines import spec_file
+from nanodet.runtime.engines import CHECKPOINT, kind_of, spec_file
 from nanodet.runtime.fit import Size
 from nanodet.runtime.spec import Spec
 from nanodet.study.results import outcome_of
@@ -77,6 +78,7 @@ def choose(
     if source is not None and annotations is None:
         raise NanodetError("--images: needs --annotations to measure AP")
     candidates = find_candidates(sources, overrides, folder, widths, sizes)
+    _check_given(candidates, making.config)
     seconds: dict[str, float] = {}
 
     @contextmanager
@@ -130,6 +132,21 @@ def choose(
         for path in write_pages(chosen, folder):
             report(str(path))
     return chosen
+
+
+def _check_given(candidates: Candidates, config: str | None) -> None:
+    """Load the models that were given, before anything takes long: they need the same classes."""
+    first: tuple[Path, list[str]] | None = None
+    for one in candidates.all:
+        if one.run is not None:
+            continue
+        of = config if kind_of(one.model) is CHECKPOINT else None
+        names = list(evaluation_detector(one.model, config=of).class_names)
+        first = first or (one.model, names)
+        if names != first[1]:
+            raise NanodetError(
+                f"{one.model}: its classes are not those of {first[0]}: they cannot be compared"
+            )
 
 
 def _train(candidates: Candidates, jobs: int, report: Say) -> None:

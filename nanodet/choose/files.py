@@ -12,7 +12,7 @@ from nanodet.errors import NanodetError
 from nanodet.export.export import export
 from nanodet.files.files import make_folder, sha256, write_text
 from nanodet.quantize.choose import ALL, FAST
-from nanodet.quantize.quantize import quantize
+from nanodet.quantize.quantize import NothingToQuantise, quantize
 from nanodet.runtime.engines import NCNN, files_of, kind_of, spec_file
 from nanodet.text import Say
 
@@ -81,7 +81,8 @@ def make_files(
         report: called with each line of progress.
 
     Returns:
-        the files, and a line for each that could not be made: int8 may cost too much everywhere.
+        the files, and a line for each that could not be made: int8 may cost too much everywhere. What
+        failed for another reason is tried again by the next call.
 
     Raises:
         NanodetError: the model cannot be exported.
@@ -92,6 +93,7 @@ def make_files(
     stamp = {
         "nanodet": __version__, "model": sha256(candidate.model), "target": making.target,
         "int8": making.int8 and [making.layers, making.max_drop],
+        "config": None if making.config is None else sha256(making.config),
     }  # fmt: skip
     kept = _kept(own, stamp, candidate, source)
     if kept is not None:
@@ -99,7 +101,7 @@ def make_files(
         return kept
     make_folder(own)
     (own / MADE).unlink(missing_ok=True)
-    started, notes = time.monotonic(), []
+    started, notes, final = time.monotonic(), [], True
     if not given:
         export(
             candidate.model, own, making.config, ("ncnn-fp32",),
@@ -116,11 +118,13 @@ def make_files(
         except NanodetError as error:
             notes.append(f"{candidate.name}: no int8 file: {error}")
             report(notes[-1])
+            final = isinstance(error, NothingToQuantise)  # anything else may be mended
     facts: dict[str, Any] = {
         "stamp": stamp, "notes": notes, "seconds": round(time.monotonic() - started, 1),
         "files": {one.form: one.hashes() for one in made},
     }  # fmt: skip
-    write_text(own / MADE, json.dumps(facts, indent=1) + "\n")
+    if final:
+        write_text(own / MADE, json.dumps(facts, indent=1) + "\n")
     return made, notes
 
 

@@ -10,11 +10,13 @@ import yaml
 from nanodet.config import load_config
 from nanodet.config.fixed_size import fixed_size
 from nanodet.config.keys import meaning
+from nanodet.config.load import apply_override
 from nanodet.config.schema import Config
 from nanodet.errors import NanodetError
 from nanodet.files import StrPath
 from nanodet.runtime.fit import ALIGNMENT, Size
 from nanodet.runtime.spec import check_input_size
+from nanodet.study.plan import OWN
 
 SCALES = (0.75, 1.0, 1.25)  # of the config's input size, without --sizes
 WIDTH = "model.arch.backbone.model_size"
@@ -57,10 +59,13 @@ def grid_study(
         for width in widths or own
         for size in sizes or ([only] if only else usual_sizes(loaded))
     }
+    changes = {text.partition("=")[0]: apply_override({}, text) for text in overrides}
+    changes = {name: value for name, value in changes.items() if name not in OWN}
     mapping = {
         "config": str(Path(config).absolute()),
         "save_dir": str(folder),
         "seeds": [loaded.seed or 0],
+        **({"set": changes} if changes else {}),
         "variants": variants,
     }
     return (

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from nanodet import __version__
 from nanodet.choose.files import ModelFile
 from nanodet.config.schema import Evaluator
 from nanodet.data.records import Annotations
@@ -39,7 +40,7 @@ def detect_or_read(
         section: the thresholds; None: those of an evaluation.
     """
     path = folder / f"{file.form}-{DETECTED}"
-    key = repr((file.hashes(), truth_key(truth), section))
+    key = repr((__version__, file.hashes(), truth_key(truth), section))
     kept = _read(path, key)
     if kept is not None:
         return kept

@@ -133,5 +133,6 @@ def _plot(chosen: Chosen, path: Path) -> None:
         )
     axes.axvline(chosen.budget_ms, color="#c44e52", linestyle=":", linewidth=1)
     axes.set(xlabel="milliseconds, end to end", ylabel="AP")
+    axes.margins(x=0.12)  # room for the last name
     axes.grid(alpha=0.3)
     save_figure(figure, path)

@@ -74,6 +74,9 @@ def run(args: Namespace) -> None:
             f"--graph: {len(args.graph)} graphs and {len(args.size)} sizes; each --graph needs one "
             "--size WxH after it (a MODEL takes its size as FILE@WxH)"
         )
+    device = place(args)
+    if device is not None and args.config is not None:
+        raise NanodetError("--config: is for checkpoints, which nanodet-bench does not run")
     with needed_packages():
         from nanodet.bench.bench import bench
         from nanodet.bench.plan import effort_of
@@ -87,7 +90,7 @@ def run(args: Namespace) -> None:
         image=args.image,
         config=args.config,
         best=args.best,
-        place=place(args),
+        place=device,
         json_path=args.json,
         plot_path=args.plot,
         command=shlex.join(["nanodet", *sys.argv[1:]]),

@@ -2,7 +2,6 @@
 
 import argparse
 import re
-import shlex
 import sys
 from argparse import ArgumentParser, Namespace
 
@@ -137,7 +136,7 @@ def _device_words(args: Namespace) -> tuple[str, ...]:
         if value is not None:
             words += [f"--{name.replace('_', '-')}", str(value)]
     for option in args.ssh_option or ():
-        words += ["--ssh-option", shlex.quote(option)]
+        words += ["--ssh-option", option]
     return tuple(words)
 
 

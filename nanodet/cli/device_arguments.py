@@ -55,8 +55,6 @@ def place(args: Namespace) -> "There | None":
         return None
     if args.target == "here":
         raise NanodetError("--target here: --program PATH without --target times here")
-    if args.config is not None:
-        raise NanodetError("--config: is for checkpoints, which nanodet-bench does not run")
     with needed_packages():
         from nanodet.bench.target.there import There, open_device
     return There(

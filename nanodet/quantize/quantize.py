@@ -40,6 +40,10 @@ SENSITIVITY_PICTURES = 16
 ENOUGH = 100  # images to measure on
 
 
+class NothingToQuantise(NanodetError):
+    """No layer of a model can be int8 within the budget: the same model and images end so again."""
+
+
 def quantize(
     model: StrPath,
     images: StrPath | None,
@@ -83,7 +87,8 @@ def quantize(
         `Quantised`.
 
     Raises:
-        NanodetError: bad input; also when no layer can be int8 within the budget.
+        NothingToQuantise: no layer can be int8 within the budget.
+        NanodetError: bad input.
     """
     if seed < 0:
         raise NanodetError(f"--seed: must not be negative, not {seed}")
@@ -230,7 +235,7 @@ def _search(
 
     if choose.fewest_in_the_end(len(ranking), accepts) < len(ranking):
         return pair  # of the count that was judged last
-    raise NanodetError(
+    raise NothingToQuantise(
         "no convolution can be int8: each is slower than in floating point on this CPU, or costs "
         "too much accuracy (a larger --max-drop or --layers all may help)"
     )

@@ -55,8 +55,9 @@ def add_forms(page: Page, subject: Subject, verified: dict[str, Any] | None) -> 
 
 
 def parity_rows(forms: Sequence[Form]) -> list[list[str | Cell]]:
-    """Return a row per stage that a spec has figures of; what has another form is left out."""
-    rows: dict[str, list[str | Cell]] = {}
+    """Return a row per folder and stage that a spec has figures of; what has another form is left out."""
+    rows: dict[tuple[Path, str], list[str | Cell]] = {}
+    several = len({form.path.parent for form in forms}) > 1
     for form in forms:
         measured = form.spec.measured if form.spec is not None else {}
         stages = measured.get("against_torch")
@@ -70,7 +71,10 @@ def parity_rows(forms: Sequence[Form]) -> list[list[str | Cell]]:
             ]
             where = literal(measured.get("compared_on", "-"))
             ends = _part(found.get("matched")), _allowed(found)
-            rows.setdefault(str(stage), [literal(stage), where, *errors, *ends])
+            name = f"{stage}, {form.path.parent.name}" if several else stage
+            row: list[str | Cell] = [literal(name), where, *errors, *ends]
+            # each file of an export has the figures of all of them
+            rows.setdefault((form.path.parent, str(stage)), row)
     return list(rows.values())
 
 

@@ -1,13 +1,14 @@
 """The parts of a report on the model itself: how it was trained, how fast it is, its files, how to run it."""
 
 import shlex
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nanodet.evaluate.plots import ceiling, smooth
-from nanodet.files.files import sha256
+from nanodet.files.files import real_path, sha256
 from nanodet.files.incoming import published
 from nanodet.pages.charts import Line, line_chart
 from nanodet.pages.markup import Cell, literal
@@ -59,17 +60,19 @@ def add_speed(page: Page, speed: Speed | None) -> None:
 
 def add_files(page: Page, subject: Subject) -> None:
     """Add the files with their sizes and hashes, and what their specs say of them."""
-    stated = {
-        name: value
+    stated = {  # by path, as exports in several folders may have the same names
+        real_path(form.path.parent / name): value
         for form in subject.forms
         for name, value in (form.spec.files if form.spec is not None else {}).items()
     }
     rows: list[list[str | Cell]] = []
+    names = Counter(path.name for path in subject.files)
     for path in subject.files:
         file = published(path)
-        own, said = sha256(file), stated.get(path.name)
+        own, said = sha256(file), stated.get(real_path(path))
         words = "-" if said is None else "the same" if said == own else "**another file**"
-        rows.append([literal(path.name), f"{file.stat().st_size:,}", f"`{own}`", words])
+        shown = path.name if names[path.name] == 1 else f"{path.parent.name}/{path.name}"
+        rows.append([literal(shown), f"{file.stat().st_size:,}", f"`{own}`", words])
     page.table(["file", "bytes", "SHA-256", "in its spec"], rows)
     forms = [form for form in subject.forms if form.spec is not None and form.spec.measured]
     if forms:

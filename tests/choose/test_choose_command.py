@@ -1,6 +1,8 @@
 """`nanodet choose` on real files: AP, times, what is kept, and what is refused."""
 
+import argparse
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,20 +14,22 @@ import yaml
 from nanodet.bench.plan import Effort
 from nanodet.choose.candidates import find_candidates
 from nanodet.choose.choose import choose
-from nanodet.choose.files import Making
+from nanodet.choose.files import Making, make_files
 from nanodet.choose.grid import WIDTH, grid_study
 from nanodet.choose.times import Timing
-from nanodet.cli.choose import milliseconds
+from nanodet.cli.choose import _device_words, add_arguments, milliseconds
 from nanodet.cli.main import main
 from nanodet.compare.tensors import generated_picture
 from nanodet.config import save_config
 from nanodet.errors import NanodetError
 from nanodet.export.stages import FP32
 from nanodet.images.image_file import write_picture
+from nanodet.quantize.quantize import NothingToQuantise
 from nanodet.quickstart.config import quickstart_config
 from nanodet.quickstart.shapes import draw_set
 from nanodet.runtime.detector import Detector
 from nanodet.runtime.engines import files_of, spec_file
+from nanodet.train.checkpoints import BEST, LAST
 
 QUICK = Timing(1, Effort(20, 0.2, "quick"))
 
@@ -54,6 +58,17 @@ def data(exported_small, tmp_path_factory):
     return folder
 
 
+def copied(source, param):
+    """Copy a model to another name; return its spec for that, not written yet."""
+    spec = json.loads(spec_file(source).read_text())
+    files = spec.pop("files")
+    spec["files"] = {}
+    for path, new in zip(files_of(source), files_of(param), strict=True):
+        shutil.copy(path, new)
+        spec["files"][new.name] = files[path.name]
+    return spec
+
+
 @pytest.fixture(scope="module")
 def models(exported_small, tmp_path_factory):
     """The same model twice: as it is, and at half the size."""
@@ -61,13 +76,7 @@ def models(exported_small, tmp_path_factory):
     source = exported_small.files[FP32]
     paths = []
     for name, scale in (("whole", 1), ("half", 2)):
-        param = folder / f"{name}.param"
-        for path, new in zip(files_of(source), files_of(param), strict=True):
-            shutil.copy(path, new)
-        spec = json.loads(spec_file(source).read_text())
-        files = spec["files"]
-        spec["files"] = {new.name: files[old.name]
-                         for old, new in zip(files_of(source), files_of(param), strict=True)}  # fmt: skip
+        param, spec = folder / f"{name}.param", copied(source, folder / f"{name}.param")
         for side in ("width", "height"):
             spec["input"][side] = max(spec["input"][side] // scale // 32 * 32, 64)
         spec_file(param).write_text(json.dumps(spec))
@@ -106,6 +115,60 @@ def test_the_best_within_the_budget_and_what_is_kept(models, data, tmp_path):
     )
 
 
+def test_models_of_other_classes_are_refused_before_anything_is_made(models, tmp_path):
+    other = tmp_path / "other.param"
+    spec = copied(models[0], other)
+    spec["class_names"][0] = "another"
+    spec_file(other).write_text(json.dumps(spec))
+    with pytest.raises(
+        NanodetError, match=r"other\.param: its classes are not those of .*whole\.param"
+    ):
+        chosen([models[0], str(other)], tmp_path, tmp_path / "out")
+    assert not (tmp_path / "out" / "models").exists()
+
+
+def test_a_run_folder_stands_for_its_best_checkpoint(tmp_path):
+    run = tmp_path / "first run"
+    (run / "model_best").mkdir(parents=True)
+    for name, found in ((LAST, LAST), (BEST, BEST)):
+        (run / name).write_text("")
+        (one,) = find_candidates([str(run)], [], tmp_path).all
+        assert one.model == run / found and one.name == "first_run"
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(NanodetError, match=r"empty: this folder has no model_best"):
+        find_candidates([str(tmp_path / "empty")], [], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("error", "kept"), [(NothingToQuantise("slower"), True), (NanodetError("no images"), False)]
+)
+def test_int8_that_failed_for_want_of_data_is_tried_again(
+    models, tmp_path, monkeypatch, error, kept
+):
+    tried = []
+
+    def quantize(*arguments, **options):
+        tried.append(arguments)
+        raise error
+
+    monkeypatch.setattr("nanodet.choose.files.quantize", quantize)
+    (one,) = find_candidates(models[:1], [], tmp_path).all
+    for _ in range(2):
+        made, notes = make_files(one, tmp_path, Making("any"), lambda line: None)
+        assert [file.form for file in made] == ["fp32"] and str(error) in notes[0]
+    assert len(tried) == (1 if kept else 2)
+
+
+def test_another_config_makes_the_files_anew(models, tmp_path):
+    (one,) = find_candidates(models[:1], [], tmp_path).all
+    config, said = tmp_path / "my.yml", []
+    for text, kept in (("a: 1", False), ("a: 1", True), ("a: 2", False)):
+        config.write_text(text)
+        said.clear()
+        make_files(one, tmp_path, Making("any", int8=False, config=str(config)), said.append)
+        assert bool(said) == kept
+
+
 @pytest.fixture
 def config(root):
     return str(root / "config" / "nanodet-m_bccd.yml")
@@ -141,7 +204,13 @@ class TestGrid:
         assert len(found.all) == 3
         assert all(one.run.settings["schedule"]["total_epochs"] == 2 for one in found.all)
         again = find_candidates([str(tmp_path / "out" / "grid.yml")], [], tmp_path / "out")
-        assert [one.name for one in again.all] == [one.name for one in found.all]
+        assert [(one.name, one.run) for one in again.all] == [
+            (one.name, one.run) for one in found.all
+        ]
+
+    def test_a_seed_is_that_of_all_runs(self, config, tmp_path):
+        found = find_candidates([config], ["seed=5"], tmp_path / "out")
+        assert {one.run.seed for one in found.all} == {5}
 
 
 @pytest.mark.parametrize(
@@ -171,6 +240,15 @@ def test_what_is_no_budget(text, capsys):
     with pytest.raises(SystemExit):
         main(["choose", "my.yml", "--budget", text])
     assert "--budget" in capsys.readouterr().err
+
+
+def test_the_options_of_a_device_are_words_of_the_bench():
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    options = ["--target", "ssh:pi@board", "--ssh-option", "IdentityFile=~/.ssh/my board"]
+    words = _device_words(parser.parse_args(["my.yml", "--budget", "30ms", *options]))
+    assert list(words) == options
+    assert shlex.split(Timing(1, QUICK.effort, words=words).command([], "a.jpg"))[-4:] == options
 
 
 @pytest.mark.slow

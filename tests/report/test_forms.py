@@ -6,8 +6,10 @@ import pytest
 from specs import NANODET_M
 
 from nanodet.errors import NanodetError
+from nanodet.files.files import sha256
 from nanodet.pages.page import Page
 from nanodet.report.forms import add_forms, read_verified
+from nanodet.report.making import add_files
 from nanodet.report.speed import read_speed
 from nanodet.report.subject import find_subject
 from nanodet.runtime.spec import Spec
@@ -43,6 +45,29 @@ def test_forms_of_the_same_checkpoint_are_shown(tmp_path):
         assert part in text
     assert "another" not in text
     assert "1 other exported files" in page_of(tmp_path / "m.param", exports=tmp_path)
+
+
+def test_exports_of_one_name_in_several_folders_are_told_apart(tmp_path):
+    page, checkpoint = Page(""), tmp_path / "run" / "model_last.ckpt"
+    checkpoint.parent.mkdir()
+    checkpoint.write_text("weights")
+    (checkpoint.parent / "config.yml").write_text("")
+    for name, error in (("arm", 0.125), ("x86", 0.25)):
+        folder = checkpoint.parent / name
+        folder.mkdir()
+        stage = STAGE | {"edge_max": error}
+        save(folder, "m", sha256(checkpoint), against_torch={"ncnn fp32": stage})
+        (folder / "m.bin").write_text(name)
+        spec = Spec.load(folder / "m.json")
+        spec.files = {"m.bin": sha256(folder / "m.bin")}
+        spec.save(folder / "m.json")
+    subject = find_subject(checkpoint.parent)
+    add_forms(page, subject, None)
+    add_files(page, subject)
+    text = page.markdown()
+    for name, error in (("arm", 0.125), ("x86", 0.25)):
+        assert f"ncnn fp32, {name} |" in text and f"| {error} |" in text and f"{name}/m.bin" in text
+    assert text.count("the same") == 2 and "another file" not in text
 
 
 @pytest.mark.parametrize("measured", [

@@ -12,6 +12,8 @@ import torch
 from nanodet import NanodetError
 from nanodet.cli.main import main
 from nanodet.config import load_config
+from nanodet.data.dataset import DetectionSet
+from nanodet.data.loader import collate
 from nanodet.model.checkpoint import KEY, carried, load_network, read_checkpoint
 from nanodet.train.distiller import build_distiller
 from nanodet.train.profile import WITH_TEACHER
@@ -196,3 +198,15 @@ def test_a_student_becomes_like_its_teacher(small_config, teacher, tmp_path):
             values = [float(row[f"train/distill_{part}"]) / weight for row in rows]
             apart[name, part] = np.mean(values[-6:]) / np.mean(values[:6])
     assert apart["with", "region"] < 0.9 * apart["without", "region"], apart
+
+
+def test_adaptors_of_levels_without_a_counterpart_have_gradients(small_config, teacher):
+    """DDP stops a training at its second step if a parameter has none."""
+    module = module_of(small_config(**distill(teacher, scale=2)))
+    set_ = DetectionSet(
+        read_sets(module.config, "c.yml", print)[0], module.config.data.train, True, 0
+    )
+    batch = collate([set_[0, index, (96, 96)] for index in range(2)])
+    sum(module.batch_losses(batch).values()).backward()
+    found = [conv.weight.grad for conv in module.distiller.adaptors]
+    assert [bool(one.any()) for one in found] == [True, True, False]
