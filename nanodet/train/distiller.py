@@ -127,7 +127,7 @@ class Distiller(nn.Module):
         )
         for i, conv in enumerate(self.adaptors):
             if i not in lesson.levels:  # DDP waits for a gradient of every parameter
-                nothing = 0 * conv.weight.sum()
+                nothing = 0 * next(conv.parameters()).sum()
                 losses["distill_feature"] = losses.get("distill_feature", 0) + nothing
         return losses
 
