@@ -169,7 +169,7 @@ def _of_folder(root: Path, only: str | None = None, splits: bool = True) -> Foun
     if not sources:
         recognise(root)  # says what is wrong
         raise NanodetError(f"{root}: has no annotations in a known format")
-    if not splits:
+    if not splits or _one_named(sources):
         for source in sources:
             source.split = None
     sources = _joined(sources)
@@ -276,6 +276,18 @@ def _looked_at(files: Sequence[Path]) -> Iterable[tuple[Path, list[str]]]:
             written += 1
             if written >= SAMPLES and len(files) > 2 * SAMPLES:
                 return
+
+
+def _one_named(sources: Sequence[_Source]) -> bool:
+    """Return whether some folders of one format are called for training, and others for nothing.
+
+    Then ``toy train`` beside ``car`` is a class or a day, and no split.
+    """
+    return (
+        {source.split for source in sources} == {None, "train"}
+        and len({source.format for source in sources}) == 1
+        and FORMATS[sources[0].format].folder
+    )
 
 
 def _joined(sources: Iterable[_Source]) -> list[_Source]:

@@ -80,7 +80,8 @@ def diagnose(subject: Subject, decode: bool = True) -> Diagnosis:
             found += classes.of_both(*sets)
         if not any(fault.kind == "form" for one in sets for fault in one.faults):
             found += difference.of_difference(*sets)
-    found += files.unmentioned(sets)
+    if len(sets) == len(subject.sections):
+        found += files.unmentioned(sets)
     if decode:
         found += copies.of_copies(sets)
     found.sort(key=lambda one: SEVERITIES.index(one.severity))

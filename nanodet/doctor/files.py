@@ -57,8 +57,9 @@ def of_faults(part: str, faults: Sequence[Fault]) -> Iterator[Finding]:
 def of_images(one: Examined) -> Iterator[Finding]:
     """Yield what is wrong with the image files of a set."""
     found, counts, total = one.annotations, one.annotations.counts, len(one.pictures)
-    unreadable = [line for line in found.bad_pictures if _of(line, found.unreadable)]
-    sizes = [line for line in found.bad_pictures if line not in set(unreadable)]
+    starts = tuple(f"{path}: " for path in found.unreadable)
+    unreadable = [line for line in found.bad_pictures if line.startswith(starts)]
+    sizes = [line for line in found.bad_pictures if not line.startswith(starts)]
     if unreadable:
         yield Finding(
             ERROR, "unreadable-images", one.part, "images cannot be read or are truncated",
@@ -128,7 +129,3 @@ def unmentioned(sets: Sequence[Examined]) -> Iterator[Finding]:
             "They are not used. Label them or add them to a list if they should be.",
             len(others), len(known) + len(others), of_paths(list(others)),
         )  # fmt: skip
-
-
-def _of(line: str, paths: set[Path]) -> bool:
-    return any(line.startswith(f"{path}: ") for path in paths)

@@ -128,8 +128,8 @@ def of_points(
         severity, "unlearned-boxes", one.part,
         f"boxes have no point that learns them{sample}, by {learner.name} with strides "
         f"{', '.join(map(str, learner.strides))} in an input of {width}x{height}",
-        "They are trained as background. A larger input_size or a smaller first stride gives small boxes "
-        "points. Of boxes that lie on each other, a point learns the one that it fits best: remove "
-        "duplicates.",
+        f"{'They are trained as background' if training else 'Boxes like these are hardly detected'}. A "
+        "larger input_size or a smaller first stride gives small boxes points. Of boxes that lie on each "
+        "other, a point learns the one that it fits best: remove duplicates.",
         len(at), len(looked), [one.example(n) for n in at[:EXAMPLES].tolist()],
     )  # fmt: skip

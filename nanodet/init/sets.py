@@ -21,7 +21,7 @@ from nanodet.images.likeness import groups, likenesses
 from nanodet.init.recipe import VALIDATION
 from nanodet.init.split import split
 from nanodet.text import Say
-from nanodet.text.names import first_few
+from nanodet.text.names import first_few, is_unicode
 
 ONE_SCENE = 0.4  # share of the images in one group, above which it is cut
 RUN = 0.05  # share of the images in a part of such a group
@@ -137,10 +137,10 @@ def _list_text(pictures: Sequence[Picture], folder: Path) -> str:
     """Return the text of a list file: one name a line."""
     names = [picture.listed or str(picture.path.relative_to(folder)) for picture in pictures]
     for name, picture in zip(names, pictures, strict=True):
-        if name.strip().splitlines() != [name]:
+        if name.strip().splitlines() != [name] or not is_unicode(name):
             raise NanodetError(
-                f"{picture.path}: its name has a line break, or a blank at an end, which a list of images "
-                f"cannot hold: rename it"
+                f"{picture.path}: its name has a line break, a blank at an end, or bytes that are not UTF-8, "
+                f"which a list of images cannot hold: rename it"
             )
     return "".join(f"{name}\n" for name in names)
 
@@ -159,7 +159,7 @@ def _check_list(
             differ = {picture.path for picture in listed} ^ {picture.path for picture in part}
             example = str(min(differ, default=""))
         except NanodetError as error:  # of the list, which the user does not know
-            example = re.sub(r"^line \d+: ", "", str(error).removeprefix(f"{file}: "))
+            example = re.sub(r"^line \d+: |; .*", "", str(error).removeprefix(f"{file}: "))
     if example:
         raise NanodetError(
             f"{found.annotations}: images cannot be told apart by their names, such as {example}: "

@@ -84,6 +84,18 @@ def test_labels_named_like_lists_are_labels(tmp_path, drawn):
     assert found.train.list_path == tmp_path / "train.txt"
 
 
+def test_train_in_the_name_of_one_folder_is_no_split(tmp_path, drawn):
+    LAYOUTS["voc_beside"][0](tmp_path, drawn)
+    for folder, which in (("toy train", range(5)), ("cars", range(5, 10))):
+        (tmp_path / folder).mkdir()
+        for n in which:
+            for path in list(tmp_path.rglob(f"{n:04d}.*")):
+                path.rename(tmp_path / folder / path.name)
+    found = discover(tmp_path)
+    assert found.val is None and found.notes == ()
+    assert stems(found.train) == [*range(5, 10), *range(5)]
+
+
 def test_several_sets_without_a_hint_are_named_in_one_line(tmp_path, drawn):
     LAYOUTS["voc"][0](tmp_path, drawn)
     drawn.coco(tmp_path / "export.json", EVERY)

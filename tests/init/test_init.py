@@ -220,7 +220,7 @@ def test_a_half_written_file_is_one_line_that_names_it(
     assert state(tmp_path) == before
 
 
-@pytest.mark.parametrize("name", ["new\nline", "separator\u2028"])
+@pytest.mark.parametrize("name", ["new\nline", "separator\u2028", "latin\udce4"])
 def test_a_name_that_no_list_can_hold_is_named(name, written, drawn, capsys, tmp_path):
     LAYOUTS["labelme"][0](tmp_path / "shapes", drawn)
     for suffix in (".jpg", ".json"):
@@ -230,7 +230,7 @@ def test_a_name_that_no_list_can_hold_is_named(name, written, drawn, capsys, tmp
     path.with_stem(name).write_text(text.replace("0003.jpg", ""))
     assert main(["init", "shapes", "--model", "small.yml"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert name.split("\n")[0].strip("\u2028") in line and "rename it" in line
+    assert re.match("[a-z]+", name)[0] in line and "rename it" in line
     assert not list(tmp_path.glob("shapes*.*"))
 
 
