@@ -11,7 +11,7 @@ from nanodet.choose.files import Making, ModelFile, make_files
 from nanodet.choose.front import Choice, recommend
 from nanodet.choose.measure import detect_or_read
 from nanodet.choose.page import Chosen, write_pages
-from nanodet.choose.times import Timing, time_files
+from nanodet.choose.times import BENCH, Timing, time_files
 from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
 from nanodet.evaluate.bootstrap import Interval
@@ -79,6 +79,8 @@ def choose(
         raise NanodetError("--images: needs --annotations to measure AP")
     candidates = find_candidates(sources, overrides, folder, widths, sizes)
     _check_given(candidates, making.config)
+    if timing.place is not None and not (folder / BENCH).is_file():
+        timing.place.check()
     seconds: dict[str, float] = {}
 
     @contextmanager

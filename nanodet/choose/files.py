@@ -14,10 +14,11 @@ from nanodet.files.files import make_folder, sha256, write_text
 from nanodet.quantize.choose import ALL, FAST
 from nanodet.quantize.quantize import NothingToQuantise, quantize
 from nanodet.runtime.engines import NCNN, files_of, kind_of, spec_file
+from nanodet.runtime.spec import Spec
 from nanodet.text import Say
 
 MADE = "made.json"  # what the files of a candidate were made from
-FP32, INT8 = "fp32", "int8"
+FP32, FP16, INT8 = "fp32", "fp16", "int8"
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Making:
 
 @dataclass(frozen=True)
 class ModelFile:
-    """One file to choose: a ``.param`` of a candidate, in ``fp32`` or ``int8``."""
+    """One file to choose: a ``.param`` of a candidate, in ``fp32``, ``fp16`` (as given) or ``int8``."""
 
     candidate: Candidate
     form: str
@@ -107,8 +108,8 @@ def make_files(
             candidate.model, own, making.config, ("ncnn-fp32",),
             name=candidate.stem, target=making.target, report=report,
         )  # fmt: skip
-    made = [ModelFile(candidate, FP32, source)]
-    if making.int8:
+    made = [ModelFile(candidate, _form_of(source), source)]
+    if making.int8 and made[0].form != INT8:
         try:
             result = quantize(
                 source, None, own, max_drop=making.max_drop, layers=making.layers,
@@ -137,10 +138,16 @@ def _kept(
         if facts["stamp"] != stamp:
             return None
         found = [
-            ModelFile(candidate, form, source if form == FP32 else own / next(iter(hashes)))
-            for form, hashes in facts["files"].items()
+            ModelFile(candidate, form, source if number == 0 else own / next(iter(hashes)))
+            for number, (form, hashes) in enumerate(facts["files"].items())
         ]
         same = all(one.hashes() == facts["files"][one.form] for one in found)
         return (found, list(facts["notes"])) if same else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError, StopIteration, NanodetError):
         return None  # whatever is wrong with it: they are made anew
+
+
+def _form_of(param: Path) -> str:
+    if "int8" in Spec.load(spec_file(param)).measured:
+        return INT8
+    return FP16 if param.stem.endswith("-fp16") else FP32

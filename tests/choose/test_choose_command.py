@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from nanodet.bench.plan import Effort
+from nanodet.bench.target.there import There, open_device
 from nanodet.choose.candidates import find_candidates
 from nanodet.choose.choose import choose
 from nanodet.choose.files import Making, make_files
@@ -127,6 +128,16 @@ def test_models_of_other_classes_are_refused_before_anything_is_made(models, tmp
     assert not (tmp_path / "out" / "models").exists()
 
 
+def test_a_device_is_tried_before_anything_is_made(models, data, tmp_path):
+    place = There(open_device("here"), program=models[0])
+    with pytest.raises(NanodetError, match=r"--program: .*whole\.param: is not a Linux program"):
+        choose(
+            models, 30, tmp_path / "out", making=Making("any", int8=False),
+            timing=Timing(1, QUICK.effort, place=place),
+        )  # fmt: skip
+    assert not (tmp_path / "out" / "models").exists()
+
+
 def test_a_run_folder_stands_for_its_best_checkpoint(tmp_path):
     run = tmp_path / "first run"
     (run / "model_best").mkdir(parents=True)
@@ -157,6 +168,17 @@ def test_int8_that_failed_for_want_of_data_is_tried_again(
         made, notes = make_files(one, tmp_path, Making("any"), lambda line: None)
         assert [file.form for file in made] == ["fp32"] and str(error) in notes[0]
     assert len(tried) == (1 if kept else 2)
+
+
+def test_a_given_int8_file_is_what_it_is(models, tmp_path):
+    param = tmp_path / "whole-int8.param"
+    spec = copied(models[0], param)
+    spec["measured"] = {"int8": {}}
+    spec_file(param).write_text(json.dumps(spec))
+    (one,) = find_candidates([str(param)], [], tmp_path).all
+    for _ in range(2):
+        ((made,), notes) = make_files(one, tmp_path / "out", Making("any"), lambda line: None)
+        assert (made.name, made.param, notes) == ("whole-int8 int8", param, [])
 
 
 def test_another_config_makes_the_files_anew(models, tmp_path):

@@ -74,6 +74,15 @@ class There:
 
     is_here = False
 
+    def check(self) -> None:
+        """Connect and let go again: what is refused later would be after a long preparation.
+
+        Raises:
+            NanodetError: a program that is not for the device; no link, no folder, or no such governor.
+        """
+        with self._connected(find_program(self.program)):
+            pass
+
     @contextlib.contextmanager
     def open(self, entries: Sequence[Entry], image: StrPath | None = None) -> Iterator["Session"]:
         """Copy what the entries need; a context manager of the session.
@@ -84,14 +93,19 @@ class There:
         program = find_program(self.program)
         with temporary_folder() as here:
             parcel = Parcel(entries, program, image, here)
-            with self.device, Guard(self.device, self.folder) as guard:
-                check_machine(program, guard.machine)
+            with self._connected(program) as guard:
                 _copy(self.device, guard, parcel.files)
-                if self.governor is not None:
-                    guard.set_governor(self.governor)
                 if self.cool_to is not None:
                     cool_down(guard, self.cool_to)
                 yield Session(self.device, guard, parcel)
+
+    @contextlib.contextmanager
+    def _connected(self, program: Path) -> Iterator[Guard]:
+        with self.device, Guard(self.device, self.folder) as guard:
+            check_machine(program, guard.machine)
+            if self.governor is not None:
+                guard.set_governor(self.governor)
+            yield guard
 
 
 class Session:
