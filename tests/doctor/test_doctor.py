@@ -10,6 +10,7 @@ from turned_pictures import write_oriented
 from nanodet.cli.main import main
 from nanodet.config.load import save_config
 from nanodet.doctor.doctor import diagnose
+from nanodet.doctor.points import Learner
 from nanodet.doctor.report import as_json, lines
 
 
@@ -18,6 +19,26 @@ def images(tmp_path_factory):
     folder = tmp_path_factory.mktemp("images")
     write_images(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def learners():
+    """The real `Learner.of`, which builds a network, and what it returned."""
+    return Learner.of, {}
+
+
+@pytest.fixture(autouse=True)
+def one_learner(monkeypatch, learners):
+    """Build one network for all tests of the same architecture and classes."""
+    make, made = learners
+
+    def of(arch, classes):
+        key = repr(arch), classes
+        if key not in made:
+            made[key] = make(arch, classes)
+        return made[key]
+
+    monkeypatch.setattr(Learner, "of", of)
 
 
 @pytest.fixture

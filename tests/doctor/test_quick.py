@@ -1,5 +1,7 @@
 """What a training checks before it starts: whether its AP can be above 0."""
 
+import functools
+
 import pytest
 from healthy import HealthySet, write_images
 from small_arch import arch
@@ -16,17 +18,26 @@ def check(healthy):
     """Return the lines of the check of a set, as a training calls it."""
     config, said = healthy.build(), []
     sets = [one.annotations for one in diagnose(Subject.of_config(config), decode=False).sets]
-    section = arch()
-    objective = build_objective(build_network(section), section)
-    check_learnable(sets, config.data, objective, "ATSS", said.append)
+    check_learnable(sets, config.data, objective(), "ATSS", said.append)
     return said
 
 
+@functools.cache
+def objective():
+    section = arch()
+    return build_objective(build_network(section), section)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("images")
+    write_images(folder)
+    return folder
+
+
 @pytest.fixture
-def healthy(tmp_path):
-    (tmp_path / "images").mkdir()
-    write_images(tmp_path / "images")
-    return HealthySet(tmp_path / "set", tmp_path / "images")
+def healthy(tmp_path, images):
+    return HealthySet(tmp_path, images)
 
 
 def shrink(healthy, count):

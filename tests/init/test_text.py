@@ -1,6 +1,6 @@
 """The text of a config: every value is read back as it was."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nanodet.files.yaml_text import parse_yaml
@@ -13,6 +13,7 @@ ODD = st.sampled_from(
 NAMES = st.lists(WORDS | ODD, min_size=1, max_size=30)
 
 
+@settings(max_examples=50)
 @given(NAMES)
 def test_names_are_read_back(names):
     assert parse_yaml(f"class_names: {_names(names)}\nlast: 1\n", "a") == {
@@ -21,6 +22,7 @@ def test_names_are_read_back(names):
     }
 
 
+@settings(max_examples=50)
 @given(
     st.recursive(
         WORDS
