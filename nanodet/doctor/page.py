@@ -21,6 +21,7 @@ from nanodet.files import StrPath
 from nanodet.files.files import write_text
 from nanodet.files.temporary import temporary_folder
 from nanodet.images.image_file import write_picture
+from nanodet.pages.markup import escape
 from nanodet.pages.page import Page
 from nanodet.runtime.detections import Detections
 
@@ -58,7 +59,9 @@ def _add_finding(page: Page, finding: Finding, sets: Sequence[Examined], path: P
     amount = f"**{finding.amount}** " if finding.amount else ""
     page.text(f"{amount}{finding.what}. {finding.advice}")
     if finding.examples:
-        page.code("\n".join(example.text for example in finding.examples))
+        texts = [example.text for example in finding.examples]
+        rows = "".join(f"<li><code>{escape(text)}</code></li>" for text in texts)
+        page.add("\n".join(f"- `{text}`" for text in texts), f"<ul>{rows}</ul>")  # long lines wrap
     cells = [cell for example in finding.examples for cell in _cells(example, sets)]
     if cells:
         write_picture(path, contact_sheet(cells, columns=3, cell=CELL))
@@ -88,7 +91,8 @@ def _shown(picture: Picture, names: Sequence[str], box: np.ndarray | None = None
     boxes = picture.boxes if box is None else box[None]
     labels = picture.labels
     if box is not None:
-        labels = labels[(picture.boxes == box).all(axis=1)][:1]
+        # of several at the same place it is the last, which repeats those before
+        labels = labels[(picture.boxes == box).all(axis=1)][-1:]
     shown = Detections((boxes - origin) * ratio, np.ones(len(boxes)), labels, tuple(names))
     return draw(small, shown, scores=False, labels=len(boxes) <= SAMPLES)
 

@@ -54,7 +54,7 @@ def settings_for(machine: Machine, pictures: Sequence[Picture], size: Size) -> S
         while batch > 2 and batch * TRAINING_BYTES * size[0] * size[1] > room:
             batch //= 2
     if len(pictures) < LEAST_STEPS * batch:
-        why = f"{LEAST_STEPS} or more batches of {len(pictures)} images"
+        why = f"for {LEAST_STEPS} or more batches of {len(pictures)} images"
         while batch > 2 and len(pictures) < LEAST_STEPS * batch:
             batch //= 2
     # on a CPU the network needs the cores; augmentation takes a tenth of its time

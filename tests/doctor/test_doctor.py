@@ -1,15 +1,18 @@
 """Each fault that the doctor claims to find is planted into a healthy set, found, and named."""
 
 import json
+from dataclasses import replace
 
 import cv2
+import numpy as np
 import pytest
-from healthy import HealthySet, draw, write_images
+from healthy import NAMES, HealthySet, draw, write_images
 from turned_pictures import write_oriented
 
 from nanodet.cli.main import main
 from nanodet.config.load import save_config
 from nanodet.doctor.doctor import diagnose
+from nanodet.doctor.page import _shown
 from nanodet.doctor.points import Learner
 from nanodet.doctor.report import as_json, lines
 
@@ -414,11 +417,25 @@ def test_the_command_writes_page_and_json(healthy, tmp_path, capsys):
     html = (tmp_path / "page.html").read_text()
     assert html.count("<img") == 5 + 2 + 2  # plots, findings, samples
     assert 'src="http' not in html
+    assert "<li><code>" in html and "<pre" not in html  # long lines wrap
     found = json.loads((tmp_path / "out.json").read_text())
     assert {one["code"] for one in found["findings"]} == {"copies-in-both", "tiny-boxes"}
     assert found["healthy"] and found["sets"]["data.train"]["images"] == 30
     CASES["missing"][0](healthy)
     assert main(["doctor", config, "--quick"]) == 1
+
+
+def test_a_box_of_another_class_is_shown_with_its_own(healthy):
+    CASES["duplicate_box_of_another_class"][0](healthy)
+    (example,) = next(
+        one.examples
+        for one in diagnose(healthy.subject(), decode=False).findings
+        if one.code == "duplicate-boxes-other-class"
+    )
+    whole = replace(example.pictures[0], boxes=example.box[None], labels=np.array([1]))
+    assert "(square" in example.text
+    ours, expected = (_shown(one, NAMES, example.box) for one in (example.pictures[0], whole))
+    np.testing.assert_array_equal(ours, expected)
 
 
 def test_the_json_names_every_finding(healthy):

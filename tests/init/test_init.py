@@ -98,7 +98,7 @@ def test_what_is_written_is_short_and_says_why(written, capsys, tmp_path):
         "input_size: [96, 96]",
         "list_path: shapes-train.txt # split by nanodet init, seed 7",
         "of decoded images",
-        "or more batches of 8 images",
+        "for 4 or more batches of 8 images",
     ):
         assert words in text
     said = capsys.readouterr().out
