@@ -143,7 +143,7 @@ def _kept(
         ]
         same = all(one.hashes() == facts["files"][one.form] for one in found)
         return (found, list(facts["notes"])) if same else None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, StopIteration, NanodetError):
+    except Exception:
         return None  # whatever is wrong with it: they are made anew
 
 

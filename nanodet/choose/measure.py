@@ -41,7 +41,7 @@ def detect_or_read(
     """
     path = folder / f"{file.form}-{DETECTED}"
     key = repr((__version__, file.hashes(), truth_key(truth), section))
-    kept = _read(path, key)
+    kept = _read(path, key, len(truth.pictures))
     if kept is not None:
         return kept
     detector = evaluation_detector(file.param, section)
@@ -60,13 +60,16 @@ def detect_or_read(
     return found
 
 
-def _read(path: Path, key: str) -> list[Detections] | None:
+def _read(path: Path, key: str, images: int) -> list[Detections] | None:
     try:
         with np.load(path, allow_pickle=False) as file:
             if str(file["key"]) != key:
                 return None
-            cuts = np.cumsum(file["counts"])[:-1]
-            parts = (np.split(file[name], cuts) for name in ("xyxy", "confidence", "class_id"))
-            return [Detections(*one) for one in zip(*parts, strict=True)]
-    except (OSError, ValueError, KeyError, EOFError):
+            cuts = np.cumsum(file["counts"])
+            boxes, scores, labels = (file[name] for name in ("xyxy", "confidence", "class_id"))
+        if len(cuts) != images or boxes.shape != (cuts[-1], 4) or len(scores) != len(labels):
+            return None
+        parts = (np.split(one, cuts[:-1]) for one in (boxes, scores, labels))
+        return [Detections(*one) for one in zip(*parts, strict=True)]
+    except Exception:
         return None  # whatever is wrong with it: they are detected anew

@@ -11,7 +11,6 @@ from nanodet.bench.bench import bench
 from nanodet.bench.plan import Effort, count_threads
 from nanodet.bench.report import BUSY
 from nanodet.choose.files import ModelFile
-from nanodet.errors import NanodetError
 from nanodet.files import StrPath
 
 if TYPE_CHECKING:
@@ -73,34 +72,35 @@ def time_files(files: Sequence[ModelFile], timing: Timing, image: StrPath, folde
         NanodetError: as `nanodet.bench.bench.bench`; a file that takes several images at once.
     """
     path, command = folder / BENCH, timing.command(files, image)
-    report = _kept(path, command, files)
-    kept = report is not None
-    if report is None:
-        report = bench(
-            [str(one.param) for one in files],
-            threads=[timing.threads], effort=timing.effort, cores=timing.cores,
-            image=image, place=timing.place, json_path=path, command=command,
-        )  # fmt: skip
+    return _kept(path, command, files) or _times_of(bench(
+        [str(one.param) for one in files],
+        threads=[timing.threads], effort=timing.effort, cores=timing.cores,
+        image=image, place=timing.place, json_path=path, command=command,
+    ), False)  # fmt: skip
+
+
+def _times_of(report: dict[str, Any], kept: bool) -> Times:
     of = {}
     for result in report["results"]:
         whole = result["times_us"]["end_to_end"]
-        of[result["path"]] = (whole["median"] / 1000, whole["p90"] / 1000)
+        of[str(result["path"])] = (whole["median"] / 1000, whole["p90"] / 1000)
     machine = report["machine"]
     name = machine["board"] or machine["soc"] or machine["architecture"]
-    doubts = list(report["throttling"]["reasons"])
+    doubts = [str(one) for one in report["throttling"]["reasons"]]
     waited = max(result["waited"] or 0.0 for result in report["results"])
     if waited > BUSY:
         doubts.append(f"Other processes had the CPU for up to {waited:.0%} of the time.")
-    return Times(of, f"{name}, {count_threads(timing.threads)}", tuple(doubts), kept)
+    threads = count_threads(report["results"][0]["threads"])
+    return Times(of, f"{name}, {threads}", tuple(doubts), kept)
 
 
-def _kept(path: Path, command: str, files: Sequence[ModelFile]) -> dict[str, Any] | None:
+def _kept(path: Path, command: str, files: Sequence[ModelFile]) -> Times | None:
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
         hashes = {one["path"]: one["files"] for one in report["results"] if not one["error"]}
         same = report["command"] == command and hashes == {
             str(one.param): one.hashes() for one in files
         }
-        return report if same else None
-    except (OSError, ValueError, TypeError, KeyError, NanodetError):
+        return _times_of(report, True) if same else None
+    except Exception:
         return None  # whatever is wrong with it: they are timed anew

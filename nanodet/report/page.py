@@ -1,6 +1,7 @@
 """The page of a report, part by part."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from nanodet import __version__
@@ -95,9 +96,12 @@ def _add_cards(page: Page, subject: Subject, measured: Measured, speed: Speed | 
     )
     for words, part in (("Precision", at.precision), ("Recall", at.recall)):
         cards.append((words, "-" if part is None else f"{100 * part:.0f} %", where))
-    if speed is not None and speed.timings:
-        own = [one for one in speed.timings if one.name in (shipped.name, shipped.stem)]
-        shown = min(own or speed.timings, key=lambda one: one.value)
+    ours = {name for path in subject.files for name in (path.name, path.stem)}
+    # a bench that was given may be of other models
+    timings = [] if speed is None else [t for t in speed.timings if Path(t.name).name in ours]
+    if speed is not None and timings:
+        first = shipped.name, shipped.stem
+        shown = min(timings, key=lambda one: (one.name not in first, one.value))
         where = f"{shown.name}, {count_threads(shown.threads)}; {speed.machine}"
         cards.append(("Per image", f"{shown.value:.1f} ms", where))
     size = sum(published(path).stat().st_size for path in files_of(shipped))

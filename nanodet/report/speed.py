@@ -81,10 +81,11 @@ def read_speed(path: StrPath) -> Speed:
         return _speed(
             report, f"of `{Path(path).name}`, {started}, effort {report['effort']['name']}"
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise NanodetError(
-            f"{path}: not the JSON of nanodet bench ({type(error).__name__}: {error})"
-        ) from None
+    except KeyError as error:
+        why = f" ({error.args[0]}: this key is missing)"
+    except (TypeError, ValueError, AttributeError):
+        why = ""
+    raise NanodetError(f"{path}: not the JSON of nanodet bench{why}")
 
 
 def _speed(report: Any, how: str) -> Speed:

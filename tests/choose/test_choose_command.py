@@ -8,14 +8,16 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import yaml
 
 from nanodet.bench.plan import Effort
 from nanodet.bench.target.there import There, open_device
+from nanodet.choose import measure
 from nanodet.choose.candidates import find_candidates
 from nanodet.choose.choose import choose
-from nanodet.choose.files import Making, make_files
+from nanodet.choose.files import Making, ModelFile, make_files
 from nanodet.choose.grid import WIDTH, grid_study
 from nanodet.choose.times import Timing
 from nanodet.cli.choose import _device_words, add_arguments, milliseconds
@@ -23,6 +25,7 @@ from nanodet.cli.main import main
 from nanodet.compare.tensors import generated_picture
 from nanodet.config import save_config
 from nanodet.errors import NanodetError
+from nanodet.evaluate import ground_truth
 from nanodet.export.stages import FP32
 from nanodet.images.image_file import write_picture
 from nanodet.quantize.quantize import NothingToQuantise
@@ -30,6 +33,7 @@ from nanodet.quickstart.config import quickstart_config
 from nanodet.quickstart.shapes import draw_set
 from nanodet.runtime.detector import Detector
 from nanodet.runtime.engines import files_of, spec_file
+from nanodet.runtime.spec import Spec
 from nanodet.train.checkpoints import BEST, LAST
 
 QUICK = Timing(1, Effort(20, 0.2, "quick"))
@@ -85,6 +89,11 @@ def models(exported_small, tmp_path_factory):
     return paths
 
 
+def given_truth(data, model):
+    source = ground_truth.given(data / "images", data / "annotations.json", None)
+    return source.read(Spec.load(spec_file(model)), model)
+
+
 def chosen(models, data, out, lines=None, budget=1000.0):
     return choose(
         models, budget, out, making=Making("any", int8=False), timing=QUICK,
@@ -114,6 +123,39 @@ def test_the_best_within_the_budget_and_what_is_kept(models, data, tmp_path):
     assert chosen(models, data, tmp_path / "out", budget=faster).recommendation.choice.name == (
         "half fp32"
     )
+
+
+def test_what_was_kept_and_is_damaged_is_made_again(models, data, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    first = chosen(models, data, out)
+    report = json.loads((out / "bench.json").read_text())
+    timed, measured = [], []
+    monkeypatch.setattr("nanodet.choose.times.bench", lambda *_, **__: timed.append(1) or report)
+    detect = measure.detect_all
+    monkeypatch.setattr(measure, "detect_all", lambda *a: measured.append(1) or detect(*a))
+    (found,) = (out / "models" / "whole").glob("*.npz")
+    with np.load(found) as file:
+        arrays = dict(file)
+    for damaged in (
+        {"counts": arrays["counts"][1:]}, {"counts": arrays["counts"] + 1}, {"xyxy": arrays["xyxy"][:-1]},
+        {"confidence": np.ones(3)}, None, b"PK",
+    ):  # fmt: skip
+        whole = found.read_bytes()
+        if isinstance(damaged, dict):
+            np.savez(found, **arrays | damaged)
+        else:
+            found.write_bytes(damaged or whole[: len(whole) // 2])
+        truth = given_truth(data, models[0])
+        (one,) = find_candidates(models[:1], [], tmp_path).all
+        measure.detect_or_read(ModelFile(one, "fp32", one.model), truth, found.parent)
+    assert len(measured) == 6
+    results = [one | {"times_us": {}} for one in report["results"]]
+    for damaged in ("[]", "{", json.dumps(report | {"results": results}),
+                    json.dumps({k: v for k, v in report.items() if k != "machine"})):  # fmt: skip
+        (out / "bench.json").write_text(damaged)
+        (out / "models" / "whole" / "made.json").write_text(damaged)
+        assert chosen(models, data, out).choices == first.choices
+    assert len(timed) == 4 and len(measured) == 6
 
 
 def test_models_of_other_classes_are_refused_before_anything_is_made(models, tmp_path):

@@ -12,7 +12,8 @@ from nanodet.data.records import Annotations, Picture
 from nanodet.evaluate.coco_metrics import evaluate_detections
 from nanodet.evaluate.intervals import intervals_of
 from nanodet.images.image_file import write_picture
-from nanodet.report.page import model_page
+from nanodet.pages.page import Page
+from nanodet.report.page import _add_cards, model_page
 from nanodet.report.results import measured_of
 from nanodet.report.speed import Speed, Timing
 from nanodet.report.subject import find_subject
@@ -31,6 +32,7 @@ arguments[0].click();"""
 CHOOSE = (
     "arguments[0].selectedIndex = arguments[1]; arguments[0].dispatchEvent(new Event('change'))"
 )
+MEASURED = []  # of the page
 NAMES = ("cell", '<script>throw "x"</script>', "دجاجة", "鸡**`")
 
 
@@ -75,9 +77,9 @@ def page(tmp_path_factory):
         curves={"train/loss": (steps, steps, 1 / (1 + steps))},
     )
     timing = Timing("model", "ncnn 1", "fp32", 1, "320x320", 4.5, 5.5, 6.0)
+    MEASURED[:] = [measured_of(spec, annotations, detections, metrics, "drawn images")]
     built = model_page(
-        find_subject(folder / "model.param"), spec,
-        measured_of(spec, annotations, detections, metrics, "drawn images"), detections, training,
+        find_subject(folder / "model.param"), spec, MEASURED[0], detections, training,
         Speed([timing], "a <machine>", "measured", ["busy"]), None, PICTURES,
     )  # fmt: skip
     path = folder / "report.html"
@@ -91,6 +93,17 @@ def test_what_the_page_says(page):
         assert text in html
     assert "throw &quot;x&quot;" in html and "دجاجة" in html and "<machine>" not in html
     assert len(re.findall("<script", html)) == 2 and len(html) < 2_000_000
+
+
+def test_the_time_at_the_top_is_the_models_own(page):
+    subject, cards = find_subject(page.parent / "model.param"), []
+    for names, shown in ((["other", "model"], "9.0 ms"), (["other"], None)):
+        timings = [Timing(name, "ncnn", "fp32", 1, "320x320", 1.0, 9.0 if name == "model" else 2.0, 9.0)
+                   for name in names]  # fmt: skip
+        found = Page("")
+        _add_cards(found, subject, MEASURED[0], Speed(timings, "board", "of a file", []))
+        cards.append(found.markdown())
+        assert ("Per image" in cards[-1]) == bool(shown) and (shown or "MB") in cards[-1]
 
 
 def test_every_link_filter_and_button(page):
