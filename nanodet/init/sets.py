@@ -19,12 +19,13 @@ from nanodet.errors import NanodetError
 from nanodet.files.files import write_text
 from nanodet.images.likeness import groups, likenesses
 from nanodet.init.recipe import VALIDATION
-from nanodet.init.split import split
+from nanodet.init.split import joined, split
 from nanodet.text import Say
 from nanodet.text.names import first_few, is_unicode
 
 ONE_SCENE = 0.4  # share of the images in one group, above which it is cut
 RUN = 0.05  # share of the images in a part of such a group
+_AUGMENTED = re.compile(r"(.+)\.rf\.[0-9A-Za-z]{8,}")  # names of Roboflow's exports
 
 
 class Sets(NamedTuple):
@@ -92,7 +93,8 @@ def _split(
     by_folder = _split_of_folders(whole.pictures, folder)
     if by_folder:
         return by_folder, "split by the folders of the images"
-    alike = groups(likenesses([picture.path for picture in whole.pictures]))
+    paths = [picture.path for picture in whole.pictures]
+    alike = joined([*groups(likenesses(paths)), *_of_one_source(paths)])
     cut = []
     for group in alike:
         if len(group) > ONE_SCENE * count:
@@ -116,6 +118,15 @@ def _split(
     if copies:
         how += f"; {copies} images with near-duplicates are in the same part as these"
     return parts, how
+
+
+def _of_one_source(paths: Sequence[Path]) -> list[list[int]]:
+    """Return the groups of images that Roboflow made of one, such as rotated ones: ``a_jpg.rf.6b1c...``."""
+    sources: dict[str, list[int]] = {}
+    for n, path in enumerate(paths):
+        if found := _AUGMENTED.fullmatch(path.stem):
+            sources.setdefault(found[1], []).append(n)
+    return [some for some in sources.values() if len(some) > 1]
 
 
 def _split_of_folders(

@@ -1,6 +1,6 @@
 """A split of images into those to train on and those to evaluate on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -54,6 +54,16 @@ def split(
         [i for n, group in enumerate(members) if where[n] == part for i in group] for part in (0, 1)
     ]
     return sorted(parts[0]), sorted(parts[1])
+
+
+def joined(groups: Iterable[Sequence[int]]) -> list[list[int]]:
+    """Join groups that share an image; each is in order, and they are by their first."""
+    own: dict[int, list[int]] = {}
+    for group in groups:
+        parts = {id(part): part for n in group if (part := own.get(n)) is not None}
+        union = sorted({*group, *(n for part in parts.values() for n in part)})
+        own.update(dict.fromkeys(union, union))
+    return sorted({id(some): some for some in own.values()}.values())
 
 
 def _members(count: int, groups: Sequence[Sequence[int]]) -> list[list[int]]:

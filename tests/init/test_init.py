@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -247,6 +248,19 @@ def test_an_image_in_both_sets_is_refused(written, capsys, tmp_path):
     file.write_text(file.read_text() + "0001\n")
     assert main(["init", "shapes", "--model", "small.yml", "--force"]) == 1
     assert "val.txt: 1 images to evaluate on are also trained on" in capsys.readouterr().err
+
+
+def test_what_roboflow_made_of_one_image_stays_together(written, capsys, tmp_path, drawn):
+    """Rotated copies look unlike, but have the name of their source."""
+    LAYOUTS["voc_beside"][0](tmp_path / "shapes", drawn)
+    for n in range(10):
+        for suffix in (".jpg", ".xml"):
+            path = tmp_path / "shapes" / f"{n:04d}{suffix}"
+            path.rename(path.with_stem(f"img{n // 2}_jpg.rf.{n:032x}"))
+    assert main(["init", "shapes", "--model", "small.yml"]) == 0
+    assert "10 images with near-duplicates" in capsys.readouterr().out
+    val = (tmp_path / "shapes-val.txt").read_text().split()
+    assert set(Counter(name[:4] for name in val).values()) == {2}
 
 
 def test_copies_stay_together_and_one_scene_is_cut(written, capsys, tmp_path, drawn):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nanodet.init.split import split
+from nanodet.init.split import joined, split
 
 
 @st.composite
@@ -58,3 +58,8 @@ def test_images_and_classes_get_their_share(count):
 def test_the_seed_decides():
     labels = [np.array([0])] * 30
     assert len({tuple(split(labels, [], 0.2, seed)[1]) for seed in range(5)}) == 5
+
+
+def test_groups_that_share_an_image_are_joined():
+    assert joined([[1, 2], [5, 3], [2, 4], [3, 1], [7, 8]]) == [[1, 2, 3, 4, 5], [7, 8]]
+    assert joined([]) == []
