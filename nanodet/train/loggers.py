@@ -2,6 +2,7 @@
 
 import datetime
 import os
+import sys
 from pathlib import Path
 
 from pytorch_lightning.loggers import Logger, MLFlowLogger, WandbLogger
@@ -9,10 +10,32 @@ from pytorch_lightning.loggers import Logger, MLFlowLogger, WandbLogger
 from nanodet.config import config_to_dict
 from nanodet.config.schema import Config
 from nanodet.errors import NanodetError
+from nanodet.text.printable import say
 from nanodet.train.event_log import TENSORBOARD, EventLog
 from nanodet.train.resume import flat
 
 PROJECT = "nanodet"  # of runs on a server, unless the logger's own variable names one
+
+
+class Lasting(Logger):
+    """A logger whose server may go away before the end: a finished training does not fail then."""
+
+    def finalize(self, status: str = "success") -> None:
+        try:
+            super().finalize(status)
+        except Exception as error:  # of many kinds, each package its own
+            say(
+                f"nanodet: warning: logger: {name_of(self)}: {reason(error)}: its end is not written there",
+                file=sys.stderr,
+            )
+
+
+class Wandb(Lasting, WandbLogger):
+    """Lightning's, see `Lasting`."""
+
+
+class Mlflow(Lasting, MLFlowLogger):
+    """Lightning's, see `Lasting`."""
 
 
 def build_loggers(config: Config, folder: Path) -> list[Logger]:
@@ -26,13 +49,13 @@ def build_loggers(config: Config, folder: Path) -> list[Logger]:
     build = {
         "csv": lambda: None,  # metrics.csv is always written
         "tensorboard": lambda: EventLog(folder, TENSORBOARD, date),
-        "wandb": lambda: WandbLogger(
+        "wandb": lambda: Wandb(
             name=folder.name,
             save_dir=folder,
             project=os.environ.get("WANDB_PROJECT", PROJECT),
             settings={"silent": True},
         ),
-        "mlflow": lambda: MLFlowLogger(
+        "mlflow": lambda: Mlflow(
             os.environ.get("MLFLOW_EXPERIMENT_NAME", PROJECT),
             run_name=folder.name,
             # a database, as MLflow is about to give up its folders of text files

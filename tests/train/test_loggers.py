@@ -9,11 +9,12 @@ import sys
 
 import pytest
 from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.loggers.logger import DummyLogger
 
 from nanodet import NanodetError
 from nanodet.cli.main import main
 from nanodet.config import load_config
-from nanodet.train.loggers import start_loggers
+from nanodet.train.loggers import Lasting, Mlflow, Wandb, start_loggers
 from nanodet.train.trainer import train
 
 
@@ -114,6 +115,20 @@ def test_wandb_offline(short, capsys, monkeypatch, tmp_path):
     summary = one / "files" / "wandb-summary.json"
     if summary.exists():
         assert json.loads(summary.read_text())["val/AP"] == rows[-1]["val/AP"]
+
+
+def test_a_server_that_is_gone_at_the_end_is_a_warning(capsys):
+    class Server(DummyLogger):
+        def finalize(self, status):
+            raise ConnectionError(f"no route to host for {status}\nmore lines")
+
+    class Gone(Lasting, Server):
+        pass
+
+    Gone().finalize("success")
+    line = "nanodet: warning: logger: gone: no route to host for success: its end is not written there\n"
+    assert capsys.readouterr().err == line
+    assert all(issubclass(one, Lasting) for one in (Wandb, Mlflow))
 
 
 def test_a_server_that_refuses_is_one_line(short):
