@@ -11,7 +11,7 @@ from nanodet.data.assemble import bare_name
 from nanodet.data.formats import FORMATS
 from nanodet.data.formats.head import Head
 from nanodet.data.formats.yolo_names import NAME_FILES
-from nanodet.data.recognise import MOST, SAMPLES, SUFFIXES, formats_of, recognise
+from nanodet.data.recognise import MOST, OPTION, SAMPLES, SUFFIXES, formats_of, recognise
 from nanodet.data.yolo_yaml import YAML, yaml_sets
 from nanodet.errors import NanodetError
 from nanodet.files import StrPath
@@ -148,12 +148,20 @@ def _labels_of(images: Path) -> Path:
 
 def _of_file(path: Path) -> FoundData:
     """Return the set of one annotation file, with the images below its folder or the one above."""
-    source = _Source(recognise(path), split_of([path.stem]), [path])
+    source = _Source(_recognised(path), split_of([path.stem]), [path])
     for root in (path.parent, path.absolute().parent.parent):
         pictures = _Pictures(root)
         if pictures.folders:
             return FoundData(pictures.set_of(source))
     raise NanodetError(f"{path}: no images were found in {path.parent} or the folder above it")
+
+
+def _recognised(path: Path) -> str:
+    """Return what `recognise` does; its errors name no option, as commands that search folders have none."""
+    try:
+        return recognise(path)
+    except NanodetError as error:
+        raise NanodetError(str(error).removesuffix(OPTION)) from None
 
 
 def _of_folder(root: Path, only: str | None = None, splits: bool = True) -> FoundData:
@@ -167,7 +175,7 @@ def _of_folder(root: Path, only: str | None = None, splits: bool = True) -> Foun
     files = list(files_below(root))
     sources, lists = _sources(root, files, only)
     if not sources:
-        recognise(root)  # says what is wrong
+        _recognised(root)  # says what is wrong
         raise NanodetError(f"{root}: has no annotations in a known format")
     if not splits or _one_named(sources):
         for source in sources:

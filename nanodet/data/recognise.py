@@ -14,6 +14,7 @@ from nanodet.text.names import first_few
 
 SAMPLES = 20  # files of each suffix of a folder that are looked into, of those with content
 MOST = 1000  # files of each suffix that are opened for that
+OPTION = "; --format names the format of annotations"  # the end of each message
 SUFFIXES = {suffix for one in FORMATS.values() for suffix in one.suffixes}
 
 
@@ -156,4 +157,4 @@ def _short(names: Iterable[str]) -> str:
 
 
 def _unclear(path: Path, what: str) -> NanodetError:
-    return NanodetError(f"{path}: {what}; --format names the format of annotations")
+    return NanodetError(f"{path}: {what}{OPTION}")

@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from nanodet.data.assemble import checked_names
 from nanodet.data.discover import FoundSet, discover
 from nanodet.data.read import read_annotations
 from nanodet.data.reading import Reading
@@ -60,6 +61,8 @@ def read_sets(
     Raises:
         NanodetError: they cannot be read, or have other classes.
     """
+    if class_names is not None:
+        class_names = checked_names(class_names, "--classes")
     sets: dict[str, tuple[Annotations, StrPath]] = {}
     names_of = "--classes"
     for name, one in sources.items():

@@ -73,6 +73,8 @@ def template(model: str) -> Template:
             f"--model {model}: is none of {', '.join(MODELS)}, and no config file, such as those in config/"
         )
     content = read_mapping(model)
+    if not content.keys() & {"model", "data"}:
+        raise NanodetError(f"--model {model}: is no config: it has no 'model'")
     part = build(Model, content.get("model") or {}, model, "model")  # checks it
     arch = (content.get("model") or {}).get("arch") or {}
     arch = {

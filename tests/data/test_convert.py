@@ -154,6 +154,7 @@ def test_given_paths_classes_and_a_list(tmp_path, capsys):
     for wrong, words in (
         (["convert", "x", "--to", "coco"], "give a folder, or --images and --annotations"),
         (["convert", str(tmp_path), "x", "--to", "coco", "--images", "y"], "--images: "),
+        ([*args, "--classes", "cat", "cat"], "--classes: class name 'cat' occurs twice"),
     ):
         assert main(wrong) != 0
         assert words in capsys.readouterr().err

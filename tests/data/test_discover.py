@@ -121,5 +121,6 @@ def test_what_is_no_data_set_is_said(make, words, tmp_path):
     with pytest.raises(NanodetError, match=words) as caught:
         discover(folder)
     assert "\n" not in str(caught.value)
+    assert "--format" not in str(caught.value)  # which init and doctor do not have
     with pytest.raises(NanodetError, match="no such folder or file"):
         discover(folder / "none")

@@ -13,6 +13,7 @@ from nanodet.config import load_config
 from nanodet.data.read import read_annotations
 from nanodet.errors import NanodetError
 from nanodet.init import init as module
+from nanodet.init.models import template
 from nanodet.train.trainer import train
 
 # a model that needs no weights
@@ -179,6 +180,13 @@ def test_wrong_options_are_one_line_and_nothing_is_written(
     (line,) = capsys.readouterr().err.splitlines()
     assert words in line
     assert state(tmp_path) == before
+
+
+def test_a_file_without_a_model_is_none(tmp_path):
+    file = tmp_path / "export.json"
+    file.write_text('{"images": []}')
+    with pytest.raises(NanodetError, match=r"--model .*export.json: is no config"):
+        template(str(file))
 
 
 def test_a_fault_of_the_data_names_its_file_and_nothing_is_written(written, capsys, tmp_path):
