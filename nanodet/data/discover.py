@@ -12,6 +12,7 @@ from nanodet.data.formats import FORMATS
 from nanodet.data.formats.head import Head
 from nanodet.data.formats.yolo_names import NAME_FILES
 from nanodet.data.recognise import MOST, OPTION, SAMPLES, SUFFIXES, formats_of, recognise
+from nanodet.data.splits import list_split, split_of
 from nanodet.data.yolo_yaml import YAML, yaml_sets
 from nanodet.errors import NanodetError
 from nanodet.files import StrPath
@@ -20,20 +21,6 @@ from nanodet.files.inputs import absence
 from nanodet.images.image_file import is_picture_name
 from nanodet.text.names import first_few
 
-# words in the names of files and folders, and the split that they mean
-SPLITS = {
-    **dict.fromkeys(("train", "training", "trainval"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "dev", "eval"), "val"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
-_LIST_WORDS = {
-    "list",
-    "images",
-    "set",
-    "split",
-    "files",
-    "names",
-}  # beside the split in a list's name
 _FILE_NAME = re.compile(
     r'(?:"(?:file_name|filename|image|imagePath)"\s*:\s*|<image\b[^>]*\bname=)"([^"]+)"'
 )
@@ -251,7 +238,7 @@ def _sources(
     for (folder, suffix), some in grouped.items():
         in_folder = split_of(folder.relative_to(root).parts)
         if suffix == ".txt":
-            named = {file: None if _of_image(file, stems) else _list_split(file) for file in some}
+            named = {file: None if _of_image(file, stems) else list_split(file) for file in some}
             some = [file for file in some if named[file] is None]
             for file, split in named.items():
                 if split is not None and not formats_of(file):
@@ -344,25 +331,6 @@ def _lists(root: Path, lists: dict[str, list[Path]]) -> dict[str, Path]:
             )
         chosen[split] = files[0]
     return chosen
-
-
-def _list_split(file: Path) -> str | None:
-    """Return the split of a list file by its name: ``train.txt``, ``val_list.txt``."""
-    words = [word for word in _words(file.stem) if word not in _LIST_WORDS]
-    return SPLITS.get(words[0]) if len(words) == 1 else None
-
-
-def split_of(parts: Sequence[str]) -> str | None:
-    """Return the split (``train``, ``val``, ``test``) that names of folders mean, the innermost first."""
-    for part in reversed(parts):
-        for word in _words(part):
-            if word in SPLITS:
-                return SPLITS[word]
-    return None
-
-
-def _words(name: str) -> list[str]:
-    return re.findall(r"[a-z]+", name.lower())
 
 
 def _common(paths: Sequence[Path]) -> Path:

@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nanodet.data.discover import FoundData, FoundSet, split_of
+from nanodet.data.discover import FoundData, FoundSet
 from nanodet.data.read import read_annotations
 from nanodet.data.reading import Reading
 from nanodet.data.records import Annotations, Picture
+from nanodet.data.splits import split_of
 from nanodet.errors import NanodetError
 from nanodet.files.files import write_text
 from nanodet.images.likeness import groups, likenesses

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from nanodet.data.read import read_annotations
+from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
 
 PNG = cv2.imencode(".png", np.zeros((30, 40, 3), np.uint8))[1].tobytes()
@@ -130,3 +131,10 @@ def test_a_broken_list_far_away_is_not_asked(folder):
     (folder / "labels" / "classes.txt").unlink()
     with pytest.raises(NanodetError, match=r"data\.yaml: not valid YAML"):
         read(folder)
+
+
+def test_without_names_the_config_is_named_only_where_there_is_one(folder):
+    with pytest.raises(NanodetError, match=r"no class names: set class_names in the config, or put"):
+        read(folder)
+    with pytest.raises(NanodetError, match=r"labels: no class names: put data.yaml, classes.txt"):
+        read(folder, reading=Reading(place="--"))

@@ -60,10 +60,9 @@ def find_class_names(
         return ann_path, class_names
     if files:
         raise NanodetError(f"{files[0]}: has no class names")
-    raise NanodetError(
-        f"{ann_path}: no class names: set class_names in the config, or put {sought} next to the "
-        f"annotations"
-    )
+    # nanodet init has no config yet
+    config = "" if reading.place == "--" else "set class_names in the config, or "
+    raise NanodetError(f"{ann_path}: no class names: {config}put {sought} next to the annotations")
 
 
 def find_keypoint_shape(ann_path: Path, names_file: Path) -> tuple[int, int] | None:
