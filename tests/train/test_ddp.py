@@ -1,5 +1,6 @@
 """Two processes learn what one process learns from the union of their batches."""
 
+import csv
 import json
 import os
 import subprocess
@@ -88,3 +89,15 @@ def test_averaged_gradients_are_those_of_the_union(
     for name in one:
         scale = max(one[name].abs().max().item(), 1e-4)
         assert (one[name] - two[name]).abs().max().item() <= 2e-5 * scale + 1e-8, name
+
+
+@pytest.mark.slow
+def test_two_processes_learn_maps_of_which_the_teacher_lacks_some(
+    root, trained, small_config, tmp_path
+):
+    teacher = {"teacher": str(trained.folder / "model_last.ckpt"), "scale": 2, "feature_weight": 1}
+    config = small_config(distill=teacher, **{"schedule.total_epochs": 1})
+    run(root, 2, config, tmp_path / "gradients.pt")
+    with open(tmp_path / "run" / "metrics.csv", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["train/lr"]]
+    assert len(rows) > 1 and all(float(row["train/distill_feature"]) > 0 for row in rows)
