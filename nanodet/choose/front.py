@@ -66,6 +66,8 @@ def recommend(
         f"Within {budget_ms:g} ms it has the highest AP, {best.ap}, and takes {best.ms:.2f} ms "
         f"(nine of ten runs at most {best.p90:.2f} ms)."
     ]
+    if best.ap.value <= 0:
+        reasons.append("AP is 0: no model within the budget finds anything on these images.")
     if best.p90 > budget_ms:
         reasons.append(f"One run in ten takes longer than the budget of {budget_ms:g} ms.")
     for one in faster:

@@ -64,6 +64,14 @@ def thread_count(text: str) -> int:
     return count
 
 
+def words_of(text: str) -> tuple[str, ...]:
+    """Read words between commas, each once."""
+    words = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if not words:
+        raise argparse.ArgumentTypeError(f"{text!r} names none")
+    return words
+
+
 def is_override(text: str) -> bool:
     """Tell whether a word has the form ``key=value``."""
     return re.match(r"[^\s=-][^\s=]*=", text) is not None

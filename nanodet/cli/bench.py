@@ -6,7 +6,7 @@ import shlex
 import sys
 from argparse import ArgumentParser, Namespace
 
-from nanodet.cli.arguments import positive_int, size_wxh, thread_count
+from nanodet.cli.arguments import positive_int, size_wxh, thread_count, words_of
 from nanodet.cli.device_arguments import add_device_arguments, place
 from nanodet.cli.packages import needed_packages
 from nanodet.errors import NanodetError
@@ -37,7 +37,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="CPU threads to time each with (default: 1)",
     )  # fmt: skip
     parser.add_argument(
-        "--precision", type=_words, metavar="fp32,bf16,fp16",
+        "--precision", type=words_of, metavar="fp32,bf16,fp16",
         help="arithmetic to time each .param in (default: fp32)",
     )  # fmt: skip
     parser.add_argument(
@@ -99,13 +99,6 @@ def run(args: Namespace) -> None:
 
 def _counts(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(thread_count(part.strip()) for part in text.split(",")))
-
-
-def _words(text: str) -> tuple[str, ...]:
-    words = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-    if not words:
-        raise argparse.ArgumentTypeError(f"{text!r} names none")
-    return words
 
 
 def _seconds(text: str) -> float:

@@ -13,6 +13,7 @@ from nanodet.cli.arguments import (
     reading,
     size_wxh,
     thread_count,
+    words_of,
 )
 from nanodet.cli.device_arguments import add_device_arguments, place
 from nanodet.cli.packages import needed_packages
@@ -41,7 +42,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )  # fmt: skip
     grid = parser.add_argument_group("training")
     grid.add_argument(
-        "--widths", type=_words, metavar="0.5x,1.0x",
+        "--widths", type=words_of, metavar="0.5x,1.0x",
         help="widths of the backbone (default: the config's)",
     )  # fmt: skip
     grid.add_argument(
@@ -138,10 +139,6 @@ def _device_words(args: Namespace) -> tuple[str, ...]:
     for option in args.ssh_option or ():
         words += ["--ssh-option", option]
     return tuple(words)
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(part.strip() for part in text.split(",")))
 
 
 def _sizes(text: str) -> tuple[tuple[int, int], ...]:

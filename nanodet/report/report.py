@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+from nanodet.config.load import read_mapping
 from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
 from nanodet.evaluate.coco_metrics import check_pycocotools
@@ -66,6 +67,8 @@ def report(
     subject = find_subject(given_model, exports)
     path = Path(out) if out is not None else _default(subject, given_model)
     check_writable(path)
+    if config is not None and kind_of(config) is not CHECKPOINT:
+        read_mapping(config)  # with images given, nothing else would tell that it cannot be read
     speed = None if bench is None else read_speed(bench)
     verification = None if verified is None else read_verified(verified)
     detector = evaluation_detector(subject.model, config=config)

@@ -73,3 +73,9 @@ def test_the_next_better_one_is_named_with_its_cost():
 def test_a_budget_that_one_run_in_ten_misses():
     slow = [choice("late", 50, 20, 31)]
     assert any("one run in ten" in line.lower() for line in recommend(slow, 30, far).reasons)
+
+
+def test_a_model_that_finds_nothing_is_said_to():
+    for ap, said in ((0.0, True), (1.0, False)):
+        reasons = recommend([choice("useless", ap, 20)], 30, far).reasons
+        assert any("finds anything" in line for line in reasons) == said

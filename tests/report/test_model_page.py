@@ -9,11 +9,13 @@ from browser import chromium, requests, set_size
 from specs import NANODET_M
 
 from nanodet.data.records import Annotations, Picture
+from nanodet.errors import NanodetError
 from nanodet.evaluate.coco_metrics import evaluate_detections
 from nanodet.evaluate.intervals import intervals_of
 from nanodet.images.image_file import write_picture
 from nanodet.pages.page import Page
 from nanodet.report.page import _add_cards, model_page
+from nanodet.report.report import report
 from nanodet.report.results import measured_of
 from nanodet.report.speed import Speed, Timing
 from nanodet.report.subject import find_subject
@@ -104,6 +106,18 @@ def test_the_time_at_the_top_is_the_models_own(page):
         _add_cards(found, subject, MEASURED[0], Speed(timings, "board", "of a file", []))
         cards.append(found.markdown())
         assert ("Per image" in cards[-1]) == bool(shown) and (shown or "MB") in cards[-1]
+
+
+@pytest.mark.parametrize("text", [None, "a: ["])
+def test_a_config_that_cannot_be_read_is_told_though_images_are_given(page, tmp_path, text):
+    config = tmp_path / "my.yml"
+    if text is not None:
+        config.write_text(text)
+    with pytest.raises(NanodetError, match=r"my\.yml"):
+        report(
+            page.parent / "model.param", tmp_path, config, config=config, out=tmp_path / "x.html"
+        )
+    assert not (tmp_path / "x.html").exists()
 
 
 def test_every_link_filter_and_button(page):
