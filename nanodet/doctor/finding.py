@@ -59,6 +59,13 @@ class Finding:
             return ""
         return f"{self.count:,} of {self.of:,}" if self.of else f"{self.count:,}"
 
+    def said(self, mark: str = "") -> str:
+        """Return what is wrong, with the count, which is put between ``mark``."""
+        if not self.count:
+            return self.what
+        amount = f"{mark}{self.amount}{mark}"
+        return f"{amount} {self.what}" if self.of else f"{self.what} ({amount})"
+
 
 def of_lines(lines: Sequence[str]) -> list[Example]:
     """Return some lines as examples: first one of each file, which their beginnings name."""

@@ -56,8 +56,7 @@ def write_page(found: Diagnosis, subject: str, path: StrPath) -> None:
 def _add_finding(page: Page, finding: Finding, sets: Sequence[Examined], path: Path) -> None:
     part = f" in `{finding.part}`" if finding.part else ""
     page.heading(f"{finding.severity.capitalize()}: {finding.code}{part}")
-    amount = f"**{finding.amount}** " if finding.amount else ""
-    page.text(f"{amount}{finding.what}. {finding.advice}")
+    page.text(f"{finding.said('**')}. {finding.advice}")
     if finding.examples:
         texts = [example.text for example in finding.examples]
         rows = "".join(f"<li><code>{escape(text)}</code></li>" for text in texts)

@@ -28,8 +28,7 @@ def lines(diagnosis: Diagnosis, page: str | None = None) -> Iterator[str]:
 def headline(finding: Finding) -> str:
     """Return severity, set, amount and fault of a finding in one line."""
     part = f"{finding.part}: " if finding.part else ""
-    amount = f"{finding.amount} " if finding.amount else ""
-    return f"{finding.severity}: {part}{amount}{finding.what}"
+    return f"{finding.severity}: {part}{finding.said()}"
 
 
 def verdict(diagnosis: Diagnosis) -> str:

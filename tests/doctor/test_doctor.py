@@ -12,9 +12,10 @@ from turned_pictures import write_oriented
 from nanodet.cli.main import main
 from nanodet.config.load import save_config
 from nanodet.doctor.doctor import diagnose
+from nanodet.doctor.finding import Finding
 from nanodet.doctor.page import _shown
 from nanodet.doctor.points import Learner
-from nanodet.doctor.report import as_json, lines
+from nanodet.doctor.report import as_json, headline, lines
 
 
 @pytest.fixture(scope="module")
@@ -443,6 +444,13 @@ def test_the_json_names_every_finding(healthy):
     assert (one["code"], other["code"]) == ("duplicate-boxes", "unlearned-boxes")
     assert (one["set"], one["count"], one["of"]) == ("data.train", 1, 61)
     assert "000.png: box 3 of 3 (disc; " in one["examples"][0]
+
+
+def test_a_count_reads_well_for_one():
+    one = Finding("error", "a", "data.train", "entries cannot be read", "", 1)
+    assert headline(one) == "error: data.train: entries cannot be read (1)"
+    assert headline(replace(one, of=1200)) == "error: data.train: 1 of 1,200 entries cannot be read"
+    assert headline(replace(one, count=0)) == "error: data.train: entries cannot be read"
 
 
 def test_a_folder_is_examined_as_init_would_train_on_it(healthy, capsys):
