@@ -61,7 +61,8 @@ def recommend(
                 f"{fastest.ms:.2f} ms. A smaller input size or width is faster.",
             ),
         )
-    best, faster = inside[-1], inside[:-1]
+    best = inside[-1]
+    faster = sorted((one for one in choices if one.ms < best.ms), key=lambda c: c.ms)
     reasons = [
         f"Within {budget_ms:g} ms it has the highest AP, {best.ap}, and takes {best.ms:.2f} ms "
         f"(nine of ten runs at most {best.p90:.2f} ms)."

@@ -10,6 +10,7 @@ from nanodet.choose.front import Choice, Recommendation, front
 from nanodet.drawing.lettering import plot_label
 from nanodet.evaluate.plots import new_figure, save_figure
 from nanodet.files.files import write_text
+from nanodet.pages.markup import literal
 from nanodet.pages.page import Page
 
 NAME = "choose"
@@ -68,7 +69,8 @@ def write_pages(chosen: Chosen, folder: Path) -> list[Path]:
         page.text(reason)
     page.heading("All models")
     page.picture(plot, "AP against milliseconds")
-    page.table(*table(chosen), left=2)
+    head, rows = table(chosen)
+    page.table(head, [[literal(name), *cells] for name, *cells in rows], left=2)
     page.text(
         f"AP: {chosen.images}, with 95 % intervals from a bootstrap over the images. Milliseconds: end to "
         f"end for one image, median and 90th percentile, all files in turns in one run on {chosen.machine}. "

@@ -79,3 +79,12 @@ def test_a_model_that_finds_nothing_is_said_to():
     for ap, said in ((0.0, True), (1.0, False)):
         reasons = recommend([choice("useless", ap, 20)], 30, far).reasons
         assert any("finds anything" in line for line in reasons) == said
+
+
+def test_the_fastest_that_is_not_clearly_worse_need_not_be_on_the_front():
+    def change(ours, theirs):  # only what "twin" lacks may be chance
+        return (near if ours.name == "twin" else far)(ours, theirs)
+
+    twin = choice("twin", 39, 12)  # slower than small, and worse
+    lines = [one for one in recommend([*ALL, twin], 25, change).reasons if "of its time" in one]
+    assert len(lines) == 1 and lines[0].startswith("twin takes 0.60")
