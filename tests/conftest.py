@@ -28,6 +28,15 @@ hypothesis.settings.load_profile("project")
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items):
+    """Keep the tests of a file in one process of ``pytest -n 2``, and those that build deploy/cpp."""
+    for item in items:
+        place = item.path.relative_to(Path(__file__).parent)
+        name = "deploy" if place.parts[0] == "deploy" else place.as_posix()
+        item.add_marker(pytest.mark.xdist_group(name))
+
+
 @pytest.fixture(scope="session")
 def shared():
     """The folder of real images, weights and reference outputs that lies beside the checkout."""
