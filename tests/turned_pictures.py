@@ -70,7 +70,9 @@ def annotate(folder, kind, turned, sizes=True):
             value = {"x": x1 / w, "y": y1 / h, "width": (x2 - x1) / w, "height": (y2 - y1) / h}
             value = {key: 100 * part for key, part in value.items()} | {"rectanglelabels": ["box"]}
             region = {"value": value, "original_width": w, "original_height": h}
-            parts.append({"data": {"image": name}, "annotations": [{"result": [region] * bool(thing)}]})
+            parts.append(
+                {"data": {"image": name}, "annotations": [{"result": [region] * bool(thing)}]}
+            )
         stem = name.rsplit(".", 1)[0]
         if kind == "voc":
             text = f"<annotation><filename>{name}</filename>{size}{thing}</annotation>"

@@ -47,7 +47,10 @@ def boxes(draw):
 def test_boxes_come_back(tmp_path, images, to):
     out, taught_of = tmp_path / "out", st.lists(st.tuples(boxes(), boxes()), min_size=2, max_size=2)
 
-    @given(taught_of, st.lists(st.sampled_from(["cat", "yes", "5", "ä: b", "#"]), min_size=1, unique=True))
+    @given(
+        taught_of,
+        st.lists(st.sampled_from(["cat", "yes", "5", "ä: b", "#"]), min_size=1, unique=True),
+    )
     @settings(max_examples=25, deadline=None)
     def check(sides, names):
         pictures = []
@@ -106,7 +109,9 @@ def test_the_command(tmp_path, to, capsys):
     assert "4 images, 4 boxes of 1 classes" in capsys.readouterr().out
     assert before == {file: file.read_bytes() for file in before}
     back = read_back(out)
-    shades = {int(cv2.imread(str(p.path))[0, 0, 0]): p.boxes.round(3).tolist() for p in back.pictures}
+    shades = {
+        int(cv2.imread(str(p.path))[0, 0, 0]): p.boxes.round(3).tolist() for p in back.pictures
+    }
     assert {round(shade / 20): boxes for shade, boxes in shades.items()} == {
         number: [[number, 2, 9, 8]] for number in range(4)
     }
@@ -128,12 +133,17 @@ def test_splits_stay_and_name_their_classes_alike(tmp_path, capsys):
         }
         (folder / "_annotations.coco.json").write_text(json.dumps(content))
     out = tmp_path / "new"
-    assert main(["convert", str(tmp_path / "old"), str(out), "--to", "yolo", "--pictures", "link"]) == 0
+    assert (
+        main(["convert", str(tmp_path / "old"), str(out), "--to", "yolo", "--pictures", "link"])
+        == 0
+    )
     assert yaml.safe_load((out / "data.yaml").read_text()) == {
         "train": "images/train", "val": "images/val", "names": ["cat", "dog"],
     }  # fmt: skip
     for name, label in (("train", 1), ("val", 0)):
-        assert (out / "labels" / name / "a.txt").read_text() == f"{label} 0.125 0.166666666667 0.2 0.2\n"
+        assert (
+            out / "labels" / name / "a.txt"
+        ).read_text() == f"{label} 0.125 0.166666666667 0.2 0.2\n"
         assert (out / f"{name}.txt").read_text() == f"images/{name}/a.jpg\n"
         assert (out / "images" / name / "a.jpg").is_symlink()
         (picture,) = read_back(out, name).pictures

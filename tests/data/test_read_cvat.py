@@ -106,4 +106,11 @@ def test_boxes_outside_and_of_other_classes(cvat, images):
     assert data.class_names == ("dog", "cat", "cow")
     assert (data.counts.clipped, data.counts.left_out) == (1, 1)
     assert all("image a.jpg: box " in line for line in data.problems)
-    fails("'cow'", "unknown_classes: skip", name="cvat", img=images, ann=path, class_names=["cat", "dog"])
+    fails(
+        "'cow'",
+        "unknown_classes: skip",
+        name="cvat",
+        img=images,
+        ann=path,
+        class_names=["cat", "dog"],
+    )

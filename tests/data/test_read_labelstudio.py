@@ -49,13 +49,20 @@ def test_every_region_of_label_studio(studio, images):
                 region(x=50, y=50, width=25, height=20, rotation=90),  # turned around its corner
                 region("polygon", ["dog"], points=[[10, 10], [20, 10], [15, 30]], closed=True),
                 region("ellipse", x=50, y=50, radiusX=10, radiusY=20, rotation=0),
-                region("", ["dog"], x=0, y=0, width=50, height=50, rotation=0),  # Labels and Rectangle
+                region(
+                    "", ["dog"], x=0, y=0, width=50, height=50, rotation=0
+                ),  # Labels and Rectangle
                 rectangle(0, 0, 10, 10, labels=("cat", "dog")),
                 rectangle(0, 0, 10, 10, labels=()),
                 region("brush", format="rle", rle=[0, 0, 1]),
                 region("keypoint", x=1, y=1, width=0.5),
                 {"from_id": "x", "to_id": "y", "type": "relation", "direction": "right"},
-                {"value": {"choices": ["day"]}, "type": "choices", "from_name": "c", "to_name": "image"},
+                {
+                    "value": {"choices": ["day"]},
+                    "type": "choices",
+                    "from_name": "c",
+                    "to_name": "image",
+                },
             )
         ),
         task(annotation(), image="http://host/x/b.jpg?token=/c.png", id=88),
@@ -118,7 +125,9 @@ def test_a_list_of_any_of_the_names(studio, images, tmp_path, name):
 
 def test_an_upload_loses_blanks_and_brackets(studio, images):
     (images / "a.jpg").rename(images / "my photo (1).jpg")
-    path = studio(task(annotation(rectangle(0, 0, 9, 9)), image="/data/upload/1/0a1b2c3d-my_photo_1.jpg"))
+    path = studio(
+        task(annotation(rectangle(0, 0, 9, 9)), image="/data/upload/1/0a1b2c3d-my_photo_1.jpg")
+    )
     assert read_annotations("labelstudio", images, path).pictures[0].path.name == "my photo (1).jpg"
 
 

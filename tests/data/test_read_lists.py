@@ -27,10 +27,15 @@ def test_createml(tmp_path, images):
 
 def test_csv(tmp_path, images):
     path = tmp_path / "_annotations.csv"
-    path.write_text(HEAD + "a.jpg,40,30,cat,6,5,14,11\nb.jpg,40,30,dog,1,2,3,4\na.jpg,40,30,dog,1,2,3,4\n")
+    path.write_text(
+        HEAD + "a.jpg,40,30,cat,6,5,14,11\nb.jpg,40,30,dog,1,2,3,4\na.jpg,40,30,dog,1,2,3,4\n"
+    )
     assert recognise(path) == "CsvDataset"
     data = read_annotations("csv", images, path)
-    assert [p.boxes.tolist() for p in data.pictures] == [[[6, 5, 14, 11], [1, 2, 3, 4]], [[1, 2, 3, 4]]]
+    assert [p.boxes.tolist() for p in data.pictures] == [
+        [[6, 5, 14, 11], [1, 2, 3, 4]],
+        [[1, 2, 3, 4]],
+    ]
     assert data.class_names == ("cat", "dog")
 
 

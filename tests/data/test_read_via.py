@@ -29,7 +29,12 @@ def project(metadata, **attributes):
 
 
 def chosen(kind, *options):
-    return {"type": kind, "description": "", "options": dict.fromkeys(options, ""), "default_options": {}}
+    return {
+        "type": kind,
+        "description": "",
+        "options": dict.fromkeys(options, ""),
+        "default_options": {},
+    }
 
 
 @pytest.fixture
@@ -45,18 +50,30 @@ def via(tmp_path):
 def test_every_shape_of_a_project(via, images):
     metadata = images_of(
         region(kind="cat"),
-        region({"name": "polygon", "all_points_x": [1, 5, 3], "all_points_y": [2, 9, 4]}, kind="dog"),
+        region(
+            {"name": "polygon", "all_points_x": [1, 5, 3], "all_points_y": [2, 9, 4]}, kind="dog"
+        ),
         region({"name": "circle", "cx": 20, "cy": 15, "r": 5}, kind="cat"),
-        region({"name": "ellipse", "cx": 20, "cy": 15, "rx": 4, "ry": 2, "theta": 1.5707963}, kind="cat"),
+        region(
+            {"name": "ellipse", "cx": 20, "cy": 15, "rx": 4, "ry": 2, "theta": 1.5707963},
+            kind="cat",
+        ),
         region({"name": "point", "cx": 1, "cy": 1}, kind="cat"),
         region({"name": "polyline", "all_points_x": [1, 2], "all_points_y": [1, 2]}),
     ) | images_of(name="b.jpg", size=-1)
-    path = via(project(metadata, kind=chosen("dropdown", "dog", "cat", "cow"), note={"type": "text"}))
+    path = via(
+        project(metadata, kind=chosen("dropdown", "dog", "cat", "cow"), note={"type": "text"})
+    )
     assert recognise(path) == "ViaDataset"
     data = read_annotations("via", images, path)
     assert data.class_names == ("dog", "cat", "cow")
     first, second = data.pictures
-    assert first.boxes.round(3).tolist() == [[1, 2, 9, 8], [1, 2, 5, 9], [15, 10, 25, 20], [18, 11, 22, 19]]
+    assert first.boxes.round(3).tolist() == [
+        [1, 2, 9, 8],
+        [1, 2, 5, 9],
+        [15, 10, 25, 20],
+        [18, 11, 22, 19],
+    ]
     assert first.labels.tolist() == [1, 0, 1, 1]
     assert len(second.boxes) == 0
     assert data.notes[0].endswith("left out: 1 point, 1 polyline")
@@ -69,7 +86,10 @@ def test_which_attribute_is_the_class(via, images):
 
     text = {"type": "text", "description": ""}
     assert read(region(note="", kind="cat")) == (("cat",), [0])
-    assert read(region(note="big", kind="cat"), note=text, kind=chosen("radio", "cat")) == (("cat",), [0])
+    assert read(region(note="big", kind="cat"), note=text, kind=chosen("radio", "cat")) == (
+        ("cat",),
+        [0],
+    )
     assert read(region(Class="cat", kind="x", colour="red")) == (("cat",), [0])
     both = region(kind={"cat": True, "dog": True, "cow": False})
     assert read(both, kind=chosen("checkbox", "cat", "dog")) == (("cat", "dog"), [0, 1])

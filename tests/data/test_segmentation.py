@@ -34,7 +34,10 @@ def test_boxes_come_from_segmentations_only_where_there_is_none(tmp_path, images
     mask = {"size": [30, 40], "counts": [30 * 4 + 5, 3, 27, 4, 1200 - 159]}
     entries = [
         box(1, 7, [1, 2, 3, 4], segmentation=polygons),
-        *(box(2, 7, bbox, segmentation=polygons) for bbox in ([], None, [0, 0, 0, 0], [0.0, 0, 0, 0])),
+        *(
+            box(2, 7, bbox, segmentation=polygons)
+            for bbox in ([], None, [0, 0, 0, 0], [0.0, 0, 0, 0])
+        ),
         box(3, 7, [], segmentation=mask, iscrowd=1),
     ]
     del entries[2]["bbox"]
@@ -86,7 +89,10 @@ def test_an_export_of_roboflow(images):
     path.write_text(json.dumps(content))
     data = read_annotations("coco", images, path)
     assert data.class_names == ("cat", "dog")
-    assert (data.pictures[0].boxes.tolist(), data.pictures[0].labels.tolist()) == ([[1, 2, 9, 8.5]], [1])
+    assert (data.pictures[0].boxes.tolist(), data.pictures[0].labels.tolist()) == (
+        [[1, 2, 9, 8.5]],
+        [1],
+    )
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,9 @@ def test_cvat_yolo_1_1(tmp_path, images):
     shutil.copytree(images, folder)
     (folder / "a.txt").write_text(BOX)
     (folder / "b.txt").write_text("")
-    (tmp_path / "obj.data").write_text("classes = 2\ntrain = data/train.txt\nnames = data/obj.names\n")
+    (tmp_path / "obj.data").write_text(
+        "classes = 2\ntrain = data/train.txt\nnames = data/obj.names\n"
+    )
     (tmp_path / "obj.names").write_text("dog\ncat\n")
     listed = tmp_path / "train.txt"
     listed.write_text("data/obj_train_data/b.jpg\ndata/obj_train_data/a.jpg\n")
@@ -27,7 +29,9 @@ def test_cvat_yolo_1_1(tmp_path, images):
     assert [(p.path.name, p.boxes.tolist()) for p in data.pictures] == [
         ("b.jpg", []), ("a.jpg", [[15, 12, 25, 18]]),
     ]  # fmt: skip
-    assert recognise(tmp_path) == "YoloDataset"  # the lists, names and obj.data around it do not count
+    assert (
+        recognise(tmp_path) == "YoloDataset"
+    )  # the lists, names and obj.data around it do not count
     data = read_annotations("yolo", tmp_path / "obj_train_data", tmp_path / "obj_train_data")
     assert (data.notes, data.counts.without_picture) == ([], 0)
 
@@ -41,10 +45,14 @@ def test_list_files_of_paths(tmp_path, images, path):
             (tmp_path / "set" / kind / split).mkdir(parents=True)
         shutil.copy(images / "a.jpg", tmp_path / "set" / "images" / split / "a.jpg")
         (tmp_path / "set" / "labels" / split / "a.txt").write_text(BOX)
-    (tmp_path / "set" / "data.yaml").write_text("path: ./\ntrain: train.txt\nnames:\n  0: dog\n  1: cat\n")
+    (tmp_path / "set" / "data.yaml").write_text(
+        "path: ./\ntrain: train.txt\nnames:\n  0: dog\n  1: cat\n"
+    )
     listed = tmp_path / "set" / "train.txt"
     listed.write_text(path + "\n")
-    data = read_annotations("yolo", tmp_path / "set" / "images", tmp_path / "set" / "labels", listed)
+    data = read_annotations(
+        "yolo", tmp_path / "set" / "images", tmp_path / "set" / "labels", listed
+    )
     assert [p.path.parent.name for p in data.pictures] == ["train"]
     assert data.class_names == ("dog", "cat")
 
@@ -62,7 +70,11 @@ def test_roboflow_with_polygons_and_the_split_above(tmp_path, images):
     (tmp_path / "set" / "README.dataset.txt").write_text("pets\n")
     folder = tmp_path / "set" / "train"
     data = read_annotations("yolo", folder / "images", folder / "labels")
-    assert data.pictures[0].boxes.round(3).tolist() == [[4, 6, 20, 18], [20, 15, 36, 27], [15, 12, 25, 18]]
+    assert data.pictures[0].boxes.round(3).tolist() == [
+        [4, 6, 20, 18],
+        [20, 15, 36, 27],
+        [15, 12, 25, 18],
+    ]
 
 
 def test_roboflow_voc_with_xml_beside_the_images(images):
@@ -84,7 +96,10 @@ def test_an_export_of_label_studio(tmp_path, images):
     (images / "a.jpg").rename(images / "0a1b2c3d-a.jpg")
     (tmp_path / "labels" / "0a1b2c3d-a.txt").write_text("1 0.5 0.5 0.25 0.2\n")
     (tmp_path / "classes.txt").write_text("dog\ncat\n")
-    notes = {"categories": [{"id": 0, "name": "dog"}, {"id": 1, "name": "cat"}], "info": {"year": 2024}}
+    notes = {
+        "categories": [{"id": 0, "name": "dog"}, {"id": 1, "name": "cat"}],
+        "info": {"year": 2024},
+    }
     (tmp_path / "notes.json").write_text(json.dumps(notes))
     assert formats_of(tmp_path / "notes.json") == []
     found = discover(tmp_path)

@@ -134,7 +134,9 @@ def test_a_broken_list_far_away_is_not_asked(folder):
 
 
 def test_without_names_the_config_is_named_only_where_there_is_one(folder):
-    with pytest.raises(NanodetError, match=r"no class names: set class_names in the config, or put"):
+    with pytest.raises(
+        NanodetError, match=r"no class names: set class_names in the config, or put"
+    ):
         read(folder)
     with pytest.raises(NanodetError, match=r"labels: no class names: put data.yaml, classes.txt"):
         read(folder, reading=Reading(place="--"))

@@ -105,7 +105,7 @@ def test_a_row_that_cannot_be_added_leaves_the_others(tmp_path, limit):
     """No descriptor is left to open it with, or its disk is full in the middle of a row."""
     path = tmp_path / NAME
     path.write_text(WRITTEN)
-    trainer = SimpleNamespace(is_global_zero=True, logger=None)
+    trainer = SimpleNamespace(is_global_zero=True, loggers=[])
     kind = getattr(resource, limit)
     soft, hard = resource.getrlimit(kind)
     resource.setrlimit(kind, (0 if limit == "RLIMIT_NOFILE" else len(WRITTEN) + 5, hard))
@@ -122,7 +122,7 @@ def test_a_row_that_cannot_be_added_leaves_the_others(tmp_path, limit):
 def test_a_column_for_every_loss_that_the_objective_names(tmp_path):
     """They are known with the first batch, and those of a file go on."""
     trainer = SimpleNamespace(
-        ckpt_path=None, global_step=5, current_epoch=0, is_global_zero=True, logger=None,
+        ckpt_path=None, global_step=5, current_epoch=0, is_global_zero=True, loggers=[],
         optimizers=[SimpleNamespace(param_groups=[{"lr": 0.001}])],
     )  # fmt: skip
     losses = {"loss": 2.5, "loss_toy": 1.5, "aux_loss_toy": 1.0}

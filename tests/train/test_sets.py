@@ -124,7 +124,9 @@ def test_without_objects_to_validate_on_no_checkpoint_is_called_best(
     assert "best checkpoint" not in text
     assert "AP" not in text.replace("mAP", "")
     left = {path.name for path in (tmp_path / "run").iterdir()}
-    assert left == {"config.yml", "metrics.csv", "model_last.ckpt", "tensorboard"}
+    assert left == {
+        "config.yml", "metrics.csv", "model_last.ckpt", "tensorboard", "train_samples.jpg",
+    }  # fmt: skip
     assert "epoch 2/2" in text  # and nothing stopped early
 
 
