@@ -3,13 +3,20 @@
 from dataclasses import dataclass
 from typing import Any
 
-from nanodet.config.keys import key, part
+from nanodet.config.keys import MUCH, key, part
 
 
 @dataclass
 class WeightAverager:
     name: str = key("ExpMovingAverager", "the kind of average", known=("ExpMovingAverager",))
     decay: float = key(0.9998, "fraction of the old average that each step keeps", 0, 1)
+    ramp_steps: int = key(
+        2000,
+        "the fraction rises in about so many steps: fewer for a short training",
+        1,
+        MUCH,
+        ours=True,
+    )
 
 
 @dataclass

@@ -140,7 +140,8 @@ class TrainingModule(pl.LightningModule):
         if self.avg_model is not None and averager is not None:
             with self.stage("EMA"):
                 # Lightning counts the step after this hook
-                update_average(self.avg_model, self.model, self.global_step + 1, averager.decay)
+                step, ramp = self.global_step + 1, averager.ramp_steps
+                update_average(self.avg_model, self.model, step, averager.decay, ramp)
 
     def on_validation_epoch_start(self) -> None:
         self._found = {}

@@ -183,6 +183,7 @@ TRAINING = {
     "save_dir": "elsewhere",
     "seed": 7,
     "model.weight_averager.decay": 0.5,
+    "model.weight_averager.ramp_steps": 3,
     "data.train.multi_scale": [0.5, 0.5],
     "data.train.pipeline.normalize": OTHER_NORMALISATION,
     "data.val.pipeline.normalize": OTHER_NORMALISATION,

@@ -92,7 +92,7 @@ def test_the_average_follows_the_weights():
         network.head.weight += 1
     network.backbone[1].running_mean += 2
     network.backbone[1].num_batches_tracked += 7
-    update_average(average, network, step=10**9, decay=0.9)
+    update_average(average, network, step=10**9, decay=0.9, ramp_steps=2000)
     torch.testing.assert_close(average.head.weight, start + 0.1)
     torch.testing.assert_close(average.backbone[1].running_mean, torch.full((4,), 0.2))
     assert average.backbone[1].num_batches_tracked == 7
@@ -109,5 +109,5 @@ def test_the_average_is_that_of_the_originals_recipe():
             network.head.weight += torch.randn_like(network.head.weight)
         new = 0.9998 * math.exp(-(1 + i) / 2000) + (1 - 0.9998)
         expected = expected * (1 - new) + network.head.weight.detach() * new
-        update_average(average, network, step=i + 1, decay=0.9998)
+        update_average(average, network, step=i + 1, decay=0.9998, ramp_steps=2000)
     torch.testing.assert_close(average.head.weight, expected, rtol=1e-12, atol=1e-12)
