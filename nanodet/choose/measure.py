@@ -8,7 +8,6 @@ import numpy as np
 
 from nanodet import __version__
 from nanodet.choose.files import ModelFile
-from nanodet.config.schema import Evaluator
 from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
 from nanodet.evaluate.run import detect_all, evaluation_detector
@@ -28,23 +27,20 @@ def truth_key(truth: Annotations) -> str:
     return digest.hexdigest()
 
 
-def detect_or_read(
-    file: ModelFile, truth: Annotations, folder: Path, section: Evaluator | None = None
-) -> list[Detections]:
+def detect_or_read(file: ModelFile, truth: Annotations, folder: Path) -> list[Detections]:
     """Return the detections of a file on all images of ``truth``, from an earlier run where they are kept.
 
     Args:
         file: it.
         truth: annotated images with the file's classes.
         folder: of the candidate: the detections are kept there.
-        section: the thresholds; None: those of an evaluation.
     """
     path = folder / f"{file.form}-{DETECTED}"
-    key = repr((__version__, file.hashes(), truth_key(truth), section))
+    key = repr((__version__, file.hashes(), truth_key(truth)))
     kept = _read(path, key, len(truth.pictures))
     if kept is not None:
         return kept
-    detector = evaluation_detector(file.param, section)
+    detector = evaluation_detector(file.param)
     if list(detector.spec.class_names) != list(truth.class_names):
         raise NanodetError(
             f"{file.param}: its classes are not those of the other models: they cannot be compared"

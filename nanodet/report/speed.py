@@ -7,6 +7,7 @@ from typing import Any
 
 from nanodet.bench.bench import bench
 from nanodet.bench.plan import Effort
+from nanodet.bench.report import BUSY
 from nanodet.errors import NanodetError
 from nanodet.files import StrPath
 from nanodet.files.inputs import METRICS, read_text
@@ -102,7 +103,7 @@ def _speed(report: Any, how: str) -> Speed:
             None if whole is None else whole["median"] / 1000, (whole or network)["p90"] / 1000,
         ))  # fmt: skip
     waited = max((one.get("waited") or 0.0 for one in report["results"]), default=0.0)
-    if waited > 0.02:
+    if waited > BUSY:
         remarks.append(f"other programs had the CPU for up to {100 * waited:.0f} % of the time")
     words = [
         machine["board"],
