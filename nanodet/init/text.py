@@ -59,8 +59,8 @@ def config_text(
         f"save_dir: {_value(save_dir)} # the result: model_best/model_best.ckpt",
         f"seed: {seed}",
         f"model: # {printable(model)}",
-        f"  weight_averager: {{name: ExpMovingAverager, decay: {recipe.ema_decay}}}"
-        f" # over the last {1 / (1 - recipe.ema_decay):.0f} of {steps} steps",
+        f"  weight_averager: {{name: ExpMovingAverager, decay: {recipe.ema_decay}, "
+        f"ramp_steps: {recipe.ema_ramp}}} # over the last {1 / (1 - recipe.ema_decay):.0f} of {steps} steps",
         "  arch:",
         *(f"    {key}: {_value(value)}" for key, value in arch.items()),
         "data:",
@@ -99,7 +99,7 @@ def config_text(
         "schedule:",
         f"  # {printable(weights[1])}",
         *([f"  load_model: {_value(weights[0])}"] if weights[0] else []),
-        f"  optimizer: {_value(optimizer)} # lr in proportion to the batch",
+        f"  optimizer: {_value(optimizer)} # lr with the root of the batch",
         f"  warmup: {_value(warmup)}",
         f"  total_epochs: {recipe.epochs} # {steps} steps",
         f"  lr_schedule: {_value(cosine)}",

@@ -15,8 +15,8 @@ def pictures(count):
 @pytest.mark.parametrize(
     ("machine", "count", "batch", "workers", "cache"),
     [
-        (Machine(0, 2, 8 << 30), 500, 16, 0, True),
-        (Machine(0, 8, 8 << 30), 5000, 16, 2, False),
+        (Machine(0, 2, 8 << 30), 500, 8, 0, True),
+        (Machine(0, 8, 8 << 30), 5000, 8, 2, False),
         (Machine(24 << 30, 16, 64 << 30), 5000, 32, 4, True),
         (Machine(2 << 30, 1, 64 << 30), 500, 8, 0, True),
         (Machine(0, 2, 1 << 30), 500, 4, 0, False),

@@ -170,7 +170,9 @@ def _parse_line(file: Path, number: int, line: str) -> Line:
 def _recognises(head: Head) -> bool:
     """Return whether the first line is a class number and at least four other numbers."""
     words = next((line.split() for line in head.text.splitlines() if line.strip()), [])
-    return len(words) >= 5 and all(map(_is_number, words)) and float(words[0]) in range(MOST_CLASSES)
+    return (
+        len(words) >= 5 and all(map(_is_number, words)) and float(words[0]) in range(MOST_CLASSES)
+    )
 
 
 def _is_number(word: str) -> bool:
