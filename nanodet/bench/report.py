@@ -15,6 +15,7 @@ from nanodet.files import StrPath
 from nanodet.files.files import sha256
 from nanodet.runtime.engines import NCNN, files_of, kind_of, spec_file
 from nanodet.text.printable import printable
+from nanodet.text.table import aligned
 
 FORMAT = 1
 BUSY = 0.02  # of the time
@@ -92,21 +93,21 @@ def format_tables(report: dict[str, Any]) -> list[str]:
     """Return the lines that are printed of a report (its JSON form)."""
     results = report["results"]
     done = [r for r in results if "times_us" in r]
-    lines = _table(
+    lines = aligned(
         ["network, ms", "input", "threads", "precision",
          "min", "median", "mean", "p90", "p99", "max", "ratio"],
         [[*_what(r), *_milliseconds(r["times_us"]["network"]), _ratio(r)] for r in done],
     )  # fmt: skip
     whole = [r for r in done if "end_to_end" in r["times_us"]]
     if whole:
-        lines += ["", *_table(
+        lines += ["", *aligned(
             ["end to end, median us", "input", "threads", "precision",
              "preprocess", "network", "decode+NMS", "end to end", "p90", "boxes"],
             [[*_what(r), *(f"{r['times_us'][s]['median']:.0f}" for s in
               ("preprocess", "network", "decode", "end_to_end")),
               f"{r['times_us']['end_to_end']['p90']:.0f}", str(r["detections"])] for r in whole],
         )]  # fmt: skip
-    lines += ["", *_table(
+    lines += ["", *aligned(
         ["process", "input", "threads", "precision", "load ms", "MB before", "MB peak", "runs"],
         [[*_what(r), f"{r['load_ms']:.1f}", _or_dash(r["memory_mb"]["before_load"]),
           _or_dash(r["memory_mb"]["peak"]), str(r["runs"])] for r in results],
@@ -145,15 +146,6 @@ def _ratio(result: dict[str, Any]) -> str:
 
 def _or_dash(value: float | None) -> str:
     return "-" if value is None else f"{value:.0f}"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return lines with aligned columns: names to the left, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    return [
-        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
-        for row in (head, *rows)
-    ]
 
 
 def _notes(report: dict[str, Any]) -> list[str]:

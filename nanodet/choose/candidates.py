@@ -74,10 +74,11 @@ def find_candidates(
     study = _study(files[0], list(overrides), out, widths, sizes) if files else None
     runs = () if study is None else study.runs
     several = study is not None and len(study.seeds) > 1
+    names = [f"{run.variant}, seed {run.seed}" if several else run.variant for run in runs]
     found = [
-        _candidate(f"{run.variant}, seed {run.seed}" if several else run.variant, run.folder / LAST, run)
-        for run in runs
-    ]  # fmt: skip
+        Candidate(name, folder_name(name), run.folder / LAST, run)
+        for name, run in zip(names, runs, strict=True)
+    ]
     found += [_given(model) for model in models]
     stems: dict[str, Candidate] = {}
     for one in found:
@@ -127,7 +128,3 @@ def _of_run_folder(folder: Path) -> Path:
         if is_file(folder / name):
             return folder / name
     raise NanodetError(f"{folder}: this folder has no {BEST} or {LAST} of a training")
-
-
-def _candidate(name: str, model: Path, run: Run) -> Candidate:
-    return Candidate(name, folder_name(name), model, run)

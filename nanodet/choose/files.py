@@ -1,7 +1,6 @@
 """The files of a candidate: exported to ncnn, and in int8. What is there already is kept."""
 
 import json
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,8 @@ class Making:
 
     Attributes:
         target: what the graphs are rewritten for, see `nanodet.export.rewriting.plan.TARGETS`.
-        int8: whether to quantize, too; layers: which, see `nanodet.quantize.choose.start`.
+        int8: whether to quantize, too.
+        elsewhere: whether the files are for another CPU than this one.
         max_drop: points of AP that int8 may lose.
         config: config of checkpoints and models that have none.
     """
@@ -40,7 +40,8 @@ class Making:
 
     @property
     def layers(self) -> str:
-        """The times of this CPU say nothing about a device's."""
+        """Which become int8, see `nanodet.quantize.choose.start`: the times of this CPU say nothing
+        about another's."""
         return ALL if self.elsewhere else FAST
 
 
@@ -102,7 +103,7 @@ def make_files(
         return kept
     make_folder(own)
     (own / MADE).unlink(missing_ok=True)
-    started, notes, final = time.monotonic(), [], True
+    notes, final = [], True
     if not given:
         export(
             candidate.model, own, making.config, ("ncnn-fp32",),
@@ -121,8 +122,7 @@ def make_files(
             report(notes[-1])
             final = isinstance(error, NothingToQuantise)  # anything else may be mended
     facts: dict[str, Any] = {
-        "stamp": stamp, "notes": notes, "seconds": round(time.monotonic() - started, 1),
-        "files": {one.form: one.hashes() for one in made},
+        "stamp": stamp, "notes": notes, "files": {one.form: one.hashes() for one in made},
     }  # fmt: skip
     if final:
         write_text(own / MADE, json.dumps(facts, indent=1) + "\n")

@@ -12,6 +12,7 @@ from nanodet.evaluate.plots import new_figure, save_figure
 from nanodet.files.files import write_text
 from nanodet.pages.markup import literal
 from nanodet.pages.page import Page
+from nanodet.text.table import aligned
 
 NAME = "choose"
 
@@ -94,11 +95,10 @@ def write_pages(chosen: Chosen, folder: Path) -> list[Path]:
 def text_of(chosen: Chosen) -> list[str]:
     """Return the table and the recommendation as lines for a terminal."""
     head, rows = table(chosen)
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     best = chosen.recommendation.choice
     take = [] if best is None else [f"take {best.name}: {chosen.params[best.name]}"]
     return [
-        *("  ".join(map(str.ljust, row, widths)).rstrip() for row in (head, *rows)),
+        *aligned(head, rows, left=2),
         "", *take, *chosen.recommendation.reasons,
     ]  # fmt: skip
 

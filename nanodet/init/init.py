@@ -33,6 +33,7 @@ from nanodet.runtime.fit import ALIGNMENT, Size, nearest_aligned
 from nanodet.text import Say
 from nanodet.text.names import shortened
 from nanodet.text.printable import say as print_line
+from nanodet.text.table import aligned
 
 TIMEOUT_S = 10.0  # for the connection to where weights are published
 
@@ -210,10 +211,8 @@ def _table(names: Sequence[str], pictures: Sequence[Sequence[Picture]]) -> list[
         if len(names) <= 20
         else np.argsort(-counts[0], kind="stable")[:20].tolist()
     )
-    width = max(len(shortened([names[n]])) for n in shown)
-    lines = [f"{'boxes':<{width}}  {'train':>6}  {'val':>6}"]
-    for n in shown:
-        lines.append(f"{shortened([names[n]]):<{width}}  {counts[0][n]:>6}  {counts[1][n]:>6}")
+    rows = [[shortened([names[n]]), *(str(part[n]) for part in counts)] for n in shown]
+    lines = aligned(["boxes", "train", "val"], rows)
     if len(names) > len(shown):
         lines.append(f"... and {len(names) - len(shown)} classes with fewer boxes")
     return lines

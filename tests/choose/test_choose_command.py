@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 import yaml
+from found_objects import write_found
 
 from nanodet.bench.plan import Effort
 from nanodet.bench.target.there import There, open_device
@@ -22,16 +23,13 @@ from nanodet.choose.grid import WIDTH, grid_study
 from nanodet.choose.times import Timing
 from nanodet.cli.choose import _device_words, add_arguments, milliseconds
 from nanodet.cli.main import main
-from nanodet.compare.tensors import generated_picture
 from nanodet.config import save_config
 from nanodet.errors import NanodetError
 from nanodet.evaluate import ground_truth
 from nanodet.export.stages import FP32
-from nanodet.images.image_file import write_picture
 from nanodet.quantize.quantize import NothingToQuantise
 from nanodet.quickstart.config import quickstart_config
 from nanodet.quickstart.shapes import draw_set
-from nanodet.runtime.detector import Detector
 from nanodet.runtime.engines import files_of, spec_file
 from nanodet.runtime.spec import Spec
 from nanodet.train.checkpoints import BEST, LAST
@@ -42,25 +40,7 @@ QUICK = Timing(1, Effort(20, 0.2, "quick"))
 @pytest.fixture(scope="module")
 def data(exported_small, tmp_path_factory):
     """Images, and annotations that are what the model finds in them."""
-    folder = tmp_path_factory.mktemp("choose")
-    detector = Detector(exported_small.files[FP32], score=0.3, per_picture=5)
-    images, annotations = [], []
-    for i in range(6):
-        picture = generated_picture(i)
-        write_picture(folder / "images" / f"{i}.png", picture)
-        size = {"width": picture.shape[1], "height": picture.shape[0]}
-        images.append({"id": i, "file_name": f"{i}.png", **size})
-        found = detector(picture)
-        for (x1, y1, x2, y2), label in zip(found.xyxy.tolist(), found.class_id, strict=True):
-            annotations.append({
-                "id": len(annotations) + 1, "image_id": i, "category_id": int(label) + 1,
-                "bbox": [x1, y1, x2 - x1, y2 - y1],
-            })  # fmt: skip
-    names = detector.spec.class_names
-    categories = [{"id": n, "name": name} for n, name in enumerate(names, 1)]
-    content = {"images": images, "annotations": annotations, "categories": categories}
-    (folder / "annotations.json").write_text(json.dumps(content))
-    return folder
+    return write_found(tmp_path_factory.mktemp("choose"), exported_small.files[FP32], 6)
 
 
 def copied(source, param):

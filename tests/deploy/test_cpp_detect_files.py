@@ -210,7 +210,9 @@ def test_one_that_publishes_does_not_disturb_those_that_read(
 def test_under_nohup_a_closed_terminal_is_nothing(cpp_programs, small, tmp_path):
     video, out = write_video(tmp_path / "v.avi", frames=200), tmp_path / "out"
     command = ["nohup", cpp_programs.detect, small, video, "--out", out, "--jsonl", "-"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    pipe = subprocess.PIPE
+    # without a buffer: lines that it had read ahead would be lost to communicate()
+    with subprocess.Popen(command, bufsize=0, stdout=pipe, stderr=pipe) as process:
         process.stdout.readline()
         process.send_signal(signal.SIGHUP)
         lines, _ = process.communicate(timeout=60)

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from found_objects import write_found
 
 from nanodet import Detector, NanodetError
 from nanodet.compare.tensors import generated_picture
 from nanodet.data.reading import Reading
 from nanodet.export.stages import FP16, FP32
 from nanodet.files.files import sha256
-from nanodet.images.image_file import write_picture
 from nanodet.ncnn_files.graph import Graph
 from nanodet.ncnn_files.weights import load_weights, weights_to_bytes
 from nanodet.quantize.quantize import quantize
@@ -35,25 +35,7 @@ def model(exported_small):
 @pytest.fixture(scope="module")
 def data(model, tmp_path_factory):
     """Images, and annotations that are what the floating-point model finds in them."""
-    folder = tmp_path_factory.mktemp("data")
-    detector = Detector(model, score=0.3, per_picture=5)
-    images, annotations = [], []
-    for i in range(PICTURES):
-        picture = generated_picture(i)
-        write_picture(folder / "images" / f"{i}.png", picture)
-        size = {"width": picture.shape[1], "height": picture.shape[0]}
-        images.append({"id": i, "file_name": f"{i}.png", **size})
-        found = detector(picture)
-        for (x1, y1, x2, y2), label in zip(found.xyxy.tolist(), found.class_id, strict=True):
-            box = [x1, y1, x2 - x1, y2 - y1]
-            one = {"id": len(annotations) + 1, "image_id": i, "category_id": int(label) + 1}
-            annotations.append({**one, "bbox": box, "area": box[2] * box[3], "iscrowd": 0})
-    assert len(annotations) > PICTURES
-    names = enumerate(detector.class_names, 1)
-    categories = [{"id": i, "name": name} for i, name in names]
-    text = {"images": images, "annotations": annotations, "categories": categories}
-    (folder / "annotations.json").write_text(json.dumps(text))
-    return folder
+    return write_found(tmp_path_factory.mktemp("data"), model, PICTURES)
 
 
 @pytest.fixture(scope="module")
