@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from nanodet.data.check_images import BadPictures
 from nanodet.data.formats import FORMATS, full_name
+from nanodet.data.formats.format import Request
 from nanodet.data.reading import Reading
 from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
@@ -50,7 +51,7 @@ def read_annotations(
     if reading.unknown_classes is None:
         reading = dataclasses.replace(reading, unknown_classes=found.unknown_classes)
     read = found.read if annotated else found.read_unannotated or found.read
-    annotations = read(img_path, ann_path, list_path, class_names, reading)
+    annotations = read(Request(img_path, ann_path, list_path, class_names, reading))
     if not annotations.pictures:
         raise NanodetError(f"{ann_path}: has no images")
     if annotations.bad_pictures and reading.faults is None:

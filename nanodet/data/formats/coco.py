@@ -22,7 +22,7 @@ from nanodet.data.assemble import (
     whole_number,
 )
 from nanodet.data.classes import match_classes
-from nanodet.data.formats.format import Format
+from nanodet.data.formats.format import Format, Request
 from nanodet.data.formats.head import Head
 from nanodet.data.formats.outlines import box_of_turned
 from nanodet.data.formats.segmentation import box_of_segmentation
@@ -43,14 +43,7 @@ ENTRIES = {"id", "file_name", "image_id", "category_id", "bbox", "segmentation",
 LARGEST_AREA = 1e30  # square pixels, far below the limit of float32
 
 
-def read_coco(
-    img_path: StrPath,
-    ann_path: StrPath,
-    list_path: StrPath | None,
-    class_names: Sequence[str] | None,
-    reading: Reading,
-    annotated: bool = True,
-) -> Annotations:
+def read_coco(request: Request, annotated: bool = True) -> Annotations:
     """Read a COCO annotation file.
 
     Without a ``bbox``, a box is that of the ``segmentation``, see `nanodet.data.formats.segmentation`.
@@ -58,20 +51,11 @@ def read_coco(
     class names are given. ``iscrowd: 1`` and ``ignore: 1`` make an ignored region.
 
     Args:
-        img_path: folder that ``file_name`` is relative to.
-        ann_path: the JSON file.
-        list_path: a text file that names the images to use (see `select`); None for all.
-        class_names: the classes; None for the categories, without those that only group others.
-        reading: the `nanodet.data.reading.Reading`.
+        request: without class names, categories that only group others are left out.
         annotated: whether the file must have annotations; COCO's own test files (image_info_...)
             have none, and then no image has boxes.
-
-    Returns:
-        `Annotations`; boxes clipped to their image, those without area left out.
-
-    Raises:
-        NanodetError: the file is invalid; the message names the file and the entry.
     """
+    img_path, ann_path, list_path, class_names, reading = request
     content = read_json(ann_path, ANNOTATIONS)
     check_folder(img_path, "images")
     if not isinstance(content, dict):

@@ -1,6 +1,5 @@
 """Reader of CreateML's JSON: one list of images, as Apple's tool and Roboflow write it."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from nanodet.data.assemble import is_file_name, read_json
@@ -13,33 +12,22 @@ from nanodet.data.formats.entries import (
     number,
     tolerating,
 )
-from nanodet.data.formats.format import Format
+from nanodet.data.formats.format import Format, Request
 from nanodet.data.formats.head import Head
 from nanodet.data.reading import Reading
 from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
-from nanodet.files import StrPath
 from nanodet.files.inputs import ANNOTATIONS
 from nanodet.text.brief import brief
 
 IMAGE, OBJECTS = ("image", "imagefilename"), ("annotations", "annotation")  # new and older names
 
 
-def read_createml(
-    img_path: StrPath,
-    ann_path: StrPath,
-    list_path: StrPath | None,
-    class_names: Sequence[str] | None,
-    reading: Reading,
-) -> Annotations:
+def read_createml(request: Request) -> Annotations:
     """Read a CreateML JSON file: ``[{"image": ..., "annotations": [{"label": ..., "coordinates":
     {"x": ..., "y": ..., "width": ..., "height": ...}}]}]``, where x and y are the centre in pixels.
-
-    Args: as of `nanodet.data.formats.cvat.read_cvat`, with the JSON file as ``ann_path``.
-
-    Raises:
-        NanodetError: the file is invalid; the message names it and the entry.
     """
+    ann_path, reading = request.ann_path, request.reading
     content = read_json(ann_path, ANNOTATIONS)
     if not isinstance(content, list) or not content:
         raise NanodetError(
@@ -49,7 +37,7 @@ def read_createml(
     for n, one in enumerate(content):
         with tolerating(reading):
             entries.append(_entry(one, f"{ann_path}: [{n}]", reading))
-    return annotations_of(entries, img_path, ann_path, list_path, class_names, reading)
+    return annotations_of(entries, request)
 
 
 def _entry(value: Any, where: str, reading: Reading) -> Entry:

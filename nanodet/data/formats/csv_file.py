@@ -5,9 +5,8 @@ from collections.abc import Sequence
 
 from nanodet.data.assemble import is_file_name, read_text
 from nanodet.data.formats.entries import Entry, Thing, annotations_of, number, side, tolerating
-from nanodet.data.formats.format import Format
+from nanodet.data.formats.format import Format, Request
 from nanodet.data.formats.head import Head
-from nanodet.data.reading import Reading
 from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
 from nanodet.files import StrPath
@@ -56,30 +55,17 @@ def has_columns(head: Head, columns: Sequence[str]) -> bool:
     return set(columns) <= {name.strip(' "#\r') for name in head.text.split("\n", 1)[0].split(",")}
 
 
-def read_csv(
-    img_path: StrPath,
-    ann_path: StrPath,
-    list_path: StrPath | None,
-    class_names: Sequence[str] | None,
-    reading: Reading,
-) -> Annotations:
-    """Read a CSV file with the columns `COLUMNS`, corners in pixels.
-
-    Args: as of `nanodet.data.formats.cvat.read_cvat`, with the CSV file as ``ann_path``.
-
-    Raises:
-        NanodetError: the file is invalid; the message names it, the line and the column.
-    """
+def read_csv(request: Request) -> Annotations:
+    """Read a CSV file with the columns `COLUMNS`, corners in pixels."""
+    ann_path = request.ann_path
     entries: dict[str, Entry] = {}
     things: dict[str, list[Thing]] = {}
     for line, row in table(ann_path, COLUMNS):
-        with tolerating(reading):
+        with tolerating(request.reading):
             _add(row, f"{ann_path}: line {line}", entries, things)
     if not entries:
         raise NanodetError(f"{ann_path}: has no images")
-    return annotations_of(
-        list(entries.values()), img_path, ann_path, list_path, class_names, reading
-    )
+    return annotations_of(list(entries.values()), request)
 
 
 def _add(

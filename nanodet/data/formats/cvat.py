@@ -5,20 +5,17 @@ on the XML annotation format.
 """
 
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from nanodet.data.assemble import is_file_name
 from nanodet.data.formats.entries import Entry, Thing, annotations_of, number, side, tolerating
-from nanodet.data.formats.format import Format
+from nanodet.data.formats.format import Format, Request
 from nanodet.data.formats.head import Head
 from nanodet.data.formats.outlines import Box, box_of_ellipse, box_of_points, box_of_turned
 from nanodet.data.formats.xml_file import parse_xml
-from nanodet.data.reading import Reading
 from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
-from nanodet.files import StrPath
 from nanodet.files.inputs import ANNOTATIONS
 from nanodet.text.brief import brief, brief_text
 
@@ -30,29 +27,15 @@ CUBOID = [
 ]
 
 
-def read_cvat(
-    img_path: StrPath,
-    ann_path: StrPath,
-    list_path: StrPath | None,
-    class_names: Sequence[str] | None,
-    reading: Reading,
-) -> Annotations:
+def read_cvat(request: Request) -> Annotations:
     """Read an ``annotations.xml`` of a task or a project.
 
     Boxes and ellipses, also turned ones, polygons, masks and cuboids count with their bounding boxes; what
     has no area is left out, with a note, and so is a shape that is ``outside``. Shapes with an attribute
-    ``difficult``, ``ignore`` or ``is_crowd`` that is true are ignored regions.
-
-    Args:
-        img_path: folder of the images; those of a project may lie in a folder of their subset.
-        ann_path: the XML file.
-        list_path: a text file that names the images to use (see `nanodet.data.assemble.select`).
-        class_names: the classes; None for the labels of the file, without those of other kinds of shapes.
-        reading: the `nanodet.data.reading.Reading`.
-
-    Raises:
-        NanodetError: the file is invalid, or one of a video; the message names it and the shape.
+    ``difficult``, ``ignore`` or ``is_crowd`` that is true are ignored regions. Images of a project may lie in
+    a folder of their subset.
     """
+    ann_path = request.ann_path
     root = parse_xml(ann_path, ANNOTATIONS)
     if root.tag != "annotations":
         raise NanodetError(
@@ -69,15 +52,13 @@ def read_cvat(
     without: Counter[str] = Counter()
     entries = []
     for image in images:
-        with tolerating(reading):
-            entries.append(_entry(image, img_path, ann_path, reading, without))
+        with tolerating(request.reading):
+            entries.append(_entry(image, request, without))
     notes = []
     if without:
         what = ", ".join(f"{count} {tag}" for tag, count in sorted(without.items()))
         notes.append(f"{ann_path}: shapes without a box are left out: {what}")
-    return annotations_of(
-        entries, img_path, ann_path, list_path, class_names, reading, notes, _labels(root)
-    )
+    return annotations_of(entries, request, notes, _labels(root))
 
 
 def _labels(root: Element) -> list[str]:
@@ -90,11 +71,9 @@ def _labels(root: Element) -> list[str]:
     return names
 
 
-def _entry(
-    image: Element, img_path: StrPath, file: StrPath, reading: Reading, without: Counter[str]
-) -> Entry:
+def _entry(image: Element, request: Request, without: Counter[str]) -> Entry:
     name = image.get("name", "").strip()
-    where = f"{file}: image {brief_text(name or image.get('id'))}"
+    where = f"{request.ann_path}: image {brief_text(name or image.get('id'))}"
     if not name or not is_file_name(name):
         raise NanodetError(f"{where} has no 'name'")
     size = side(image.attrib, "width", where), side(image.attrib, "height", where)
@@ -105,14 +84,14 @@ def _entry(
             continue
         label = shape.get("label", "").strip()
         place = f"{where}: {brief_text(shape.tag)} {n}"
-        with tolerating(reading):
+        with tolerating(request.reading):
             if not label:
                 raise NanodetError(f"{place} has no 'label'")
             place += f" ({brief_text(label)})"
             if shape.get("outside") != "1":
                 things.append(Thing(label, _box(shape, place), place, _is_ignored(shape)))
     subset = image.get("subset")
-    own = Path(img_path, subset, name) if subset and is_file_name(subset) else None
+    own = Path(request.img_path, subset, name) if subset and is_file_name(subset) else None
     return Entry(name, size, things, path=own if own and own.is_file() else None)
 
 

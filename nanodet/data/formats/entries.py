@@ -18,6 +18,8 @@ from nanodet.data.assemble import (
 )
 from nanodet.data.assemble import whole_number as whole
 from nanodet.data.classes import match_classes
+from nanodet.data.formats.format import Request
+from nanodet.data.formats.outlines import Box
 from nanodet.data.images import look_at_images
 from nanodet.data.locate import find_pictures, keep_found
 from nanodet.data.reading import Reading
@@ -27,8 +29,6 @@ from nanodet.errors import NanodetError
 from nanodet.files import StrPath
 from nanodet.runtime.fit import Size
 from nanodet.text.brief import brief
-
-Box = tuple[float, float, float, float]  # x1 y1 x2 y2
 
 
 class Thing(NamedTuple):
@@ -71,11 +71,7 @@ class Entry(NamedTuple):
 
 def annotations_of(
     entries: Sequence[Entry],
-    img_path: StrPath,
-    ann_path: StrPath,
-    list_path: StrPath | None,
-    class_names: Sequence[str] | None,
-    reading: Reading,
+    request: Request,
     notes: Sequence[str] = (),
     listed: Sequence[str] = (),
 ) -> Annotations:
@@ -83,7 +79,7 @@ def annotations_of(
 
     Args:
         entries: the images in the order of the file.
-        img_path, ann_path, list_path, class_names, reading: as the reader got them.
+        request: as the reader got it.
         notes: lines about the file.
         listed: the classes that the file lists, in its order; empty if it has no list: then those that
             occur, sorted.
@@ -94,6 +90,7 @@ def annotations_of(
     Raises:
         NanodetError: images are missing, or classes do not match.
     """
+    img_path, ann_path, list_path, class_names, reading = request
     check_folder(img_path, "images")
     notes = list(notes)
     if list_path is not None:

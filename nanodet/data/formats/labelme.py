@@ -6,7 +6,6 @@ The keys are those of `labelme/_label_file.py` in LabelMe's repository; X-AnyLab
 
 import math
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,13 +21,12 @@ from nanodet.data.formats.entries import (
     tolerating,
 )
 from nanodet.data.formats.files import pictures_of_files
-from nanodet.data.formats.format import Format
+from nanodet.data.formats.format import Format, Request
 from nanodet.data.formats.head import Head
 from nanodet.data.formats.outlines import Box, box_of_ellipse, box_of_points, union
 from nanodet.data.reading import Reading
 from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
-from nanodet.files import StrPath
 from nanodet.files.folders import files_below
 from nanodet.files.inputs import ANNOTATION_WITH_IMAGE
 from nanodet.text.brief import brief, brief_text
@@ -48,31 +46,15 @@ class Labelled(NamedTuple):
     things: list[Thing]
 
 
-def read_labelme(
-    img_path: StrPath,
-    ann_path: StrPath,
-    list_path: StrPath | None,
-    class_names: Sequence[str] | None,
-    reading: Reading,
-) -> Annotations:
+def read_labelme(request: Request) -> Annotations:
     """Read a folder of LabelMe's JSON files.
 
     Rectangles, polygons, circles and masks count with their bounding boxes, shapes of the same label and
     ``group_id`` in one image as one object; points and lines are left out, with a note. ``imageData`` is
-    not used: the images must be files.
-
-    Args:
-        img_path: folder of images, searched recursively; the image of a file is that of its ``imagePath``
-            or of its stem, see `nanodet.data.formats.files`.
-        ann_path: folder of JSON files, searched recursively; those without ``shapes`` and
-            ``imagePath`` are left out.
-        list_path: a text file that names the images to use (see `nanodet.data.assemble.select`).
-        class_names: the classes; None for all labels that occur, sorted.
-        reading: the `nanodet.data.reading.Reading`.
-
-    Raises:
-        NanodetError: invalid files; the message names the file and the shape.
+    not used: the images must be files. The image of a file is that of its ``imagePath`` or of its stem, see
+    `nanodet.data.formats.files`; files without ``shapes`` and ``imagePath`` are left out.
     """
+    img_path, ann_path, list_path, _, reading = request
     check_folder(ann_path, "annotations")
     check_folder(img_path, "images")
     folder = Path(ann_path)
@@ -108,7 +90,7 @@ def read_labelme(
         name = str(one.file.relative_to(folder).parent / (one.name or one.file.stem))
         listed = str(one.file.relative_to(folder))
         entries.append(Entry(name, one.size, one.things, path=path, listed=listed))
-    result = annotations_of(entries, img_path, ann_path, None, class_names, reading, notes)
+    result = annotations_of(entries, request._replace(list_path=None), notes)
     if list_path is None:
         result.counts.without_labels = len(there - {picture.path for picture in result.pictures})
     return result

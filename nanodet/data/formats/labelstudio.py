@@ -25,7 +25,7 @@ from nanodet.data.formats.entries import (
     side,
     tolerating,
 )
-from nanodet.data.formats.format import Format
+from nanodet.data.formats.format import Format, Request
 from nanodet.data.formats.head import Head
 from nanodet.data.formats.outlines import Box, box_of_ellipse, box_of_points, box_of_turned
 from nanodet.data.reading import Reading
@@ -63,31 +63,16 @@ class Task(NamedTuple):
     upload: str
 
 
-def read_labelstudio(
-    img_path: StrPath,
-    ann_path: StrPath,
-    list_path: StrPath | None,
-    class_names: Sequence[str] | None,
-    reading: Reading,
-) -> Annotations:
+def read_labelstudio(request: Request) -> Annotations:
     """Read a JSON or JSON-MIN export of Label Studio.
 
     Rectangles and ellipses, also turned ones, and polygons count with their bounding boxes. Brush strokes
     and key points are left out, with a note, and so are tasks that nobody has annotated or that were
     cancelled; predictions and drafts are not read. Of several annotations of a task, the one marked as
-    ground truth counts, otherwise the last.
-
-    Args:
-        img_path: folder of the images; uploaded ones are found with and without the eight letters that
-            Label Studio puts in front of their name.
-        ann_path: the JSON file.
-        list_path: a text file that names the images to use (see `nanodet.data.assemble.select`).
-        class_names: the classes; None for all labels that occur, sorted.
-        reading: the `nanodet.data.reading.Reading`.
-
-    Raises:
-        NanodetError: the file is invalid; the message names it, the task and the region.
+    ground truth counts, otherwise the last. Uploaded images are found with and without the eight letters
+    that Label Studio puts in front of their name.
     """
+    ann_path, reading = request.ann_path, request.reading
     content = read_json(ann_path, ANNOTATIONS)
     if not isinstance(content, list) or not content:
         raise NanodetError(f"{ann_path}: not a Label Studio export: [{{...}}, ...] is expected")
@@ -121,8 +106,7 @@ def read_labelstudio(
     if without:
         what = ", ".join(f"{count} {kind}" for kind, count in sorted(without.items()))
         notes.append(f"{ann_path}: regions without a box or a label are left out: {what}")
-    found = _uploads(found, img_path)
-    return annotations_of(found, img_path, ann_path, list_path, class_names, reading, notes)
+    return annotations_of(_uploads(found, request.img_path), request, notes)
 
 
 def _task(task: dict[str, Any], where: str) -> Task:

@@ -3,7 +3,6 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +21,7 @@ from nanodet.data.assemble import (
 from nanodet.data.classes import match_classes
 from nanodet.data.formats.coco import FLAGS
 from nanodet.data.formats.entries import tolerating
-from nanodet.data.formats.format import Format
+from nanodet.data.formats.format import Format, Request
 from nanodet.data.images import look_at_images
 from nanodet.data.locate import keep_found
 from nanodet.data.reading import Reading
@@ -65,34 +64,16 @@ class Line(NamedTuple):
     things: list[Thing]
 
 
-def read_odgt(
-    img_path: StrPath,
-    ann_path: StrPath,
-    list_path: StrPath | None,
-    class_names: Sequence[str] | None,
-    reading: Reading,
-) -> Annotations:
+def read_odgt(request: Request) -> Annotations:
     """Read an ``.odgt`` file.
 
     ``reading.box`` chooses the full (the default), visible or head box of each person. Ignored regions
     are entries with the tag ``mask``, those with ``extra: {"ignore": 1}`` and, for head boxes, those with
     ``head_attr: {"ignore": 1}``; a mask is one for every class. Full boxes may extend outside the image,
-    and are clipped without being counted as mistakes.
-
-    Args:
-        img_path: folder of images; that of a line is ``<ID>.jpg``, or the only one of this name with
-            another suffix or in a subfolder.
-        ann_path: the file.
-        list_path: a text file that names the images to use (see `select`); None for all.
-        class_names: the classes; None for the tags of the file, where those of heads are ``head``.
-        reading: the `nanodet.data.reading.Reading`.
-
-    Returns:
-        `Annotations` with image ids 1, 2, ...; boxes clipped, those without area left out.
-
-    Raises:
-        NanodetError: the file is invalid; the message names the file and the line.
+    and are clipped without being counted as mistakes. The image of a line is ``<ID>.jpg``, or the only one of
+    this name with another suffix or in a subfolder. Classes are the tags; that of heads is ``head``.
     """
+    img_path, ann_path, list_path, class_names, reading = request
     lines = _parse(ann_path, reading)
     check_folder(img_path, "images")
     notes: list[str] = []

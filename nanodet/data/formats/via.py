@@ -22,7 +22,7 @@ from nanodet.data.formats.entries import (
     number,
     tolerating,
 )
-from nanodet.data.formats.format import Format
+from nanodet.data.formats.format import Format, Request
 from nanodet.data.formats.head import Head
 from nanodet.data.formats.outlines import Box, box_of_ellipse, box_of_points
 from nanodet.data.reading import Reading
@@ -64,30 +64,16 @@ class Image(NamedTuple):
     regions: list[Region]
 
 
-def read_via(
-    img_path: StrPath,
-    ann_path: StrPath,
-    list_path: StrPath | None,
-    class_names: Sequence[str] | None,
-    reading: Reading,
-) -> Annotations:
+def read_via(request: Request) -> Annotations:
     """Read a project of VIA, or its exported annotations as JSON or CSV.
 
     Rectangles, polygons, circles and ellipses count with their bounding boxes; points and lines are left
     out, with a note. The class is the value of the only attribute of regions; of several, of the only one
     with options (radio, dropdown, checkbox), then of the one called ``class``, ``label``, ``category``,
-    ``name``, ``type`` or ``object``.
-
-    Args:
-        img_path: folder of the images.
-        ann_path: the JSON or CSV file.
-        list_path: a text file that names the images to use (see `nanodet.data.assemble.select`).
-        class_names: the classes; None for the options of the attribute, or the values that occur, sorted.
-        reading: the `nanodet.data.reading.Reading`.
-
-    Raises:
-        NanodetError: the file is invalid, or it is unclear which attribute is the class.
+    ``name``, ``type`` or ``object``. Without class names, the classes are the options of the attribute, or
+    its values.
     """
+    ann_path, reading = request.ann_path, request.reading
     options: dict[str, list[str]] = {}
     if str(ann_path).lower().endswith(".csv"):
         images = _of_csv(ann_path, reading)
@@ -110,17 +96,14 @@ def read_via(
     if key is None and taken:
         notes.append(f"{ann_path}: no region has an attribute for its class: all are {ONLY!r}")
     entries = []
-    paths = _by_size(images, Path(img_path))
+    paths = _by_size(images, Path(request.img_path))
     for image in images:
         things: list[Thing] = []
         for region in image.regions:
             with tolerating(reading):
                 things += _things(region, key)
         entries.append(Entry(image.name, (0, 0), things, path=paths.get((image.name, image.size))))
-    listed = options.get(key or "", [])
-    return annotations_of(
-        entries, img_path, ann_path, list_path, class_names, reading, notes, listed
-    )
+    return annotations_of(entries, request, notes, options.get(key or "", []))
 
 
 def _of_json(path: StrPath, options: dict[str, list[str]], reading: Reading) -> list[Image]:

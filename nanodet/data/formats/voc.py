@@ -17,7 +17,7 @@ from nanodet.data.assemble import (
 )
 from nanodet.data.classes import match_classes
 from nanodet.data.formats.files import pictures_of_files
-from nanodet.data.formats.format import Format
+from nanodet.data.formats.format import Format, Request
 from nanodet.data.formats.xml_file import parse_xml
 from nanodet.data.images import look_at_images
 from nanodet.data.locate import keep_found
@@ -34,34 +34,17 @@ from nanodet.text.brief import brief, brief_text
 FLAGS = {"": False, "false": False, "unspecified": False, "true": True}
 
 
-def read_voc(
-    img_path: StrPath,
-    ann_path: StrPath,
-    list_path: StrPath | None,
-    class_names: Sequence[str] | None,
-    reading: Reading,
-) -> Annotations:
+def read_voc(request: Request) -> Annotations:
     """Read a folder of Pascal VOC XML files.
 
     VOC counts pixels from 1; coordinates are used unchanged, as in the original NanoDet and as most
     tools that write such files mean them. ``difficult`` objects become ignored regions.
 
-    Args:
-        img_path: folder of images, searched recursively. The image of an XML file is the one that its
-            ``filename`` names or, if that does not exist, the one with the XML file's stem: in the
-            same subfolder as the XML file in ``ann_path``, or directly in ``img_path``; finally, one
-            with its ``filename`` in any subfolder.
-        ann_path: folder of XML files, searched recursively; used in alphabetical order.
-        list_path: a text file that names the images to use (see `select`); None for all.
-        class_names: the classes; None for all names that occur, sorted.
-        reading: the `nanodet.data.reading.Reading`.
-
-    Returns:
-        `Annotations` with image ids 1, 2, ...; boxes clipped, those without area left out.
-
-    Raises:
-        NanodetError: invalid files; the message names the XML file and the object.
+    The image of an XML file is the one that its ``filename`` names or, if that does not exist, the one with
+    the XML file's stem: in the same subfolder as the XML file in ``ann_path``, or directly in ``img_path``;
+    finally, one with its ``filename`` in any subfolder.
     """
+    img_path, ann_path, list_path, class_names, reading = request
     check_folder(ann_path, "annotations")
     check_folder(img_path, "images")
     files = sorted(

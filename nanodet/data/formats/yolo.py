@@ -15,7 +15,7 @@ from nanodet.data.assemble import (
     whole_number,
 )
 from nanodet.data.classes import match_classes
-from nanodet.data.formats.format import Format
+from nanodet.data.formats.format import Format, Request
 from nanodet.data.formats.head import Head
 from nanodet.data.formats.yolo_files import pair_files
 from nanodet.data.formats.yolo_lines import Line, boxes_of_lines
@@ -25,41 +25,24 @@ from nanodet.data.reading import Reading
 from nanodet.data.records import Annotations
 from nanodet.data.units import check_parts
 from nanodet.errors import NanodetError
-from nanodet.files import StrPath
 from nanodet.files.inputs import ANNOTATION
 from nanodet.text.brief import brief, brief_text
 from nanodet.text.names import first_few, shortened
 
 
-def read_yolo(
-    img_path: StrPath,
-    ann_path: StrPath,
-    list_path: StrPath | None,
-    class_names: Sequence[str] | None,
-    reading: Reading,
-) -> Annotations:
+def read_yolo(request: Request) -> Annotations:
     """Read a folder of YOLO text files.
 
     A line is ``class cx cy w h``, in fractions of the image's width and height, or the same followed
     by keypoints; or a polygon ``class x1 y1 x2 y2 x3 y3 ...``, whose bounding box is used: see
     `nanodet.data.formats.yolo_lines`. Images without a text file have no boxes.
+    ``ann_path`` has the same subfolders as ``img_path``; images are in alphabetical order.
 
-    Args:
-        img_path: folder of images, searched recursively; used in alphabetical order.
-        ann_path: folder of text files, with the same subfolders as ``img_path``.
-        list_path: a text file that names the images to use (see `select`); None for all.
-        class_names: the classes; None for those of data.yaml, classes.txt or obj.names in
-            ``ann_path`` or the three folders above it, or of any YAML or ``.names`` file there. If
-            there is such a file, it defines the meaning of the class numbers, and its names are
-            matched with ``class_names``.
-        reading: the `nanodet.data.reading.Reading`.
-
-    Returns:
-        `Annotations` with image ids 1, 2, ...; boxes clipped, those without area left out.
-
-    Raises:
-        NanodetError: invalid files; the message names the text file and the line.
+    The class numbers are those of data.yaml, classes.txt or obj.names in ``ann_path`` or the three folders
+    above it, or of any YAML or ``.names`` file there; their names are matched with ``class_names``. Without
+    such a file, they are those of ``class_names``.
     """
+    img_path, ann_path, list_path, class_names, reading = request
     check_folder(ann_path, "annotations")
     check_folder(img_path, "images")
     img_path, ann_path = Path(img_path), Path(ann_path)
