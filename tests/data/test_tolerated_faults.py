@@ -19,13 +19,14 @@ PLACES = {  # of a value that makes one of the two objects faulty
 CSV = "filename,width,height,class,xmin,ymin,xmax,ymax\na.jpg,40,30,cat,1,2,x,8\na.jpg,40,30,cat,1,2,9,8\n"
 BOX = '<box label="cat" xtl="1" ytl="2" xbr="{}" ybr="8"/>'
 CVAT = f'<annotations><image id="0" name="a.jpg">{BOX.format("x")}{BOX.format(9)}</image></annotations>'
-
-
+SIDES = "<xmin>1</xmin><ymin>2</ymin><xmax>9</xmax><ymax>{}</ymax>"
+OBJECT = f"<object><name>cat</name><bndbox>{SIDES}</bndbox></object>"
+VOC = f"<annotation><filename>a.jpg</filename>{OBJECT.format('x')}{OBJECT.format(8)}</annotation>"
 PERSON = '{"tag": "cat", "fbox": [1, 2, 8, 6]}'
 ODGT = f'{{"ID": "a", "gtboxes": [{{"tag": "cat"}}, {PERSON}]}}\n'
 
 
-@pytest.mark.parametrize("kind", [*PLACES, "csv", "cvat", "odgt"])
+@pytest.mark.parametrize("kind", [*PLACES, "csv", "cvat", "odgt", "voc"])
 def test_the_others_are_read(tmp_path, images, kind):
     folder = tmp_path / "annotations"
     folder.mkdir()
@@ -36,10 +37,11 @@ def test_the_others_are_read(tmp_path, images, kind):
             content[0]["annotations"] += copy.deepcopy(content[0]["annotations"])
         file.write_text(json.dumps(changed(content, PLACES[kind], [None])))
     else:
-        file = folder / f"a.{'xml' if kind == 'cvat' else kind}"
-        file.write_text({"cvat": CVAT, "csv": CSV, "odgt": ODGT}[kind])
+        file = folder / f"a.{'xml' if kind in ('cvat', 'voc') else kind}"
+        file.write_text({"cvat": CVAT, "csv": CSV, "odgt": ODGT, "voc": VOC}[kind])
     reading = Reading(faults=[])
-    data = read_annotations(kind, images, folder if kind == "labelme" else file, reading=reading)
+    place = folder if kind in ("labelme", "voc") else file
+    data = read_annotations(kind, images, place, reading=reading)
     assert [fault.kind for fault in reading.faults] == ["entry"]
     assert str(file) in reading.faults[0].line
     assert [len(picture.boxes) for picture in data.pictures] == [1]

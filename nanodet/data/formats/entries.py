@@ -57,7 +57,7 @@ class Entry(NamedTuple):
         others: names to look for if there is no such file.
         path: its file, if that is known.
         parts: whether boxes are in parts of the image instead of pixels.
-        listed: its name in a list file; "": ``name``.
+        file: its annotation file, if each image has one.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Entry(NamedTuple):
     others: tuple[str, ...] = ()
     path: Path | None = None
     parts: bool = False
-    listed: str = ""
+    file: Path | None = None
 
 
 def annotations_of(
@@ -97,14 +97,17 @@ def annotations_of(
         entries = _listed(entries, list_path, reading, notes)
     known = _known(entries, img_path)
     names = [entry.name for entry in entries]
-    kept = keep_found(img_path, names, ann_path, reading, notes, known=known)
+    said = [f"{brief(one.name)} of {one.file}" if one.file else one.name for one in entries]
+    kept = keep_found(img_path, names, ann_path, reading, notes, known=known, said=said)
     entries, paths = [entries[n] for n in kept], list(kept.values())
 
     counts = Counter(thing.name for entry in entries for thing in entry.things)
     given = checked_names([*dict.fromkeys(listed), *sorted(set(counts) - set(listed))], ann_path)
+    first = {t.name: one.file.name for one in reversed(entries) if one.file for t in one.things}
     classes = match_classes(
-        given, [counts[name] for name in given], class_names, ann_path, reading, listed=bool(listed)
-    )
+        given, [counts[name] for name in given], class_names, ann_path, reading, listed=bool(listed),
+        first=[first[name] for name in given] if first else None,
+    )  # fmt: skip
     if not classes.names:
         raise NanodetError(f"{ann_path}: no object in it names a class; set class_names")
     label_of = dict(zip(given, classes.labels.tolist(), strict=True))
@@ -120,8 +123,8 @@ def annotations_of(
     for n, (entry, own) in enumerate(zip(entries, boxes, strict=True)):
         if len(own):
             reaches[n] = 0 if entry.parts else own[:, 2:].max(axis=0)
-    said = [entry.size for entry in entries]
-    sizes, turned = look_at_images(found, paths, said, reaches, ann_path, reading)
+    annotated = [entry.size for entry in entries]
+    sizes, turned = look_at_images(found, paths, annotated, reaches, ann_path, reading)
     pixels = [n for n, entry in enumerate(entries) if len(boxes[n]) and not entry.parts]
     if pixels:
         owner = np.repeat(pixels, [len(boxes[n]) for n in pixels])
@@ -130,8 +133,9 @@ def annotations_of(
     taken: dict[Path, str] = {}
     for n, (path, entry) in enumerate(zip(paths, entries, strict=True)):
         if path in taken:
-            found.problems.append(f"{ann_path}: {brief(entry.name)} is {path}, as {taken[path]} is")
-        taken.setdefault(path, brief(entry.name))
+            where = f"{entry.file}: is of" if entry.file else f"{ann_path}: {brief(entry.name)} is"
+            found.problems.append(f"{where} {path}, as {taken[path]} is")
+        taken.setdefault(path, entry.file.name if entry.file else brief(entry.name))
         size = (int(sizes[n, 0]), int(sizes[n, 1]))
         with np.errstate(over="ignore"):
             scaled = boxes[n] * np.tile(size, 2) if entry.parts else boxes[n]
@@ -147,7 +151,7 @@ def annotations_of(
             difficult=[thing.ignored for thing in things],
             names=[thing.where for thing in things],
             found=found,
-            listed=entry.listed or entry.name,
+            listed=str(entry.file.relative_to(ann_path)) if entry.file else entry.name,
         )
         found.pictures.append(picture)
     return found

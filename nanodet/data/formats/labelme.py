@@ -7,27 +7,25 @@ The keys are those of `labelme/_label_file.py` in LabelMe's repository; X-AnyLab
 import math
 from collections import Counter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from nanodet.data.assemble import check_folder, is_file_name, read_json, select
+from nanodet.data.assemble import is_file_name, read_json
 from nanodet.data.formats.entries import (
     Entry,
     Thing,
-    annotations_of,
     entries_in,
     mapping,
     points_of,
     side,
     tolerating,
 )
-from nanodet.data.formats.files import pictures_of_files
+from nanodet.data.formats.files import annotations_of_files, chosen_files
 from nanodet.data.formats.format import Format, Request
 from nanodet.data.formats.head import Head
 from nanodet.data.formats.outlines import Box, box_of_ellipse, box_of_points, union
 from nanodet.data.reading import Reading
 from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
-from nanodet.files.folders import files_below
 from nanodet.files.inputs import ANNOTATION_WITH_IMAGE
 from nanodet.text.brief import brief, brief_text
 from nanodet.text.names import first_few
@@ -35,15 +33,6 @@ from nanodet.text.names import first_few
 POINTS = {"rectangle": (2, 4), "circle": (2, 2), "mask": (2, 2), "polygon": (3, math.inf),
           "oriented_rectangle": (4, 4), "rotation": (4, 4)}  # fmt: skip
 WITHOUT_AREA = ("point", "points", "line", "linestrip")
-
-
-class Labelled(NamedTuple):
-    """One file: the path that it gives its image, its size, and its objects."""
-
-    file: Path
-    name: str
-    size: tuple[int, int]
-    things: list[Thing]
 
 
 def read_labelme(request: Request) -> Annotations:
@@ -54,21 +43,12 @@ def read_labelme(request: Request) -> Annotations:
     not used: the images must be files. The image of a file is that of its ``imagePath`` or of its stem, see
     `nanodet.data.formats.files`; files without ``shapes`` and ``imagePath`` are left out.
     """
-    img_path, ann_path, list_path, _, reading = request
-    check_folder(ann_path, "annotations")
-    check_folder(img_path, "images")
-    folder = Path(ann_path)
-    files = [path for path in files_below(folder, pipes=True) if path.suffix.lower() == ".json"]
-    if not files:
-        raise NanodetError(f"{ann_path}: has no JSON files")
+    ann_path, reading = request.ann_path, request.reading
     notes: list[str] = []
     without: Counter[str] = Counter()
-    if list_path is not None:
-        names = [str(file.relative_to(folder)) for file in files]
-        files = [files[n] for n in select(names, list_path, reading, notes, "JSON file of")]
-    found: list[Labelled] = []
+    found: list[Entry] = []
     others = []
-    for file in files:
+    for file in chosen_files(request, ".json", notes):
         with tolerating(reading):
             content = read_json(file, ANNOTATION_WITH_IMAGE)
             if isinstance(content, dict) and {"shapes", "imagePath"} & content.keys():
@@ -83,22 +63,10 @@ def read_labelme(request: Request) -> Annotations:
     if without:
         what = ", ".join(f"{count} {kind}" for kind, count in sorted(without.items()))
         notes.append(f"{ann_path}: shapes without a box are left out: {what}")
-    named = [(one.file, one.name) for one in found]
-    known, there = pictures_of_files(img_path, named, folder, notes, "imagePath")
-    entries = []
-    for one, path in zip(found, known, strict=True):
-        name = str(one.file.relative_to(folder).parent / (one.name or one.file.stem))
-        listed = str(one.file.relative_to(folder))
-        entries.append(Entry(name, one.size, one.things, path=path, listed=listed))
-    result = annotations_of(entries, request._replace(list_path=None), notes)
-    if list_path is None:
-        result.counts.without_labels = len(there - {picture.path for picture in result.pictures})
-    return result
+    return annotations_of_files(found, request, notes, "imagePath")
 
 
-def _parse(
-    file: Path, content: dict[str, Any], reading: Reading, without: Counter[str]
-) -> Labelled:
+def _parse(file: Path, content: dict[str, Any], reading: Reading, without: Counter[str]) -> Entry:
     name = content.get("imagePath") or ""
     if not isinstance(name, str) or not is_file_name(name):
         raise NanodetError(f"{file}: imagePath {brief(name)} is not the name of an image")
@@ -120,7 +88,7 @@ def _parse(
     things = [
         some[0]._replace(box=union([thing.box for thing in some])) for some in grouped.values()
     ]
-    return Labelled(file, name.strip().replace("\\", "/"), size, things)
+    return Entry(name.strip().replace("\\", "/"), size, things, file=file)
 
 
 def _thing(shape: dict[str, Any], where: str, without: Counter[str]) -> Thing | None:

@@ -1,36 +1,22 @@
 """Reader of Pascal VOC's XML, one file per image."""
 
 import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
-import numpy as np
-
-from nanodet.data.assemble import (
-    check_folder,
-    make_picture,
-    select,
-    whole_number,
-)
-from nanodet.data.classes import match_classes
-from nanodet.data.formats.files import pictures_of_files
+from nanodet.data.assemble import whole_number
+from nanodet.data.formats.entries import Entry, Thing, number, tolerating
+from nanodet.data.formats.files import annotations_of_files, chosen_files
 from nanodet.data.formats.format import Format, Request
 from nanodet.data.formats.xml_file import parse_xml
-from nanodet.data.images import look_at_images
-from nanodet.data.locate import keep_found
 from nanodet.data.reading import Reading
 from nanodet.data.records import Annotations
-from nanodet.data.units import CORNERS, check_pixels
 from nanodet.errors import NanodetError
 from nanodet.files import StrPath
-from nanodet.files.folders import files_below
 from nanodet.files.inputs import ANNOTATION
-from nanodet.runtime.fit import Size
 from nanodet.text.brief import brief, brief_text
 
+SIDES = ("xmin", "ymin", "xmax", "ymax")
 FLAGS = {"": False, "false": False, "unspecified": False, "true": True}
 
 
@@ -44,110 +30,25 @@ def read_voc(request: Request) -> Annotations:
     the XML file's stem: in the same subfolder as the XML file in ``ann_path``, or directly in ``img_path``;
     finally, one with its ``filename`` in any subfolder.
     """
-    img_path, ann_path, list_path, class_names, reading = request
-    check_folder(ann_path, "annotations")
-    check_folder(img_path, "images")
-    files = sorted(
-        path for path in files_below(ann_path, pipes=True) if path.suffix.lower() == ".xml"
-    )
-    if not files:
-        raise NanodetError(f"{ann_path}: has no XML files")
     notes: list[str] = []
-    taken: dict[Path, Path] = {}
-    if list_path is not None:
-        names = [str(file.relative_to(ann_path)) for file in files]
-        chosen = select(names, list_path, reading, notes, "XML file of")
-        files = [files[n] for n in chosen]
-    parsed = _parse_all(files, reading)
-    known, there = pictures_of_files(img_path, [part[:2] for part in parsed], ann_path, notes)
-    wanted = [
-        str(file.relative_to(ann_path).parent / (filename or file.stem))
-        for file, filename, *_ in parsed
-    ]
-    said = [f"{brief(name)} of {file}" for name, (file, *_) in zip(wanted, parsed, strict=True)]
-    kept = keep_found(img_path, wanted, ann_path, reading, notes, known=known, said=said)
-    counts: Counter[str] = Counter()
-    first: dict[str, str] = {}
-    for n in kept:
-        for entry in parsed[n][3]:
-            counts[entry["name"]] += 1
-            first.setdefault(entry["name"], parsed[n][0].name)
-    given = sorted(counts)
-    classes = match_classes(
-        given, [counts[name] for name in given], class_names, ann_path, reading, listed=False,
-        first=[first[name] for name in given],
-    )  # fmt: skip
-    if not classes.names:
-        raise NanodetError(f"{ann_path}: no object in it names a class; set class_names")
-    label_of = dict(zip(given, classes.labels.tolist(), strict=True))
-
-    found = Annotations(
-        classes.names, tuple(range(1, len(classes.names) + 1)), [],
-        notes=[*notes, *classes.notes], skipped=classes.skipped,
-    )  # fmt: skip
-    if list_path is None:
-        found.counts.without_labels = len(there - set(kept.values()))
-    paths = list(kept.values())
-    parsed = [parsed[n] for n in kept]
-    boxes = [_boxes(objects) for *_, objects in parsed]
-    reaches = np.array([b[:, 2:].max(axis=0) if len(b) else (np.nan, np.nan) for b in boxes])
-    annotated = [size for _, _, size, _ in parsed]
-    sizes, turned = look_at_images(found, paths, annotated, reaches, ann_path, reading)
-    owner = np.repeat(np.arange(len(boxes)), [len(b) for b in boxes])
-    check_pixels(np.concatenate(boxes), sizes[owner], ann_path, CORNERS, found.notes, reading)
-    for n, (path, (file, _, _, objects)) in enumerate(zip(paths, parsed, strict=True)):
-        if path in taken:
-            found.problems.append(f"{file}: describes {path.name}, as {taken[path].name} does")
-        taken.setdefault(path, file)
-        numbered = [
-            (f"{file}: object {number}", entry)
-            for number, entry in enumerate(objects, 1)
-            if label_of[entry["name"]] >= 0
-        ]
-        picture = make_picture(
-            path,
-            n + 1,
-            size=tuple(sizes[n].tolist()),
-            turned=turned[n],
-            boxes=[entry["box"] for _, entry in numbered],
-            labels=[label_of[entry["name"]] for _, entry in numbered],
-            difficult=[entry["difficult"] for _, entry in numbered],
-            names=[where for where, _ in numbered],
-            found=found,
-            listed=str(file.relative_to(ann_path)),
-        )
-        found.pictures.append(picture)
-    return found
+    entries = []
+    for file in chosen_files(request, ".xml", notes):
+        with tolerating(request.reading):
+            entries.append(_entry(file, request.reading))
+    return annotations_of_files(entries, request, notes, "<filename>")
 
 
-def _boxes(objects: Sequence[Mapping[str, Any]]) -> np.ndarray:
-    """Return float64 (N, 4) xyxy of parsed objects."""
-    return np.array([entry["box"] for entry in objects], np.float64).reshape(-1, 4)
-
-
-def _parse_all(
-    files: Sequence[Path], reading: Reading
-) -> list[tuple[Path, str, Size, list[dict[str, Any]]]]:
-    parsed = []
-    for file in files:
-        try:
-            parsed.append((file, *_parse(file)))
-        except NanodetError as error:
-            reading.refuse(error, "entry")
-    return parsed
-
-
-def _parse(file: Path) -> tuple[str, Size, list[dict[str, Any]]]:
-    """Return the file name of the image, its size (0 if unknown) and a list of objects."""
+def _entry(file: Path, reading: Reading) -> Entry:
     root = parse_xml(file, ANNOTATION)
     if root.tag != "annotation":
         raise NanodetError(f"{file}: not a Pascal VOC annotation: its root is <{root.tag}>")
     filename = (root.findtext("filename") or "").strip().replace("\\", "/")
     size = _side(root, "width", file), _side(root, "height", file)
-    objects = [
-        _object(node, f"{file}: object {n}") for n, node in enumerate(root.iter("object"), 1)
-    ]
-    return filename, size, objects
+    things = []
+    for n, node in enumerate(root.iter("object"), 1):
+        with tolerating(reading):
+            things.append(_thing(node, f"{file}: object {n}"))
+    return Entry(filename, size, things, file=file)
 
 
 def _side(root: ElementTree.Element, side: str, file: StrPath) -> int:
@@ -158,26 +59,21 @@ def _side(root: ElementTree.Element, side: str, file: StrPath) -> int:
     return int(value)
 
 
-def _object(node: ElementTree.Element, where: str) -> dict[str, Any]:
+def _thing(node: ElementTree.Element, where: str) -> Thing:
     name = (node.findtext("name") or "").strip()
     if not name:
         raise NanodetError(f"{where} has no <name>")
-    box = []
-    for side in ("xmin", "ymin", "xmax", "ymax"):
-        element = node.find(f"bndbox/{side}")
-        if element is None:
-            raise NanodetError(f"{where} ({brief_text(name)}) has no <{side}> in its <bndbox>")
-        value = _number(element)
-        if value is None:
-            raise NanodetError(
-                f"{where} ({brief_text(name)}): {side} {brief(element.text)} is not a number"
-            )
-        box.append(value)
+    place = f"{where} ({brief_text(name)})"
+    sides = {side: node.findtext(f"bndbox/{side}") for side in SIDES}
+    missing = [side for side, text in sides.items() if text is None]
+    if missing:
+        raise NanodetError(f"{place} has no <{missing[0]}> in its <bndbox>")
+    x1, y1, x2, y2 = (number(sides, side, place) for side in SIDES)
     text = (node.findtext("difficult") or "").strip()
     difficult = FLAGS.get(text.lower(), _number(node.find("difficult")))
     if difficult not in (0, 1):
-        raise NanodetError(f"{where} ({brief_text(name)}): difficult {brief(text)} is not 0 or 1")
-    return {"name": name, "box": box, "difficult": bool(difficult)}
+        raise NanodetError(f"{place}: difficult {brief(text)} is not 0 or 1")
+    return Thing(name, (x1, y1, x2, y2), where, bool(difficult))
 
 
 def _number(element: ElementTree.Element | None) -> float | None:
