@@ -1,6 +1,8 @@
 """Options for reading a data set: its format, its list, and how to treat doubtful data."""
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -78,6 +80,14 @@ class Reading:
         if self.faults is None:
             raise error
         self.faults.append(Fault(kind, str(error)))
+
+    @contextlib.contextmanager
+    def tolerating(self) -> Iterator[None]:
+        """Refuse an error of the block, about an entry: raise it, or note it and go on after the block."""
+        try:
+            yield
+        except NanodetError as error:
+            self.refuse(error, "entry")
 
     def choices(self) -> dict[str, Any]:
         """Return key to value of the options that were chosen."""

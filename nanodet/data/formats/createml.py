@@ -2,23 +2,15 @@
 
 from typing import Any
 
-from nanodet.data.assemble import is_file_name, read_json
-from nanodet.data.formats.entries import (
-    Entry,
-    Thing,
-    annotations_of,
-    entries_in,
-    mapping,
-    number,
-    tolerating,
-)
+from nanodet.data.assemble import read_json
+from nanodet.data.formats.entries import Entry, Thing, annotations_of
 from nanodet.data.formats.format import Format, Request
 from nanodet.data.formats.head import Head
+from nanodet.data.formats.values import class_name, entries_in, image_name, mapping, number
 from nanodet.data.reading import Reading
 from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
 from nanodet.files.inputs import ANNOTATIONS
-from nanodet.text.brief import brief
 
 IMAGE, OBJECTS = ("image", "imagefilename"), ("annotations", "annotation")  # new and older names
 
@@ -35,33 +27,29 @@ def read_createml(request: Request) -> Annotations:
         )
     entries = []
     for n, one in enumerate(content):
-        with tolerating(reading):
+        with reading.tolerating():
             entries.append(_entry(one, f"{ann_path}: [{n}]", reading))
     return annotations_of(entries, request)
 
 
 def _entry(value: Any, where: str, reading: Reading) -> Entry:
     content = mapping(value, f"{where}:")
-    name = next((content[key] for key in IMAGE if key in content), None)
-    if not isinstance(name, str) or not name or not is_file_name(name):
-        raise NanodetError(f"{where}: image {brief(name)} is not the name of an image")
+    name = image_name(next((content[k] for k in IMAGE if k in content), None), IMAGE[0], where)
     key = next((key for key in OBJECTS if key in content), OBJECTS[0])
     things = []
     for n, one in enumerate(entries_in(content, key, where)):
         place = f"{where}: {key}[{n}]"
-        with tolerating(reading):
+        with reading.tolerating():
             things.append(_thing(one, place))
     return Entry(name, (0, 0), things)
 
 
 def _thing(value: Any, where: str) -> Thing:
     thing = mapping(value, f"{where}:")
-    label = thing.get("label")
-    if not isinstance(label, str) or not label.strip():
-        raise NanodetError(f"{where}: label {brief(label)} is not a name")
+    label = class_name(thing, "label", where)
     box = mapping(thing.get("coordinates"), f"{where}: coordinates")
     x, y, w, h = (number(box, side, where) for side in ("x", "y", "width", "height"))
-    return Thing(label.strip(), (x - w / 2, y - h / 2, x + w / 2, y + h / 2), where)
+    return Thing(label, (x - w / 2, y - h / 2, x + w / 2, y + h / 2), where)
 
 
 def _recognises(head: Head) -> bool:

@@ -3,15 +3,16 @@
 import csv
 from collections.abc import Sequence
 
-from nanodet.data.assemble import is_file_name, read_text
-from nanodet.data.formats.entries import Entry, Thing, annotations_of, number, side, tolerating
+from nanodet.data.assemble import read_text
+from nanodet.data.formats.entries import Entry, Thing, annotations_of
 from nanodet.data.formats.format import Format, Request
 from nanodet.data.formats.head import Head
+from nanodet.data.formats.values import image_name, number, side
 from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
 from nanodet.files import StrPath
 from nanodet.files.inputs import ANNOTATIONS
-from nanodet.text.brief import brief, brief_text
+from nanodet.text.brief import brief_text
 
 COLUMNS = ("filename", "width", "height", "class", "xmin", "ymin", "xmax", "ymax")
 
@@ -61,7 +62,7 @@ def read_csv(request: Request) -> Annotations:
     entries: dict[str, Entry] = {}
     things: dict[str, list[Thing]] = {}
     for line, row in table(ann_path, COLUMNS):
-        with tolerating(request.reading):
+        with request.reading.tolerating():
             _add(row, f"{ann_path}: line {line}", entries, things)
     if not entries:
         raise NanodetError(f"{ann_path}: has no images")
@@ -72,9 +73,8 @@ def _add(
     row: dict[str, str], where: str, entries: dict[str, Entry], things: dict[str, list[Thing]]
 ) -> None:
     """Add a line of the file to the images and their objects, both by the name of the image."""
-    name, label = row["filename"].strip(), row["class"].strip()
-    if not name or not is_file_name(name):
-        raise NanodetError(f"{where}: filename {brief(name)} is not the name of an image")
+    name = image_name(row["filename"].strip(), "filename", where)
+    label = row["class"].strip()
     size = side(row, "width", where), side(row, "height", where)
     entry = entries.setdefault(name, Entry(name, size, things.setdefault(name, [])))
     if entry.size != size:

@@ -9,10 +9,11 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from nanodet.data.assemble import is_file_name
-from nanodet.data.formats.entries import Entry, Thing, annotations_of, number, side, tolerating
+from nanodet.data.formats.entries import Entry, Thing, annotations_of, left_out
 from nanodet.data.formats.format import Format, Request
 from nanodet.data.formats.head import Head
 from nanodet.data.formats.outlines import Box, box_of_ellipse, box_of_points, box_of_turned
+from nanodet.data.formats.values import number, side
 from nanodet.data.formats.xml_file import parse_xml
 from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
@@ -52,12 +53,9 @@ def read_cvat(request: Request) -> Annotations:
     without: Counter[str] = Counter()
     entries = []
     for image in images:
-        with tolerating(request.reading):
+        with request.reading.tolerating():
             entries.append(_entry(image, request, without))
-    notes = []
-    if without:
-        what = ", ".join(f"{count} {tag}" for tag, count in sorted(without.items()))
-        notes.append(f"{ann_path}: shapes without a box are left out: {what}")
+    notes = left_out("shapes without a box", without, ann_path)
     return annotations_of(entries, request, notes, _labels(root))
 
 
@@ -84,7 +82,7 @@ def _entry(image: Element, request: Request, without: Counter[str]) -> Entry:
             continue
         label = shape.get("label", "").strip()
         place = f"{where}: {brief_text(shape.tag)} {n}"
-        with tolerating(request.reading):
+        with request.reading.tolerating():
             if not label:
                 raise NanodetError(f"{place} has no 'label'")
             place += f" ({brief_text(label)})"

@@ -1,10 +1,9 @@
 """From the images and objects that a reader found in its files to `Annotations`: shared by the readers."""
 
-import contextlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,11 +11,9 @@ from nanodet.data.assemble import (
     bare_name,
     check_folder,
     checked_names,
-    is_finite,
     make_picture,
     select,
 )
-from nanodet.data.assemble import whole_number as whole
 from nanodet.data.classes import match_classes
 from nanodet.data.formats.format import Request
 from nanodet.data.formats.outlines import Box
@@ -183,70 +180,7 @@ def _known(entries: Sequence[Entry], img_path: StrPath) -> list[Path | None]:
     return known
 
 
-@contextlib.contextmanager
-def tolerating(reading: Reading) -> Iterator[None]:
-    """Refuse an error of the block by `Reading.refuse`: raise it, or note it and go on after the block."""
-    try:
-        yield
-    except NanodetError as error:
-        reading.refuse(error, "entry")
-
-
-def number(values: Any, key: str, where: str, default: float | None = None) -> float:
-    """Return a number of an object of a file.
-
-    Args:
-        values: a mapping; texts such as "1.5" count as numbers, as those of XML and CSV files are.
-        key: which value.
-        where: names the object in the message.
-        default: for a missing value; None: it must exist.
-
-    Raises:
-        NanodetError: it is missing, or not a finite number.
-    """
-    value = values.get(key)
-    if value is None:
-        if default is not None:
-            return default
-        raise NanodetError(f"{where} has no {key!r}")
-    if isinstance(value, str) and len(value) < 400:
-        try:
-            value = float(value)
-        except ValueError:
-            pass
-    if not is_finite(value):
-        raise NanodetError(f"{where}: {key} {brief(value)} is not a number")
-    return float(value)
-
-
-def side(values: Any, key: str, where: str) -> int:
-    """Return the width or height of an image in pixels, 0 if it is missing; see `number`."""
-    value = number(values, key, where, 0)
-    if whole(value) is None:
-        raise NanodetError(f"{where}: {key} {brief(values[key])} is not a number of pixels")
-    return int(value)
-
-
-def mapping(value: Any, what: str) -> dict[str, Any]:
-    """Return a value that must be an object; ``what`` names it in the message."""
-    if not isinstance(value, dict):
-        raise NanodetError(f"{what} {brief(value)} is not an object such as {{...}}")
-    return value
-
-
-def entries_in(values: Any, key: str, where: str) -> list[Any]:
-    """Return a list that an object must have, null or absent for an empty one."""
-    value = values.get(key)
-    if not isinstance(value, list) and value is not None:
-        raise NanodetError(f"{where}: {key} {brief(value)} is not a list")
-    return value or []
-
-
-def points_of(value: Any, key: str, where: str) -> list[tuple[float, float]]:
-    """Return points ``[[x, y], ...]``, at least one."""
-    good = isinstance(value, list) and bool(value)
-    for point in value if good else ():
-        good &= isinstance(point, list) and len(point) == 2 and all(map(is_finite, point))
-    if not good:
-        raise NanodetError(f"{where}: {key} {brief(value)} are not points [[x, y], ...]")
-    return [(float(x), float(y)) for x, y in value]
+def left_out(what: str, kinds: Counter[str], file: StrPath) -> list[str]:
+    """Return a line on what has no box, such as ``shapes``, if anything; ``kinds`` counts it."""
+    counted = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    return [f"{file}: {what} are left out: {counted}"] if kinds else []

@@ -10,19 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from nanodet.data.assemble import is_file_name, read_json
-from nanodet.data.formats.entries import (
-    Entry,
-    Thing,
-    entries_in,
-    mapping,
-    points_of,
-    side,
-    tolerating,
-)
+from nanodet.data.formats.entries import Entry, Thing, left_out
 from nanodet.data.formats.files import annotations_of_files, chosen_files
 from nanodet.data.formats.format import Format, Request
 from nanodet.data.formats.head import Head
 from nanodet.data.formats.outlines import Box, box_of_ellipse, box_of_points, union
+from nanodet.data.formats.values import class_name, entries_in, mapping, points_of, side
 from nanodet.data.reading import Reading
 from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
@@ -49,7 +42,7 @@ def read_labelme(request: Request) -> Annotations:
     found: list[Entry] = []
     others = []
     for file in chosen_files(request, ".json", notes):
-        with tolerating(reading):
+        with reading.tolerating():
             content = read_json(file, ANNOTATION_WITH_IMAGE)
             if isinstance(content, dict) and {"shapes", "imagePath"} & content.keys():
                 found.append(_parse(file, content, reading, without))
@@ -60,9 +53,7 @@ def read_labelme(request: Request) -> Annotations:
     if others:
         names = [file.name for file in others]
         notes.append(f"{ann_path}: not LabelMe's, left out: {first_few(names)}")
-    if without:
-        what = ", ".join(f"{count} {kind}" for kind, count in sorted(without.items()))
-        notes.append(f"{ann_path}: shapes without a box are left out: {what}")
+    notes += left_out("shapes without a box", without, ann_path)
     return annotations_of_files(found, request, notes, "imagePath")
 
 
@@ -76,7 +67,7 @@ def _parse(file: Path, content: dict[str, Any], reading: Reading, without: Count
     grouped: dict[Any, list[Thing]] = {}
     for n, value in enumerate(entries_in(content, "shapes", str(file))):
         where = f"{file}: shapes[{n}]"
-        with tolerating(reading):
+        with reading.tolerating():
             shape = mapping(value, f"{where}:")
             group = shape.get("group_id")
             if group is not None and type(group) not in (int, str):
@@ -93,16 +84,13 @@ def _parse(file: Path, content: dict[str, Any], reading: Reading, without: Count
 
 def _thing(shape: dict[str, Any], where: str, without: Counter[str]) -> Thing | None:
     """Return the object of a shape; None, and a count, for one without an area."""
-    label = shape.get("label")
-    if not isinstance(label, str) or not label.strip():
-        what = f"label {brief(label)} is not a name" if "label" in shape else "has no 'label'"
-        raise NanodetError(f"{where}: {what}")
+    label = class_name(shape, "label", where)
     where += f" ({brief_text(label)})"
     kind = shape.get("shape_type") or "polygon"
     if kind in WITHOUT_AREA:
         without[kind] += 1
         return None
-    return Thing(label.strip(), _box(shape, kind, where), where, shape.get("difficult") is True)
+    return Thing(label, _box(shape, kind, where), where, shape.get("difficult") is True)
 
 
 def _box(shape: dict[str, Any], kind: object, where: str) -> Box:

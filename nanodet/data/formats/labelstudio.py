@@ -14,20 +14,11 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from nanodet.data.assemble import is_file_name, read_json
-from nanodet.data.formats.entries import (
-    Entry,
-    Thing,
-    annotations_of,
-    entries_in,
-    mapping,
-    number,
-    points_of,
-    side,
-    tolerating,
-)
+from nanodet.data.formats.entries import Entry, Thing, annotations_of, left_out
 from nanodet.data.formats.format import Format, Request
 from nanodet.data.formats.head import Head
 from nanodet.data.formats.outlines import Box, box_of_ellipse, box_of_points, box_of_turned
+from nanodet.data.formats.values import class_name, entries_in, mapping, number, points_of, side
 from nanodet.data.reading import Reading
 from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
@@ -80,7 +71,7 @@ def read_labelstudio(request: Request) -> Annotations:
     if any("data" in one for one in entries):
         tasks = []
         for n, one in enumerate(entries):
-            with tolerating(reading):
+            with reading.tolerating():
                 tasks.append(_task(one, f"{ann_path}: [{n}]"))
     else:
         tasks = _tasks_of_min(entries, ann_path)
@@ -101,11 +92,9 @@ def read_labelstudio(request: Request) -> Annotations:
     without: Counter[str] = Counter()
     found = []
     for task in done:
-        with tolerating(reading):
+        with reading.tolerating():
             found.append(_entry(task, key, reading, without))
-    if without:
-        what = ", ".join(f"{count} {kind}" for kind, count in sorted(without.items()))
-        notes.append(f"{ann_path}: regions without a box or a label are left out: {what}")
+    notes += left_out("regions without a box or a label", without, ann_path)
     return annotations_of(_uploads(found, request.img_path), request, notes)
 
 
@@ -215,7 +204,7 @@ def _entry(task: Task, key: str, reading: Reading, without: Counter[str]) -> Ent
     things: list[Thing] = []
     sizes = set()
     for region, place in answer.results:
-        with tolerating(reading):
+        with reading.tolerating():
             size = side(region, "original_width", place), side(region, "original_height", place)
             own = _things(region, size, place)
             if own:
@@ -231,10 +220,9 @@ def _things(region: dict[str, Any], size: tuple[int, int], where: str) -> list[T
     """Return an object for each label of a region; none for what has no box."""
     kind, things = _kind(region), []
     for label in [label for key in _label_keys(region) for label in region[key]] if kind else ():
-        if not isinstance(label, str) or not label.strip():
-            raise NanodetError(f"{where}: label {brief(label)} is not a name")
+        name = class_name({"label": label}, "label", where)
         place = f"{where} ({brief_text(label)})"
-        things.append(Thing(label.strip(), _box(region, kind, size, place), place))
+        things.append(Thing(name, _box(region, kind, size, place), place))
     return things
 
 

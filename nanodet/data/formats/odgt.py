@@ -12,7 +12,6 @@ from nanodet.data.assemble import (
     check_folder,
     checked_names,
     clip_boxes,
-    is_file_name,
     is_finite,
     make_picture,
     select,
@@ -20,8 +19,8 @@ from nanodet.data.assemble import (
 )
 from nanodet.data.classes import match_classes
 from nanodet.data.formats.coco import FLAGS
-from nanodet.data.formats.entries import tolerating
 from nanodet.data.formats.format import Format, Request
+from nanodet.data.formats.values import class_name, image_name, mapping
 from nanodet.data.images import look_at_images
 from nanodet.data.locate import keep_found
 from nanodet.data.reading import Reading
@@ -35,7 +34,6 @@ from nanodet.text.brief import brief
 
 KEYS = {"full": "fbox", "visible": "vbox", "head": "hbox"}
 PERSON, HEAD, MASK = "person", "head", "mask"
-OBJECT = "an object such as {...}"
 
 
 class Thing(NamedTuple):
@@ -152,7 +150,7 @@ def _parse(ann_path: StrPath, reading: Reading) -> list[Line]:
         if not text.strip():
             continue
         where = f"{ann_path}: line {number}"
-        with tolerating(reading):
+        with reading.tolerating():
             line = _line(_json(text, where), where, reading)
             if line.name in numbers:
                 first = numbers[line.name]
@@ -187,9 +185,7 @@ def _line(content: Any, where: str, reading: Reading) -> Line:
         raise NanodetError(f'{where}: {{"ID": ..., "gtboxes": [...]}} is expected')
     if "ID" not in content:
         raise NanodetError(f"{where}: has no 'ID'")
-    name = content["ID"]
-    if not isinstance(name, str) or not name or not is_file_name(name):
-        raise NanodetError(f"{where}: ID {brief(name)} is not the name of an image")
+    name = image_name(content["ID"], "ID", where)
     if not isinstance(content.get("gtboxes"), list):
         raise NanodetError(f"{where}: has no list 'gtboxes'")
     sides = []
@@ -200,18 +196,14 @@ def _line(content: Any, where: str, reading: Reading) -> Line:
         sides.append(value)
     things = []
     for n, entry in enumerate(content["gtboxes"]):
-        with tolerating(reading):
+        with reading.tolerating():
             things.append(_thing(entry, f"{where}: gtboxes[{n}]", reading))
     return Line(name, (sides[0], sides[1]), things)
 
 
 def _thing(entry: Any, where: str, reading: Reading) -> Thing:
-    if not isinstance(entry, dict):
-        raise NanodetError(f"{where}: {brief(entry)} is not {OBJECT}")
-    tag = entry.get("tag")
-    if not isinstance(tag, str) or not tag.strip():
-        what = f"tag {brief(tag)} is not a name" if "tag" in entry else "has no 'tag'"
-        raise NanodetError(f"{where}: {what}")
+    entry = mapping(entry, f"{where}:")
+    tag = class_name(entry, "tag", where)
     chosen = reading.box or "full"
     key = KEYS[chosen]
     if key not in entry:
@@ -221,11 +213,11 @@ def _thing(entry: Any, where: str, reading: Reading) -> Thing:
         raise NanodetError(f"{where}: {key} {brief(box)} is not four numbers x, y, width, height")
     seen = entry.get("vbox")
     x, y, w, h = map(float, seen if isinstance(seen, list) and _is_box(seen) else box)
-    mask = tag.strip() == MASK
+    mask = tag == MASK
     ignored = _flag(entry, "extra", where) | mask
     if chosen == "head":
         ignored |= _flag(entry, "head_attr", where)
-    name = HEAD if chosen == "head" and tag.strip() == PERSON else tag.strip()
+    name = HEAD if chosen == "head" and tag == PERSON else tag
     return Thing(None if mask else name, [*map(float, box)], (x + w, y + h), ignored, where)
 
 
@@ -238,9 +230,7 @@ def _flag(entry: dict[str, Any], key: str, where: str) -> bool:
     more = entry.get(key)
     if more is None:
         return False
-    if not isinstance(more, dict):
-        raise NanodetError(f"{where}: {key} {brief(more)} is not {OBJECT}")
-    value = more.get("ignore")
+    value = mapping(more, f"{where}: {key}").get("ignore")
     if isinstance(value, (list, dict)) or value not in FLAGS:
         raise NanodetError(f"{where}: {key}.ignore {brief(value)} is not 0 or 1")
     return FLAGS[value]

@@ -11,20 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nanodet.data.assemble import is_file_name, read_json
+from nanodet.data.assemble import read_json
 from nanodet.data.formats.csv_file import has_columns, table
-from nanodet.data.formats.entries import (
-    Entry,
-    Thing,
-    annotations_of,
-    entries_in,
-    mapping,
-    number,
-    tolerating,
-)
+from nanodet.data.formats.entries import Entry, Thing, annotations_of, left_out
 from nanodet.data.formats.format import Format, Request
 from nanodet.data.formats.head import Head
 from nanodet.data.formats.outlines import Box, box_of_ellipse, box_of_points
+from nanodet.data.formats.values import entries_in, image_name, mapping, number
 from nanodet.data.reading import Reading
 from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
@@ -82,15 +75,9 @@ def read_via(request: Request) -> Annotations:
     if not images:
         raise NanodetError(f"{ann_path}: has no images")
     regions = [region for image in images for region in image.regions]
-    notes = []
-    without = Counter(
-        str(region.shape.get("name"))
-        for region in regions
-        if region.shape.get("name") in WITHOUT_AREA
-    )
-    if without:
-        what = ", ".join(f"{count} {kind}" for kind, count in sorted(without.items()))
-        notes.append(f"{ann_path}: regions without a box are left out: {what}")
+    kinds = [region.shape.get("name") for region in regions]
+    without = Counter(kind for kind in kinds if kind in WITHOUT_AREA)
+    notes = left_out("regions without a box", without, ann_path)
     taken = [region for region in regions if region.shape.get("name") not in WITHOUT_AREA]
     key = _class_key(taken, options, ann_path)
     if key is None and taken:
@@ -100,7 +87,7 @@ def read_via(request: Request) -> Annotations:
     for image in images:
         things: list[Thing] = []
         for region in image.regions:
-            with tolerating(reading):
+            with reading.tolerating():
                 things += _things(region, key)
         entries.append(Entry(image.name, (0, 0), things, path=paths.get((image.name, image.size))))
     return annotations_of(entries, request, notes, options.get(key or "", []))
@@ -119,21 +106,21 @@ def _of_json(path: StrPath, options: dict[str, list[str]], reading: Reading) -> 
         content = mapping(content["_via_img_metadata"], f"{path}: _via_img_metadata")
     images = []
     for key, value in content.items():
-        with tolerating(reading):
+        with reading.tolerating():
             images.append(_image(value, f"{path}: {brief_text(key)}", reading))
     return images
 
 
 def _image(value: Any, where: str, reading: Reading) -> Image:
     image = mapping(value, f"{where}:")
-    name = _filename(image, where)
+    name = image_name(image.get("filename"), "filename", where).strip()
     regions = image.get("regions")
     if isinstance(regions, dict):  # VIA 1
         regions = list(regions.values())
     found = []
     for n, one in enumerate(entries_in({"regions": regions}, "regions", where)):
         place = f"{where}: regions[{n}]"
-        with tolerating(reading):
+        with reading.tolerating():
             region = mapping(one, f"{place}:")
             shape = mapping(region.get("shape_attributes"), f"{place}: shape_attributes")
             about = mapping(region.get("region_attributes") or {}, f"{place}: region_attributes")
@@ -166,19 +153,13 @@ def _by_size(images: Sequence[Image], folder: Path) -> dict[tuple[str, float], P
     return {key: paths[0] for key, paths in found.items() if key in wanted and len(paths) == 1}
 
 
-def _filename(image: dict[str, Any], where: str) -> str:
-    name = image.get("filename")
-    if not isinstance(name, str) or not name.strip() or not is_file_name(name):
-        raise NanodetError(f"{where}: filename {brief(name)} is not the name of an image")
-    return name.strip()
-
-
 def _of_csv(path: StrPath, reading: Reading) -> list[Image]:
     images: dict[tuple[str, float], list[Region]] = {}
     for line, row in table(path, COLUMNS):
         where = f"{path}: line {line}"
-        with tolerating(reading):
-            some = images.setdefault((_filename(row, where), _bytes(row, "file_size")), [])
+        with reading.tolerating():
+            name = image_name(row["filename"].strip(), "filename", where)
+            some = images.setdefault((name, _bytes(row, "file_size")), [])
             shape, about = (_object(row, key, where) for key in COLUMNS[2:])
             if shape:  # else the line of an image without regions
                 some.append(Region(shape, about, where))

@@ -5,9 +5,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from nanodet.data.assemble import whole_number
-from nanodet.data.formats.entries import Entry, Thing, number, tolerating
+from nanodet.data.formats.entries import Entry, Thing
 from nanodet.data.formats.files import annotations_of_files, chosen_files
 from nanodet.data.formats.format import Format, Request
+from nanodet.data.formats.values import number
 from nanodet.data.formats.xml_file import parse_xml
 from nanodet.data.reading import Reading
 from nanodet.data.records import Annotations
@@ -33,7 +34,7 @@ def read_voc(request: Request) -> Annotations:
     notes: list[str] = []
     entries = []
     for file in chosen_files(request, ".xml", notes):
-        with tolerating(request.reading):
+        with request.reading.tolerating():
             entries.append(_entry(file, request.reading))
     return annotations_of_files(entries, request, notes, "<filename>")
 
@@ -46,7 +47,7 @@ def _entry(file: Path, reading: Reading) -> Entry:
     size = _side(root, "width", file), _side(root, "height", file)
     things = []
     for n, node in enumerate(root.iter("object"), 1):
-        with tolerating(reading):
+        with reading.tolerating():
             things.append(_thing(node, f"{file}: object {n}"))
     return Entry(filename, size, things, file=file)
 

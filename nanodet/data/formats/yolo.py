@@ -130,10 +130,8 @@ def _parse(file: Path, reading: Reading) -> list[Line]:
     parsed = []
     for number, line in enumerate(read_text(file, ANNOTATION).splitlines(), 1):
         if line.strip():
-            try:
+            with reading.tolerating():
                 parsed.append(_parse_line(file, number, line.strip()))
-            except NanodetError as error:
-                reading.refuse(error, "entry")
     return parsed
 
 
