@@ -1,29 +1,21 @@
 """Finds the annotations, images and splits of a data set by the layout of its folder."""
 
 import dataclasses
-import os
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from nanodet.data.assemble import bare_name
 from nanodet.data.formats import FORMATS
-from nanodet.data.formats.head import Head
-from nanodet.data.formats.yolo_names import NAME_FILES
-from nanodet.data.recognise import MOST, OPTION, SAMPLES, SUFFIXES, formats_of, recognise
-from nanodet.data.splits import list_split, split_of
+from nanodet.data.image_folders import ImageFolders
+from nanodet.data.recognise import OPTION, recognise
+from nanodet.data.sources import Source, find_sources
+from nanodet.data.splits import split_of
 from nanodet.data.yolo_yaml import YAML, yaml_sets
 from nanodet.errors import NanodetError
 from nanodet.files import StrPath
 from nanodet.files.folders import files_below
 from nanodet.files.inputs import absence
-from nanodet.images.image_file import is_picture_name
 from nanodet.text.names import first_few
-
-_FILE_NAME = re.compile(
-    r'(?:"(?:file_name|filename|image|imagePath)"\s*:\s*|<image\b[^>]*\bname=)"([^"]+)"'
-)
 
 
 @dataclass(frozen=True)
@@ -60,19 +52,6 @@ class FoundData:
     test: FoundSet | None = None
 
 
-@dataclass
-class _Source:
-    """Annotations of one split: a file, or the files of some folders."""
-
-    format: str
-    split: str | None
-    paths: list[Path] = field(default_factory=list)  # the file, or the folders that have files
-
-    @property
-    def annotations(self) -> Path:
-        return self.paths[0] if not FORMATS[self.format].folder else _common(self.paths)
-
-
 def discover(path: StrPath) -> FoundData:
     """Find the sets of a folder, of a ``data.yaml``, or of one annotation file.
 
@@ -106,9 +85,7 @@ def discover(path: StrPath) -> FoundData:
         found = _of_folder(path)
     except NanodetError as error:
         raise wrong or error from None
-    return (
-        dataclasses.replace(found, notes=(*found.notes, f"{wrong}: not used")) if wrong else found
-    )
+    return _unused(found, [wrong] if wrong else [])
 
 
 def _of_yaml(file: Path, sets: dict[str, tuple[Path, Path | None]]) -> FoundData:
@@ -135,11 +112,11 @@ def _labels_of(images: Path) -> Path:
 
 def _of_file(path: Path) -> FoundData:
     """Return the set of one annotation file, with the images below its folder or the one above."""
-    source = _Source(_recognised(path), split_of([path.stem]), [path])
+    source = Source(_recognised(path), split_of([path.stem]), [path])
     for root in (path.parent, path.absolute().parent.parent):
-        pictures = _Pictures(root)
+        pictures = ImageFolders(root)
         if pictures.folders:
-            return FoundData(pictures.set_of(source))
+            return FoundData(_found_set(source, pictures))
     raise NanodetError(f"{path}: no images were found in {path.parent} or the folder above it")
 
 
@@ -160,44 +137,36 @@ def _of_folder(root: Path, only: str | None = None, splits: bool = True) -> Foun
         splits: False for everything as one set.
     """
     files = list(files_below(root))
-    sources, lists = _sources(root, files, only)
+    sources, lists = find_sources(root, files, only, splits)
     if not sources:
         _recognised(root)  # says what is wrong
         raise NanodetError(f"{root}: has no annotations in a known format")
-    if not splits or _one_named(sources):
-        for source in sources:
-            source.split = None
-    sources = _joined(sources)
-    pictures = _Pictures(root, files)
+    pictures = ImageFolders(root, files)
     if not pictures.folders:
-        above = _Pictures(root.absolute().parent)
+        above = ImageFolders(root.absolute().parent)
         if not above.folders:
             raise NanodetError(f"{root}: has annotations, but no images")
         pictures = above
     by_split: dict[str | None, FoundSet] = {}
     for split in dict.fromkeys(source.split for source in sources):
-        by_split[split] = pictures.set_of(_only(root, [s for s in sources if s.split == split]))
+        by_split[split] = _found_set(
+            _only(root, [s for s in sources if s.split == split]), pictures
+        )
     named = {split: found for split, found in by_split.items() if split is not None}
     whole = by_split.get(None)
     if whole is None or "train" in named or len(named) > 1:
-        found = _divide(named, root)
-        if whole is not None:
-            notes = (*found.notes, f"{whole.annotations}: not used")
-            found = dataclasses.replace(found, notes=notes)
-        return found
-    if splits:
-        listed = _lists(root, lists)
-        if listed.get("train"):
-            return _divide(
-                {
-                    split: FoundSet(whole.format, whole.images, whole.annotations, file)
-                    for split, file in listed.items()
-                },
-                root,
-            )
-    return FoundData(
-        whole, notes=tuple(f"{found.annotations}: not used" for found in named.values())
-    )
+        return _unused(_divide(named, root), [whole.annotations] if whole else [])
+    listed = _lists(root, lists) if splits else {}
+    found = FoundData(whole)
+    if "train" in listed:
+        sets = {s: dataclasses.replace(whole, list_path=file) for s, file in listed.items()}
+        found = _divide(sets, root)
+    return _unused(found, [one.annotations for one in named.values()])
+
+
+def _unused(found: FoundData, what: Sequence[object]) -> FoundData:
+    """Return what was found, with a line for each thing that is not used."""
+    return dataclasses.replace(found, notes=(*found.notes, *(f"{one}: not used" for one in what)))
 
 
 def _divide(sets: dict[str, FoundSet], place: Path) -> FoundData:
@@ -224,81 +193,11 @@ def _divide(sets: dict[str, FoundSet], place: Path) -> FoundData:
     return FoundData(train, val, tuple(notes), test)
 
 
-def _sources(
-    root: Path, files: Sequence[Path], only: str | None
-) -> tuple[list[_Source], dict[str, list[Path]]]:
-    """Return all annotations, and the text files that may be lists, by the split in their name."""
-    grouped: dict[tuple[Path, str], list[Path]] = {}
-    for file in files:
-        if file.suffix.lower() in SUFFIXES and file.name not in NAME_FILES:
-            grouped.setdefault((file.parent, file.suffix.lower()), []).append(file)
-    sources: list[_Source] = []
-    lists: dict[str, list[Path]] = {}
-    stems = {bare_name(file.name) for file in files if is_picture_name(file)}
-    for (folder, suffix), some in grouped.items():
-        in_folder = split_of(folder.relative_to(root).parts)
-        if suffix == ".txt":
-            named = {file: None if _of_image(file, stems) else list_split(file) for file in some}
-            some = [file for file in some if named[file] is None]
-            for file, split in named.items():
-                if split is not None and not formats_of(file):
-                    lists.setdefault(split, []).append(file)
-                elif split is not None:
-                    some.append(file)
-        kinds: dict[str, None] = {}
-        for file, names in _looked_at(some):
-            for name in names:
-                if only in (None, name):
-                    if FORMATS[name].folder:
-                        kinds[name] = None
-                    else:
-                        sources.append(_Source(name, split_of([file.stem]) or in_folder, [file]))
-        sources += [_Source(name, in_folder, [folder]) for name in kinds]
-    return sources, lists
+def _found_set(source: Source, pictures: ImageFolders) -> FoundSet:
+    return FoundSet(source.format, pictures.folder_of(source), source.annotations)
 
 
-def _of_image(file: Path, stems: set[str]) -> bool:
-    """Return whether a text file is the labels of a numbered image, such as ``train_0001``, and no list."""
-    return bare_name(file.name) in stems and any(map(str.isdigit, file.stem))
-
-
-def _looked_at(files: Sequence[Path]) -> Iterable[tuple[Path, list[str]]]:
-    """Yield files and the formats that they may be of: of some that have content, if they are many."""
-    written = 0
-    for file in files[:MOST]:
-        if names := formats_of(file):
-            yield file, names
-            written += 1
-            if written >= SAMPLES and len(files) > 2 * SAMPLES:
-                return
-
-
-def _one_named(sources: Sequence[_Source]) -> bool:
-    """Return whether some folders of one format are called for training, and others for nothing.
-
-    Then ``toy train`` beside ``car`` is a class or a day, and no split.
-    """
-    return (
-        {source.split for source in sources} == {None, "train"}
-        and len({source.format for source in sources}) == 1
-        and FORMATS[sources[0].format].folder
-    )
-
-
-def _joined(sources: Iterable[_Source]) -> list[_Source]:
-    """Make one source of all folders of the same format and split."""
-    joined: dict[tuple[str, str | None], _Source] = {}
-    alone = []
-    for source in sources:
-        if FORMATS[source.format].folder:
-            key = (source.format, source.split)
-            joined.setdefault(key, _Source(*key)).paths.extend(source.paths)
-        else:
-            alone.append(source)
-    return [*alone, *joined.values()]
-
-
-def _only(root: Path, sources: Sequence[_Source]) -> _Source:
+def _only(root: Path, sources: Sequence[Source]) -> Source:
     """Return the one set of annotations of a split; COCO's boxes are in ``instances_...json``."""
     if len(sources) > 1:
         instances = [s for s in sources if s.annotations.name.startswith("instances_")]
@@ -331,66 +230,3 @@ def _lists(root: Path, lists: dict[str, list[Path]]) -> dict[str, Path]:
             )
         chosen[split] = files[0]
     return chosen
-
-
-def _common(paths: Sequence[Path]) -> Path:
-    return Path(os.path.commonpath(paths))
-
-
-class _Pictures:
-    """The images below a folder, by the folders that they are in."""
-
-    def __init__(self, root: Path, files: Iterable[Path] | None = None) -> None:
-        self.root = root
-        self.folders: dict[Path, str | None] = {}  # to the split
-        self.by_stem: dict[str, list[Path]] = {}  # to the folders
-        for path in filter(is_picture_name, files_below(root) if files is None else files):
-            if path.parent not in self.folders:
-                self.folders[path.parent] = split_of(path.parent.relative_to(root).parts)
-            self.by_stem.setdefault(bare_name(path.name), []).append(path.parent)
-
-    def set_of(self, source: _Source) -> FoundSet:
-        """Return the set of a source, with the folder of its images."""
-        folders = [folder for folder, split in self.folders.items() if split == source.split]
-        folders = folders or [folder for folder, split in self.folders.items() if split is None]
-        folders = folders or list(self.folders)
-        if source.split is None:
-            folders = list(self.folders)
-        if FORMATS[source.format].folder:
-            images = self._beside(source, set(folders)) or _common(folders)
-        else:
-            images = self._exact(source.paths[0], folders) or _common(folders)
-        return FoundSet(source.format, images, source.annotations)
-
-    def _beside(self, source: _Source, folders: set[Path]) -> Path | None:
-        """Return the folder in which most annotation files of one image have an image of their name.
-
-        It has the same subfolders as the folder of annotations.
-        """
-        top = source.annotations
-        named: dict[Path, set[str]] = {}
-        for folder in source.paths:
-            inside = folder.relative_to(top).parts
-            for file in folder.iterdir():
-                if file.suffix.lower() not in FORMATS[source.format].suffixes:
-                    continue
-                stem = bare_name(file.name)
-                for place in self.by_stem.get(stem, ()):
-                    end = len(place.parts) - len(inside)
-                    if place in folders and place.parts[end:] == inside:
-                        named.setdefault(Path(*place.parts[:end]), set()).add(stem)
-        if not named:
-            return None
-        # beside the annotations, if other folders have images of these names, too
-        best = max(named, key=lambda place: (len(named[place]), place == top))
-        return _common([best, *(place for place in named if named[place] - named[best])])
-
-    def _exact(self, file: Path, folders: Sequence[Path]) -> Path | None:
-        """Return the folder to which the names of images in the beginning of a file are relative."""
-        names = _FILE_NAME.findall(Head.of(file).text)[:SAMPLES]
-        common = _common(folders)
-        above = [folder for folder in common.parents if folder.is_relative_to(self.root)]
-        for folder in (common, *above, *folders):
-            if names and all((folder / name).is_file() for name in names):
-                return folder
-        return None
