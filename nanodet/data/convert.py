@@ -14,7 +14,6 @@ from nanodet.files import StrPath
 from nanodet.files.files import make_folder, unwritable
 from nanodet.files.temporary import temporary_folder
 
-HOW = ("copy", "link")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")  # in names, which list files cannot hold
 
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nanodet.data.formats import FORMATS
+from nanodet.data.formats.yolo_names import YAML
 from nanodet.data.image_folders import ImageFolders
 from nanodet.data.recognise import OPTION, recognise
 from nanodet.data.sources import Source, find_sources
 from nanodet.data.splits import split_of
-from nanodet.data.yolo_yaml import YAML, yaml_sets
+from nanodet.data.yolo_yaml import yaml_sets
 from nanodet.errors import NanodetError
 from nanodet.files import StrPath
 from nanodet.files.folders import files_below

@@ -3,21 +3,19 @@
 from pathlib import Path
 from typing import Any
 
-from nanodet.data.assemble import read_text
+from nanodet.data.formats.yolo_names import read_yaml
+from nanodet.data.splits import SPLITS
 from nanodet.errors import NanodetError
-from nanodet.files.inputs import CLASS_NAMES
-from nanodet.files.yaml_text import parse_yaml
 from nanodet.text.brief import brief
 
-YAML = (".yaml", ".yml")
-_SPLITS = {"train": "train", "val": "val", "valid": "val", "test": "test"}
+_KEYS = ("train", "val", "valid", "test")
 
 
 def yaml_sets(file: Path) -> dict[str, tuple[Path, Path | None]] | None:
     """Return the sets that a YAML file names.
 
-    Paths are relative to its ``path``, or to its own folder if there is none, or nothing at the end of it.
-    Roboflow writes ``../train/images`` for a folder beside the file.
+    Paths are relative to its ``path``, of which the end counts if it is one of another machine, or to its own
+    folder. Roboflow writes ``../train/images`` for a folder beside the file.
 
     Returns:
         split (``train``, ``val`` or ``test``) to the folder of images and None, or to the folder in which
@@ -27,24 +25,24 @@ def yaml_sets(file: Path) -> dict[str, tuple[Path, Path | None]] | None:
         NanodetError: one of its paths does not exist, or is a list of several.
     """
     try:
-        content = parse_yaml(read_text(file, CLASS_NAMES), file)
+        content = read_yaml(file)
     except NanodetError:
         return None
     if not isinstance(content, dict) or "train" not in content or "data" in content:
         return None
+    root = _base(content.get("path"), file)
     sets: dict[str, tuple[Path, Path | None]] = {}
-    for key, split in _SPLITS.items():
-        value = content.get(key)
+    for key in _KEYS:
+        value, split = content.get(key), SPLITS[key]
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
         if value in (None, "") or split in sets:
             continue
         if not isinstance(value, str):
             raise NanodetError(f"{file}: {key}: {brief(value)} is not one folder or text file")
-        found = _find(value, content.get("path"), file, key)
+        found = _find(value, root, file, key)
         if found is None:
             continue
-        root = _base(content.get("path"), file)
         sets[split] = (found, None) if found.is_dir() else (root, found)
         if found.is_dir() and (found / "images").is_dir():
             sets[split] = found / "images", None
@@ -54,20 +52,22 @@ def yaml_sets(file: Path) -> dict[str, tuple[Path, Path | None]] | None:
 def _base(path: Any, file: Path) -> Path:
     """Return the folder of the data set: ``path``, by its end if it is that of another machine."""
     if isinstance(path, str) and path:
-        parts = [part for part in path.replace("\\", "/").split("/") if part not in (".", "..")]
-        ends = [Path(*parts[n:]) for n in range(len(parts)) if parts[n]]
-        for folder in (file.parent / path, Path(path), *(file.parent / end for end in ends)):
+        ends = (file.parent / end for end in _ends(path))
+        for folder in (file.parent / path, Path(path), *ends):
             if folder.is_dir():
                 return folder
     return file.parent
 
 
-def _find(value: str, path: Any, file: Path, key: str) -> Path | None:
+def _ends(path: str) -> list[Path]:
+    """Return what a path of another machine may be here: itself, without its first folder, and so on."""
+    parts = [part for part in path.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+    return [Path(*parts[n:]) for n in range(len(parts))]
+
+
+def _find(value: str, root: Path, file: Path, key: str) -> Path | None:
     """Return an existing folder or text file; None for a test set that was not exported."""
-    parts = [part for part in value.replace("\\", "/").split("/") if part not in ("", ".", "..")]
-    ends = [Path(*parts[n:]) for n in range(len(parts))]
-    root = _base(path, file)
-    for place in (root / value, file.parent / value, *(root / end for end in ends)):
+    for place in (root / value, file.parent / value, *(root / end for end in _ends(value))):
         if place.exists():
             return place
     if key == "test":

@@ -9,7 +9,7 @@ from nanodet.config import config_from_dict, load_config, read_mapping
 from nanodet.config.data_sections import Dataset as Section
 from nanodet.config.schema import Config
 from nanodet.data.discover import discover
-from nanodet.data.yolo_yaml import YAML
+from nanodet.data.formats.yolo_names import YAML
 from nanodet.errors import NanodetError
 from nanodet.files import StrPath
 from nanodet.init.models import DEFAULT, template

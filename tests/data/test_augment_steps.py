@@ -118,10 +118,10 @@ def test_boxes_lie_where_the_pixels_do(one_box_each, seed, step, fit, index, siz
 @settings(max_examples=30)
 @given(seed=seeds, fit=st.sampled_from(FITS))
 def test_a_mixup_shows_both_and_keeps_the_boxes_of_both(one_box_each, seed, fit):
-    one, other = detection_set(one_box_each, STRAIGHT, fit, seed), None
-    pipeline = STRAIGHT | {"mixup": 1.0}
-    sample = detection_set(one_box_each, pipeline, fit, seed)[0, 0, SIZE]
-    alone = one[0, 0, SIZE]
+    alone, sample = (
+        detection_set(one_box_each, STRAIGHT | {"mixup": step}, fit, seed)[0, 0, SIZE]
+        for step in (0, 1.0)
+    )
     assume(len(sample.boxes) == len(alone.boxes) + 1)
     np.testing.assert_array_equal(sample.boxes[:-1], alone.boxes)
     assume(sample.labels[-1] != 0)

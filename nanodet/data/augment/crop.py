@@ -38,7 +38,7 @@ def crop(
 
 
 def draw_window(
-    boxes: np.ndarray, size: tuple[float, float], range_: list[float], visible: float,
+    boxes: np.ndarray, size: tuple[float, float], shares: list[float], visible: float,
     rng: np.random.Generator,
 ) -> tuple[float, float, int, int]:  # fmt: skip
     """Draw a window with the aspect ratio of an image, and with one box in it that is chosen first.
@@ -49,7 +49,7 @@ def draw_window(
     Args:
         boxes: (N, 4) xyxy inside the image.
         size: (width, height) of the image.
-        range_: (low, high) of the window's sides as a share of the image's; they are larger if the box
+        shares: (low, high) of the window's sides as a share of the image's; they are larger if the box
             needs it.
         visible: share of the box, 0..1.
         rng: a ``numpy.random.Generator``.
@@ -58,7 +58,7 @@ def draw_window(
         x, y, and width and height in whole pixels.
     """
     share, chosen, *where = rng.random(4).tolist()
-    share = range_[0] + (range_[1] - range_[0]) * share
+    share = shares[0] + (shares[1] - shares[0]) * share
     start, end = np.zeros(2), np.array(size)
     if len(boxes):
         box = boxes[int(chosen * len(boxes))].astype(np.float64)

@@ -14,7 +14,7 @@ from nanodet.files.yaml_text import parse_yaml
 from nanodet.text.brief import brief
 from nanodet.text.names import levelled, shortened
 
-_YAML = (".yaml", ".yml")
+YAML = (".yaml", ".yml")
 _NUMBER = re.compile(r"\d{1,9}")
 ABOVE = 3  # folders: data.yaml may be three above labels/train/camera
 NAME_FILES = ("data.yaml", "classes.txt", "obj.names")
@@ -68,10 +68,10 @@ def find_class_names(
 def find_keypoint_shape(ann_path: Path, names_file: Path) -> tuple[int, int] | None:
     """Return (number, values each) from ``kpt_shape`` of a YAML file, None if there is none."""
     files = [folder / "data.yaml" for folder in _near(ann_path)]
-    files += [names_file] if names_file.suffix in _YAML else []
+    files += [names_file] if names_file.suffix in YAML else []
     file = next((file for file in files if file.is_file()), None)
     try:
-        content = None if file is None else _yaml(file)
+        content = None if file is None else read_yaml(file)
     except NanodetError:
         if file == names_file:
             raise
@@ -90,7 +90,8 @@ def _near(ann_path: Path) -> list[Path]:
     return list(dict.fromkeys([ann_path, *given.parents[:ABOVE], *real.parents[:ABOVE]]))
 
 
-def _yaml(file: Path) -> Any:
+def read_yaml(file: Path) -> Any:
+    """Return the content of a YAML file that describes labels."""
     return parse_yaml(read_text(file, CLASS_NAMES), file)
 
 
@@ -136,11 +137,11 @@ def _tell_others(
 
 def names_in(file: Path) -> list[Any] | None:
     """Return the names in a file (``data.yaml``, or one per line), None if it has none."""
-    if file.suffix not in _YAML:
+    if file.suffix not in YAML:
         text = read_text(file, CLASS_NAMES)
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         return _without_numbers(lines) or None
-    content = _yaml(file)
+    content = read_yaml(file)
     names = content.get("names") if isinstance(content, dict) else None
     if isinstance(names, dict):
         names = {int(n) if _NUMBER.fullmatch(str(n)) else n: name for n, name in names.items()}
