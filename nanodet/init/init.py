@@ -20,22 +20,18 @@ from nanodet.files import StrPath
 from nanodet.files.files import check_writable, text_name, write_text
 from nanodet.files.yaml_text import parse_yaml
 from nanodet.hub.catalogue import CATALOGUE
-from nanodet.hub.models import fetch_model
 from nanodet.init.machine import settings_for, this_machine
 from nanodet.init.models import DEFAULT, template
 from nanodet.init.recipe import SEED, recipe
-from nanodet.init.sets import sets_of
+from nanodet.init.sets import train_and_val
 from nanodet.init.size import boxes_line, choose_size
+from nanodet.init.start import start_of
 from nanodet.init.text import config_text
-from nanodet.model.backbones import BACKBONES
-from nanodet.model.pretrained import fetch
 from nanodet.runtime.fit import ALIGNMENT, Size, nearest_aligned
 from nanodet.text import Say
 from nanodet.text.names import shortened
 from nanodet.text.printable import say as print_line
 from nanodet.text.table import aligned
-
-TIMEOUT_S = 10.0  # for the connection to where weights are published
 
 
 def init(
@@ -88,7 +84,7 @@ def init(
         _check_out(lists, force)
     else:
         lists = []
-    data = sets_of(found, lists, reading, seed, say)
+    data = train_and_val(found, lists, reading, seed, say)
     names, pictures = data.class_names, data.pictures
     if not any(len(picture.boxes) for picture in pictures[0]):
         raise NanodetError(f"{found.train.annotations}: has no boxes to train on")
@@ -102,30 +98,21 @@ def init(
         why = [boxes_line(pictures[0], size)]
     settings = settings_for(this_machine(), pictures[0], size)
     batch = settings.batch[0]
-    start, about_start = _start(weights, found_template.weights, say)
-    plan = recipe(len(pictures[0]), batch, fine_tuned=start is not None)
+    start = start_of(weights, found_template, say)
+    plan = recipe(len(pictures[0]), batch, fine_tuned=start.load_model is not None)
     figures = [_figures(part) for part in pictures]
 
-    def text(arch: dict, about_weights: str) -> str:
-        return config_text(
-            about=f"Written by nanodet init for {path}: {len(names)} class{'es' * (len(names) != 1)}, "
-            f"{sum(map(len, pictures))} images.",
-            out=str(out), save_dir=f"workspace/{out.stem}", seed=seed, model=model, arch=arch,
-            sets=list(zip(data.sets, figures, strict=True)),
-            choices={key: v for key, v in reading.choices().items() if key not in ("format", "list_path")},
-            split=data.how, size=size, size_why=why, settings=settings, recipe=plan,
-            steps=math.ceil(len(pictures[0]) / batch) * plan.epochs,
-            weights=(start, about_weights), class_names=names,
-        )  # fmt: skip
-
-    arch = found_template.arch
-    written = text(arch, about_start)
-    config = _config(written, out)
-    if start is None and not _imagenet_weights(config, say):
-        arch = {**arch, "backbone": {**arch.get("backbone", {}), "pretrain": False}}
-        about_start = "random weights, as no others could be downloaded: much worse than load_model"
-        written = text(arch, about_start)
-        config = _config(written, out)
+    written = config_text(
+        about=f"Written by nanodet init for {path}: {len(names)} class{'es' * (len(names) != 1)}, "
+        f"{sum(map(len, pictures))} images.",
+        out=str(out), save_dir=f"workspace/{out.stem}", seed=seed, model=model, start=start,
+        sets=list(zip(data.sets, figures, strict=True)),
+        choices={key: v for key, v in reading.choices().items() if key not in ("format", "list_path")},
+        split=data.how, size=size, size_why=why, settings=settings, recipe=plan,
+        steps=math.ceil(len(pictures[0]) / batch) * plan.epochs, class_names=names,
+    )  # fmt: skip
+    config = config_from_dict(parse_yaml(written, out), out)
+    refuse_without_effect(config, failing(out))
     for file, content in zip(lists, data.lists, strict=True):
         write_text(file, content)
     write_text(out, written)
@@ -136,7 +123,7 @@ def init(
         f"train: {figures[0]}",
         f"val: {figures[1]}" + (f" ({data.how})" if data.how else ""),
         f"input {size[0]} x {size[1]}: {'; '.join(why)}",
-        f"{model}, {about_start}",
+        f"{model}, {start.line}",
         f"{plan.epochs} epochs, batches of {batch}",
         f"written: {', '.join(map(str, [out, *lists]))}",
         f"look for faults of the images and boxes: {shlex.join(['nanodet', 'doctor', str(out)])}",
@@ -155,41 +142,6 @@ def _check_out(files: Sequence[Path], force: bool) -> None:
                 f"{file}: exists already; --force replaces it, --out writes another one"
             )
         check_writable(file)
-
-
-def _start(weights: StrPath | None, published: str | None, say: Say) -> tuple[str | None, str]:
-    """Return ``schedule.load_model``, and a line on the weights that the training starts from."""
-    if weights is not None:
-        return str(weights), f"weights of {weights}"
-    if published is None:
-        return None, "ImageNet weights for the backbone: no weights of this model are published"
-    try:
-        fetch_model(published, TIMEOUT_S)
-    except NanodetError as error:
-        say(str(error))
-        return None, f"ImageNet weights for the backbone: {published} could not be downloaded"
-    return published, "published weights, trained on COCO; classes are matched by name"
-
-
-def _imagenet_weights(config: Config, say: Say) -> bool:
-    """Return whether the backbone's ImageNet weights are in the cache now, if it takes any."""
-    section = config.model.arch.backbone
-    find = BACKBONES[section.name].pretrained
-    published = find(section) if find else None
-    if published is None or getattr(section, "pretrain", False) is not True:
-        return True
-    try:
-        fetch(published, "ImageNet weights")
-    except NanodetError as error:
-        say(str(error))
-        return False
-    return True
-
-
-def _config(text: str, out: Path) -> Config:
-    config = config_from_dict(parse_yaml(text, out), out)
-    refuse_without_effect(config, failing(out))
-    return config
 
 
 def _figures(pictures: Sequence[Picture]) -> str:

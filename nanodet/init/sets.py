@@ -47,7 +47,9 @@ class Sets(NamedTuple):
     lists: tuple[str, ...] = ()
 
 
-def sets_of(found: FoundData, files: Sequence[Path], reading: Reading, seed: int, say: Say) -> Sets:
+def train_and_val(
+    found: FoundData, files: Sequence[Path], reading: Reading, seed: int, say: Say
+) -> Sets:
     """Read the sets, and split the images if there is only one.
 
     Args:

@@ -10,6 +10,7 @@ from nanodet.data.discover import FoundSet
 from nanodet.data.formats import FORMATS
 from nanodet.init.machine import Settings
 from nanodet.init.recipe import Recipe
+from nanodet.init.start import Start
 from nanodet.runtime.fit import Size
 from nanodet.text.printable import printable
 
@@ -23,7 +24,7 @@ def config_text(
     save_dir: str,
     seed: int,
     model: str,
-    arch: dict[str, Any],
+    start: Start,
     sets: Sequence[tuple[FoundSet, str]],
     choices: dict[str, Any],
     split: str,
@@ -32,23 +33,21 @@ def config_text(
     settings: Settings,
     recipe: Recipe,
     steps: int,
-    weights: tuple[str | None, str],
     class_names: Sequence[str],
 ) -> str:
     """Return a config.
 
     Args:
         about: what it was written for; out: its path; save_dir: the run folder; seed: of the training.
-        model: name of the model; arch: its ``model.arch``.
+        model: name of the model; start: its architecture and weights.
         sets: of training and validation, each with a line on its figures.
         choices: keys of ``data.train`` and ``data.val`` that say how annotations are read.
         split: the line on a split that was made, "" if the data has one.
         size: of the input, (width, height); size_why: lines on it.
         settings: for the machine; recipe: of the training; steps: of the whole training.
-        weights: ``schedule.load_model`` or None, and a line on the weights.
         class_names: in order.
     """
-    arch = dict(arch)
+    arch = dict(start.arch)
     if "detach_epoch" in arch:
         arch["detach_epoch"] = recipe.detach_epoch
     batch, workers, cache, gpus = settings
@@ -97,8 +96,8 @@ def config_text(
         f"  workers_per_gpu: {workers[0]} # {workers[1]}",
         f"  batchsize_per_gpu: {batch[0]} # {batch[1]}",
         "schedule:",
-        f"  # {printable(weights[1])}",
-        *([f"  load_model: {_value(weights[0])}"] if weights[0] else []),
+        f"  # {printable(start.line)}",
+        *([f"  load_model: {_value(start.load_model)}"] if start.load_model else []),
         f"  optimizer: {_value(optimizer)} # lr with the root of the batch",
         f"  warmup: {_value(warmup)}",
         f"  total_epochs: {recipe.epochs} # {steps} steps",

@@ -12,7 +12,7 @@ from nanodet.cli.main import main
 from nanodet.config import load_config
 from nanodet.data.read import read_annotations
 from nanodet.errors import NanodetError
-from nanodet.init import init as module
+from nanodet.init import start
 from nanodet.init.models import template
 from nanodet.train.trainer import train
 
@@ -150,13 +150,13 @@ def test_without_a_network_it_starts_from_random_weights_and_says_so(written, ca
     def offline(*args, **more):
         raise NanodetError("there is no network")
 
-    monkeypatch.setattr(module, "fetch_model", offline)
-    monkeypatch.setattr(module, "fetch", offline)
+    monkeypatch.setattr(start, "fetch_model", offline)
+    monkeypatch.setattr(start, "fetch", offline)
     config = written("voc", "--model", "nanodet-plus-m")
     assert config.schedule.load_model is None
     assert config.model.arch.backbone.pretrain is False
     assert "there is no network" in capsys.readouterr().out
-    monkeypatch.setattr(module, "fetch_model", lambda *args: None)
+    monkeypatch.setattr(start, "fetch_model", lambda *args: None)
     config = written("voc", "--model", "nanodet-m", "--force")
     assert config.schedule.load_model == "nanodet-m_320"
 
@@ -302,8 +302,8 @@ CONFIGS = Path(__file__).resolve().parents[2] / "config"
     ],
 )
 def test_every_config_can_be_the_model(model, weights, size, written, monkeypatch):
-    monkeypatch.setattr(module, "fetch_model", lambda *args: None)
-    monkeypatch.setattr(module, "fetch", lambda *args: None)
+    monkeypatch.setattr(start, "fetch_model", lambda *args: None)
+    monkeypatch.setattr(start, "fetch", lambda *args: None)
     config = written("voc", "--model", model)
     assert config.schedule.load_model == weights
     assert config.data.train.input_size == config.data.val.input_size == size

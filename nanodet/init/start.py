@@ -1,0 +1,70 @@
+"""The weights that a training starts from: given ones, published ones, or those of ImageNet."""
+
+from typing import Any, NamedTuple
+
+from nanodet.config.build import build
+from nanodet.config.model_sections import Model
+from nanodet.errors import NanodetError
+from nanodet.files import StrPath
+from nanodet.hub.models import fetch_model
+from nanodet.init.models import Template
+from nanodet.model.backbones import BACKBONES
+from nanodet.model.pretrained import fetch
+from nanodet.text import Say
+
+TIMEOUT_S = 10.0  # for the connection to where weights are published
+
+
+class Start(NamedTuple):
+    """What a training starts from.
+
+    Attributes:
+        arch: ``model.arch``.
+        load_model: ``schedule.load_model``, None for ImageNet or random weights.
+        line: on the weights.
+    """
+
+    arch: dict[str, Any]
+    load_model: str | None
+    line: str
+
+
+def start_of(weights: StrPath | None, template: Template, say: Say) -> Start:
+    """Choose the weights to start from, and download those that are published.
+
+    Args:
+        weights: checkpoint or published name that the user gives.
+        template: the model.
+        say: gets a line for each download that fails.
+    """
+    arch, published = template.arch, template.weights
+    if weights is not None:
+        return Start(arch, str(weights), f"weights of {weights}")
+    line = "ImageNet weights for the backbone: no weights of this model are published"
+    if published is not None:
+        try:
+            fetch_model(published, TIMEOUT_S)
+            line = "published weights, trained on COCO; classes are matched by name"
+            return Start(arch, published, line)
+        except NanodetError as error:
+            say(str(error))
+            line = f"ImageNet weights for the backbone: {published} could not be downloaded"
+    if not _imagenet_weights(arch, say):
+        arch = {**arch, "backbone": {**arch.get("backbone", {}), "pretrain": False}}
+        line = "random weights, as no others could be downloaded: much worse than load_model"
+    return Start(arch, None, line)
+
+
+def _imagenet_weights(arch: dict[str, Any], say: Say) -> bool:
+    """Return whether the backbone's ImageNet weights are in the cache now, if it takes any."""
+    section = build(Model, {"arch": arch}, "model", "model").arch.backbone
+    find = BACKBONES[section.name].pretrained
+    published = find(section) if find else None
+    if published is None or getattr(section, "pretrain", False) is not True:
+        return True
+    try:
+        fetch(published, "ImageNet weights")
+    except NanodetError as error:
+        say(str(error))
+        return False
+    return True
