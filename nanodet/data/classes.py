@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nanodet.data.reading import Reading
+from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
 from nanodet.files import StrPath
 from nanodet.text.brief import brief
@@ -37,6 +38,15 @@ class Classes:
     labels: np.ndarray
     notes: list[str] = field(default_factory=list)
     skipped: dict[str, int] = field(default_factory=dict)
+
+    def annotations(self, notes: Sequence[str]) -> Annotations:
+        """Return a data set of these classes, with the ids 1, 2, ... and without images yet.
+
+        Args:
+            notes: lines for the user, which come before those on the classes.
+        """
+        ids = tuple(range(1, len(self.names) + 1))
+        return Annotations(self.names, ids, [], notes=[*notes, *self.notes], skipped=self.skipped)
 
 
 def match_classes(

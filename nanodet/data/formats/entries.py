@@ -87,7 +87,7 @@ def annotations_of(
     Raises:
         NanodetError: images are missing, or classes do not match.
     """
-    img_path, ann_path, list_path, class_names, reading = request
+    img_path, ann_path, list_path, _, reading = request
     check_folder(img_path, "images")
     notes = list(notes)
     if list_path is not None:
@@ -98,35 +98,11 @@ def annotations_of(
     kept = keep_found(img_path, names, ann_path, reading, notes, known=known, said=said)
     entries, paths = [entries[n] for n in kept], list(kept.values())
 
-    counts = Counter(thing.name for entry in entries for thing in entry.things)
-    given = checked_names([*dict.fromkeys(listed), *sorted(set(counts) - set(listed))], ann_path)
-    first = {t.name: one.file.name for one in reversed(entries) if one.file for t in one.things}
-    classes = match_classes(
-        given, [counts[name] for name in given], class_names, ann_path, reading, listed=bool(listed),
-        first=[first[name] for name in given] if first else None,
-    )  # fmt: skip
-    if not classes.names:
-        raise NanodetError(f"{ann_path}: no object in it names a class; set class_names")
-    label_of = dict(zip(given, classes.labels.tolist(), strict=True))
-    found = Annotations(
-        classes.names, tuple(range(1, len(classes.names) + 1)), [],
-        notes=[*notes, *classes.notes], skipped=classes.skipped,
-    )  # fmt: skip
-
+    found, label_of = _with_classes(entries, request, notes, listed)
     boxes = [
         np.array([t.box for t in entry.things], np.float64).reshape(-1, 4) for entry in entries
     ]
-    reaches = np.full((len(entries), 2), np.nan)
-    for n, (entry, own) in enumerate(zip(entries, boxes, strict=True)):
-        if len(own):
-            reaches[n] = 0 if entry.parts else own[:, 2:].max(axis=0)
-    annotated = [entry.size for entry in entries]
-    sizes, turned = look_at_images(found, paths, annotated, reaches, ann_path, reading)
-    pixels = [n for n, entry in enumerate(entries) if len(boxes[n]) and not entry.parts]
-    if pixels:
-        owner = np.repeat(pixels, [len(boxes[n]) for n in pixels])
-        raw = np.concatenate([boxes[n] for n in pixels])
-        check_pixels(raw, sizes[owner], ann_path, CORNERS, found.notes, reading)
+    sizes, turned = _look_at(found, entries, paths, boxes, request)
     taken: dict[Path, str] = {}
     for n, (path, entry) in enumerate(zip(paths, entries, strict=True)):
         if path in taken:
@@ -178,6 +154,46 @@ def _known(entries: Sequence[Entry], img_path: StrPath) -> list[Path | None]:
             for n, path in zip(lost, paths, strict=True):
                 known[n] = path
     return known
+
+
+def _with_classes(
+    entries: Sequence[Entry], request: Request, notes: Sequence[str], listed: Sequence[str]
+) -> tuple[Annotations, dict[str, int]]:
+    """Return `Annotations` without images yet, and the label of each name in the entries, -1: left out."""
+    ann_path = request.ann_path
+    counts = Counter(thing.name for entry in entries for thing in entry.things)
+    given = checked_names([*dict.fromkeys(listed), *sorted(set(counts) - set(listed))], ann_path)
+    first = {t.name: one.file.name for one in reversed(entries) if one.file for t in one.things}
+    classes = match_classes(
+        given, [counts[name] for name in given], request.class_names, ann_path, request.reading,
+        listed=bool(listed), first=[first[name] for name in given] if first else None,
+    )  # fmt: skip
+    if not classes.names:
+        raise NanodetError(f"{ann_path}: no object in it names a class; set class_names")
+    return classes.annotations(notes), dict(zip(given, classes.labels.tolist(), strict=True))
+
+
+def _look_at(
+    found: Annotations,
+    entries: Sequence[Entry],
+    paths: Sequence[Path],
+    boxes: Sequence[np.ndarray],
+    request: Request,
+) -> tuple[np.ndarray, Sequence[bool]]:
+    """Return what `look_at_images` does, for the boxes (N, 4) of each entry, and check that they fit."""
+    ann_path, reading = request.ann_path, request.reading
+    reaches = np.full((len(entries), 2), np.nan)
+    for n, (entry, own) in enumerate(zip(entries, boxes, strict=True)):
+        if len(own):
+            reaches[n] = 0 if entry.parts else own[:, 2:].max(axis=0)
+    annotated = [entry.size for entry in entries]
+    sizes, turned = look_at_images(found, paths, annotated, reaches, ann_path, reading)
+    pixels = [n for n, entry in enumerate(entries) if len(boxes[n]) and not entry.parts]
+    if pixels:
+        owner = np.repeat(pixels, [len(boxes[n]) for n in pixels])
+        raw = np.concatenate([boxes[n] for n in pixels])
+        check_pixels(raw, sizes[owner], ann_path, CORNERS, found.notes, reading)
+    return sizes, turned
 
 
 def left_out(what: str, kinds: Counter[str], file: StrPath) -> list[str]:

@@ -94,10 +94,7 @@ def read_odgt(request: Request) -> Annotations:
     label_of = dict(zip(given, classes.labels.tolist(), strict=True))
     every = [label for label in label_of.values() if label >= 0]
 
-    found = Annotations(
-        classes.names, tuple(range(1, len(classes.names) + 1)), [],
-        notes=[*notes, *classes.notes], skipped=classes.skipped,
-    )  # fmt: skip
+    found = classes.annotations(notes)
     reaches = np.full((len(lines), 2), np.nan)
     for n, line in enumerate(lines):
         for thing in line.things:

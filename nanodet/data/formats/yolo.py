@@ -63,10 +63,8 @@ def read_yolo(request: Request) -> Annotations:
     objects = np.bincount(labels, minlength=len(given) + 1)[:-1]
     classes = match_classes(given, objects, class_names, file, reading)
     labels = np.append(classes.labels, -1)[labels]  # the last for numbers without a class
-    found = Annotations(
-        classes.names, tuple(range(1, len(classes.names) + 1)), [],
-        notes=[*notes, *classes.notes], skipped=skipped | classes.skipped,
-    )  # fmt: skip
+    found = classes.annotations(notes)
+    found.skipped = skipped | found.skipped
     found.counts.without_labels = len(chosen) - len(labelled)
     if list_path is None:
         found.counts.without_picture = without_picture
