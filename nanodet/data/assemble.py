@@ -186,7 +186,7 @@ def read_json(path: StrPath, kind: Kind) -> Any:
 def check_folder(path: StrPath, what: str) -> None:
     """Raise a `NanodetError` unless ``path`` is a folder."""
     if Path(path).is_file():
-        formats = "; voc and yolo read a folder, coco one .json file, odgt one .odgt file"
+        formats = "; voc, yolo and labelme read a folder, the other formats a file"
         formats *= what == "annotations"
         raise NanodetError(
             f"{path}: this is a file, where the folder of {what} is expected{formats}"

@@ -60,6 +60,14 @@ def test_a_test_set_beside_a_validation_set_is_left(tmp_path, drawn):
     assert str(tmp_path / "ImageSets" / "Main" / "test.txt") in note
 
 
+def test_a_set_that_is_in_no_list_is_told(tmp_path, drawn):
+    LAYOUTS["voc_lists"][0](tmp_path, drawn)
+    drawn.coco(tmp_path / "test" / "export.json", TEST)
+    found = discover(tmp_path)
+    assert stems(found.train) == list(TRAIN)
+    assert found.notes[-1] == f"{tmp_path / 'test' / 'export.json'}: not used"
+
+
 def test_trainval_and_test_are_a_split(tmp_path, drawn):
     LAYOUTS["voc_lists"][0](tmp_path, drawn)
     (tmp_path / "ImageSets" / "Main" / "val.txt").unlink()
