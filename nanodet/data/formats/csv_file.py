@@ -1,59 +1,14 @@
 """Reader of the CSV files of TensorFlow's tutorials, which Roboflow writes too: one line per object."""
 
-import csv
-from collections.abc import Sequence
-
-from nanodet.data.assemble import read_text
+from nanodet.data.formats.csv_table import has_columns, table
 from nanodet.data.formats.entries import Entry, Thing, annotations_of
 from nanodet.data.formats.format import Format, Request
-from nanodet.data.formats.head import Head
 from nanodet.data.formats.values import image_name, number, side
 from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
-from nanodet.files import StrPath
-from nanodet.files.inputs import ANNOTATIONS
 from nanodet.text.brief import brief_text
 
 COLUMNS = ("filename", "width", "height", "class", "xmin", "ymin", "xmax", "ymax")
-
-
-def table(path: StrPath, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
-    """Return the rows of a CSV file, each with the number of its line.
-
-    Args:
-        path: the file.
-        columns: that its first line must have.
-
-    Raises:
-        NanodetError: it has no such first line, or a row of fewer values.
-    """
-    lines = read_text(path, ANNOTATIONS).split("\n")
-    if not any(line.strip() for line in lines):
-        raise NanodetError(f"{path}: this annotation file is empty")
-    rows = csv.reader(lines, skipinitialspace=True)
-    found: list[tuple[int, dict[str, str]]] = []
-    try:
-        head = [name.strip().lstrip("#") for name in next(rows)]
-        missing = [name for name in columns if name not in head]
-        if missing:
-            raise NanodetError(
-                f"{path}: line 1: no column {missing[0]!r}, the first line names them"
-            )
-        for values in rows:
-            if not values:
-                continue
-            if len(values) < len(head):
-                count = f"{len(values)} values, where {len(head)} are expected"
-                raise NanodetError(f"{path}: line {rows.line_num}: {count}")
-            found.append((rows.line_num, dict(zip(head, values, strict=False))))
-    except csv.Error as error:
-        raise NanodetError(f"{path}: line {rows.line_num}: not valid CSV ({error})") from None
-    return found
-
-
-def has_columns(head: Head, columns: Sequence[str]) -> bool:
-    """Return whether the first line of a CSV file names these columns."""
-    return set(columns) <= {name.strip(' "#\r') for name in head.text.split("\n", 1)[0].split(",")}
 
 
 def read_csv(request: Request) -> Annotations:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nanodet.data.assemble import read_json
-from nanodet.data.formats.csv_file import has_columns, table
+from nanodet.data.formats.csv_table import has_columns, table
 from nanodet.data.formats.entries import Entry, Thing, annotations_of, left_out
 from nanodet.data.formats.format import Format, Request
 from nanodet.data.formats.head import Head
