@@ -64,11 +64,8 @@ def confusion_matrix(
         np.add.at(matrix, (picture.labels[matched[hits]], found.class_id[hits]), 1)
         missed = np.setdiff1d(np.arange(len(picture.labels)), matched[hits])
         np.add.at(matrix, (picture.labels[missed], classes), 1)
-        excused = (
-            (box_iof(found.xyxy, picture.ignored) >= iou)
-            & (found.class_id[:, None] == picture.ignored_labels[None])
-        ).any(axis=1)
-        np.add.at(matrix, (classes, found.class_id[~hits & ~excused]), 1)
+        alone = ~hits & ~excused(picture, found, iou)
+        np.add.at(matrix, (classes, found.class_id[alone]), 1)
     return matrix
 
 
@@ -97,6 +94,13 @@ def match(picture: Picture, found: Detections, iou: float, same_class: bool = Fa
             matched[i] = best
             worth[:, best] = 0
     return matched
+
+
+def excused(picture: Picture, found: Detections, iou: float) -> np.ndarray:
+    """Return bool (N,): which detections an ignored region of their class covers by ``iou``, 0..1."""
+    same = found.class_id[:, None] == picture.ignored_labels[None]
+    covered: np.ndarray = ((box_iof(found.xyxy, picture.ignored) >= iou) & same).any(axis=1)
+    return covered
 
 
 def _areas(boxes: np.ndarray) -> np.ndarray:

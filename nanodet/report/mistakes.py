@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nanodet.data.records import Annotations, Picture
-from nanodet.evaluate.confusion import IOU, box_iof, box_iou, match
+from nanodet.evaluate.confusion import IOU, box_iou, excused, match
 from nanodet.runtime.detections import Detections
 
 NEAR = 0.1  # IoU below which a box is at no object
@@ -103,9 +103,8 @@ def find_mistakes(
         found = every[every.confidence > thresholds[every.class_id]]
         matched = match(picture, found, IOU, same_class=True)
         overlaps = box_iou(found.xyxy, picture.boxes)
-        excused = _in_ignored(picture, found)
         hits += int((matched >= 0).sum())
-        for i in np.flatnonzero((matched < 0) & ~excused):
+        for i in np.flatnonzero((matched < 0) & ~excused(picture, found, IOU)):
             false.append(_false(number, picture, found, int(i), overlaps[i]))
         at = np.setdiff1d(np.arange(len(picture.labels)), matched)
         missed += _missed(number, picture, every, at)
@@ -132,13 +131,6 @@ def pick(ranked: Sequence[Mistake], count: int) -> list[Mistake]:
         rounds.append(place[one.class_id])
     chosen = sorted(range(len(ranked)), key=lambda i: (rounds[i], i))[:count]
     return [ranked[i] for i in sorted(chosen)]
-
-
-def _in_ignored(picture: Picture, found: Detections) -> np.ndarray:
-    """Return bool (N,): whether a crowd or difficult region of its class covers a detection."""
-    same = found.class_id[:, None] == picture.ignored_labels[None]
-    covered: np.ndarray = ((box_iof(found.xyxy, picture.ignored) >= IOU) & same).any(axis=1)
-    return covered
 
 
 def _false(
