@@ -19,14 +19,13 @@ class Line:
     Attributes:
         name: in the legend.
         x, y: float (N,); it is interrupted where y is not finite.
-        colour: 0..5; dashed: its look.
+        colour: 0..5.
     """
 
     name: str
     x: np.ndarray
     y: np.ndarray
     colour: int = 0
-    dashed: bool = False
 
 
 def line_chart(
@@ -79,14 +78,12 @@ def line_chart(
             f'text-anchor="{anchor}">{escape(words)}</text>'
         )
     for line in lines:
-        dashes = ' stroke-dasharray="5 3"' if line.dashed else ""
         colour = f"var(--c{line.colour % COLOURS})"
         for piece in _pieces(across(line.x), up(np.clip(line.y, bottom, top))):
             points = " ".join(f"{x:.1f},{y:.1f}" for x, y in piece)
-            parts.append(f'<polyline style="stroke:{colour}"{dashes} points="{points}"/>')
+            parts.append(f'<polyline style="stroke:{colour}" points="{points}"/>')
     legend = "".join(
-        f'<span{" class=dashed" * line.dashed} style="--key:var(--c{line.colour % COLOURS})">'
-        f"{escape(line.name)}</span>"
+        f'<span style="--key:var(--c{line.colour % COLOURS})">{escape(line.name)}</span>'
         for line in lines
     )
     return (
@@ -95,11 +92,9 @@ def line_chart(
     )
 
 
-def span(value: float | None, low: float, high: float, end: float = 100.0) -> Cell:
-    """Return a cell of a table that shows a value, 0..``end``, and its interval on a line."""
-    if value is None:
-        return Cell("", "")
-    at, a, b = (6 + 138 * min(max(v / end, 0), 1) for v in (value, low, high))
+def span(value: float, low: float, high: float) -> Cell:
+    """Return a cell of a table that shows a value, 0..100 percent, and its interval on a line."""
+    at, a, b = (6 + 1.38 * min(max(v, 0), 100) for v in (value, low, high))
     return Cell(
         "",
         '<svg class="span" viewBox="0 0 150 18" aria-hidden="true"><path class="whole" d="M6 9H144"/>'

@@ -18,8 +18,8 @@ class Cell:
     """A cell of a table that is more than a text.
 
     Attributes:
-        text: in Markdown, and what a table is sorted by.
-        html: in HTML; whatever comes from a file in it must be escaped by `escape`.
+        text: in Markdown.
+        html: in HTML, by whose text a table is sorted; what comes from a file must be escaped by `escape`.
     """
 
     text: str

@@ -14,8 +14,7 @@ for (const choice of document.querySelectorAll(".choice")) {
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells];
   const key = (row, column) => {
-    const cell = row.cells[column];
-    const text = cell.querySelector("[data-key]")?.dataset.key ?? cell.textContent;
+    const text = row.cells[column].textContent;
     const value = parseFloat(text.replaceAll(",", ""));
     return [Number.isNaN(value) ? null : value, text];
   };

@@ -21,8 +21,6 @@ from nanodet.runtime.engines import files_of
 from nanodet.runtime.spec import Spec
 from nanodet.text.brief import brief_text
 
-BYTES = 8_000_000  # of the images of a page
-
 
 def model_page(
     subject: Subject,
@@ -122,6 +120,6 @@ def _add_gallery(
         "certain for their size, where the model states that; of each class in turn. Click on one to see its "
         "image; the arrow keys lead on, Escape back."
     )
-    gallery = Gallery(len(chosen), BYTES)
+    gallery = Gallery(len(chosen))
     add_pictures(gallery, chosen, measured.annotations, detections, measured.thresholds)
     gallery.add_to(page, "The worst mistakes")

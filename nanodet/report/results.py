@@ -56,9 +56,14 @@ class Measured:
         """Whether all classes have the same."""
         return len(np.unique(self.thresholds)) == 1
 
+    @property
+    def areas(self) -> np.ndarray:
+        """The areas of all objects in square pixels, float (N,)."""
+        return np.concatenate([np.zeros(0), *(p.areas for p in self.annotations.pictures)])
+
 
 class At(NamedTuple):
-    """What counts at a threshold: parts 0..1, None where they are undefined."""
+    """What the thresholds let through: how many, and parts 0..1, None where they are undefined."""
 
     detections: int
     precision: float | None
@@ -106,7 +111,7 @@ def at_threshold(curves: Sequence[ScoreCurve], thresholds: Sequence[float]) -> A
 def add_ap(page: Page, measured: Measured) -> None:
     """Add AP, of all and per class and size, with intervals."""
     metrics, found = measured.metrics, measured.metrics.intervals
-    areas = np.concatenate([np.zeros(0), *(p.areas for p in measured.annotations.pictures)])
+    areas = measured.areas
     rows: list[list[str | Cell]] = []
     for name in SUMMARY:
         low, high = AREAS.get(name, (0, np.inf))
@@ -218,11 +223,10 @@ def add_confusion(page: Page, measured: Measured) -> None:
 
 def _add_missed(page: Page, measured: Measured) -> None:
     """Add how many objects of each size were missed."""
-    areas = np.concatenate([np.zeros(0), *(p.areas for p in measured.annotations.pictures)])
     lost = np.array([one.worth for one in measured.mistakes.missed])
     rows: list[list[str | Cell]] = []
     for name, (low, high) in AREAS.items():
-        every, missed = (int(((one > low) & (one <= high)).sum()) for one in (areas, lost))
+        every, missed = (int(((one > low) & (one <= high)).sum()) for one in (measured.areas, lost))
         if every:
             words = NAMES[name].removeprefix("AP of ")
             rows.append([words, f"{every:,}", f"{missed:,}", f"{100 * missed / every:.1f} %"])

@@ -98,7 +98,7 @@ def read_training(
     found.epochs = epochs if isinstance(epochs, int) else None
     found.averaged = averaged if isinstance(averaged, bool) else None
     if kind_of(subject.model) is CHECKPOINT:
-        _read_checkpoint(found, subject)
+        _add_checkpoint(found, detector)
     if subject.run is not None and is_file(subject.run / METRICS):
         found.curves = read_curves(subject.run / METRICS)
     return found
@@ -155,10 +155,12 @@ def _data(found: Training) -> Any:
     return config_from_dict(found.config, found.source).data
 
 
-def _read_checkpoint(found: Training, subject: Subject) -> None:
-    from nanodet.model.checkpoint import KEY, read_checkpoint  # needs torch
+def _add_checkpoint(found: Training, detector: Detector) -> None:
+    from nanodet.model.checkpoint import KEY  # needs torch
+    from nanodet.model.torch_backend import TorchBackend
 
-    checkpoint = read_checkpoint(subject.model)
+    assert isinstance(detector.backend, TorchBackend)
+    checkpoint = detector.backend.checkpoint
     found.epochs, found.averaged = checkpoint.epoch, checkpoint.averaged
     own = checkpoint.raw.get(KEY)
     if isinstance(own, dict) and "version" in own:
