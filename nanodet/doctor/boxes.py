@@ -7,7 +7,7 @@ import numpy as np
 from nanodet.data.assemble import CLIPPED, LEFT_OUT
 from nanodet.data.augment.geometry import MAX_ASPECT, MIN_SIDE
 from nanodet.doctor.examined import Examined
-from nanodet.doctor.finding import EXAMPLES, NOTE, WARNING, Finding, of_lines
+from nanodet.doctor.finding import NOTE, WARNING, Finding, of_lines
 
 MOST = 0.5  # fraction of the boxes
 SOME = 0.01  # fraction of the boxes
@@ -70,7 +70,7 @@ def _sizes(one: Examined) -> Iterator[Finding]:
             "Training leaves them out, because nothing of the object is left to see. A larger "
             "input_size, or images cut into tiles, makes them visible; if they are slips of the mouse, "
             "remove them.",
-            len(small), len(one.boxes), [one.example(n) for n in small[:EXAMPLES].tolist()],
+            len(small), len(one.boxes), one.examples(small),
         )  # fmt: skip
 
 
@@ -83,7 +83,7 @@ def _whole(one: Examined) -> Iterator[Finding]:
             WARNING if many else NOTE, "boxes-cover-image", one.part, "boxes cover their whole image",
             "Fine for a close-up. If these are labels of whole images, draw boxes around the objects: "
             "from such boxes a network learns the frame of the image.",
-            len(whole), len(one.boxes), [one.example(n) for n in whole[:EXAMPLES].tolist()],
+            len(whole), len(one.boxes), one.examples(whole),
         )  # fmt: skip
 
 
@@ -104,17 +104,17 @@ def _repeated(one: Examined) -> Iterator[Finding]:
         # a box that repeats several counts once
         again = np.unique(second[which])
         if len(again):
-            examples = [one.example(n) for n in again[:EXAMPLES].tolist()]
             yield Finding(
-                WARNING, code, one.part, what, advice, len(again), len(one.boxes), examples
-            )
+                WARNING, code, one.part, what, advice, len(again), len(one.boxes),
+                one.examples(again),
+            )  # fmt: skip
 
 
-def same_place(one: Examined, iou: float = SAME_PLACE) -> tuple[np.ndarray, np.ndarray]:
-    """Return the pairs of boxes of one image with at least this IoU: two int64 (K,), first < second.
+def same_place(one: Examined) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pairs of boxes of one image with an IoU of `SAME_PLACE`: two int64 (K,), first < second.
 
-    Boxes of an image are sorted by their left edges: only those within a fraction ``1 - iou`` of the
-    width of each other are compared, so that this takes a second for 100,000 boxes.
+    Boxes of an image are sorted by their left edges: only those within a fraction ``1 - SAME_PLACE`` of
+    the width of each other are compared, so that this takes a second for 100,000 boxes.
     """
     order = np.lexsort((one.boxes[:, 0], one.owner))
     boxes, owner = one.boxes[order].astype(np.float64), one.owner[order]
@@ -125,11 +125,11 @@ def same_place(one: Examined, iou: float = SAME_PLACE) -> tuple[np.ndarray, np.n
         # IoU >= t needs a left edge within (1 - t) of the first's width
         at = at[at + step < len(boxes)]
         near = owner[at] == owner[at + step]
-        near &= boxes[at + step, 0] - boxes[at, 0] <= (1 - iou) * width[at] + 1e-6
+        near &= boxes[at + step, 0] - boxes[at, 0] <= (1 - SAME_PLACE) * width[at] + 1e-6
         at = at[near]
         if not len(at):
             break
-        found.append(at[_iou(boxes[at], boxes[at + step]) >= iou] + np.array([[0], [step]]))
+        found.append(at[_iou(boxes[at], boxes[at + step]) >= SAME_PLACE] + np.array([[0], [step]]))
     pairs = np.concatenate([np.zeros((2, 0), np.int64), *found], axis=1)
     pairs = np.sort(order[pairs], axis=0)
     return pairs[0], pairs[1]

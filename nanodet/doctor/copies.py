@@ -1,12 +1,12 @@
 """Images that occur several times: within a set, or in training and in validation."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 from nanodet.data.records import Picture
 from nanodet.doctor.examined import Examined
 from nanodet.doctor.finding import ERROR, EXAMPLES, NOTE, WARNING, Example, Finding, of_lines
-from nanodet.errors import NanodetError
 from nanodet.images.likeness import Likeness, groups, likenesses
 
 SOME = 0.05  # fraction of the images of a set; if more are copies, there is a warning
@@ -14,46 +14,37 @@ SOME = 0.05  # fraction of the images of a set; if more are copies, there is a w
 
 def of_copies(sets: Sequence[Examined]) -> Iterator[Finding]:
     """Yield copies among the images of the sets; reads all of them, but not the unreadable ones."""
-    by_path = {p.path: (p, one.part) for one in sets for p in one.pictures}
+    by_path = [{p.path: p for p in one.pictures} for one in sets]
     bad = {path for one in sets for path in one.annotations.unreadable}
-    paths = [path for path in by_path if path not in bad]
+    paths = [path for path in dict.fromkeys(chain(*by_path)) if path not in bad]
     found = likenesses(paths)
-    for one in sets:
-        yield from _undecoded(one, paths, found)
+    seen = {path: one for path, one in zip(paths, found, strict=True) if isinstance(one, Likeness)}
+    errors = {path: one for path, one in zip(paths, found, strict=True) if path not in seen}
+    for one, own in zip(sets, by_path, strict=True):
+        yield from _undecoded(one, [str(errors[path]) for path in own if path in errors])
     alike = [[paths[n] for n in some] for some in groups(found)]
-    seen = dict(zip(paths, found, strict=True))
-    yield from _between(sets, alike, by_path, seen)
-    for one in sets:
-        own = [[path for path in some if by_path[path][1] == one.part] for some in alike]
-        yield from _within(one, [some for some in own if len(some) > 1], by_path)
+    if len(sets) == 2:
+        yield from _between(by_path[0], by_path[1], alike, seen)
+    for one, own in zip(sets, by_path, strict=True):
+        copies = [[own[path] for path in some if path in own] for some in alike]
+        yield from _within(one, [some for some in copies if len(some) > 1])
 
 
-def _undecoded(
-    one: Examined, paths: Sequence[Path], found: Sequence[Likeness | NanodetError]
-) -> Iterator[Finding]:
-    own = {p.path for p in one.pictures}
-    lines = [
-        str(error)
-        for path, error in zip(paths, found, strict=True)
-        if isinstance(error, NanodetError) and path in own
-    ]
+def _undecoded(one: Examined, lines: Sequence[str]) -> Iterator[Finding]:
     if lines:
         yield Finding(
             ERROR, "undecodable-images", one.part, "images have a header and an end, but no content",
             "Replace these files or remove them: the training stops at the first one.",
-            len(lines), len(own), of_lines(lines),
+            len(lines), len(one.pictures), of_lines(lines),
         )  # fmt: skip
 
 
 def _between(
-    sets: Sequence[Examined],
+    train: Mapping[Path, Picture],
+    val: Mapping[Path, Picture],
     alike: Sequence[Sequence[Path]],
-    by_path: dict[Path, tuple[Picture, str]],
-    seen: dict[Path, Likeness | NanodetError],
+    seen: Mapping[Path, Likeness],
 ) -> Iterator[Finding]:
-    if len(sets) < 2:
-        return
-    train, val = ({p.path: p for p in one.pictures} for one in sets)
     shared = [path for path in val if path in train]
     if shared:
         yield Finding(
@@ -72,7 +63,7 @@ def _between(
         for path in ours[: EXAMPLES - len(examples)]:
             other = min(theirs, key=lambda one: _apart(seen[path], seen[one]))
             text = f"{path} is a copy of {other}"
-            examples.append(Example(text, (by_path[path][0], by_path[other][0])))
+            examples.append(Example(text, (val[path], train[other])))
     if count:
         yield Finding(
             WARNING, "copies-in-both", "", "images of data.val are copies of images of data.train",
@@ -82,18 +73,14 @@ def _between(
         )  # fmt: skip
 
 
-def _within(
-    one: Examined, alike: Sequence[Sequence[Path]], by_path: dict[Path, tuple[Picture, str]]
-) -> Iterator[Finding]:
+def _within(one: Examined, alike: Sequence[Sequence[Picture]]) -> Iterator[Finding]:
     count = sum(len(some) - 1 for some in alike)
     if not count:
         return
     examples = [
-        Example(
-            f"{some[1]} is a copy of {some[0]}", tuple(by_path[path][0] for path in some[:2])
-        )
+        Example(f"{some[1].path} is a copy of {some[0].path}", tuple(some[:2]))
         for some in alike[:EXAMPLES]
-    ]  # fmt: skip
+    ]
     training = one.part == "data.train"
     yield Finding(
         WARNING if count > SOME * len(one.pictures) else NOTE, "copies-within", one.part,
@@ -104,7 +91,6 @@ def _within(
     )  # fmt: skip
 
 
-def _apart(a: Likeness | NanodetError, b: Likeness | NanodetError) -> int:
-    if isinstance(a, NanodetError) or isinstance(b, NanodetError):
-        return 64
+def _apart(a: Likeness, b: Likeness) -> int:
+    """Return the bits in which two images differ, and -1 for the same file."""
     return (a.bits ^ b.bits).bit_count() - (a.file == b.file)

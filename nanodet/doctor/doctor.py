@@ -49,16 +49,9 @@ def diagnose(subject: Subject, decode: bool = True) -> Diagnosis:
     """
     found: list[Finding] = []
     if subject.notes:
-        found.append(
-            Finding(
-                NOTE,
-                "layout",
-                "",
-                "how the sets were found",
-                "Nothing to do if this is what is meant.",
-                examples=of_lines(subject.notes),
-            )
-        )
+        advice = "Nothing to do if this is what is meant."
+        notes = of_lines(subject.notes)
+        found.append(Finding(NOTE, "layout", "", "how the sets were found", advice, examples=notes))
     sets: list[Examined] = []
     names = subject.class_names
     for part, section in subject.sections.items():

@@ -14,7 +14,7 @@ from nanodet.data.read import read_annotations
 from nanodet.data.reading import Fault, Reading
 from nanodet.data.records import Annotations, Picture
 from nanodet.data.summary import Summary, scales, summarise
-from nanodet.doctor.finding import Example
+from nanodet.doctor.finding import EXAMPLES, Example
 from nanodet.errors import NanodetError
 
 STOPPED = "stopped"  # the kind of a `Fault` after which nothing more could be read
@@ -92,8 +92,11 @@ class Examined:
         """Its figures."""
         return summarise(self.annotations, self.section)
 
-    def example(self, box: int) -> Example:
-        """Return box 0..N - 1 as an `Example` that names it."""
+    def examples(self, boxes: np.ndarray) -> list[Example]:
+        """Return the first of some boxes, int64 (K,) of 0..N - 1, as examples that name them."""
+        return [self._example(box) for box in boxes[:EXAMPLES].tolist()]
+
+    def _example(self, box: int) -> Example:
         picture = self.pictures[self.owner[box]]
         number = box - int(np.searchsorted(self.owner, self.owner[box])) + 1
         corners = ", ".join(f"{value:g}" for value in self.boxes[box].round(1).tolist())

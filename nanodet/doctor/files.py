@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nanodet.data.reading import Fault
+from nanodet.data.records import Picture
 from nanodet.doctor.examined import STOPPED, Examined
 from nanodet.doctor.finding import ERROR, NOTE, WARNING, Finding, of_lines, of_paths, of_pictures
 from nanodet.files.folders import files_below
@@ -82,8 +83,8 @@ def of_images(one: Examined) -> Iterator[Finding]:
         )  # fmt: skip
     repeated = one.summary.same_images
     if repeated:
-        seen: set[Path] = set()
-        again = [p for p in one.pictures if p.path in seen or seen.add(p.path)]  # type: ignore[func-returns-value]
+        first: dict[Path, Picture] = {}
+        again = [p for p in one.pictures if first.setdefault(p.path, p) is not p]
         yield Finding(
             WARNING, "images-listed-twice", one.part, "images are listed twice",
             "Remove the second entries: repeats count again, in training and in AP.",
@@ -118,14 +119,11 @@ def unmentioned(sets: Sequence[Examined]) -> Iterator[Finding]:
     known = {p.path for one in sets for p in one.pictures}
     known |= {path for one in sets for path in one.annotations.unreadable}
     folders = {Path(one.section.img_path) for one in sets}
-    others: dict[Path, None] = {}
-    for folder in sorted(folders):
-        for path in sorted(filter(is_picture_name, files_below(folder))):
-            if path not in known:
-                others[path] = None
+    found = {path for folder in folders for path in files_below(folder) if is_picture_name(path)}
+    others = sorted(found - known)
     if others:
         yield Finding(
             NOTE, "images-not-annotated", "", "images in the folders are in neither set",
             "They are not used. Label them or add them to a list if they should be.",
-            len(others), len(known) + len(others), of_paths(list(others)),
+            len(others), len(known) + len(others), of_paths(others),
         )  # fmt: skip

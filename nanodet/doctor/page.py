@@ -1,7 +1,7 @@
 """The diagnosis as one HTML page with plots and images."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,7 @@ SAMPLES = 12  # images of a set
 CELL = (320, 240)  # of a sheet of images, in pixels
 AROUND = 1.5  # sides of a box that are shown around it
 LEAST_SHOWN = 24  # pixels around a small box
+Names = Mapping[int, Sequence[str]]  # of the classes of an image, by its id()
 
 
 def write_page(found: Diagnosis, subject: str, path: StrPath) -> None:
@@ -41,9 +42,10 @@ def write_page(found: Diagnosis, subject: str, path: StrPath) -> None:
         head = ["severity", "set", "what", "how many"]
         rows = [[f.severity, f.part, f.what, f.amount] for f in found.findings]
         page.table(head, rows, left=3)
+    names = {id(p): one.names for one in found.sets for p in one.pictures}
     with temporary_folder() as folder:
         for number, finding in enumerate(found.findings):
-            _add_finding(page, finding, found.sets, Path(folder) / f"finding{number}.jpg")
+            _add_finding(page, finding, names, Path(folder) / f"finding{number}.jpg")
         sets = [one for one in found.sets if len(one.boxes)]
         if sets:
             page.heading("Plots")
@@ -53,7 +55,7 @@ def write_page(found: Diagnosis, subject: str, path: StrPath) -> None:
     write_text(path, page.html())
 
 
-def _add_finding(page: Page, finding: Finding, sets: Sequence[Examined], path: Path) -> None:
+def _add_finding(page: Page, finding: Finding, names: Names, path: Path) -> None:
     part = f" in `{finding.part}`" if finding.part else ""
     page.heading(f"{finding.severity.capitalize()}: {finding.code}{part}")
     page.text(f"{finding.said('**')}. {finding.advice}")
@@ -61,17 +63,16 @@ def _add_finding(page: Page, finding: Finding, sets: Sequence[Examined], path: P
         texts = [example.text for example in finding.examples]
         rows = "".join(f"<li><code>{escape(text)}</code></li>" for text in texts)
         page.add("\n".join(f"- `{text}`" for text in texts), f"<ul>{rows}</ul>")  # long lines wrap
-    cells = [cell for example in finding.examples for cell in _cells(example, sets)]
+    cells = [cell for example in finding.examples for cell in _cells(example, names)]
     if cells:
         write_picture(path, contact_sheet(cells, columns=3, cell=CELL))
         page.picture(path, f"the images of these examples, with their annotations: {finding.code}")
 
 
-def _cells(example: Example, sets: Sequence[Examined]) -> list[np.ndarray]:
+def _cells(example: Example, names: Names) -> list[np.ndarray]:
     """Return the images of an example, as much of them as its box needs; [] if one cannot be read."""
-    names = {id(p): one.names for one in sets for p in one.pictures}
     try:
-        return [_shown(p, names.get(id(p), ()), example.box) for p in example.pictures]
+        return [_shown(p, names[id(p)], example.box) for p in example.pictures]
     except NanodetError:
         return []
 

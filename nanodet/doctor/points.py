@@ -11,7 +11,7 @@ import torch
 from nanodet.config.check import failing
 from nanodet.config.follow import check_section
 from nanodet.doctor.examined import Examined
-from nanodet.doctor.finding import ERROR, EXAMPLES, NOTE, WARNING, Finding
+from nanodet.doctor.finding import ERROR, NOTE, WARNING, Finding
 from nanodet.learn.assigners.assigner import Assigner
 from nanodet.learn.objective import build_objective
 from nanodet.learn.points import Points, inside, level_points
@@ -131,5 +131,5 @@ def of_points(
         f"{'They are trained as background' if training else 'Boxes like these are hardly detected'}. A "
         "larger input_size or a smaller first stride gives small boxes points. Of boxes that lie on each "
         "other, a point learns the one that it fits best: remove duplicates.",
-        len(at), len(looked), [one.example(n) for n in at[:EXAMPLES].tolist()],
+        len(at), len(looked), one.examples(at),
     )  # fmt: skip

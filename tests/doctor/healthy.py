@@ -17,7 +17,7 @@ COUNTS = {"train": 30, "val": 16}
 
 @functools.cache
 def draw(number):
-    """Return an image with structure all over, and its its boxes xywh with classes; not to be changed."""
+    """Return an image with structure all over, and its boxes xywh with classes; not to be changed."""
     rng = np.random.default_rng(number)
     picture = np.zeros((SIZE[1], SIZE[0], 3), np.float32)
     for cells in (4, 10, 24):
