@@ -10,12 +10,11 @@ from nanodet.config import read_mapping
 from nanodet.errors import NanodetError
 from nanodet.export.export import default_name
 from nanodet.files.files import make_folder, write_text
-from nanodet.files.incoming import is_file
 from nanodet.runtime.detector import find_model
 from nanodet.runtime.engines import CHECKPOINT, NCNN, kind_of
 from nanodet.runtime.fit import Size
 from nanodet.study.plan import Run, Study, folder_name, read_study
-from nanodet.train.checkpoints import BEST, LAST
+from nanodet.train.outputs import LAST, checkpoint_in
 
 GRID = "grid.yml"
 
@@ -116,15 +115,8 @@ def _study(
 
 
 def _given(model: str) -> Candidate:
-    path = _of_run_folder(Path(model)) if os.path.isdir(model) else Path(find_model(model))
+    path = checkpoint_in(Path(model)) if os.path.isdir(model) else Path(find_model(model))
     if kind_of(path) not in (CHECKPOINT, NCNN):
         raise NanodetError(f"{path}: must be a checkpoint, a .param file, a run folder or a config")
     name = default_name(path)
     return Candidate(name, name, path)
-
-
-def _of_run_folder(folder: Path) -> Path:
-    for name in (BEST, LAST):
-        if is_file(folder / name):
-            return folder / name
-    raise NanodetError(f"{folder}: this folder has no {BEST} or {LAST} of a training")

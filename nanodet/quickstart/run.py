@@ -22,8 +22,7 @@ from nanodet.quickstart.report import write_report
 from nanodet.quickstart.shapes import draw_set
 from nanodet.runtime.detections import Detections
 from nanodet.text.printable import say
-from nanodet.train.checkpoints import BEST
-from nanodet.train.run_folder import CONFIG
+from nanodet.train.outputs import BEST, CONFIG
 from nanodet.train.trainer import train
 
 VAL_PICTURES = 96

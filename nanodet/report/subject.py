@@ -14,10 +14,7 @@ from nanodet.files.incoming import files_in, is_file, published
 from nanodet.runtime.detector import find_model
 from nanodet.runtime.engines import CHECKPOINT, NCNN, files_of, kind_of, spec_file
 from nanodet.runtime.spec import Spec
-
-# of a run folder (see `nanodet.train.run_folder`, which needs torch)
-BEST, LAST = "model_best/model_best.ckpt", "model_last.ckpt"
-METRICS, CONFIG = "metrics.csv", "config.yml"
+from nanodet.train.outputs import CONFIG, METRICS, checkpoint_in
 
 
 @dataclass(frozen=True)
@@ -76,16 +73,7 @@ def find_subject(given: StrPath, exports: StrPath | None = None) -> Subject:
     Raises:
         NanodetError: there is no such model, or no exported model in ``exports``.
     """
-    if os.path.isdir(given):
-        found = [Path(given) / name for name in (BEST, LAST) if is_file(Path(given) / name)]
-        if not found:
-            raise NanodetError(
-                f"{given}: is a folder without {BEST} and {LAST}; give the folder of a training, or "
-                "one model file"
-            )
-        model = found[0]
-    else:
-        model = Path(find_model(given))
+    model = checkpoint_in(Path(given)) if os.path.isdir(given) else Path(find_model(given))
     run = _run_of(model)
     if kind_of(model) is CHECKPOINT:
         folders = [] if run is None else [run, *sorted(p for p in run.iterdir() if p.is_dir())]

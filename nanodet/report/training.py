@@ -18,9 +18,10 @@ from nanodet.evaluate.ground_truth import GIVE, of_config
 from nanodet.evaluate.plots import Curve, read_curves
 from nanodet.files import StrPath
 from nanodet.files.incoming import is_file
-from nanodet.report.subject import CONFIG, METRICS, Subject
+from nanodet.report.subject import Subject
 from nanodet.runtime.detector import Detector
 from nanodet.runtime.engines import CHECKPOINT, kind_of
+from nanodet.train.outputs import CONFIG, METRICS
 
 
 @dataclass(frozen=True)

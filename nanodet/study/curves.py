@@ -11,7 +11,7 @@ from nanodet.evaluate.plots import ceiling, log_scale, new_figure, read_curves, 
 from nanodet.files import StrPath
 from nanodet.study.results import Outcome
 from nanodet.study.statistics import Difference
-from nanodet.train.metrics_csv import NAME
+from nanodet.train.outputs import METRICS
 
 WINDOW = 0.1  # of a curve, over which it is smoothed
 WIDE = 4  # largest value over the smallest of a plot with a linear axis
@@ -28,7 +28,7 @@ def mean_losses(outcomes: Iterable[Outcome]) -> Losses:
     """
     found: dict[str, dict[str, list[Curve]]] = defaultdict(lambda: defaultdict(list))
     for one in outcomes:
-        path = one.run.folder / NAME
+        path = one.run.folder / METRICS
         if one.result is None or not path.is_file():
             continue
         for name, (steps, _, values) in read_curves(path).items():

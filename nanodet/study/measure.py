@@ -17,7 +17,7 @@ from nanodet.evaluate.correlation import pearson
 from nanodet.study.over_images import resamples_of
 from nanodet.study.positives import scores_at_positives
 from nanodet.study.results import SETTINGS, Result, write_result
-from nanodet.train.checkpoints import LAST
+from nanodet.train.outputs import LAST
 from nanodet.train.trainer import train
 
 

@@ -16,7 +16,7 @@ from nanodet.files.files import write_text
 from nanodet.files.inputs import METRICS, read_text
 from nanodet.files.json_keys import JsonKeys, parse_json
 from nanodet.study.plan import Run, same_settings
-from nanodet.train.checkpoints import LAST
+from nanodet.train.outputs import LAST
 
 RESULT, SETTINGS, LOG, FAILED = "result.json", "settings.yml", "log.txt", "failed.txt"
 

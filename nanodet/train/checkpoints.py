@@ -12,9 +12,8 @@ from nanodet.files import StrPath
 from nanodet.files.files import replacing
 from nanodet.model.save_plain import save_plain
 from nanodet.train.module import TrainingModule
+from nanodet.train.outputs import BEST, LAST
 
-LAST = "model_last.ckpt"
-BEST = "model_best/model_best.ckpt"
 # names of the original's evaluator.save_key, and ours
 SAVE_KEYS = {
     "mAP": "AP", "AP_50": "AP50", "AP_75": "AP75", "AP_small": "APs", "AP_m": "APm",

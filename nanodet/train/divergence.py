@@ -15,8 +15,8 @@ from torch import Tensor, distributed
 from nanodet.data.loader import Batch
 from nanodet.data.records import Picture
 from nanodet.errors import NanodetError
-from nanodet.train.checkpoints import LAST
 from nanodet.train.module import TrainingModule, ground_truths, normalised, total
+from nanodet.train.outputs import LAST
 
 HISTORY = 200  # losses that are remembered
 LARGE_INPUT = 1e4  # normalised images stay far below

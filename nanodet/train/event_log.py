@@ -11,8 +11,6 @@ from pytorch_lightning.loggers.logger import rank_zero_experiment
 from nanodet.errors import NanodetError
 from nanodet.files.files import DISK_ERRORS, unwritable
 
-TENSORBOARD = "tensorboard"  # folder in a run folder
-
 
 class EventLog(TensorBoardLogger):
     """Lightning's logger; its methods raise a `NanodetError` where it raises an `OSError`."""

@@ -11,7 +11,8 @@ from nanodet.config import config_to_dict
 from nanodet.config.schema import Config
 from nanodet.errors import NanodetError
 from nanodet.text.printable import say
-from nanodet.train.event_log import TENSORBOARD, EventLog
+from nanodet.train.event_log import EventLog
+from nanodet.train.outputs import TENSORBOARD
 from nanodet.train.resume import flat
 
 PROJECT = "nanodet"  # of runs on a server, unless the logger's own variable names one

@@ -20,9 +20,9 @@ from nanodet.files.files import replacing, unwritable
 from nanodet.files.inputs import METRICS, read_bytes
 from nanodet.text import Say
 from nanodet.train.loggers import name_of, reason
+from nanodet.train.outputs import METRICS as CSV
 from nanodet.train.saved_rows import saved_rows
 
-NAME = "metrics.csv"
 ROW_BYTES = 600  # of a row and its events for TensorBoard, with six losses and their sum
 _SCORES = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 _TRAINING, _VALIDATION = "train/", "val/"
@@ -49,7 +49,7 @@ class MetricsCsv(Callback):
     """
 
     def __init__(self, folder: StrPath, interval: int, say: Say = print) -> None:
-        self.path, self.interval, self.say = Path(folder) / NAME, interval, say
+        self.path, self.interval, self.say = Path(folder) / CSV, interval, say
         self.rows: list[Row] = []
         self.columns: tuple[str, ...] = COLUMNS
 

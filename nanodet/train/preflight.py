@@ -19,11 +19,10 @@ from nanodet.files import StrPath
 from nanodet.files.files import check_folder_writable
 from nanodet.runtime.fit import ALIGNMENT, Size, nearest_aligned, place, round_up
 from nanodet.text import Say
-from nanodet.train.checkpoints import BEST, LAST
 from nanodet.train.divergence import not_finite
-from nanodet.train.event_log import TENSORBOARD
 from nanodet.train.metrics_csv import ROW_BYTES
 from nanodet.train.module import TrainingModule
+from nanodet.train.outputs import BEST, LAST, TENSORBOARD
 from nanodet.train.run_folder import OUTPUTS
 
 REPORT_BYTES = 20 << 20  # more than plots, tables and the sheet of images take

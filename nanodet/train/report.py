@@ -16,7 +16,7 @@ from nanodet.evaluate.sheet import validation_sheet
 from nanodet.files import StrPath
 from nanodet.images.image_file import write_picture
 from nanodet.runtime.detections import Detections
-from nanodet.train.metrics_csv import NAME
+from nanodet.train.outputs import METRICS
 
 TABLE, PRECISION_RECALL, CONFUSION = (
     "ap_per_class.md",
@@ -42,6 +42,6 @@ def write_report(
     plot_precision_recall(metrics, folder / PRECISION_RECALL)
     matrix = confusion_matrix(annotations, detections)
     plot_confusion(matrix, annotations.class_names, folder / CONFUSION)
-    plot_curves(folder / NAME, folder / LOSS, folder / AP)
+    plot_curves(folder / METRICS, folder / LOSS, folder / AP)
     sheet = validation_sheet(annotations, detections)
     write_picture(folder / SHEET, sheet)

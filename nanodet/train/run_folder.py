@@ -19,15 +19,12 @@ from nanodet.files.inputs import absence
 from nanodet.files.locks import locked
 from nanodet.files.temporary import remove_abandoned
 from nanodet.text import Say
-from nanodet.train.checkpoints import BEST, LAST
-from nanodet.train.metrics_csv import NAME
+from nanodet.train.outputs import BEST, CONFIG, LAST, METRICS, SAMPLES
 from nanodet.train.report import REPORT
-from nanodet.train.samples import SAMPLES
 
-CONFIG = "config.yml"
 _MOVING = ".earlier"  # where an earlier run is collected until all of it has been moved
 # what a run writes: these files of an earlier run are moved aside, any other file is left alone
-OUTPUTS = (CONFIG, NAME, LAST, "model_best", SAMPLES, *REPORT)
+OUTPUTS = (CONFIG, METRICS, LAST, "model_best", SAMPLES, *REPORT)
 
 
 def find_resume(config: Config, file: str, say: Say) -> Path | None:

@@ -13,8 +13,8 @@ from nanodet.drawing.draw import draw
 from nanodet.evaluate.sheet import contact_sheet
 from nanodet.images.image_file import write_picture
 from nanodet.runtime.detections import Detections
+from nanodet.train.outputs import SAMPLES
 
-SAMPLES = "train_samples.jpg"
 COUNT = 12  # images, at most
 
 

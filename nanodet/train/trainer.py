@@ -22,7 +22,7 @@ from nanodet.files.files import make_folder
 from nanodet.stopping import Stopped
 from nanodet.text import Say
 from nanodet.text.printable import say
-from nanodet.train.checkpoints import BEST, LAST, AtomicCheckpointIO, Checkpoints, save_metric
+from nanodet.train.checkpoints import AtomicCheckpointIO, Checkpoints, save_metric
 from nanodet.train.cpu import denormals_flushed, keep_memory
 from nanodet.train.device import trainer_devices
 from nanodet.train.divergence import Divergence
@@ -31,6 +31,7 @@ from nanodet.train.loaders import Loaders
 from nanodet.train.loggers import build_loggers, start_loggers
 from nanodet.train.metrics_csv import MetricsCsv
 from nanodet.train.module import TrainingModule
+from nanodet.train.outputs import BEST, LAST
 from nanodet.train.preflight import check_packages, check_run
 from nanodet.train.progress import EpochBar, EpochLines
 from nanodet.train.report import write_report

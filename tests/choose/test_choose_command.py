@@ -32,7 +32,7 @@ from nanodet.quickstart.config import quickstart_config
 from nanodet.quickstart.shapes import draw_set
 from nanodet.runtime.engines import files_of, spec_file
 from nanodet.runtime.spec import Spec
-from nanodet.train.checkpoints import BEST, LAST
+from nanodet.train.outputs import BEST, LAST
 
 QUICK = Timing(1, Effort(20, 0.2, "quick"))
 
@@ -168,7 +168,7 @@ def test_a_run_folder_stands_for_its_best_checkpoint(tmp_path):
         (one,) = find_candidates([str(run)], [], tmp_path).all
         assert one.model == run / found and one.name == "first_run"
     (tmp_path / "empty").mkdir()
-    with pytest.raises(NanodetError, match=r"empty: this folder has no model_best"):
+    with pytest.raises(NanodetError, match=r"empty: is a folder without model_best"):
         find_candidates([str(tmp_path / "empty")], [], tmp_path)
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from nanodet.cli.main import main
 from nanodet.quickstart.shapes import CLASSES, draw_picture, draw_set
-from nanodet.train.checkpoints import LAST
+from nanodet.train.outputs import LAST
 
 
 def test_the_same_seed_draws_the_same_set(tmp_path):

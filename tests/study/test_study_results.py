@@ -22,7 +22,7 @@ from nanodet.study.results import (
     prepare,
     write_result,
 )
-from nanodet.train.checkpoints import LAST
+from nanodet.train.outputs import LAST
 
 AP = {
     ("plain", 4): 50.0,

@@ -27,8 +27,8 @@ from nanodet.study.plan import read_study
 from nanodet.study.positives import at_positives
 from nanodet.study.results import LOG, outcome_of
 from nanodet.study.worker import PATIENCE_S
-from nanodet.train.checkpoints import LAST
 from nanodet.train.module import ground_truths, normalised
+from nanodet.train.outputs import LAST
 
 
 @pytest.fixture(scope="module")

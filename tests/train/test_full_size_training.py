@@ -8,7 +8,7 @@ import torch
 
 from nanodet.config import load_config
 from nanodet.export.export import export
-from nanodet.train.checkpoints import LAST
+from nanodet.train.outputs import LAST
 from nanodet.train.trainer import train
 from nanodet.verify.verify import verify
 

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from nanodet.errors import NanodetError
-from nanodet.train.metrics_csv import COLUMNS, NAME, MetricsCsv
+from nanodet.train.metrics_csv import COLUMNS, MetricsCsv
+from nanodet.train.outputs import METRICS
 
 ROWS = [
     {"epoch": "1", "step": "5", "train/lr": "0.001", "train/loss": "2.5"},
@@ -30,7 +31,7 @@ def resumed(folder, step=100):
     metrics = MetricsCsv(folder, 1, lines.append)
     trainer = SimpleNamespace(ckpt_path="last.ckpt", global_step=step, is_global_zero=True)
     metrics.on_train_start(trainer, None)
-    return (folder / NAME).read_text(), lines
+    return (folder / METRICS).read_text(), lines
 
 
 SAME = {
@@ -51,13 +52,13 @@ SAME = {
 
 @pytest.mark.parametrize("data", SAME.values(), ids=SAME)
 def test_what_can_be_read_goes_on(tmp_path, data):
-    (tmp_path / NAME).write_bytes(data)
+    (tmp_path / METRICS).write_bytes(data)
     assert resumed(tmp_path) == (WRITTEN, [])
-    assert [path.name for path in tmp_path.iterdir()] == [NAME]
+    assert [path.name for path in tmp_path.iterdir()] == [METRICS]
 
 
 def test_a_cut_row_and_those_behind_the_checkpoint_are_dropped(tmp_path):
-    (tmp_path / NAME).write_text(WRITTEN + "2,12,0.00")
+    (tmp_path / METRICS).write_text(WRITTEN + "2,12,0.00")
     assert resumed(tmp_path) == (WRITTEN, [])
     assert resumed(tmp_path, 6)[0] == "".join(WRITTEN.splitlines(True)[:3])
 
@@ -77,7 +78,7 @@ OTHERS = {
 
 @pytest.mark.parametrize("data", OTHERS.values(), ids=OTHERS)
 def test_what_cannot_is_kept_under_another_name(tmp_path, data):
-    (tmp_path / NAME).write_bytes(data)
+    (tmp_path / METRICS).write_bytes(data)
     text, lines = resumed(tmp_path)
     assert text == ",".join(COLUMNS) + "\n"
     (kept,) = tmp_path.glob("metrics-*.csv")
@@ -87,7 +88,7 @@ def test_what_cannot_is_kept_under_another_name(tmp_path, data):
 
 def test_columns_of_others_are_kept_beside(tmp_path):
     data = "".join(line + f",note {n}\n" for n, line in enumerate(WRITTEN.splitlines()))
-    (tmp_path / NAME).write_text(data)
+    (tmp_path / METRICS).write_text(data)
     text, lines = resumed(tmp_path)
     assert text == WRITTEN and "3 of its rows are continued" in lines[0]
     (kept,) = tmp_path.glob("metrics-*.csv")
@@ -96,21 +97,21 @@ def test_columns_of_others_are_kept_beside(tmp_path):
 
 @pytest.mark.parametrize("data", [b"", b"\n", b"\xef\xbb\xbf"])
 def test_an_empty_file_begins_anew(tmp_path, data):
-    (tmp_path / NAME).write_bytes(data)
+    (tmp_path / METRICS).write_bytes(data)
     assert resumed(tmp_path) == (",".join(COLUMNS) + "\n", [])
 
 
 @pytest.mark.parametrize("limit", ["RLIMIT_NOFILE", "RLIMIT_FSIZE"])
 def test_a_row_that_cannot_be_added_leaves_the_others(tmp_path, limit):
     """No descriptor is left to open it with, or its disk is full in the middle of a row."""
-    path = tmp_path / NAME
+    path = tmp_path / METRICS
     path.write_text(WRITTEN)
     trainer = SimpleNamespace(is_global_zero=True, loggers=[])
     kind = getattr(resource, limit)
     soft, hard = resource.getrlimit(kind)
     resource.setrlimit(kind, (0 if limit == "RLIMIT_NOFILE" else len(WRITTEN) + 5, hard))
     try:
-        with pytest.raises(NanodetError, match=rf"{NAME}: cannot be written"):
+        with pytest.raises(NanodetError, match=rf"{METRICS}: cannot be written"):
             MetricsCsv(tmp_path, 1)._add(trainer, ROWS[0])
     finally:
         resource.setrlimit(kind, (soft, hard))
@@ -130,7 +131,7 @@ def test_a_column_for_every_loss_that_the_objective_names(tmp_path):
     metrics.on_train_start(trainer, None)
     metrics.on_train_batch_end(trainer, SimpleNamespace(losses=losses), None, None, 0)
     metrics.on_train_batch_end(trainer, SimpleNamespace(losses=losses), None, None, 1)
-    header, *rows = (tmp_path / NAME).read_text().splitlines()
+    header, *rows = (tmp_path / METRICS).read_text().splitlines()
     assert header == "epoch,step,train/lr,train/loss,train/loss_toy,train/aux_loss_toy," + (
         "val/AP,val/AP50,val/AP75,val/APs,val/APm,val/APl"
     )
