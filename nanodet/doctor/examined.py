@@ -98,11 +98,11 @@ class Examined:
 
     def _example(self, box: int) -> Example:
         picture = self.pictures[self.owner[box]]
-        number = box - int(np.searchsorted(self.owner, self.owner[box])) + 1
+        number = box - int(np.searchsorted(self.owner, self.owner[box]))
         corners = ", ".join(f"{value:g}" for value in self.boxes[box].round(1).tolist())
         name = self.names[self.labels[box]]
-        text = f"{picture.path}: box {number} of {len(picture.boxes)} ({name}; {corners})"
-        return Example(text, (picture,), self.boxes[box])
+        text = f"{picture.path}: box {number + 1} of {len(picture.boxes)} ({name}; {corners})"
+        return Example(text, (picture,), number)
 
 
 def examine(

@@ -78,7 +78,7 @@ def of_images(one: Examined) -> Iterator[Finding]:
         yield Finding(
             NOTE, "exif", one.part,
             f"images are turned by EXIF, {counts.stored} of them labelled as stored",
-            "Nothing to do; check the sheet of samples that their boxes lie on the objects.",
+            "Nothing to do; check in the samples that their boxes lie on the objects.",
             counts.exif, total,
         )  # fmt: skip
     repeated = one.summary.same_images

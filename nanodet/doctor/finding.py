@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from nanodet.data.records import Picture
 
 ERROR, WARNING, NOTE = "error", "warning", "note"  # by severity
@@ -20,12 +18,12 @@ class Example:
     Attributes:
         text: a line that names the file and the object.
         pictures: the images that show it; of copies several.
-        box: float (4,) xyxy in pixels of the first image, where the fault lies; None for all of it.
+        box: which box of the first image has the fault; None for all of it.
     """
 
     text: str
     pictures: tuple[Picture, ...] = ()
-    box: np.ndarray | None = None
+    box: int | None = None
 
 
 @dataclass(frozen=True)

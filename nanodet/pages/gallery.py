@@ -60,6 +60,9 @@ class Gallery:
     _thumbnails: list[str] = field(default_factory=list)
     _pictures: dict[Hashable, dict[str, Any]] = field(default_factory=dict)
 
+    def __len__(self) -> int:
+        return len(self._shots)
+
     def add(
         self,
         picture: np.ndarray,

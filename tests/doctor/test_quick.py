@@ -3,7 +3,6 @@
 import functools
 
 import pytest
-from healthy import HealthySet, write_images
 from small_arch import arch
 
 from nanodet.doctor.doctor import diagnose
@@ -26,18 +25,6 @@ def check(healthy):
 def objective():
     section = arch()
     return build_objective(build_network(section), section)
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("images")
-    write_images(folder)
-    return folder
-
-
-@pytest.fixture
-def healthy(tmp_path, images):
-    return HealthySet(tmp_path, images)
 
 
 def shrink(healthy, count):
