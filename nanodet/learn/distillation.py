@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from nanodet.config.distill_section import Distill
 from nanodet.learn.assigners.atss import CELL
-from nanodet.learn.iou import EPS, iou_of_sides
+from nanodet.learn.iou import diou
 from nanodet.learn.lesson import Lesson
 from nanodet.learn.losses.quality_focal import quality_focal_loss
 from nanodet.learn.objective import Objective, mean_of_processes, processes
@@ -44,20 +44,6 @@ def map_distance(student: Tensor, teacher: Tensor) -> Tensor:
     """
     own, wanted = (F.batch_norm(x, None, None, training=True) for x in (student, teacher))
     return F.mse_loss(own, wanted) / 2
-
-
-def diou(a: Tensor, b: Tensor) -> Tensor:
-    """Return the IoU of boxes less ``(d / c)^2``, -1..1 (Zheng et al., AAAI 2020).
-
-    d is the distance of their centres, c the diagonal of the smallest box around both.
-
-    Args:
-        a, b: xyxy (..., 4), that broadcast.
-    """
-    hull = torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])
-    apart = (a[..., :2] + a[..., 2:] - b[..., :2] - b[..., 2:]) / 2
-    far = apart.square().sum(dim=-1) / hull.square().sum(dim=-1).clamp(min=EPS)
-    return iou_of_sides(a.unbind(-1), b.unbind(-1)) - far
 
 
 def valuable_region(cells: Tensor, targets: Targets, truths: GroundTruths, share: float) -> Tensor:

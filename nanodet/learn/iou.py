@@ -39,6 +39,20 @@ def iou_of_sides(a: Sequence[Tensor], b: Sequence[Tensor], iof: bool = False) ->
     return intersection / (area_a + area_b - intersection).clamp_(min=EPS)
 
 
+def diou(a: Tensor, b: Tensor) -> Tensor:
+    """Return the IoU of boxes less ``(d / c)^2``, -1..1 (Zheng et al., AAAI 2020).
+
+    d is the distance of their centres, c the diagonal of the smallest box around both.
+
+    Args:
+        a, b: xyxy (..., 4), that broadcast.
+    """
+    hull = torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])
+    apart = (a[..., :2] + a[..., 2:] - b[..., :2] - b[..., 2:]) / 2
+    far = apart.square().sum(dim=-1) / hull.square().sum(dim=-1).clamp(min=EPS)
+    return iou_of_sides(a.unbind(-1), b.unbind(-1)) - far
+
+
 class Overlap(NamedTuple):
     """Of boxes (N, 4) with others, box by box.
 

@@ -10,13 +10,13 @@ from objectives import SIZE, objective, random_outputs, truth
 
 from nanodet.config.distill_section import Distill
 from nanodet.learn.distillation import (
-    diou,
     distillation_losses,
     edge_divergence,
     map_distance,
     valuable_region,
 )
 from nanodet.learn.grids import Grid, at_points, counterparts, rebinned
+from nanodet.learn.iou import diou
 from nanodet.learn.lesson import lesson_of
 from nanodet.learn.points import level_points
 from nanodet.learn.targets import GroundTruths

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from nanodet.config.keys import MUCH, key
-from nanodet.learn.iou import EPS, overlap
+from nanodet.learn.iou import diou
 from nanodet.model.part import Part
 
 
@@ -20,9 +20,7 @@ def diou_loss(predicted: Tensor, target: Tensor) -> Tensor:
 
     d is the distance of the centres, c the diagonal of the smallest box around both.
     """
-    iou, _, hull = overlap(predicted, target)
-    apart = (predicted[:, :2] + predicted[:, 2:] - target[:, :2] - target[:, 2:]) / 2
-    return 1 - iou + apart.square().sum(dim=-1) / hull.square().sum(dim=-1).clamp(min=EPS)
+    return 1 - diou(predicted, target)
 
 
 PART = Part(Section, lambda section: diou_loss)
