@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 CONFIDENCE = 0.95
+Z = 1.959964  # of the normal distribution, for a two-sided interval of `CONFIDENCE`
 RESAMPLES = 1000
 SEED = 0
 

@@ -230,7 +230,7 @@ def write_class_table(metrics: Metrics, path: StrPath) -> None:
 
 def percent(value: float | None) -> str:
     """Return a value in percent with two digits, ``-`` for None."""
-    return "-" if value is None else f"{value:.2f}"
+    return text(value, None)
 
 
 def with_interval(metrics: Metrics, name: str) -> str:

@@ -5,12 +5,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from nanodet.evaluate.bootstrap import Interval
+from nanodet.evaluate.bootstrap import Interval, Z
 from nanodet.evaluate.intervals import AT_50
 from nanodet.evaluate.matches import Matches
 from nanodet.runtime.detections import Detections
-
-Z = 1.959964  # of the normal distribution, for a two-sided interval of 95 %
 
 
 @dataclass(frozen=True)
@@ -78,14 +76,14 @@ def score_curves(
     """
     labels = np.concatenate([np.zeros(0, np.int64), *(found.class_id for found in detections)])
     scores = np.concatenate([np.zeros(0, np.float32), *(found.confidence for found in detections)])
-    images = len(detections)
-    none = Matches(*_nothing(images))
+    empty = np.zeros((AT_50 + 1, 0), bool)
+    nothing = Matches(np.zeros(0, np.int32), empty, empty, np.zeros(len(detections), np.int32))
     parts = []
     for label in range(len(class_names)):
         # both are ranked by score
         ranked = np.sort(scores[labels == label])[::-1]
         one = matches[label][0] if matches else None
-        image, hit, counted, objects = one or none
+        image, hit, counted, objects = one or nothing
         kept = counted[AT_50]
         parts.append((ranked[kept], hit[AT_50][kept], image[kept], objects))
     curves = [_curve(name, *part) for name, part in zip(class_names, parts, strict=True)]
@@ -107,11 +105,6 @@ def wilson(part: np.ndarray, size: np.ndarray, z: float = Z) -> tuple[np.ndarray
     middle = (part + square / 2) / (1 + square)
     half = np.sqrt(square * (part * (1 - part) + square / 4)) / (1 + square)
     return middle - half, middle + half
-
-
-def _nothing(images: int) -> tuple[np.ndarray, ...]:
-    none = np.zeros((AT_50 + 1, 0), bool)
-    return np.zeros(0, np.int32), none, none, np.zeros(images, np.int32)
 
 
 def _curve(

@@ -217,10 +217,10 @@ def threshold_of(curve: ScoreCurve, entry: int, lowest: float) -> float:
 def _chosen(curve: ScoreCurve, score: float, own: bool, holds: bool) -> Chosen:
     entry = curve.at(score)
     if entry is None:
-        size = np.array([curve.objects], float)
-        ends = (float(end[0]) for end in wilson(np.zeros(1), size)) if curve.objects else ()
-        recall = Interval(0.0, *ends) if curve.objects else None
-        f1 = 0.0 if curve.objects else None
+        recall = f1 = None
+        if curve.objects:
+            low, high = wilson(np.zeros(1), np.array([curve.objects], float))
+            recall, f1 = Interval(0.0, float(low[0]), float(high[0])), 0.0
         return Chosen(curve.name, curve.objects, score, own, holds, 0, None, recall, f1)
     return Chosen(
         curve.name,

@@ -124,13 +124,7 @@ def import_model(
     _fill_quality(network, source, config, file)
     report(f"{model}: {len(pairs)} convolutions, {source.form.classes} classes")
     spec = dataclasses.replace(spec_of(network, config), source={}, files={})
-    _warn_of_another_spec(source, with_fixed_fit(spec), file, report)
-    given_spec = source.spec()
-    if given_spec is not None and given_spec.class_scores is not None:
-        report(
-            f"{model}: its scores per class are left out, as a checkpoint has none; nanodet eval --wish "
-            "finds them for an export of it"
-        )
+    _tell_of_its_spec(source, with_fixed_fit(spec), file, report)
     norms = [pair.norm for pair in pairs if pair.norm]
     measured = batch_norm.measure_on(network, norms, paths, spec, limit) if paths else 0
     if measured:
@@ -198,10 +192,12 @@ def _tell_taken(
         )
 
 
-def _warn_of_another_spec(source: Source, ours: Spec, file: str | Path | None, report: Say) -> None:
-    """Report where the spec that came with a file says something else of its images than a config."""
+def _tell_of_its_spec(source: Source, ours: Spec, file: str | Path | None, report: Say) -> None:
+    """Report what the spec that came with a file says otherwise than a config, or what is left out of it."""
     theirs = source.spec()
-    keys = ("fit", "colour_order", "mean", "std", "point_offset") if theirs is not None else ()
+    if theirs is None:
+        return
+    keys = ("fit", "colour_order", "mean", "std", "point_offset")
     other = [key for key in keys if getattr(theirs, key) != getattr(ours, key)]
     if other:
         given, wanted = (
@@ -211,6 +207,11 @@ def _warn_of_another_spec(source: Source, ours: Spec, file: str | Path | None, r
         report(
             f"warning: {source.path}: its spec says {given}, but the checkpoint has {wanted}, of {file}: "
             "--config CONFIG, the one it was trained with"
+        )
+    if theirs.class_scores is not None:
+        report(
+            f"{source.path}: its scores per class are left out, as a checkpoint has none; nanodet eval "
+            "--wish finds them for an export of it"
         )
 
 

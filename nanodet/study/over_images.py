@@ -1,6 +1,6 @@
 """How far the choice of the validation images moves the results of a study; seeds are not its subject."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -40,7 +40,7 @@ def ap_over_images(outcomes: Sequence[Outcome], variant: str) -> Interval | None
         None without runs, or if one of them has no resamples or was validated on another set.
     """
     drawn = _drawn(outcomes, variant)
-    if not drawn or not _comparable(drawn):
+    if not drawn or not _comparable(drawn.values()):
         return None
     values, resamples = zip(*((ap, again) for _, ap, again in drawn.values()), strict=True)
     return interval_of_percent(float(np.mean(values)), np.mean(resamples, axis=0))
@@ -49,11 +49,11 @@ def ap_over_images(outcomes: Sequence[Outcome], variant: str) -> Interval | None
 def change_over_images(outcomes: Sequence[Outcome], variant: str, baseline: str) -> Interval | None:
     """Return the mean difference of AP over the seeds that both have, see `ap_over_images`."""
     ours, theirs = _drawn(outcomes, variant), _drawn(outcomes, baseline)
-    seeds = [seed for seed in ours if seed in theirs]
-    if not seeds or not _comparable({**ours, **{-1 - seed: theirs[seed] for seed in seeds}}):
+    pairs = [(one, theirs[seed]) for seed, one in ours.items() if seed in theirs]
+    if not pairs or not _comparable([one for pair in pairs for one in pair]):
         return None
-    values = [ours[seed][1] - theirs[seed][1] for seed in seeds]
-    resamples = [ours[seed][2] - theirs[seed][2] for seed in seeds]
+    values = [our[1] - their[1] for our, their in pairs]
+    resamples = [our[2] - their[2] for our, their in pairs]
     return interval_of_change(float(np.mean(values)), np.mean(resamples, axis=0))
 
 
@@ -71,6 +71,7 @@ def _drawn(outcomes: Sequence[Outcome], variant: str) -> dict[int, _Drawn]:
     return found
 
 
-def _comparable(drawn: dict[int, _Drawn]) -> bool:
-    sets = {(images, len(again)) for images, _, again in drawn.values()}
-    return len(sets) == 1 and all(again.size for *_, again in drawn.values())
+def _comparable(drawn: Collection[_Drawn]) -> bool:
+    """Return whether all were measured on the same resamples."""
+    sets = {(images, len(again)) for images, _, again in drawn}
+    return len(sets) == 1 and all(again.size for *_, again in drawn)

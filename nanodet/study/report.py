@@ -11,13 +11,14 @@ from typing import Any
 import yaml
 
 from nanodet import __version__
+from nanodet.evaluate.bootstrap import CONFIDENCE
 from nanodet.files.files import write_text
 from nanodet.pages.page import Page
 from nanodet.study.curves import mean_losses, plot_differences, plot_losses
 from nanodet.study.over_images import ap_over_images, ap_text, change_over_images
 from nanodet.study.plan import Study
 from nanodet.study.results import LOG, Outcome
-from nanodet.study.statistics import CONFIDENCE, Difference, paired, spread
+from nanodet.study.statistics import Difference, paired, spread
 from nanodet.text.brief import brief
 
 # figure of a result: its name, and digits after the point

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-CONFIDENCE = 0.95
+from nanodet.evaluate.bootstrap import CONFIDENCE
+
 _STEPS = 100_000
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from nanodet.compare.outputs import BRAIN, FULL, HALF, StageResult, Tolerance, percent
 from nanodet.compare.twins import NEEDED
-from nanodet.evaluate.bootstrap import Interval, change_text
+from nanodet.evaluate.bootstrap import Interval, Z, change_text
 from nanodet.evaluate.intervals import Resampled
 from nanodet.files import StrPath
 from nanodet.runtime.spec import Spec
@@ -18,9 +18,8 @@ ORDER = ("fp32", "fp16", "bf16", "fp16 arithmetic", "int8")
 NETWORK = {"fp32": FULL, "fp16": HALF, "bf16": BRAIN, "fp16 arithmetic": BRAIN}
 UNLIMITED = Tolerance(float("inf"), float("inf"))
 AP = {"fp32": 0.05, "fp16": 0.1, "bf16": 0.3, "fp16 arithmetic": 0.3, "int8": 1.0}
-CERTAIN = (
-    3 / 1.96
-)  # times the 95 % interval of a change of AP beyond which it is not chance: 99.7 %
+# three standard errors (99.7 %), as a multiple of the ends of a 95 % interval: beyond it a change is no chance
+CERTAIN = 3 / Z
 EXACT_TWINS = 0.99  # of the detections above 0.3: for full precision that ends in boxes
 TIE_MARGIN = 2  # times the twins that 32-bit forms lose to ties: other forms may lose more
 TWINS_UNSURE = (

@@ -1,7 +1,7 @@
 """What verify found, as a table and as JSON."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import nanodet
@@ -31,10 +31,10 @@ class Report:
     reference: str
     reference_name: str
     groups: list[tuple[str, float | None]]
+    intervals: list[Interval | None]
     rows: list[Row]
     pictures: str
     seconds: float
-    intervals: list[Interval | None] = field(default_factory=list)
 
     @property
     def agrees(self) -> bool:
