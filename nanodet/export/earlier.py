@@ -124,7 +124,7 @@ def _identity(spec: Spec) -> dict[str, Any]:
     """Return what files of one export have in common, in whatever form they are."""
     plain = dataclasses.replace(
         spec, form="distributions", layout="rows", bin_spacing=1.0, quality=None, output_name="",
-        any_size=False, batch=1, rewriting=None, **dict.fromkeys(FITTED),
+        any_size=False, batch=1, edge_std_factors=None, class_scores=None, rewriting=None,
     )  # fmt: skip
     return {**plain.to_dict(), "files": None, "measured": None}
 

@@ -18,7 +18,7 @@ ORDER = ("fp32", "fp16", "bf16", "fp16 arithmetic", "int8")
 NETWORK = {"fp32": FULL, "fp16": HALF, "bf16": BRAIN, "fp16 arithmetic": BRAIN}
 UNLIMITED = Tolerance(float("inf"), float("inf"))
 AP = {"fp32": 0.05, "fp16": 0.1, "bf16": 0.3, "fp16 arithmetic": 0.3, "int8": 1.0}
-# three standard errors (99.7 %), as a multiple of the ends of a 95 % interval: beyond it a change is no chance
+# times the ends of the 95 % interval of a change of AP: three standard errors (99.7 %) are no chance
 CERTAIN = 3 / Z
 EXACT_TWINS = 0.99  # of the detections above 0.3: for full precision that ends in boxes
 TIE_MARGIN = 2  # times the twins that 32-bit forms lose to ties: other forms may lose more
