@@ -66,7 +66,7 @@ def recipe(images: int, batch: int, fine_tuned: bool) -> Recipe:
     per_epoch = -(-images // batch)
     epochs = _epochs(per_epoch, fine_tuned)
     steps = per_epoch * epochs
-    lr = round(0.001 * (batch / 8) ** 0.5, 6)  # as the noise of Adam's steps falls with the batch
+    lr = round(0.0007 * (batch / 8) ** 0.5, 6)  # as the noise of Adam's steps falls with the batch
     return Recipe(
         epochs=epochs,
         lr=lr,
@@ -87,7 +87,7 @@ def recipe(images: int, batch: int, fine_tuned: bool) -> Recipe:
 
 def _epochs(per_epoch: int, fine_tuned: bool) -> int:
     """Return the number of epochs: so many steps, but not too few looks at each image."""
-    steps, least, most = (1500, 20, 100) if fine_tuned else (4500, 40, 300)
+    steps, least, most = (800, 20, 100) if fine_tuned else (4500, 40, 300)
     return min(max(round(steps / per_epoch), least), most)
 
 
@@ -97,6 +97,7 @@ def augmentation() -> dict[str, Any]:
         "scale": [0.6, 1.4],
         "stretch": [[0.9, 1.1], [0.9, 1.1]],
         "translate": 0.2,
+        "crop": 0.5,
         "flip": 0.5,
         "brightness": 0.2,
         "contrast": [0.7, 1.3],
