@@ -87,7 +87,7 @@ def recipe(images: int, batch: int, fine_tuned: bool) -> Recipe:
 
 def _epochs(per_epoch: int, fine_tuned: bool) -> int:
     """Return the number of epochs: so many steps, but not too few looks at each image."""
-    steps, least, most = (800, 20, 100) if fine_tuned else (4500, 40, 300)
+    steps, least, most = (400, 22, 100) if fine_tuned else (4500, 40, 300)
     return min(max(round(steps / per_epoch), least), most)
 
 
