@@ -118,7 +118,7 @@ def open_stages(
         threads: CPU threads; None lets the engines choose.
 
     Returns:
-        list of `Stage`; one that fails holds the reason.
+        list of `Stage`, each of another name; one that fails holds the reason.
     """
     stages = []
     for path in paths:
@@ -131,10 +131,7 @@ def open_stages(
             stages += [_open(path, name, threads) for name in others]
     own = Path(reference) if reference is not None and kind_of(reference) is NCNN else None
     stages += _other_precisions(stages, own, threads)
-    names = [stage.name for stage in stages]
-    for stage in stages:
-        if names.count(stage.name) > 1:
-            stage.name += f" ({stage.path.stem})"
+    _make_names_unique(stages)
     return stages
 
 
@@ -200,6 +197,26 @@ def _name(stage: Stage) -> None:
         stage.name = batch_stage(backend.spec.batch)
     else:
         stage.name = RAW if _is_raw(path) else SIMPLIFIED
+
+
+def _make_names_unique(stages: Sequence[Stage]) -> None:
+    """Add to the name that several stages have what tells their files apart: stems, or folders too."""
+    alike: dict[str, list[Stage]] = {}
+    for stage in stages:
+        alike.setdefault(stage.name, []).append(stage)
+    for group in alike.values():
+        if len(group) > 1:
+            for stage, end in zip(group, _ends([stage.path for stage in group]), strict=True):
+                stage.name = f"{stage.name.removesuffix(f' ({stage.path.stem})')} ({end})"
+
+
+def _ends(paths: Sequence[Path]) -> list[str]:
+    """Return the shortest ends of different paths, without suffix if possible, that differ."""
+    for depth in range(1, max(len(path.parts) for path in paths) + 1):
+        ends = [str(Path(*path.with_suffix("").parts[-depth:])) for path in paths]
+        if len(set(ends)) == len(paths):
+            return ends
+    return list(map(str, paths))
 
 
 def _graph_of(path: Path) -> SimpleNamespace | None:

@@ -18,7 +18,7 @@ ORDER = ("fp32", "fp16", "bf16", "fp16 arithmetic", "int8")
 NETWORK = {"fp32": FULL, "fp16": HALF, "bf16": BRAIN, "fp16 arithmetic": BRAIN}
 UNLIMITED = Tolerance(float("inf"), float("inf"))
 AP = {"fp32": 0.05, "fp16": 0.1, "bf16": 0.3, "fp16 arithmetic": 0.3, "int8": 1.0}
-# times the ends of the 95 % interval of a change of AP: three standard errors (99.7 %) are no chance
+# times the ends of the 95 % interval of a change of AP: three standard errors (99.7 %) cannot be chance
 CERTAIN = 3 / Z
 EXACT_TWINS = 0.99  # of the detections above 0.3: for full precision that ends in boxes
 TIE_MARGIN = 2  # times the twins that 32-bit forms lose to ties: other forms may lose more
@@ -114,13 +114,14 @@ def judge_ap(
         ap, reference: on the same images, or None.
 
     Returns:
-        whether AP is conclusive: False if the change is beyond its limit and chance explains it.
+        whether AP is conclusive: False without AP, or if the change is beyond its limit and chance
+        explains it.
     """
     if ap is None:
-        return True
+        return False
     row.ap, row.ap_interval = ap.value(), ap.interval()
     if reference is None:
-        return True
+        return False
     row.ap_change, row.ap_change_interval = row.ap - reference.value(), ap.minus(reference)
     limit = ap_limit(kind, spec)
     if kind == "int8" and limit > AP["int8"]:

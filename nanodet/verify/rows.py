@@ -59,14 +59,16 @@ def measured_row(
         note_ties(row)
     by_detections = complete and (kind == "int8" or stage.ends_in_boxes)
     needed = needed_twins(kind, steady)
-    if truth is not None:
-        ap = resampled_ap(truth, measured.detections)
-        conclusive = judge_ap(row, stage.backend.spec, kind, ap, reference)
-        if by_detections and not conclusive:
+    ap = resampled_ap(truth, measured.detections)
+    conclusive = judge_ap(row, stage.backend.spec, kind, ap, reference)
+    if by_detections and not conclusive:
+        if ap is not None:
             judge_twins(row, needed, "and AP means nothing on so few images", "give more")
-    elif by_detections:
-        unsure = "in generated images, which it was not calibrated on"
-        judge_twins(row, needed, unsure if generated and kind == "int8" else "")
+        elif truth is not None:
+            judge_twins(row, needed, remedy="give images with objects")
+        else:
+            unsure = "in generated images, which it was not calibrated on"
+            judge_twins(row, needed, unsure if generated and kind == "int8" else "")
     row.faults += [("network", line) for line in changed_scales(stage.backend)]
     row.faults += [("network", line) for line in _changed_quality(measured, diagnosis.who)]
     _explain(row, stage, measured.tensor, diagnosis)

@@ -134,6 +134,16 @@ def test_objects_in_one_picture_alone():
     assert ours.interval() is None and ours.minus(ours) is None
 
 
+def test_no_objects_tell_nothing_by_ap():
+    truth, found = annotated(1)
+    truth.pictures[0] = replace(
+        truth.pictures[0], boxes=np.zeros((0, 4)), labels=np.zeros(0, int), areas=np.zeros(0)
+    )
+    figures = measured(truth, found, found)
+    row, told = judged(figures)
+    assert figures == (None, None) and not told and row.ap is None and not row.faults
+
+
 def test_twins_that_ties_make_differ_are_no_fault():
     """Where 32-bit forms share few twins, many boxes score alike, and twins tell little or nothing."""
     row = Row("int8", "m-int8.param", "int8", twins=0.8, detections=100)

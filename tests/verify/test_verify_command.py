@@ -9,7 +9,7 @@ import sys
 
 import cv2
 import pytest
-from faults import edit_spec, edit_weights, one_weight, quantise
+from faults import edit_spec, edit_weights, one_weight, quantise, update_hashes
 
 from nanodet import Detector, NanodetError
 from nanodet.compare.outputs import BRAIN, FULL, HALF
@@ -227,6 +227,45 @@ def test_nothing_to_judge_int8_by_is_said(exported_small, tmp_path):
     assert (row.verdict, row.twins, report.agrees) == ("not judged", None, True)
     assert "give --images" in format_report(report)
     assert "1 not judged" in report.summary()
+
+
+def test_exports_of_one_name_in_two_folders(exported_small, tmp_path):
+    """The faults of the first are its own, whatever follows it."""
+    for folder in ("arm", "x86"):
+        shutil.copytree(exported_small.files[FP32].parent, tmp_path / folder)
+    edit_weights(tmp_path / "arm" / "small.param", one_weight("conv_111"))
+    models = [tmp_path / folder / "small.param" for folder in ("arm", "x86")]
+    report = verify(exported_small.files[SIMPLIFIED], models)
+    assert not report.agrees
+    names = ["ncnn fp32 (arm/small)", "ncnn fp32 (x86/small)"]
+    first, second = (next(row for row in report.rows if row.name == name) for name in names)
+    assert (first.path, first.verdict) == (models[0], "differs")
+    assert (second.path, second.verdict, second.faults) == (models[1], "agrees", [])
+    assert "ncnn fp32 (arm/small) (files, network)" in report.summary()
+    assert len({row.name for row in report.rows}) == len(report.rows) == 6
+
+
+def test_images_without_objects_do_not_spare_int8_a_verdict(
+    exported_small, small_checkpoint, pictures, tmp_path
+):
+    """Without AP it is judged by its detections."""
+    folder, path = pictures
+    truth = json.loads(path.read_text())
+    truth["annotations"] = [one for one in truth["annotations"] if one["image_id"] > 0]
+    path.write_text(json.dumps(truth))
+    model = tmp_path / "int8.param"
+    quantise(exported_small.files[FP32], model)
+
+    def no_scores(weights, graph):
+        for name in ("conv_111", "conv_114", "conv_117"):
+            weights[name]["bias"].data[:3] = -20
+
+    edit_weights(model, no_scores)
+    update_hashes(model)
+    report = verify(small_checkpoint, model, images=folder, annotations=path, limit=1)
+    (row,) = report.rows
+    assert (row.ap, row.twins, row.verdict) == (None, 0, "differs")
+    assert next(part for part, _ in row.faults) == "detections"
 
 
 class TestRefusals:
