@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from nanodet import __version__
+from nanodet.cores import usable_cores
 from nanodet.errors import MissingSpecError, NanodetError
 from nanodet.runtime.engines import ENGINES, engine_of
 
@@ -43,7 +44,7 @@ def main() -> int:
     except NanodetError as error:
         reply(error=str(error))
         return 1
-    reply(tool=f"nanodet {__version__}", stages=subject.stages, cores=_cores(),
+    reply(tool=f"nanodet {__version__}", stages=subject.stages, cores=usable_cores(),
           environment=_environment(), **loading, **facts)  # fmt: skip
     gc.disable()  # its pauses are no part of a model's time
     for line in sys.stdin:
@@ -110,10 +111,6 @@ def _import_engine(path: str, name: str | None) -> None:
         engine = ENGINES[name] if name else engine_of(path)
         importlib.import_module(engine.package)
         importlib.import_module(engine.module)
-
-
-def _cores() -> list[int] | None:
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
 
 
 def _environment() -> dict[str, str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from nanodet.cores import core_count
 from nanodet.data.records import Picture
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ class PictureCache:
         def fill(index):
             self[index][:] = load(pictures[index])
 
-        with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoding releases the GIL
+        with ThreadPoolExecutor(core_count()) as pool:  # decoding releases the GIL
             for _ in pool.map(fill, range(len(pictures))):
                 pass
 

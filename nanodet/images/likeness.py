@@ -5,7 +5,6 @@ images of a kind, such as drawings or microscope images, for copies of each othe
 """
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from io import BytesIO
 import cv2
 import numpy as np
 
+from nanodet.cores import core_count
 from nanodet.errors import NanodetError
 from nanodet.files import StrPath
 from nanodet.files.inputs import PICTURE, read_bytes
@@ -100,7 +100,7 @@ def likenesses(paths: Iterable[StrPath], progress: bool = True) -> list[Likeness
         except NanodetError as error:
             return error
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # OpenCV decodes outside Python's lock
+    with ThreadPoolExecutor(core_count()) as pool:  # OpenCV decodes outside Python's lock
         for result in pool.map(one, paths):
             found.append(result)
             shown.step()
@@ -166,7 +166,7 @@ def _join_alike(
     # the most alike first; OpenCV aligns outside Python's lock
     waiting = [pair for pair in sorted(waiting) if root[at[pair[1]]] != root[at[pair[2]]]]
     waiting = waiting[:MOST_MOVED]
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(core_count()) as pool:
         alike = pool.map(lambda pair: same_view_moved(small[pair[1]], small[pair[2]]), waiting)
         for (_, i, j), same_pair in zip(waiting, alike, strict=True):
             if same_pair:

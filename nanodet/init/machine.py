@@ -1,9 +1,9 @@
 """The settings that depend on the machine: batch, processes that read images, images kept in memory."""
 
-import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from nanodet.cores import core_count
 from nanodet.data.cache import free_memory
 from nanodet.data.records import Picture
 from nanodet.init.recipe import BATCH_CPU, BATCH_GPU, CACHE_SHARE, LEAST_STEPS, TRAINING_BYTES
@@ -41,8 +41,7 @@ def this_machine() -> Machine:
 
     gpus = torch.cuda.device_count()
     gpu = torch.cuda.mem_get_info(0)[0] if gpus else 0
-    count = getattr(os, "process_cpu_count", os.cpu_count)()
-    return Machine(gpu, count or 1, free_memory(), gpus)
+    return Machine(gpu, core_count(), free_memory(), gpus)
 
 
 def settings_for(machine: Machine, pictures: Sequence[Picture], size: Size) -> Settings:

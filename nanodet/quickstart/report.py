@@ -1,6 +1,5 @@
 """The quickstart's report: Markdown with images and tables."""
 
-import os
 import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from nanodet import __version__
 from nanodet.compare.outputs import StageResult
 from nanodet.config.schema import Config
+from nanodet.cores import core_count
 from nanodet.data.records import Annotations
 from nanodet.evaluate.coco_metrics import Metrics
 from nanodet.evaluate.plots import class_values, with_interval
@@ -51,7 +51,7 @@ def write_report(
         "",
         f"A ShuffleNetV2 {config.model.arch.backbone.model_size} NanoDet at {width} x {height}, trained "
         f"for {config.schedule.total_epochs} epochs on drawn images, measured on "
-        f"{len(annotations.pictures)} others; nanodet {__version__}, {os.cpu_count()} cores, "
+        f"{len(annotations.pictures)} others; nanodet {__version__}, {core_count()} cores, "
         f"{platform.machine()}.",
         "",
         "![validation images with boxes](validation.jpg)",

@@ -7,6 +7,7 @@ import torch
 from pytorch_lightning.strategies import StrategyRegistry
 
 from nanodet.config.schema import PRECISIONS, Device
+from nanodet.cores import core_count
 from nanodet.errors import NanodetError
 
 # one environment variable of each launcher for several machines; MASTER_ADDR is set by hand
@@ -47,7 +48,7 @@ def trainer_devices(section: Device, file: str = "config") -> tuple[dict[str, An
             f"{file}: device.num_nodes: is {nodes}, but nothing says where the other machines are: start "
             f"the command on each of them with torchrun --nnodes {nodes}, or leave this key out"
         )
-    cores = os.cpu_count() or 1
+    cores = core_count()
     if section.workers_per_gpu > cores:
         lines.append(
             f"device.workers_per_gpu: {cores} instead of {section.workers_per_gpu}, one per core"

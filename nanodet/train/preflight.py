@@ -2,13 +2,13 @@
 
 import importlib
 import math
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from nanodet.config.data_sections import Dataset
 from nanodet.config.schema import Config
+from nanodet.cores import core_count
 from nanodet.data.records import Annotations
 from nanodet.data.workers import SHARED_MEMORY, shared_memory_suffices
 from nanodet.doctor.points import assigner_name
@@ -215,7 +215,7 @@ def _batches(config: Config, pictures: int, processes: int) -> int:
 def worker_count(config: Config) -> int:
     """Return how many processes load images for each process that trains."""
     # more processes than cores are no faster, and each needs memory
-    return min(config.device.workers_per_gpu, os.cpu_count() or 1)
+    return min(config.device.workers_per_gpu, core_count())
 
 
 def check_shared_memory(config: Config, processes: int, say: Say) -> bool:

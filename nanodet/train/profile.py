@@ -1,7 +1,6 @@
 """`profile`: where the time of a training step goes, and what would make it shorter."""
 
 import contextlib
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import torch
 from pytorch_lightning.callbacks import Callback
 
 from nanodet.config.schema import Config
+from nanodet.cores import core_count
 from nanodet.train.cpu import denormals_flushed, keep_memory
 from nanodet.train.device import trainer_devices
 from nanodet.train.loaders import Loaders
@@ -220,7 +220,7 @@ def advise(found: Profile, config: Config, bf16: float | None, images: int) -> I
         bf16: how many times as fast as in 32 bits the CPU trains in bf16-mixed; None if not measured.
         images: in the training set, which bound a batch.
     """
-    share, workers, cores = found.share(LOADER), worker_count(config), os.cpu_count() or 1
+    share, workers, cores = found.share(LOADER), worker_count(config), core_count()
     train = config.data.train
     if share > LARGE:
         remedies = []

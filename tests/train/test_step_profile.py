@@ -84,7 +84,7 @@ def test_a_step_of_several_batches():
     ],
 )
 def test_advice(small_config, monkeypatch, one, bf16, line, images):
-    monkeypatch.setattr(profiling.os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(profiling, "core_count", lambda: 4)
     config = load_config(small_config(**{"device.workers_per_gpu": 0}))
     lines = list(advise(one, config, bf16, images))
     assert len(lines) == (line is not None)
