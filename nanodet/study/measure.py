@@ -51,6 +51,7 @@ def train_and_measure(folder: Path, resume: bool) -> Result:
         positives=len(scores),
         seconds=None if resume else round(seconds, 1),
         resampled_ap=resamples_of(metrics),
+        images=metrics.images,
     )
     write_result(folder, result)
     return result

@@ -1,16 +1,22 @@
 """How far the choice of the validation images moves the results of a study; seeds are not its subject."""
 
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from nanodet.evaluate.bootstrap import Interval, interval_of_change, interval_of_percent, text
 from nanodet.evaluate.coco_metrics import Metrics
 from nanodet.evaluate.intervals import resampled
-from nanodet.study.results import Outcome, Result
+from nanodet.study.results import Outcome, Result, same_validation_set
 
-_Drawn = tuple[tuple[str, ...], float, np.ndarray]
-_SET = ("name", "img_path", "ann_path", "list_path")
+
+class _Drawn(NamedTuple):
+    """A run, its AP, and its AP on the resamples."""
+
+    result: Result
+    ap: float
+    resampled: np.ndarray
 
 
 def resamples_of(metrics: Metrics) -> list[float] | None:
@@ -42,7 +48,8 @@ def ap_over_images(outcomes: Sequence[Outcome], variant: str) -> Interval | None
     drawn = _drawn(outcomes, variant)
     if not drawn or not _comparable(drawn.values()):
         return None
-    values, resamples = zip(*((ap, again) for _, ap, again in drawn.values()), strict=True)
+    values = [one.ap for one in drawn.values()]
+    resamples = [one.resampled for one in drawn.values()]
     return interval_of_percent(float(np.mean(values)), np.mean(resamples, axis=0))
 
 
@@ -52,26 +59,24 @@ def change_over_images(outcomes: Sequence[Outcome], variant: str, baseline: str)
     pairs = [(one, theirs[seed]) for seed, one in ours.items() if seed in theirs]
     if not pairs or not _comparable([one for pair in pairs for one in pair]):
         return None
-    values = [our[1] - their[1] for our, their in pairs]
-    resamples = [our[2] - their[2] for our, their in pairs]
+    values = [our.ap - their.ap for our, their in pairs]
+    resamples = [our.resampled - their.resampled for our, their in pairs]
     return interval_of_change(float(np.mean(values)), np.mean(resamples, axis=0))
 
 
 def _drawn(outcomes: Sequence[Outcome], variant: str) -> dict[int, _Drawn]:
-    """Return seed to (the set of images, AP, AP on the resamples) of a variant's finished runs."""
+    """Return seed to what was measured of a variant's finished runs."""
     found: dict[int, _Drawn] = {}
     for one in outcomes:
         if one.run.variant != variant or one.result is None:
             continue
         ap, again = one.result.metrics["AP"], one.result.resampled_ap
         if ap is not None:
-            section = one.result.settings["data"]["val"]
-            images = tuple(str(section.get(key)) for key in _SET)
-            found[one.run.seed] = images, ap, np.array(again or [], np.float64)
+            found[one.run.seed] = _Drawn(one.result, ap, np.array(again or [], np.float64))
     return found
 
 
 def _comparable(drawn: Collection[_Drawn]) -> bool:
     """Return whether all were measured on the same resamples."""
-    sets = {(images, len(again)) for images, _, again in drawn}
-    return len(sets) == 1 and all(again.size for *_, again in drawn)
+    sizes = {one.resampled.size for one in drawn}
+    return len(sizes) == 1 and 0 not in sizes and same_validation_set([one.result for one in drawn])

@@ -1,6 +1,6 @@
 """Predicted scores and true IoU at the positives of a validation set (paper Table 10, Fig. 2b)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -37,8 +37,8 @@ def scores_at_positives(
         float32 (K,) scores and (K,) IoU, both 0..1.
     """
     network, _, _ = load_network(str(checkpoint), config)
-    kind = trainer_devices(config.device)[0]["accelerator"]
-    network = network.to(kind)
+    device = device_of(trainer_devices(config.device)[0])
+    network = network.to(device)
     section = config.data.val
     loader = build_loader(
         DetectionSet(annotations, section, False),
@@ -50,7 +50,13 @@ def scores_at_positives(
         input_size=section.input_size,
     )
     objective = build_objective(network, config.model.arch)
-    return at_positives(network, objective, loader, section, torch.device(kind))
+    return at_positives(network, objective, loader, section, device)
+
+
+def device_of(chosen: Mapping[str, Any]) -> torch.device:
+    """Return the device of a run, or its first one, from what `trainer_devices` chose."""
+    kind, devices = chosen["accelerator"], chosen["devices"]
+    return torch.device(kind, devices[0]) if isinstance(devices, list) else torch.device(kind)
 
 
 @torch.inference_mode()

@@ -1,7 +1,6 @@
 """The report of a study: Markdown and HTML with tables and curves."""
 
 import itertools
-import os
 import platform
 import shlex
 from collections.abc import Iterable, Sequence
@@ -11,13 +10,14 @@ from typing import Any
 import yaml
 
 from nanodet import __version__
+from nanodet.cores import core_count
 from nanodet.evaluate.bootstrap import CONFIDENCE
 from nanodet.files.files import write_text
 from nanodet.pages.page import Page
 from nanodet.study.curves import mean_losses, plot_differences, plot_losses
 from nanodet.study.over_images import ap_over_images, ap_text, change_over_images
 from nanodet.study.plan import Study
-from nanodet.study.results import LOG, Outcome
+from nanodet.study.results import LOG, Outcome, same_validation_set
 from nanodet.study.statistics import Difference, paired, spread
 from nanodet.text.brief import brief
 
@@ -77,7 +77,7 @@ def _summary(study: Study, outcomes: Sequence[Outcome]) -> str:
         f"`{study.config}` in {len(study.variants)} variants, each with seed "
         f"{', '.join(map(str, study.seeds))} for {config.schedule.total_epochs} epochs"
         f"{f' from `{config.schedule.load_model}`' if config.schedule.load_model else ''}; {state}. "
-        f"nanodet {__version__}, {os.cpu_count()} cores, {platform.machine()}."
+        f"nanodet {__version__}, {core_count()} cores, {platform.machine()}."
     )
 
 
@@ -120,6 +120,8 @@ def _add_differences(page: Page, study: Study, outcomes: Sequence[Outcome]) -> N
         if len(study.seeds) > 1
         else "With one seed there is no interval: how much a difference varies by chance is unknown."
     )
+    if not same_validation_set([one.result for one in outcomes if one.result]):
+        page.text("Variants that were validated on different images are not compared: `-`.")
     rows, of_ap = [], {}
     for variant in others:
         found = _paired(outcomes, variant, study.baseline)
@@ -149,7 +151,10 @@ def _add_differences(page: Page, study: Study, outcomes: Sequence[Outcome]) -> N
 def _paired(
     outcomes: Sequence[Outcome], variant: str, baseline: str
 ) -> dict[str, Difference | None]:
-    """Return name of a figure to the `Difference` of a variant from another."""
+    """Return name of a figure to the `Difference` of a variant from another; None on other images."""
+    both = [one.result for one in outcomes if one.run.variant in (variant, baseline) and one.result]
+    if not same_validation_set(both):
+        return dict.fromkeys(FIGURES)
     return {
         name: paired(_values(outcomes, variant, name), _values(outcomes, baseline, name))
         for name in FIGURES

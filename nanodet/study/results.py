@@ -1,7 +1,7 @@
 """What a run of a study leaves in its folder besides what every training does."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from nanodet.files.json_keys import JsonKeys, parse_json
 from nanodet.study.plan import Run, same_settings
 from nanodet.train.outputs import LAST
 
+_SET = ("name", "img_path", "ann_path", "list_path")  # keys of ``data.val`` that say which images
 RESULT, SETTINGS, LOG, FAILED = "result.json", "settings.yml", "log.txt", "failed.txt"
 
 
@@ -33,6 +34,7 @@ class Result:
         seconds: of the training and its validation; None for a run that was cut and resumed.
         version: of nanodet.
         resampled_ap: of `nanodet.study.over_images.resamples_of`.
+        images: of ``data.val``; None in results of earlier versions.
     """
 
     settings: dict[str, Any]
@@ -42,6 +44,7 @@ class Result:
     seconds: float | None
     version: str = __version__
     resampled_ap: list[float] | None = None
+    images: int | None = None
 
     def value(self, name: str) -> float | None:
         """Return the figure ``name``: of `SUMMARY`, or ``pearson``."""
@@ -55,6 +58,15 @@ class Outcome:
     run: Run
     result: Result | None = None
     failure: str | None = None
+
+
+def same_validation_set(results: Collection[Result]) -> bool:
+    """Return whether all were measured on the same images, as far as is known: their values compare."""
+    sections = [one.settings["data"]["val"] for one in results]
+    counts = {one.images for one in results} - {None}
+    return len(counts) <= 1 and all(
+        section.get(key) == sections[0].get(key) for section in sections for key in _SET
+    )
 
 
 def write_result(folder: Path, result: Result) -> None:
@@ -119,6 +131,7 @@ def _read_result(path: Path) -> Result:
             resampled_ap=(
                 keys.list_of("resampled_ap", float) if keys.mapping.get("resampled_ap") else None
             ),
+            images=keys.get("images", int) if keys.mapping.get("images") is not None else None,
         )
     except (NanodetError, UnicodeDecodeError) as error:
         why = str(error).removeprefix(f"{path}: ")

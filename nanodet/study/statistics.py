@@ -47,9 +47,7 @@ def spread(values: Sequence[float]) -> Spread | None:
     return Spread(float(np.mean(values)), deviation, len(values))
 
 
-def paired(
-    values: Mapping[int, float], baseline: Mapping[int, float], confidence: float = CONFIDENCE
-) -> Difference | None:
+def paired(values: Mapping[int, float], baseline: Mapping[int, float]) -> Difference | None:
     """Return the `Difference` of a variant, None if no seed has both.
 
     The half width is ``t s / sqrt(n)``, with s the standard deviation of the n differences and t the
@@ -57,15 +55,13 @@ def paired(
 
     Args:
         values, baseline: seed to value.
-        confidence: 0..1.
     """
     found = spread([values[seed] - baseline[seed] for seed in values if seed in baseline])
     if found is None:
         return None
     half = None
     if found.deviation is not None:
-        t = student_t(found.seeds - 1, confidence)
-        half = t * found.deviation / math.sqrt(found.seeds)
+        half = student_t(found.seeds - 1) * found.deviation / math.sqrt(found.seeds)
     return Difference(found.mean, half, found.seeds)
 
 

@@ -1,11 +1,11 @@
 """`study`: a study file in, trained variants and a report out."""
 
 import contextlib
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from nanodet.cores import core_count
 from nanodet.errors import NanodetError
 from nanodet.evaluate.coco_metrics import check_pycocotools
 from nanodet.files import StrPath
@@ -95,17 +95,9 @@ def train_runs(plan: Study, jobs: int, say: Say) -> None:
             f"{plan.config}: device.gpu_ids: a run of a study has one device: choose it, such as [0]"
         )
     jobs = min(jobs, len(waiting))
-    threads = max(cores() // jobs, 1)
+    threads = max(core_count() // jobs, 1)
     try:
         run_all(waiting, jobs, threads, say)
     except KeyboardInterrupt as stop:
         stop.args = (f"{str(stop) or 'stopped'}; the same command continues the study",)
         raise
-
-
-def cores() -> int:
-    """Return how many CPU cores this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on this system
-        return os.cpu_count() or 1

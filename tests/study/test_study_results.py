@@ -20,6 +20,7 @@ from nanodet.study.results import (
     Result,
     outcome_of,
     prepare,
+    same_validation_set,
     write_result,
 )
 from nanodet.train.outputs import LAST
@@ -124,6 +125,25 @@ def test_the_interval_over_the_images_is_paired(study_file):
     for result in (earlier, other):
         changed = [dataclasses.replace(outcomes[0], result=result), *outcomes[1:]]
         assert change_over_images(changed, "no DFL", "plain") is None
+
+
+def test_variants_on_other_images_are_not_compared(study_file):
+    variants = {"plain": {}, "no DFL": {"data.val.img_path": "elsewhere"}, "new": {}}
+    path = study_file(seeds=[4], variants=variants)
+    study = read_study(path)
+    write_all(study)
+    assert main(["study", str(path), "--report-only"]) == 0
+    report = (study.folder / "small.md").read_text()
+    assert "| no DFL | - | - | - | - |" in report and "| new | -10.00 |" in report
+    assert "| new minus no DFL | - | - | - | - |" in report
+    assert "Variants that were validated on different images are not compared" in report
+    one, two = (outcome_of(run).result for run in study.runs if run.variant != "no DFL")
+    assert one.images is None and same_validation_set([one, two])
+    for count, same in ((3, True), (2, False)):
+        counted = [dataclasses.replace(one, images=3), dataclasses.replace(two, images=count)]
+        assert same_validation_set(counted) is same
+    write_result(study.runs[0].folder, counted[0])
+    assert outcome_of(study.runs[0]).result.images == 3
 
 
 def test_one_seed_has_no_interval(study_file):

@@ -24,7 +24,7 @@ from nanodet.model.network import build_network
 from nanodet.quickstart.config import quickstart_config
 from nanodet.quickstart.shapes import draw_set
 from nanodet.study.plan import read_study
-from nanodet.study.positives import at_positives
+from nanodet.study.positives import at_positives, device_of
 from nanodet.study.results import LOG, outcome_of
 from nanodet.study.worker import PATIENCE_S
 from nanodet.train.module import ground_truths, normalised
@@ -35,6 +35,12 @@ from nanodet.train.outputs import LAST
 def shapes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shapes")
     return draw_set(folder / "train", 8, 0), draw_set(folder / "val", 4, 1)
+
+
+def test_positives_are_measured_on_the_device_of_the_run():
+    assert device_of({"accelerator": "cuda", "devices": [1]}) == torch.device("cuda:1")
+    for kind in ("cpu", "cuda"):  # one of them, or all that there are
+        assert device_of({"accelerator": kind, "devices": 1}) == torch.device(kind)
 
 
 def test_scores_at_positives_are_those_that_the_objective_trains(shapes, tmp_path):
