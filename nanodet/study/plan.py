@@ -95,6 +95,13 @@ class Study:
         return Path(self.file).stem
 
     @property
+    def epochs(self) -> str:
+        """The epochs of a run as text, such as ``22`` or, if they differ, ``22 to 30``."""
+        # the runs are validated after their last epoch
+        found = {run.settings["schedule"]["val_intervals"] for run in self.runs}
+        return " to ".join(map(str, sorted({min(found), max(found)})))
+
+    @property
     def baseline(self) -> str:
         """The variant that the others are compared with."""
         return next(iter(self.variants))

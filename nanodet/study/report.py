@@ -75,7 +75,7 @@ def _summary(study: Study, outcomes: Sequence[Outcome]) -> str:
     state = f"{done} of {len(outcomes)} runs are done" + (f", {failed} failed" if failed else "")
     return (
         f"`{study.config}` in {len(study.variants)} variants, each with seed "
-        f"{', '.join(map(str, study.seeds))} for {config.schedule.total_epochs} epochs"
+        f"{', '.join(map(str, study.seeds))} for {study.epochs} epochs"
         f"{f' from `{config.schedule.load_model}`' if config.schedule.load_model else ''}; {state}. "
         f"nanodet {__version__}, {core_count()} cores, {platform.machine()}."
     )

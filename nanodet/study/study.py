@@ -83,7 +83,7 @@ def train_runs(plan: Study, jobs: int, say: Say) -> None:
     done = len(plan.runs) - len(waiting)
     say(
         f"{plan.file}: {len(plan.variants)} variants, {len(plan.seeds)} seeds, "
-        f"{plan.example.schedule.total_epochs} epochs: {len(plan.runs)} runs in {plan.folder}"
+        f"{plan.epochs} epochs: {len(plan.runs)} runs in {plan.folder}"
         + (f", {done} of them done" if done else "")
     )
     if not waiting:

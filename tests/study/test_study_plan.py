@@ -36,6 +36,12 @@ def test_the_command_line_goes_before_the_file(study_file, tmp_path):
     assert read_study(study_file(save_dir=None)).folder.parts == ("workspace", "small")
 
 
+def test_variants_may_have_other_epochs(study_file):
+    assert read_study(study_file()).epochs == "3"
+    longer = {"plain": {}, "longer": {"schedule.total_epochs": 5}}
+    assert read_study(study_file(variants=longer)).epochs == "3 to 5"
+
+
 def test_a_grid_is_all_combinations_of_every_variant(study_file):
     grid = {f"{HEAD}.reg_max": [7, 9], f"{HEAD}.box_code": [{"name": "General"}]}
     study = read_study(study_file(variants=None, grid=grid, baseline="reg_max=9, box_code=General"))
