@@ -36,8 +36,8 @@ PUBLIC = {
         "nanodet.data.records:Picture",
         "nanodet.evaluate.evaluate:evaluate",
         "nanodet.evaluate.coco_metrics:evaluate_detections",
-        "nanodet.evaluate.intervals:intervals",
-        "nanodet.evaluate.intervals:change",
+        "nanodet.evaluate.intervals:intervals_of",
+        "nanodet.evaluate.intervals:change_of",
     ),
     "Export and what follows": (
         "nanodet.export.export:export",

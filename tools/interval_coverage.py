@@ -16,7 +16,7 @@ import numpy as np
 
 from nanodet.evaluate.coco_metrics import Metrics
 from nanodet.evaluate.ground_truth import given
-from nanodet.evaluate.resample import precisions
+from nanodet.evaluate.resample import average_precisions
 from nanodet.evaluate.run import evaluate_model, evaluation_detector
 from nanodet.text.printable import say
 
@@ -63,7 +63,7 @@ def coverage(
     images = metrics[0].images
 
     def aps(weights: np.ndarray) -> np.ndarray:
-        values = [100 * precisions(one, weights.astype(np.int32))[..., 0] for one in found]
+        values = [100 * average_precisions(one, weights.astype(np.int32))[..., 0] for one in found]
         first, second = (np.nanmean(one, axis=(1, 2)) for one in values)
         return np.stack([first, second - first])
 

@@ -108,7 +108,7 @@ def choose(
             truth = source.read(Spec.load(spec_file(first)), first)
             metrics = {
                 one.name: evaluate_detections(
-                    truth, detect_or_read(one, truth, folder / "models" / one.candidate.stem), False
+                    truth, detect_or_read(one, truth, folder / "models" / one.candidate.stem)
                 )
                 for one in files
             }

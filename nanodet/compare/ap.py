@@ -17,5 +17,5 @@ def resampled_ap(truth: Annotations | None, detections: Sequence[Detections]) ->
     """
     if truth is None or len(detections) != len(truth.pictures):
         return None
-    metrics = evaluate_detections(truth, detections, per_class=False)
+    metrics = evaluate_detections(truth, detections)
     return None if metrics.AP is None else resampled(metrics, sizes=False)

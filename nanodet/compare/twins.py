@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from nanodet.evaluate.confusion import box_iou
+from nanodet.evaluate.overlap import box_iou
 from nanodet.runtime.detections import Detections
 
 SCORE, IOU, SCORE_OFF = 0.3, 0.9, 0.1

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 
 CONFIDENCE = 0.95
-Z = 1.959964  # of the normal distribution, for a two-sided interval of `CONFIDENCE`
+Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)  # of a two-sided interval
 RESAMPLES = 1000
 SEED = 0
 
@@ -67,7 +68,7 @@ def change_text(value: float, interval: Interval | None) -> str:
     return f"{value:+z.2f}" if interval is None else interval.signed()
 
 
-def choices(images: int, numbers: Iterable[int], seed: int = SEED) -> np.ndarray:
+def resample_counts(images: int, numbers: Iterable[int], seed: int = SEED) -> np.ndarray:
     """Return how often each image is in some resamples: int32 (images, resamples), columns of sum ``images``.
 
     Args:

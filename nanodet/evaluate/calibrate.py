@@ -73,7 +73,7 @@ def calibrate(
     Args:
         annotations: the `Annotations`.
         detections: a `Detections` with ``edge_std`` for each of its images, in their order.
-        spec: of the model; its factors are part of ``edge_std``, and its score is the least that counts.
+        spec: of the model; its factors are part of ``edge_std``, and detections above its thresholds count.
         seed: of the choice of the halves.
         model: names it in messages.
 
@@ -86,7 +86,7 @@ def calibrate(
         matched_edges(
             dataclasses.replace(annotations, pictures=[annotations.pictures[i] for i in half]),
             [detections[i] for i in half],
-            spec.score,
+            spec,
         )
         for half in (order[: count // 2], order[count // 2 :])
     )
@@ -126,8 +126,8 @@ def fit_factors(edges: Edges, levels: int, fewest: int = FEWEST) -> tuple[float,
     # a standard deviation of 0 covers an error of 0 alone, whatever its factor
     with np.errstate(divide="ignore", invalid="ignore"):
         wanted = np.where(error > 0, error / edges.std, 0.0)
-    ofs = [wanted[edges.level == level] for level in range(levels)]
-    parts = [part if len(part) >= fewest else wanted for part in ofs]
+    by_level = [wanted[edges.level == level] for level in range(levels)]
+    parts = [part if len(part) >= fewest else wanted for part in by_level]
     factors = [float(np.quantile(part, ONE_SIGMA, method="inverted_cdf")) for part in parts]
     return tuple(factors) if all(1e-6 <= factor <= 1e6 for factor in factors) else None
 

@@ -79,16 +79,13 @@ class Metrics:
         return json.dumps(self.to_dict())
 
 
-def evaluate_detections(
-    annotations: Annotations, detections: Sequence[Detections], per_class: bool = True
-) -> Metrics:
+def evaluate_detections(annotations: Annotations, detections: Sequence[Detections]) -> Metrics:
     """Compare detections with the ground truth.
 
     Args:
         annotations: an `nanodet.data.records.Annotations`.
         detections: a `Detections` for each of ``annotations.pictures``, in their order; all of
             them count, so that a ``per_picture`` above COCO's 100 has its effect.
-        per_class: whether to fill ``Metrics.ap_per_class``.
 
     Returns:
         `Metrics`.
@@ -116,7 +113,10 @@ def evaluate_detections(
     ious = evaluation.params.iouThrs
     at50, at75 = (int(np.argmin(np.abs(ious - iou))) for iou in (0.5, 0.75))
     whole = precision[..., 0]
-    metrics = Metrics(
+    objects = np.zeros(classes, np.int64)
+    for picture in pictures:
+        objects += np.bincount(picture.labels, minlength=classes)
+    return Metrics(
         AP=_percent(whole),
         AP50=_percent(whole[at50]),
         AP75=_percent(whole[at75]),
@@ -127,17 +127,12 @@ def evaluate_detections(
         precision=whole,
         iou_thresholds=np.asarray(ious),
         recalls=np.asarray(evaluation.params.recThrs),
-        matches=matches,
-    )
-    if per_class:
-        objects = np.zeros(classes, np.int64)
-        for picture in pictures:
-            objects += np.bincount(picture.labels, minlength=classes)
-        metrics.ap_per_class = [
+        ap_per_class=[
             ClassAP(name, _percent(whole[..., i]), _percent(whole[at50, :, i]), int(objects[i]))
             for i, name in enumerate(annotations.class_names)
-        ]
-    return metrics
+        ],
+        matches=matches,
+    )
 
 
 def has_objects(annotations: Annotations, metric: str = "AP") -> bool:

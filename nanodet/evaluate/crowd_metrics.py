@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from nanodet.data.records import Annotations
-from nanodet.evaluate.confusion import box_iof, box_iou
 from nanodet.evaluate.matching import matching_sizes
+from nanodet.evaluate.overlap import box_iof, box_iou
 from nanodet.runtime.detections import Detections
 
 IOU = 0.5  # a pair overlaps by more
@@ -42,7 +42,7 @@ class ClassCrowd(NamedTuple):
 
 @dataclass(frozen=True)
 class CrowdMetrics:
-    """The measures of each class that has objects or detections; the values are their means."""
+    """The measures of each class that has objects, or of all if none has; the values are their means."""
 
     classes: tuple[ClassCrowd, ...]
 

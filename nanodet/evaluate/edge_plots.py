@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from nanodet.data.records import Annotations
-from nanodet.evaluate.confusion import IOU, box_iou, match
 from nanodet.evaluate.correlation import pearson
+from nanodet.evaluate.greedy_matching import IOU, match
+from nanodet.evaluate.overlap import box_iou
 from nanodet.evaluate.plots import log_scale, new_figure, save_figure
 from nanodet.evaluate.uncertainty import Edges, matched_edges, measure
 from nanodet.files import StrPath
@@ -42,7 +43,7 @@ def plot_edges(
         plot_targets(targets, spec.reg_max, folder / TARGETS)
         written.append(folder / TARGETS)
         if spec.box_code.has_variance:
-            edges = matched_edges(annotations, detections, spec.score)
+            edges = matched_edges(annotations, detections, spec)
             plot_sigma(edges, spec.strides, folder / SIGMA)
             written.append(folder / SIGMA)
     return written

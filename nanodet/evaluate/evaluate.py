@@ -2,11 +2,12 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from nanodet.data.reading import Reading
+from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
 from nanodet.evaluate.calibrate import (
     calibrate,
@@ -17,15 +18,16 @@ from nanodet.evaluate.calibrate import (
 from nanodet.evaluate.coco_metrics import Metrics, check_pycocotools
 from nanodet.evaluate.crowd_metrics import crowd_metrics
 from nanodet.evaluate.edge_plots import PLOTS, plot_edges
-from nanodet.evaluate.ground_truth import data_of, given, of_config
+from nanodet.evaluate.ground_truth import Source, data_of, given, of_config
 from nanodet.evaluate.plots import new_figure, plot_score_curves
 from nanodet.evaluate.run import evaluate_model, evaluation_detector
-from nanodet.evaluate.score_curves import score_curves
+from nanodet.evaluate.score_curves import ScoreCurve, score_curves
 from nanodet.evaluate.uncertainty import format_uncertainty, matched_edges, measure
 from nanodet.evaluate.wish import (
     KEEP,
     NONE,
     OPTION,
+    Scores,
     Wish,
     check_wish,
     choose,
@@ -36,6 +38,8 @@ from nanodet.evaluate.wish import (
 from nanodet.files import StrPath
 from nanodet.files.files import check_folder_writable, check_writable, write_text
 from nanodet.files.incoming import is_file
+from nanodet.runtime.detections import Detections
+from nanodet.runtime.detector import Detector
 from nanodet.text import Say
 from nanodet.text.printable import say
 
@@ -68,8 +72,8 @@ def evaluate(
         config: config file of a checkpoint that contains none; for an exported model, the one whose
             ``data.val`` is taken, see `nanodet.evaluate.ground_truth.data_for`.
         show: called with the `Metrics`, before ``json_path`` is written: shown even if that fails.
-        uncertainty: whether to compare the standard deviations of edges with their true errors, see
-            `nanodet.evaluate.uncertainty.Uncertainty`.
+        uncertainty: whether to compare the standard deviations of edges, as the model states them, with
+            their true errors, see `nanodet.evaluate.uncertainty.Uncertainty`.
         calibrate_seed: fit factors for them, checked on halves chosen by this seed, and write them
             into the specs of the exported model, see `nanodet.evaluate.calibrate`; None: do not.
         plots: folder for `SCORES`, precision, recall and F1 over the score, and for the plots of
@@ -97,16 +101,12 @@ def evaluate(
         raise NanodetError("--images: needs --annotations to measure AP")
     wanted = None if wish is None else Wish.parse(wish)
     writes = None if wanted is None or wanted.measure == KEEP else wanted
-    for option, given_one in (("--calibrate", calibrate_seed), (OPTION, writes)):
-        if given_one is not None and not is_file(model):
-            raise NanodetError(
-                f"{model}: {option}: a published model in the cache is not changed; give a copy of its files"
-            )
+    _check_not_published(model, calibrate_seed, writes)
     detector = evaluation_detector(model, config=config, **options)
+    if uncertainty:
+        detector.spec.check_uncertainty(model, "--uncertainty")
     if calibrate_seed is not None:
         check_calibratable(model, detector.spec)
-    elif uncertainty:
-        detector.spec.check_uncertainty(model, "--uncertainty")
     if writes is not None:
         check_wish(model, detector.spec)
     if source is None:
@@ -120,47 +120,82 @@ def evaluate(
     if show is not None:
         show(metrics)
     results: dict[str, Any] = {**metrics.to_dict()}
+    if uncertainty:
+        compared = measure(matched_edges(found, detections, detector.spec), detector.spec.strides)
+        results["uncertainty"] = compared.to_dict()
+        report(format_uncertainty(compared))
     if calibrate_seed is not None:
         fitted = calibrate(found, detections, detector.spec, calibrate_seed, model)
         results["calibration"] = fitted.to_dict()
         report(format_calibration(fitted))
-    elif uncertainty:
-        edges = matched_edges(found, detections, detector.spec.score)
-        compared = measure(edges, detector.spec.strides)
-        results["uncertainty"] = compared.to_dict()
-        report(format_uncertainty(compared))
     chosen = None
     if wanted is not None or plots is not None:
-        curves, together = score_curves(metrics.matches, detections, found.class_names)
-    if wanted is not None:
-        if wanted.measure in (KEEP, NONE):
-            chosen = kept(curves, together, detector.spec, wanted.measure)
-        else:
-            chosen = choose(wanted, curves, together, detector.thresholds.score, model)
-        results["wish"] = chosen.to_dict()
-        report(format_scores(chosen))
-        lowest = detector.thresholds.score
-        if min(chosen.class_scores) < lowest:
-            report(
-                f"scores below {lowest:g} were measured as {lowest:g}, from which on boxes are looked at"
-            )
-    if plots is not None:
-        scores = None if chosen is None else chosen.class_scores
-        plot_score_curves(curves, together, Path(plots) / SCORES, scores)
-        report(str(Path(plots) / SCORES))
-        drawn = plot_edges(detector, found, detections, plots)
-        for path in drawn:
-            report(str(path))
-        if len(drawn) < len(PLOTS):
-            report(f"{model}: its edges ({detector.spec.form}) have no other plots")
+        curves = score_curves(metrics.matches, detections, found.class_names)
+        if wanted is not None:
+            chosen = _scores(wanted, curves, detector, model, report)
+            results["wish"] = chosen.to_dict()
+        if plots is not None:
+            scores = None if chosen is None else chosen.class_scores
+            plot_score_curves(*curves, Path(plots) / SCORES, scores)
+            report(str(Path(plots) / SCORES))
+            _plot_edges(detector, found, detections, plots, model, report)
     if json_path is not None:
         write_text(json_path, json.dumps(results) + "\n")
     if calibrate_seed is not None:
         for path in write_factors(model, fitted.factors, fitted.summary()):
             report(f"{path}: factors written")
     if writes is not None and chosen is not None:
-        assert source.annotations is not None
-        record = chosen.summary(len(found.pictures), source.annotations, source.reading.list_path)
-        for path in write_scores(model, chosen, record):
-            report(f"{path}: scores {'removed' if writes.measure == NONE else 'written'}")
+        _write_scores(model, chosen, len(found.pictures), source, report)
     return metrics
+
+
+def _check_not_published(model: StrPath, calibrate_seed: int | None, writes: Wish | None) -> None:
+    for option, chosen in (("--calibrate", calibrate_seed), (OPTION, writes)):
+        if chosen is not None and not is_file(model):
+            raise NanodetError(
+                f"{model}: {option}: a published model in the cache is not changed; give a copy of its files"
+            )
+
+
+def _scores(
+    wanted: Wish,
+    curves: tuple[list[ScoreCurve], ScoreCurve],
+    detector: Detector,
+    model: StrPath,
+    report: Say,
+) -> Scores:
+    """Return the thresholds of a wish, and report what they are worth."""
+    lowest = detector.thresholds.score
+    if wanted.measure in (KEEP, NONE):
+        chosen = kept(*curves, detector.spec, wanted.measure)
+    else:
+        chosen = choose(wanted, *curves, lowest, model)
+    report(format_scores(chosen))
+    if min(chosen.class_scores) < lowest:
+        report(
+            f"scores below {lowest:g} were measured as {lowest:g}, from which on boxes are looked at"
+        )
+    return chosen
+
+
+def _plot_edges(
+    detector: Detector,
+    found: Annotations,
+    detections: Sequence[Detections],
+    folder: StrPath,
+    model: StrPath,
+    report: Say,
+) -> None:
+    drawn = plot_edges(detector, found, detections, folder)
+    for path in drawn:
+        report(str(path))
+    if len(drawn) < len(PLOTS):
+        report(f"{model}: its edges ({detector.spec.form}) have no other plots")
+
+
+def _write_scores(model: StrPath, chosen: Scores, images: int, source: Source, report: Say) -> None:
+    assert source.annotations is not None
+    record = chosen.summary(images, source.annotations, source.reading.list_path)
+    done = "removed" if chosen.wish.measure == NONE else "written"
+    for path in write_scores(model, chosen, record):
+        report(f"{path}: scores {done}")

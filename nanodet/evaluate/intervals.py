@@ -1,24 +1,22 @@
 """How far AP, and a difference of two models' AP, may be off by chance: a bootstrap over images."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from nanodet.data.records import Annotations
 from nanodet.evaluate.bootstrap import (
     RESAMPLES,
     SEED,
     Interval,
     Intervals,
-    choices,
     interval_of_change,
     interval_of_percent,
+    resample_counts,
 )
-from nanodet.evaluate.coco_metrics import SUMMARY, Metrics, evaluate_detections
+from nanodet.evaluate.coco_metrics import SUMMARY, Metrics
 from nanodet.evaluate.matches import Matches
-from nanodet.evaluate.resample import precisions
-from nanodet.runtime.detections import Detections
+from nanodet.evaluate.resample import average_precisions
 
 CELLS = 1 << 24  # numbers of the largest array
 AT_50, AT_75 = 0, 5  # of COCO's IoU thresholds
@@ -56,7 +54,7 @@ class Resampled:
         return _interval(interval_of_change, values, self.images["AP"])
 
 
-def intervals(annotations: Annotations, detections: Sequence[Detections]) -> Intervals:
+def intervals_of(metrics: Metrics) -> Intervals:
     """Return the 95 % intervals of a model's AP by a bootstrap over the images.
 
     1,000 times, as many images as there are get drawn with replacement, and AP is computed of each such
@@ -66,32 +64,8 @@ def intervals(annotations: Annotations, detections: Sequence[Detections]) -> Int
     detections have the same intervals. `nanodet.evaluate.bootstrap` has the source of the formulas.
 
     Args:
-        annotations: an `nanodet.data.records.Annotations`.
-        detections: a `Detections` for each of ``annotations.pictures``, in their order.
+        metrics: of `nanodet.evaluate.coco_metrics.evaluate_detections`.
     """
-    return intervals_of(evaluate_detections(annotations, detections, per_class=False))
-
-
-def change(
-    annotations: Annotations, ours: Sequence[Detections], theirs: Sequence[Detections]
-) -> Interval | None:
-    """Return the difference of two models' AP on the same images with its paired 95 % interval.
-
-    Both are measured on the same resamples, so that what makes a resample easy or hard for both does not
-    widen the interval.
-
-    Args:
-        annotations: an `nanodet.data.records.Annotations`.
-        ours, theirs: a `Detections` for each of ``annotations.pictures``, in their order.
-
-    Returns:
-        ours minus theirs in points of AP; None as in `Intervals`.
-    """
-    return change_of(*(evaluate_detections(annotations, found, False) for found in (ours, theirs)))
-
-
-def intervals_of(metrics: Metrics) -> Intervals:
-    """Return the intervals of `Metrics`, see `intervals`."""
     if not metrics.matches:
         none = [None] * metrics.precision.shape[-1]
         return Intervals(dict.fromkeys(SUMMARY), list(none), list(none))
@@ -108,7 +82,22 @@ def intervals_of(metrics: Metrics) -> Intervals:
 
 
 def change_of(ours: Metrics, theirs: Metrics) -> Interval | None:
-    """Return the difference of the AP of two `Metrics` of the same images, see `change`."""
+    """Return the difference of two models' AP on the same images with its paired 95 % interval.
+
+    Both are measured on the same resamples, so that what makes a resample easy or hard for both does not
+    widen the interval.
+
+    Args:
+        ours, theirs: of `nanodet.evaluate.coco_metrics.evaluate_detections`, with the images in one order.
+
+    Returns:
+        ours minus theirs in points of AP; None as in `Intervals`.
+
+    Raises:
+        ValueError: they are of different numbers of images.
+    """
+    if ours.images != theirs.images:
+        raise ValueError(f"metrics of {ours.images} images, but of {theirs.images}")
     if not ours.matches:
         return None
     return resampled(ours, sizes=False).minus(resampled(theirs, sizes=False))
@@ -131,9 +120,9 @@ def resampled(
     parts = []
     for start in range(0, 1 + resamples, step):
         numbers = np.arange(start, min(start + step, 1 + resamples))
-        weights = choices(metrics.images, numbers.tolist(), seed)
+        weights = resample_counts(metrics.images, numbers.tolist(), seed)
         weights[:, numbers == 0] = 1  # the images themselves
-        values = 100 * precisions(found, weights, thresholds)
+        values = 100 * average_precisions(found, weights, thresholds)
         at_50, at_75 = values[:, AT_50, :, 0], values[:, AT_75, :, 0]
         means = _mean(values, (1, 2)), _mean(at_50, 1), _mean(at_75, 1)
         parts.append((*means, _mean(values[..., 0], 1), at_50))

@@ -26,7 +26,9 @@ class Matches(NamedTuple):
 
 
 def matches_of(evaluation: Any, order: Sequence[int]) -> list[list[Matches | None]]:
-    """Return what a COCOeval has matched, per class and range of areas; None without detection and object.
+    """Return what a COCOeval has matched, per class and range of areas.
+
+    None stands for a class and range with neither detections nor objects.
 
     Args:
         evaluation: a ``pycocotools.cocoeval.COCOeval`` after ``evaluate()``.

@@ -12,7 +12,8 @@ from nanodet.drawing.lettering import plot_label, readable_names
 from nanodet.errors import NanodetError
 from nanodet.evaluate.bootstrap import text
 from nanodet.evaluate.coco_metrics import Metrics
-from nanodet.evaluate.confusion import IOU, SCORE
+from nanodet.evaluate.confusion import SCORE
+from nanodet.evaluate.greedy_matching import IOU
 from nanodet.evaluate.score_curves import ScoreCurve
 from nanodet.files import StrPath
 from nanodet.files.files import replacing, write_text
@@ -146,7 +147,7 @@ def plot_confusion(
     axes.set_xticks(range(count), names, rotation=90, fontsize=size)
     axes.set_yticks(range(count), names, fontsize=size)
     axes.set(xlabel="detected as", ylabel="annotated as")
-    axes.set_title(f"Confusion matrix\nscore at least {score:g}, IoU at least {iou:g}")
+    axes.set_title(f"Confusion matrix\nscore above {score:g}, IoU at least {iou:g}")
     if count > FEW + 1:
         axes.set_xticks(np.arange(count + 1) - 0.5, minor=True)
         axes.set_yticks(np.arange(count + 1) - 0.5, minor=True)

@@ -10,7 +10,7 @@ RECALLS = np.linspace(0.0, 1.0, 101)  # COCO's
 CELLS = 1 << 20  # numbers of the largest array, unless one choice alone needs more
 
 
-def precisions(
+def average_precisions(
     found: Sequence[Sequence[Matches | None]], weights: np.ndarray, thresholds: int = 10
 ) -> np.ndarray:
     """Return the mean precision over COCO's recalls of every class, for every choice of images.

@@ -59,7 +59,7 @@ def validation_sheet(
         detections: a `Detections` for each of its images, in their order.
         read: a function from an image's record to uint8 (H, W, 3) BGR.
         count: how many images, spread evenly over the data set.
-        score: detections below it are left out.
+        score: detections must score above it.
         columns, cell: as in `contact_sheet`.
 
     Returns:
@@ -74,7 +74,7 @@ def validation_sheet(
         truth = Detections(
             record.boxes * ratio, np.ones(len(record.boxes)), record.labels, annotations.class_names
         )
-        found = found[found.confidence >= score]
+        found = found[found.confidence > score]
         found = Detections(
             found.xyxy * ratio, found.confidence, found.class_id, annotations.class_names
         )
@@ -97,7 +97,7 @@ def fit_cell(picture: np.ndarray, cell: tuple[int, int]) -> tuple[np.ndarray, np
 
 
 def _legend(width: int, score: float) -> np.ndarray:
-    text = f"dashed: annotation    solid: detection with score {score:g} or more"
+    text = f"dashed: annotation    solid: detection with score above {score:g}"
     bar = np.full((26, width, 3), BACKGROUND, np.uint8)
     letters = next((n for n in range(15, 4, -1) if text_width(text, n) + 16 <= width), 4)
     put_text(bar, text, (8, 17), (230, 230, 230), letters)

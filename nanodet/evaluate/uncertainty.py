@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nanodet.data.records import Annotations
-from nanodet.evaluate.confusion import IOU, match
 from nanodet.evaluate.correlation import rank_correlation
+from nanodet.evaluate.greedy_matching import IOU, match
 from nanodet.runtime.detections import Detections
+from nanodet.runtime.thresholds import Thresholds
 
 ONE_SIGMA, TWO_SIGMA = 0.6827, 0.9545  # of the errors of a normal distribution lie within
 GROUPS = 10
@@ -25,7 +26,7 @@ class Edges(NamedTuple):
         level: int64 (N,), index of the level of the box.
         at_border: edges that were left out, see `matched_edges`.
         boxes: matched detections.
-        score, iou: what they were matched with.
+        score: which they are above; None if each class has a threshold of its own.
     """
 
     error: np.ndarray
@@ -33,8 +34,7 @@ class Edges(NamedTuple):
     level: np.ndarray
     at_border: int
     boxes: int
-    score: float
-    iou: float
+    score: float | None
 
     def scaled(self, factors: Sequence[float]) -> "Edges":
         """Return the edges with the standard deviations of each level times its factor."""
@@ -62,7 +62,8 @@ class Uncertainty:
     """How the stated standard deviations compare with the true errors.
 
     Attributes:
-        score, iou: detections of at least this score count if they have this IoU with an object.
+        score, iou: detections above this score count if they have at least this IoU with an object;
+            score is None if each class has a threshold of its own.
         boxes: matched detections; edges: their edges; at_border: edges left out (`matched_edges`).
         coverage: `Coverage` of all edges; 0.6827 and 0.9545 are those of a normal distribution.
         per_level: stride to `Coverage`.
@@ -72,7 +73,7 @@ class Uncertainty:
         rank_correlation: Spearman's, of standard deviation and absolute error; None if undefined.
     """
 
-    score: float
+    score: float | None
     iou: float
     boxes: int
     edges: int
@@ -94,9 +95,9 @@ class Uncertainty:
 
 
 def matched_edges(
-    annotations: Annotations, detections: Sequence[Detections], score: float, iou: float = IOU
+    annotations: Annotations, detections: Sequence[Detections], thresholds: Thresholds
 ) -> Edges:
-    """Match detections with objects, greedily and best first, each with one of its own class.
+    """Match detections with objects at `IOU`, greedily and best first, each with one of its own class.
 
     Edges on the border of their image are left out: the detector clipped them to it, so the border
     and not the distribution decides where they are, and most of their objects are cut off there, with an
@@ -105,14 +106,13 @@ def matched_edges(
     Args:
         annotations: the `Annotations`.
         detections: a `Detections` with ``edge_std`` and ``level`` for each of its images, in their order.
-        score: detections below this confidence are left out, 0..1.
-        iou: least IoU of a detection with its object, 0..1.
+        thresholds: of the model; detections must score above that of their class.
     """
     errors, stds, levels = [], [], []
     at_border = boxes = 0
     for picture, found in zip(annotations.pictures, detections, strict=True):
-        found = found[found.confidence >= score]
-        objects = match(picture, found, iou, same_class=True)
+        found = found[found.confidence > thresholds.scores_of(found.class_id)]
+        objects = match(picture, found, IOU, same_class=True)
         found, objects = found[objects >= 0], objects[objects >= 0]
         if found.edge_std is None or found.level is None:
             raise ValueError("these detections have no edge_std")
@@ -128,7 +128,8 @@ def matched_edges(
         boxes += len(found)
     empty = np.zeros(0)
     error, std, level = (np.concatenate([empty, *part]) for part in (errors, stds, levels))
-    return Edges(error, std, level.astype(np.int64), at_border, boxes, score, iou)
+    score = thresholds.score if thresholds.class_scores is None else None
+    return Edges(error, std, level.astype(np.int64), at_border, boxes, score)
 
 
 def join_edges(one: Edges, other: Edges) -> Edges:
@@ -156,7 +157,7 @@ def measure(edges: Edges, strides: Sequence[int]) -> Uncertainty:
     has_ratio = len(deciles) > 1 and deciles[0].mean_error > 0
     return Uncertainty(
         score=edges.score,
-        iou=edges.iou,
+        iou=IOU,
         boxes=edges.boxes,
         edges=len(error),
         at_border=edges.at_border,
@@ -173,9 +174,10 @@ def measure(edges: Edges, strides: Sequence[int]) -> Uncertainty:
 
 def format_uncertainty(found: Uncertainty) -> str:
     """Return the figures as text for a terminal."""
+    above = "the threshold of their class" if found.score is None else f"{found.score:g}"
     lines = [
         "",
-        f"edges of {found.boxes} detections of score {found.score:g} or more, IoU {found.iou:g} or more "
+        f"edges of {found.boxes} detections of score above {above}, IoU {found.iou:g} or more "
         f"with an object of their class; {found.at_border} at the image's border left out",
         "",
         f"{'stride':>6} {'edges':>7} {'1 sigma':>8} {'2 sigma':>8}",

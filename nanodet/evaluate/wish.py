@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,8 +23,8 @@ OPTION = "--wish"
 PRECISION, RECALL, F1 = "precision", "recall", "f1"
 KEEP = "keep"  # measures the scores of the spec
 NONE = "none"  # removes those of classes, and measures the one that is left
-FEWEST = 50  # objects of a class with a score of its own: with fewer, that of all finds a better F1
-CERTAIN = 1.281552  # z of the normal distribution: a wish holds at 90 % of the choices
+FEWEST = 50  # objects of a class with a score of its own: with fewer, the shared threshold has the better F1
+CERTAIN = NormalDist().inv_cdf(0.9)  # z: a wish holds at 90 % of the choices
 
 
 @dataclass(frozen=True)
@@ -249,13 +250,13 @@ def format_scores(scores: Scores) -> str:
     for name, one in zip(names, rows, strict=True):
         parts = [f"{'-' if part is None else part!s:<20}" for part in (one.precision, one.recall)]
         f1 = "-" if one.f1 is None else f"{one.f1:.2f}"
-        mark = "" if one.own else " of all"
+        mark = "" if one.own else " shared"
         lines.append(
             f"{name:<{longest}} {one.objects:>7} {one.score:>8g}  {' '.join(parts)} {f1:>5}{mark}"
         )
     if not all(one.own for one in rows):
         lines.append(
-            f"of all: fewer than {FEWEST} objects, or nothing found, so the score of all classes together"
+            f"shared: fewer than {FEWEST} objects or no detections, so the threshold of all classes is used"
         )
     for name, one in zip(names, rows, strict=True):
         if one.own and not one.holds:
@@ -266,7 +267,7 @@ def format_scores(scores: Scores) -> str:
 def _uncertain(name: str, one: Chosen, wish: Wish) -> str:
     value = getattr(one, wish.measure)
     return (
-        f"{name}: {wish} is not certain at any score, on these images; the highest lower end is that of "
+        f"{name}: {wish} is not certain at any threshold on these images; the best lower bound is at "
         f"{one.score:g}: {value}"
     )
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from nanodet.data.records import Annotations, Picture
-from nanodet.evaluate.confusion import IOU, box_iou, excused, match
+from nanodet.evaluate.greedy_matching import IOU, excused, match
+from nanodet.evaluate.overlap import box_iou
 from nanodet.runtime.detections import Detections
 
 NEAR = 0.1  # IoU below which a box is at no object

@@ -6,7 +6,7 @@ import numpy as np
 
 from nanodet.data.picture import load_picture
 from nanodet.data.records import Annotations
-from nanodet.evaluate.confusion import box_iou
+from nanodet.evaluate.overlap import box_iou
 from nanodet.pages.gallery import Gallery, Mark
 from nanodet.report.mistakes import (
     BACKGROUND,

@@ -10,7 +10,8 @@ import numpy as np
 from nanodet.data.records import Annotations
 from nanodet.evaluate.bootstrap import Interval
 from nanodet.evaluate.coco_metrics import AREAS, SUMMARY, Metrics
-from nanodet.evaluate.confusion import IOU, confusion_matrix
+from nanodet.evaluate.confusion import confusion_matrix
+from nanodet.evaluate.greedy_matching import IOU
 from nanodet.evaluate.plots import percent
 from nanodet.evaluate.score_curves import ScoreCurve, score_curves
 from nanodet.pages.charts import Line, line_chart, span

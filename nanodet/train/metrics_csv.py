@@ -15,6 +15,7 @@ from pytorch_lightning.callbacks import Callback
 
 from nanodet.data.loader import Batch
 from nanodet.errors import NanodetError
+from nanodet.evaluate.coco_metrics import SUMMARY
 from nanodet.files import StrPath
 from nanodet.files.files import replacing, unwritable
 from nanodet.files.inputs import METRICS, read_bytes
@@ -24,11 +25,10 @@ from nanodet.train.outputs import METRICS as CSV
 from nanodet.train.saved_rows import saved_rows
 
 ROW_BYTES = 600  # of a row and its events for TensorBoard, with six losses and their sum
-_SCORES = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 _TRAINING, _VALIDATION = "train/", "val/"
 COLUMNS = (
     "epoch", "step", f"{_TRAINING}lr", f"{_TRAINING}loss",
-    *(f"{_VALIDATION}{name}" for name in _SCORES),
+    *(f"{_VALIDATION}{name}" for name in SUMMARY),
 )  # fmt: skip
 
 
@@ -98,7 +98,7 @@ class MetricsCsv(Callback):
         if len(kept) < len(self.rows):
             self.rows = kept
             self._rewrite(trainer)
-        for name in _SCORES:
+        for name in SUMMARY:
             value = getattr(module.metrics, name)
             row[f"{_VALIDATION}{name}"] = "" if value is None else repr(float(value))
         self._add(trainer, row)

@@ -167,7 +167,7 @@ class TrainingModule(pl.LightningModule):
             distributed.all_gather_object(parts, found)
             found = {index: item for part in parts for index, item in part.items()}
         detections = [found[i] for i in range(len(found))]
-        self.metrics = evaluate_detections(self.annotations, detections, per_class=False)
+        self.metrics = evaluate_detections(self.annotations, detections)
         self.metrics_epoch = self.epochs_done
         # for early stopping and the progress bar; MetricsCsv writes the files
         for name, value in self.metrics.to_dict().items():

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nanodet.data.records import Annotations, Picture
-from nanodet.evaluate.confusion import box_iof, box_iou, confusion_matrix
+from nanodet.evaluate.confusion import confusion_matrix
+from nanodet.evaluate.overlap import box_iof, box_iou
 from nanodet.runtime.detections import Detections
 
 A, B, C = [0, 0, 10, 10], [100, 0, 120, 20], [200, 200, 240, 240]
@@ -48,6 +49,10 @@ def test_ignored_regions_excuse_their_class_only():
 def test_low_scores_and_empty_pictures_count_nothing():
     assert confusion_matrix(one([], []), [Detections([A], [0.1], [0])]).sum() == 0
     assert confusion_matrix(one([A], [0]), [Detections.empty()]).sum() == 1
+    # as everywhere: a score counts above the threshold
+    for score, count in ((0.25, 0), (0.2, 1)):
+        found = [Detections([A], [0.25], [0])]
+        assert confusion_matrix(one([], []), found, score=score).sum() == count
 
 
 boxes = st.lists(st.tuples(*[st.integers(0, 30)] * 2, *[st.integers(1, 30)] * 2), max_size=6)

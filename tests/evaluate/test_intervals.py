@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from nanodet.data.read import read_annotations
 from nanodet.data.records import Annotations, Picture
 from nanodet.evaluate import resample
-from nanodet.evaluate.bootstrap import Interval, choices, interval_of_percent
+from nanodet.evaluate.bootstrap import Interval, interval_of_percent, resample_counts
 from nanodet.evaluate.coco_metrics import SUMMARY, evaluate_detections
-from nanodet.evaluate.intervals import change, change_of, intervals, intervals_of, resampled
-from nanodet.evaluate.resample import precisions
+from nanodet.evaluate.intervals import change_of, intervals_of, resampled
+from nanodet.evaluate.resample import average_precisions
 from nanodet.evaluate.run import evaluate_model, evaluation_detector
 from nanodet.runtime.detections import Detections
 
@@ -71,6 +71,14 @@ def direct(truth, found, weights):
     return evaluate_detections(*repeated(truth, found, weights))
 
 
+def intervals(truth, found):
+    return intervals_of(evaluate_detections(truth, found))
+
+
+def change(truth, ours, theirs):
+    return change_of(*(evaluate_detections(truth, found) for found in (ours, theirs)))
+
+
 def close(value, wanted):
     return value == pytest.approx(np.nan if wanted is None else wanted, abs=1e-9, nan_ok=True)
 
@@ -80,7 +88,7 @@ def close(value, wanted):
 def test_weighted_images_equal_repeated_ones(seed, weights):
     truth, found = drawn(seed)
     metrics = evaluate_detections(truth, found)
-    values = precisions(metrics.matches, np.array([weights], np.int32).T)
+    values = average_precisions(metrics.matches, np.array([weights], np.int32).T)
     wanted = direct(truth, found, weights).precision
     mean = np.where(wanted.min(axis=1) < 0, np.nan, wanted.mean(axis=1))
     np.testing.assert_allclose(values[0, ..., 0], mean, rtol=0, atol=1e-12)
@@ -91,7 +99,7 @@ def test_resamples_equal_the_direct_computation(monkeypatch, cells):
     monkeypatch.setattr(resample, "CELLS", cells)
     truth, found = drawn(1, images=12)
     fast = resampled(evaluate_detections(truth, found), resamples=20, seed=5)
-    weights = choices(12, range(21), seed=5)
+    weights = resample_counts(12, range(21), seed=5)
     assert (weights.sum(axis=0) == 12).all()
     weights[:, 0] = 1
     for number, column in enumerate(weights.T):
@@ -106,7 +114,7 @@ def test_intervals_hold_their_values_and_stay_the_same():
     truth, found = drawn(2, images=30)
     metrics = evaluate_detections(truth, found)
     first = intervals(truth, found)
-    assert first == intervals_of(metrics)
+    assert first == intervals_of(metrics)  # the seed is fixed
     for name in SUMMARY:
         value, low, high = first.summary[name]
         assert value == pytest.approx(getattr(metrics, name))
@@ -139,6 +147,8 @@ def test_what_has_no_interval():
     empty = intervals(none, [])
     assert set(empty.summary.values()) == {None} and empty.AP == empty.AP50 == [None, None]
     assert change_of(evaluate_detections(none, []), evaluate_detections(none, [])) is None
+    with pytest.raises(ValueError, match="metrics of 1 images, but of 0"):
+        change_of(evaluate_detections(truth, found), evaluate_detections(none, []))
 
 
 def test_a_class_of_few_images_has_no_interval():
@@ -207,7 +217,7 @@ def test_the_intervals_of_500_images(shared, root):
 
     fast = resampled(metrics, resamples=4)
     for number in range(1, 5):
-        weights = choices(len(found), [number])[:, 0]
+        weights = resample_counts(len(found), [number])[:, 0]
         wanted = plain_cocoeval(json.loads(file.read_text()), truth, found, weights)
         values = [fast.summary[name][number] for name in SUMMARY]
         assert values == pytest.approx(100 * wanted[:6], abs=1e-9)

@@ -7,7 +7,7 @@ import pytest
 
 from nanodet import Detections
 from nanodet.data.records import Annotations, Picture
-from nanodet.evaluate.bootstrap import choices
+from nanodet.evaluate.bootstrap import resample_counts
 from nanodet.evaluate.coco_metrics import evaluate_detections
 from nanodet.evaluate.plots import plot_score_curves
 from nanodet.evaluate.score_curves import score_curves, wilson
@@ -97,7 +97,7 @@ def test_intervals_are_those_of_a_bootstrap_over_images():
     """Boxes of one image go together: as many independent ones would be known better."""
     annotations, detections = made(1, images=300)
     curve = curves_of(annotations, detections)[0][0]
-    drawn = choices(len(detections), range(1000))
+    drawn = resample_counts(len(detections), range(1000))
     objects = np.array([(picture.labels == 0).sum() for picture in annotations.pictures])
     for entry in (20, 40):
         counts = by_hand(annotations, detections, 0, curve.score[entry])

@@ -27,15 +27,17 @@ from nanodet.files.files import sha256, write_text
 from nanodet.runtime.detections import Detections
 from nanodet.runtime.detector import Detector
 from nanodet.runtime.spec import Spec
+from nanodet.runtime.thresholds import Thresholds
 from nanodet.verify.specs import DECODING, LAYOUT, PREPROCESSING, differing_beside, differing_keys
 
 STRIDES = (8, 16, 32)
+ABOVE = Thresholds(score=0.3)
 
 
 def edges(error, std, level=None):
     level = np.zeros(len(error)) if level is None else level
     arrays = (np.asarray(values, np.float64) for values in (error, std))
-    return Edges(*arrays, np.asarray(level, np.int64), 0, len(error) // 4, 0.3, 0.5)
+    return Edges(*arrays, np.asarray(level, np.int64), 0, len(error) // 4, 0.3)
 
 
 def image(boxes, labels, size=(100, 80)):
@@ -78,7 +80,7 @@ def test_deciles_and_ratio_worked_out_by_hand():
 
 
 def test_nothing_matched_has_no_figures():
-    result = measure(matched_edges(data(), [], 0.3), STRIDES)
+    result = measure(matched_edges(data(), [], ABOVE), STRIDES)
     assert (result.edges, result.coverage.one_sigma, result.ratio) == (0, None, None)
     assert result.deciles == [] and result.rank_correlation is None
     json.dumps(result.to_dict(), allow_nan=False)
@@ -101,20 +103,34 @@ def test_matching_is_greedy_within_the_class_and_above_the_score():
     picture = image([[10, 10, 50, 50], [60, 10, 90, 40]], [0, 1])
     boxes = [[12, 10, 50, 49], [10, 10, 50, 50], [60, 10, 90, 40], [60, 10, 90, 40]]
     detections = found(boxes, [0.9, 0.8, 0.7, 0.2], [0, 0, 0, 1])
-    result = matched_edges(data(picture), [detections], 0.3)
+    result = matched_edges(data(picture), [detections], ABOVE)
     # the second has no object left, the third is of another class, the fourth below the score
     assert result.boxes == 1
     assert result.error.tolist() == [-2, 0, 0, -1]  # 2 too far inside at the left, 1 at the bottom
 
 
+def test_edges_count_above_the_threshold_of_their_class():
+    picture = image([[10, 10, 50, 50], [60, 10, 90, 40]], [0, 1])
+    detections = [found([[10, 10, 50, 50], [60, 10, 90, 40]], [0.5, 0.25], [0, 1])]
+    for scores, boxes in (((0.5, 0.25), 0), ((0.45, 0.25), 1), ((0.6, 0.2), 1), ((0.4, 0.2), 2)):
+        result = matched_edges(
+            data(picture), detections, Thresholds(score=0.3, class_scores=scores)
+        )
+        assert result.boxes == boxes
+    one = matched_edges(data(picture), detections, Thresholds(score=0.25))
+    assert (one.boxes, one.score, result.score) == (1, 0.25, None)
+    assert "above the threshold of their class" in format_uncertainty(measure(result, STRIDES))
+    assert "above 0.25" in format_uncertainty(measure(one, STRIDES))
+
+
 def test_clipped_edges_are_left_out_and_counted():
     picture = image([[0, 10, 60, 80]], [0])
-    result = matched_edges(data(picture), [found([[0, 12, 64, 80]], [0.9], [0], 3, 1)], 0.3)
+    result = matched_edges(data(picture), [found([[0, 12, 64, 80]], [0.9], [0], 3, 1)], ABOVE)
     assert result.at_border == 2
     assert result.error.tolist() == [-2, 4] and result.std.tolist() == [3, 3]
     assert result.level.tolist() == [1, 1]
     # the object is cut off, the detected edge is not
-    result = matched_edges(data(picture), [found([[1, 12, 64, 79]], [0.9], [0])], 0.3)
+    result = matched_edges(data(picture), [found([[1, 12, 64, 79]], [0.9], [0])], ABOVE)
     assert result.at_border == 0 and result.error.tolist() == [-1, -2, 4, -1]
 
 
@@ -162,7 +178,7 @@ def test_calibration_is_measured_on_other_images():
     other = calibrate(truth, detections, spec, 1, "m")
     assert other.factors == result.factors and other.after != result.after
     # each half with the factors of the other one: those of all images leave exactly 68.27 %
-    whole = matched_edges(truth, detections, spec.score).scaled(result.factors)
+    whole = matched_edges(truth, detections, spec).scaled(result.factors)
     assert measure(whole, spec.strides).coverage.one_sigma == pytest.approx(0.6827, abs=1e-3)
     assert result.after.coverage.one_sigma != measure(whole, spec.strides).coverage.one_sigma
     # a second calibration replaces the first: what is stated holds its factors
@@ -306,7 +322,9 @@ def test_the_command_writes_and_reports_them(tmp_path):
     stated = run("--uncertainty")["uncertainty"]
     assert stated["boxes"] == 40 and stated["coverage"]["one_sigma"] > 0.98
     assert Detector(model).spec.edge_std_factors is None
-    fitted = run("--calibrate")["calibration"]
+    both = run("--uncertainty", "--calibrate")
+    fitted = both["calibration"]
+    assert both["uncertainty"] == stated  # as the model states them, before the factors
     assert fitted["images"] == 40 and fitted["shared"] == [16, 32]
     np.testing.assert_allclose(fitted["factors"], [0.25] * 3, rtol=0.2)
     assert Detector(model).spec.edge_std_factors == tuple(fitted["factors"])

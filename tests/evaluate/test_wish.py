@@ -128,7 +128,7 @@ def test_few_boxes_take_the_score_of_all(curves):
     assert (none.detections, none.precision, none.recall, none.f1) == (0, None, None, None)
     text = format_scores(found)
     assert text.splitlines()[0].startswith("scores for precision=0.9 at IoU 0.5")
-    assert "of all: fewer than 50 objects" in text and "not certain" not in text
+    assert "shared: fewer than 50 objects" in text and "not certain" not in text
     record = found.summary(7, "x/val.json", "lists/half.txt")
     assert record == {
         "wish": "precision=0.9", "images": 7, "annotations": "val.json", "list": "half.txt",
@@ -157,7 +157,7 @@ def test_a_wish_that_cannot_be_met_is_one_line_of_the_class(curves):
     lines = [line for line in format_scores(found).splitlines() if "not certain" in line]
     assert len(lines) == 2  # of all, and of the class
     assert lines[1].startswith(
-        "many\\n: recall=0.95 is not certain at any score, on these images; "
+        "many\\n: recall=0.95 is not certain at any threshold on these images; "
     )
     assert found.summary(7, "val", None)["not_certain"] == ["many\n"]
     with pytest.raises(NanodetError, match=r"^m\.onnx: --wish: it finds nothing in these images"):

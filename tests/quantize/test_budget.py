@@ -8,7 +8,7 @@ import pytest
 from nanodet import NanodetError
 from nanodet.data.records import Annotations, Picture
 from nanodet.evaluate.coco_metrics import evaluate_detections
-from nanodet.evaluate.intervals import change
+from nanodet.evaluate.intervals import change_of
 from nanodet.quantize import judge as judge_file
 from nanodet.quantize.judge import ApJudge, Budget
 from nanodet.quantize.report import Quantised, summary
@@ -51,7 +51,10 @@ def sets(monkeypatch):
 
     monkeypatch.setattr(judge_file, "evaluation_detector", str)
     monkeypatch.setattr(judge_file, "evaluate_model", evaluate)
-    loss = change(measuring, detections(measuring, "int8"), detections(measuring, "full"))
+    int8, full = (
+        evaluate_detections(measuring, detections(measuring, kind)) for kind in ("int8", "full")
+    )
+    loss = change_of(int8, full)
     return calibration, measuring, loss.negative()
 
 
