@@ -6,7 +6,14 @@ from typing import NamedTuple
 from nanodet.cores import core_count
 from nanodet.data.cache import free_memory
 from nanodet.data.records import Picture
-from nanodet.init.recipe import BATCH_CPU, BATCH_GPU, CACHE_SHARE, LEAST_STEPS, TRAINING_BYTES
+from nanodet.init.recipe import (
+    BATCH_CPU,
+    BATCH_GPU,
+    CACHE_SHARE,
+    LEAST_OBJECTS,
+    LEAST_STEPS,
+    TRAINING_BYTES,
+)
 from nanodet.runtime.fit import Size
 
 
@@ -47,6 +54,9 @@ def this_machine() -> Machine:
 def settings_for(machine: Machine, pictures: Sequence[Picture], size: Size) -> Settings:
     """Return the `Settings` to train on ``pictures`` with an input of (width, height) ``size``."""
     batch, why = (BATCH_GPU, "on a GPU") if machine.gpu else (BATCH_CPU, "on the CPU")
+    objects = sum(len(p.boxes) for p in pictures) / max(len(pictures), 1)
+    if not machine.gpu and batch * objects < LEAST_OBJECTS:
+        batch, why = 2 * batch, f"on the CPU, with {objects:.1f} boxes an image"
     room = (machine.gpu or machine.memory) / 2
     if batch * TRAINING_BYTES * size[0] * size[1] > room:
         why += f" with {room * 2 / 1e9:.1f} GB of free memory"

@@ -7,9 +7,9 @@ from nanodet.data.records import Picture
 from nanodet.init.machine import Machine, settings_for
 
 
-def pictures(count):
-    none = np.zeros((0, 4), np.float32)
-    return [Picture(f"{n}", n, 640, 480, none, np.zeros(0, int), np.zeros(0)) for n in range(count)]
+def pictures(count, boxes=3):
+    some = np.zeros((boxes, 4), np.float32), np.zeros(boxes, int), np.zeros(boxes)
+    return [Picture(f"{n}", n, 640, 480, *some) for n in range(count)]
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,13 @@ def pictures(count):
 def test_settings_fit_the_machine(machine, count, batch, workers, cache):
     found = settings_for(machine, pictures(count), (416, 320))
     assert (found.batch[0], found.workers[0], found.cache[0]) == (batch, workers, cache)
+
+
+def test_a_batch_of_few_boxes_has_more_images():
+    machine = Machine(0, 2, 8 << 30)
+    assert settings_for(machine, pictures(500, boxes=1), (320, 320)).batch[0] == 16
+    assert settings_for(machine, pictures(500, boxes=2), (320, 320)).batch[0] == 8
+    assert settings_for(machine, pictures(30, boxes=1), (320, 320)).batch[0] == 4
 
 
 def test_one_of_several_gpus_is_used():
