@@ -64,7 +64,7 @@ class ModelFile:
 
     @property
     def megabytes(self) -> float:
-        return sum(path.stat().st_size for path in files_of(self.param)) / 1e6
+        return sum(path.stat().st_size for path in self.files) / 1e6
 
     def hashes(self) -> dict[str, str]:
         """Return name to SHA-256 of its files."""

@@ -18,10 +18,11 @@ DETECTED = "detections.npz"
 
 
 def truth_key(truth: Annotations) -> str:
-    """Return a hash of annotated images: their files' names, classes and boxes."""
+    """Return a hash of annotated images: their files' names, sizes and times, classes and boxes."""
     digest = hashlib.sha256(repr(truth.class_names).encode())
     for picture in truth.pictures:
-        digest.update(repr((picture.path.name, picture.width, picture.height)).encode())
+        file = picture.path.stat()
+        digest.update(repr((picture.path.name, file.st_size, file.st_mtime_ns)).encode())
         for array in (picture.boxes, picture.labels, picture.ignored):
             digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

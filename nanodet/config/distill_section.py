@@ -17,9 +17,9 @@ class Distill:
     )
     scale: float | None = key(
         None,
-        "size at which the teacher sees the images, as a factor of the student's; default: the input "
-        "size of the teacher's own training over that of `data.train` (the smaller factor of the two "
-        "sides)",
+        "size at which the teacher sees the images, as a factor of the student's; default: the "
+        "teacher's `data.val.input_size` over that of the student's `data.train` (the smaller factor of "
+        "the two sides)",
         0.25, 8, ours=True,
     )  # fmt: skip
     temperature: float = key(

@@ -15,7 +15,7 @@ def choose_size(pictures: Sequence[Picture], largest: int = PUBLISHED[1]) -> tup
 
     Args:
         pictures: the images.
-        largest: side of the square that the input's area may not exceed.
+        largest: side of the square that has about the largest area of the input.
 
     Returns:
         (width, height), multiples of 32, and lines that say why.
@@ -69,7 +69,7 @@ def _aspect(sizes: np.ndarray) -> tuple[float, str]:
 
 
 def _of_area(side: int, aspect: float) -> Size:
-    """Return the aligned size with the area of a square, or a little less, and about this aspect."""
+    """Return the aligned size with about the area of a square and about this aspect."""
     width = max(ALIGNMENT, ALIGNMENT * round(side * math.sqrt(aspect) / ALIGNMENT))
     height = max(ALIGNMENT, ALIGNMENT * round(side / math.sqrt(aspect) / ALIGNMENT))
     return width, height

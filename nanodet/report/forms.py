@@ -47,8 +47,8 @@ def add_forms(page: Page, subject: Subject, verified: dict[str, Any] | None) -> 
         _add_int8(page, form)
     if subject.elsewhere:
         page.text(
-            f"{subject.elsewhere} other exported files in the folder come from another checkpoint, and are "
-            "not shown."
+            f"{subject.elsewhere} other exported files in the folder are not known to come from this "
+            "checkpoint, and are not shown."
         )
     if verified is not None:
         _add_verified(page, verified)

@@ -99,7 +99,7 @@ def _add_cards(page: Page, subject: Subject, measured: Measured, speed: Speed | 
     timings = [] if speed is None else [t for t in speed.timings if Path(t.name).name in ours]
     if speed is not None and timings:
         first = shipped.name, shipped.stem
-        shown = min(timings, key=lambda one: (one.name not in first, one.value))
+        shown = min(timings, key=lambda one: (Path(one.name).name not in first, one.value))
         where = f"{shown.name}, {count_threads(shown.threads)}; {speed.machine}"
         cards.append(("Per image", f"{shown.value:.1f} ms", where))
     size = sum(published(path).stat().st_size for path in files_of(shipped))

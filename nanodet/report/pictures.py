@@ -29,7 +29,6 @@ def choose_mistakes(found: Mistakes, count: int) -> list[Mistake]:
     """Return the worst mistakes of all kinds, ``count`` at most; what one kind lacks others get."""
     groups = {"false": found.false, MISSED: found.missed, UNCERTAIN: found.uncertain}
     taken = {name: min(len(group), round(count * SHARES[name])) for name, group in groups.items()}
-    taken["false"] = min(taken["false"], count)
     for name, group in groups.items():
         taken[name] = min(len(group), taken[name] + max(count - sum(taken.values()), 0))
     return [one for name, group in groups.items() for one in pick(group, taken[name])][:count]
@@ -62,7 +61,7 @@ def add_pictures(
         marks = [
             *_marks(truth, "truth", one, names),
             *_marks(shown, "found", one, names),
-            *_in_question(one, names),
+            *_in_question(one, names, thresholds),
         ]
         gallery.add(
             last[1], marks, _title(one, names), f"{record.path.name}: {_facts(one, names)}",
@@ -87,11 +86,11 @@ def _marks(boxes: Detections, kind: str, one: Mistake, names: Sequence[str]) -> 
     return marks
 
 
-def _in_question(one: Mistake, names: Sequence[str]) -> list[Mark]:
+def _in_question(one: Mistake, names: Sequence[str], thresholds: np.ndarray) -> list[Mark]:
     """Return the mark of the box in question, and of a detection below the threshold that it needs."""
     if one.kind == MISSED:
         marks = [Mark(one.box, "missed", names[one.class_id], focus=True)]
-        if one.other is not None:
+        if one.other is not None and one.other.score <= thresholds[one.other.class_id]:
             label = f"{names[one.other.class_id]} {one.other.score:.2f}"
             marks.insert(0, Mark(one.other.box, "found", label))
         return marks

@@ -114,8 +114,9 @@ def _read_config(
         *([subject.run / CONFIG] if subject.run else []),
         config_beside(subject.model),
     ]
-    if config is None and detector.config is not None:
-        found.source, found.config = str(subject.model), config_to_dict(detector.config)
+    if detector.config is not None:  # with all defaults
+        found.source = str(config or subject.model)
+        found.config = config_to_dict(detector.config)
         return
     for one in candidates:
         if one is None or kind_of(one) is CHECKPOINT or not is_file(one):
