@@ -11,7 +11,7 @@ from nanodet.choose.files import Making, ModelFile, make_files
 from nanodet.choose.front import Choice, recommend
 from nanodet.choose.measure import detect_or_read
 from nanodet.choose.page import Chosen, write_pages
-from nanodet.choose.times import BENCH, Timing, time_files
+from nanodet.choose.times import Timing, time_files, timed_before
 from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
 from nanodet.evaluate.bootstrap import Interval
@@ -79,7 +79,7 @@ def choose(
         raise NanodetError("--images: needs --annotations to measure AP")
     candidates = find_candidates(sources, overrides, folder, widths, sizes)
     _check_given(candidates, making.config)
-    if timing.place is not None and not (folder / BENCH).is_file():
+    if timing.place is not None and not timed_before(timing, folder):
         timing.place.check()
     seconds: dict[str, float] = {}
 
@@ -137,8 +137,14 @@ def choose(
 
 
 def _check_given(candidates: Candidates, config: str | None) -> None:
-    """Load the models that were given, before anything takes long: they need the same classes."""
-    first: tuple[Path, list[str]] | None = None
+    """Load the models that were given, before anything takes long: they need the same classes.
+
+    These are those of the config that is trained, where it names them.
+    """
+    first: tuple[StrPath, list[str]] | None = None
+    study = candidates.study
+    if study is not None and study.example.class_names:
+        first = study.config, list(study.example.class_names)
     for one in candidates.all:
         if one.run is not None:
             continue

@@ -35,12 +35,17 @@ class Timing:
     place: "There | None" = None
     words: tuple[str, ...] = ()
 
+    @property
+    def options(self) -> list[str]:
+        """The words of `command` that say how, without the files."""
+        effort = ["--runs", self.effort.runs, "--seconds", f"{self.effort.seconds:g}"]
+        words = ["--threads", self.threads, "--cores", self.cores, *effort, *self.words]
+        return list(map(str, words))
+
     def command(self, files: Sequence[ModelFile], image: StrPath) -> str:
         """Return the ``nanodet bench`` that does the same."""
-        options = ["--image", image, "--threads", self.threads, "--cores", self.cores,
-                   "--runs", self.effort.runs, "--seconds", f"{self.effort.seconds:g}"]  # fmt: skip
-        paths = [one.param for one in files]
-        return shlex.join(map(str, ["nanodet", "bench", *paths, *options, *self.words]))
+        words = ["nanodet", "bench", *(one.param for one in files), "--image", image]
+        return shlex.join([*map(str, words), *self.options])
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,16 @@ def time_files(files: Sequence[ModelFile], timing: Timing, image: StrPath, folde
         threads=[timing.threads], effort=timing.effort, cores=timing.cores,
         image=image, place=timing.place, json_path=path, command=command,
     ), False)  # fmt: skip
+
+
+def timed_before(timing: Timing, folder: Path) -> bool:
+    """Return whether ``folder`` holds a measurement that was made with the same options."""
+    try:
+        report = json.loads((folder / BENCH).read_text(encoding="utf-8"))
+        words = shlex.split(report["command"])
+        return words[-len(timing.options) :] == timing.options
+    except Exception:
+        return False  # whatever is wrong with it: it will be made anew
 
 
 def _times_of(report: dict[str, Any], kept: bool) -> Times:

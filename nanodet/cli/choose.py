@@ -1,6 +1,7 @@
 """``nanodet choose``: the best model for a time budget, on the user's images and board."""
 
 import argparse
+import os
 import re
 import sys
 from argparse import ArgumentParser, Namespace
@@ -94,16 +95,18 @@ def run(args: Namespace) -> None:
     from nanodet.text.printable import say
 
     device = place(args)
+    # a file may be named like an override: the run folders of a grid are, such as lr=0.1/seed0
+    changes = [word for word in args.sources if is_override(word) and not os.path.exists(word)]
     chosen = choose(
-        [word for word in args.sources if not is_override(word)],
+        [word for word in args.sources if word not in changes],
         args.budget,
         args.out,
-        overrides=[*filter(is_override, args.sources), *args.overrides],
+        overrides=[*changes, *args.overrides],
         widths=args.widths,
         sizes=args.sizes,
         jobs=args.jobs,
         making=Making(
-            target=args.target_cpu or ("any" if device is None else "arm"),
+            target=args.target_cpu or ("any" if args.target is None else "arm"),
             int8=not args.no_int8,
             elsewhere=args.target is not None,
             max_drop=args.max_drop,

@@ -95,11 +95,9 @@ def _alike(names: tuple[str, ...]) -> list[str]:
 
 def of_both(train: Examined, val: Examined) -> Iterator[Finding]:
     """Yield classes that are validated and were never trained."""
-    count = {levelled(n): int(c) for n, c in zip(train.names, train.per_class, strict=True)}
+    trained = train.boxes_by_name
     alone = [
-        n
-        for n, name in enumerate(val.names)
-        if val.per_class[n] and not count.get(levelled(name), 0)
+        n for n, name in enumerate(val.names) if val.per_class[n] and not trained[levelled(name)]
     ]
     if not alone:
         return

@@ -6,7 +6,6 @@ import numpy as np
 
 from nanodet.doctor.examined import Examined
 from nanodet.doctor.finding import WARNING, Example, Finding
-from nanodet.text.names import levelled
 
 LEAST = 30  # boxes that each set needs to be compared
 FACTOR = 2.0  # between the medians of the two sets
@@ -55,5 +54,4 @@ def of_difference(train: Examined, val: Examined) -> Iterator[Finding]:
 def _shares(one: Examined) -> dict[str, float]:
     """Return the fraction of the boxes that each class has, by its levelled name."""
     total = max(len(one.boxes), 1)
-    pairs = zip(one.names, one.per_class.tolist(), strict=True)
-    return {levelled(name): count / total for name, count in pairs}
+    return {name: count / total for name, count in one.boxes_by_name.items()}

@@ -1,6 +1,7 @@
 """A data set as the doctor looks at it: read in spite of its faults, its boxes as arrays."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,7 @@ from nanodet.data.records import Annotations, Picture
 from nanodet.data.summary import Summary, scales, summarise
 from nanodet.doctor.finding import EXAMPLES, Example
 from nanodet.errors import NanodetError
+from nanodet.text.names import levelled
 
 STOPPED = "stopped"  # the kind of a `Fault` after which nothing more could be read
 
@@ -88,6 +90,14 @@ class Examined:
         return np.bincount(self.labels, minlength=len(self.names))
 
     @cached_property
+    def boxes_by_name(self) -> Counter[str]:
+        """Boxes of each levelled class name, summed where several names are the same then."""
+        found: Counter[str] = Counter()
+        for name, count in zip(self.names, self.per_class.tolist(), strict=True):
+            found[levelled(name)] += count
+        return found
+
+    @cached_property
     def summary(self) -> Summary:
         """Its figures."""
         return summarise(self.annotations, self.section)
@@ -140,5 +150,7 @@ def examine(
             for one in found.pictures
             if (one.width, one.height) != UNKNOWN or one.path not in found.unreadable
         ]
-        return (Examined(part, section, found, faults) if found.pictures else None), faults
+        if not found.pictures:
+            return None, [*faults, *(Fault("images", line) for line in found.bad_pictures)]
+        return Examined(part, section, found, faults), faults
     return None, lost

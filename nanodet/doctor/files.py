@@ -11,7 +11,13 @@ from nanodet.files.folders import files_below
 from nanodet.images.image_file import is_picture_name
 
 MOST = 0.5  # fraction of the images; if more have no boxes, there is a warning
+_UNREADABLE = (
+    "unreadable-images",
+    "images cannot be read or are truncated",
+    "Replace these files or remove them: the training stops at the first one.",
+)
 _FAULTS = {  # kind of a `Fault`: code, what, advice
+    "images": _UNREADABLE,  # where not one can be read; else `of_images` tells
     "missing": (
         "missing-images",
         "annotated images do not exist",
@@ -51,7 +57,7 @@ def of_faults(part: str, faults: Sequence[Fault]) -> Iterator[Finding]:
     for kind, (code, what, advice) in _FAULTS.items():
         lines = [fault.line for fault in faults if fault.kind == kind]
         if lines:
-            count = len(lines) if kind == "entry" else 0
+            count = len(lines) if kind in ("entry", "images") else 0
             yield Finding(ERROR, code, part, what, advice, count, examples=of_lines(lines))
 
 
@@ -62,11 +68,9 @@ def of_images(one: Examined) -> Iterator[Finding]:
     unreadable = [line for line in found.bad_pictures if line.startswith(starts)]
     sizes = [line for line in found.bad_pictures if not line.startswith(starts)]
     if unreadable:
-        yield Finding(
-            ERROR, "unreadable-images", one.part, "images cannot be read or are truncated",
-            "Replace these files or remove them: the training stops at the first one.",
-            len(unreadable), total, of_lines(unreadable),
-        )  # fmt: skip
+        code, what, advice = _UNREADABLE
+        lines = of_lines(unreadable)
+        yield Finding(ERROR, code, one.part, what, advice, len(unreadable), total, lines)
     if sizes:
         yield Finding(
             ERROR, "image-sizes", one.part, "images have another size than their annotation says",

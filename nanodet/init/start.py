@@ -40,7 +40,7 @@ def start_of(weights: StrPath | None, template: Template, say: Say) -> Start:
     arch, published = template.arch, template.weights
     if weights is not None:
         return Start(arch, str(weights), f"weights of {weights}")
-    line = "ImageNet weights for the backbone: no weights of this model are published"
+    why = "no weights of this model are published"
     if published is not None:
         try:
             fetch_model(published, TIMEOUT_S)
@@ -48,23 +48,25 @@ def start_of(weights: StrPath | None, template: Template, say: Say) -> Start:
             return Start(arch, published, line)
         except NanodetError as error:
             say(str(error))
-            line = f"ImageNet weights for the backbone: {published} could not be downloaded"
-    if not _imagenet_weights(arch, say):
-        arch = {**arch, "backbone": {**arch.get("backbone", {}), "pretrain": False}}
-        line = "random weights, as no others could be downloaded: much worse than load_model"
-    return Start(arch, None, line)
+            why = f"{published} could not be downloaded"
+    return _of_backbone(arch, why, say)
 
 
-def _imagenet_weights(arch: dict[str, Any], say: Say) -> bool:
-    """Return whether the backbone's ImageNet weights are in the cache now, if it takes any."""
+def _of_backbone(arch: dict[str, Any], why: str, say: Say) -> Start:
+    """Choose among the weights of the backbone alone; ``why``: there are none of the whole model."""
     section = build(Model, {"arch": arch}, "model", "model").arch.backbone
-    find = BACKBONES[section.name].pretrained
-    published = find(section) if find else None
-    if published is None or getattr(section, "pretrain", False) is not True:
-        return True
-    try:
-        fetch(published, "ImageNet weights")
-    except NanodetError as error:
-        say(str(error))
-        return False
-    return True
+    wanted, find = getattr(section, "pretrain", False), BACKBONES[section.name].pretrained
+    imagenet = find(section) if find else None
+    if isinstance(wanted, str):
+        return Start(arch, None, f"weights of {wanted} for the backbone: {why}")
+    if not wanted or (find and imagenet is None):
+        return Start(arch, None, f"random weights: {why}, and its backbone takes none of ImageNet")
+    if imagenet is not None:  # otherwise the backbone's library downloads them
+        try:
+            fetch(imagenet, "ImageNet weights")
+        except NanodetError as error:
+            say(str(error))
+            arch = {**arch, "backbone": {**arch.get("backbone", {}), "pretrain": False}}
+            line = "random weights, as no others could be downloaded: much worse than load_model"
+            return Start(arch, None, line)
+    return Start(arch, None, f"ImageNet weights for the backbone: {why}")

@@ -16,7 +16,7 @@ from nanodet.files.files import check_writable, write_text
 from nanodet.report.forms import read_verified
 from nanodet.report.page import model_page
 from nanodet.report.results import measured_of
-from nanodet.report.speed import measure_speed, read_speed
+from nanodet.report.speed import Speed, measure_speed, read_speed
 from nanodet.report.subject import Subject, find_subject
 from nanodet.report.training import read_training
 from nanodet.runtime.engines import CHECKPOINT, kind_of
@@ -82,7 +82,7 @@ def report(
         metrics.crowd = crowd_metrics(found, detections)
     measured = measured_of(detector.spec, found, detections, metrics, _words(source))
     if speed is None and timed:
-        speed = measure_speed(_to_time(subject), config)
+        speed = _timed(_to_time(subject), config)
     training = read_training(subject, detector, config, measured.annotations if of_val else None)
     page = model_page(
         subject, detector.spec, measured, detections, training, speed, verification, pictures
@@ -102,6 +102,15 @@ def _words(source: Source) -> str:
     listed = f", of `{Path(source.reading.list_path).name}`" if source.reading.list_path else ""
     name = f"{source.name.split(' of ')[0]}, " if source.name is not None else ""
     return f"{name}`{source.annotations}`{listed}"
+
+
+def _timed(models: list[Path], config: StrPath | None) -> Speed | None:
+    """Time models; None if one cannot be, such as an .onnx without onnxruntime: the page goes without."""
+    try:
+        return measure_speed(models, config)
+    except NanodetError as error:
+        say(f"not timed: {error}", file=sys.stderr)
+        return None
 
 
 def _to_time(subject: Subject) -> list[Path]:

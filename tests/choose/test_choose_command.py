@@ -17,10 +17,10 @@ from nanodet.bench.plan import Effort
 from nanodet.bench.target.there import There, open_device
 from nanodet.choose import measure
 from nanodet.choose.candidates import find_candidates
-from nanodet.choose.choose import choose
+from nanodet.choose.choose import _check_given, choose
 from nanodet.choose.files import Making, ModelFile, make_files
 from nanodet.choose.grid import WIDTH, grid_study
-from nanodet.choose.times import Timing
+from nanodet.choose.times import Timing, timed_before
 from nanodet.cli.choose import _device_words, add_arguments, milliseconds
 from nanodet.cli.main import main
 from nanodet.config import save_config
@@ -160,6 +160,24 @@ def test_a_device_is_tried_before_anything_is_made(models, data, tmp_path):
     assert not (tmp_path / "out" / "models").exists()
 
 
+def test_the_device_is_not_tried_again_if_the_times_are_there(models, tmp_path):
+    words = ("--target", "ssh:pi@board")
+    timing = Timing(1, QUICK.effort, words=words)
+    assert not timed_before(timing, tmp_path)
+    (tmp_path / "bench.json").write_text(json.dumps({"command": timing.command([], "a b.jpg")}))
+    assert timed_before(timing, tmp_path)
+    for other in (("--target", "ssh:pi@other"), words[:0], (*words, "--program", "bench")):
+        assert not timed_before(Timing(1, QUICK.effort, words=other), tmp_path)
+
+
+def test_given_models_need_the_classes_of_the_config(models, config, tmp_path):
+    found = find_candidates([config, models[0]], [], tmp_path / "out")
+    with pytest.raises(
+        NanodetError, match=r"whole\.param: its classes are not those of .*_bccd\.yml"
+    ):
+        _check_given(found, None)
+
+
 def test_a_run_folder_stands_for_its_best_checkpoint(tmp_path):
     run = tmp_path / "first run"
     (run / "model_best").mkdir(parents=True)
@@ -293,6 +311,34 @@ def test_the_options_of_a_device_are_words_of_the_bench():
     words = _device_words(parser.parse_args(["my.yml", "--budget", "30ms", *options]))
     assert list(words) == options
     assert shlex.split(Timing(1, QUICK.effort, words=words).command([], "a.jpg"))[-4:] == options
+
+
+@pytest.fixture
+def called(monkeypatch):
+    """The arguments of each choice that the command asks for."""
+    found = []
+    monkeypatch.setattr("nanodet.choose.choose.choose", lambda *a, **k: found.append((a, k)))
+    monkeypatch.setattr("nanodet.choose.page.text_of", lambda chosen: [])
+    monkeypatch.setattr("nanodet.cli.choose.place", lambda args: args.target or args.program)
+    return found
+
+
+def test_a_path_with_an_equals_sign_is_a_source(called, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lr=0.1" / "seed0").mkdir(parents=True)
+    assert main(["choose", "my.yml", "lr=0.1/seed0", "seed=5", "--budget", "30ms"]) == 0
+    ((arguments, options),) = called
+    assert arguments[0] == ["my.yml", "lr=0.1/seed0"] and options["overrides"] == ["seed=5"]
+
+
+def test_exports_are_for_where_they_are_timed(called):
+    for words, target in (
+        ([], "any"),
+        (["--program", "bench"], "any"),
+        (["--target", "adb"], "arm"),
+    ):
+        assert main(["choose", "my.yml", "--budget", "30ms", *words]) == 0
+        assert called[-1][1]["making"].target == target
 
 
 @pytest.mark.slow

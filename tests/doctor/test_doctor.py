@@ -154,3 +154,24 @@ def test_a_network_with_an_auxiliary_head_takes_its_classes_from_the_data(health
     found = diagnose(healthy.subject(), decode=False)
     (one,) = [one for one in found.findings if one.code == "unlearned-boxes"]
     assert "DSLA with strides 8, 16, 32, 64" in one.what and one.count == 12
+
+
+def test_a_set_of_which_no_image_can_be_read_is_not_healthy(healthy):
+    for path in (healthy.folder / "val").iterdir():
+        path.write_text("version https://git-lfs.github.com/spec/v1\n")
+    for image in healthy.val["images"]:
+        del image["width"], image["height"]
+    found = diagnose(healthy.subject(), decode=False)
+    (one,) = [one for one in found.findings if one.code == "unreadable-images"]
+    assert (one.severity, one.part, one.count) == ("error", "data.val", 16) and not found.healthy
+
+
+def test_classes_of_one_levelled_name_count_together(healthy):
+    """`Disc` has the boxes, `disc` none: whichever comes last, the class is trained."""
+    healthy.config["class_names"] = ["Disc", "square", "disc"]
+    for found in (healthy.train, healthy.val):
+        found["categories"][0]["name"] = "Disc"
+        found["categories"].append({"id": 3, "name": "disc"})
+    codes = {one.code for one in diagnose(healthy.subject(), decode=False).findings}
+    assert "classes-named-twice" in codes
+    assert not codes & {"classes-only-validated", "different-classes"}
