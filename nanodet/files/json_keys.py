@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import sys
 from typing import Any, NoReturn, TypeVar
 
 from nanodet.errors import NanodetError
@@ -45,7 +46,7 @@ class JsonKeys:
 
     def _check(self, value: Any, kind: type, key: str) -> Any:
         if kind is float and type(value) is int:
-            value = float(value) if abs(value) < 1e30 else value
+            value = float(value) if abs(value) <= sys.float_info.max else value
         elif kind is int and type(value) is float and value.is_integer():
             value = int(value)
         finite = not isinstance(value, float) or math.isfinite(value)

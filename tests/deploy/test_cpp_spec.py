@@ -111,7 +111,7 @@ def test_names_are_as_long_and_values_as_deep(probe):
 
 
 VALUES = [
-    KeyError, None, True, "", "rgb", 0, -1, 1, 2, 3.5, 8.0, 1e9, 1e300, -(2**63), 2**64,
+    KeyError, None, True, "", "rgb", 0, -1, 1, 2, 3.5, 8.0, 1e9, 1e300, -(2**63), 2**64, 10**30, -(10**40),
     [], [1, 2, 3], [0.5, 1e-4, 2.0], ["a", 1], [[]], {}, {"a": "b"}, {"a": "0" * 64},
 ]  # fmt: skip
 
