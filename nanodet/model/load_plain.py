@@ -97,7 +97,7 @@ def _check_zip(file):
                     raise Refused(DAMAGED)
             if len(held) < len(entries):  # a duplicate name
                 raise Refused(DAMAGED)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, ValueError):
+    except (zipfile.BadZipFile, RuntimeError, OSError, ValueError):
         raise Refused(DAMAGED) from None
     return unpacked
 
