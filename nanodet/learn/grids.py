@@ -25,7 +25,7 @@ class Grid:
     strides: tuple[int, ...]
     offset: float
 
-    def shape(self, level: int) -> Size:
+    def shape(self, level: int) -> tuple[int, int]:
         """Return the (rows, columns) of a level."""
         width, height = (-(-side // self.strides[level]) for side in self.size)
         return height, width

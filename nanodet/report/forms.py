@@ -102,9 +102,7 @@ def _add_int8(page: Page, form: Form) -> None:
         ends = (
             ap.get("intervals", {}).get("drop") if isinstance(ap.get("intervals"), dict) else None
         )
-        drop = f"a drop of {_points(ap.get('drop'))}"
-        if isinstance(ends, list) and len(ends) == 2:
-            drop += f" (95 %: {_points(ends[0])} .. {_points(ends[1])})"
+        drop = f"a drop of {_with_ends(ap.get('drop'), ends)}"
         parts.append(
             f"AP {_points(ap['int8'])} in int8, {_points(ap['fp32'])} in fp32, {drop}, on "
             f"{_in('.0f', found.get('measuring_pictures'))} images not used for calibration"
@@ -125,10 +123,7 @@ def _add_verified(page: Page, verified: dict[str, Any]) -> None:
     rows: list[list[str | Cell]] = []
     for one in verified["stages"]:
         result = one.get("result") if isinstance(one.get("result"), dict) else {}
-        change = _points(one.get("ap_change"))
-        ends = one.get("ap_change_interval")
-        if isinstance(ends, list) and len(ends) == 2:
-            change += f" (95 %: {_points(ends[0])} .. {_points(ends[1])})"
+        change = _with_ends(one.get("ap_change"), one.get("ap_change_interval"))
         rows.append([
             literal(one.get("name", "-")), literal(one.get("verdict", "-")),
             _small(result.get("score_max")), _small(result.get("edge_max")), _part(one.get("twins")),
@@ -174,8 +169,14 @@ def _small(value: Any) -> str:
 
 def _points(value: Any) -> str:
     """Return AP, or a difference of AP, with two digits."""
-    text = _in(".2f", value)
-    return "0.00" if text == "-0.00" else text
+    return _in("z.2f", value)
+
+
+def _with_ends(value: Any, ends: Any) -> str:
+    """Return a difference of AP with its interval, where a file has one."""
+    if not isinstance(ends, list) or len(ends) != 2:
+        return _points(value)
+    return f"{_points(value)} (95 %: {_points(ends[0])} .. {_points(ends[1])})"
 
 
 def _part(value: Any) -> str:

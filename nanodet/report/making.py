@@ -54,6 +54,8 @@ def add_speed(page: Page, speed: Speed | None) -> None:
          "90 % below"], rows, left=4, sortable=len(rows) > 1,
     )  # fmt: skip
     page.note(f"Medians, one image at a time, {speed.how}. Machine: {speed.machine}.")
+    for failure in speed.failures:
+        page.note(f"**Not timed:** {failure}.")
     for remark in speed.remarks[:3]:
         page.note(f"**Disturbed:** {remark}.")
 

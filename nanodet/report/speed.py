@@ -1,7 +1,7 @@
 """Milliseconds of a model and its forms: measured now in a short run, or of a bench's JSON."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +51,14 @@ class Speed:
         machine: in words.
         how: whether they were measured for this report, or the file that they are from.
         remarks: what may have disturbed them.
+        failures: a line on each file that could not be timed.
     """
 
     timings: list[Timing]
     machine: str
     how: str
     remarks: list[str]
+    failures: list[str] = field(default_factory=list)
 
 
 def measure_speed(models: Sequence[Path], config: StrPath | None = None) -> Speed:
@@ -90,10 +92,11 @@ def read_speed(path: StrPath) -> Speed:
 
 
 def _speed(report: Any, how: str) -> Speed:
-    machine, timings, remarks = report["machine"], [], list(report["throttling"]["reasons"])
+    machine, remarks = report["machine"], list(report["throttling"]["reasons"])
+    timings, failures = [], []
     for one in report["results"]:
         if "times_us" not in one:
-            remarks.append(f"{one['name']}: {one['error']}")
+            failures.append(f"{one['name']}: {one['error']}")
             continue
         times = one["times_us"]
         network, whole = times["network"], times.get("end_to_end")
@@ -111,4 +114,4 @@ def _speed(report: Any, how: str) -> Speed:
         f"{len(machine['cores'])} cores",
         machine["architecture"],
     ]
-    return Speed(timings, ", ".join(str(word) for word in words if word), how, remarks)
+    return Speed(timings, ", ".join(str(word) for word in words if word), how, remarks, failures)
