@@ -95,6 +95,7 @@ def config_text(
         *([f"  gpu_ids: {gpus[0]} # {gpus[1]}"] if gpus[0] else []),
         f"  workers_per_gpu: {workers[0]} # {workers[1]}",
         f"  batchsize_per_gpu: {batch[0]} # {batch[1]}",
+        "  precision: auto # half precision where it is faster",
         "schedule:",
         f"  # {printable(start.line)}",
         *([f"  load_model: {_value(start.load_model)}"] if start.load_model else []),

@@ -18,6 +18,7 @@ def test_the_studies_are_of_this_recipe(file: str, images: int, batch: int) -> N
     written = yaml.safe_load((STUDIES / f"{file}.yml").read_text())["variants"]["recipe"]
     assert written == {
         "device.batchsize_per_gpu": batch,
+        "device.precision": "auto",
         "model.weight_averager": {
             "name": "ExpMovingAverager",
             "decay": own.ema_decay,
