@@ -20,7 +20,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from nanodet.bench.plan import count_threads
-from nanodet.bench.report import BUSY
+from nanodet.bench.report import busy_of
 from nanodet.cli.arguments import (
     add_data_arguments,
     positive_int,
@@ -235,11 +235,8 @@ def page_of(rows: Sequence[Row], report: dict[str, Any], plot: Path, args: Names
         page.text(
             f"**Throttled?** {len(reasons)} signs, all in {NAMES[2]}; the first: {reasons[0]}"
         )
-    waited = max((result["waited"] or 0.0 for result in report["results"]), default=0.0)
-    if waited > BUSY:
-        page.text(
-            f"**Busy**: other programs had the CPU for up to {100 * waited:.0f} % of the time."
-        )
+    if busy := busy_of(report):
+        page.text(f"**Busy**: {busy}.")
     peers = {row.name: row.peer for row in rows}
     notes = [
         f"- **{name}**: {'. '.join(text for text in (peer.source, peer.note) if text)}"

@@ -22,6 +22,14 @@ BUSY = 0.02  # of the time
 POWERSAVE = {"all": 0, "little": 1, "big": 2}  # ncnn's numbers
 
 
+def busy_of(report: dict[str, Any]) -> str:
+    """Return how much other processes took of the CPU while a report's entries ran; "" if hardly any."""
+    waited = max((one.get("waited") or 0.0 for one in report["results"]), default=0.0)
+    if waited <= BUSY:
+        return ""
+    return f"other processes had the CPU for up to {100 * waited:.0f} % of the time"
+
+
 def result_of(one: Measured, reference: Measured, cores: str, runs: int) -> dict[str, Any]:
     """Return the JSON of one `nanodet.bench.turns.Measured`.
 
@@ -177,11 +185,8 @@ def _notes(report: dict[str, Any]) -> list[str]:
         lines.append("temperature not reported by this machine")
     for reason in report["throttling"]["reasons"]:
         lines.append(f"THROTTLED?  {reason}")
-    waited = max((r["waited"] for r in results if r.get("waited") is not None), default=0.0)
-    if waited > BUSY:
-        lines.append(
-            f"BUSY        other processes had the CPU for up to {100 * waited:.0f} % of the time"
-        )
+    if busy := busy_of(report):
+        lines.append(f"BUSY        {busy}")
     calls = dict.fromkeys(r["benchncnn"] for r in results if "benchncnn" in r)
     lines += [f"benchncnn   {call}" for call in calls]
     if "best" in report:

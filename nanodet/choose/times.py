@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nanodet.bench.bench import bench
 from nanodet.bench.plan import Effort, count_threads
-from nanodet.bench.report import BUSY
+from nanodet.bench.report import busy_of
 from nanodet.choose.files import ModelFile
 from nanodet.files import StrPath
 
@@ -101,10 +101,7 @@ def _times_of(report: dict[str, Any], kept: bool) -> Times:
         of[str(result["path"])] = (whole["median"] / 1000, whole["p90"] / 1000)
     machine = report["machine"]
     name = machine["board"] or machine["soc"] or machine["architecture"]
-    doubts = [str(one) for one in report["throttling"]["reasons"]]
-    waited = max(result["waited"] or 0.0 for result in report["results"])
-    if waited > BUSY:
-        doubts.append(f"Other processes had the CPU for up to {waited:.0%} of the time.")
+    doubts = map(str, filter(None, [*report["throttling"]["reasons"], busy_of(report)]))
     threads = count_threads(report["results"][0]["threads"])
     return Times(of, f"{name}, {threads}", tuple(doubts), kept)
 

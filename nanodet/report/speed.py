@@ -7,7 +7,7 @@ from typing import Any
 
 from nanodet.bench.bench import bench
 from nanodet.bench.plan import Effort
-from nanodet.bench.report import BUSY
+from nanodet.bench.report import busy_of
 from nanodet.errors import NanodetError
 from nanodet.files import StrPath
 from nanodet.files.inputs import METRICS, read_text
@@ -92,7 +92,8 @@ def read_speed(path: StrPath) -> Speed:
 
 
 def _speed(report: Any, how: str) -> Speed:
-    machine, remarks = report["machine"], list(report["throttling"]["reasons"])
+    machine = report["machine"]
+    remarks = [*report["throttling"]["reasons"], *filter(None, [busy_of(report)])]
     timings, failures = [], []
     for one in report["results"]:
         if "times_us" not in one:
@@ -105,9 +106,6 @@ def _speed(report: Any, how: str) -> Speed:
             "x".join(str(side) for side in one["input"]), network["median"] / 1000,
             None if whole is None else whole["median"] / 1000, (whole or network)["p90"] / 1000,
         ))  # fmt: skip
-    waited = max((one.get("waited") or 0.0 for one in report["results"]), default=0.0)
-    if waited > BUSY:
-        remarks.append(f"other programs had the CPU for up to {100 * waited:.0f} % of the time")
     words = [
         machine["board"],
         machine["soc"],

@@ -104,7 +104,7 @@ def test_the_page(tool, tmp_path):
     text = "\n".join(lines)
     for words in (
         "AP, measured on 500 images", "2 threads", "not for publication",
-        "**Busy**: other programs had the CPU for up to 30 %",
+        "**Busy**: other processes had the CPU for up to 30 %",
         "**Throttled?** 1 signs, all in peers.json; the first: hot",
         "- **first | $one$**: its README. Timed without its last layer", "the command",
     ):  # fmt: skip
