@@ -152,7 +152,8 @@ class TrainingModule(pl.LightningModule):
         limits = Thresholds.of(self.config.evaluator)
         images = normalised(batch, self.config.data.val)
         size = (images.shape[3], images.shape[2])
-        output = exported_rows(self.evaluated(images).float(), self.model.head)
+        with torch.autocast(images.device.type, enabled=False):  # as exported models compute
+            output = exported_rows(self.evaluated(images), self.model.head)
         for i, scores in enumerate(output.cpu().numpy()):
             # the input of a batch is as large as its largest image needs
             placement = dataclasses.replace(batch.placements[i], canvas=size)

@@ -5,9 +5,13 @@ import torch
 from small_arch import arch
 
 from nanodet.config import load_config
+from nanodet.data.dataset import DetectionSet
+from nanodet.data.loader import collate
+from nanodet.data.read import read_annotations
 from nanodet.model.network import build_network
 from nanodet.train import precision
 from nanodet.train.device import trainer_devices
+from nanodet.train.module import TrainingModule
 from nanodet.train.precision import bf16_speed, choose_precision, cpu_has_bf16
 
 
@@ -82,3 +86,21 @@ def test_the_comparison_changes_neither_network_nor_random_numbers(small_config)
     assert torch.equal(state, torch.get_rng_state())
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
     assert all(parameter.grad is None for parameter in network.parameters())
+
+
+def test_a_validation_measures_the_network_that_is_exported(shapes, small_config):
+    """It computes in 32 bits, as the exported forms do, whatever the training computes in."""
+    config = load_config(small_config())
+    pictures = read_annotations("CocoDataset", *map(str, shapes[0]))
+    samples = DetectionSet(pictures, config.data.val, False)
+    batch = collate([samples[0, index, (96, 96)] for index in range(3)])
+    torch.manual_seed(0)
+    module = TrainingModule(config, build_network(config.model.arch), pictures)
+    config.evaluator.score = 0.0
+    scores = []
+    for half in (False, True):
+        module.on_validation_epoch_start()
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=half):
+            module.validation_step(batch, 0)
+        scores.append([found.confidence.tolist() for _, found in sorted(module._found.items())])
+    assert scores[0][0] and scores[0] == scores[1]
