@@ -17,7 +17,7 @@ from nanodet.text import Say
 FULL, HALF, BRAIN = "32-true", "16-mixed", "bf16-mixed"  # Lightning's names
 FASTER = 1.05  # a precision of fewer bits must be faster by more than times vary
 # of the comparison: its turns, the images of its batches, and the seconds after which no turn begins
-TURNS, MOST_IMAGES, LONGEST = 3, 8, 20.0
+TURNS, MOST_IMAGES, LONGEST = 3, 16, 20.0
 _CPU = Path("/proc/cpuinfo")
 
 
