@@ -37,12 +37,14 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Convert, and say what was written."""
     with needed_packages():
-        from nanodet.data.convert import convert
+        from nanodet.data.convert import check_out, convert
         from nanodet.data.sets import read_sets, sets_of
     from nanodet.text.printable import say
 
     sources = sets_of(args.source, args.images, args.annotations, reading(args))
     sets = read_sets(sources, args.classes, reading(args), say)
+    places = [path for one in sources.values() for path in (one.images, one.annotations)]
+    check_out(args.out, [*filter(None, [args.source]), *places])
     for line in convert(sets, args.out, args.to, args.pictures):
         say(line)
     for name, (found, _) in sets.items():

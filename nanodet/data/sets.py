@@ -1,7 +1,6 @@
 """Reads all sets of a data set, with the same classes."""
 
 import dataclasses
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -55,6 +54,8 @@ def read_sets(
 ) -> dict[str, tuple[Annotations, StrPath]]:
     """Read sets of images, each with the classes given, or with those of the first set.
 
+    Objects of a later set whose class the first does not have are an error, unless ``reading`` skips them.
+
     Returns:
         the `Annotations` of each, and the folder of its images.
 
@@ -64,15 +65,17 @@ def read_sets(
     if class_names is not None:
         class_names = checked_names(class_names, "--classes")
     sets: dict[str, tuple[Annotations, StrPath]] = {}
-    names_of = "--classes"
+    own = dataclasses.replace(reading, names_of="--classes")
     for name, one in sources.items():
-        own = dataclasses.replace(reading, names_of=names_of)
         found = read_annotations(
             reading.format or one.format, one.images, one.annotations, one.list_path, class_names,
             reading=own,
         )  # fmt: skip
         tell_reading(found, say, name)
         if class_names is None:
-            class_names, names_of = found.class_names, os.fspath(one.annotations)
+            class_names = found.class_names
+            whose = f"{one.annotations} (--classes names other ones)"
+            strict = reading.unknown_classes or "error"  # nothing was chosen for VOC to leave out
+            own = dataclasses.replace(reading, names_of=whose, unknown_classes=strict)
         sets[name] = found, one.images
     return sets

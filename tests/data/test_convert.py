@@ -9,11 +9,13 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from turned_pictures import annotate, write_turned
 
 from nanodet.cli.convert import add_arguments
 from nanodet.cli.main import main
 from nanodet.data.convert import convert
 from nanodet.data.discover import discover
+from nanodet.data.picture import load_picture
 from nanodet.data.reading import Reading
 from nanodet.data.records import Annotations, Picture
 from nanodet.data.sets import read_sets, sets_of
@@ -189,6 +191,96 @@ def test_an_exif_rotation_is_told(tmp_path, images):
     found.counts.exif = 3
     (line,) = convert({"": (found, images)}, tmp_path / "new", "yolo")
     assert "3 images have an EXIF rotation" in line and line.endswith("orientation: turned")
+
+
+@pytest.mark.parametrize("to", WRITERS)
+@pytest.mark.parametrize("pictures", ["copy", "link"])
+@pytest.mark.parametrize("turned", [True, False])
+def test_images_turned_by_exif_come_back_as_they_were_labelled(tmp_path, to, pictures, turned):
+    """Also where the sizes do not tell: upside down, mirrored, square."""
+    folder, out = tmp_path / "images", tmp_path / "out"
+    folder.mkdir()
+    names = [f"{n}.jpg" for n in (1, 2, 3, 4, 6)] + ["square.mpo"]
+    for n, name in zip((1, 2, 3, 4, 6, 5), names, strict=True):
+        write_turned(folder / name, n, (48, 48) if n == 5 else (64, 48))
+    ann = annotate(tmp_path, "coco", dict.fromkeys(names, turned))
+    way = "turned" if turned else "stored"
+    sources = sets_of(None, folder, ann, Reading("coco"))
+    sets = read_sets(sources, None, Reading("coco", orientation=way), print)
+    (line,) = convert(sets, out, to, pictures)
+    assert "5 images have an EXIF rotation" in line and line.endswith(way)
+    old = {record.path.name: record for record in sets[""][0].pictures}
+    back = read_back(out)
+    assert len(back.pictures) == 6 and not back.counts.exif
+    for record in back.pictures:
+        before = old[record.path.name]
+        np.testing.assert_allclose(record.boxes, before.boxes, atol=1e-4)
+        seen, meant = load_picture(record).astype(int), load_picture(before).astype(int)
+        assert np.abs(seen - meant).mean() < 3
+    assert (out / "images" / "1.jpg").is_symlink() == (pictures == "link")
+
+
+@pytest.mark.parametrize("to", WRITERS)
+def test_names_that_mean_something_else_in_the_new_set(tmp_path, to):
+    """Names of one accent in both forms of Unicode, of files with class names, and of splits."""
+    folder = tmp_path / "images"
+    (folder / "images" / "labels").mkdir(parents=True)
+    stems = [
+        "\u00e9",
+        "e\u0301",
+        "classes",
+        "images/labels/classes",
+        "train",
+        "labels",
+        "data",
+        "a",
+    ]
+    pictures = []
+    for n, stem in enumerate(stems):
+        file = folder / f"{stem}.jpg"
+        cv2.imwrite(str(file), np.full((30, 40, 3), 20 * n, np.uint8))
+        box = np.array([[n, 2, 20, 20]], np.float32)
+        pictures.append(Picture(file, n + 1, *SIZE, box, np.zeros(1, np.int64), np.ones(1)))
+    out = tmp_path / "out"
+    convert({"": (Annotations(("cat",), (1,), pictures), folder)}, out, to)
+    back = read_back(out)
+    assert back.class_names == ("cat",)
+    found = {load_picture(p)[0, 0, 0] // 20: p.boxes.round(3).tolist() for p in back.pictures}
+    assert found == {n: [[n, 2, 20, 20]] for n in range(len(stems))}
+
+
+def test_classes_that_only_a_later_set_has_are_not_lost(tmp_path, capsys):
+    for split, names in (("train", ["cat"]), ("val", ["cat", "dog"])):
+        for n, name in enumerate(names):
+            for kind in ("images", "annotations"):
+                (tmp_path / "old" / kind / split).mkdir(parents=True, exist_ok=True)
+            file = tmp_path / "old" / "images" / split / f"{n}.jpg"
+            cv2.imwrite(str(file), np.zeros((30, 40, 3), np.uint8))
+            (tmp_path / "old" / "annotations" / split / f"{n}.xml").write_text(
+                f"<annotation><object><name>{name}</name><bndbox><xmin>1</xmin><ymin>2</ymin>"
+                "<xmax>9</xmax><ymax>8</ymax></bndbox></object></annotation>"
+            )
+    args = ["convert", str(tmp_path / "old"), str(tmp_path / "new"), "--to", "coco"]
+    assert main(args) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "'dog' (1 object" in line and "--classes" in line and "--unknown-classes skip" in line
+    assert not (tmp_path / "new").exists()
+    assert main([*args, "--classes", "cat", "dog"]) == 0
+    assert "val: 2 images, 2 boxes of 2 classes" in capsys.readouterr().out
+    shutil.rmtree(tmp_path / "new")
+    assert main([*args, "--unknown-classes", "skip"]) == 0
+    assert "val: 2 images, 1 boxes of 1 classes" in capsys.readouterr().out
+
+
+def test_a_new_set_in_the_old_one_is_refused(tmp_path, capsys):
+    xml = cvat(tmp_path / "old")
+    before = sorted((tmp_path / "old").rglob("*"))
+    paths = ["--images", str(tmp_path / "old"), "--annotations", str(xml)]
+    out = str(tmp_path / "old" / "train" / "new")
+    for words in ([str(tmp_path / "old"), out], [out, *paths]):
+        assert main(["convert", *words, "--to", "coco"]) == 1
+        assert f"new: is below {tmp_path / 'old'}" in capsys.readouterr().err
+    assert sorted((tmp_path / "old").rglob("*")) == before
 
 
 def test_the_option_has_the_formats_of_the_table():

@@ -51,18 +51,8 @@ def label_text(picture: Picture) -> str:
 
 
 def _losses(part: Part) -> list[str]:
-    """Return lines about what the format cannot hold."""
-    found, where = part.annotations, part.name or "images"
-    lines = []
-    ignored = sum(len(picture.ignored) for picture in found.pictures)
-    if ignored:
-        lines.append(f"{where}: {ignored} ignored regions are left out: YOLO's format has none")
-    if found.counts.exif:
-        turned = found.counts.exif - found.counts.stored
-        ways = {"turned": turned, "stored": found.counts.stored}
-        said = " and ".join(f"{count} as {way}" for way, count in ways.items() if count)
-        lines.append(
-            f"{where}: {found.counts.exif} images have an EXIF rotation, which YOLO's format leaves open: "
-            f"their boxes are written {said}; read them with orientation: {max(ways, key=ways.__getitem__)}"
-        )
-    return lines
+    """Return a line about what the format cannot hold, if anything."""
+    ignored = sum(len(picture.ignored) for picture in part.annotations.pictures)
+    where = part.name or "images"
+    line = f"{where}: {ignored} ignored regions are left out: YOLO's format has none"
+    return [line] if ignored else []
