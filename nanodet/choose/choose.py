@@ -15,9 +15,9 @@ from nanodet.choose.times import Timing, time_files, timed_before
 from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
 from nanodet.evaluate.bootstrap import Interval
-from nanodet.evaluate.coco_metrics import Metrics, check_pycocotools, evaluate_detections
+from nanodet.evaluate.coco_metrics import check_pycocotools, evaluate_detections
 from nanodet.evaluate.ground_truth import data_for, given, of_config
-from nanodet.evaluate.intervals import change_of, intervals_of
+from nanodet.evaluate.intervals import TOO_FEW, Resampled, resampled
 from nanodet.evaluate.plots import new_figure
 from nanodet.evaluate.run import evaluation_detector
 from nanodet.files import StrPath
@@ -106,24 +106,24 @@ def choose(
                 source = of_config(*data_for(first, making.config), "val", reading)
             report(f"AP on {source.annotations}")
             truth = source.read(Spec.load(spec_file(first)), first)
-            metrics = {
-                one.name: evaluate_detections(
-                    truth, detect_or_read(one, truth, folder / "models" / one.candidate.stem)
-                )
-                for one in files
-            }
-            ap = {name: _known(intervals_of(each).summary["AP"]) for name, each in metrics.items()}
+            drawn: dict[str, Resampled] = {}
+            for one in files:
+                found = detect_or_read(one, truth, folder / "models" / one.candidate.stem)
+                drawn[one.name] = resampled(evaluate_detections(truth, found), sizes=False)
+            if drawn[files[0].name].interval() is None:
+                notes.append(f"{TOO_FEW}: which models differ in it by chance is not known.")
+                report(notes[-1])
         with step("milliseconds"):
             image = truth.pictures[0].path
             times = time_files(files, timing, image, folder)
         choices = tuple(
-            Choice(one.name, ap[one.name], *times.of[str(one.param)], one.megabytes)
+            Choice(one.name, _ap(drawn[one.name]), *times.of[str(one.param)], one.megabytes)
             for one in files
         )
         chosen = Chosen(
             choices=choices,
             params={one.name: str(one.param) for one in files},
-            recommendation=recommend(choices, budget_ms, _paired(metrics)),
+            recommendation=recommend(choices, budget_ms, _paired(drawn)),
             budget_ms=budget_ms,
             images=f"{len(truth.pictures)} images of {source.annotations}",
             machine=times.machine + (" (kept from an earlier run)" if times.kept else ""),
@@ -173,11 +173,14 @@ def _train(candidates: Candidates, jobs: int, report: Say) -> None:
             )
 
 
-def _paired(metrics: Mapping[str, Metrics]) -> Callable[[Choice, Choice], Interval]:
-    return lambda ours, theirs: _known(change_of(metrics[ours.name], metrics[theirs.name]))
+def _ap(drawn: Resampled) -> Interval:
+    """Return AP with its interval; without one it may be anything."""
+    return drawn.interval() or Interval(drawn.value(), 0.0, 100.0)
 
 
-def _known(interval: Interval | None) -> Interval:
-    if interval is None:
-        raise NanodetError("AP has no interval: fewer than two images to measure on have objects")
-    return interval
+def _paired(drawn: Mapping[str, Resampled]) -> Callable[[Choice, Choice], Interval]:
+    def change(ours: Choice, theirs: Choice) -> Interval:
+        anything = Interval(ours.ap.value - theirs.ap.value, -100.0, 100.0)
+        return drawn[ours.name].minus(drawn[theirs.name]) or anything
+
+    return change

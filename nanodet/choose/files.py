@@ -55,6 +55,7 @@ class ModelFile:
 
     @property
     def name(self) -> str:
+        """Its candidate and form, as in tables."""
         return f"{self.candidate.name} {self.form}"
 
     @property
@@ -64,6 +65,7 @@ class ModelFile:
 
     @property
     def megabytes(self) -> float:
+        """Of all files that are shipped, in units of 10^6 bytes."""
         return sum(path.stat().st_size for path in self.files) / 1e6
 
     def hashes(self) -> dict[str, str]:

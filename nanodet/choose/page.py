@@ -75,7 +75,7 @@ def write_pages(chosen: Chosen, folder: Path) -> list[Path]:
     page.text(
         f"AP: {chosen.images}, with 95 % intervals from a bootstrap over the images. Milliseconds: end to "
         f"end for one image, median and 90th percentile, all files in turns in one run on {chosen.machine}. "
-        "MB: the files that are shipped. front: no other file has a higher AP in no more time."
+        "MB: the files that are shipped. front: no other file has at least its AP in no more time."
     )
     for note in chosen.notes:
         page.text(note)

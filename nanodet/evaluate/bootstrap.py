@@ -39,12 +39,11 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True)
 class Intervals:
-    """The 95 % intervals of a model's AP; None where undefined, or with objects in too few images.
+    """The 95 % intervals of a model's AP; None where undefined, or with objects in fewer than ten images.
 
     Attributes:
-        summary: an `Interval` in percent for each of `nanodet.evaluate.coco_metrics.SUMMARY`; from
-            two images with objects on.
-        AP, AP50: of each class, in order of the class index; from ten images on.
+        summary: an `Interval` in percent for each of `nanodet.evaluate.coco_metrics.SUMMARY`.
+        AP, AP50: of each class, in order of the class index.
     """
 
     summary: dict[str, Interval | None]

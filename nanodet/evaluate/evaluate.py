@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +101,10 @@ def evaluate(
         raise NanodetError("--images: needs --annotations to measure AP")
     wanted = None if wish is None else Wish.parse(wish)
     writes = None if wanted is None or wanted.measure == KEEP else wanted
-    _check_not_published(model, calibrate_seed, writes)
+    writing = {"--calibrate": calibrate_seed is not None, OPTION: writes is not None}
+    _check_not_published(model, writing)
     detector = evaluation_detector(model, config=config, **options)
+    _check_own_input(detector, model, writing)
     if uncertainty:
         detector.spec.check_uncertainty(model, "--uncertainty")
     if calibrate_seed is not None:
@@ -149,11 +151,25 @@ def evaluate(
     return metrics
 
 
-def _check_not_published(model: StrPath, calibrate_seed: int | None, writes: Wish | None) -> None:
-    for option, chosen in (("--calibrate", calibrate_seed), (OPTION, writes)):
-        if chosen is not None and not is_file(model):
+def _check_not_published(model: StrPath, writing: Mapping[str, bool]) -> None:
+    for option, writes in writing.items():
+        if writes and not is_file(model):
             raise NanodetError(
                 f"{model}: {option}: a published model in the cache is not changed; give a copy of its files"
+            )
+
+
+def _check_own_input(detector: Detector, model: StrPath, writing: Mapping[str, bool]) -> None:
+    """Refuse to write what was measured at another input than that of the spec, which it would be used at."""
+    spec = detector.spec
+    if (detector.size, detector.fit) == (spec.input_size, spec.fit):
+        return
+    width, height = spec.input_size
+    for option, writes in writing.items():
+        if writes:
+            raise NanodetError(
+                f"{model}: {option}: writes into its spec, which is for {width}x{height}, {spec.fit}: leave "
+                "out --size and --fit, or export it for them"
             )
 
 

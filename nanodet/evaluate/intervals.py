@@ -20,7 +20,8 @@ from nanodet.evaluate.resample import average_precisions
 
 CELLS = 1 << 24  # numbers of the largest array
 AT_50, AT_75 = 0, 5  # of COCO's IoU thresholds
-FEWEST = 10  # images with objects of a class: with fewer, its interval held the truth in 30 to 80 %
+FEWEST = 10  # images with objects: with fewer, the interval of a class held the truth in 30 to 80 %
+TOO_FEW = f"AP has no interval: fewer than {FEWEST} images have objects"
 SIZES = ("AP", "APs", "APm", "APl")  # in the order of the areas of `Metrics.matches`
 
 
@@ -48,10 +49,10 @@ class Resampled:
         """Return the interval of a metric; None as in `Intervals`."""
         return _interval(interval_of_percent, self.summary[metric], self.images[metric])
 
-    def minus(self, other: "Resampled") -> Interval | None:
-        """Return the paired interval of the difference of AP; None as in `Intervals`."""
+    def minus(self, other: "Resampled", fewest: int = FEWEST) -> Interval | None:
+        """Return the paired interval of the difference of AP; None with objects in fewer images."""
         values = self.summary["AP"] - other.summary["AP"]
-        return _interval(interval_of_change, values, self.images["AP"])
+        return _interval(interval_of_change, values, self.images["AP"], fewest)
 
 
 def intervals_of(metrics: Metrics) -> Intervals:
@@ -73,7 +74,7 @@ def intervals_of(metrics: Metrics) -> Intervals:
     summary = {name: drawn.interval(name) for name in SUMMARY}
     of_class = (
         [
-            _interval(interval_of_percent, column, images, FEWEST)
+            _interval(interval_of_percent, column, images)
             for column, images in zip(values.T, drawn.class_images, strict=True)
         ]
         for values in (drawn.AP, drawn.AP50)
@@ -145,7 +146,10 @@ def _images_with_objects(found: Iterable[Matches | None]) -> int:
 
 
 def _interval(
-    make: Callable[[float, np.ndarray], Interval], values: np.ndarray, images: int, fewest: int = 2
+    make: Callable[[float, np.ndarray], Interval],
+    values: np.ndarray,
+    images: int,
+    fewest: int = FEWEST,
 ) -> Interval | None:
     value = float(values[0])
     return None if images < fewest or np.isnan(value) else make(value, values[1:])

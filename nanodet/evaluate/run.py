@@ -14,7 +14,7 @@ from nanodet.data.picture import load_picture
 from nanodet.data.records import Annotations, Picture
 from nanodet.evaluate.coco_metrics import SUMMARY, Metrics, check_pycocotools, evaluate_detections
 from nanodet.evaluate.crowd_metrics import CrowdMetrics
-from nanodet.evaluate.intervals import intervals_of
+from nanodet.evaluate.intervals import TOO_FEW, intervals_of
 from nanodet.evaluate.plots import class_values, percent
 from nanodet.files import StrPath
 from nanodet.runtime.detections import Detections
@@ -140,6 +140,8 @@ def format_table(
         for end, words in ((1, "95 % interval: from"), (2, "to")):
             ends = (one and one[end] for one in (found.summary[name] for name in SUMMARY))
             lines.append("".join(f"{percent(value):>8}" for value in ends) + f"  {words}")
+    elif found is not None and metrics.AP is not None:
+        lines.append(TOO_FEW)
     rows = metrics.ap_per_class
     if not rows:
         return "\n".join(lines)

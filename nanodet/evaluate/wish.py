@@ -154,7 +154,7 @@ class Scores:
             "wish": str(self.wish), "images": images,
             **{key: Path(path).name for key, path in names.items()},
             "of_all_classes": [one.name for one in self.classes if not one.own],
-            "not_certain": [one.name for one in self.classes if one.own and not one.holds],
+            "not_certain": [one.name for one in self.classes if not one.holds],
         }  # fmt: skip
 
 

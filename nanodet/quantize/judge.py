@@ -10,7 +10,7 @@ from nanodet.data.records import Annotations, Picture
 from nanodet.errors import NanodetError
 from nanodet.evaluate.bootstrap import change_text
 from nanodet.evaluate.coco_metrics import Metrics
-from nanodet.evaluate.intervals import Resampled, resampled
+from nanodet.evaluate.intervals import FEWEST, Resampled, resampled
 from nanodet.evaluate.run import evaluate_model, evaluation_detector
 from nanodet.files import StrPath
 from nanodet.images.image_file import read_picture
@@ -76,7 +76,7 @@ class ApJudge:
         self.calibrated = _ap(self._measure(model, "calibration"))
         self.full = resampled(self._measure(model, "measuring"), sizes=False)
         if self.budget.sure and self.full.interval() is None:
-            raise NanodetError("--sure: needs objects in two or more of the images to measure on")
+            raise NanodetError(f"--sure: needs objects in {FEWEST} or more of the images to measure on")
 
     def accepts(self, model: StrPath, final: bool) -> tuple[bool, str]:
         """Return (whether the model is good enough, what was found in words)."""

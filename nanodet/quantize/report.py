@@ -23,7 +23,7 @@ class Quantised:
         calibration: number of calibration images; measured: number of images measured on.
         accuracy: ``fp32``, ``int8`` and ``drop`` in AP on the measuring images (None without
             annotations); ``looks``: how often they were used; ``intervals``: the ends of the 95 %
-            interval of each, None with objects in one image only.
+            interval of each, None with objects in fewer than ten images.
         twins: part, 0..1, of the detections above 0.3 that both models have.
         bytes: of ``.param`` and ``.bin`` together, before and after.
         seconds: of the network for one image, one thread, side by side: name to median.

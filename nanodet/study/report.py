@@ -184,9 +184,15 @@ def _add_images(page: Page, study: Study, outcomes: Sequence[Outcome]) -> None:
             rows.append(
                 [variant, str(whole), "-" if variant == study.baseline else change.signed()]
             )
-    if not rows:
+    if not any(one.result for one in outcomes):
         return
     page.heading("If the validation images were others")
+    if not rows:
+        page.text(
+            "Not known: fewer than ten images of `data.val` have objects, or the runs were not all validated "
+            "on the same images, or by an earlier version."
+        )
+        return
     page.text(
         f"Mean AP over the seeds, and its difference from {study.baseline}, each with the "
         f"{100 * CONFIDENCE:.0f} % interval of a bootstrap over the images of `data.val`. It holds for the "

@@ -37,7 +37,8 @@ class Row:
         result: the `StageResult` of the raw output, None if there is none.
         twins: part of the detections above 0.3 that have a twin, 0..1; None without any.
         ap: AP in percent, None without annotations; ap_change: against the reference's.
-        ap_interval, ap_change_interval: their 95 % intervals, None with objects in one image only.
+        ap_interval, ap_change_interval: their 95 % intervals, None if fewer than ten images have objects,
+            or one (a change is known better, and `judge_ap` widens it).
         faults: (part, sentence): ``files``, ``preprocessing``, ``network``, ``decoding``,
             ``detections``, ``AP``, ``spec`` or ``model``.
         keys: the spec's keys that differ.
@@ -122,7 +123,7 @@ def judge_ap(
     row.ap, row.ap_interval = ap.value(), ap.interval()
     if reference is None:
         return False
-    row.ap_change, row.ap_change_interval = row.ap - reference.value(), ap.minus(reference)
+    row.ap_change, row.ap_change_interval = row.ap - reference.value(), ap.minus(reference, 2)
     limit = ap_limit(kind, spec)
     if kind == "int8" and limit > AP["int8"]:
         row.notes.append(f"may lose {limit:g} AP by its own budget; {AP['int8']:g} is usual")

@@ -17,9 +17,9 @@ from nanodet.data.records import Annotations, Picture
 from nanodet.evaluate import resample
 from nanodet.evaluate.bootstrap import Interval, interval_of_percent, resample_counts
 from nanodet.evaluate.coco_metrics import SUMMARY, evaluate_detections
-from nanodet.evaluate.intervals import change_of, intervals_of, resampled
+from nanodet.evaluate.intervals import TOO_FEW, change_of, intervals_of, resampled
 from nanodet.evaluate.resample import average_precisions
-from nanodet.evaluate.run import evaluate_model, evaluation_detector
+from nanodet.evaluate.run import evaluate_model, evaluation_detector, format_table
 from nanodet.runtime.detections import Detections
 
 COCO = pytest.importorskip("pycocotools.coco").COCO
@@ -111,7 +111,7 @@ def test_resamples_equal_the_direct_computation(monkeypatch, cells):
 
 
 def test_intervals_hold_their_values_and_stay_the_same():
-    truth, found = drawn(2, images=30)
+    truth, found = drawn(2, images=100)
     metrics = evaluate_detections(truth, found)
     first = intervals(truth, found)
     assert first == intervals_of(metrics)  # the seed is fixed
@@ -165,6 +165,25 @@ def test_a_class_of_few_images_has_no_interval():
     nine, ten = known
     assert nine.AP[0] is None and nine.AP50[0] is None and ten.AP[0] is not None
     assert nine.summary["AP"] is not None
+
+
+def test_the_mean_needs_as_many_images_as_a_class():
+    """All found in three images is not AP of 100 (100 .. 100)."""
+    for count in (3, 9, 10):
+        truth, found = drawn(7, images=count, classes=1)
+        objects = np.array([[10, 10, 60, 60]], np.float32)
+        for picture in truth.pictures:
+            picture.boxes, picture.labels = objects, np.zeros(1, np.int64)
+            picture.areas = np.full(1, 2500, np.float32)
+        found = [Detections(objects, np.ones(1, np.float32), np.zeros(1, int))] * count
+        metrics = evaluate_detections(truth, found)
+        metrics.intervals = intervals_of(metrics)
+        known = count >= 10
+        assert (metrics.intervals.summary["AP"] is not None) == known
+        assert (change(truth, found, found) is not None) == known
+        assert (TOO_FEW in format_table(metrics)) != known
+        drawn_again = resampled(metrics, sizes=False)
+        assert drawn_again.minus(drawn_again, 2) == (0, 0, 0)  # `verify` judges by it
 
 
 def test_text():

@@ -100,7 +100,7 @@ def test_the_report_has_the_intervals(sets):
 def test_one_image_is_sure_of_nothing(sets):
     calibration, measuring, _ = sets
     one = Annotations(measuring.class_names, measuring.category_ids, measuring.pictures[:1])
-    with pytest.raises(NanodetError, match="--sure: needs objects in two or more of the images"):
+    with pytest.raises(NanodetError, match="--sure: needs objects in 10 or more of the images"):
         ApJudge(calibration, one, Budget(0.5, sure=True)).start("full")
     judge = ApJudge(calibration, one, Budget(0.5))
     judge.start("full")
