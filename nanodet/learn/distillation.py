@@ -12,12 +12,13 @@ from torch.nn import functional as F
 
 from nanodet.config.distill_section import Distill
 from nanodet.learn.assigners.atss import CELL
-from nanodet.learn.iou import diou
+from nanodet.learn.iou import diou, overlap
 from nanodet.learn.lesson import Lesson
 from nanodet.learn.losses.quality_focal import quality_focal_loss
 from nanodet.learn.objective import Objective, mean_of_processes, processes
-from nanodet.learn.points import level_points
-from nanodet.learn.targets import GroundTruth, GroundTruths, Targets
+from nanodet.learn.points import Points, boxes_around, level_points
+from nanodet.learn.targets import NEGATIVE, GroundTruth, GroundTruths, Targets
+from nanodet.model.part import BoxCode
 
 
 def edge_divergence(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
@@ -59,20 +60,52 @@ def valuable_region(cells: Tensor, targets: Targets, truths: GroundTruths, share
         share: 0..1; the region is larger the smaller it is.
 
     Returns:
-        bool (B P,).
+        int64 (B P,), the box with the highest DIoU, counted as in `GroundTruths`; `NEGATIVE` elsewhere.
     """
     count, images = len(cells), len(truths.each)
     worst = cells.new_full((len(truths.boxes),), torch.inf)
     reached = diou(cells[targets.positive % count], targets.boxes)
     worst = worst.scatter_reduce(0, targets.owners, reached, "amin")
-    hits = cells.new_zeros(images, count)
+    owners = targets.owners.new_full((images, count), NEGATIVE)
     for _, boxes in truths.parts(count):
-        least = worst[boxes, None]
-        near = diou(cells[None], truths.boxes[boxes, None]) >= share * least
-        hits.index_add_(0, truths.images[boxes], (near & (least > 0)).to(hits))
-    region = hits.flatten() > 0
-    region[targets.positive] = False
-    return region if targets.left_out is None else region & ~targets.left_out
+        least, image = worst[boxes, None], truths.images[boxes]
+        near = diou(cells[None], truths.boxes[boxes, None])
+        near[(near < share * least) | (least <= 0)] = -torch.inf
+        best = near.new_full((images, count), -torch.inf)
+        best = best.scatter_reduce(0, image[:, None].expand_as(near), near, "amax")
+        box, point = ((near == best[image]) & near.isfinite()).nonzero().unbind(1)
+        owners[image[box], point] = box + boxes.start
+    region = owners.flatten()
+    region[targets.positive] = NEGATIVE
+    if targets.left_out is not None:
+        region[targets.left_out] = NEGATIVE
+    return region
+
+
+def teacher_is_better(
+    own: Tensor, theirs: Tensor, at: Tensor, boxes: Tensor, points: Points, code: BoxCode
+) -> Tensor:
+    """Return where the teacher's box has the higher IoU with the ground truth, as 1 and 0.
+
+    A teacher whose assigner trains other points than the student's knows little at the student's, and what
+    it says there is worse than the ground truth.
+
+    Args:
+        own, theirs: the codes of N boxes in the student's code, (N, code.channels).
+        at: int64 (N,), their points, of all images.
+        boxes: xyxy (N, 4), their ground truth.
+        points: the student's; code: of its boxes.
+
+    Returns:
+        float32 (N,).
+    """
+    place = at % len(points.strides)
+    position, stride = points.positions[place], points.strides[place, None]
+    mine, others = (
+        overlap(boxes_around(position, code.distances(raw.detach()) * stride), boxes).iou
+        for raw in (own, theirs)
+    )
+    return (others > mine).float()
 
 
 def distillation_losses(
@@ -89,7 +122,8 @@ def distillation_losses(
     """Return the weighted losses of a student towards its teacher; a term without weight is left out.
 
     ``distill_box`` is the divergence of the edges of positives, weighted by their highest score as the
-    loss of boxes is, and ``distill_region`` its mean over the `valuable_region`. ``distill_score`` is the
+    loss of boxes is, and ``distill_region`` its mean over the `valuable_region`; both are 0 but where the
+    `teacher_is_better`. ``distill_score`` is the
     Quality Focal Loss of all scores towards those of the teacher, over the number of positives.
     ``distill_feature`` is the mean `map_distance` of the levels. Denominators are the mean of all
     processes, as those of `Objective` are.
@@ -111,26 +145,31 @@ def distillation_losses(
         counts: dict[str, Tensor] = {}
         if lesson.edges is not None and lesson.reached is not None:
             edges, reached = lesson.edges.flatten(0, 1), lesson.reached.flatten(0, 1)
+            points = level_points(size, objective.strides, objective.point_offset, rows.device)
             learned = []
             if section.box_weight:
-                at = targets.positive[known[targets.positive]]
+                at = targets.positive
                 weight = found.scores[at].detach().sigmoid().amax(dim=1)
-                learned.append(("box", section.box_weight, at, weight))
+                learned.append(("box", section.box_weight, at, targets.boxes, weight))
             if section.region_weight:
-                points = level_points(size, objective.strides, objective.point_offset, rows.device)
                 half = getattr(objective.assigner, "octave_base_scale", CELL) / 2
                 spread = torch.full_like(points.positions, half).repeat(1, 2)
-                region = valuable_region(
-                    points.boxes(spread), targets, GroundTruths.of(truths), section.region
-                )
-                at = (region & known).nonzero().squeeze(1)
+                joined = GroundTruths.of(truths)
+                region = valuable_region(points.boxes(spread), targets, joined, section.region)
+                at = (region != NEGATIVE).nonzero().squeeze(1)
+                weight = rows.new_ones(len(at)).float()
                 learned.append(
-                    ("region", section.region_weight, at, rows.new_ones(len(at)).float())
+                    ("region", section.region_weight, at, joined.boxes[region[at]], weight)
                 )
-            for name, factor, at, weight in learned:
-                own = found.edges[at].unflatten(1, (4, -1))
-                each = edge_divergence(own, edges[at], section.temperature) * reached[at]
-                sums[name] = factor * (each.mean(dim=1) * weight).sum()
+            for name, factor, at, boxes, weight in learned:
+                own, wanted = found.edges[at], edges[at]
+                better = teacher_is_better(
+                    own, wanted.flatten(1), at, boxes, points, objective.code
+                )
+                each = edge_divergence(own.unflatten(1, (4, -1)), wanted, section.temperature)
+                each = (each * reached[at]).mean(dim=1)
+                weight = weight * known[at]
+                sums[name] = factor * (each * better * weight).sum()
                 counts[name] = weight.sum()
         if lesson.scores is not None and section.score_weight:
             own = found.scores[:, lesson.classes]

@@ -18,7 +18,7 @@ from nanodet.learn.distillation import (
 from nanodet.learn.grids import Grid, at_points, counterparts, rebinned
 from nanodet.learn.iou import diou
 from nanodet.learn.lesson import lesson_of
-from nanodet.learn.points import level_points
+from nanodet.learn.points import edge_distances, level_points
 from nanodet.learn.targets import GroundTruths
 from nanodet.model.box_codes.general import General
 
@@ -88,6 +88,21 @@ def test_a_teacher_that_is_the_student_teaches_nothing():
     assert rows.grad.abs().max() < 1e-6
 
 
+def test_edges_are_learned_where_the_teacher_has_the_better_box():
+    rows = random_outputs("m")["main"]
+    own = objective("m")
+    targets = own.targets({"main": rows.detach()}, TWO, SIZE)
+    points = level_points(SIZE, M, 0.5, "cpu")
+    at = targets.positive % len(points.strides)
+    sides = edge_distances(points.positions[at], targets.boxes) / points.strides[at, None]
+    exact = rows.detach().clone()
+    bins = -20 * (sides.clamp(0, 7)[..., None] - torch.arange(8)).abs()
+    exact.flatten(0, 1)[targets.positive, 3:] = bins.flatten(1)
+    section = dataclasses.replace(ALL, region_weight=0, score_weight=0, feature_weight=0)
+    assert losses(rows, lesson(exact), section)["distill_box"] > 1
+    assert losses(exact, lesson(rows.detach()), section)["distill_box"] == 0
+
+
 def test_what_has_no_weight_is_left_out_and_each_teaches_its_own_part():
     rows = random_outputs("m")["main"]
     said = lesson(random_outputs("m", seed=1)["main"].detach())
@@ -110,12 +125,17 @@ def test_the_region_lies_around_the_positives():
     cells = torch.cat((points.positions - half, points.positions + half), dim=1)
     sizes = []
     for share in (1.0, 0.5, 0.25, 0.0):
-        region = valuable_region(cells, targets, GroundTruths.of(TWO), share)
+        owners = valuable_region(cells, targets, GroundTruths.of(TWO), share)
+        region = owners >= 0
         assert not region[targets.positive].any()
         sizes.append(int(region.sum()))
         for at in region.nonzero().squeeze(1).tolist():  # slowly
             image, point = divmod(at, len(cells))
             good = []
+            own = diou(cells[point], TWO[image].boxes)
+            assert (
+                owners[at] == own.argmax() + 2 * image or own[owners[at] - 2 * image] == own.max()
+            )
             for n, box in enumerate(TWO[image].boxes):
                 mine = targets.positive[targets.owners == n + 2 * image] % len(cells)
                 least = min(diou(cells[p], box) for p in mine)

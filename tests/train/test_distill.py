@@ -53,7 +53,9 @@ def test_a_training_with_a_teacher(small_config, teacher, trained, tmp_path, cap
     found = [row for row in rows_of(folder) if row["train/lr"]]
     for one in LOSSES:
         values = [float(row[f"train/distill_{one}"]) for row in found]
-        assert min(values) > 0, one
+        # edges are learned where the teacher's box is the better one, in some step nowhere
+        assert max(values) > 0 and min(values) >= 0, one
+        assert min(values) > 0 or one in ("box", "region")
     sums = [
         sum(float(row[f"train/{one}"]) for one in ("loss_qfl", "loss_bbox", "loss_dfl"))
         for row in found
