@@ -36,7 +36,7 @@ def main() -> None:
         detector = evaluation_detector(model)
         source = given(args.images, args.annotations, None)
         assert source is not None
-        truth = source.read(detector.spec, detector.backend.path)
+        truth = source.read(detector.class_names, detector.backend.path)
         metrics.append(evaluate_model(detector, truth, intervals=False)[0])
     say("| classes | images in a sample | mean AP of samples - truth | AP, basic | AP, percentile "
         "| change, basic | change, percentile |")  # fmt: skip

@@ -50,7 +50,7 @@ def run(args):
     detector = evaluation_detector(args.model, config.evaluator, config=args.config)
     place = "data.test." if testing and config.data.test else "data.val."
     source = Source(section.img_path, section.ann_path, Reading.of_section(section, place))
-    annotations = source.read(detector.spec, detector.backend.path, annotated=not testing)
+    annotations = source.read(detector.class_names, detector.backend.path, annotated=not testing)
     if testing:
         detections = detect_all(detector, annotations)
         write_text(results, json.dumps(coco_results(annotations, detections)))

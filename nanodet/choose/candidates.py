@@ -5,11 +5,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nanodet.choose.grid import grid_study
+from nanodet.choose.grid import grid_study, is_changed
 from nanodet.config import read_mapping
 from nanodet.errors import NanodetError
 from nanodet.export.export import default_name
 from nanodet.files.files import make_folder, write_text
+from nanodet.files.inputs import CONFIG, read_text
+from nanodet.files.locks import locked
 from nanodet.runtime.detector import find_model
 from nanodet.runtime.engines import CHECKPOINT, NCNN, kind_of
 from nanodet.runtime.fit import Size
@@ -107,11 +109,19 @@ def _study(
                     f"{option}: {file} is a study, whose variants are the candidates"
                 )
         return read_study(file, overrides)
-    text = grid_study(file, overrides, out / "runs", widths, sizes)
+    for text in overrides:
+        if text.startswith("save_dir="):
+            raise NanodetError(f"{text}: the runs are in the folder of --out")
+    text, path = grid_study(file, overrides, out / "runs", widths, sizes), out / GRID
     make_folder(out)
-    write_text(out / GRID, text)
+    with locked(out):
+        if path.is_file() and is_changed(read_text(path, CONFIG)):
+            raise NanodetError(
+                f"{path}: was changed since nanodet choose wrote it: give it instead of {file}, or remove it"
+            )
+        write_text(path, text)
     # the grid has the seed of the config
-    return read_study(out / GRID, [one for one in overrides if not one.startswith("seed=")])
+    return read_study(path, [one for one in overrides if not one.startswith("seed=")])
 
 
 def _given(model: str) -> Candidate:

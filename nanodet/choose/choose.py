@@ -6,26 +6,26 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from nanodet.choose.candidates import Candidates, find_candidates
+from nanodet.choose.candidates import Candidate, Candidates, find_candidates
 from nanodet.choose.files import Making, ModelFile, make_files
 from nanodet.choose.front import Choice, recommend
 from nanodet.choose.measure import detect_or_read
 from nanodet.choose.page import Chosen, write_pages
+from nanodet.choose.sets import DataSets, forget_if_changed
 from nanodet.choose.times import Timing, time_files, timed_before
 from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
 from nanodet.evaluate.bootstrap import Interval
 from nanodet.evaluate.coco_metrics import check_pycocotools, evaluate_detections
-from nanodet.evaluate.ground_truth import data_for, given, of_config
+from nanodet.evaluate.ground_truth import given, of_config
 from nanodet.evaluate.intervals import TOO_FEW, Resampled, resampled
 from nanodet.evaluate.plots import new_figure
 from nanodet.evaluate.run import evaluation_detector
 from nanodet.files import StrPath
 from nanodet.files.files import check_folder_writable, make_folder
 from nanodet.files.locks import locked
-from nanodet.runtime.engines import CHECKPOINT, kind_of, spec_file
+from nanodet.runtime.engines import CHECKPOINT, kind_of
 from nanodet.runtime.fit import Size
-from nanodet.runtime.spec import Spec
 from nanodet.study.results import outcome_of
 from nanodet.study.study import train_runs
 from nanodet.text import Say
@@ -78,9 +78,17 @@ def choose(
     if source is not None and annotations is None:
         raise NanodetError("--images: needs --annotations to measure AP")
     candidates = find_candidates(sources, overrides, folder, widths, sizes)
-    _check_given(candidates, making.config)
+    sets = DataSets()
+    classes = _check_classes(candidates, making, sets)
     if timing.place is not None and not timed_before(timing, folder):
         timing.place.check()
+    study = candidates.study
+    first = candidates.all[0].model if study is None else Path(study.config)
+    if source is None:
+        data = making.data_of(first) if study is None else study.example.data
+        source = of_config(data, str(first), "val", reading)
+    report(f"AP on {source.annotations}")
+    truth = source.read(classes, first)
     seconds: dict[str, float] = {}
 
     @contextmanager
@@ -92,20 +100,18 @@ def choose(
     make_folder(folder)
     with locked(folder):
         with step("training"):
-            _train(candidates, jobs, report)
+            _train(candidates, sets, jobs, report)
         files: list[ModelFile] = []
         notes: list[str] = []
         with step("export and int8"):
             for candidate in candidates.all:
-                made, lines = make_files(candidate, folder / "models", making, report)
+                made, lines = make_files(
+                    candidate, folder / "models", making, report,
+                    _calibration(candidate, making, sets, classes),
+                )  # fmt: skip
                 files += made
                 notes += lines
         with step("AP"):
-            first = files[0].param
-            if source is None:
-                source = of_config(*data_for(first, making.config), "val", reading)
-            report(f"AP on {source.annotations}")
-            truth = source.read(Spec.load(spec_file(first)), first)
             drawn: dict[str, Resampled] = {}
             for one in files:
                 found = detect_or_read(one, truth, folder / "models" / one.candidate.stem)
@@ -136,34 +142,56 @@ def choose(
     return chosen
 
 
-def _check_given(candidates: Candidates, config: str | None) -> None:
-    """Load the models that were given, before anything takes long: they need the same classes.
+def _check_classes(candidates: Candidates, making: Making, sets: DataSets) -> Sequence[str]:
+    """Return the classes of the candidates, before anything takes long: they have to be the same.
 
-    These are those of the config that is trained, where it names them.
+    Models that were given are loaded.
     """
-    first: tuple[StrPath, list[str]] | None = None
-    study = candidates.study
-    if study is not None and study.example.class_names:
-        first = study.config, list(study.example.class_names)
+    given = [one.model for one in candidates.all if one.run is None]
+    configs = {model: making.config_for(model) for model in given}
+    if making.config is not None and not any(configs.values()):
+        raise NanodetError(
+            "--config: is for models that have no config, and all of these have theirs"
+        )
+    first: tuple[str, list[str]] | None = None
     for one in candidates.all:
-        if one.run is not None:
-            continue
-        of = config if kind_of(one.model) is CHECKPOINT else None
-        names = list(evaluation_detector(one.model, config=of).class_names)
-        first = first or (one.model, names)
+        if one.run is not None and candidates.study is not None:
+            where = f"{candidates.study.config} (variant {one.run.variant})"
+            names = list(sets.classes_of(one.run))
+        else:
+            where = str(one.model)
+            of = configs[one.model] if kind_of(one.model) is CHECKPOINT else None
+            names = list(evaluation_detector(one.model, config=of).class_names)
+        first = first or (where, names)
         if names != first[1]:
             raise NanodetError(
-                f"{one.model}: its classes are not those of {first[0]}: they cannot be compared"
+                f"{where}: its classes are not those of {first[0]}: they cannot be compared"
             )
+    assert first is not None, "no candidates"
+    return first[1]
 
 
-def _train(candidates: Candidates, jobs: int, report: Say) -> None:
+def _calibration(
+    one: Candidate, making: Making, sets: DataSets, class_names: Sequence[str]
+) -> str | None:
+    """Return a hash of the data that chooses the int8 layers of a candidate; None if that cannot be read."""
+    if not making.int8:
+        return None
+    try:
+        return sets.calibration_key(making.data_of(one.model), class_names)
+    except NanodetError:
+        return None  # what is wrong with it, quantizing says
+
+
+def _train(candidates: Candidates, sets: DataSets, jobs: int, report: Say) -> None:
     """Train the candidates that are to be trained and are not yet."""
     study = candidates.study
     if study is None:
         return
     make_folder(study.folder)
     with locked(study.folder):
+        for run in study.runs:
+            forget_if_changed(run, sets.key_of(run), report)
         train_runs(study, jobs, report)
     for run in study.runs:
         outcome = outcome_of(run)

@@ -7,12 +7,17 @@ from typing import Any
 
 from nanodet import __version__
 from nanodet.choose.candidates import Candidate
+from nanodet.config.beside import config_beside
+from nanodet.config.data_sections import Data
 from nanodet.errors import NanodetError
+from nanodet.evaluate.ground_truth import data_for
 from nanodet.export.export import export
 from nanodet.files.files import make_folder, sha256, write_text
+from nanodet.files.incoming import is_file
+from nanodet.model.checkpoint import read_checkpoint
 from nanodet.quantize.choose import ALL, FAST
 from nanodet.quantize.quantize import NothingToQuantise, quantize
-from nanodet.runtime.engines import NCNN, files_of, kind_of, spec_file
+from nanodet.runtime.engines import CHECKPOINT, NCNN, files_of, kind_of, spec_file
 from nanodet.runtime.spec import Spec
 from nanodet.text import Say
 
@@ -29,7 +34,7 @@ class Making:
         int8: whether to quantize, too.
         elsewhere: whether the files are for another CPU than this one.
         max_drop: points of AP that int8 may lose.
-        config: config of checkpoints and models that have none.
+        config: config of checkpoints and models that have none; see `config_for`.
     """
 
     target: str
@@ -43,6 +48,23 @@ class Making:
         """Which become int8, see `nanodet.quantize.choose.start`: the times of this CPU say nothing
         about another's."""
         return ALL if self.elsewhere else FAST
+
+    def config_for(self, model: Path) -> str | None:
+        """Return the config to read a checkpoint or ``.param`` with: None if it has one, or there is none."""
+        if self.config is None:
+            return None
+        if kind_of(model) is CHECKPOINT:
+            return self.config if read_checkpoint(model).config is None else None
+        return None if is_file(config_beside(model)) else self.config
+
+    def data_of(self, model: Path) -> Data:
+        """Return the ``data`` of the config of a checkpoint or ``.param``.
+
+        Raises:
+            NanodetError: it has none.
+        """
+        own = model if kind_of(model) is CHECKPOINT else None
+        return data_for(model, self.config_for(model) or own)[0]
 
 
 @dataclass(frozen=True)
@@ -74,15 +96,16 @@ class ModelFile:
 
 
 def make_files(
-    candidate: Candidate, folder: Path, making: Making, report: Say
+    candidate: Candidate, folder: Path, making: Making, report: Say, data: str | None = None
 ) -> tuple[list[ModelFile], list[str]]:
-    """Export and quantize a candidate, unless that was done before from the same checkpoint.
+    """Export and quantize a candidate, unless that was done before from the same checkpoint and data.
 
     Args:
         candidate: its model exists.
         folder: gets the files, in a folder of the candidate's.
         making: how.
         report: called with each line of progress.
+        data: a hash of the data that chooses the int8 layers; None if it cannot be read.
 
     Returns:
         the files, and a line for each that could not be made: int8 may cost too much everywhere. What
@@ -94,10 +117,11 @@ def make_files(
     own = folder / candidate.stem
     given = kind_of(candidate.model) is NCNN
     source = candidate.model if given else own / f"{candidate.stem}.param"
+    config = making.config_for(candidate.model)
     stamp = {
         "nanodet": __version__, "model": sha256(candidate.model), "target": making.target,
         "int8": making.int8 and [making.layers, making.max_drop],
-        "config": None if making.config is None else sha256(making.config),
+        "config": None if config is None else sha256(config), "data": data,
     }  # fmt: skip
     kept = _kept(own, stamp, candidate, source)
     if kept is not None:
@@ -108,7 +132,7 @@ def make_files(
     notes, final = [], True
     if not given:
         export(
-            candidate.model, own, making.config, ("ncnn-fp32",),
+            candidate.model, own, config, ("ncnn-fp32",),
             name=candidate.stem, target=making.target, report=report,
         )  # fmt: skip
     made = [ModelFile(candidate, _form_of(source), source)]
@@ -116,7 +140,7 @@ def make_files(
         try:
             result = quantize(
                 source, None, own, max_drop=making.max_drop, layers=making.layers,
-                config=making.config, report=report,
+                config=making.config_for(source), report=report,
             )  # fmt: skip
             made.append(ModelFile(candidate, INT8, result.files[0]))
         except NanodetError as error:
@@ -137,7 +161,8 @@ def _kept(
     """Return what an earlier call made with the same stamp, if its files are unchanged."""
     try:
         facts = json.loads((own / MADE).read_text(encoding="utf-8"))
-        if facts["stamp"] != stamp:
+        unknown = {"data": None} if stamp["data"] is None else {}
+        if facts["stamp"] | unknown != stamp:
             return None
         found = [
             ModelFile(candidate, form, source if number == 0 else own / next(iter(hashes)))

@@ -1,5 +1,6 @@
 """The grid of widths and input sizes that ``nanodet choose`` trains from one config, as a study file."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -68,10 +69,19 @@ def grid_study(
         **({"set": changes} if changes else {}),
         "variants": variants,
     }
-    return (
-        "# Written by nanodet choose: change it and give it to nanodet choose or nanodet study.\n"
-        + yaml.safe_dump(mapping, sort_keys=False, allow_unicode=True)
-    )
+    body = yaml.safe_dump(mapping, sort_keys=False, allow_unicode=True)
+    return f"{_head(body)}\n{body}"
+
+
+def is_changed(text: str) -> bool:
+    """Return whether the text of a study file is not as `grid_study` wrote it."""
+    head, _, body = text.partition("\n")
+    return head != _head(body)
+
+
+def _head(body: str) -> str:
+    checksum = hashlib.sha256(body.encode()).hexdigest()[:12]
+    return f"# Written by nanodet choose ({checksum}): change it and give it to nanodet choose or study."
 
 
 def usual_sizes(config: Config) -> list[Size]:

@@ -1,6 +1,5 @@
 """AP of the files to choose from, on the same images; what was detected before is kept."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from nanodet import __version__
 from nanodet.choose.files import ModelFile
+from nanodet.choose.sets import truth_key
 from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
 from nanodet.evaluate.run import detect_all, evaluation_detector
@@ -15,17 +15,6 @@ from nanodet.files.files import replacing
 from nanodet.runtime.detections import Detections
 
 DETECTED = "detections.npz"
-
-
-def truth_key(truth: Annotations) -> str:
-    """Return a hash of annotated images: their files' names, sizes and times, classes and boxes."""
-    digest = hashlib.sha256(repr(truth.class_names).encode())
-    for picture in truth.pictures:
-        file = picture.path.stat()
-        digest.update(repr((picture.path.name, file.st_size, file.st_mtime_ns)).encode())
-        for array in (picture.boxes, picture.labels, picture.ignored):
-            digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
 
 
 def detect_or_read(file: ModelFile, truth: Annotations, folder: Path) -> list[Detections]:

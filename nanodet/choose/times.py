@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nanodet.bench.bench import bench
+from nanodet.bench.machine import MACHINE, describe, read_files
 from nanodet.bench.plan import Effort, count_threads
 from nanodet.bench.report import busy_of
 from nanodet.choose.files import ModelFile
@@ -65,7 +66,7 @@ class Times:
 
 
 def time_files(files: Sequence[ModelFile], timing: Timing, image: StrPath, folder: Path) -> Times:
-    """Time all files in turns, unless ``folder`` holds the same measurement of the same files.
+    """Time all files in turns, unless ``folder`` holds the same undisturbed measurement of the same files.
 
     Args:
         files: of all candidates.
@@ -77,7 +78,7 @@ def time_files(files: Sequence[ModelFile], timing: Timing, image: StrPath, folde
         NanodetError: as `nanodet.bench.bench.bench`; a file that takes several images at once.
     """
     path, command = folder / BENCH, timing.command(files, image)
-    return _kept(path, command, files) or _times_of(bench(
+    return _kept(path, command, files, timing) or _times_of(bench(
         [str(one.param) for one in files],
         threads=[timing.threads], effort=timing.effort, cores=timing.cores,
         image=image, place=timing.place, json_path=path, command=command,
@@ -85,11 +86,11 @@ def time_files(files: Sequence[ModelFile], timing: Timing, image: StrPath, folde
 
 
 def timed_before(timing: Timing, folder: Path) -> bool:
-    """Return whether ``folder`` holds a measurement that was made with the same options."""
+    """Return whether ``folder`` holds an undisturbed measurement that was made with the same options."""
     try:
         report = json.loads((folder / BENCH).read_text(encoding="utf-8"))
         words = shlex.split(report["command"])
-        return words[-len(timing.options) :] == timing.options
+        return words[-len(timing.options) :] == timing.options and not _doubts(report)
     except Exception:
         return False  # whatever is wrong with it: it will be made anew
 
@@ -101,18 +102,29 @@ def _times_of(report: dict[str, Any], kept: bool) -> Times:
         of[str(result["path"])] = (whole["median"] / 1000, whole["p90"] / 1000)
     machine = report["machine"]
     name = machine["board"] or machine["soc"] or machine["architecture"]
-    doubts = map(str, filter(None, [*report["throttling"]["reasons"], busy_of(report)]))
     threads = count_threads(report["results"][0]["threads"])
-    return Times(of, f"{name}, {threads}", tuple(doubts), kept)
+    return Times(of, f"{name}, {threads}", _doubts(report), kept)
 
 
-def _kept(path: Path, command: str, files: Sequence[ModelFile]) -> Times | None:
+def _doubts(report: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(map(str, filter(None, [*report["throttling"]["reasons"], busy_of(report)])))
+
+
+def _is_of_this_machine(report: dict[str, Any]) -> bool:
+    here = describe(read_files(MACHINE))
+    return all(report["machine"][key] == here[key] for key in ("board", "soc", "cores"))
+
+
+def _kept(path: Path, command: str, files: Sequence[ModelFile], timing: Timing) -> Times | None:
+    """Return the times in ``path`` if they are of the same files, options and machine, and undisturbed."""
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
         hashes = {one["path"]: one["files"] for one in report["results"] if not one["error"]}
         same = report["command"] == command and hashes == {
             str(one.param): one.hashes() for one in files
         }
-        return _times_of(report, True) if same else None
+        # a device is named by the command
+        same = same and ("--target" in timing.words or _is_of_this_machine(report))
+        return _times_of(report, True) if same and not _doubts(report) else None
     except Exception:
         return None  # whatever is wrong with it: they are timed anew

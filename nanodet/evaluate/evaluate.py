@@ -115,7 +115,7 @@ def evaluate(
         data, file = data_of(detector, config)
         source = of_config(data, file, "val", reading)
         say(source, file=sys.stderr)
-    found = source.read(detector.spec, detector.backend.path)
+    found = source.read(detector.class_names, detector.backend.path)
     metrics, detections = evaluate_model(detector, found)
     if source.kind == "OdgtDataset":
         metrics.crowd = crowd_metrics(found, detections)

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,6 @@ from nanodet.files import StrPath
 from nanodet.files.incoming import is_file
 from nanodet.runtime.detector import Detector
 from nanodet.runtime.engines import CHECKPOINT, kind_of
-from nanodet.runtime.spec import Spec
 from nanodet.text.printable import say
 
 GIVE = "give --images and --annotations"
@@ -58,11 +58,13 @@ class Source:
         kind = self.reading.format or recognise(self.annotations)
         return full_name(kind) or kind
 
-    def read(self, spec: Spec, model: StrPath, annotated: bool = True) -> Annotations:
+    def read(
+        self, class_names: Sequence[str], model: StrPath, annotated: bool = True
+    ) -> Annotations:
         """Read the annotations with the classes of a model, and report on stderr what is wrong with them.
 
         Args:
-            spec: the model's.
+            class_names: the model's.
             model: its file, for messages.
             annotated: see `nanodet.data.read.read_annotations`; nothing is reported without.
 
@@ -77,7 +79,7 @@ class Source:
             self.images,
             self.annotations,
             list_path=reading.list_path,
-            class_names=list(spec.class_names),
+            class_names=list(class_names),
             annotated=annotated,
             reading=reading,
         )

@@ -61,7 +61,7 @@ def _of_source(
             raise NanodetError("--sure: needs --annotations, as it is about AP")
         paths, others = split(list_pictures(images, source.reading), limit, seed, images)
         return TwinJudge(paths, others), paths
-    found = source.read(spec, model)
+    found = source.read(spec.class_names, model)
     return _ap_judge(*split_annotations(found, limit, seed, images), budget)
 
 
@@ -82,7 +82,7 @@ def _of_config(
     sets: dict[str, Annotations] = {}
     for part, most in (("train", limit), ("val", MEASURED)):
         source = of_config(data, file, part, reading)
-        found = source.read(spec, model)
+        found = source.read(spec.class_names, model)
         taken = {str(picture.path) for one in sets.values() for picture in one.pictures}
         left = [picture for picture in found.pictures if str(picture.path) not in taken]
         if not left:

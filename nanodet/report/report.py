@@ -76,7 +76,7 @@ def report(
     if source is None:
         source = of_config(*data_of(detector, config), "val", reading)
         say(source, file=sys.stderr)
-    found = source.read(detector.spec, detector.backend.path)
+    found = source.read(detector.class_names, detector.backend.path)
     metrics, detections = evaluate_model(detector, found)
     if source.kind == "OdgtDataset":
         metrics.crowd = crowd_metrics(found, detections)

@@ -160,7 +160,7 @@ def _pictures(
         return None, (read_picture(path) for path in paths), len(paths), f"{len(paths)} images"
     from nanodet.evaluate.run import read_ahead
 
-    truth = source.read(detector.spec, detector.backend.path)
+    truth = source.read(detector.class_names, detector.backend.path)
     found = truth.pictures
     configured = source.name is not None and not limit
     truth.pictures = list(spread(found, CONFIGURED)) if configured else found[:limit]

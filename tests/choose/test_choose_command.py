@@ -1,37 +1,47 @@
 """`nanodet choose` on real files: AP, times, what is kept, and what is refused."""
 
 import argparse
+import dataclasses
 import json
+import os
 import shlex
 import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from found_objects import write_found
 
+from nanodet.bench.machine import MACHINE, describe, read_files
 from nanodet.bench.plan import Effort
 from nanodet.bench.target.there import There, open_device
 from nanodet.choose import measure
 from nanodet.choose.candidates import find_candidates
-from nanodet.choose.choose import _check_given, choose
+from nanodet.choose.choose import _check_classes, choose
 from nanodet.choose.files import Making, ModelFile, make_files
 from nanodet.choose.grid import WIDTH, grid_study
+from nanodet.choose.sets import DataSets, forget_if_changed, truth_key
 from nanodet.choose.times import Timing, timed_before
 from nanodet.cli.choose import _device_words, add_arguments, milliseconds
 from nanodet.cli.main import main
 from nanodet.config import save_config
+from nanodet.config.beside import config_beside
 from nanodet.errors import NanodetError
 from nanodet.evaluate import ground_truth
+from nanodet.evaluate.coco_metrics import SUMMARY
 from nanodet.export.stages import FP32
+from nanodet.files.files import sha256, write_text
 from nanodet.quantize.quantize import NothingToQuantise
 from nanodet.quickstart.config import quickstart_config
 from nanodet.quickstart.shapes import draw_set
 from nanodet.runtime.engines import files_of, spec_file
 from nanodet.runtime.spec import Spec
+from nanodet.study.results import Result, outcome_of, prepare, write_result
 from nanodet.train.outputs import BEST, LAST
 
 QUICK = Timing(1, Effort(20, 0.2, "quick"))
@@ -71,7 +81,7 @@ def models(exported_small, tmp_path_factory):
 
 def given_truth(data, model):
     source = ground_truth.given(data / "images", data / "annotations.json", None)
-    return source.read(Spec.load(spec_file(model)), model)
+    return source.read(Spec.load(spec_file(model)).class_names, model)
 
 
 def chosen(models, data, out, lines=None, budget=1000.0):
@@ -82,7 +92,33 @@ def chosen(models, data, out, lines=None, budget=1000.0):
     )  # fmt: skip
 
 
-def test_the_best_within_the_budget_and_what_is_kept(models, data, tmp_path):
+@pytest.fixture
+def timed(monkeypatch):
+    """Made-up times: 10 ms for "half", 20 for others. Returns a list of calls and what disturbs the next."""
+    calls, doubts = [], []
+
+    def bench(paths, *, json_path, command, **_):
+        calls.append(paths)
+        results = []
+        for path in map(Path, paths):
+            names = [*files_of(path), spec_file(path)]
+            median = 10_000 if path.stem == "half" else 20_000
+            results.append({
+                "path": str(path), "files": {one.name: sha256(one) for one in names}, "error": None,
+                "threads": 1, "waited": 0.0,
+                "times_us": {"end_to_end": {"median": median, "p90": median * 1.1}},
+            })  # fmt: skip
+        machine = describe(read_files(MACHINE)) | {"architecture": "x86_64"}
+        report = {"command": command, "results": results, "machine": machine,
+                  "throttling": {"reasons": list(doubts)}}  # fmt: skip
+        write_text(json_path, json.dumps(report))
+        return report
+
+    monkeypatch.setattr("nanodet.choose.times.bench", bench)
+    return calls, doubts
+
+
+def test_the_best_within_the_budget_and_what_is_kept(models, data, tmp_path, timed):
     first = chosen(models, data, tmp_path / "out")
     by_name = {one.name: one for one in first.choices}
     assert set(by_name) == {"whole fp32", "half fp32"}
@@ -99,6 +135,7 @@ def test_the_best_within_the_budget_and_what_is_kept(models, data, tmp_path):
     again = chosen(models, data, tmp_path / "out")
     assert again.choices == first.choices
     assert (tmp_path / "out" / "bench.json").read_bytes() == before
+    assert len(timed[0]) == 1
     faster = (by_name["half fp32"].ms + by_name["whole fp32"].ms) / 2
     assert chosen(models, data, tmp_path / "out", budget=faster).recommendation.choice.name == (
         "half fp32"
@@ -138,6 +175,69 @@ def test_what_was_kept_and_is_damaged_is_made_again(models, data, tmp_path, monk
     assert len(timed) == 4 and len(measured) == 6
 
 
+def test_times_that_were_disturbed_or_are_of_another_machine_are_not_kept(
+    models, data, tmp_path, timed
+):
+    calls, doubts = timed
+    doubts.append("too hot")
+    assert "too hot" in chosen(models, data, tmp_path / "out").notes
+    doubts.clear()
+    assert "too hot" not in chosen(models, data, tmp_path / "out").notes and len(calls) == 2
+    chosen(models, data, tmp_path / "out")
+    assert len(calls) == 2
+    path = tmp_path / "out" / "bench.json"
+    report = json.loads(path.read_text())
+    report["machine"]["soc"] = "another"
+    path.write_text(json.dumps(report))
+    chosen(models, data, tmp_path / "out")
+    assert len(calls) == 3
+
+
+def test_of_few_images_ap_may_be_anything(models, data, tmp_path, timed):
+    lines = []
+    found = chosen(models, data, tmp_path / "out", lines)
+    (line,) = [one for one in found.notes if "fewer than 10 images have objects" in one]
+    assert line in lines
+    assert all((one.ap.low, one.ap.high) == (0, 100) for one in found.choices)
+    assert any("do not show that its AP is lower" in one for one in found.recommendation.reasons)
+
+
+def test_images_that_are_read_in_another_orientation_are_detected_again(models, data):
+    truth = given_truth(data, models[0])
+    keys = [truth_key(truth)]
+    for change in ({"turned": False}, {"width": 1, "height": 2}):
+        pictures = [dataclasses.replace(truth.pictures[0], **change), *truth.pictures[1:]]
+        keys.append(truth_key(dataclasses.replace(truth, pictures=pictures)))
+    assert len(set(keys)) == 3
+    box = truth.pictures[0].boxes + 1
+    moved = [dataclasses.replace(truth.pictures[0], boxes=box), *truth.pictures[1:]]
+    other = dataclasses.replace(truth, pictures=moved)
+    assert truth_key(other) == keys[0]  # detections do not depend on the labels, a training does
+    assert truth_key(other, labels=True) != truth_key(truth, labels=True)
+    os.utime(truth.pictures[0].path)
+    assert truth_key(truth) != keys[0]
+    assert truth_key(other, labels=True) != truth_key(truth, labels=True)
+
+
+def test_a_config_is_for_models_that_have_none(models, small_checkpoint, data, tmp_path):
+    own = tmp_path / "own.param"
+    spec_file(own).write_text(json.dumps(copied(models[0], own)))
+    config_beside(own).parent.mkdir()
+    config_beside(own).write_text("data: {}")
+    bare = tmp_path / "bare.ckpt"
+    torch.save({"state_dict": torch.load(small_checkpoint, weights_only=True)["state_dict"]}, bare)
+    making = Making("any", config="my.yml")
+    for model, wanted in (
+        (own, None), (Path(models[0]), "my.yml"), (small_checkpoint, None), (bare, "my.yml")
+    ):  # fmt: skip
+        assert making.config_for(Path(model)) == wanted
+    found = find_candidates([str(small_checkpoint), str(own)], [], tmp_path)
+    with pytest.raises(
+        NanodetError, match=r"^--config: is for models that have no config, and all"
+    ):
+        _check_classes(found, making, DataSets())
+
+
 def test_models_of_other_classes_are_refused_before_anything_is_made(models, tmp_path):
     other = tmp_path / "other.param"
     spec = copied(models[0], other)
@@ -164,7 +264,10 @@ def test_the_device_is_not_tried_again_if_the_times_are_there(models, tmp_path):
     words = ("--target", "ssh:pi@board")
     timing = Timing(1, QUICK.effort, words=words)
     assert not timed_before(timing, tmp_path)
-    (tmp_path / "bench.json").write_text(json.dumps({"command": timing.command([], "a b.jpg")}))
+    undisturbed = {"results": [], "throttling": {"reasons": []}}
+    (tmp_path / "bench.json").write_text(
+        json.dumps({"command": timing.command([], "a b.jpg"), **undisturbed})
+    )
     assert timed_before(timing, tmp_path)
     for other in (("--target", "ssh:pi@other"), words[:0], (*words, "--program", "bench")):
         assert not timed_before(Timing(1, QUICK.effort, words=other), tmp_path)
@@ -175,7 +278,7 @@ def test_given_models_need_the_classes_of_the_config(models, config, tmp_path):
     with pytest.raises(
         NanodetError, match=r"whole\.param: its classes are not those of .*_bccd\.yml"
     ):
-        _check_given(found, None)
+        _check_classes(found, Making("any"), DataSets())
 
 
 def test_a_run_folder_stands_for_its_best_checkpoint(tmp_path):
@@ -270,6 +373,29 @@ class TestGrid:
             (one.name, one.run) for one in found.all
         ]
 
+    def test_a_grid_that_was_changed_is_not_overwritten(self, config, tmp_path):
+        def find(*sizes):
+            return find_candidates([config], [], tmp_path, sizes=sizes)
+
+        grid = tmp_path / "grid.yml"
+        assert len(find((320, 256)).all) == 1
+        assert len(find((320, 256), (256, 192)).all) == 2  # other options, the same author
+        text = grid.read_text().replace("256", "224")
+        grid.write_text(text)
+        with pytest.raises(
+            NanodetError, match=r"grid\.yml: was changed .* give it instead of .*bccd"
+        ):
+            find((320, 256))
+        assert grid.read_text() == text
+        assert len(find_candidates([str(grid)], [], tmp_path).all) == 2
+
+    def test_the_runs_stay_in_the_folder_of_the_results(self, config, tmp_path):
+        with pytest.raises(
+            NanodetError, match=r"^save_dir=x: the runs are in the folder of --out$"
+        ):
+            find_candidates([config], ["save_dir=x"], tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+
     def test_a_seed_is_that_of_all_runs(self, config, tmp_path):
         found = find_candidates([config], ["seed=5"], tmp_path / "out")
         assert {one.run.seed for one in found.all} == {5}
@@ -339,6 +465,87 @@ def test_exports_are_for_where_they_are_timed(called):
     ):
         assert main(["choose", "my.yml", "--budget", "30ms", *words]) == 0
         assert called[-1][1]["making"].target == target
+
+
+@pytest.fixture
+def drawn(tmp_path):
+    """A config to train, with data of its own."""
+    config = quickstart_config(
+        tmp_path / "unused", draw_set(tmp_path / "train", 4, 1), draw_set(tmp_path / "val", 3, 2), 0, 2
+    )  # fmt: skip
+    save_config(config, tmp_path / "my.yml")
+    return tmp_path / "my.yml", config.data
+
+
+def finished(run):
+    """Write what a run leaves that was trained."""
+    run.folder.mkdir(parents=True, exist_ok=True)
+    write_result(run.folder, Result(run.settings, dict.fromkeys(SUMMARY, 50.0), 0.5, 9, 1.0))
+    write_text(run.folder / "settings.yml", yaml.safe_dump(run.settings))
+    write_text(run.folder / LAST, "")
+
+
+def changed_labels(section):
+    """Remove an object of a data set."""
+    path = Path(section.ann_path)
+    content = json.loads(path.read_text())
+    content["annotations"].pop()
+    path.write_text(json.dumps(content))
+
+
+def test_what_learned_from_other_labels_is_trained_again(drawn, tmp_path):
+    config, data = drawn
+    (one,) = find_candidates([str(config)], [], tmp_path / "out", sizes=[(64, 64)]).all
+    lines = []
+
+    def remember():
+        lines.clear()
+        forget_if_changed(one.run, DataSets().key_of(one.run), lines.append)
+        return outcome_of(one.run).result is not None
+
+    assert not remember() and not lines
+    finished(one.run)
+    assert remember() and not lines
+    for image in Path(data.train.img_path).iterdir():
+        os.utime(image)  # a copy
+    assert remember() and not lines
+    changed_labels(data.val)  # chooses nothing in a training
+    assert remember() and not lines
+    changed_labels(data.train)
+    assert not remember() and "what it learns from has changed: it is trained again" in lines[0]
+    assert not prepare(one.run)  # from its beginning
+    (one.run.folder / "data.txt").unlink()
+    finished(one.run)  # by another command
+    assert remember() and "is not known" in lines[0]
+    assert remember() and not lines
+
+
+def test_other_data_choose_the_int8_layers_anew(models, tmp_path):
+    (one,) = find_candidates(models[:1], [], tmp_path).all
+    said = []
+    for key, kept in (("a", False), ("a", True), (None, True), ("b", False)):
+        said.clear()
+        make_files(one, tmp_path, Making("any", int8=False), said.append, key)
+        assert bool(said) == kept
+
+
+def test_data_that_cannot_be_measured_on_is_told_before_the_training(drawn, models, tmp_path):
+    config, data = drawn
+    path, lines = Path(data.val.ann_path), []
+
+    def start(*more):
+        choose([str(config), *more], 30, tmp_path / "out", making=Making("any"), timing=QUICK,
+               sizes=[(64, 64)], report=lines.append)  # fmt: skip
+
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"annotations": []}))
+    with pytest.raises(NanodetError, match=r"val/annotations\.json: nothing to measure"):
+        start()
+    path.unlink()
+    with pytest.raises(NanodetError, match=r"my\.yml: data\.val\.ann_path: .* does not exist"):
+        start()
+    with pytest.raises(NanodetError, match=r"whole\.param: its classes are not those of .*my\.yml"):
+        start(models[0])
+    assert not (tmp_path / "out" / "runs").exists() and not (tmp_path / "out" / "models").exists()
 
 
 @pytest.mark.slow
