@@ -29,12 +29,11 @@ from nanodet.evaluate.wish import (
     OPTION,
     Scores,
     Wish,
-    check_wish,
     choose,
-    format_scores,
     kept,
-    write_scores,
 )
+from nanodet.evaluate.wish_spec import check_wish, write_scores
+from nanodet.evaluate.wish_text import format_scores
 from nanodet.files import StrPath
 from nanodet.files.files import check_folder_writable, check_writable, write_text
 from nanodet.files.incoming import is_file

@@ -1,7 +1,7 @@
-"""Score thresholds per class, and what they are worth (``nanodet eval --wish``)."""
+"""Chooses score thresholds per class, and measures what they are worth (``nanodet eval --wish``)."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
@@ -11,13 +11,10 @@ import numpy as np
 
 from nanodet.errors import NanodetError
 from nanodet.evaluate.bootstrap import Interval
-from nanodet.evaluate.model_specs import change_specs, check_changeable
 from nanodet.evaluate.score_curves import ScoreCurve, wilson
 from nanodet.files import StrPath
 from nanodet.runtime.spec import Spec
-from nanodet.runtime.spec_json import BOXES
 from nanodet.text.brief import brief
-from nanodet.text.printable import printable
 
 OPTION = "--wish"
 PRECISION, RECALL, F1 = "precision", "recall", "f1"
@@ -234,62 +231,3 @@ def _chosen(curve: ScoreCurve, score: float, own: bool, holds: bool) -> Chosen:
         curve.interval(RECALL, entry) if curve.objects else None,
         float(curve.f1[entry]) if curve.objects else None,
     )
-
-
-def format_scores(scores: Scores) -> str:
-    """Return the table of the classes, and what does not hold, as text for a terminal."""
-    rows = [one for one in (scores.together, *scores.classes) if one is not None]
-    names = [printable(one.name) for one in rows]
-    longest = max(map(len, names))
-    titles = {KEEP: "scores of the spec", NONE: "the score of all classes"}
-    title = titles.get(scores.wish.measure, f"scores for {scores.wish}")
-    lines = [
-        f"{title} at IoU 0.5, with intervals of 95 %",
-        f"{'class':<{longest}} {'objects':>7} {'score':>8}  {'precision':<20} {'recall':<20} {'F1':>5}",
-    ]
-    for name, one in zip(names, rows, strict=True):
-        parts = [f"{'-' if part is None else part!s:<20}" for part in (one.precision, one.recall)]
-        f1 = "-" if one.f1 is None else f"{one.f1:.2f}"
-        mark = "" if one.own else " shared"
-        lines.append(
-            f"{name:<{longest}} {one.objects:>7} {one.score:>8g}  {' '.join(parts)} {f1:>5}{mark}"
-        )
-    if not all(one.own for one in rows):
-        lines.append(
-            f"shared: fewer than {FEWEST} objects or no detections, so the threshold of all classes is used"
-        )
-    for name, one in zip(names, rows, strict=True):
-        if one.own and not one.holds:
-            lines.append(_uncertain(name, one, scores.wish))
-    return "\n".join(lines)
-
-
-def _uncertain(name: str, one: Chosen, wish: Wish) -> str:
-    value = getattr(one, wish.measure)
-    return (
-        f"{name}: {wish} is not certain at any threshold on these images; the best lower bound is at "
-        f"{one.score:g}: {value}"
-    )
-
-
-def check_wish(model: StrPath, spec: Spec) -> None:
-    """Raise the `NanodetError` that `write_scores` would raise, before the long run."""
-    check_changeable(model, OPTION, "the scores")
-    if spec.form == BOXES and spec.class_agnostic_nms:
-        raise NanodetError(
-            f"{model}: {OPTION}: class-agnostic NMS in its graph takes one score for all classes; use "
-            "the model that was exported without --nms"
-        )
-
-
-def write_scores(model: StrPath, scores: Scores, record: Mapping[str, Any]) -> list[Path]:
-    """Write ``thresholds.class_scores`` into all specs of a model, or remove it, see `change_specs`.
-
-    Args:
-        model: an ``.onnx`` or ``.param`` file.
-        scores: what was chosen.
-        record: what is recorded under ``measured.class_scores`` of the JSON beside it.
-    """
-    none = scores.wish.measure == NONE
-    changes = {"class_scores": None if none else scores.class_scores}
-    return change_specs(model, OPTION, changes, {"class_scores": None if none else dict(record)})

@@ -18,13 +18,12 @@ from nanodet.evaluate.wish import (
     FEWEST,
     OPTION,
     Wish,
-    check_wish,
     choose,
-    format_scores,
     kept,
     threshold_of,
-    write_scores,
 )
+from nanodet.evaluate.wish_spec import check_wish, write_scores
+from nanodet.evaluate.wish_text import format_scores
 from nanodet.export.stages import SIMPLIFIED
 from nanodet.runtime.spec import Spec
 from nanodet.verify.specs import differing_beside, differing_thresholds
@@ -240,7 +239,8 @@ def test_what_another_input_measures_is_not_written(exported, trained, option, o
     data = "--images", "val/images", "--annotations", "val/labels"
     width, height = Spec.load(exported.with_suffix(".json")).input_size
     with pytest.raises(
-        NanodetError, match=f"^{exported}: {option[0]}: writes .* for {width}x{height}, letterbox: leave "
+        NanodetError,
+        match=f"^{exported}: {option[0]}: writes .* for {width}x{height}, letterbox: leave ",
     ):
         evaluate_command(exported, *data, *option, *other)
     assert exported.with_suffix(".json").read_bytes() == before
