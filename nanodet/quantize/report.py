@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nanodet.evaluate.bootstrap import Interval, change_text, text
+from nanodet.evaluate.intervals import TOO_FEW
 from nanodet.quantize.choose import ALL
 from nanodet.quantize.rewrite import INT8
 from nanodet.quantize.sensitivity import LayerReport
@@ -137,4 +138,5 @@ def _accuracy(result: Quantised) -> list[str]:
     return [
         f"AP          {full} fp32, {ours} int8 on {result.measured} images not used for calibration",
         f"            int8 minus fp32: {change}",
+        *([] if values["drop"] else [f"            {TOO_FEW}"]),
     ]

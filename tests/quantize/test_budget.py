@@ -8,7 +8,7 @@ import pytest
 from nanodet import NanodetError
 from nanodet.data.records import Annotations, Picture
 from nanodet.evaluate.coco_metrics import evaluate_detections
-from nanodet.evaluate.intervals import change_of
+from nanodet.evaluate.intervals import TOO_FEW, change_of
 from nanodet.quantize import judge as judge_file
 from nanodet.quantize.judge import ApJudge, Budget
 from nanodet.quantize.report import Quantised, summary
@@ -105,4 +105,9 @@ def test_one_image_is_sure_of_nothing(sets):
     judge = ApJudge(calibration, one, Budget(0.5))
     judge.start("full")
     assert "(" not in judge.accepts("int8", final=True)[1]
-    assert judge.accuracy()["intervals"] == dict.fromkeys(("fp32", "int8", "drop"))
+    found = judge.accuracy()
+    assert found["intervals"] == dict.fromkeys(("fp32", "int8", "drop"))
+    result = Quantised(
+        [], [], 20, 1, found, None, {"before": 2, "after": 1}, {"fp32": 1, "int8": 1}
+    )
+    assert any(TOO_FEW in line for line in summary(result, "fast"))

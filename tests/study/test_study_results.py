@@ -125,6 +125,10 @@ def test_the_interval_over_the_images_is_paired(study_file):
     for result in (earlier, other):
         changed = [dataclasses.replace(outcomes[0], result=result), *outcomes[1:]]
         assert change_over_images(changed, "no DFL", "plain") is None
+    for one in outcomes:
+        write_result(one.run.folder, dataclasses.replace(one.result, resampled_ap=None))
+    assert main(["study", str(study_file()), "--report-only"]) == 0
+    assert "Not known: fewer than ten images" in (study.folder / "small.md").read_text()
 
 
 def test_variants_on_other_images_are_not_compared(study_file):
