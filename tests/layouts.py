@@ -128,10 +128,10 @@ def voc(root, drawn):
 
 
 def voc_image_folders(root, drawn):
-    """Images in folders of their split, but all annotations in one."""
-    for split in ("train", "val"):
-        drawn.images(root / "images" / split, SPLITS[split])
-        drawn.voc(root / "annotations", SPLITS[split])
+    """Images in folders of their split, but all annotations in one; a test set is for neither."""
+    for split, which in SPLITS.items():
+        drawn.images(root / "images" / split, which)
+        drawn.voc(root / "annotations", which)
 
 
 def voc_renamed(root, drawn):

@@ -10,6 +10,7 @@ import numpy as np
 from nanodet.config import config_from_dict
 from nanodet.config.check import failing
 from nanodet.config.effects import refuse_without_effect
+from nanodet.config.keys import Fail
 from nanodet.config.schema import Config
 from nanodet.data.discover import discover
 from nanodet.data.formats import FORMATS
@@ -28,6 +29,7 @@ from nanodet.init.size import boxes_line, choose_size
 from nanodet.init.start import start_of
 from nanodet.init.text import config_text
 from nanodet.runtime.fit import ALIGNMENT, Size, nearest_aligned
+from nanodet.runtime.options import LARGEST_SIDE
 from nanodet.text import Say
 from nanodet.text.names import shortened
 from nanodet.text.printable import say as print_line
@@ -68,10 +70,11 @@ def init(
     lists = [out.with_name(f"{out.stem}-{part}.txt") for part in ("train", "val")]
     _check_out([out], force)
     found_template = template(model)
-    if size is not None and any(side % ALIGNMENT for side in size):
-        near = "x".join(map(str, nearest_aligned(size)))
+    if size is not None and any(side % ALIGNMENT or side > LARGEST_SIDE for side in size):
+        near = "x".join(map(str, nearest_aligned(min(side, LARGEST_SIDE) for side in size)))
         raise NanodetError(
-            f"--size {size[0]}x{size[1]}: must be multiples of {ALIGNMENT}, such as {near}"
+            f"--size {size[0]}x{size[1]}: must be multiples of {ALIGNMENT} up to {LARGEST_SIDE}, "
+            f"such as {near}"
         )
     if weights is not None and weights not in CATALOGUE and not Path(weights).is_file():
         raise NanodetError(f"--weights {weights}: there is no such file")
@@ -112,7 +115,7 @@ def init(
         steps=math.ceil(len(pictures[0]) / batch) * plan.epochs, class_names=names,
     )  # fmt: skip
     config = config_from_dict(parse_yaml(written, out), out)
-    refuse_without_effect(config, failing(out))
+    refuse_without_effect(config, _failing(out, reading))
     for file, content in zip(lists, data.lists, strict=True):
         write_text(file, content)
     write_text(out, written)
@@ -132,6 +135,18 @@ def init(
     for line in lines:
         say(line)
     return config
+
+
+def _failing(out: Path, reading: Reading) -> Fail:
+    """Return a function that raises a `NanodetError`, about the option that has set a key if one has."""
+
+    def fail(key: str, why: str) -> None:
+        option = key.rpartition(".")[2]
+        if key.startswith("data.") and option in reading.choices():
+            raise NanodetError(f"{reading.spelled(option)}: {why}")
+        failing(out)(key, why)
+
+    return fail
 
 
 def _check_out(files: Sequence[Path], force: bool) -> None:

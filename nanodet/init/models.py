@@ -23,12 +23,14 @@ class Template(NamedTuple):
         largest: side of the square that the input's area should not exceed.
         weights: the published model to start from, None if there is none.
         size: the only input (width, height) that it takes, None if it takes all.
+        normalize: ``normalize`` of its pipelines, None for the default.
     """
 
     arch: dict[str, Any]
     largest: int = PUBLISHED[1]
     weights: str | None = None
     size: Size | None = None
+    normalize: list[list[float]] | None = None
 
 
 _NANODET_M = """
@@ -92,6 +94,7 @@ def template(model: str) -> Template:
         max(PUBLISHED[1], math.isqrt(width * height)),
         _published(part.arch),
         fixed_size(config.model.arch),
+        config.data.val.pipeline.normalize,
     )
 
 

@@ -95,6 +95,10 @@ def _split(
     count = len(whole.pictures)
     by_folder = _split_of_folders(whole.pictures, folder)
     if by_folder:
+        if unused := count - sum(map(len, by_folder)):
+            say(
+                f"{folder}: {unused} images in folders of a test set are left out: they are for neither set"
+            )
         return by_folder, "split by the folders of the images"
     paths = [picture.path for picture in whole.pictures]
     alike = joined([*groups(likenesses(paths)), *_of_one_source(paths)])
@@ -113,8 +117,8 @@ def _split(
     parts = split([p.labels for p in whole.pictures], cut, VALIDATION, seed)
     if not parts[1]:
         raise NanodetError(
-            f"{whole.pictures[0].path.parent}: {count} images are too few to split into a training and a "
-            f"validation set"
+            f"{whole.pictures[0].path.parent}: {count} image{'s are' if count > 1 else ' is'} too few to "
+            f"split into a training and a validation set"
         )
     copies = sum(map(len, alike))
     how = f"split by nanodet init, seed {seed}"

@@ -1,5 +1,6 @@
 """The weights that a training starts from: given ones, published ones, or those of ImageNet."""
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from nanodet.config.build import build
@@ -9,6 +10,7 @@ from nanodet.files import StrPath
 from nanodet.hub.models import fetch_model
 from nanodet.init.models import Template
 from nanodet.model.backbones import BACKBONES
+from nanodet.model.checkpoint import read_checkpoint
 from nanodet.model.pretrained import fetch
 from nanodet.text import Say
 
@@ -22,11 +24,14 @@ class Start(NamedTuple):
         arch: ``model.arch``.
         load_model: ``schedule.load_model``, None for ImageNet or random weights.
         line: on the weights.
+        normalize: ``normalize`` of the pipelines with which the weights were trained, or that of the model;
+            None for the default.
     """
 
     arch: dict[str, Any]
     load_model: str | None
     line: str
+    normalize: list[list[float]] | None = None
 
 
 def start_of(weights: StrPath | None, template: Template, say: Say) -> Start:
@@ -37,9 +42,28 @@ def start_of(weights: StrPath | None, template: Template, say: Say) -> Start:
         template: the model.
         say: gets a line for each download that fails.
     """
-    arch, published = template.arch, template.weights
     if weights is not None:
-        return Start(arch, str(weights), f"weights of {weights}")
+        line = f"weights of {weights}"
+        return Start(
+            template.arch, str(weights), line, _normalize_of(weights) or template.normalize
+        )
+    return _without_given(template, say)._replace(normalize=template.normalize)
+
+
+def _normalize_of(weights: StrPath) -> list[list[float]] | None:
+    """Return ``normalize`` of a checkpoint's config, None if it has none."""
+    if not Path(weights).is_file():
+        return None
+    try:
+        config = read_checkpoint(weights).config
+    except NanodetError:  # a model to import, or a file that the training refuses
+        return None
+    return None if config is None else config.data.val.pipeline.normalize
+
+
+def _without_given(template: Template, say: Say) -> Start:
+    """Choose published weights, or those of the backbone."""
+    arch, published = template.arch, template.weights
     why = "no weights of this model are published"
     if published is not None:
         try:

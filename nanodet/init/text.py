@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from nanodet.config.data_sections import Pipeline
 from nanodet.data.discover import FoundSet
 from nanodet.data.formats import FORMATS
 from nanodet.init.machine import Settings
@@ -51,6 +52,9 @@ def config_text(
     if "detach_epoch" in arch:
         arch["detach_epoch"] = recipe.detach_epoch
     batch, workers, cache, gpus = settings
+    same = {}  # of both pipelines
+    if start.normalize not in (None, Pipeline().normalize):
+        same["normalize"] = start.normalize
     lines = [
         f"# {printable(about)}",
         f"#   {printable(shlex.join(['nanodet', 'train', out]))}",
@@ -83,8 +87,9 @@ def config_text(
         ]
         if part == "train":
             lines.append(f"    cache: {_value(cache[0])} # {cache[1]}")
+        if pipeline := {**(recipe.pipeline if part == "train" else {}), **same}:
             lines.append("    pipeline:")
-            lines += [f"      {key}: {_value(value)}" for key, value in recipe.pipeline.items()]
+            lines += [f"      {key}: {_value(value)}" for key, value in pipeline.items()]
     optimizer = {
         "name": "AdamW", "lr": recipe.lr, "weight_decay": recipe.weight_decay, "no_norm_decay": True,
     }  # fmt: skip

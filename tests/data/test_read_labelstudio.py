@@ -7,7 +7,9 @@ import pytest
 from refusals import fails
 
 from nanodet.data.read import read_annotations
+from nanodet.data.reading import Reading
 from nanodet.data.recognise import recognise
+from nanodet.errors import NanodetError
 
 
 def region(kind="rectangle", labels=("cat",), size=(40, 30), **value):
@@ -131,6 +133,28 @@ def test_an_upload_loses_blanks_and_brackets(studio, images):
     assert read_annotations("labelstudio", images, path).pictures[0].path.name == "my photo (1).jpg"
 
 
+def test_two_uploads_are_never_one_file(studio, images):
+    """Both were called a.jpg; which of them is here, nobody knows. Two tasks of one upload are one image."""
+    first = task(annotation(rectangle(0, 0, 9, 9)), image="/data/upload/1/11111111-a.jpg")
+    second = task(annotation(rectangle(9, 9, 9, 9)), image="/data/upload/1/22222222-a.jpg", id=88)
+    third = task(annotation(rectangle(0, 0, 9, 9)), image="b.jpg", id=89)
+    ann = studio(first, second, third)
+    with pytest.raises(
+        NanodetError, match=r"2 of 3 .*11111111-a.jpg \(may be .*a.jpg, as others\)"
+    ):
+        read_annotations("labelstudio", images, ann)
+    lax = Reading(missing_images="skip")
+    (left,) = read_annotations("labelstudio", images, ann, reading=lax).pictures
+    assert left.path.name == "b.jpg"
+    exact = task(annotation(rectangle(0, 0, 9, 9)), image="a.jpg", id=90)
+    found = read_annotations("labelstudio", images, studio(first, exact), reading=lax)
+    assert [picture.boxes[0, 0] for picture in found.pictures] == [0] and "1 of 2" in found.notes[
+        -1
+    ]
+    found = read_annotations("labelstudio", images, studio(first, first | {"id": 5}))
+    assert [picture.path.name for picture in found.pictures] == ["a.jpg", "a.jpg"]
+
+
 def test_json_min(studio, images):
     one = {"x": 25, "y": 50, "width": 50, "height": 25, "rotation": 0, "rectanglelabels": ["cat"],
            "original_width": 40, "original_height": 30}  # fmt: skip
@@ -142,6 +166,14 @@ def test_json_min(studio, images):
     assert recognise(path) == "LabelStudioDataset"
     first, second = read_annotations("labelstudio", images, path).pictures
     assert (first.boxes.tolist(), len(second.boxes)) == ([[0, 15, 20, 22.5]], 0)
+    bare = {key: value for key, value in one.items() if key != "rectanglelabels"}
+    brush = {"format": "rle", "rle": [0, 1], "brushlabels": ["cat"]}
+    path = studio({**entry, "label": [one, bare], "mask": [brush], "tags": [{"text": "x"}]})
+    data = read_annotations("labelstudio", images, path)
+    assert len(data.pictures[0].boxes) == 1
+    assert data.notes == [
+        f"{path}: regions without a box or a label are left out: 1 brush, 1 other"
+    ]
 
 
 WRONG = {

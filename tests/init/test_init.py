@@ -6,14 +6,17 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import torch
 from layouts import LAYOUTS, VAL, Drawn, coco_cameras
 
 from nanodet.cli.main import main
 from nanodet.config import load_config
+from nanodet.config.data_sections import Pipeline
 from nanodet.data.read import read_annotations
 from nanodet.errors import NanodetError
 from nanodet.init import start
 from nanodet.init.models import template
+from nanodet.model.checkpoint import KEY, carried
 from nanodet.train.trainer import train
 
 # a model that needs no weights
@@ -121,9 +124,37 @@ def test_images_of_the_same_name_in_two_folders_are_told_apart(written, drawn, t
     assert config.data.train.img_path == "shapes/images"
 
 
-def test_a_split_by_the_folders_of_images_is_taken(written):
+def test_a_split_by_the_folders_of_images_is_taken(written, capsys):
     config = written("voc_image_folders")
     assert images_of(config.data.val, config.class_names) == list(VAL)
+    assert "shapes/images: 1 images in folders of a test set" in capsys.readouterr().out
+
+
+def test_one_image_is_too_few(written, capsys, tmp_path, drawn):
+    drawn.images(tmp_path / "one", [0])
+    drawn.voc(tmp_path / "one", [0])
+    assert main(["init", "one", "--model", "small.yml"]) == 1
+    assert "one: 1 image is too few to split into a training and a " in capsys.readouterr().err
+
+
+def test_images_are_normalized_as_the_model_and_the_weights_were(written, tmp_path):
+    grey, other = [[127, 127, 127], [128, 128, 128]], [[1, 2, 3], [4, 5, 6]]
+    model = str(CONFIGS / "nanodet-efficientnet-lite0_320.yml")
+    config = load_config(model)
+    for part in (config.data.train, config.data.val):
+        part.pipeline.normalize = other
+    torch.save({"state_dict": {"head.x": torch.zeros(1)}, KEY: carried(config)}, "own.ckpt")
+    (tmp_path / "bare.ckpt").touch()
+    for options, wanted in (
+        (["--model", model, "--weights", "bare.ckpt"], grey),
+        (["--model", model, "--weights", "own.ckpt"], other),
+        (["--weights", "own.ckpt"], other),
+        ([], Pipeline().normalize),
+    ):
+        data = written("voc", "--force", *options).data
+        assert data.train.pipeline.normalize == data.val.pipeline.normalize == wanted
+        assert data.train.pipeline.flip == 0.5
+    assert Path("shapes.yml").read_text().count("normalize") == 0
 
 
 def test_choices_of_reading_and_weights_are_written(written, tmp_path):
@@ -165,7 +196,13 @@ def test_without_a_network_it_starts_from_random_weights_and_says_so(written, ca
     ("options", "words"),
     [
         (["--model", "none"], "--model none: is none of nanodet-m, "),
-        (["--size", "100x96"], "multiples of 32, such as 96x96"),
+        (["--size", "100x96"], "multiples of 32 up to 16384, such as 96x96"),
+        (["--size", "99999"], "multiples of 32 up to 16384, such as 16384x16384"),
+        (
+            ["--model", "small.yml", "--yolo-labels", "boxes"],
+            "--yolo-labels: XMLDataset has no such",
+        ),
+        (["--model", "small.yml", "--box", "head"], "--box: XMLDataset has no such setting"),
         (["--weights", "none.ckpt"], "--weights none.ckpt: there is no such file"),
         (["--out", "shapes"], "is a folder"),
         (["--seed", "-1"], "--seed: must not be negative"),

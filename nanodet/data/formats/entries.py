@@ -92,9 +92,10 @@ def annotations_of(
     notes = list(notes)
     if list_path is not None:
         entries = _listed(entries, list_path, reading, notes)
-    known = _known(entries, img_path)
+    known, doubts = _known(entries, img_path)
     names = [entry.name for entry in entries]
     said = [f"{brief(one.name)} of {one.file}" if one.file else one.name for one in entries]
+    said = [f"{text}{doubts.get(n, '')}" for n, text in enumerate(said)]
     kept = keep_found(img_path, names, ann_path, reading, notes, known=known, said=said)
     entries, paths = [entries[n] for n in kept], list(kept.values())
 
@@ -143,17 +144,27 @@ def _listed(
     return [entries[n] for n in dict.fromkeys(numbers[m] for m in chosen)]
 
 
-def _known(entries: Sequence[Entry], img_path: StrPath) -> list[Path | None]:
-    """Return the files that are known, or have one of the other names of an image; None for the rest."""
+def _known(entries: Sequence[Entry], img_path: StrPath) -> tuple[list[Path | None], dict[int, str]]:
+    """Return the files that are known, or have one of the other names of an image; None for the rest.
+
+    Several images are never taken to be one file: these are not known, and have a remark, by their index.
+    """
     known = [entry.path for entry in entries]
+    doubts: dict[int, str] = {}
     if any(entry.others and not entry.path for entry in entries):
         known, _, _ = find_pictures(img_path, [entry.name for entry in entries], known)
         for more in range(max(len(entry.others) for entry in entries)):
             lost = [n for n, e in enumerate(entries) if known[n] is None and len(e.others) > more]
             paths, _, _ = find_pictures(img_path, [entries[n].others[more] for n in lost])
+            claims: dict[Path | None, set[str]] = {}
+            for n, path in [*enumerate(known), *zip(lost, paths, strict=True)]:
+                claims.setdefault(path, set()).add(entries[n].name)
             for n, path in zip(lost, paths, strict=True):
-                known[n] = path
-    return known
+                if path is not None and len(claims[path]) > 1:
+                    doubts[n] = f" (may be {path}, as others)"
+                else:
+                    known[n] = path
+    return known, doubts
 
 
 def _with_classes(

@@ -134,7 +134,7 @@ def _tasks_of_min(entries: Sequence[dict[str, Any]], file: StrPath) -> list[Task
             for key, value in entry.items()
             if isinstance(value, list)
             for m, one in enumerate(value)
-            if isinstance(one, dict) and _label_keys(one)
+            if isinstance(one, dict) and (_label_keys(one) or "original_width" in one)
         ]
         identity = entry.get("id")
         name: object = n if isinstance(identity, (list, dict, type(None))) else ("id", identity)
