@@ -1,5 +1,7 @@
 """The result of every annotation reader: images with their boxes."""
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -87,3 +89,9 @@ class Annotations:
     counts: Counts = field(default_factory=Counts)
     bad_pictures: list[str] = field(default_factory=list)
     unreadable: set[Path] = field(default_factory=set)
+
+
+def in_both(train: Sequence[Picture], val: Sequence[Picture]) -> list[Picture]:
+    """Return those of ``val`` whose file is one of ``train``, however its path is written."""
+    files = {os.path.realpath(one.path) for one in train}
+    return [one for one in val if os.path.realpath(one.path) in files]

@@ -1,10 +1,10 @@
-"""Images that occur several times: within a set, or in training and in validation."""
+"""Copies of images: within a set, or of training images in validation."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
-from nanodet.data.records import Picture
+from nanodet.data.records import Picture, in_both
 from nanodet.doctor.examined import Examined
 from nanodet.doctor.finding import ERROR, EXAMPLES, NOTE, WARNING, Example, Finding, of_lines
 from nanodet.images.likeness import Likeness, groups, likenesses
@@ -45,17 +45,11 @@ def _between(
     alike: Sequence[Sequence[Path]],
     seen: Mapping[Path, Likeness],
 ) -> Iterator[Finding]:
-    shared = [path for path in val if path in train]
-    if shared:
-        yield Finding(
-            WARNING, "same-images-in-both", "", "images of data.val are also in data.train",
-            "Take them out of one set: AP on images that were trained on says little.",
-            len(shared), len(val), [Example(str(path), (val[path],)) for path in shared[:EXAMPLES]],
-        )  # fmt: skip
+    same = {one.path for one in in_both([*train.values()], [*val.values()])}
     count = 0
     examples: list[Example] = []
     for some in alike:
-        ours = [path for path in some if path in val and path not in train]
+        ours = [path for path in some if path in val and path not in same]
         theirs = [path for path in some if path in train]
         if not ours or not theirs:
             continue

@@ -68,6 +68,7 @@ def diagnose(subject: Subject, decode: bool = True) -> Diagnosis:
             lost[one.part] = points.unlearned(one, learner)
             found += points.of_points(one, learner, *lost[one.part])
     if len(sets) == 2:
+        found += files.of_both(*sets)
         # what follows from a fault that is named above is not one more
         if len(sets[0].boxes):
             found += classes.of_both(*sets)

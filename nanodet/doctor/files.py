@@ -1,10 +1,11 @@
 """Faults of images and annotation files."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nanodet.data.reading import Fault
-from nanodet.data.records import Picture
+from nanodet.data.records import Picture, in_both
 from nanodet.doctor.examined import STOPPED, Examined
 from nanodet.doctor.finding import ERROR, NOTE, WARNING, Finding, of_lines, of_paths, of_pictures
 from nanodet.files.folders import files_below
@@ -118,13 +119,24 @@ def of_labels(one: Examined) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def of_both(train: Examined, val: Examined) -> Iterator[Finding]:
+    """Yield images that are in both sets."""
+    shared = in_both(train.pictures, val.pictures)
+    if shared:
+        yield Finding(
+            WARNING, "same-images-in-both", "", "images of data.val are also in data.train",
+            "Take them out of one set: AP on images that were trained on says little.",
+            len(shared), len(val.pictures), of_pictures(shared),
+        )  # fmt: skip
+
+
 def unmentioned(sets: Sequence[Examined]) -> Iterator[Finding]:
     """Yield images that lie in the folders of the sets, and that no annotation mentions."""
-    known = {p.path for one in sets for p in one.pictures}
-    known |= {path for one in sets for path in one.annotations.unreadable}
+    known = {os.path.realpath(p.path) for one in sets for p in one.pictures}
+    known |= {os.path.realpath(path) for one in sets for path in one.annotations.unreadable}
     folders = {Path(one.section.img_path) for one in sets}
     found = {path for folder in folders for path in files_below(folder) if is_picture_name(path)}
-    others = sorted(found - known)
+    others = sorted(path for path in found if os.path.realpath(path) not in known)
     if others:
         yield Finding(
             NOTE, "images-not-annotated", "", "images in the folders are in neither set",

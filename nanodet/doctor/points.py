@@ -129,7 +129,9 @@ def of_points(
         f"boxes have no point that learns them{sample}, by {learner.name} with strides "
         f"{', '.join(map(str, learner.strides))} in an input of {width}x{height}",
         f"{'They are trained as background' if training else 'Boxes like these are hardly detected'}. A "
-        "larger input_size or a smaller first stride gives small boxes points. Of boxes that lie on each "
-        "other, a point learns the one that it fits best: remove duplicates.",
+        "larger input_size or a smaller first stride gives small and narrow boxes points. Edges further "
+        "from a point than reg_max strides are out of its reach: long boxes need a smaller input_size or a "
+        "larger last stride. Of boxes that lie on each other, a point learns the one that it fits best: "
+        "remove duplicates.",
         len(at), len(looked), one.examples(at),
     )  # fmt: skip

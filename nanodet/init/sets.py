@@ -14,7 +14,7 @@ import numpy as np
 from nanodet.data.discover import FoundData, FoundSet
 from nanodet.data.read import read_annotations
 from nanodet.data.reading import Reading
-from nanodet.data.records import Annotations, Picture
+from nanodet.data.records import Annotations, Picture, in_both
 from nanodet.data.splits import split_of
 from nanodet.errors import NanodetError
 from nanodet.files.files import write_text
@@ -187,7 +187,7 @@ def _check_list(
 
 def _check_apart(train: Sequence[Picture], val: Sequence[Picture], place: FoundSet) -> None:
     """Raise `NanodetError` if an image is in both sets."""
-    both = {os.path.realpath(p.path) for p in train} & {os.path.realpath(p.path) for p in val}
+    both = {str(one.path) for one in in_both(train, val)}
     if both:
         raise NanodetError(
             f"{place.list_path or place.annotations}: {len(both)} images to evaluate on are also trained on: "

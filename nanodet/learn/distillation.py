@@ -41,8 +41,11 @@ def map_distance(student: Tensor, teacher: Tensor) -> Tensor:
     """Return ``1 - r`` of two maps (B, C, H, W), r the mean correlation of a channel, as a scalar.
 
     It is half the mean squared difference of maps whose channels have mean 0 and deviation 1, as networks
-    that were trained apart differ in both (Cao et al., "PKD", NeurIPS 2022).
+    that were trained apart differ in both (Cao et al., "PKD", NeurIPS 2022). Maps of one value a channel
+    have no deviation, and so no distance.
     """
+    if student.numel() == student.shape[1]:
+        return student.new_zeros(())
     own, wanted = (F.batch_norm(x, None, None, training=True) for x in (student, teacher))
     return F.mse_loss(own, wanted) / 2
 

@@ -76,7 +76,9 @@ class ApJudge:
         self.calibrated = _ap(self._measure(model, "calibration"))
         self.full = resampled(self._measure(model, "measuring"), sizes=False)
         if self.budget.sure and self.full.interval() is None:
-            raise NanodetError(f"--sure: needs objects in {FEWEST} or more of the images to measure on")
+            raise NanodetError(
+                f"--sure: needs objects in {FEWEST} or more of the images to measure on"
+            )
 
     def accepts(self, model: StrPath, final: bool) -> tuple[bool, str]:
         """Return (whether the model is good enough, what was found in words)."""

@@ -16,6 +16,7 @@ from nanodet.config.schema import Config
 from nanodet.data.loader import Batch, normalise_batch
 from nanodet.errors import NanodetError
 from nanodet.export.trainable import checkpoint_of
+from nanodet.files.files import sha256
 from nanodet.files.inputs import absence
 from nanodet.hub.models import meant
 from nanodet.learn.distillation import distillation_losses
@@ -43,6 +44,7 @@ class Distiller(nn.Module):
         normalize: mean and std of the teacher's images.
         classes: the student's and the teacher's number of each class that is learned.
         scale: of the images that the teacher sees.
+        sha256: of the teacher's checkpoint, which a resumed training needs again.
 
     Attributes:
         adaptors: convolutions 1 x 1 that turn the student's maps into the teacher's, one a level; none
@@ -57,10 +59,11 @@ class Distiller(nn.Module):
         normalize: Sequence[Sequence[float]],
         classes: Sequence[tuple[int, int]],
         scale: float,
+        sha256: str,
     ) -> None:
         super().__init__()
         self.section, self.normalize = section, normalize
-        self.classes, self.scale = classes, scale
+        self.classes, self.scale, self.sha256 = classes, scale, sha256
         for name in teacher.auxiliary:
             delattr(teacher, name)
         teacher.auxiliary = ()
@@ -194,8 +197,9 @@ def build_distiller(student: Any, config: Config, file: str, say: Say) -> Distil
         )
     classes = _classes(config, theirs, section, key)
     distiller = Distiller(
-        section, student, teacher, theirs.data.val.pipeline.normalize, classes, scale
-    )
+        section, student, teacher, theirs.data.val.pipeline.normalize, classes, scale,
+        sha256(checkpoint_of(section.teacher)),
+    )  # fmt: skip
     count = sum(p.numel() for p in teacher.parameters())
     say(
         f"teacher: {section.teacher}, {theirs.model.arch.name} with {count / 1e6:.2f} M parameters, sees "
@@ -214,7 +218,7 @@ def build_distiller(student: Any, config: Config, file: str, say: Say) -> Distil
         say(f"teacher: has no level like stride {_listed(alone)}, which learns from boxes alone")
     unused = [stride for i, stride in enumerate(other.strides) if i not in found]
     if unused:
-        say(f"teacher: stride {_listed(unused)} is like none of the student's: not used")
+        say(f"teacher: the student has no level like stride {_listed(unused)}: not used")
     if section.score_weight and len(classes) < student.head.num_classes:
         say(
             f"teacher: knows {len(classes)} of {student.head.num_classes} classes: others learn alone"

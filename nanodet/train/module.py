@@ -176,7 +176,8 @@ class TrainingModule(pl.LightningModule):
                 self.log(f"val/{name}", value or 0.0, prog_bar=name in ("AP", "AP50"), logger=False)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint[KEY] = carried(self.config, epochs=self.epochs_done)
+        teacher = {} if self.distiller is None else {"teacher": self.distiller.sha256}
+        checkpoint[KEY] = carried(self.config, epochs=self.epochs_done, **teacher)
 
 
 def normalised(batch: Batch, section: Dataset) -> Tensor:

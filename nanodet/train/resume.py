@@ -1,5 +1,6 @@
 """Resuming a run: its checkpoint and the config must agree."""
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,8 +10,10 @@ from nanodet.config import config_to_dict
 from nanodet.config.follow import take_classes
 from nanodet.config.schema import Config
 from nanodet.errors import NanodetError
+from nanodet.export.trainable import checkpoint_of
 from nanodet.files import StrPath
-from nanodet.model.checkpoint import read_checkpoint
+from nanodet.files.files import sha256
+from nanodet.model.checkpoint import KEY, read_checkpoint
 from nanodet.text.brief import brief
 from nanodet.text.names import levelled, shortened
 from nanodet.train.divergence import not_finite, optimizer_tensors
@@ -69,6 +72,7 @@ def check_same_run(path: StrPath, config: Config, file: str) -> int:
                 f"{brief(given.get(key))} ({path}): use that to resume, or start a new run with "
                 f"schedule.load_model to change it"
             )
+    _check_teacher(path, config, checkpoint.raw[KEY].get("teacher"), file)
     finished = checkpoint.epoch or 0
     if finished > config.schedule.total_epochs:
         raise NanodetError(
@@ -111,6 +115,19 @@ def _check_classes(path: StrPath, config: Config, theirs: Config, file: str) -> 
             f"{file}: class_names: is {shortened(config.class_names or ())}, but the run to resume has these "
             f"in another order, {shortened(theirs.class_names or ())} ({path}): use that, or start a new "
             "run with schedule.load_model, which takes them by name"
+        )
+
+
+def _check_teacher(path: StrPath, config: Config, known: str | None, file: str) -> None:
+    """Raise `NanodetError` if the teacher is another than the run's; its file may have been moved."""
+    if config.distill is None or known is None:
+        return
+    name = config.distill.teacher
+    found = checkpoint_of(name)
+    if os.path.isfile(found) and sha256(found) != known:
+        raise NanodetError(
+            f"{file}: distill.teacher: {name} is another teacher than that of the run to resume ({path}), "
+            f"whose SHA-256 begins with {known[:12]}: use that, or start a new run"
         )
 
 

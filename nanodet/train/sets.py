@@ -8,7 +8,7 @@ from nanodet.config.schema import Config
 from nanodet.data.check_images import BadPictures
 from nanodet.data.read import read_annotations
 from nanodet.data.reading import Reading
-from nanodet.data.records import Annotations
+from nanodet.data.records import Annotations, in_both
 from nanodet.data.summary import check_objects, describe, summarise, untaught, warnings_of
 from nanodet.data.tell import tell_reading
 from nanodet.errors import NanodetError
@@ -80,11 +80,8 @@ def _report_counts(sets: Mapping[str, Annotations], data: Data, say: Say) -> Non
 
 def _report_shared(sets: Mapping[str, Annotations], say: Say) -> None:
     """Warn if images are in both sets: AP on images that were trained on says little."""
-    training, validation = (
-        {str(picture.path) for picture in sets[part].pictures}
-        for part in ("data.train", "data.val")
-    )
-    shared = len(training & validation)
+    validation = sets["data.val"].pictures
+    shared = len(in_both(sets["data.train"].pictures, validation))
     if shared:
         say(
             f"warning: {shared} of the {len(validation)} images of data.val are also in data.train: AP "

@@ -1,5 +1,7 @@
 """Faults of a data set: each is planted into a healthy one, and has its code and severity."""
 
+from pathlib import Path
+
 import cv2
 from healthy import draw
 from turned_pictures import write_oriented
@@ -75,7 +77,7 @@ def listed_twice(s):
     s.train["images"][1]["file_name"] = "000.png"
 
 
-@plant("labels-without-image", "warning", "1")
+@plant("labels-without-image", "warning", "1 label files have no image")
 def label_without_image(s):
     s.write_yolo()
     (s.folder / "labels" / "other.txt").write_text("0 0.5 0.5 0.2 0.2")
@@ -285,9 +287,15 @@ def copy_within(s):
     (s.folder / "train" / "009.png").write_bytes((s.folder / "train" / "008.png").read_bytes())
 
 
-@plant("same-images-in-both", "warning", "16 of 16", decode=True)
+@plant("same-images-in-both", "warning", "16 of 16")
 def same_images(s):
     s.config["data"]["val"]["img_path"] = s.config["data"]["train"]["img_path"]
+
+
+@plant("same-images-in-both", "warning", "16 of 16")
+def same_images_by_another_path(s):
+    folder = Path(s.config["data"]["train"]["img_path"])
+    s.config["data"]["val"]["img_path"] = str(folder / ".." / folder.name)
 
 
 @plant("classes-only-validated", "warning", "16 of 32", "disc")

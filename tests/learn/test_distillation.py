@@ -74,6 +74,7 @@ def test_maps_that_differ_in_mean_and_deviation_are_alike():
     moved = maps * torch.rand(1, 5, 1, 1).add(0.5) + torch.randn(1, 5, 1, 1)
     assert map_distance(maps, moved) < 1e-4
     assert map_distance(maps, -maps).item() == pytest.approx(2, abs=1e-3)
+    assert map_distance(maps[:1, :, :1, :1], maps[1:, :, :1, :1]) == 0
 
 
 def test_a_teacher_that_is_the_student_teaches_nothing():

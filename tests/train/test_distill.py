@@ -82,6 +82,8 @@ def test_a_training_with_a_teacher(small_config, teacher, trained, tmp_path, cap
     assert steps == list(range(1, 19))
     assert main(["train", str(again), "distill.box_weight=2"]) == 1
     assert "distill.box_weight: is 2.0, but the run to resume has 0.5" in capsys.readouterr().err
+    assert main(["train", str(again), f"distill.teacher={folder / 'model_last.ckpt'}"]) == 1
+    assert "distill.teacher: " in (said := capsys.readouterr().err) and "another teacher" in said
 
 
 @pytest.mark.slow
