@@ -26,7 +26,7 @@ from nanodet.choose.choose import _check_classes, choose
 from nanodet.choose.files import Making, ModelFile, make_files
 from nanodet.choose.grid import WIDTH, grid_study
 from nanodet.choose.sets import DataSets, forget_if_changed, truth_key
-from nanodet.choose.times import Timing, timed_before
+from nanodet.choose.times import Timing, time_files, timed_before
 from nanodet.cli.choose import _device_words, add_arguments, milliseconds
 from nanodet.cli.main import main
 from nanodet.config import save_config
@@ -119,13 +119,18 @@ def timed(monkeypatch):
 
 
 def test_the_best_within_the_budget_and_what_is_kept(models, data, tmp_path, timed):
-    first = chosen(models, data, tmp_path / "out")
+    lines = []
+    first = chosen(models, data, tmp_path / "out", lines)
     by_name = {one.name: one for one in first.choices}
     assert set(by_name) == {"whole fp32", "half fp32"}
     # the annotations are what "whole" finds with higher scores
     assert by_name["whole fp32"].ap.value > by_name["half fp32"].ap.value
     assert by_name["half fp32"].ms < by_name["whole fp32"].ms
     assert first.recommendation.choice.name == "whole fp32"
+    # of so few images AP may be anything, and one line says so
+    (line,) = [one for one in first.notes if "fewer than 10 images have objects" in one]
+    assert line in lines and all((one.ap.low, one.ap.high) == (0, 100) for one in first.choices)
+    assert any("do not show that its AP is lower" in one for one in first.recommendation.reasons)
     page = (tmp_path / "out" / "choose.html").read_text(encoding="utf-8")
     assert "<b>Take whole fp32</b>" in page and "data:image/png" in page
     result = json.loads((tmp_path / "out" / "choose.json").read_text())
@@ -175,31 +180,24 @@ def test_what_was_kept_and_is_damaged_is_made_again(models, data, tmp_path, monk
     assert len(timed) == 4 and len(measured) == 6
 
 
-def test_times_that_were_disturbed_or_are_of_another_machine_are_not_kept(
-    models, data, tmp_path, timed
-):
+def test_times_that_were_disturbed_or_are_of_another_machine_are_not_kept(models, tmp_path, timed):
     calls, doubts = timed
+    found = find_candidates(models, [], tmp_path).all
+    files = [ModelFile(one, "fp32", one.model) for one in found]
+
+    def times():
+        return time_files(files, QUICK, "a.jpg", tmp_path)
+
     doubts.append("too hot")
-    assert "too hot" in chosen(models, data, tmp_path / "out").notes
+    assert times().doubts == ("too hot",)
     doubts.clear()
-    assert "too hot" not in chosen(models, data, tmp_path / "out").notes and len(calls) == 2
-    chosen(models, data, tmp_path / "out")
-    assert len(calls) == 2
-    path = tmp_path / "out" / "bench.json"
+    assert not times().doubts and len(calls) == 2
+    assert times().kept and len(calls) == 2
+    path = tmp_path / "bench.json"
     report = json.loads(path.read_text())
     report["machine"]["soc"] = "another"
     path.write_text(json.dumps(report))
-    chosen(models, data, tmp_path / "out")
-    assert len(calls) == 3
-
-
-def test_of_few_images_ap_may_be_anything(models, data, tmp_path, timed):
-    lines = []
-    found = chosen(models, data, tmp_path / "out", lines)
-    (line,) = [one for one in found.notes if "fewer than 10 images have objects" in one]
-    assert line in lines
-    assert all((one.ap.low, one.ap.high) == (0, 100) for one in found.choices)
-    assert any("do not show that its AP is lower" in one for one in found.recommendation.reasons)
+    assert not times().kept and len(calls) == 3
 
 
 def test_images_that_are_read_in_another_orientation_are_detected_again(models, data):
