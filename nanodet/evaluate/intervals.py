@@ -49,7 +49,7 @@ class Resampled:
         """Return the interval of a metric; None as in `Intervals`."""
         return _interval(interval_of_percent, self.summary[metric], self.images[metric])
 
-    def minus(self, other: "Resampled", fewest: int = FEWEST) -> Interval | None:
+    def minus(self, other: "Resampled", fewest: int | None = None) -> Interval | None:
         """Return the paired interval of the difference of AP; None with objects in fewer images."""
         values = self.summary["AP"] - other.summary["AP"]
         return _interval(interval_of_change, values, self.images["AP"], fewest)
@@ -149,10 +149,10 @@ def _interval(
     make: Callable[[float, np.ndarray], Interval],
     values: np.ndarray,
     images: int,
-    fewest: int = FEWEST,
+    fewest: int | None = None,
 ) -> Interval | None:
     value = float(values[0])
-    return None if images < fewest or np.isnan(value) else make(value, values[1:])
+    return None if images < (fewest or FEWEST) or np.isnan(value) else make(value, values[1:])
 
 
 def _mean(values: np.ndarray, axis: int | tuple[int, ...]) -> np.ndarray:
