@@ -23,7 +23,7 @@ from nanodet.files.yaml_text import parse_yaml
 from nanodet.hub.catalogue import CATALOGUE
 from nanodet.init.machine import settings_for, this_machine
 from nanodet.init.models import DEFAULT, template
-from nanodet.init.recipe import SEED, recipe
+from nanodet.init.recipe import SEED, TRAINING_BYTES, recipe
 from nanodet.init.sets import train_and_val
 from nanodet.init.size import boxes_line, choose_size
 from nanodet.init.start import start_of
@@ -99,8 +99,15 @@ def init(
         size, why = choose_size(pictures[0], found_template.largest)
     else:
         why = [boxes_line(pictures[0], size)]
-    settings = settings_for(this_machine(), pictures[0], size)
+    machine = this_machine()
+    settings = settings_for(machine, pictures[0], size)
     batch = settings.batch[0]
+    needed, free = batch * TRAINING_BYTES * size[0] * size[1], machine.gpu or machine.memory
+    if needed > free:
+        say(
+            f"warning: a training with an input of {size[0]} x {size[1]} needs about {needed / 1e9:.1f} GB, "
+            f"but {free / 1e9:.1f} GB of memory are free: a smaller --size is needed"
+        )
     start = start_of(weights, found_template, say)
     plan = recipe(len(pictures[0]), batch, fine_tuned=start.load_model is not None)
     figures = [_figures(part) for part in pictures]

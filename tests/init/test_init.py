@@ -15,6 +15,7 @@ from nanodet.config.data_sections import Pipeline
 from nanodet.data.read import read_annotations
 from nanodet.errors import NanodetError
 from nanodet.init import start
+from nanodet.init.machine import Machine
 from nanodet.init.models import template
 from nanodet.model.checkpoint import KEY, carried
 from nanodet.train.trainer import train
@@ -128,6 +129,14 @@ def test_a_split_by_the_folders_of_images_is_taken(written, capsys):
     config = written("voc_image_folders")
     assert images_of(config.data.val, config.class_names) == list(VAL)
     assert "shapes/images: 1 images in folders of a test set" in capsys.readouterr().out
+
+
+def test_an_input_that_does_not_fit_the_memory_is_told(written, capsys, monkeypatch):
+    monkeypatch.setattr("nanodet.init.init.this_machine", lambda: Machine(0, 4, 10**9))
+    written("voc", "--size", "16384")
+    assert "warning: a training with an input of 16384 x 16384 needs" in capsys.readouterr().out
+    written("voc", "--force", "--size", "320")
+    assert "warning" not in capsys.readouterr().out
 
 
 def test_one_image_is_too_few(written, capsys, tmp_path, drawn):
