@@ -127,11 +127,11 @@ def voc(root, drawn):
     drawn.voc(root / "annotations", EVERY)
 
 
-def voc_image_folders(root, drawn):
-    """Images in folders of their split, but all annotations in one; a test set is for neither."""
-    for split, which in SPLITS.items():
-        drawn.images(root / "images" / split, which)
-        drawn.voc(root / "annotations", which)
+def voc_image_folders(root, drawn, splits=("train", "val")):
+    """Images in folders of their split, but all annotations in one."""
+    for split in splits:
+        drawn.images(root / "images" / split, SPLITS[split])
+        drawn.voc(root / "annotations", SPLITS[split])
 
 
 def voc_renamed(root, drawn):

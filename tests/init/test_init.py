@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from layouts import LAYOUTS, VAL, Drawn, coco_cameras
+from layouts import LAYOUTS, SPLITS, TRAIN, VAL, Drawn, coco_cameras, voc_image_folders
 
 from nanodet.cli.main import main
 from nanodet.config import load_config
@@ -125,9 +125,13 @@ def test_images_of_the_same_name_in_two_folders_are_told_apart(written, drawn, t
     assert config.data.train.img_path == "shapes/images"
 
 
-def test_a_split_by_the_folders_of_images_is_taken(written, capsys):
+def test_a_split_by_the_folders_of_images_is_taken(written, capsys, tmp_path, drawn):
     config = written("voc_image_folders")
     assert images_of(config.data.val, config.class_names) == list(VAL)
+    assert "test set" not in capsys.readouterr().out
+    voc_image_folders(tmp_path / "shapes", drawn, SPLITS)
+    assert main(["init", "shapes", "--model", "small.yml", "--force"]) == 0
+    assert images_of(load_config("shapes.yml").data.train, config.class_names) == list(TRAIN)
     assert "shapes/images: 1 images in folders of a test set" in capsys.readouterr().out
 
 
