@@ -26,7 +26,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """The model to take, and why: lines of text; None if no model is within the budget."""
+    """The model to take, None if no model within the budget finds anything, and why, in lines."""
 
     choice: Choice | None
     reasons: tuple[str, ...]
@@ -62,13 +62,14 @@ def recommend(
             ),
         )
     best = inside[-1]
+    if best.ap.value <= 0:
+        reason = f"AP is 0: no model within {budget_ms:g} ms finds anything on these images."
+        return Recommendation(None, (f"{reason} docs/faq.md says what to look at.",))
     faster = sorted((one for one in choices if one.ms < best.ms), key=lambda c: c.ms)
     reasons = [
         f"Within {budget_ms:g} ms it has the highest AP, {best.ap}, and takes {best.ms:.2f} ms "
         f"(nine of ten runs at most {best.p90:.2f} ms)."
     ]
-    if best.ap.value <= 0:
-        reasons.append("AP is 0: no model within the budget finds anything on these images.")
     if best.p90 > budget_ms:
         reasons.append(f"One run in ten takes longer than the budget of {budget_ms:g} ms.")
     for one in faster:
