@@ -2,7 +2,13 @@
 
 from argparse import ArgumentParser, Namespace
 
-from nanodet.cli.arguments import override, size_wxh
+from nanodet.cli.arguments import (
+    add_missing_argument,
+    add_reading_arguments,
+    override,
+    reading,
+    size_wxh,
+)
 from nanodet.cli.packages import needed_packages
 from nanodet.text.printable import say
 
@@ -37,6 +43,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--quick", action="store_true",
         help="look at annotations and headers only: no page, no copies, no images that cannot be decoded",
     )  # fmt: skip
+    group = parser.add_argument_group("how annotations are read")
+    add_missing_argument(group)
+    add_reading_arguments(group)
     parser.epilog = "Exit status 1 if a training would stop or learn nothing, otherwise 0."
 
 
@@ -45,5 +54,5 @@ def run(args: Namespace) -> int:
     with needed_packages():
         from nanodet.doctor.run import doctor
         from nanodet.doctor.subject import Subject
-    subject = Subject.of(args.subject, args.overrides, args.size)
+    subject = Subject.of(args.subject, args.overrides, args.size, reading(args).choices())
     return doctor(subject, None if args.quick else args.page, args.json, lambda text: say(text))

@@ -1,6 +1,6 @@
 """What is examined: the sets of a config, or those that are found in a folder."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -49,12 +49,15 @@ class Subject:
         return cls(name, sections, config.model.arch, names, names_of)
 
     @classmethod
-    def of_folder(cls, path: StrPath, size: Size | None = None) -> "Subject":
+    def of_folder(
+        cls, path: StrPath, size: Size | None = None, choices: Mapping[str, Any] | None = None
+    ) -> "Subject":
         """Return that of a folder, as `nanodet init` would train on it.
 
         Args:
             path: a folder, a data.yaml or an annotation file, see `discover`.
             size: (width, height) of the network's input; None to choose it.
+            choices: keys of ``data.train`` and ``data.val`` that say how annotations are read.
         """
         found, default = discover(path), template(DEFAULT)
         side = PUBLISHED[1]
@@ -67,6 +70,7 @@ class Subject:
                 "list_path": None if one.list_path is None else str(one.list_path),
                 "input_size": list(size or (side, side)),
                 "fit": "letterbox",
+                **(choices or {}),
             }
             for part, one in sets.items()
         }
@@ -85,7 +89,11 @@ class Subject:
 
     @classmethod
     def of(
-        cls, path: StrPath, overrides: Sequence[str] = (), size: Size | None = None
+        cls,
+        path: StrPath,
+        overrides: Sequence[str] = (),
+        size: Size | None = None,
+        choices: Mapping[str, Any] | None = None,
     ) -> "Subject":
         """Return that of a config, changed by ``overrides``, or of a folder; see `of_folder`."""
         if Path(path).suffix.lower() in YAML and "data" in read_mapping(path):
@@ -93,7 +101,12 @@ class Subject:
                 raise NanodetError(
                     "--size: is for a folder; of a config, change data.train.input_size"
                 )
-            return cls.of_config(load_config(path, overrides), str(path))
+            read = [
+                f"data.{part}.{k}={v}"
+                for part in ("train", "val")
+                for k, v in (choices or {}).items()
+            ]
+            return cls.of_config(load_config(path, [*read, *overrides]), str(path))
         if overrides:
             raise NanodetError(f"{overrides[0]}: changes a config, and {path} is none")
-        return cls.of_folder(path, size)
+        return cls.of_folder(path, size, choices)

@@ -15,6 +15,7 @@ from nanodet.doctor.finding import Finding
 from nanodet.doctor.page import _show
 from nanodet.doctor.points import Learner
 from nanodet.doctor.report import as_json, headline, lines
+from nanodet.doctor.subject import Subject
 from nanodet.pages.gallery import Gallery
 from nanodet.pages.page import Page
 
@@ -123,6 +124,15 @@ def test_a_count_reads_well_for_one():
     assert headline(one) == "error: data.train: entries cannot be read (1)"
     assert headline(replace(one, of=1200)) == "error: data.train: 1 of 1,200 entries cannot be read"
     assert headline(replace(one, count=0)) == "error: data.train: entries cannot be read"
+
+
+@pytest.mark.parametrize("suffix", ["", "my.yml"])
+def test_a_set_is_read_as_init_reads_it(healthy, suffix):
+    """A folder that needs an option can be examined before it has a config."""
+    if suffix:
+        save_config(healthy.build(), healthy.folder / suffix)
+    found = Subject.of(healthy.folder / suffix, choices={"orientation": "stored"})
+    assert {one.orientation for one in found.sections.values()} == {"stored"}
 
 
 def test_a_folder_is_examined_as_init_would_train_on_it(healthy, capsys):
