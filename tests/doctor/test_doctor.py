@@ -129,8 +129,9 @@ def test_a_count_reads_well_for_one():
 @pytest.mark.parametrize("suffix", ["", "my.yml"])
 def test_a_set_is_read_as_init_reads_it(healthy, suffix):
     """A folder that needs an option can be examined before it has a config."""
+    config = healthy.build()
     if suffix:
-        save_config(healthy.build(), healthy.folder / suffix)
+        save_config(config, healthy.folder / suffix)
     found = Subject.of(healthy.folder / suffix, choices={"orientation": "stored"})
     assert {one.orientation for one in found.sections.values()} == {"stored"}
 
