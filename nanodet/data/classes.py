@@ -164,8 +164,10 @@ def _by_position(
             raise NanodetError(
                 f"{file}: has {_classes(len(kept))} ({shortened(names)}), but {whose} has {len(wanted)}"
             )
-        near = [match for name in names[:100] for match in _nearest(name, wanted)]
-        meant = f"did you mean {brief(near[0])}?" if near else "give both the same names"
+        near = [(name, match) for name in names[:100] for match in _nearest(name, wanted)]
+        meant = "give both the same names"
+        if near:
+            meant = f"is {brief(near[0][0])} the same as {brief(near[0][1])}? {meant}"
         raise NanodetError(
             f"{file}: none of its classes ({shortened(names)}) is in {whose} ({shortened(wanted)}): "
             f"{meant}"

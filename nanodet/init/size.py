@@ -61,7 +61,7 @@ def _aspect(sizes: np.ndarray) -> tuple[float, str]:
     aspects = np.log(sizes[:, 0] / sizes[:, 1])
     low, middle, high = np.quantile(aspects, (0.1, 0.5, 0.9))
     if low < -0.1 and high > 0.1:
-        return 1.0, "the images are upright and wide ones: a square"
+        return 1.0, "portrait and landscape images: a square input"
     usual = f"the images are {width:.0f} x {height:.0f}"
     if high - low > 0.1:
         usual += " in the median"

@@ -89,7 +89,7 @@ def _of_backbone(arch: dict[str, Any], why: str, say: Say) -> Start:
         try:
             fetch(imagenet, "ImageNet weights")
         except NanodetError as error:
-            say(str(error))
+            say(f"warning: {error}: the training starts from random weights, which is much worse")
             arch = {**arch, "backbone": {**arch.get("backbone", {}), "pretrain": False}}
             line = "random weights, as no others could be downloaded: much worse than load_model"
             return Start(arch, None, line)

@@ -39,6 +39,16 @@ def test_csv(tmp_path, images):
     assert data.class_names == ("cat", "dog")
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_csv_of_a_spreadsheet(tmp_path, images, separator):
+    path = tmp_path / "labels.csv"
+    text = (HEAD + "a.jpg,40,30,cat,6,5,14,11\n").replace(",", separator).replace("\n", "\r\n")
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode())  # as Excel marks UTF-8
+    assert recognise(path) == "CsvDataset"
+    data = read_annotations("csv", images, path)
+    assert [p.boxes.tolist() for p in data.pictures] == [[[6, 5, 14, 11]]]
+
+
 def with_box(**changes):
     return [createml({**OBJECT, "coordinates": {**OBJECT["coordinates"], **changes}})]
 

@@ -23,7 +23,7 @@ def table(path: StrPath, columns: Sequence[str]) -> list[tuple[int, dict[str, st
     lines = read_text(path, ANNOTATIONS).split("\n")
     if not any(line.strip() for line in lines):
         raise NanodetError(f"{path}: this annotation file is empty")
-    rows = csv.reader(lines, skipinitialspace=True)
+    rows = csv.reader(lines, skipinitialspace=True, delimiter=_separator(lines[0]))
     found: list[tuple[int, dict[str, str]]] = []
     try:
         head = [name.strip().lstrip("#") for name in next(rows)]
@@ -46,4 +46,10 @@ def table(path: StrPath, columns: Sequence[str]) -> list[tuple[int, dict[str, st
 
 def has_columns(head: Head, columns: Sequence[str]) -> bool:
     """Return whether the first line of a CSV file names these columns."""
-    return set(columns) <= {name.strip(' "#\r') for name in head.text.split("\n", 1)[0].split(",")}
+    line = head.text.lstrip("\ufeff").split("\n", 1)[0]
+    return set(columns) <= {name.strip(' "#\r') for name in line.split(_separator(line))}
+
+
+def _separator(line: str) -> str:
+    """Return what separates the names of the columns: a comma, or what spreadsheets write instead."""
+    return max(",;\t", key=line.count)
