@@ -167,7 +167,8 @@ def _by_position(
         near = [(name, match) for name in names[:100] for match in _nearest(name, wanted)]
         meant = "give both the same names"
         if near:
-            meant = f"is {brief(near[0][0])} the same as {brief(near[0][1])}? {meant}"
+            name, match = map(brief, near[0])
+            meant = f"did you mean {match}? If {whose} is wrong, write {name} there"
         raise NanodetError(
             f"{file}: none of its classes ({shortened(names)}) is in {whose} ({shortened(wanted)}): "
             f"{meant}"
