@@ -109,9 +109,9 @@ def _study(
                     f"{option}: {file} is a study, whose variants are the candidates"
                 )
         return read_study(file, overrides)
-    for text in overrides:
-        if text.startswith("save_dir="):
-            raise NanodetError(f"{text}: the runs are in the folder of --out")
+    for one in overrides:
+        if one.startswith("save_dir="):
+            raise NanodetError(f"{one}: the runs are in the folder of --out")
     text, path = grid_study(file, overrides, out / "runs", widths, sizes), out / GRID
     make_folder(out)
     with locked(out):

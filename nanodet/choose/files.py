@@ -161,6 +161,7 @@ def _kept(
     """Return what an earlier call made with the same stamp, if its files are unchanged."""
     try:
         facts = json.loads((own / MADE).read_text(encoding="utf-8"))
+        # data that cannot be read now say nothing about the files
         unknown = {"data": None} if stamp["data"] is None else {}
         if facts["stamp"] | unknown != stamp:
             return None

@@ -50,7 +50,12 @@ class Resampled:
         return _interval(interval_of_percent, self.summary[metric], self.images[metric])
 
     def minus(self, other: "Resampled", fewest: int | None = None) -> Interval | None:
-        """Return the paired interval of the difference of AP; None with objects in fewer images."""
+        """Return the paired interval of the difference of AP; None with objects in too few images.
+
+        Args:
+            other: of a model measured on the same images.
+            fewest: images with objects that are enough; None: as many as AP itself needs.
+        """
         values = self.summary["AP"] - other.summary["AP"]
         return _interval(interval_of_change, values, self.images["AP"], fewest)
 

@@ -15,6 +15,8 @@ SHARE = 0.95  # of the boxes that should have them
 PUBLISHED = (320, 416)  # sides of the squares whose areas the models were published for
 LEAST_SIDE = 128  # of the input, for images that are smaller than the published sizes
 
+PRECISION = "auto"  # half precision where it is faster: on CPUs in small batches
+
 # batch
 BATCH_CPU, BATCH_GPU = 8, 32  # images; more steps of fewer images reach an AP sooner on a CPU
 LEAST_OBJECTS = 16  # of a CPU's batch: if it has fewer, it has twice as many images

@@ -10,7 +10,7 @@ from nanodet.config.data_sections import Pipeline
 from nanodet.data.discover import FoundSet
 from nanodet.data.formats import FORMATS
 from nanodet.init.machine import Settings
-from nanodet.init.recipe import Recipe
+from nanodet.init.recipe import PRECISION, Recipe
 from nanodet.init.start import Start
 from nanodet.runtime.fit import Size
 from nanodet.text.printable import printable
@@ -100,7 +100,7 @@ def config_text(
         *([f"  gpu_ids: {gpus[0]} # {gpus[1]}"] if gpus[0] else []),
         f"  workers_per_gpu: {workers[0]} # {workers[1]}",
         f"  batchsize_per_gpu: {batch[0]} # {batch[1]}",
-        "  precision: auto # half precision where it is faster",
+        f"  precision: {PRECISION} # half precision where it is faster",
         "schedule:",
         f"  # {printable(start.line)}",
         *([f"  load_model: {_value(start.load_model)}"] if start.load_model else []),

@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nanodet.config.distill_section import Distill
-from nanodet.learn.assigners.atss import CELL
 from nanodet.learn.iou import diou, overlap
 from nanodet.learn.lesson import Lesson
 from nanodet.learn.losses.quality_focal import quality_focal_loss
@@ -126,10 +125,9 @@ def distillation_losses(
 
     ``distill_box`` is the divergence of the edges of positives, weighted by their highest score as the
     loss of boxes is, and ``distill_region`` its mean over the `valuable_region`; both are 0 but where the
-    `teacher_is_better`. ``distill_score`` is the
-    Quality Focal Loss of all scores towards those of the teacher, over the number of positives.
-    ``distill_feature`` is the mean `map_distance` of the levels. Denominators are the mean of all
-    processes, as those of `Objective` are.
+    `teacher_is_better`. ``distill_score`` is the Quality Focal Loss of all scores towards those of the
+    teacher, over the number of positives. ``distill_feature`` is the mean `map_distance` of the levels.
+    Denominators are the mean of all processes, as those of `Objective` are.
 
     Args:
         rows: the student's output ``main``, (B, P, C + code.channels, or one more).
@@ -155,10 +153,11 @@ def distillation_losses(
                 weight = found.scores[at].detach().sigmoid().amax(dim=1)
                 learned.append(("box", section.box_weight, at, targets.boxes, weight))
             if section.region_weight:
-                half = getattr(objective.assigner, "octave_base_scale", CELL) / 2
-                spread = torch.full_like(points.positions, half).repeat(1, 2)
+                spread = torch.full_like(points.positions, objective.assigner.cell / 2)
                 joined = GroundTruths.of(truths)
-                region = valuable_region(points.boxes(spread), targets, joined, section.region)
+                region = valuable_region(
+                    points.boxes(spread.repeat(1, 2)), targets, joined, section.region
+                )
                 at = (region != NEGATIVE).nonzero().squeeze(1)
                 weight = rows.new_ones(len(at)).float()
                 learned.append(

@@ -118,9 +118,9 @@ def _check_classes(path: StrPath, config: Config, theirs: Config, file: str) -> 
         )
 
 
-def _check_teacher(path: StrPath, config: Config, known: str | None, file: str) -> None:
+def _check_teacher(path: StrPath, config: Config, known: object, file: str) -> None:
     """Raise `NanodetError` if the teacher is another than the run's; its file may have been moved."""
-    if config.distill is None or known is None:
+    if config.distill is None or not isinstance(known, str):
         return
     name = config.distill.teacher
     found = checkpoint_of(name)

@@ -37,8 +37,8 @@ class Row:
         result: the `StageResult` of the raw output, None if there is none.
         twins: part of the detections above 0.3 that have a twin, 0..1; None without any.
         ap: AP in percent, None without annotations; ap_change: against the reference's.
-        ap_interval, ap_change_interval: their 95 % intervals, None if fewer than ten images have objects,
-            or one (a change is known better, and `judge_ap` widens it).
+        ap_interval: the 95 % interval of AP, None if fewer than ten images have objects;
+            ap_change_interval: that of the change, None with objects in one image only.
         faults: (part, sentence): ``files``, ``preprocessing``, ``network``, ``decoding``,
             ``detections``, ``AP``, ``spec`` or ``model``.
         keys: the spec's keys that differ.

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nanodet.init.recipe import recipe
+from nanodet.init.recipe import PRECISION, recipe
 
 STUDIES = Path(__file__).parents[2] / "config" / "study"
 
@@ -18,7 +18,7 @@ def test_the_studies_are_of_this_recipe(file: str, images: int, batch: int) -> N
     written = yaml.safe_load((STUDIES / f"{file}.yml").read_text())["variants"]["recipe"]
     assert written == {
         "device.batchsize_per_gpu": batch,
-        "device.precision": "auto",
+        "device.precision": PRECISION,
         "model.weight_averager": {
             "name": "ExpMovingAverager",
             "decay": own.ema_decay,

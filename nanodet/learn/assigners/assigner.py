@@ -8,6 +8,8 @@ from torch import Tensor
 from nanodet.learn.points import Points
 from nanodet.learn.targets import Assignment, GroundTruth, GroundTruths
 
+CELL = 5  # ATSS takes anchors of 5 strides
+
 
 class Assigner(Protocol):
     """Chooses the points that are trained on the boxes of their image; a base class with the attributes.
@@ -15,11 +17,13 @@ class Assigner(Protocol):
     A simple one has `assign`; a fast one, derived from `BatchAssigner`, has `assign_batch`.
 
     Attributes:
+        cell: side, in strides, of the square around a point that stands for it beside a box.
         needs_predictions: whether `assign` reads the predictions of the network.
         at_least_one: where the number of positives is at least one: in each "image", or in the
             "batch", where the sum of the box weights is at least one, too, see `Objective`.
     """
 
+    cell: float = CELL
     needs_predictions: bool = False
     at_least_one: Literal["image", "batch"] = "image"
 

@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 
 from nanodet.config.keys import key
-from nanodet.learn.assigners.assigner import BatchAssigner
+from nanodet.learn.assigners.assigner import CELL, BatchAssigner
 from nanodet.learn.assigners.ignored import THRESHOLD_TEXT, in_ignored
 from nanodet.learn.iou import iou_of_sides
 from nanodet.learn.points import Points, inside
 from nanodet.learn.targets import LEFT_OUT, MOST_PAIRS, NEGATIVE, Assignment, GroundTruths
 from nanodet.model.part import Part
 
-TOPK, CELL, IGNORE = 9, 5, 0.5
+TOPK, IGNORE = 9, 0.5
 INSIDE = 0.01  # pixels from the edges of a box that still count as outside
 
 
@@ -43,7 +43,7 @@ class Atss(BatchAssigner):
     def __init__(
         self, topk: int = TOPK, octave_base_scale: float = CELL, ignore_iof_thr: float = IGNORE
     ) -> None:
-        self.topk, self.octave_base_scale = topk, octave_base_scale
+        self.topk, self.cell = topk, octave_base_scale
         self.ignore_iof_thr = ignore_iof_thr
 
     @torch.no_grad()
@@ -56,7 +56,7 @@ class Atss(BatchAssigner):
     ) -> Assignment:
         """Return the `Assignment` of a batch; predictions are not used."""
         positions, shape = points.positions, (len(truths.each), len(points.strides))
-        half = (points.strides * self.octave_base_scale / 2)[:, None]
+        half = (points.strides * self.cell / 2)[:, None]
         cells = torch.cat((positions - half, positions + half), dim=1)
         matched = truths.labels.new_full(shape, NEGATIVE)
         if count := len(truths.boxes):
