@@ -13,11 +13,11 @@ from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
 from nanodet.model.network import build_network
 from nanodet.text import Say
-from nanodet.train.distiller import build_distiller
 from nanodet.train.initial_weights import initial_weights
 from nanodet.train.module import TrainingModule
 from nanodet.train.optimiser import build_optimiser
 from nanodet.train.precision import choose_precision
+from nanodet.train.teacher import build_distiller
 
 
 def training_module(

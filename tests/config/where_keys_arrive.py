@@ -13,10 +13,10 @@ from nanodet.model.network import build_network
 from nanodet.model.pretrained import load_pretrained
 from nanodet.model.torch_backend import spec_of
 from nanodet.train.device import trainer_devices
-from nanodet.train.distiller import build_distiller
 from nanodet.train.loggers import build_loggers, name_of
 from nanodet.train.optimiser import build_optimiser, learning_rate_factor
 from nanodet.train.sets import read_sets
+from nanodet.train.teacher import build_distiller
 
 
 def network(config):

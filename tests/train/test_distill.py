@@ -15,10 +15,10 @@ from nanodet.config import load_config
 from nanodet.data.dataset import DetectionSet
 from nanodet.data.loader import collate
 from nanodet.model.checkpoint import KEY, carried, load_network, read_checkpoint
-from nanodet.train.distiller import build_distiller
 from nanodet.train.profile import WITH_TEACHER
 from nanodet.train.sets import read_sets
 from nanodet.train.setup import training_module
+from nanodet.train.teacher import build_distiller
 from nanodet.train.trainer import train
 
 LOSSES = ("box", "region", "score", "feature")
