@@ -34,6 +34,10 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="checkpoint or published model to start from (default: the published weights of the model)",
     )  # fmt: skip
     parser.add_argument(
+        "--classes", nargs="+", metavar="NAME",
+        help="the classes to learn, in this order (default: those of the annotations)",
+    )  # fmt: skip
+    parser.add_argument(
         "--out", metavar="FILE", help="config to write (default: the folder's name and .yml, here)"
     )
     parser.add_argument(
@@ -63,5 +67,5 @@ def run(args: Namespace) -> None:
     name = given.parent.resolve().name if given.is_file() else given.resolve().name
     init(
         args.folder, args.out or f"{name or 'my'}.yml", args.model, args.size, args.weights, reading(args),
-        args.seed, args.force,
+        args.seed, args.force, args.classes,
     )  # fmt: skip

@@ -1,5 +1,6 @@
 """From a folder of annotated images to the config of a training."""
 
+import dataclasses
 import math
 import shlex
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from nanodet.config.check import failing
 from nanodet.config.effects import refuse_without_effect
 from nanodet.config.keys import Fail
 from nanodet.config.schema import Config
+from nanodet.data.assemble import checked_names
 from nanodet.data.discover import discover
 from nanodet.data.formats import FORMATS
 from nanodet.data.reading import Reading
@@ -45,6 +47,7 @@ def init(
     reading: Reading | None = None,
     seed: int = SEED,
     force: bool = False,
+    classes: Sequence[str] | None = None,
     say: Say = print_line,
 ) -> Config:
     """Write the config of a training on the images of a folder, and the lists of a split if it has none.
@@ -58,6 +61,7 @@ def init(
         reading: how to read the annotations; its choices are written into the config.
         seed: of the split and the training.
         force: whether existing files are replaced.
+        classes: the names of those to learn, in the order that the model will have; None for all.
         say: gets lines for the user.
 
     Returns:
@@ -78,19 +82,29 @@ def init(
         )
     if weights is not None and weights not in CATALOGUE and not Path(weights).is_file():
         raise NanodetError(f"--weights {weights}: there is no such file")
+    if classes is not None:
+        classes = checked_names(classes, "--classes")
     found = discover(path)
     for one in (found.train, found.val or found.train):
         for place in (one.images, one.annotations, one.list_path or ""):
             text_name(place)
     reading = reading or Reading(place="--")
+    if classes is not None:
+        reading = dataclasses.replace(reading, names_of="--classes")
     if found.val is None:
         _check_out(lists, force)
     else:
         lists = []
-    data = train_and_val(found, lists, reading, seed, say)
+    data = train_and_val(found, lists, classes, reading, seed, say)
     names, pictures = data.class_names, data.pictures
     if not any(len(picture.boxes) for picture in pictures[0]):
         raise NanodetError(f"{found.train.annotations}: has no boxes to train on")
+    if classes is not None:
+        seen = {n for part in pictures for picture in part for n in picture.labels.tolist()}
+        if absent := [name for n, name in enumerate(names) if n not in seen]:
+            raise NanodetError(
+                f"--classes: {found.train.annotations} has no box of {shortened(absent)}"
+            )
 
     if size is None and found_template.size is not None:
         size = found_template.size

@@ -48,13 +48,19 @@ class Sets(NamedTuple):
 
 
 def train_and_val(
-    found: FoundData, files: Sequence[Path], reading: Reading, seed: int, say: Say
+    found: FoundData,
+    files: Sequence[Path],
+    classes: Sequence[str] | None,
+    reading: Reading,
+    seed: int,
+    say: Say,
 ) -> Sets:
     """Read the sets, and split the images if there is only one.
 
     Args:
         found: the data.
         files: where the lists of a split will be written; nothing is written yet.
+        classes: the wanted ones, in order; None for all.
         reading: how to read the annotations.
         seed: of the split.
         say: gets lines for the user.
@@ -64,7 +70,7 @@ def train_and_val(
     """
     for line in found.notes:
         say(line)
-    whole = _read(found.train, None, dataclasses.replace(reading, training=True), say)
+    whole = _read(found.train, classes, dataclasses.replace(reading, training=True), say)
     names = whole.class_names
     if found.val is not None:
         val = _read(found.val, names, reading, say)

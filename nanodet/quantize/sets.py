@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nanodet.data.reading import Reading
-from nanodet.data.records import Annotations
+from nanodet.data.records import Annotations, in_both
 from nanodet.errors import NanodetError
 from nanodet.evaluate.ground_truth import Source, data_for, given, of_config
 from nanodet.files import StrPath
@@ -83,8 +83,9 @@ def _of_config(
     for part, most in (("train", limit), ("val", MEASURED)):
         source = of_config(data, file, part, reading)
         found = source.read(spec.class_names, model)
-        taken = {str(picture.path) for one in sets.values() for picture in one.pictures}
-        left = [picture for picture in found.pictures if str(picture.path) not in taken]
+        used = [picture for one in sets.values() for picture in one.pictures]
+        both = {picture.path for picture in in_both(used, found.pictures)}
+        left = [picture for picture in found.pictures if picture.path not in both]
         if not left:
             raise NanodetError(
                 f"{file}: data.{part}: has no image other than those used to calibrate"

@@ -13,6 +13,7 @@ from nanodet.cli.main import main
 from nanodet.config import load_config
 from nanodet.config.data_sections import Pipeline
 from nanodet.data.read import read_annotations
+from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
 from nanodet.init import start
 from nanodet.init.machine import Machine
@@ -27,6 +28,8 @@ model: {arch: {
   fpn: {name: PAN, out_channels: 32},
   head: {name: NanoDetHead, num_classes: 80, feat_channels: 32, stacked_convs: 1}}}
 """
+
+SKIP = ["--unknown-classes", "skip"]
 
 
 @pytest.fixture(scope="module")
@@ -360,3 +363,33 @@ def test_every_config_can_be_the_model(model, weights, size, written, monkeypatc
     assert config.schedule.load_model == weights
     assert config.data.train.input_size == config.data.val.input_size == size
     assert config.model.arch.head.num_classes == 4
+
+
+@pytest.mark.parametrize(
+    "layout, options", [("coco_alone", SKIP), ("yolo_names", SKIP), ("voc", [])]
+)
+def test_only_the_classes_that_are_named_are_learned_in_their_order(layout, options, written):
+    config = written(layout, *options, "--classes", "star", "circle")
+    assert config.class_names == ["star", "circle"]
+    counts = []
+    for names in (None, config.class_names):
+        section = config.data.train
+        found = read_annotations(
+            section.name, section.img_path, section.ann_path, section.list_path, names,
+            reading=Reading(unknown_classes="skip"),
+        )  # fmt: skip
+        counts.append(Counter(found.class_names[n] for p in found.pictures for n in p.labels))
+    assert counts[1] == {name: counts[0][name] for name in config.class_names}
+    assert counts[1].total() < counts[0].total()
+
+
+@pytest.mark.parametrize("names", [["circle", "hexagon"], ["circle", "circle"], [""]])
+def test_a_class_that_no_box_has_is_one_line_and_nothing_is_written(
+    names, tmp_path, drawn, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    LAYOUTS["voc"][0](tmp_path / "shapes", drawn)
+    assert main(["init", "shapes", "--model", "nanodet-m", "--classes", *names]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "--classes" in error
+    assert not list(tmp_path.glob("*.yml")) and not list(tmp_path.glob("*.txt"))

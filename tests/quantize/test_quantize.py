@@ -250,11 +250,14 @@ class TestConfig:
             NanodetError, match=r"c\.yml: data\.val\.img_path: /no/such does not exist"
         ):
             quantize(alone, None, tmp_path / "o", config=config, **options)
-        same = write(tmp_path / "c.yml", list_path=str(tmp_path / "train.txt"))
-        with pytest.raises(
-            NanodetError, match=r"data\.val: has no image other than those used to cal"
-        ):
-            quantize(alone, None, tmp_path / "o", config=same, **options)
+        train = yaml.safe_load(config.read_text())["data"]["train"]
+        (tmp_path / "link").symlink_to(Path(train["img_path"]).absolute())
+        for folder in (train["img_path"], str(tmp_path / "link")):  # however the paths are written
+            same = write(tmp_path / "c.yml", list_path=str(tmp_path / "train.txt"), img_path=folder)
+            with pytest.raises(
+                NanodetError, match=r"data\.val: has no image other than those used to cal"
+            ):
+                quantize(alone, None, tmp_path / "o", config=same, **options)
         with pytest.raises(NanodetError, match="--list: needs --images"):
             quantize(alone, None, tmp_path / "o", config=same, reading=Reading(list_path="l"),
                      **options)  # fmt: skip
