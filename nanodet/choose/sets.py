@@ -119,5 +119,5 @@ def truth_key(truth: Annotations, labels: bool = False) -> str:
         digest.update(repr((picture.path.name, file.st_size, time, *shape)).encode())
         if labels:
             for array in (picture.boxes, picture.labels, picture.ignored, picture.ignored_labels):
-                digest.update(np.ascontiguousarray(array).tobytes())
+                digest.update(repr(array.shape).encode() + np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

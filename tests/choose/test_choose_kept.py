@@ -111,6 +111,13 @@ def test_images_that_are_read_in_another_orientation_are_detected_again(models, 
     other = dataclasses.replace(truth, pictures=moved)
     assert truth_key(other) == keys[0]  # detections do not depend on the labels, a training does
     assert truth_key(other, labels=True) != truth_key(truth, labels=True)
+    first = truth.pictures[0]  # its objects are called difficult
+    ignored = dataclasses.replace(
+        first, boxes=first.boxes[:0], labels=first.labels[:0], ignored=first.boxes,
+        ignored_labels=first.labels,
+    )  # fmt: skip
+    difficult = dataclasses.replace(truth, pictures=[ignored, *truth.pictures[1:]])
+    assert truth_key(difficult, labels=True) != truth_key(truth, labels=True)
     os.utime(truth.pictures[0].path)
     assert truth_key(truth) != keys[0]
     assert truth_key(other, labels=True) != truth_key(truth, labels=True)

@@ -41,9 +41,11 @@ def lesson(rows, head=None, student=None, size=SIZE, own_size=SIZE, classes=None
     return lesson_of(rows, maps, head, size, student or Head(), own_size, classes, True)
 
 
-def losses(rows, said, section=ALL, maps=()):
+def losses(rows, said, section=ALL, maps=(), left_out=None):
     own = objective("m")
-    targets = own.targets({"main": rows.detach()}, TWO, SIZE)
+    targets = dataclasses.replace(
+        own.targets({"main": rows.detach()}, TWO, SIZE), left_out=left_out
+    )
     return distillation_losses(rows, said, section, own, targets, TWO, SIZE, maps)
 
 
@@ -116,6 +118,62 @@ def test_what_has_no_weight_is_left_out_and_each_teaches_its_own_part():
         found[f"distill_{name}"].backward()
         taught = rows.grad.abs().amax(dim=(0, 1)) > 0
         assert taught[part].all() and taught.sum() == taught[part].sum()
+
+
+def test_only_what_the_teacher_knows_and_what_is_trained_is_learned():
+    rows = random_outputs("m")["main"]
+    count = rows.shape[1]
+    said = lesson(random_outputs("m", seed=1)["main"].detach())
+    torch.manual_seed(0)
+    known, left_out = torch.rand(count) > 0.3, torch.rand(2, count) > 0.7
+    reached = torch.rand(2, count, 4) > 0.3
+    positive = objective("m").targets({"main": rows.detach()}, TWO, SIZE).positive
+    left_out.view(-1)[positive] = False  # as the assigner leaves them
+    said = said._replace(known=known, reached=reached)
+    sum(losses(rows, said, left_out=left_out.flatten()).values()).backward()
+    scores, edges = rows.grad[..., :3], rows.grad[..., 3:].unflatten(2, (4, 8)).abs().amax(dim=3)
+    used = known & ~left_out
+    assert torch.equal(scores.abs().amax(dim=2) > 0, used)
+    assert not edges[~reached].any() and not edges[~used].any() and edges[used].any()
+    elsewhere = torch.zeros_like(left_out).view(-1).index_fill(0, positive, True).view_as(used)
+    assert edges[elsewhere].any() and edges[~elsewhere].any()  # of boxes, and of the region
+
+
+@pytest.mark.parametrize("share", [0.0, 1e-9, 0.25])
+def test_a_box_without_positives_has_no_region(share):
+    own = objective("m")
+    targets, points = (
+        own.targets({"main": random_outputs("m")["main"].detach()}, TWO, SIZE),
+        level_points(SIZE, M, 0.5, "cpu"),
+    )
+    half = points.strides[:, None] * 2.5
+    cells = torch.cat((points.positions - half, points.positions + half), dim=1)
+    mine = targets.owners != 1
+    without = dataclasses.replace(
+        targets,
+        positive=targets.positive[mine],
+        owners=targets.owners[mine],
+        boxes=targets.boxes[mine],
+    )
+    owners = valuable_region(cells, without, GroundTruths.of(TWO), share)
+    assert not (owners == 1).any() and (owners == 0).any() and (owners == 2).any()
+
+
+def test_no_region_where_the_worst_positive_is_apart_from_its_box():
+    own = objective("m")
+    targets = own.targets({"main": random_outputs("m")["main"].detach()}, TWO, SIZE)
+    points = level_points(SIZE, M, 0.5, "cpu")
+    half = points.strides[:, None] * 2.5
+    cells = torch.cat((points.positions - half, points.positions + half), dim=1)
+    far = diou(cells, TWO[0].boxes[0]).argmin()
+    apart = dataclasses.replace(
+        targets,
+        positive=torch.cat((targets.positive, far[None])),
+        owners=torch.cat((targets.owners, targets.owners.new_zeros(1))),
+        boxes=torch.cat((targets.boxes, TWO[0].boxes[:1])),
+    )
+    owners = valuable_region(cells, apart, GroundTruths.of(TWO), 0.25)
+    assert not (owners == 0).any() and (owners == 2).any()
 
 
 def test_the_region_lies_around_the_positives():
