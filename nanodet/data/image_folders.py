@@ -1,5 +1,6 @@
 """The folder that the images of annotations are in."""
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -82,6 +83,6 @@ class ImageFolders:
         common = common_folder(folders)
         above = [folder for folder in common.parents if folder.is_relative_to(self.root)]
         for folder in (common, *above, *folders):
-            if names and all((folder / name).is_file() for name in names):
+            if names and all(os.path.isfile(folder / name) for name in names):
                 return folder
         return None

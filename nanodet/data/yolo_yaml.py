@@ -1,5 +1,6 @@
 """The ``data.yaml`` of a YOLO data set: where its images are."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def _ends(path: str) -> list[Path]:
 def _find(value: str, root: Path, file: Path, key: str) -> Path | None:
     """Return an existing folder or text file; None for a test set that was not exported."""
     for place in (root / value, file.parent / value, *(root / end for end in _ends(value))):
-        if place.exists():
+        if os.path.exists(place):
             return place
     if key == "test":
         return None

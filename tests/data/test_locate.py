@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from nanodet.data.discover import discover
 from nanodet.data.locate import find_pictures
 from nanodet.data.read import read_annotations
 from nanodet.data.reading import Reading
@@ -235,3 +236,41 @@ def test_hidden_files_are_neither_pictures_nor_labels(tmp_path, name):
     found = read_annotations(name, tmp_path / "images", labels, None, ["x"])
     assert len(found.pictures) == 1 and len(found.pictures[0].boxes) == 1
     assert found.counts.without_picture == 0
+
+
+LONG = "q" * 300 + ".png"  # longer than file systems allow
+
+
+@pytest.mark.parametrize("kind", ["coco", "voc", "via", "cvat"])
+def test_a_name_too_long_for_a_file_is_that_of_a_missing_picture(tmp_path, kind):
+    make(tmp_path / "images", "a.png")
+    path = WITH_LONG[kind](tmp_path, ["a.png", LONG])
+    with pytest.raises(NanodetError, match=rf"^{path}.*qqq") as caught:
+        read_annotations(kind, tmp_path / "images", path)
+    assert "File name too long" not in str(caught.value)
+    read = read_annotations(kind, tmp_path / "images", path, reading=SKIP)
+    assert [picture.path.name for picture in read.pictures] == ["a.png"]
+    assert discover(tmp_path).train.images == tmp_path / "images"
+
+
+def write_via(folder, names):
+    region = {
+        "shape_attributes": {"name": "rect", "x": 1, "y": 1, "width": 5, "height": 5},
+        "region_attributes": {"kind": "x"},
+    }
+    images = {name: {"filename": name, "size": -1, "regions": [region]} for name in names}
+    (folder / "via.json").write_text(json.dumps(images))
+    return folder / "via.json"
+
+
+def write_cvat(folder, names):
+    box = '<box label="x" xtl="1" ytl="1" xbr="6" ybr="6" occluded="0"/>'
+    images = "".join(
+        f'<image id="{n}" name="{name}" subset="train" width="40" height="30">{box}</image>'
+        for n, name in enumerate(names)
+    )
+    (folder / "cvat.xml").write_text(f"<annotations><version>1.1</version>{images}</annotations>")
+    return folder / "cvat.xml"
+
+
+WITH_LONG = {**FORMATS, "via": write_via, "cvat": write_cvat}

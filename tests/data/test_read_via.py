@@ -98,6 +98,15 @@ def test_which_attribute_is_the_class(via, images):
     fails("via.json: ", "is unclear (a, b)", name="via", img=images, ann=file)
 
 
+def test_blanks_at_the_ends_of_options_make_no_classes(via, images):
+    metadata = images_of(region(kind="cat"), region(kind={" dog ": True, "dog": "true"}))
+    kinds = chosen("checkbox", "cat ", "dog", " cat", " ")
+    assert read_annotations("via", images, via(project(metadata, kind=kinds))).class_names == (
+        "cat",
+        "dog",
+    )
+
+
 def test_exports_and_files_of_version_1(via, images):
     (images / "mon").mkdir()
     (images / "a.jpg").rename(images / "mon" / "a.jpg")

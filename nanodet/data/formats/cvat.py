@@ -4,6 +4,7 @@ The elements are those of `cvat/apps/dataset_manager/formats/cvat.py` in CVAT's 
 on the XML annotation format.
 """
 
+import os
 from collections import Counter
 from pathlib import Path
 from xml.etree.ElementTree import Element
@@ -90,7 +91,7 @@ def _entry(image: Element, request: Request, without: Counter[str]) -> Entry:
                 things.append(Thing(label, _box(shape, place), place, _is_ignored(shape)))
     subset = image.get("subset")
     own = Path(request.img_path, subset, name) if subset and is_file_name(subset) else None
-    return Entry(name, size, things, path=own if own and own.is_file() else None)
+    return Entry(name, size, things, path=own if own and os.path.isfile(own) else None)
 
 
 def _is_ignored(shape: Element) -> bool:

@@ -6,8 +6,9 @@ object instead of a list, and ``#`` before the first column of CSV.
 
 import json
 import math
+import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -102,7 +103,7 @@ def _of_json(path: StrPath, options: dict[str, list[str]], reading: Reading) -> 
         for name, one in about.items() if isinstance(about, dict) else ():
             if isinstance(one, dict) and one.get("type") in CHOSEN:
                 choices = one.get("options")
-                options[name] = list(choices) if isinstance(choices, dict) else []
+                options[name] = _stripped(choices) if isinstance(choices, dict) else []
         content = mapping(content["_via_img_metadata"], f"{path}: _via_img_metadata")
     images = []
     for key, value in content.items():
@@ -143,7 +144,7 @@ def _by_size(images: Sequence[Image], folder: Path) -> dict[tuple[str, float], P
     wanted = set()
     for image in images:
         path = folder / image.name
-        if not (path.is_file() and image.size in (-1, path.stat().st_size)):
+        if not (os.path.isfile(path) and image.size in (-1, path.stat().st_size)):
             wanted.add((image.name, image.size))
     names = {name for name, _ in wanted}
     found: dict[tuple[str, float], list[Path]] = {}
@@ -198,8 +199,13 @@ def _class_key(
 def _names(value: object) -> list[str]:
     """Return the chosen values of an attribute: one text, or those of a checkbox."""
     if isinstance(value, dict):
-        return [key for key, chosen in value.items() if chosen in (True, "true") and key.strip()]
-    return [value.strip()] if isinstance(value, str) and value.strip() else []
+        return _stripped(key for key, chosen in value.items() if chosen in (True, "true"))
+    return _stripped([value]) if isinstance(value, str) else []
+
+
+def _stripped(names: Iterable[str]) -> list[str]:
+    """Return names without blanks at their ends, each once, as its first spelling."""
+    return list(dict.fromkeys(name.strip() for name in names if name.strip()))
 
 
 def _things(region: Region, key: str | None) -> list[Thing]:
