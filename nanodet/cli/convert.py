@@ -39,6 +39,7 @@ def run(args: Namespace) -> int:
     with needed_packages():
         from nanodet.data.convert import check_out, convert
         from nanodet.data.sets import read_sets, sets_of
+    from nanodet.text.counted import counted
     from nanodet.text.printable import say
 
     sources = sets_of(args.source, args.images, args.annotations, reading(args))
@@ -51,6 +52,7 @@ def run(args: Namespace) -> int:
         boxes = sum(len(picture.boxes) for picture in found.pictures)
         start = f"{args.out}: {name}: " if name else f"{args.out}: "
         say(
-            f"{start}{len(found.pictures)} images, {boxes} boxes of {len(found.class_names)} classes"
+            f"{start}{counted(len(found.pictures), 'image')}, {counted(boxes, 'box', 'es')} of "
+            f"{counted(len(found.class_names), 'class', 'es')}"
         )
     return 0

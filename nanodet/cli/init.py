@@ -59,10 +59,11 @@ def _size(text: str) -> tuple[int, int]:
 
 def run(args: Namespace) -> None:
     """Write the config, and say what is in it."""
-    if args.seed < 0:
-        raise NanodetError(f"--seed: must not be negative, not {args.seed}")
     with needed_packages():
+        from nanodet.config.keys import MUCH
         from nanodet.init.init import init
+    if not 0 <= args.seed <= MUCH:
+        raise NanodetError(f"--seed: must be from 0 to {MUCH}, not {args.seed}")
     given = Path(args.folder)
     name = given.parent.resolve().name if given.is_file() else given.resolve().name
     init(

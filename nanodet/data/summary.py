@@ -10,6 +10,7 @@ from nanodet.data.augment.geometry import MIN_SIDE, worth_teaching
 from nanodet.data.records import Annotations, Counts, Picture
 from nanodet.errors import NanodetError
 from nanodet.runtime.fit import Size, place
+from nanodet.text.counted import counted
 from nanodet.text.names import first_few, shortened
 
 CLASSES_SHOWN = 10  # longer lists show the most and the least frequent ones
@@ -95,7 +96,9 @@ def summarise(annotations: Annotations, section: Section | None = None) -> Summa
 
 def describe(summary: Summary) -> str:
     """Return a `Summary` as one line; zero counts are not mentioned."""
-    parts = [_images(summary) + f", {_many(summary.taught, 'box', 'es')}{_classes(summary.boxes)}"]
+    parts = [
+        _images(summary) + f", {counted(summary.taught, 'box', 'es')}{_classes(summary.boxes)}"
+    ]
     counts = summary.counts
     small = ""
     if summary.too_small and summary.input_size:
@@ -110,17 +113,17 @@ def describe(summary: Summary) -> str:
         if count:
             parts.append(f"{count} {text}")
     if summary.same_boxes:
-        parts.append(_many(summary.same_boxes, "duplicate"))
+        parts.append(counted(summary.same_boxes, "duplicate"))
     for count, thing, text in (
         (summary.same_images, "image", "listed twice"),
         (counts.without_labels, "image", "without labels"),
         (counts.without_picture, "label file", "without image"),
     ):
         if count:
-            parts.append(f"{_many(count, thing)} {text}")
+            parts.append(f"{counted(count, thing)} {text}")
     if counts.exif:
         parts.append(
-            f"{_many(counts.exif, 'image')} turned by EXIF"
+            f"{counted(counts.exif, 'image')} turned by EXIF"
             + (f", {counts.stored} of them labelled as stored" if counts.stored else "")
         )
     return "; ".join(parts)
@@ -159,7 +162,7 @@ def warnings_of(summary: Summary, key: str) -> list[str]:
         (small, taught, _small(summary) if small else ""),
     ):
         if lost > MOST * of:
-            lines.append(f"warning: {key}: {lost} of {_many(of, 'box', 'es')} {cause}")
+            lines.append(f"warning: {key}: {lost} of {counted(of, 'box', 'es')} {cause}")
     for repeats, of, text in (
         (summary.same_boxes, taught, "boxes repeat one of the same class and image"),
         (summary.same_images, summary.images, "images are listed twice"),
@@ -168,8 +171,8 @@ def warnings_of(summary: Summary, key: str) -> list[str]:
             lines.append(f"warning: {key}: {repeats} of {of} {text}: {_REPEATED}")
     if counts.without_labels > MOST * summary.images and counts.without_picture:
         lines.append(
-            f"warning: {key}: {_many(counts.without_labels, 'image')} have no label file, and "
-            f"{_many(counts.without_picture, 'label file')} no image: do their names differ?"
+            f"warning: {key}: {counted(counts.without_labels, 'image')} have no label file, and "
+            f"{counted(counts.without_picture, 'label file')} no image: do their names differ?"
         )
     return lines
 
@@ -201,18 +204,18 @@ def _example(summary: Summary) -> str:
 
 def _why_nothing(summary: Summary) -> str:
     if summary.taught:
-        return f"all {_many(summary.taught, 'box', 'es')} {_small(summary)}"
+        return f"all {counted(summary.taught, 'box', 'es')} {_small(summary)}"
     if summary.counts.left_out >= max(summary.ignored, 1):
-        return f"all {_many(summary.counts.left_out, 'box', 'es')} {_OUTSIDE}{_example(summary)}"
+        return f"all {counted(summary.counts.left_out, 'box', 'es')} {_OUTSIDE}{_example(summary)}"
     if summary.skipped > summary.ignored:
-        return f"all {_many(summary.skipped, 'box', 'es')} {_SKIPPED}"
+        return f"all {counted(summary.skipped, 'box', 'es')} {_SKIPPED}"
     if summary.ignored:
-        return f"all {_many(summary.ignored, 'box', 'es')} {_IGNORED}"
-    return f"none of its {_many(summary.images, 'image')} has a box"
+        return f"all {counted(summary.ignored, 'box', 'es')} {_IGNORED}"
+    return f"none of its {counted(summary.images, 'image')} has a box"
 
 
 def _images(summary: Summary) -> str:
-    text = _many(summary.images, "image")
+    text = counted(summary.images, "image")
     return text + (
         f" ({summary.without_objects} without objects)" if summary.without_objects else ""
     )
@@ -236,10 +239,6 @@ def _classes(boxes: Sequence[tuple[str, int]]) -> str:
 
 def _listed(boxes: Iterable[tuple[str, int]]) -> str:
     return ", ".join(f"{name} {count}" for name, count in boxes)
-
-
-def _many(count: int, thing: str, ending: str = "s") -> str:
-    return f"{count} {thing}{ending if count != 1 else ''}"
 
 
 def _too_small(

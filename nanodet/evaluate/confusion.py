@@ -44,6 +44,6 @@ def confusion_matrix(
         np.add.at(matrix, (picture.labels[matched[hits]], found.class_id[hits]), 1)
         missed = np.setdiff1d(np.arange(len(picture.labels)), matched[hits])
         np.add.at(matrix, (picture.labels[missed], classes), 1)
-        alone = ~hits & ~excused(picture, found, iou)
+        alone = ~hits & ~excused(picture, found, ~hits, iou)
         np.add.at(matrix, (classes, found.class_id[alone]), 1)
     return matrix

@@ -109,7 +109,7 @@ def evaluate(
     if calibrate_seed is not None:
         check_calibratable(model, detector.spec)
     if writes is not None:
-        check_wish(model, detector.spec)
+        check_wish(model, detector.spec, writes)
     if source is None:
         data, file = data_of(detector, config)
         source = of_config(data, file, "val", reading)

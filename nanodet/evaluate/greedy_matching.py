@@ -38,8 +38,28 @@ def match(picture: Picture, found: Detections, iou: float, same_class: bool = Fa
     return matched
 
 
-def excused(picture: Picture, found: Detections, iou: float) -> np.ndarray:
-    """Return bool (N,): which detections an ignored region of their class covers by ``iou``, 0..1."""
-    same = found.class_id[:, None] == picture.ignored_labels[None]
-    covered: np.ndarray = ((box_iof(found.xyxy, picture.ignored) >= iou) & same).any(axis=1)
-    return covered
+def excused(picture: Picture, found: Detections, free: np.ndarray, iou: float) -> np.ndarray:
+    """Return bool (N,): which detections are neither true nor false, because of an ignored region.
+
+    As COCO does it within each class: a crowd excuses all that lie in it by the part ``iou``, another
+    region, such as a difficult object, the best free one with this IoU.
+
+    Args:
+        picture: the `Picture`.
+        found: its `Detections`, best first.
+        free: bool (N,), which of them have no object.
+        iou: 0..1.
+    """
+    crowd = picture.ignored_crowd
+    overlaps = np.where(
+        crowd, box_iof(found.xyxy, picture.ignored), box_iou(found.xyxy, picture.ignored)
+    )
+    allowed = (found.class_id[:, None] == picture.ignored_labels[None]) & free[:, None]
+    overlaps[~allowed | (overlaps < iou)] = 0
+    result = np.zeros(len(found), bool)
+    for i in np.flatnonzero(overlaps.any(axis=1)):
+        best = int(overlaps[i].argmax())
+        result[i] = overlaps[i, best] > 0
+        if not crowd[best]:
+            overlaps[:, best] = 0
+    return result

@@ -6,19 +6,18 @@ from typing import Any
 
 from nanodet.errors import NanodetError
 from nanodet.evaluate.model_specs import change_specs, check_changeable
-from nanodet.evaluate.wish import NONE, OPTION, Scores
+from nanodet.evaluate.wish import NONE, OPTION, Scores, Wish
 from nanodet.files import StrPath
 from nanodet.runtime.spec import Spec
-from nanodet.runtime.spec_json import BOXES
 
 
-def check_wish(model: StrPath, spec: Spec) -> None:
+def check_wish(model: StrPath, spec: Spec, wish: Wish) -> None:
     """Raise the `NanodetError` that `write_scores` would raise, before the long run."""
     check_changeable(model, OPTION, "the scores")
-    if spec.form == BOXES and spec.class_agnostic_nms:
+    if spec.class_agnostic_nms and wish.measure != NONE:
         raise NanodetError(
-            f"{model}: {OPTION}: class-agnostic NMS in its graph takes one score for all classes; use "
-            "the model that was exported without --nms"
+            f"{model}: {OPTION}: with class-agnostic NMS a box of one class removes one of another, so that "
+            "the score of a class changes what is found of others: no score can be chosen for each alone"
         )
 
 

@@ -33,6 +33,7 @@ from nanodet.init.text import config_text
 from nanodet.runtime.fit import ALIGNMENT, Size, nearest_aligned
 from nanodet.runtime.options import LARGEST_SIDE
 from nanodet.text import Say
+from nanodet.text.counted import counted
 from nanodet.text.names import shortened
 from nanodet.text.printable import say as print_line
 from nanodet.text.table import aligned
@@ -127,8 +128,8 @@ def init(
     figures = [_figures(part) for part in pictures]
 
     written = config_text(
-        about=f"Written by nanodet init for {path}: {len(names)} class{'es' * (len(names) != 1)}, "
-        f"{sum(map(len, pictures))} images.",
+        about=f"Written by nanodet init for {path}: {counted(len(names), 'class', 'es')}, "
+        f"{counted(sum(map(len, pictures)), 'image')}.",
         out=str(out), save_dir=f"workspace/{out.stem}", seed=seed, model=model, start=start,
         sets=list(zip(data.sets, figures, strict=True)),
         choices={key: v for key, v in reading.choices().items() if key not in ("format", "list_path")},
@@ -183,9 +184,8 @@ def _check_out(files: Sequence[Path], force: bool) -> None:
 def _figures(pictures: Sequence[Picture]) -> str:
     boxes = sum(len(picture.boxes) for picture in pictures)
     empty = sum(not len(picture.boxes) for picture in pictures)
-    return f"{len(pictures)} images, {boxes} boxes" + f", {empty} images without objects" * bool(
-        empty
-    )
+    text = f"{counted(len(pictures), 'image')}, {counted(boxes, 'box', 'es')}"
+    return text + f", {counted(empty, 'image')} without objects" * bool(empty)
 
 
 def _table(names: Sequence[str], pictures: Sequence[Sequence[Picture]]) -> list[str]:

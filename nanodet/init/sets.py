@@ -22,6 +22,7 @@ from nanodet.images.likeness import groups, likenesses
 from nanodet.init.recipe import VALIDATION
 from nanodet.init.split import joined, split
 from nanodet.text import Say
+from nanodet.text.counted import counted
 from nanodet.text.names import first_few, is_unicode
 
 ONE_SCENE = 0.4  # share of the images in one group, above which it is cut
@@ -103,7 +104,7 @@ def _split(
     if by_folder:
         if unused := count - sum(map(len, by_folder)):
             say(
-                f"{folder}: {unused} images in folders of a test set are left out: they are for neither set"
+                f"{folder}: {counted(unused, 'image')} in folders of a test set left out: for neither set"
             )
         return by_folder, "split by the folders of the images"
     paths = [picture.path for picture in whole.pictures]
@@ -196,6 +197,6 @@ def _check_apart(train: Sequence[Picture], val: Sequence[Picture], place: FoundS
     both = {str(one.path) for one in in_both(train, val)}
     if both:
         raise NanodetError(
-            f"{place.list_path or place.annotations}: {len(both)} images to evaluate on are also trained on: "
-            f"{first_few(sorted(both))}; take them out of one of the sets"
+            f"{place.list_path or place.annotations}: {counted(len(both), 'image')} to evaluate on, but also "
+            f"to train on: {first_few(sorted(both))}; keep these in one of the sets only"
         )

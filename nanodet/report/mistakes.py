@@ -93,7 +93,7 @@ def find_mistakes(
         annotations: the `Annotations`.
         detections: a `Detections` for each of its images, in their order; those below the thresholds show
             which missed objects scored too low.
-        thresholds: float (classes,), 0..1: detections of a class count if they score above it.
+        thresholds: float32 (classes,), 0..1: detections of a class count if they score above it.
     """
     false: list[Mistake] = []
     missed: list[Mistake] = []
@@ -105,7 +105,8 @@ def find_mistakes(
         matched = match(picture, found, IOU, same_class=True)
         overlaps = box_iou(found.xyxy, picture.boxes)
         hits += int((matched >= 0).sum())
-        for i in np.flatnonzero((matched < 0) & ~excused(picture, found, IOU)):
+        alone = matched < 0
+        for i in np.flatnonzero(alone & ~excused(picture, found, alone, IOU)):
             false.append(_false(number, picture, found, int(i), overlaps[i]))
         at = np.setdiff1d(np.arange(len(picture.labels)), matched)
         missed += _missed(number, picture, every, at)

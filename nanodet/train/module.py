@@ -177,7 +177,9 @@ class TrainingModule(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         teacher = {} if self.distiller is None else {"teacher": self.distiller.sha256}
-        checkpoint[KEY] = carried(self.config, epochs=self.epochs_done, **teacher)
+        checkpoint[KEY] = carried(
+            self.config, epochs=self.epochs_done, precision=self.trainer.precision, **teacher
+        )
 
 
 def normalised(batch: Batch, section: Dataset) -> Tensor:

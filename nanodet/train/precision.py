@@ -37,17 +37,21 @@ def gpu_precision() -> str:
     return HALF if torch.cuda.get_device_capability() >= (7, 0) else FULL
 
 
-def choose_precision(config: Config, network: Any, devices: Mapping[str, Any], say: Say) -> str:
+def choose_precision(
+    config: Config, network: Any, devices: Mapping[str, Any], say: Say, before: str | None = None
+) -> str:
     """Return Lightning's name of the precision that a config asks for.
 
     ``auto`` is what a GPU has units for. On a CPU that has bfloat16 instructions it is measured whether
-    they make this network faster; it is 32 on others, and where several processes must agree.
+    they make this network faster; it is 32 on others, and where several processes must agree. A resumed
+    run keeps what it began with, so that it ends as it would have without the interruption.
 
     Args:
         config: its ``device.precision``, batch and input size.
         network: the detector, which is not changed.
         devices: see `nanodet.train.device.trainer_devices`.
         say: gets one line about the choice, or about one that is slow.
+        before: of the run that is resumed, None for a new one or if it is not known.
     """
     wanted, accelerator = devices["precision"], devices["accelerator"]
     if wanted != "auto":
@@ -57,7 +61,9 @@ def choose_precision(config: Config, network: Any, devices: Mapping[str, Any], s
                 f"CPU ({platform.machine()}) has no bfloat16 instructions: auto chooses the faster one"
             )
         return wanted
-    if accelerator == "cuda":
+    if before in (FULL, BRAIN) or (before == HALF and accelerator == "cuda"):
+        chosen, why = before, "as the run began"
+    elif accelerator == "cuda":
         chosen, why = gpu_precision(), torch.cuda.get_device_name()
     elif accelerator != "cpu":
         chosen, why = FULL, accelerator

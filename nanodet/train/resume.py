@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytorch_lightning.callbacks import Callback
 
@@ -26,7 +26,19 @@ _FREE = (
 )  # fmt: skip
 
 
-def check_same_run(path: StrPath, config: Config, file: str) -> int:
+class Earlier(NamedTuple):
+    """What a run has done so far.
+
+    Attributes:
+        epochs: number of finished ones.
+        precision: in which it trained, Lightning's name; None if it is not known.
+    """
+
+    epochs: int
+    precision: str | None
+
+
+def check_same_run(path: StrPath, config: Config, file: str) -> Earlier:
     """Check a checkpoint against the config, and fill in seed and classes if that has none.
 
     Args:
@@ -35,7 +47,7 @@ def check_same_run(path: StrPath, config: Config, file: str) -> int:
         file: names it in messages.
 
     Returns:
-        the number of finished epochs.
+        what the run has done.
 
     Raises:
         NanodetError: it holds weights only, or a setting differs that cannot change within a run.
@@ -79,7 +91,8 @@ def check_same_run(path: StrPath, config: Config, file: str) -> int:
             f"{file}: schedule.total_epochs: is {config.schedule.total_epochs}, but {path} has "
             f"{finished} epochs done"
         )
-    return finished
+    precision = checkpoint.raw[KEY].get("precision")
+    return Earlier(finished, precision if isinstance(precision, str) else None)
 
 
 class Restored(Callback):

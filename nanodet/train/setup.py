@@ -27,6 +27,7 @@ def training_module(
     resumed: bool,
     file: str,
     say: Say,
+    precision: str | None = None,
 ) -> TrainingModule:
     """Build the network with the weights that it starts from, and its training.
 
@@ -37,13 +38,14 @@ def training_module(
         resumed: whether a checkpoint replaces all weights.
         file: names the config in messages.
         say: gets lines for the user.
+        precision: of the run that is resumed, None if it is not known.
     """
     torch.manual_seed(config.seed or 0)
     network = build_network(config.model.arch, file)
     if not resumed:
         initial_weights(network, config, file, sets[0], say)
     build_optimiser(network, config.schedule.optimizer, file)  # raises before files are touched
-    devices["precision"] = choose_precision(config, network, devices, say)
+    devices["precision"] = choose_precision(config, network, devices, say, precision)
     distiller = build_distiller(network, config, file, say)
     module = TrainingModule(config, network, sets[1], file, distiller)
     if devices["accelerator"] in ("cpu", "cuda"):

@@ -84,10 +84,10 @@ def _train(
     for line in (*remarks(config), *lines):
         say(line)
     resume = find_resume(config, file, say)
-    if resume is not None:
-        epochs = check_same_run(resume, config, file)
+    earlier = None if resume is None else check_same_run(resume, config, file)
+    if earlier is not None:
         unused = ", without schedule.load_model" if config.schedule.load_model else ""
-        say(f"resuming {resume} after {epochs} epochs{unused}")
+        say(f"resuming {resume} after {earlier.epochs} epochs{unused}")
     seed = config.seed or 0
     training_set, validation_set = read_sets(config, file, say)
     measured = has_objects(validation_set, metric)
@@ -97,7 +97,9 @@ def _train(
             f"{config.evaluator.save_key}: nothing is measured, and no checkpoint is called best"
         )
     sets = training_set, validation_set
-    module = training_module(config, sets, devices, resume is not None, file, say)
+    module = training_module(
+        config, sets, devices, earlier is not None, file, say, earlier and earlier.precision
+    )
     folder = Path(config.save_dir)
     restored, loggers = Restored(resume), build_loggers(config, folder)
     trainer = lightning_trainer(

@@ -108,7 +108,7 @@ def test_the_command(tmp_path, to, capsys):
     before = {file: file.read_bytes() for file in (tmp_path / "old").rglob("*") if file.is_file()}
     out = tmp_path / "new" / "set"
     assert main(["convert", str(tmp_path / "old"), str(out), "--to", to]) == 0
-    assert "4 images, 4 boxes of 1 classes" in capsys.readouterr().out
+    assert "4 images, 4 boxes of 1 class" in capsys.readouterr().out
     assert before == {file: file.read_bytes() for file in before}
     back = read_back(out)
     shades = {
@@ -269,7 +269,7 @@ def test_classes_that_only_a_later_set_has_are_not_lost(tmp_path, capsys):
     assert "val: 2 images, 2 boxes of 2 classes" in capsys.readouterr().out
     shutil.rmtree(tmp_path / "new")
     assert main([*args, "--unknown-classes", "skip"]) == 0
-    assert "val: 2 images, 1 boxes of 1 classes" in capsys.readouterr().out
+    assert "val: 2 images, 1 box of 1 class" in capsys.readouterr().out
 
 
 def test_a_new_set_in_the_old_one_is_refused(tmp_path, capsys):

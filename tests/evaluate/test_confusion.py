@@ -17,6 +17,7 @@ def one(boxes, labels, ignored=(), ignored_labels=()):
     ignored = np.asarray(ignored, np.float32).reshape(-1, 4)
     record = Picture("a.jpg", 1, 640, 480, boxes, np.asarray(labels, np.int64), np.ones(len(boxes)))
     record.ignored, record.ignored_labels = ignored, np.asarray(ignored_labels, np.int64)
+    record.ignored_crowd, record.ignored_areas = np.ones(len(ignored), bool), np.ones(len(ignored))
     return Annotations(("a", "b"), (1, 2), [record])
 
 
@@ -44,6 +45,18 @@ def test_ignored_regions_excuse_their_class_only():
     inside = [[210, 210, 220, 220], [215, 205, 230, 215]]
     found = [Detections(inside, [0.9, 0.8], [0, 1])]
     assert confusion_matrix(one([], [], [C], [0]), found).tolist() == [[0] * 3, [0] * 3, [0, 1, 0]]
+
+
+def test_a_difficult_object_excuses_the_best_box_on_it():
+    near = [200, 200, 240, 236]
+    found = [Detections([C, near, [210, 210, 220, 220]], [0.9, 0.8, 0.7], [0, 0, 0])]
+    truth = one([], [], [C], [0])
+    assert confusion_matrix(truth, found)[2, 0] == 0
+    truth.pictures[0].ignored_crowd[:] = False
+    assert confusion_matrix(truth, found)[2, 0] == 2
+    truth = one([C], [0], [near], [0])  # the first finds the object, and leaves the region free
+    truth.pictures[0].ignored_crowd[:] = False
+    assert confusion_matrix(truth, found).tolist() == [[1, 0, 0], [0, 0, 0], [1, 0, 0]]
 
 
 def test_low_scores_and_empty_pictures_count_nothing():

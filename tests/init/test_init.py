@@ -135,7 +135,7 @@ def test_a_split_by_the_folders_of_images_is_taken(written, capsys, tmp_path, dr
     voc_image_folders(tmp_path / "shapes", drawn, SPLITS)
     assert main(["init", "shapes", "--model", "small.yml", "--force"]) == 0
     assert images_of(load_config("shapes.yml").data.train, config.class_names) == list(TRAIN)
-    assert "shapes/images: 1 images in folders of a test set" in capsys.readouterr().out
+    assert "shapes/images: 1 image in folders of a test set" in capsys.readouterr().out
 
 
 def test_an_input_that_does_not_fit_the_memory_is_told(written, capsys, monkeypatch):
@@ -223,7 +223,8 @@ def test_without_a_network_it_starts_from_random_weights_and_says_so(written, ca
         (["--model", "small.yml", "--box", "head"], "--box: XMLDataset has no such setting"),
         (["--weights", "none.ckpt"], "--weights none.ckpt: there is no such file"),
         (["--out", "shapes"], "is a folder"),
-        (["--seed", "-1"], "--seed: must not be negative"),
+        (["--seed", "-1"], "--seed: must be from 0 to 2147483648, not -1"),
+        (["--seed", "99999999999"], "--seed: must be from 0 to"),
     ],
 )
 def test_wrong_options_are_one_line_and_nothing_is_written(
@@ -310,7 +311,7 @@ def test_an_image_in_both_sets_is_refused(written, capsys, tmp_path):
     file = tmp_path / "shapes" / "ImageSets" / "Main" / "val.txt"
     file.write_text(file.read_text() + "0001\n")
     assert main(["init", "shapes", "--model", "small.yml", "--force"]) == 1
-    assert "val.txt: 1 images to evaluate on are also trained on" in capsys.readouterr().err
+    assert "val.txt: 1 image to evaluate on, but also to train on: " in capsys.readouterr().err
 
 
 def test_what_roboflow_made_of_one_image_stays_together(written, capsys, tmp_path, drawn):

@@ -5,8 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from nanodet.data.records import Annotations, Picture
+from nanodet.evaluate.coco_metrics import evaluate_detections
+from nanodet.evaluate.score_curves import score_curves
 from nanodet.report.mistakes import FALSE, MISSED, UNCERTAIN, Mistake, find_mistakes, pick
 from nanodet.report.pictures import choose_mistakes
 from nanodet.runtime.detections import Detections
@@ -74,6 +78,39 @@ def test_ignored_regions_excuse_detections_of_their_class():
     rows = np.array([(*FAR, 0.9, CAT), (*FAR, 0.8, DOG)])
     found = find_mistakes(annotations, [Detections.from_rows(rows)], np.full(2, 0.3))
     assert [one.class_id for one in found.false] == [DOG]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**20))
+def test_false_ones_and_hits_are_those_of_the_curves(seed):
+    """A report has both on one page."""
+    rng = np.random.default_rng(seed)
+
+    def boxes(count):
+        corners = rng.uniform(0, 60, (count, 2))
+        return np.concatenate((corners, corners + rng.uniform(10, 40, (count, 2))), axis=1)
+
+    pictures, detections = [], []
+    for _ in range(3):
+        objects, regions, found = rng.integers(0, 4), rng.integers(0, 4), rng.integers(0, 12)
+        truth, ignored = boxes(objects), boxes(regions).astype(np.float32)
+        every = np.concatenate((truth, ignored, boxes(1)))
+        near = every[rng.integers(0, len(every), found)] + rng.uniform(-4, 4, (found, 4))
+        pictures.append(picture(
+            truth, rng.integers(0, 2, objects), ignored=ignored,
+            ignored_labels=rng.integers(0, 2, regions), ignored_areas=np.ones(regions),
+            ignored_crowd=rng.random(regions) < 0.5,
+        ))  # fmt: skip
+        scores = np.sort(rng.permutation(1000)[:found] / 1000 + 1e-3)[::-1]
+        detections.append(Detections(near, scores, rng.integers(0, 2, found)))
+    annotations = Annotations(("cat", "dog"), (1, 2), pictures)
+    seen = find_mistakes(annotations, detections, np.full(2, 0.3, np.float32))
+    metrics = evaluate_detections(annotations, detections)
+    curves, _ = score_curves(metrics.matches, detections, annotations.class_names)
+    at = [(curve, curve.at(0.3)) for curve in curves]
+    counted = [(c.detections[n], c.precision[n]) for c, n in at if n is not None]
+    assert seen.hits == pytest.approx(sum(count * part for count, part in counted))
+    assert len(seen.false) == pytest.approx(sum(count * (1 - part) for count, part in counted))
 
 
 def test_uncertain_boxes_are_ordered_by_their_relative_deviation():

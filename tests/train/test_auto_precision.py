@@ -15,11 +15,11 @@ from nanodet.train.module import TrainingModule
 from nanodet.train.precision import bf16_speed, choose_precision, cpu_has_bf16
 
 
-def chosen(config, **devices):
+def chosen(config, before=None, **devices):
     """Return the precision that is chosen for a config, and the lines."""
     lines = []
     found = trainer_devices(config.device)[0] | devices
-    return choose_precision(config, None, found, lines.append), lines
+    return choose_precision(config, None, found, lines.append, before), lines
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,23 @@ def test_auto_on_a_cpu(small_config, monkeypatch, has, speed, devices, expected,
     monkeypatch.setattr(precision, "bf16_speed", lambda *_: speed)
     config = load_config(small_config(**{"device.precision": "auto"}))
     assert chosen(config, **devices) == (expected, [f"device.precision: {line}"])
+
+
+@pytest.mark.parametrize(
+    ("before", "expected", "why"),
+    [
+        ("bf16-mixed", "bf16-mixed", "as the run began"),
+        ("32-true", "32-true", "as the run began"),
+        ("16-mixed", "bf16-mixed", "2.00 times as fast as 32"),  # of a GPU
+    ],
+)
+def test_a_resumed_run_keeps_its_precision(small_config, monkeypatch, before, expected, why):
+    monkeypatch.setattr(precision, "cpu_has_bf16", lambda: True)
+    monkeypatch.setattr(precision, "bf16_speed", lambda *_: 2.0)
+    config = load_config(small_config(**{"device.precision": "auto"}))
+    line = f"device.precision: auto: {expected.removesuffix('-true')} ({why})"
+    assert chosen(config, before) == (expected, [line])
+    assert chosen(config, before, accelerator="cuda")[0] == before
 
 
 @pytest.mark.parametrize(

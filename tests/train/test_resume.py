@@ -17,6 +17,7 @@ import torch
 
 from nanodet.cli.main import main
 from nanodet.config import load_config
+from nanodet.train import precision
 from nanodet.train.trainer import train
 
 
@@ -138,6 +139,21 @@ def test_metrics_of_an_earlier_version_go_on_counting_from_one(trained, small_co
         )
     )
     assert [row["epoch"] for row in read(folder)[1]] == ["1"] * 4 + ["2"] * 4 + ["3"] * 4
+
+
+def test_a_precision_that_was_chosen_is_kept(trained, small_config, tmp_path, monkeypatch):
+    """The comparison says otherwise where other work shares the CPU."""
+    keys = {**trained.keys, "device.precision": "auto", "schedule.resume": True}
+    config, lines = small_config(**keys), []
+    monkeypatch.setattr(precision, "cpu_has_bf16", lambda: True)
+    monkeypatch.setattr(precision, "bf16_speed", lambda *_: 1.2)
+    with pytest.raises(RuntimeError, match="crash"):
+        train(load_config(config), callbacks=[Crash("on_validation_batch_end", 1)])
+    assert read(tmp_path / "run")[0]["nanodet"]["precision"] == "bf16-mixed"
+    monkeypatch.setattr(precision, "bf16_speed", lambda *_: 0.9)
+    train(load_config(config), say=lines.append)
+    assert "device.precision: auto: bf16-mixed (as the run began)" in lines
+    assert read(tmp_path / "run")[0]["nanodet"]["precision"] == "bf16-mixed"
 
 
 # what a checkpoint of another program, or a damaged one, may hold beside weights that are fine
