@@ -34,6 +34,14 @@ def shrink(healthy, count):
         one["bbox"] = [x // 8 * 8 + 2.5, y // 8 * 8 + 2.5, 3, 3]
 
 
+def test_more_than_a_twentieth_without_points_is_a_warning(healthy):
+    for count, severity in ((2, "note"), (4, "warning")):  # of 60
+        shrink(healthy, count)
+        found = diagnose(healthy.subject(), decode=False).findings
+        (one,) = (f for f in found if f.code == "unlearned-boxes" and f.part == "data.train")
+        assert (one.severity, one.count) == (severity, count)
+
+
 def test_a_healthy_set_trains(healthy):
     assert check(healthy) == []
 

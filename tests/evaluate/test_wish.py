@@ -98,6 +98,13 @@ def test_luck_is_not_enough():
         assert Wish("f1").entry(empty) is None
 
 
+@pytest.mark.parametrize(("wanted", "fewest"), [(0.9, 15), (0.8, 7)])
+def test_so_many_true_boxes_make_a_wish_certain(wanted, fewest):
+    """All of n true: Wilson's lower end is 1 / (1 + z^2 / n), of which 90 % is certain at z = 1.28."""
+    for count in (fewest - 1, fewest):
+        assert Wish("precision", wanted).entry(curve([True] * count, 60))[1] == (count == fewest)
+
+
 def test_a_threshold_keeps_the_detections_of_its_entry_in_few_digits():
     one = curve([True] * 4, 60, scores=[0.81234, 0.8123, 0.4, 0.1])
     scores = [threshold_of(one, entry, LOWEST) for entry in range(4)]
