@@ -4,6 +4,7 @@ only reads what a file says about its data, does not."""
 from nanodet.config.load import (
     config_from_dict,
     config_to_dict,
+    dotted_keys,
     load_config,
     load_data,
     read_mapping,
@@ -17,6 +18,7 @@ __all__ = [
     "config_from_dict",
     "config_of_checkpoint",
     "config_to_dict",
+    "dotted_keys",
     "load_config",
     "load_data",
     "read_mapping",

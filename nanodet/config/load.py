@@ -1,7 +1,7 @@
 """Reads a YAML file (with ``key=value`` overrides) into a checked `Config`, and writes it."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import yaml
@@ -83,6 +83,21 @@ def config_from_dict(mapping: dict[str, Any], file: StrPath = "config") -> Confi
 def config_to_dict(config: Config) -> dict[str, Any]:
     """Return plain mappings and lists, for YAML, JSON and checkpoints."""
     return _without_none(dataclasses.asdict(config))
+
+
+def dotted_keys(config: Config) -> dict[str, Any]:
+    """Return the settings of a `Config` in one mapping, whose keys are ``schedule.optimizer.lr``."""
+    return _dotted(config_to_dict(config), "")
+
+
+def _dotted(mapping: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in mapping.items():
+        if isinstance(value, dict):
+            found |= _dotted(value, f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = value
+    return found
 
 
 def save_config(config: Config, path: StrPath) -> None:

@@ -7,13 +7,12 @@ from pathlib import Path
 
 from pytorch_lightning.loggers import Logger, MLFlowLogger, WandbLogger
 
-from nanodet.config import config_to_dict
+from nanodet.config import dotted_keys
 from nanodet.config.schema import Config
 from nanodet.errors import NanodetError
 from nanodet.text.printable import say
 from nanodet.train.event_log import EventLog
 from nanodet.train.outputs import TENSORBOARD
-from nanodet.train.resume import flat
 
 PROJECT = "nanodet"  # of runs on a server, unless the logger's own variable names one
 
@@ -78,7 +77,7 @@ def start_loggers(loggers: list[Logger], config: Config, file: str) -> None:
         if isinstance(logger, EventLog):
             continue
         try:
-            logger.log_hyperparams(flat(config_to_dict(config)))
+            logger.log_hyperparams(dotted_keys(config))
         except Exception as error:  # of many kinds, each package its own
             raise NanodetError(f"{file}: logger: {name_of(logger)}: {reason(error)}") from None
 

@@ -1,12 +1,11 @@
 """Resuming a run: its checkpoint and the config must agree."""
 
 import os
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pytorch_lightning.callbacks import Callback
 
-from nanodet.config import config_to_dict
+from nanodet.config import dotted_keys
 from nanodet.config.follow import take_classes
 from nanodet.config.schema import Config
 from nanodet.errors import NanodetError
@@ -75,7 +74,7 @@ def check_same_run(path: StrPath, config: Config, file: str) -> Earlier:
     if config.model.arch.head.num_classes is None:
         config.model.arch.head.num_classes = theirs.model.arch.head.num_classes
     _check_classes(path, config, theirs, file)
-    mine, given = flat(config_to_dict(config)), flat(config_to_dict(theirs))
+    mine, given = dotted_keys(config), dotted_keys(theirs)
     for key in sorted(mine.keys() | given.keys()):
         fixed = any(key == name or key.startswith(f"{name}.") for name in _FIXED)
         if fixed and key not in _FREE and mine.get(key) != given.get(key):
@@ -142,14 +141,3 @@ def _check_teacher(path: StrPath, config: Config, known: object, file: str) -> N
             f"{file}: distill.teacher: {name} is another teacher than that of the run to resume ({path}), "
             f"whose SHA-256 begins with {known[:12]}: use that, or start a new run"
         )
-
-
-def flat(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested mappings as one with dotted keys."""
-    found: dict[str, Any] = {}
-    for key, value in mapping.items():
-        if isinstance(value, dict):
-            found |= flat(value, f"{prefix}{key}.")
-        else:
-            found[f"{prefix}{key}"] = value
-    return found
