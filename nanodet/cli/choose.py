@@ -124,8 +124,8 @@ def run(args: Namespace) -> None:
 
 
 def milliseconds(text: str) -> float:
-    """Read ``30ms``, ``30`` or ``25fps`` as milliseconds for one image."""
-    match = re.fullmatch(r"(\d{1,6}(?:\.\d+)?)\s*(ms|fps)?", text.strip().lower())
+    """Read ``30ms`` or ``25fps`` as milliseconds for one image."""
+    match = re.fullmatch(r"(\d{1,6}(?:\.\d+)?)\s*(ms|fps)", text.strip().lower())
     value = float(match[1]) if match else 0.0
     if value <= 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 30ms or 25fps")

@@ -1,6 +1,7 @@
 """Reads a YAML file (with ``key=value`` overrides) into a checked `Config`, and writes it."""
 
 import dataclasses
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -55,6 +56,10 @@ def read_mapping(path: StrPath, overrides: Iterable[str] = ()) -> dict[str, Any]
     Raises:
         NanodetError: not readable, or not a mapping.
     """
+    if os.path.isdir(path):
+        raise NanodetError(
+            f"{path}: is a folder, where a config is expected: nanodet init writes one for a folder of images"
+        )
     try:
         text = read_text(path, CONFIG)
     except UnicodeDecodeError:

@@ -24,8 +24,9 @@ LONGEST_SIDE = 1 << 24  # pixels; float32 represents all whole numbers up to her
 TOLERANCE = 1.0  # pixels outside the image that count as rounding and are not reported
 
 # the ends of lines about boxes, see `complaint`
-LEFT_OUT, CLIPPED = (
+LEFT_OUT, SWAPPED, CLIPPED = (
     "has no area inside the image: left out",
+    "ends before it begins, are its corners swapped? left out",
     "extends outside the image: clipped",
 )
 
@@ -58,7 +59,8 @@ def complaint(box: np.ndarray, sound: bool) -> str:
     """Return a description of a box that `clip_boxes` corrected or left out."""
     text = ", ".join(f"{value:g}" for value in box)
     if not sound:
-        return f"box ({text}) {LEFT_OUT}"
+        swapped = box[2] < box[0] or box[3] < box[1]
+        return f"box ({text}) {SWAPPED if swapped else LEFT_OUT}"
     return f"box ({text}) {CLIPPED}"
 
 

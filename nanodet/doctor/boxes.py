@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from nanodet.data.assemble import CLIPPED, LEFT_OUT
+from nanodet.data.assemble import CLIPPED, LEFT_OUT, SWAPPED
 from nanodet.data.augment.geometry import MAX_ASPECT, MIN_SIDE
 from nanodet.doctor.examined import Examined
 from nanodet.doctor.finding import NOTE, WARNING, Finding, of_lines
@@ -21,9 +21,9 @@ def of_boxes(one: Examined) -> Iterator[Finding]:
     """Yield what is wrong with the places of a set's boxes."""
     problems, counts = one.annotations.problems, one.annotations.counts
     total = len(one.boxes) + one.summary.ignored + counts.left_out
-    left_out = [line for line in problems if line.endswith(LEFT_OUT)]
+    left_out = [line for line in problems if line.endswith((LEFT_OUT, SWAPPED))]
     clipped = [line for line in problems if line.endswith(CLIPPED)]
-    others = [line for line in problems if not line.endswith((LEFT_OUT, CLIPPED))]
+    others = [line for line in problems if not line.endswith((LEFT_OUT, SWAPPED, CLIPPED))]
     if left_out:
         yield Finding(
             WARNING, "boxes-without-area", one.part,

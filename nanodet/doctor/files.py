@@ -10,6 +10,7 @@ from nanodet.doctor.examined import STOPPED, Examined
 from nanodet.doctor.finding import ERROR, NOTE, WARNING, Finding, of_lines, of_paths, of_pictures
 from nanodet.files.folders import files_below
 from nanodet.images.image_file import is_picture_name
+from nanodet.text.counted import counted
 
 MOST = 0.5  # fraction of the images; if more have no boxes, there is a warning
 _UNREADABLE = (
@@ -109,7 +110,7 @@ def of_labels(one: Examined) -> Iterator[Finding]:
     empty = [p for p in one.pictures if not len(p.boxes) and not len(p.ignored)]
     if empty:
         lacking = counts.without_labels
-        files = f", {lacking} of them have no label file" if lacking else ""
+        files = f"; without a label file: {counted(lacking, 'image')}" if lacking else ""
         yield Finding(
             WARNING if len(empty) > MOST * total else NOTE, "images-without-objects", one.part,
             f"images have no object{files}",

@@ -37,6 +37,7 @@ from nanodet.evaluate.wish_text import format_scores
 from nanodet.files import StrPath
 from nanodet.files.files import check_folder_writable, check_writable, write_text
 from nanodet.files.incoming import is_file
+from nanodet.hub.catalogue import CATALOGUE
 from nanodet.runtime.detections import Detections
 from nanodet.runtime.detector import Detector
 from nanodet.text import Say
@@ -152,7 +153,7 @@ def evaluate(
 
 def _check_not_published(model: StrPath, writing: Mapping[str, bool]) -> None:
     for option, writes in writing.items():
-        if writes and not is_file(model):
+        if writes and str(model) in CATALOGUE and not is_file(model):
             raise NanodetError(
                 f"{model}: {option}: a published model in the cache is not changed; give a copy of its files"
             )

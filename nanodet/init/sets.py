@@ -16,6 +16,7 @@ from nanodet.data.read import read_annotations
 from nanodet.data.reading import Reading
 from nanodet.data.records import Annotations, Picture, in_both
 from nanodet.data.splits import split_of
+from nanodet.data.tell import tell_reading
 from nanodet.errors import NanodetError
 from nanodet.files.files import write_text
 from nanodet.images.likeness import groups, likenesses
@@ -90,8 +91,7 @@ def _read(found: FoundSet, names: Sequence[str] | None, reading: Reading, say: S
     annotations = read_annotations(
         found.format, found.images, found.annotations, found.list_path, names, reading=reading
     )
-    for line in annotations.notes:
-        say(line)
+    tell_reading(annotations, say)
     return annotations
 
 

@@ -50,7 +50,7 @@ def add_speed(page: Page, speed: Speed | None) -> None:
         for one in speed.timings
     ]  # fmt: skip
     page.table(
-        ["file", "engine", "precision", "input", "threads", "network, ms", "image to boxes, ms",
+        ["file", "engine", "arithmetic", "input", "threads", "network, ms", "image to boxes, ms",
          "90 % below"], rows, left=4, sortable=len(rows) > 1,
     )  # fmt: skip
     page.note(f"Medians, one image at a time, {speed.how}. Machine: {speed.machine}.")

@@ -80,7 +80,8 @@ def report(
     metrics, detections = evaluate_model(detector, found)
     if source.kind == "OdgtDataset":
         metrics.crowd = crowd_metrics(found, detections)
-    measured = measured_of(detector.spec, found, detections, metrics, _words(source))
+    shown = subject.shipped_spec or detector.spec  # whose thresholds a user of the page will see
+    measured = measured_of(shown, found, detections, metrics, _words(source))
     if speed is None and timed:
         speed = _timed(_to_time(subject), config)
     training = read_training(subject, detector, config, measured.annotations if of_val else None)

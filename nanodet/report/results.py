@@ -81,7 +81,7 @@ def measured_of(
     """Return what a report says about detections.
 
     Args:
-        spec: its thresholds are those of the mistakes.
+        spec: of the file to hand over; its thresholds are those of the mistakes.
         annotations: the images.
         detections: a `Detections` for each of them, also of scores below the thresholds.
         metrics: of these.

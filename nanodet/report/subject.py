@@ -55,6 +55,11 @@ class Subject:
         return min(ncnn, key=lambda path: len(path.stem), default=self.model)
 
     @property
+    def shipped_spec(self) -> Spec | None:
+        """That of the file to hand over, None if it is a checkpoint or has none that can be read."""
+        return next((form.spec for form in self.forms if form.path == self.shipped), None)
+
+    @property
     def files(self) -> list[Path]:
         """All files of the model and its forms."""
         found = [*files_of(self.model), *(path for form in self.forms for path in form.files)]

@@ -83,7 +83,7 @@ def label_without_image(s):
     (s.folder / "labels" / "other.txt").write_text("0 0.5 0.5 0.2 0.2")
 
 
-@plant("images-without-objects", "note", "007.png", "1 of them have no label file")
+@plant("images-without-objects", "note", "007.png", "without a label file: 1 image")
 def image_without_label(s):
     s.write_yolo()
     (s.folder / "labels" / "007.txt").unlink()

@@ -129,6 +129,12 @@ def test_data_of_the_checkpoints_own_config(trained, tmp_path, capsys, monkeypat
         evaluate(tmp_path / trained)
 
 
+@pytest.mark.parametrize("name", ["none.param", "none.ckpt", "nanodet-m_321"])
+def test_a_model_that_does_not_exist_is_no_published_one(name, tmp_path):
+    with pytest.raises(NanodetError, match=rf"{name}: .*no such (model|published)"):
+        evaluate(tmp_path / name if "." in name else name, "--wish", "f1")
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -394,3 +394,23 @@ def test_a_class_that_no_box_has_is_one_line_and_nothing_is_written(
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "--classes" in error
     assert not list(tmp_path.glob("*.yml")) and not list(tmp_path.glob("*.txt"))
+
+
+def test_boxes_that_are_left_out_are_told(tmp_path, drawn, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    LAYOUTS["csv"][0](tmp_path / "shapes", drawn)
+    table = tmp_path / "shapes" / "train_labels.csv"
+    head, first, *rows = table.read_text().splitlines()
+    *words, x1, y1, x2, y2 = first.split(",")
+    table.write_text("\n".join([head, ",".join((*words, x2, y2, x1, y1)), *rows]))
+    assert main(["init", "shapes", "--model", "nanodet-m"]) == 0
+    said = capsys.readouterr().out
+    assert "1 problem in the annotations:" in said
+    assert f"line 2 ({words[-1]}): box ({x2}, {y2}, {x1}, {y1}) ends before it begins" in said
+
+
+def test_a_folder_of_images_is_no_config(tmp_path, drawn, capsys):
+    LAYOUTS["csv"][0](tmp_path / "shapes", drawn)
+    assert main(["train", str(tmp_path / "shapes")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "shapes: is a folder" in line and "nanodet init" in line

@@ -47,6 +47,23 @@ def test_forms_of_the_same_checkpoint_are_shown(tmp_path):
     assert "1 other exported files" in page_of(tmp_path / "m.param", exports=tmp_path)
 
 
+def test_the_thresholds_are_those_of_the_file_that_is_handed_over(tmp_path):
+    """A checkpoint has none of its own: `nanodet eval --wish` writes them into an exported form."""
+    checkpoint = tmp_path / "run" / "model_last.ckpt"
+    checkpoint.parent.mkdir()
+    checkpoint.write_text("weights")
+    (checkpoint.parent / "config.yml").write_text("")
+    assert find_subject(checkpoint).shipped_spec is None
+    (tmp_path / "exported").mkdir()
+    save(tmp_path / "exported", "m", sha256(checkpoint))
+    spec = Spec.load(tmp_path / "exported" / "m.json")
+    spec.class_scores = (0.21,)
+    spec.save(tmp_path / "exported" / "m.json")
+    for given in (checkpoint, tmp_path / "exported" / "m.param"):
+        shown = find_subject(given, tmp_path / "exported").shipped_spec
+        assert shown.class_scores == (0.21,)
+
+
 def test_exports_of_one_name_in_several_folders_are_told_apart(tmp_path):
     page, checkpoint = Page(""), tmp_path / "run" / "model_last.ckpt"
     checkpoint.parent.mkdir()
