@@ -139,11 +139,14 @@ def test_the_same_seed_gives_the_same_files(quantised, model, data, tmp_path):
 
 
 def test_a_smaller_budget_gives_layers_back(quantised, model, data, tmp_path):
-    """The budget is measured, not assumed: with next to none, layers return to floating point."""
+    """The budget is measured, not assumed: with next to none, layers return to floating point.
+
+    One image calibrates: what several do costs this model nothing on some CPUs.
+    """
     lines = []
     strict = quantize(
         model, data / "images", tmp_path, data / "annotations.json", max_drop=0.5, layers="all",
-        method="max", report=lines.append,
+        method="max", limit=1, report=lines.append,
     )  # fmt: skip
     assert strict.to_dict()["ap"]["drop"] <= 0.5
     back = [one for one in strict.layers if one.reason == "costs accuracy"]
