@@ -1,5 +1,6 @@
 """Data sets of drawn images, laid out as labelling tools and trainings expect them."""
 
+import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -362,3 +363,8 @@ LAYOUTS = {
     "createml": (createml, len(TRAIN), len(VAL)),
     "csv": (csv, len(TRAIN), len(VAL)),
 }
+
+
+def state(folder):
+    """Return the hash of each file of a folder."""
+    return {p: hashlib.sha1(p.read_bytes()).digest() for p in folder.rglob("*") if p.is_file()}

@@ -12,6 +12,7 @@ from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
 from nanodet.files import StrPath
 from nanodet.text.brief import brief
+from nanodet.text.counted import counted
 from nanodet.text.names import (
     ITEMS_SHOWN,
     TWICE,
@@ -221,9 +222,7 @@ def _counted(
         near = _nearest(given[n], wanted)
         meant = f", did you mean {brief(near[0])}?" if near else ""
         where = f", first in {first[n]}" if first else ""
-        words.append(
-            f"{brief(given[n])} ({objects[n]} object{'s' * (objects[n] != 1)}{where}{meant})"
-        )
+        words.append(f"{brief(given[n])} ({counted(objects[n], 'object')}{where}{meant})")
     if len(extra) > ITEMS_SHOWN:
         rest = extra[ITEMS_SHOWN:]
         words.append(f"and {_classes(len(rest))} more ({sum(objects[n] for n in rest)} objects)")
@@ -259,4 +258,4 @@ def _numbered(kept: Sequence[int], count: int) -> np.ndarray:
 
 
 def _classes(count: int) -> str:
-    return f"{count} class{'es' * (count != 1)}"
+    return counted(count, "class", "es")

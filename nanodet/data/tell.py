@@ -2,6 +2,7 @@
 
 from nanodet.data.records import Annotations
 from nanodet.text import Say
+from nanodet.text.counted import counted
 from nanodet.text.names import ITEMS_SHOWN
 
 
@@ -19,7 +20,7 @@ def tell_reading(annotations: Annotations, say: Say, name: str = "") -> None:
     problems = annotations.problems
     if not problems:
         return
-    say(f"{start}{len(problems)} problem{'s' * (len(problems) > 1)} in the annotations:")
+    say(f"{start}{counted(len(problems), 'problem')} in the annotations:")
     for problem in problems[:ITEMS_SHOWN]:
         say(f"  {problem}")
     if len(problems) > ITEMS_SHOWN:

@@ -6,6 +6,7 @@ from typing import Any
 from nanodet.data.summary import describe
 from nanodet.doctor.doctor import Diagnosis
 from nanodet.doctor.finding import ERROR, SEVERITIES, WARNING, Finding
+from nanodet.text.counted import counted
 
 VERSION = 1  # of the JSON
 SHOWN = 3  # examples in the terminal
@@ -34,9 +35,7 @@ def headline(finding: Finding) -> str:
 def verdict(diagnosis: Diagnosis) -> str:
     """Return the numbers of findings, and what they mean for a training."""
     counts = [
-        f"{count} {severity}{'s' * (count != 1)}"
-        for severity in SEVERITIES
-        if (count := diagnosis.count(severity))
+        counted(count, severity) for severity in SEVERITIES if (count := diagnosis.count(severity))
     ]
     if diagnosis.count(ERROR):
         meaning = "a training stops, or learns nothing"

@@ -83,15 +83,14 @@ def init(
         )
     if weights is not None and weights not in CATALOGUE and not Path(weights).is_file():
         raise NanodetError(f"--weights {weights}: there is no such file")
+    reading = reading or Reading(place="--")
     if classes is not None:
         classes = checked_names(classes, "--classes")
+        reading = dataclasses.replace(reading, names_of="--classes")
     found = discover(path)
     for one in (found.train, found.val or found.train):
         for place in (one.images, one.annotations, one.list_path or ""):
             text_name(place)
-    reading = reading or Reading(place="--")
-    if classes is not None:
-        reading = dataclasses.replace(reading, names_of="--classes")
     if found.val is None:
         _check_out(lists, force)
     else:

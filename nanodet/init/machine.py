@@ -15,6 +15,7 @@ from nanodet.init.recipe import (
     TRAINING_BYTES,
 )
 from nanodet.runtime.fit import Size
+from nanodet.text.counted import counted
 
 
 class Machine(NamedTuple):
@@ -68,7 +69,7 @@ def settings_for(machine: Machine, pictures: Sequence[Picture], size: Size) -> S
             batch //= 2
     # on a CPU the network needs the cores; augmentation takes a tenth of its time
     workers = min(4, machine.cores - 1) if machine.gpu else min(2, machine.cores // 4)
-    cores = f"{machine.cores} core{'s' * (machine.cores > 1)}{', a GPU' if machine.gpu else ''}"
+    cores = f"{counted(machine.cores, 'core')}{', a GPU' if machine.gpu else ''}"
     needed = sum(3 * p.width * p.height for p in pictures)
     amounts = (
         f"{needed / 1e6:.0f} MB of decoded images, {machine.memory / 1e9:.1f} GB of memory are free"

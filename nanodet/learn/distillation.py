@@ -72,7 +72,7 @@ def valuable_region(cells: Tensor, targets: Targets, truths: GroundTruths, share
     for _, boxes in truths.parts(count):
         least, image = worst[boxes, None], truths.images[boxes]
         near = diou(cells[None], truths.boxes[boxes, None])
-        # a box without positives has an infinite one, as 0 x inf is NaN
+        # the least of a box without positives is infinite, and 0 times that is NaN
         near[(near < share * least) | (least <= 0) | least.isinf()] = -torch.inf
         best = near.new_full((images, count), -torch.inf)
         best = best.scatter_reduce(0, image[:, None].expand_as(near), near, "amax")

@@ -12,6 +12,7 @@ from math import prod
 from nanodet.errors import NanodetError
 from nanodet.files import StrPath
 from nanodet.ncnn_files.rules.step import Shape
+from nanodet.text.counted import counted
 
 STRIDES = (4, 8, 16, 32, 64, 128)
 USUAL_BINS = 8  # of an edge's distribution: reg_max 7, which every config of the original has
@@ -87,8 +88,8 @@ class Form:
         name = "NanoDet-Plus" if self.plus else "NanoDet"
         name = name if self.usual else "detector like NanoDet"
         return (
-            f"a {name} with strides {self.strides[0]} to {self.strides[-1]}, {self.classes} "
-            f"class{'es' * (self.classes > 1)} and reg_max {self.reg_max}"
+            f"a {name} with strides {self.strides[0]} to {self.strides[-1]}, "
+            f"{counted(self.classes, 'class', 'es')} and reg_max {self.reg_max}"
         )
 
 
@@ -138,9 +139,7 @@ def form_of(
     if edges < 8 or edges % 4:
         raise NanodetError(f"{file}: not a NanoDet: {edges} channels for four distributions")
     if strict and classes not in (None, found):
-        raise NanodetError(
-            f"{file}: has {found} class{'es' * (found > 1)}, but {classes} were named"
-        )
+        raise NanodetError(f"{file}: has {counted(found, 'class', 'es')}, but {classes} were named")
     sigmoid = any(part.scores for part in groups[0])
     return Form(found, edges // 4 - 1, strides, tuple(map(tuple, groups)), sigmoid, guessed)
 

@@ -20,6 +20,7 @@ from nanodet.runtime.detections import Detections
 from nanodet.runtime.engines import files_of
 from nanodet.runtime.spec import Spec
 from nanodet.text.brief import brief_text
+from nanodet.text.counted import counted
 
 
 def model_page(
@@ -76,7 +77,7 @@ def _lead(subject: Subject, measured: Measured) -> str:
     names = measured.annotations.class_names
     shown = ", ".join(map(brief_text, names[:8]))
     shown += f" and {len(names) - 8} more" if len(names) > 8 else ""
-    count = f"{len(names)} class{'es' * (len(names) > 1)}"
+    count = counted(len(names), "class", "es")
     return f"Finds {count}: {shown}. Written by nanodet {__version__}."
 
 

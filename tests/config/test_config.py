@@ -355,3 +355,8 @@ def test_a_bad_override_is_one_line(tmp_path, override):
 def test_the_reference_page_is_up_to_date():
     page = (ROOT / "docs" / "config.md").read_text(encoding="utf-8")
     assert page == reference(), "run: python -m nanodet.config.reference > docs/config.md"
+
+
+def test_a_folder_of_images_is_no_config(tmp_path):
+    with pytest.raises(NanodetError, match=rf"{tmp_path}: is a folder, .* nanodet init"):
+        load_config(tmp_path)

@@ -59,3 +59,23 @@ def test_a_broken_line_of_odgt_does_not_hide_the_others(tmp_path, images):
     file.write_text('{"ID": "a"')
     with pytest.raises(NanodetError, match="none of its lines can be read"):
         read_annotations("odgt", images, file, reading=reading)
+
+
+def test_lines_with_too_few_values_do_not_hide_the_others(tmp_path, images):
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "classes.txt").write_text("cat\n")
+    file = tmp_path / "labels" / "a.txt"
+    file.write_text("0 0.5 0.5 0.1\n0 0.5 0.5 0.1 0.1\n0\n0 nan 0.5 0.1 0.1\n")
+    reading = Reading(faults=[])
+    data = read_annotations("yolo", images, tmp_path / "labels", reading=reading)
+    lines = [fault.line.removeprefix(f"{file}: ") for fault in reading.faults]
+    assert [line.split(":")[0] for line in lines] == ["line 1", "line 3", "line 4"]
+    assert sum(len(picture.boxes) for picture in data.pictures) == 1
+
+    table = tmp_path / "a.csv"
+    table.write_text("\n".join([*CSV.splitlines(), "a.jpg,40,30,cat,1,2"]))
+    reading = Reading(faults=[])
+    data = read_annotations("csv", images, table, reading=reading)
+    lines = [fault.line for fault in reading.faults]
+    assert lines[0].startswith(f"{table}: line 4: 6 values, where 8") and len(lines) == 2
+    assert [len(picture.boxes) for picture in data.pictures] == [1]

@@ -1,61 +1,23 @@
 """`nanodet init`: from folders as tools lay them out to a training, without an edit."""
 
-import hashlib
 import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
 import torch
-from layouts import LAYOUTS, SPLITS, TRAIN, VAL, Drawn, coco_cameras, voc_image_folders
+from layouts import LAYOUTS, SPLITS, TRAIN, VAL, coco_cameras, state, voc_image_folders
 
 from nanodet.cli.main import main
 from nanodet.config import load_config
 from nanodet.config.data_sections import Pipeline
 from nanodet.data.read import read_annotations
-from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
 from nanodet.init import start
 from nanodet.init.machine import Machine
 from nanodet.init.models import template
 from nanodet.model.checkpoint import KEY, carried
 from nanodet.train.trainer import train
-
-# a model that needs no weights
-SMALL = """
-model: {arch: {
-  backbone: {name: ShuffleNetV2, model_size: 0.5x, pretrain: false},
-  fpn: {name: PAN, out_channels: 32},
-  head: {name: NanoDetHead, num_classes: 80, feat_channels: 32, stacked_convs: 1}}}
-"""
-
-SKIP = ["--unknown-classes", "skip"]
-
-
-@pytest.fixture(scope="module")
-def drawn():
-    return Drawn()
-
-
-@pytest.fixture
-def written(tmp_path, monkeypatch, drawn):
-    """Return a function that lays out a set, writes its config with a small model, and returns it."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("NANODET_HOME", str(tmp_path / "cache"))
-    (tmp_path / "small.yml").write_text(SMALL)
-
-    def write(layout, *options):
-        LAYOUTS[layout][0](tmp_path / "shapes", drawn)
-        before = state(tmp_path / "shapes")
-        assert main(["init", "shapes", "--model", "small.yml", *options]) == 0
-        assert state(tmp_path / "shapes") == before
-        return load_config("shapes.yml")
-
-    return write
-
-
-def state(folder):
-    return {p: hashlib.sha1(p.read_bytes()).digest() for p in folder.rglob("*") if p.is_file()}
 
 
 def images_of(section, names):
@@ -364,53 +326,3 @@ def test_every_config_can_be_the_model(model, weights, size, written, monkeypatc
     assert config.schedule.load_model == weights
     assert config.data.train.input_size == config.data.val.input_size == size
     assert config.model.arch.head.num_classes == 4
-
-
-@pytest.mark.parametrize(
-    "layout, options", [("coco_alone", SKIP), ("yolo_names", SKIP), ("voc", [])]
-)
-def test_only_the_classes_that_are_named_are_learned_in_their_order(layout, options, written):
-    config = written(layout, *options, "--classes", "star", "circle")
-    assert config.class_names == ["star", "circle"]
-    counts = []
-    for names in (None, config.class_names):
-        section = config.data.train
-        found = read_annotations(
-            section.name, section.img_path, section.ann_path, section.list_path, names,
-            reading=Reading(unknown_classes="skip"),
-        )  # fmt: skip
-        counts.append(Counter(found.class_names[n] for p in found.pictures for n in p.labels))
-    assert counts[1] == {name: counts[0][name] for name in config.class_names}
-    assert counts[1].total() < counts[0].total()
-
-
-@pytest.mark.parametrize("names", [["circle", "hexagon"], ["circle", "circle"], [""]])
-def test_a_class_that_no_box_has_is_one_line_and_nothing_is_written(
-    names, tmp_path, drawn, monkeypatch, capsys
-):
-    monkeypatch.chdir(tmp_path)
-    LAYOUTS["voc"][0](tmp_path / "shapes", drawn)
-    assert main(["init", "shapes", "--model", "nanodet-m", "--classes", *names]) == 1
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1 and "--classes" in error
-    assert not list(tmp_path.glob("*.yml")) and not list(tmp_path.glob("*.txt"))
-
-
-def test_boxes_that_are_left_out_are_told(tmp_path, drawn, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    LAYOUTS["csv"][0](tmp_path / "shapes", drawn)
-    table = tmp_path / "shapes" / "train_labels.csv"
-    head, first, *rows = table.read_text().splitlines()
-    *words, x1, y1, x2, y2 = first.split(",")
-    table.write_text("\n".join([head, ",".join((*words, x2, y2, x1, y1)), *rows]))
-    assert main(["init", "shapes", "--model", "nanodet-m"]) == 0
-    said = capsys.readouterr().out
-    assert "1 problem in the annotations:" in said
-    assert f"line 2 ({words[-1]}): box ({x2}, {y2}, {x1}, {y1}) ends before it begins" in said
-
-
-def test_a_folder_of_images_is_no_config(tmp_path, drawn, capsys):
-    LAYOUTS["csv"][0](tmp_path / "shapes", drawn)
-    assert main(["train", str(tmp_path / "shapes")]) == 1
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "shapes: is a folder" in line and "nanodet init" in line

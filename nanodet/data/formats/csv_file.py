@@ -16,7 +16,7 @@ def read_csv(request: Request) -> Annotations:
     ann_path = request.ann_path
     entries: dict[str, Entry] = {}
     things: dict[str, list[Thing]] = {}
-    for line, row in table(ann_path, COLUMNS):
+    for line, row in table(ann_path, COLUMNS, request.reading):
         with request.reading.tolerating():
             _add(row, f"{ann_path}: line {line}", entries, things)
     if not entries:

@@ -5,17 +5,21 @@ from collections.abc import Sequence
 
 from nanodet.data.assemble import read_text
 from nanodet.data.formats.head import Head
+from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
 from nanodet.files import StrPath
 from nanodet.files.inputs import ANNOTATIONS
 
 
-def table(path: StrPath, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
+def table(
+    path: StrPath, columns: Sequence[str], reading: Reading
+) -> list[tuple[int, dict[str, str]]]:
     """Return the rows of a CSV file, each with the number of its line.
 
     Args:
         path: the file.
         columns: that its first line must have.
+        reading: tolerates rows of fewer values, or not.
 
     Raises:
         NanodetError: it has no such first line, or a row of fewer values.
@@ -35,10 +39,11 @@ def table(path: StrPath, columns: Sequence[str]) -> list[tuple[int, dict[str, st
         for values in rows:
             if not values:
                 continue
-            if len(values) < len(head):
-                count = f"{len(values)} values, where {len(head)} are expected"
-                raise NanodetError(f"{path}: line {rows.line_num}: {count}")
-            found.append((rows.line_num, dict(zip(head, values, strict=False))))
+            with reading.tolerating():
+                if len(values) < len(head):
+                    count = f"{len(values)} values, where {len(head)} are expected"
+                    raise NanodetError(f"{path}: line {rows.line_num}: {count}")
+                found.append((rows.line_num, dict(zip(head, values, strict=False))))
     except csv.Error as error:
         raise NanodetError(f"{path}: line {rows.line_num}: not valid CSV ({error})") from None
     return found

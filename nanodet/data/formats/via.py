@@ -156,7 +156,7 @@ def _by_size(images: Sequence[Image], folder: Path) -> dict[tuple[str, float], P
 
 def _of_csv(path: StrPath, reading: Reading) -> list[Image]:
     images: dict[tuple[str, float], list[Region]] = {}
-    for line, row in table(path, COLUMNS):
+    for line, row in table(path, COLUMNS, reading):
         where = f"{path}: line {line}"
         with reading.tolerating():
             name = image_name(row["filename"].strip(), "filename", where)

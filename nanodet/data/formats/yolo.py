@@ -18,7 +18,7 @@ from nanodet.data.classes import match_classes
 from nanodet.data.formats.format import Format, Request
 from nanodet.data.formats.head import Head
 from nanodet.data.formats.yolo_files import pair_files
-from nanodet.data.formats.yolo_lines import Line, boxes_of_lines
+from nanodet.data.formats.yolo_lines import Line, boxes_of_lines, wrong_count
 from nanodet.data.formats.yolo_names import find_class_names, find_keypoint_shape
 from nanodet.data.images import look_at_images
 from nanodet.data.reading import Reading
@@ -129,11 +129,11 @@ def _parse(file: Path, reading: Reading) -> list[Line]:
     for number, line in enumerate(read_text(file, ANNOTATION).splitlines(), 1):
         if line.strip():
             with reading.tolerating():
-                parsed.append(_parse_line(file, number, line.strip()))
+                parsed.append(_parse_line(file, number, line.strip(), reading))
     return parsed
 
 
-def _parse_line(file: Path, number: int, line: str) -> Line:
+def _parse_line(file: Path, number: int, line: str, reading: Reading) -> Line:
     where, words = f"{file}: line {number}", line.split()
     try:
         label, *values = (float(word) for word in words)
@@ -143,7 +143,10 @@ def _parse_line(file: Path, number: int, line: str) -> Line:
         raise NanodetError(f"{where}: not finite numbers: {brief(line)}")
     if whole_number(label) is None:
         raise NanodetError(f"{where}: class {brief_text(words[0])} is not a whole number from 0")
-    return Line(file, number, int(label), values)
+    parsed = Line(file, number, int(label), values)
+    if len(values) < 4:
+        raise wrong_count(parsed, reading)
+    return parsed
 
 
 def _recognises(head: Head) -> bool:

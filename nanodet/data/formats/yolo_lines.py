@@ -41,7 +41,7 @@ def boxes_of_lines(
     """Return the boxes of the lines of a whole data set.
 
     Args:
-        lines: `Line` list.
+        lines: `Line` list, of at least four values each.
         reading: the `nanodet.data.reading.Reading`. Its ``yolo_labels`` may be ``boxes``: the first
             four values are cx cy w h, whatever follows; ``polygons``: six values and more are
             points; ``auto``: all lines together decide. Four values are always a box.
@@ -54,8 +54,6 @@ def boxes_of_lines(
         NanodetError: a line that fits no interpretation, or a data set that fits two.
     """
     counts = np.array([len(line.values) for line in lines], np.int64)
-    if (counts < 4).any():
-        raise _wrong_count(lines[int(np.argmax(counts < 4))], reading)
     more = np.flatnonzero(counts > 4).tolist()
     labels = reading.yolo_labels
     if labels not in ("boxes", "polygons") and len(more):
@@ -65,7 +63,7 @@ def boxes_of_lines(
         values = line.values
         if labels == "polygons" and len(values) > 4:
             if len(values) < 6 or len(values) % 2:
-                raise _wrong_count(line, reading)
+                raise wrong_count(line, reading)
             xs, ys = values[0::2], values[1::2]
             boxes[n] = min(xs), min(ys), max(xs), max(ys)
         else:
@@ -90,14 +88,14 @@ def _decide(lines: Sequence[Line], reading: Reading, keypoints: tuple[int, int] 
     if len(counts) > 1:  # every line has the same number of keypoints
         for line in lines:
             if len(line.values) < 6 or len(line.values) % 2:
-                raise _wrong_count(line, reading)
+                raise wrong_count(line, reading)
         return "polygons"
     (count,) = counts
     pose, polygon, flagged = _votes(np.array([line.values for line in lines]))
     if count < 6 or count % 2:
         if count >= 7 and pose.mean() >= AGREEMENT:
             return "boxes"
-        raise _wrong_count(lines[0], reading)
+        raise wrong_count(lines[0], reading)
     for_boxes, for_polygons = (pose & ~polygon).sum(), (polygon & ~pose).sum()
     conclusive = for_boxes + for_polygons
     if conclusive >= max(1, TELLING * len(lines)):
@@ -167,7 +165,8 @@ def _remedy(reading: Reading) -> str:
     )
 
 
-def _wrong_count(line: Line, reading: Reading) -> NanodetError:
+def wrong_count(line: Line, reading: Reading) -> NanodetError:
+    """Return the `NanodetError` for a line that has neither a box nor a polygon."""
     count = len(line.values) + 1
     if count == 6:
         return NanodetError(
