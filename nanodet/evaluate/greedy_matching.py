@@ -60,6 +60,6 @@ def excused(picture: Picture, found: Detections, free: np.ndarray, iou: float) -
     for i in np.flatnonzero(overlaps.any(axis=1)):
         best = int(overlaps[i].argmax())
         result[i] = overlaps[i, best] > 0
-        if not crowd[best]:
+        if result[i] and not crowd[best]:
             overlaps[:, best] = 0
     return result
