@@ -39,7 +39,7 @@ def same_view_moved(first: np.ndarray, second: np.ndarray) -> bool:
     structured blocks never agree: a single object on a plain ground can always be aligned with another.
     """
     a, b = first.astype(np.float32)[None], second.astype(np.float32)[None]
-    if min(_structure(a)[0].sum(), _structure(b)[0].sum()) < _STRUCTURED:
+    if min(_structured(*_moments(one)[1:]).sum() for one in (a, b)) < _STRUCTURED:
         return False
     matrix = np.eye(2, 3, dtype=np.float32)
     try:
@@ -67,10 +67,24 @@ def _blocks(images: np.ndarray) -> np.ndarray:
     return parts.reshape(len(images), count * count, _BLOCK * _BLOCK)
 
 
-def _structure(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return which blocks have structure, bool (N, blocks), and the deviation of each."""
-    deviation = _blocks(images).std(axis=2)
-    return deviation >= np.maximum(_LEAST, _TEXTURE * images.std(axis=(1, 2)))[:, None], deviation
+def _moments(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the blocks of images (N, `SIDE`, `SIDE`) less their means, the means, and the deviations."""
+    blocks = _blocks(images)
+    mean = blocks.mean(axis=2)
+    blocks = blocks - mean[:, :, None]
+    return blocks, mean, np.sqrt(_products(blocks, blocks))
+
+
+def _products(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return the mean (N, blocks) of the products of the pixels of blocks."""
+    found: np.ndarray = np.einsum("nbp,nbp->nb", a, b) / a.shape[2]
+    return found
+
+
+def _structured(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+    """Return which blocks have structure, bool (N, blocks), from the moments of all blocks of images."""
+    whole = np.sqrt((deviation**2).mean(axis=1) + mean.var(axis=1))
+    return deviation >= np.maximum(_LEAST, _TEXTURE * whole)[:, None]
 
 
 def _agree(
@@ -80,13 +94,11 @@ def _agree(
 
     And the correlation of all their pixels, float (N,).
     """
-    (structured, da), (other, db) = _structure(a), _structure(b)
-    pa, pb = _blocks(a), _blocks(b)
+    (pa, mean_a, da), (pb, mean_b, db) = _moments(a), _moments(b)
     seen = np.ones(pa.shape[:2], bool) if seen is None else seen
-    means = pa.mean(axis=2), pb.mean(axis=2)
-    local = (pa * pb).mean(axis=2) - means[0] * means[1]
-    alike = local >= _ALIKE * da * db
-    counted = (structured | other) & seen
+    local = _products(pa, pb)
+    alike = local > _ALIKE * da * db  # a plain block, whose deviation is 0, is like none
+    counted = (_structured(mean_a, da) | _structured(mean_b, db)) & seen
     count = counted.sum(axis=1)
     share = (alike & counted).sum(axis=1) / np.maximum(count, 1)
     # the correlation of all pixels that are seen, from the moments of their blocks
@@ -95,9 +107,9 @@ def _agree(
     def mean(values: np.ndarray) -> np.ndarray:
         return np.where(seen, values, 0).sum(axis=1) / number
 
-    ma, mb = mean(means[0]), mean(means[1])
-    va, vb = mean(da**2 + means[0] ** 2) - ma**2, mean(db**2 + means[1] ** 2) - mb**2
-    cover = mean(local + means[0] * means[1]) - ma * mb
+    ma, mb = mean(mean_a), mean(mean_b)
+    va, vb = mean(da**2 + mean_a**2) - ma**2, mean(db**2 + mean_b**2) - mb**2
+    cover = mean(local + mean_a * mean_b) - ma * mb
     whole = cover / np.sqrt(np.maximum(va * vb, 1e-6))
     enough = np.where(count >= _STRUCTURED, _WHOLE, _PLAIN)
     agree = (share >= _AGREEING) & (whole >= enough) & (seen.sum(axis=1) >= seen.shape[1] / 2)

@@ -9,6 +9,7 @@ from turned_pictures import write_oriented
 
 from nanodet.errors import NanodetError
 from nanodet.images.likeness import Likeness, groups, likeness, likenesses
+from nanodet.images.same_view import same_view
 
 
 def scene(seed, side=320):
@@ -68,6 +69,20 @@ def test_images_of_a_kind_are_no_copies(tmp_path):
     paths.append(tmp_path / "again.png")
     paths[-1].write_bytes(paths[10].read_bytes())
     assert groups(likenesses(paths, False)) == [[10, 12]]
+
+
+def test_a_block_that_lost_its_structure_does_not_agree():
+    """A quarter of the blocks is plain in one image; its pixels as a whole still correlate by 0.9."""
+    noise = np.random.default_rng(0).integers(-30, 31, (64, 64))
+    first = (np.linspace(60, 190, 64)[None] + noise).astype(np.uint8)
+    second = first.copy()
+    for top in range(0, 64, 16):
+        for left in range(0, 64, 16):
+            second[top : top + 8, left : left + 8] = second[top : top + 8, left : left + 8].mean()
+    assert np.corrcoef(first.ravel(), second.ravel())[0, 1] > 0.9
+    assert [
+        agree.item() for agree in same_view(np.stack([first, first]), np.stack([first, second]))[0]
+    ] == [True, False]
 
 
 def test_a_rotated_file_looks_as_it_is_shown(tmp_path):

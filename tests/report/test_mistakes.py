@@ -94,7 +94,7 @@ def test_a_difficult_object_excuses_its_best_detection_and_leaves_the_others_the
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**20))
-@example(350)  # one in 200 has a second detection on a region that is taken, and a free region before it
+@example(350)  # a second detection on a region that is taken, and a free region before it
 def test_false_ones_and_hits_are_those_of_the_curves(seed):
     """A report has both on one page."""
     rng = np.random.default_rng(seed)
