@@ -18,7 +18,7 @@ from nanodet.data.dataset import DetectionSet
 from nanodet.drawing.draw import draw
 from nanodet.images.image_file import write_picture
 from nanodet.runtime.detections import Detections
-from nanodet.train.sets import read_sets
+from nanodet.train.sets import read_both_sets
 
 SIZE = (288, 216)
 # the image (index) and seed of a picture, where the first ones do not show the step
@@ -33,7 +33,7 @@ def main():
     args = parser.parse_args()
     file, out = args.config, args.out
     config = load_config(file, args.overrides)
-    annotations, _ = read_sets(config, file, print)
+    annotations, _ = read_both_sets(config, file, print)
     Path(out).mkdir(parents=True, exist_ok=True)
     for step in ("none", *OFF_AT_THE_END):
         steps = {} if step == "none" else {step: 1.0}

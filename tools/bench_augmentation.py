@@ -33,7 +33,7 @@ from nanodet.data.augment.mosaic import mosaic
 from nanodet.data.augment.scene import Scene, Sources
 from nanodet.data.dataset import DetectionSet
 from nanodet.data.records import Picture
-from nanodet.train.sets import read_sets
+from nanodet.train.sets import read_both_sets
 
 
 def fastest(functions, rounds):
@@ -49,7 +49,7 @@ def fastest(functions, rounds):
 
 def steps(config, samples, rounds):
     """Print samples per second with each step."""
-    annotations, _ = read_sets(config, "config", lambda line: None)
+    annotations, _ = read_both_sets(config, "config", lambda line: None)
     train = config.data.train
     plain = dataclasses.replace(train.pipeline, **dict.fromkeys(OFF_AT_THE_END, 0.0))
     pipelines = {"none": plain}

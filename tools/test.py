@@ -31,7 +31,7 @@ def run(args):
     with needed_packages():
         from nanodet.config import load_config
         from nanodet.data.reading import Reading
-        from nanodet.evaluate.ground_truth import Source
+        from nanodet.evaluate.ground_truth import AnnotatedImages
         from nanodet.evaluate.run import (
             detect_all,
             evaluate_model,
@@ -49,7 +49,7 @@ def run(args):
         check_writable(results)
     detector = evaluation_detector(args.model, config.evaluator, config=args.config)
     place = "data.test." if testing and config.data.test else "data.val."
-    source = Source(section.img_path, section.ann_path, Reading.of_section(section, place))
+    source = AnnotatedImages(section.img_path, section.ann_path, Reading.of_section(section, place))
     annotations = source.read(detector.class_names, detector.backend.path, annotated=not testing)
     if testing:
         detections = detect_all(detector, annotations)

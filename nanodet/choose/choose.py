@@ -12,7 +12,7 @@ from nanodet.choose.front import Choice, recommend
 from nanodet.choose.measure import detect_or_read
 from nanodet.choose.page import Chosen, write_pages
 from nanodet.choose.sets import DataSets, forget_if_changed
-from nanodet.choose.times import Timing, time_files, timed_before
+from nanodet.choose.times import TimingOptions, time_files, timed_before
 from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
 from nanodet.evaluate.bootstrap import Interval
@@ -38,7 +38,7 @@ def choose(
     out: StrPath,
     *,
     making: Making,
-    timing: Timing,
+    timing: TimingOptions,
     overrides: Sequence[str] = (),
     widths: Sequence[str] | None = None,
     sizes: Sequence[Size] | None = None,

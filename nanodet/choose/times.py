@@ -21,7 +21,7 @@ BENCH = "bench.json"
 
 
 @dataclass(frozen=True)
-class Timing:
+class TimingOptions:
     """How files are timed.
 
     Attributes:
@@ -65,7 +65,9 @@ class Times:
     kept: bool
 
 
-def time_files(files: Sequence[ModelFile], timing: Timing, image: StrPath, folder: Path) -> Times:
+def time_files(
+    files: Sequence[ModelFile], timing: TimingOptions, image: StrPath, folder: Path
+) -> Times:
     """Time all files in turns, unless ``folder`` holds the same undisturbed measurement of the same files.
 
     Args:
@@ -85,7 +87,7 @@ def time_files(files: Sequence[ModelFile], timing: Timing, image: StrPath, folde
     ), False)  # fmt: skip
 
 
-def timed_before(timing: Timing, folder: Path) -> bool:
+def timed_before(timing: TimingOptions, folder: Path) -> bool:
     """Return whether ``folder`` holds an undisturbed measurement that was made with the same options."""
     try:
         report = json.loads((folder / BENCH).read_text(encoding="utf-8"))
@@ -115,7 +117,9 @@ def _is_of_this_machine(report: dict[str, Any]) -> bool:
     return all(report["machine"][key] == here[key] for key in ("board", "soc", "cores"))
 
 
-def _kept(path: Path, command: str, files: Sequence[ModelFile], timing: Timing) -> Times | None:
+def _kept(
+    path: Path, command: str, files: Sequence[ModelFile], timing: TimingOptions
+) -> Times | None:
     """Return the times in ``path`` if they are of the same files, options and machine, and undisturbed."""
     try:
         report = json.loads(path.read_text(encoding="utf-8"))

@@ -91,7 +91,7 @@ def run(args: Namespace) -> None:
         from nanodet.choose.choose import choose
         from nanodet.choose.files import Making
         from nanodet.choose.page import text_of
-        from nanodet.choose.times import Timing
+        from nanodet.choose.times import TimingOptions
     from nanodet.text.printable import say
 
     device = place(args)
@@ -112,7 +112,7 @@ def run(args: Namespace) -> None:
             max_drop=args.max_drop,
             config=args.config,
         ),
-        timing=Timing(
+        timing=TimingOptions(
             args.threads, effort_of(seconds=args.seconds), args.cores, device, _device_words(args)
         ),
         images=args.images,

@@ -9,7 +9,7 @@ from nanodet.data.formats import FORMATS
 from nanodet.data.formats.yolo_names import YAML
 from nanodet.data.image_folders import ImageFolders
 from nanodet.data.recognise import OPTION, recognise
-from nanodet.data.sources import Source, find_sources
+from nanodet.data.sources import AnnotationSource, find_sources
 from nanodet.data.splits import split_of
 from nanodet.data.yolo_yaml import yaml_sets
 from nanodet.errors import NanodetError
@@ -113,7 +113,7 @@ def _labels_of(images: Path) -> Path:
 
 def _of_file(path: Path) -> FoundData:
     """Return the set of one annotation file, with the images below its folder or the one above."""
-    source = Source(_recognised(path), split_of([path.stem]), [path])
+    source = AnnotationSource(_recognised(path), split_of([path.stem]), [path])
     for root in (path.parent, path.absolute().parent.parent):
         pictures = ImageFolders(root)
         if pictures.folders:
@@ -194,11 +194,11 @@ def _divide(sets: dict[str, FoundSet], place: Path) -> FoundData:
     return FoundData(train, val, tuple(notes), test)
 
 
-def _found_set(source: Source, pictures: ImageFolders) -> FoundSet:
+def _found_set(source: AnnotationSource, pictures: ImageFolders) -> FoundSet:
     return FoundSet(source.format, pictures.folder_of(source), source.annotations)
 
 
-def _only(root: Path, sources: Sequence[Source]) -> Source:
+def _only(root: Path, sources: Sequence[AnnotationSource]) -> AnnotationSource:
     """Return the one set of annotations of a split; COCO's boxes are in ``instances_...json``."""
     if len(sources) > 1:
         instances = [s for s in sources if s.annotations.name.startswith("instances_")]

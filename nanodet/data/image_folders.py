@@ -9,7 +9,7 @@ from nanodet.data.assemble import bare_name
 from nanodet.data.formats import FORMATS
 from nanodet.data.formats.head import Head
 from nanodet.data.recognise import SAMPLES
-from nanodet.data.sources import Source, common_folder
+from nanodet.data.sources import AnnotationSource, common_folder
 from nanodet.data.splits import split_of
 from nanodet.files.folders import files_below
 from nanodet.images.image_file import is_picture_name
@@ -38,7 +38,7 @@ class ImageFolders:
                 self.folders[path.parent] = split_of(path.parent.relative_to(root).parts)
             self.by_stem.setdefault(bare_name(path.name), []).append(path.parent)
 
-    def folder_of(self, source: Source) -> Path:
+    def folder_of(self, source: AnnotationSource) -> Path:
         """Return the folder of the images of a source."""
         folders = self._of_split(source.split)
         if FORMATS[source.format].folder:
@@ -54,7 +54,7 @@ class ImageFolders:
                 return folders
         return list(self.folders)
 
-    def _beside(self, source: Source, folders: set[Path]) -> Path | None:
+    def _beside(self, source: AnnotationSource, folders: set[Path]) -> Path | None:
         """Return the folder in which most annotation files of one image have an image of their name.
 
         It has the same subfolders as the folder of annotations.

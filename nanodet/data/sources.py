@@ -14,7 +14,7 @@ from nanodet.images.image_file import is_picture_name
 
 
 @dataclass
-class Source:
+class AnnotationSource:
     """Annotations of one split: a file, or the files of some folders.
 
     Attributes:
@@ -35,7 +35,7 @@ class Source:
 
 def find_sources(
     root: Path, files: Sequence[Path], only: str | None = None, splits: bool = True
-) -> tuple[list[Source], dict[str, list[Path]]]:
+) -> tuple[list[AnnotationSource], dict[str, list[Path]]]:
     """Return the annotations in a folder, and the text files that may be lists of images, by their split.
 
     Args:
@@ -48,7 +48,7 @@ def find_sources(
     for file in files:
         if file.suffix.lower() in SUFFIXES and file.name not in NAME_FILES:
             grouped.setdefault((file.parent, file.suffix.lower()), []).append(file)
-    sources: list[Source] = []
+    sources: list[AnnotationSource] = []
     lists: dict[str, list[Path]] = {}
     stems = {bare_name(file.name) for file in files if is_picture_name(file)}
     for (folder, suffix), some in grouped.items():
@@ -67,8 +67,10 @@ def find_sources(
                     if FORMATS[name].folder:
                         kinds[name] = None
                     else:
-                        sources.append(Source(name, split_of([file.stem]) or in_folder, [file]))
-        sources += [Source(name, in_folder, [folder]) for name in kinds]
+                        sources.append(
+                            AnnotationSource(name, split_of([file.stem]) or in_folder, [file])
+                        )
+        sources += [AnnotationSource(name, in_folder, [folder]) for name in kinds]
     if not splits or _only_train(sources):
         for source in sources:
             source.split = None
@@ -91,7 +93,7 @@ def _looked_at(files: Sequence[Path]) -> Iterable[tuple[Path, list[str]]]:
                 return
 
 
-def _only_train(sources: Sequence[Source]) -> bool:
+def _only_train(sources: Sequence[AnnotationSource]) -> bool:
     """Return whether some folders of one format are called for training, and others for nothing.
 
     Then ``toy train`` beside ``car`` is a class or a day, and no split.
@@ -103,14 +105,14 @@ def _only_train(sources: Sequence[Source]) -> bool:
     )
 
 
-def _joined(sources: Iterable[Source]) -> list[Source]:
+def _joined(sources: Iterable[AnnotationSource]) -> list[AnnotationSource]:
     """Make one source of all folders of the same format and split."""
-    folders: dict[tuple[str, str | None], Source] = {}
+    folders: dict[tuple[str, str | None], AnnotationSource] = {}
     alone = []
     for source in sources:
         if FORMATS[source.format].folder:
             key = (source.format, source.split)
-            folders.setdefault(key, Source(*key)).paths.extend(source.paths)
+            folders.setdefault(key, AnnotationSource(*key)).paths.extend(source.paths)
         else:
             alone.append(source)
     return [*alone, *folders.values()]

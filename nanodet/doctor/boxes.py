@@ -8,6 +8,7 @@ from nanodet.data.assemble import CLIPPED, LEFT_OUT, SWAPPED
 from nanodet.data.augment.geometry import MAX_ASPECT, MIN_SIDE
 from nanodet.doctor.examined import Examined
 from nanodet.doctor.finding import NOTE, WARNING, Finding, of_lines
+from nanodet.evaluate.overlap import aligned_iou
 
 MOST = 0.5  # fraction of the boxes
 SOME = 0.01  # fraction of the boxes
@@ -129,14 +130,9 @@ def same_place(one: Examined) -> tuple[np.ndarray, np.ndarray]:
         at = at[near]
         if not len(at):
             break
-        found.append(at[_iou(boxes[at], boxes[at + step]) >= SAME_PLACE] + np.array([[0], [step]]))
+        found.append(
+            at[aligned_iou(boxes[at], boxes[at + step]) >= SAME_PLACE] + np.array([[0], [step]])
+        )
     pairs = np.concatenate([np.zeros((2, 0), np.int64), *found], axis=1)
     pairs = np.sort(order[pairs], axis=0)
     return pairs[0], pairs[1]
-
-
-def _iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    shared = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
-    both = np.maximum(shared, 0).prod(axis=1)
-    union = (a[:, 2:] - a[:, :2]).prod(axis=1) + (b[:, 2:] - b[:, :2]).prod(axis=1) - both
-    return both / np.maximum(union, 1e-9)

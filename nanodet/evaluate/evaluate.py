@@ -18,7 +18,7 @@ from nanodet.evaluate.calibrate import (
 from nanodet.evaluate.coco_metrics import Metrics, check_pycocotools
 from nanodet.evaluate.crowd_metrics import crowd_metrics
 from nanodet.evaluate.edge_plots import PLOTS, plot_edges
-from nanodet.evaluate.ground_truth import Source, data_of, given, of_config
+from nanodet.evaluate.ground_truth import AnnotatedImages, data_of, given, of_config
 from nanodet.evaluate.plots import new_figure, plot_score_curves
 from nanodet.evaluate.run import evaluate_model, evaluation_detector
 from nanodet.evaluate.score_curves import ScoreCurve, score_curves
@@ -209,7 +209,9 @@ def _plot_edges(
         report(f"{model}: its edges ({detector.spec.form}) have no other plots")
 
 
-def _write_scores(model: StrPath, chosen: Scores, images: int, source: Source, report: Say) -> None:
+def _write_scores(
+    model: StrPath, chosen: Scores, images: int, source: AnnotatedImages, report: Say
+) -> None:
     assert source.annotations is not None
     record = chosen.summary(images, source.annotations, source.reading.list_path)
     done = "removed" if chosen.wish.measure == NONE else "written"

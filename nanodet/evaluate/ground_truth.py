@@ -30,7 +30,7 @@ GIVE = "give --images and --annotations"
 
 
 @dataclass(frozen=True)
-class Source:
+class AnnotatedImages:
     """Annotated images, not yet read.
 
     Attributes:
@@ -99,8 +99,8 @@ class Source:
 
 def given(
     images: StrPath | None, annotations: StrPath | None, reading: Reading | None = None
-) -> Source | None:
-    """Return the `Source` that a command was given; None without.
+) -> AnnotatedImages | None:
+    """Return the `AnnotatedImages` that a command was given; None without.
 
     Raises:
         NanodetError: annotations without images, or options that need annotations.
@@ -114,11 +114,11 @@ def given(
         for key in reading.choices():
             if key not in ("list_path", "missing_images"):
                 raise NanodetError(f"{reading.spelled(key)}: needs --annotations")
-    return Source(images, annotations, reading)
+    return AnnotatedImages(images, annotations, reading)
 
 
-def of_config(data: Data, file: str, part: str, reading: Reading | None = None) -> Source:
-    """Return the `Source` that a config names.
+def of_config(data: Data, file: str, part: str, reading: Reading | None = None) -> AnnotatedImages:
+    """Return the `AnnotatedImages` that a config names.
 
     Args:
         data: its `nanodet.config.data_sections.Data`.
@@ -137,7 +137,7 @@ def of_config(data: Data, file: str, part: str, reading: Reading | None = None) 
                 f"{file}: {place}.{key}: {path} does not exist, seen from {Path.cwd()}; {GIVE}"
             )
     chosen = (reading or Reading()).over(Reading.of_section(section, f"{place}."))
-    return Source(section.img_path, section.ann_path, chosen, f"{place} of {file}")
+    return AnnotatedImages(section.img_path, section.ann_path, chosen, f"{place} of {file}")
 
 
 def data_of(detector: Detector, config: StrPath | None = None) -> tuple[Data, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from nanodet.data.reading import Reading
 from nanodet.data.records import Annotations, in_both
 from nanodet.errors import NanodetError
-from nanodet.evaluate.ground_truth import Source, data_for, given, of_config
+from nanodet.evaluate.ground_truth import AnnotatedImages, data_for, given, of_config
 from nanodet.files import StrPath
 from nanodet.quantize.judge import ApJudge, Budget, Judge, TwinJudge
 from nanodet.quantize.pictures import draw, list_pictures, split, split_annotations
@@ -52,9 +52,9 @@ def judge_for(
 
 
 def _of_source(
-    model: StrPath, source: Source, spec: Spec, limit: int, seed: int, budget: Budget
+    model: StrPath, source: AnnotatedImages, spec: Spec, limit: int, seed: int, budget: Budget
 ) -> tuple[Judge, Sequence[Path]]:
-    """Return the judge and the paths of the calibration images, both from one `Source`."""
+    """Return the judge and the paths of the calibration images, both from one `AnnotatedImages`."""
     images = source.images
     if source.annotations is None:
         if budget.sure:

@@ -9,7 +9,7 @@ from nanodet.data.reading import Reading
 from nanodet.errors import NanodetError
 from nanodet.evaluate.coco_metrics import check_pycocotools
 from nanodet.evaluate.crowd_metrics import crowd_metrics
-from nanodet.evaluate.ground_truth import Source, data_of, given, of_config
+from nanodet.evaluate.ground_truth import AnnotatedImages, data_of, given, of_config
 from nanodet.evaluate.run import evaluate_model, evaluation_detector
 from nanodet.files import StrPath
 from nanodet.files.files import check_writable, write_text
@@ -99,7 +99,7 @@ def _default(subject: Subject, given_model: StrPath) -> Path:
     return beside / f"{subject.model.stem}-{NAME}"
 
 
-def _words(source: Source) -> str:
+def _words(source: AnnotatedImages) -> str:
     listed = f", of `{Path(source.reading.list_path).name}`" if source.reading.list_path else ""
     name = f"{source.name.split(' of ')[0]}, " if source.name is not None else ""
     return f"{name}`{source.annotations}`{listed}"

@@ -18,7 +18,7 @@ from nanodet.train.loaders import Loaders
 from nanodet.train.module import TrainingModule
 from nanodet.train.precision import BRAIN, FASTER, FULL, bf16_speed, cpu_has_bf16
 from nanodet.train.preflight import check_shared_memory, worker_count
-from nanodet.train.sets import read_sets
+from nanodet.train.sets import read_both_sets
 from nanodet.train.setup import lightning_trainer, training_module
 
 LOADER, OTHER, TEACHER = "loader", "other", "teacher"
@@ -164,7 +164,7 @@ def profile(config: Config, file: str, steps: int, say: Any) -> Profile:
     devices |= {
         "devices": chosen[:1] if isinstance(chosen, list) else 1, "num_nodes": 1, "strategy": "auto",
     }  # fmt: skip
-    sets = read_sets(config, file, say)
+    sets = read_both_sets(config, file, say)
     # as if resumed: steps take as long with any weights, and nothing is fetched or imported for them
     module = training_module(config, sets, devices, True, file, say)
     watch = Stopwatch()

@@ -16,7 +16,7 @@ from nanodet.text import Say
 from nanodet.text.names import shortened
 
 
-def read_sets(config: Config, file: str, say: Say) -> tuple[Annotations, Annotations]:
+def read_both_sets(config: Config, file: str, say: Say) -> tuple[Annotations, Annotations]:
     """Read both sets, and fill in the config's class names and their number if it has none.
 
     Args:

@@ -38,7 +38,7 @@ from nanodet.train.report import write_report
 from nanodet.train.resume import Restored, cannot_resume, check_same_run
 from nanodet.train.run_folder import RunFolder, find_resume, own_folder
 from nanodet.train.samples import TrainingSamples
-from nanodet.train.sets import read_sets
+from nanodet.train.sets import read_both_sets
 from nanodet.train.setup import lightning_trainer, training_module
 
 
@@ -89,7 +89,7 @@ def _train(
         unused = ", without schedule.load_model" if config.schedule.load_model else ""
         say(f"resuming {resume} after {earlier.epochs} epochs{unused}")
     seed = config.seed or 0
-    training_set, validation_set = read_sets(config, file, say)
+    training_set, validation_set = read_both_sets(config, file, say)
     measured = has_objects(validation_set, metric)
     if not measured:
         say(

@@ -13,7 +13,7 @@ from nanodet.config.schema import Evaluator
 from nanodet.data.reading import Reading
 from nanodet.data.records import Annotations
 from nanodet.errors import NanodetError
-from nanodet.evaluate.ground_truth import Source, data_of, given, of_config
+from nanodet.evaluate.ground_truth import AnnotatedImages, data_of, given, of_config
 from nanodet.files import StrPath
 from nanodet.files.files import check_writable, write_text
 from nanodet.images.image_file import read_picture
@@ -133,8 +133,8 @@ def verify(
 
 def _configured(
     detector: Detector, config: StrPath | None, reading: Reading | None, words: str
-) -> tuple[Source | None, str]:
-    """Return the `Source` of the checkpoint's data or None, and a description of generated images."""
+) -> tuple[AnnotatedImages | None, str]:
+    """Return the `AnnotatedImages` of the checkpoint's data or None, and in words what was generated."""
     try:
         if detector.config is not None:
             return of_config(*data_of(detector, config), "val", reading), words
@@ -148,7 +148,7 @@ def _configured(
 
 
 def _pictures(
-    detector: Detector, source: Source | None, limit: int | None, words: str
+    detector: Detector, source: AnnotatedImages | None, limit: int | None, words: str
 ) -> tuple[Annotations | None, Generator[np.ndarray, None, None], int, str]:
     """Return the annotations or None, a generator of images, their number, and their description."""
     if source is None:

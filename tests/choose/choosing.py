@@ -6,12 +6,12 @@ import shutil
 from nanodet.bench.plan import Effort
 from nanodet.choose.choose import choose
 from nanodet.choose.files import Making
-from nanodet.choose.times import Timing
+from nanodet.choose.times import TimingOptions
 from nanodet.evaluate import ground_truth
 from nanodet.runtime.engines import files_of, spec_file
 from nanodet.runtime.spec import Spec
 
-QUICK = Timing(1, Effort(20, 0.2, "quick"))
+QUICK = TimingOptions(1, Effort(20, 0.2, "quick"))
 
 
 def copied(source, param):

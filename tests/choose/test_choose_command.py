@@ -14,7 +14,7 @@ from nanodet.choose.candidates import find_candidates
 from nanodet.choose.choose import _check_classes, choose
 from nanodet.choose.files import Making, make_files
 from nanodet.choose.sets import DataSets
-from nanodet.choose.times import Timing
+from nanodet.choose.times import TimingOptions
 from nanodet.cli.choose import _device_words, add_arguments, milliseconds
 from nanodet.cli.main import main
 from nanodet.config.beside import config_beside
@@ -59,7 +59,7 @@ def test_a_device_is_tried_before_anything_is_made(models, data, tmp_path):
     with pytest.raises(NanodetError, match=r"--program: .*whole\.param: is not a Linux program"):
         choose(
             models, 30, tmp_path / "out", making=Making("any", int8=False),
-            timing=Timing(1, QUICK.effort, place=place),
+            timing=TimingOptions(1, QUICK.effort, place=place),
         )  # fmt: skip
     assert not (tmp_path / "out" / "models").exists()
 
@@ -122,7 +122,10 @@ def test_the_options_of_a_device_are_words_of_the_bench():
     options = ["--target", "ssh:pi@board", "--ssh-option", "IdentityFile=~/.ssh/my board"]
     words = _device_words(parser.parse_args(["my.yml", "--budget", "30ms", *options]))
     assert list(words) == options
-    assert shlex.split(Timing(1, QUICK.effort, words=words).command([], "a.jpg"))[-4:] == options
+    assert (
+        shlex.split(TimingOptions(1, QUICK.effort, words=words).command([], "a.jpg"))[-4:]
+        == options
+    )
 
 
 @pytest.fixture

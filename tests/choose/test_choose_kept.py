@@ -12,7 +12,7 @@ from nanodet.choose import measure
 from nanodet.choose.candidates import find_candidates
 from nanodet.choose.files import Making, ModelFile, make_files
 from nanodet.choose.sets import truth_key
-from nanodet.choose.times import Timing, time_files, timed_before
+from nanodet.choose.times import TimingOptions, time_files, timed_before
 from nanodet.errors import NanodetError
 from nanodet.quantize.quantize import NothingToQuantise
 
@@ -125,7 +125,7 @@ def test_images_that_are_read_in_another_orientation_are_detected_again(models, 
 
 def test_the_device_is_not_tried_again_if_the_times_are_there(models, tmp_path):
     words = ("--target", "ssh:pi@board")
-    timing = Timing(1, QUICK.effort, words=words)
+    timing = TimingOptions(1, QUICK.effort, words=words)
     assert not timed_before(timing, tmp_path)
     undisturbed = {"results": [], "throttling": {"reasons": []}}
     (tmp_path / "bench.json").write_text(
@@ -133,7 +133,7 @@ def test_the_device_is_not_tried_again_if_the_times_are_there(models, tmp_path):
     )
     assert timed_before(timing, tmp_path)
     for other in (("--target", "ssh:pi@other"), words[:0], (*words, "--program", "bench")):
-        assert not timed_before(Timing(1, QUICK.effort, words=other), tmp_path)
+        assert not timed_before(TimingOptions(1, QUICK.effort, words=other), tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from nanodet.config.effects import remarks
 from nanodet.config.keys import REQUIRED, default_of, entries
 from nanodet.errors import NanodetError
 from nanodet.quickstart.shapes import CLASSES
-from nanodet.train.sets import read_sets
+from nanodet.train.sets import read_both_sets
 from nanodet.train.trainer import train
 
 
@@ -19,7 +19,7 @@ def test_a_file_may_leave_out_what_it_need_not_say(configured):
     assert config.model.arch.fpn.in_channels == [48, 96, 192]
     assert config.model.arch.head.strides == [8, 16, 32]
     assert config.schedule.lr_schedule.T_max == 50
-    read_sets(config, "c.yml", print)
+    read_both_sets(config, "c.yml", print)
     assert config.model.arch.head.num_classes == len(CLASSES)
 
 

@@ -15,7 +15,7 @@ from nanodet.model.torch_backend import spec_of
 from nanodet.train.device import trainer_devices
 from nanodet.train.loggers import build_loggers, name_of
 from nanodet.train.optimiser import build_optimiser, learning_rate_factor
-from nanodet.train.sets import read_sets
+from nanodet.train.sets import read_both_sets
 from nanodet.train.teacher import build_distiller
 
 
@@ -77,7 +77,7 @@ def spec(config):
 
 def sets(config):
     said = []
-    found = read_sets(config, "c.yml", said.append)
+    found = read_both_sets(config, "c.yml", said.append)
     pictures = [
         [(str(p.path), p.boxes.tolist(), p.labels.tolist()) for p in annotations.pictures]
         for annotations in found
@@ -89,7 +89,7 @@ def sample(part):
     """The images of a set, as the trainer's loader gets them."""
 
     def observe(config):
-        annotations = read_sets(config, "c.yml", print)[part == "val"]
+        annotations = read_both_sets(config, "c.yml", print)[part == "val"]
         section = getattr(config.data, part)
         epochs = config.schedule.total_epochs
         data = DetectionSet(annotations, section, part == "train", config.seed or 0, epochs)
@@ -103,7 +103,7 @@ def without_its_file(part):
     """Whether an image can be had when its file is gone: it can from the cache."""
 
     def observe(config):
-        annotations = read_sets(config, "c.yml", print)[part == "val"]
+        annotations = read_both_sets(config, "c.yml", print)[part == "val"]
         data = DetectionSet(annotations, getattr(config.data, part), False)
         annotations.pictures[0] = dataclasses.replace(annotations.pictures[0], path="gone.png")
         data[0, 0, (64, 64)]

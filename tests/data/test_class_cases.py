@@ -8,7 +8,7 @@ from nanodet.cli.main import main
 from nanodet.config import config_to_dict, load_config
 from nanodet.errors import NanodetError
 from nanodet.evaluate.evaluate import evaluate
-from nanodet.train.sets import read_sets
+from nanodet.train.sets import read_both_sets
 
 pytest.importorskip("pycocotools")
 torch = pytest.importorskip("torch")
@@ -83,7 +83,7 @@ def sets(cases):
 
     def read(*overrides):
         config, lines = load_config("tiny.yml", overrides), []
-        found = read_sets(config, "tiny.yml", lines.append)
+        found = read_both_sets(config, "tiny.yml", lines.append)
         return *found, config, [line for line in lines if " boxes (" not in line]
 
     return read

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nanodet.data.formats.units import CORNERS, XYWH, check_parts, check_pixels
 from nanodet.data.formats.yolo_lines import Line
-from nanodet.data.units import CORNERS, XYWH, check_parts, check_pixels
 from nanodet.errors import NanodetError
 
 SIZE = np.array([160, 120])

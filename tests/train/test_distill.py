@@ -16,7 +16,7 @@ from nanodet.data.dataset import DetectionSet
 from nanodet.data.loader import collate
 from nanodet.model.checkpoint import KEY, carried, load_network, read_checkpoint
 from nanodet.train.profile import WITH_TEACHER
-from nanodet.train.sets import read_sets
+from nanodet.train.sets import read_both_sets
 from nanodet.train.setup import training_module
 from nanodet.train.teacher import build_distiller
 from nanodet.train.trainer import train
@@ -37,7 +37,7 @@ def rows_of(folder):
 
 def module_of(path, lines=None):
     config = load_config(path)
-    sets = read_sets(config, "c.yml", lambda line: None)
+    sets = read_both_sets(config, "c.yml", lambda line: None)
     return training_module(config, sets, dict(DEVICES), False, "c.yml", (lines or []).append)
 
 
@@ -208,7 +208,7 @@ def test_adaptors_of_levels_without_a_counterpart_have_gradients(small_config, t
     """DDP stops a training at its second step if a parameter has none."""
     module = module_of(small_config(**distill(teacher, scale=2)))
     set_ = DetectionSet(
-        read_sets(module.config, "c.yml", print)[0], module.config.data.train, True, 0
+        read_both_sets(module.config, "c.yml", print)[0], module.config.data.train, True, 0
     )
     batch = collate([set_[0, index, (96, 96)] for index in range(2)])
     sum(module.batch_losses(batch).values()).backward()

@@ -11,7 +11,7 @@ from turned_pictures import annotate, write_turned
 from nanodet.cli.main import main
 from nanodet.config import load_config
 from nanodet.errors import NanodetError
-from nanodet.train.sets import read_sets
+from nanodet.train.sets import read_both_sets
 from nanodet.train.trainer import train
 
 
@@ -30,7 +30,7 @@ def crowds(content):
 
 def test_each_set_is_one_line(small_config):
     lines = []
-    read_sets(load_config(small_config()), "c.yml", lines.append)
+    read_both_sets(load_config(small_config()), "c.yml", lines.append)
     assert len(lines) == 2
     assert lines[0].startswith("data.train: 24 images, ")
     assert lines[1].startswith("data.val: 8 images, ")
@@ -48,7 +48,7 @@ def test_the_first_problems_of_a_set_are_told(small_config, tmp_path):
     config.data.val.ann_path = changed(
         Path(config.data.val.ann_path), tmp_path / "outside.json", outside
     )
-    read_sets(config, "c.yml", lines.append)
+    read_both_sets(config, "c.yml", lines.append)
     start = lines.index("data.val: 7 problems in the annotations:")
     assert all("outside.json: " in line for line in lines[start + 1 : start + 6])
     assert lines[start + 6] == "  and 2 more"
@@ -56,7 +56,7 @@ def test_the_first_problems_of_a_set_are_told(small_config, tmp_path):
 
 def test_a_class_without_boxes_and_images_of_both_sets_are_told(small_config, tmp_path):
     config, lines = load_config(small_config()), []
-    read_sets(config, "c.yml", lines.append)
+    read_both_sets(config, "c.yml", lines.append)
     rare = config.class_names[0]
 
     def without_rare(content):
@@ -67,7 +67,7 @@ def test_a_class_without_boxes_and_images_of_both_sets_are_told(small_config, tm
     section.ann_path = changed(Path(section.ann_path), tmp_path / "a.json", without_rare)
     config.data.val = dataclasses.replace(section)
     lines.clear()
-    read_sets(config, "c.yml", lines.append)
+    read_both_sets(config, "c.yml", lines.append)
     told = [line for line in lines if line.startswith("warning")]
     assert told[0] == f"warning: data.train: no boxes of {rare}, which will not be learned"
     assert told[1].startswith("warning: 24 of the 24 images of data.val are also in data.train")
@@ -139,7 +139,7 @@ def test_the_key_to_set_is_that_of_the_set(small_config, tmp_path):
     }  # fmt: skip
     config = small_config(**{f"data.val.{key}": value for key, value in changes.items()})
     with pytest.raises(NanodetError, match=r"data\.val\.orientation: turned .* data\.val\.orient"):
-        read_sets(load_config(config), "c.yml", print)
+        read_both_sets(load_config(config), "c.yml", print)
     right = load_config(config, ["data.val.orientation=turned"])
-    ((x1, y1, x2, y2),) = read_sets(right, "c.yml", print)[1].pictures[0].boxes.tolist()
+    ((x1, y1, x2, y2),) = read_both_sets(right, "c.yml", print)[1].pictures[0].boxes.tolist()
     assert (round(x2 - x1), round(y2 - y1)) == (12, 22)

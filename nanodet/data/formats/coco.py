@@ -26,11 +26,11 @@ from nanodet.data.formats.format import Format, Request
 from nanodet.data.formats.head import Head
 from nanodet.data.formats.outlines import box_of_turned
 from nanodet.data.formats.segmentation import box_of_segmentation
+from nanodet.data.formats.units import XYWH, check_pixels
 from nanodet.data.images import look_at_images
 from nanodet.data.locate import keep_found
 from nanodet.data.reading import Reading
 from nanodet.data.records import Annotations, Picture
-from nanodet.data.units import XYWH, check_pixels
 from nanodet.errors import NanodetError
 from nanodet.files import StrPath
 from nanodet.files.inputs import ANNOTATIONS

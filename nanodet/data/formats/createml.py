@@ -3,7 +3,7 @@
 from typing import Any
 
 from nanodet.data.assemble import read_json
-from nanodet.data.formats.entries import Entry, Thing, annotations_of
+from nanodet.data.formats.entries import Entry, LabelledObject, annotations_of
 from nanodet.data.formats.format import Format, Request
 from nanodet.data.formats.head import Head
 from nanodet.data.formats.values import class_name, entries_in, image_name, mapping, number
@@ -36,20 +36,20 @@ def _entry(value: Any, where: str, reading: Reading) -> Entry:
     content = mapping(value, f"{where}:")
     name = image_name(next((content[k] for k in IMAGE if k in content), None), IMAGE[0], where)
     key = next((key for key in OBJECTS if key in content), OBJECTS[0])
-    things = []
+    objects = []
     for n, one in enumerate(entries_in(content, key, where)):
         place = f"{where}: {key}[{n}]"
         with reading.tolerating():
-            things.append(_thing(one, place))
-    return Entry(name, (0, 0), things)
+            objects.append(_object(one, place))
+    return Entry(name, (0, 0), objects)
 
 
-def _thing(value: Any, where: str) -> Thing:
-    thing = mapping(value, f"{where}:")
-    label = class_name(thing, "label", where)
-    box = mapping(thing.get("coordinates"), f"{where}: coordinates")
+def _object(value: Any, where: str) -> LabelledObject:
+    found = mapping(value, f"{where}:")
+    label = class_name(found, "label", where)
+    box = mapping(found.get("coordinates"), f"{where}: coordinates")
     x, y, w, h = (number(box, side, where) for side in ("x", "y", "width", "height"))
-    return Thing(label, (x - w / 2, y - h / 2, x + w / 2, y + h / 2), where)
+    return LabelledObject(label, (x - w / 2, y - h / 2, x + w / 2, y + h / 2), where)
 
 
 def _recognises(head: Head) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from nanodet.data.assemble import is_file_name
-from nanodet.data.formats.entries import Entry, Thing, annotations_of, left_out
+from nanodet.data.formats.entries import Entry, LabelledObject, annotations_of, left_out
 from nanodet.data.formats.format import Format, Request
 from nanodet.data.formats.head import Head
 from nanodet.data.formats.outlines import Box, box_of_ellipse, box_of_points, box_of_turned
@@ -76,7 +76,7 @@ def _entry(image: Element, request: Request, without: Counter[str]) -> Entry:
     if not name or not is_file_name(name):
         raise NanodetError(f"{where} has no 'name'")
     size = side(image.attrib, "width", where), side(image.attrib, "height", where)
-    things = []
+    objects = []
     for n, shape in enumerate((shape for shape in image if shape.tag != "tag"), 1):
         if shape.tag in WITHOUT_AREA:
             without[shape.tag] += 1
@@ -88,10 +88,10 @@ def _entry(image: Element, request: Request, without: Counter[str]) -> Entry:
                 raise NanodetError(f"{place} has no 'label'")
             place += f" ({brief_text(label)})"
             if shape.get("outside") != "1":
-                things.append(Thing(label, _box(shape, place), place, _is_ignored(shape)))
+                objects.append(LabelledObject(label, _box(shape, place), place, _is_ignored(shape)))
     subset = image.get("subset")
     own = Path(request.img_path, subset, name) if subset and is_file_name(subset) else None
-    return Entry(name, size, things, path=own if own and os.path.isfile(own) else None)
+    return Entry(name, size, objects, path=own if own and os.path.isfile(own) else None)
 
 
 def _is_ignored(shape: Element) -> bool:

@@ -17,18 +17,18 @@ from nanodet.data.assemble import (
 from nanodet.data.classes import match_classes
 from nanodet.data.formats.format import Request
 from nanodet.data.formats.outlines import Box
+from nanodet.data.formats.units import CORNERS, check_pixels
 from nanodet.data.images import look_at_images
 from nanodet.data.locate import find_pictures, keep_found
 from nanodet.data.reading import Reading
 from nanodet.data.records import Annotations
-from nanodet.data.units import CORNERS, check_pixels
 from nanodet.errors import NanodetError
 from nanodet.files import StrPath
 from nanodet.runtime.fit import Size
 from nanodet.text.brief import brief
 
 
-class Thing(NamedTuple):
+class LabelledObject(NamedTuple):
     """One object.
 
     Attributes:
@@ -50,7 +50,7 @@ class Entry(NamedTuple):
     Attributes:
         name: its path as the file gives it.
         size: (width, height) in pixels, zeros if the file does not say.
-        things: its objects.
+        objects: its objects.
         others: names to look for if there is no such file.
         path: its file, if that is known.
         parts: whether boxes are in parts of the image instead of pixels.
@@ -59,7 +59,7 @@ class Entry(NamedTuple):
 
     name: str
     size: Size
-    things: Sequence[Thing]
+    objects: Sequence[LabelledObject]
     others: tuple[str, ...] = ()
     path: Path | None = None
     parts: bool = False
@@ -101,7 +101,7 @@ def annotations_of(
 
     found, label_of = _with_classes(entries, request, notes, listed)
     boxes = [
-        np.array([t.box for t in entry.things], np.float64).reshape(-1, 4) for entry in entries
+        np.array([t.box for t in entry.objects], np.float64).reshape(-1, 4) for entry in entries
     ]
     sizes, turned = _look_at(found, entries, paths, boxes, request)
     taken: dict[Path, str] = {}
@@ -113,17 +113,17 @@ def annotations_of(
         size = (int(sizes[n, 0]), int(sizes[n, 1]))
         with np.errstate(over="ignore"):
             scaled = boxes[n] * np.tile(size, 2) if entry.parts else boxes[n]
-        wanted = [m for m, thing in enumerate(entry.things) if label_of[thing.name] >= 0]
-        things = [entry.things[m] for m in wanted]
+        wanted = [m for m, one in enumerate(entry.objects) if label_of[one.name] >= 0]
+        objects = [entry.objects[m] for m in wanted]
         picture = make_picture(
             path,
             n + 1,
             size=size,
             turned=turned[n],
             boxes=scaled[wanted],
-            labels=[label_of[thing.name] for thing in things],
-            difficult=[thing.ignored for thing in things],
-            names=[thing.where for thing in things],
+            labels=[label_of[one.name] for one in objects],
+            difficult=[one.ignored for one in objects],
+            names=[one.where for one in objects],
             found=found,
             listed=str(entry.file.relative_to(ann_path)) if entry.file else entry.name,
         )
@@ -172,9 +172,9 @@ def _with_classes(
 ) -> tuple[Annotations, dict[str, int]]:
     """Return `Annotations` without images yet, and the label of each name in the entries, -1: left out."""
     ann_path = request.ann_path
-    counts = Counter(thing.name for entry in entries for thing in entry.things)
+    counts = Counter(one.name for entry in entries for one in entry.objects)
     given = checked_names([*dict.fromkeys(listed), *sorted(set(counts) - set(listed))], ann_path)
-    first = {t.name: one.file.name for one in reversed(entries) if one.file for t in one.things}
+    first = {t.name: one.file.name for one in reversed(entries) if one.file for t in one.objects}
     classes = match_classes(
         given, [counts[name] for name in given], request.class_names, ann_path, request.reading,
         listed=bool(listed), first=[first[name] for name in given] if first else None,

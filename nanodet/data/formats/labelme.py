@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nanodet.data.assemble import is_file_name, read_json
-from nanodet.data.formats.entries import Entry, Thing, left_out
+from nanodet.data.formats.entries import Entry, LabelledObject, left_out
 from nanodet.data.formats.files import annotations_of_files, chosen_files
 from nanodet.data.formats.format import Format, Request
 from nanodet.data.formats.head import Head
@@ -64,7 +64,7 @@ def _parse(file: Path, content: dict[str, Any], reading: Reading, without: Count
     size = side(content, "imageWidth", str(file)), side(content, "imageHeight", str(file))
     if "shapes" not in content:
         raise NanodetError(f"{file}: has no 'shapes'")
-    grouped: dict[Any, list[Thing]] = {}
+    grouped: dict[Any, list[LabelledObject]] = {}
     for n, value in enumerate(entries_in(content, "shapes", str(file))):
         where = f"{file}: shapes[{n}]"
         with reading.tolerating():
@@ -72,17 +72,15 @@ def _parse(file: Path, content: dict[str, Any], reading: Reading, without: Count
             group = shape.get("group_id")
             if group is not None and type(group) not in (int, str):
                 raise NanodetError(f"{where}: group_id {brief(group)} is not a number")
-            thing = _thing(shape, where, without)
-            if thing is not None:
-                key = n if group is None else (thing.name, group)
-                grouped.setdefault(key, []).append(thing)
-    things = [
-        some[0]._replace(box=union([thing.box for thing in some])) for some in grouped.values()
-    ]
-    return Entry(name.strip().replace("\\", "/"), size, things, file=file)
+            one = _object(shape, where, without)
+            if one is not None:
+                key = n if group is None else (one.name, group)
+                grouped.setdefault(key, []).append(one)
+    objects = [some[0]._replace(box=union([one.box for one in some])) for some in grouped.values()]
+    return Entry(name.strip().replace("\\", "/"), size, objects, file=file)
 
 
-def _thing(shape: dict[str, Any], where: str, without: Counter[str]) -> Thing | None:
+def _object(shape: dict[str, Any], where: str, without: Counter[str]) -> LabelledObject | None:
     """Return the object of a shape; None, and a count, for one without an area."""
     label = class_name(shape, "label", where)
     where += f" ({brief_text(label)})"
@@ -90,7 +88,7 @@ def _thing(shape: dict[str, Any], where: str, without: Counter[str]) -> Thing | 
     if kind in WITHOUT_AREA:
         without[kind] += 1
         return None
-    return Thing(label, _box(shape, kind, where), where, shape.get("difficult") is True)
+    return LabelledObject(label, _box(shape, kind, where), where, shape.get("difficult") is True)
 
 
 def _box(shape: dict[str, Any], kind: object, where: str) -> Box:

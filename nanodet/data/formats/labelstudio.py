@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from nanodet.data.assemble import is_file_name, read_json
-from nanodet.data.formats.entries import Entry, Thing, annotations_of, left_out
+from nanodet.data.formats.entries import Entry, LabelledObject, annotations_of, left_out
 from nanodet.data.formats.format import Format, Request
 from nanodet.data.formats.head import Head
 from nanodet.data.formats.outlines import Box, box_of_ellipse, box_of_points, box_of_turned
@@ -201,29 +201,29 @@ def _entry(task: Task, key: str, reading: Reading, without: Counter[str]) -> Ent
         raise NanodetError(f"{where}: {key} {brief(value)} is not the name of an image")
     others = [task.upload, UPLOADED.sub("", name.rsplit("/", 1)[-1], count=1)]
     answer = max(task.answers, key=lambda one: one.order)
-    things: list[Thing] = []
+    objects: list[LabelledObject] = []
     sizes = set()
     for region, place in answer.results:
         with reading.tolerating():
             size = side(region, "original_width", place), side(region, "original_height", place)
-            own = _things(region, size, place)
+            own = _objects(region, size, place)
             if own:
                 sizes.add(size)
-                things += own
+                objects += own
             else:
                 without[_called(region)] += 1
     size = sizes.pop() if len(sizes) == 1 else (0, 0)
-    return Entry(name, size, things, tuple(one for one in others if one), parts=True)
+    return Entry(name, size, objects, tuple(one for one in others if one), parts=True)
 
 
-def _things(region: dict[str, Any], size: tuple[int, int], where: str) -> list[Thing]:
+def _objects(region: dict[str, Any], size: tuple[int, int], where: str) -> list[LabelledObject]:
     """Return an object for each label of a region; none for what has no box."""
-    kind, things = _kind(region), []
+    kind, objects = _kind(region), []
     for label in [label for key in _label_keys(region) for label in region[key]] if kind else ():
         name = class_name({"label": label}, "label", where)
         place = f"{where} ({brief_text(label)})"
-        things.append(Thing(name, _box(region, kind, size, place), place))
-    return things
+        objects.append(LabelledObject(name, _box(region, kind, size, place), place))
+    return objects
 
 
 def _label_keys(region: dict[str, Any]) -> list[str]:

@@ -20,12 +20,12 @@ from nanodet.data.assemble import (
 from nanodet.data.classes import match_classes
 from nanodet.data.formats.coco import FLAGS
 from nanodet.data.formats.format import Format, Request
+from nanodet.data.formats.units import XYWH, check_pixels
 from nanodet.data.formats.values import class_name, image_name, mapping
 from nanodet.data.images import look_at_images
 from nanodet.data.locate import keep_found
 from nanodet.data.reading import Reading
 from nanodet.data.records import Annotations
-from nanodet.data.units import XYWH, check_pixels
 from nanodet.errors import NanodetError
 from nanodet.files import StrPath
 from nanodet.files.inputs import ANNOTATIONS, read_text
@@ -36,7 +36,7 @@ KEYS = {"full": "fbox", "visible": "vbox", "head": "hbox"}
 PERSON, HEAD, MASK = "person", "head", "mask"
 
 
-class Thing(NamedTuple):
+class GtBox(NamedTuple):
     """One entry of ``gtboxes``.
 
     Attributes:
@@ -55,11 +55,11 @@ class Thing(NamedTuple):
 
 
 class Line(NamedTuple):
-    """One image: its ID, its size (0 if the file does not state it) and its `Thing` list."""
+    """One image: its ID, its size (0 if the file does not state it) and its `GtBox` list."""
 
     name: str
     size: Size
-    things: list[Thing]
+    gtboxes: list[GtBox]
 
 
 def read_odgt(request: Request) -> Annotations:
@@ -87,7 +87,7 @@ def read_odgt(request: Request) -> Annotations:
     kept = keep_found(img_path, wanted, ann_path, reading, notes, said=names)
     lines, paths = [lines[n] for n in kept], list(kept.values())
 
-    counts = Counter(thing.name for line in lines for thing in line.things if thing.name)
+    counts = Counter(one.name for line in lines for one in line.gtboxes if one.name)
     given = sorted(counts) or [HEAD if reading.box == "head" else PERSON]
     checked_names(given, ann_path)
     classes = match_classes(given, [counts[name] for name in given], class_names, ann_path, reading)
@@ -97,12 +97,12 @@ def read_odgt(request: Request) -> Annotations:
     found = classes.annotations(notes)
     reaches = np.full((len(lines), 2), np.nan)
     for n, line in enumerate(lines):
-        for thing in line.things:
-            reaches[n] = np.fmax(reaches[n], thing.reach)
+        for one in line.gtboxes:
+            reaches[n] = np.fmax(reaches[n], one.reach)
     said = [line.size for line in lines]
     sizes, turned = look_at_images(found, paths, said, reaches, ann_path, reading)
-    raw = np.array([t.box for line in lines for t in line.things], np.float64).reshape(-1, 4)
-    owner = np.repeat(np.arange(len(lines)), [len(line.things) for line in lines])
+    raw = np.array([one.box for line in lines for one in line.gtboxes], np.float64).reshape(-1, 4)
+    owner = np.repeat(np.arange(len(lines)), [len(line.gtboxes) for line in lines])
     check_pixels(raw, sizes[owner], ann_path, XYWH, found.notes, reading)
     with np.errstate(over="ignore"):
         boxes = np.concatenate([raw[:, :2], raw[:, :2] + raw[:, 2:]], axis=1)
@@ -111,11 +111,11 @@ def read_odgt(request: Request) -> Annotations:
         boxes[sound] = clipped[sound]
     end = 0
     for n, (line, path) in enumerate(zip(lines, paths, strict=True)):
-        start, end = end, end + len(line.things)
+        start, end = end, end + len(line.gtboxes)
         objects = [
-            (box, label, thing)
-            for box, thing in zip(boxes[start:end], line.things, strict=True)
-            for label in (every if thing.name is None else [label_of[thing.name]])
+            (box, label, one)
+            for box, one in zip(boxes[start:end], line.gtboxes, strict=True)
+            for label in (every if one.name is None else [label_of[one.name]])
             if label >= 0
         ]
         picture = make_picture(
@@ -125,8 +125,8 @@ def read_odgt(request: Request) -> Annotations:
             turned=turned[n],
             boxes=[box for box, _, _ in objects],
             labels=[label for _, label, _ in objects],
-            difficult=[thing.ignored for _, _, thing in objects],
-            names=[thing.where for _, _, thing in objects],
+            difficult=[one.ignored for _, _, one in objects],
+            names=[one.where for _, _, one in objects],
             found=found,
         )
         picture.ignored_crowd[:] = True  # as CrowdHuman matches them: by the part that they cover
@@ -191,14 +191,14 @@ def _line(content: Any, where: str, reading: Reading) -> Line:
         if value is None:
             raise NanodetError(f"{where}: {side} {brief(content[side])} is not a number of pixels")
         sides.append(value)
-    things = []
+    gtboxes = []
     for n, entry in enumerate(content["gtboxes"]):
         with reading.tolerating():
-            things.append(_thing(entry, f"{where}: gtboxes[{n}]", reading))
-    return Line(name, (sides[0], sides[1]), things)
+            gtboxes.append(_gt_box(entry, f"{where}: gtboxes[{n}]", reading))
+    return Line(name, (sides[0], sides[1]), gtboxes)
 
 
-def _thing(entry: Any, where: str, reading: Reading) -> Thing:
+def _gt_box(entry: Any, where: str, reading: Reading) -> GtBox:
     entry = mapping(entry, f"{where}:")
     tag = class_name(entry, "tag", where)
     chosen = reading.box or "full"
@@ -215,7 +215,7 @@ def _thing(entry: Any, where: str, reading: Reading) -> Thing:
     if chosen == "head":
         ignored |= _flag(entry, "head_attr", where)
     name = HEAD if chosen == "head" and tag == PERSON else tag
-    return Thing(None if mask else name, [*map(float, box)], (x + w, y + h), ignored, where)
+    return GtBox(None if mask else name, [*map(float, box)], (x + w, y + h), ignored, where)
 
 
 def _is_box(value: Any) -> bool:

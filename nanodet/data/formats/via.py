@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from nanodet.data.assemble import read_json
 from nanodet.data.formats.csv_table import has_columns, table
-from nanodet.data.formats.entries import Entry, Thing, annotations_of, left_out
+from nanodet.data.formats.entries import Entry, LabelledObject, annotations_of, left_out
 from nanodet.data.formats.format import Format, Request
 from nanodet.data.formats.head import Head
 from nanodet.data.formats.outlines import Box, box_of_ellipse, box_of_points
@@ -86,11 +86,11 @@ def read_via(request: Request) -> Annotations:
     entries = []
     paths = _by_size(images, Path(request.img_path))
     for image in images:
-        things: list[Thing] = []
+        objects: list[LabelledObject] = []
         for region in image.regions:
             with reading.tolerating():
-                things += _things(region, key)
-        entries.append(Entry(image.name, (0, 0), things, path=paths.get((image.name, image.size))))
+                objects += _objects(region, key)
+        entries.append(Entry(image.name, (0, 0), objects, path=paths.get((image.name, image.size))))
     return annotations_of(entries, request, notes, options.get(key or "", []))
 
 
@@ -208,14 +208,14 @@ def _stripped(names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(name.strip() for name in names if name.strip()))
 
 
-def _things(region: Region, key: str | None) -> list[Thing]:
+def _objects(region: Region, key: str | None) -> list[LabelledObject]:
     if region.shape.get("name") in WITHOUT_AREA:
         return []
     names = [ONLY] if key is None else _names(region.attributes.get(key))
     if not names:
         raise NanodetError(f"{region.where}: has no {brief(key)}, its class")
     box = _box(region.shape, region.where)
-    return [Thing(name, box, f"{region.where} ({brief_text(name)})") for name in names]
+    return [LabelledObject(name, box, f"{region.where} ({brief_text(name)})") for name in names]
 
 
 def _box(shape: dict[str, Any], where: str) -> Box:

@@ -5,7 +5,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from nanodet.data.assemble import whole_number
-from nanodet.data.formats.entries import Entry, Thing
+from nanodet.data.formats.entries import Entry, LabelledObject
 from nanodet.data.formats.files import annotations_of_files, chosen_files
 from nanodet.data.formats.format import Format, Request
 from nanodet.data.formats.values import number
@@ -45,11 +45,11 @@ def _entry(file: Path, reading: Reading) -> Entry:
         raise NanodetError(f"{file}: not a Pascal VOC annotation: its root is <{root.tag}>")
     filename = (root.findtext("filename") or "").strip().replace("\\", "/")
     size = _side(root, "width", file), _side(root, "height", file)
-    things = []
+    objects = []
     for n, node in enumerate(root.iter("object"), 1):
         with reading.tolerating():
-            things.append(_thing(node, f"{file}: object {n}"))
-    return Entry(filename, size, things, file=file)
+            objects.append(_object(node, f"{file}: object {n}"))
+    return Entry(filename, size, objects, file=file)
 
 
 def _side(root: ElementTree.Element, side: str, file: StrPath) -> int:
@@ -60,7 +60,7 @@ def _side(root: ElementTree.Element, side: str, file: StrPath) -> int:
     return int(value)
 
 
-def _thing(node: ElementTree.Element, where: str) -> Thing:
+def _object(node: ElementTree.Element, where: str) -> LabelledObject:
     name = (node.findtext("name") or "").strip()
     if not name:
         raise NanodetError(f"{where} has no <name>")
@@ -74,7 +74,7 @@ def _thing(node: ElementTree.Element, where: str) -> Thing:
     difficult = FLAGS.get(text.lower(), _number(node.find("difficult")))
     if difficult not in (0, 1):
         raise NanodetError(f"{place}: difficult {brief(text)} is not 0 or 1")
-    return Thing(name, (x1, y1, x2, y2), where, bool(difficult))
+    return LabelledObject(name, (x1, y1, x2, y2), where, bool(difficult))
 
 
 def _number(element: ElementTree.Element | None) -> float | None:

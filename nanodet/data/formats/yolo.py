@@ -17,13 +17,13 @@ from nanodet.data.assemble import (
 from nanodet.data.classes import match_classes
 from nanodet.data.formats.format import Format, Request
 from nanodet.data.formats.head import Head
+from nanodet.data.formats.units import check_parts
 from nanodet.data.formats.yolo_files import pair_files
 from nanodet.data.formats.yolo_lines import Line, boxes_of_lines, wrong_count
 from nanodet.data.formats.yolo_names import find_class_names, find_keypoint_shape
 from nanodet.data.images import look_at_images
 from nanodet.data.reading import Reading
 from nanodet.data.records import Annotations
-from nanodet.data.units import check_parts
 from nanodet.errors import NanodetError
 from nanodet.files.inputs import ANNOTATION
 from nanodet.text.brief import brief, brief_text
