@@ -7,6 +7,7 @@ same way.
 
 import atexit
 import contextlib
+import functools
 import os
 import re
 import secrets
@@ -116,6 +117,7 @@ def _held(folder: StrPath, make: Callable[[Path], None], suffix: str = "") -> It
             return
 
 
+@functools.cache  # a second training in a process needs no folder in that of the first
 def own_scratch() -> None:
     """From now on, remove Python's temporary files with this process, including sockets of its workers.
 

@@ -144,7 +144,7 @@ def test_pythons_own_files_go_with_a_training(root, end, left):
     code = (
         "import os; from multiprocessing import util; "
         "from nanodet.files.temporary import own_scratch; "
-        f"own_scratch(); print(util.get_temp_dir()); {end}"
+        f"own_scratch(); own_scratch(); util.get_temp_dir(); {end}"
     )
     with tempfile.TemporaryDirectory() as scratch:  # sockets need short paths
         environment = os.environ | {"PYTHONPATH": str(root), "TMPDIR": scratch}
@@ -153,6 +153,8 @@ def test_pythons_own_files_go_with_a_training(root, end, left):
         )
         found = os.listdir(scratch)
         assert len(found) == left and all(name.startswith(".nanodet-tmp-") for name in found)
+        inside = [name for one in found for name in os.listdir(os.path.join(scratch, one))]
+        assert len(inside) == left and all(name.startswith("pymp-") for name in inside)
         remove_abandoned(scratch)
         assert os.listdir(scratch) == []
 
