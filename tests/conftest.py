@@ -28,13 +28,18 @@ hypothesis.settings.load_profile("project")
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
+# what takes long to make and few files need, and the tests that it is made with
+MADE_ONCE = {"exported_real": "deploy", "exported_rewritten": "verify/test_rewritten.py"}
+
+
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items):
-    """Keep the tests of a file in one process of ``pytest -n 2``, and those that build deploy/cpp."""
+    """Keep the tests of a file in one process of ``pytest -n 2``, and those that build the same."""
     for item in items:
         place = item.path.relative_to(Path(__file__).parent)
         name = "deploy" if place.parts[0] == "deploy" else place.as_posix()
-        item.add_marker(pytest.mark.xdist_group(name))
+        made = [group for fixture, group in MADE_ONCE.items() if fixture in item.fixturenames]
+        item.add_marker(pytest.mark.xdist_group(made[0] if made else name))
 
 
 @pytest.fixture(scope="session")
