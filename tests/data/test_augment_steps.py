@@ -1,6 +1,7 @@
 """Steps for small data: off is what it was before them; boxes lie where the pixels do."""
 
 import hashlib
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
@@ -9,11 +10,13 @@ from drawn_sets import COLOURS, detection_set, noise, rectangles, same
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from nanodet.config.data_sections import OFF_AT_THE_END
+from nanodet.config.data_sections import OFF_AT_THE_END, Pipeline
+from nanodet.data.augment.augment import Augmentation
 from nanodet.data.augment.crop import draw_window
 from nanodet.data.augment.cutout import HIDDEN, cutout, hidden_share
 from nanodet.data.augment.filters import FILTERS
 from nanodet.data.augment.scene import Scene
+from nanodet.data.records import Picture
 from nanodet.runtime.fit import FITS
 
 BEFORE = {
@@ -191,6 +194,27 @@ def test_what_is_pasted_hides_little_and_is_of_the_image(one_box_each, seed):
         for a, b, c, d in [*map(tuple, plain.boxes), *pasted[:n]]:
             shared = max(min(x1, c) - max(x0, a), 0) * max(min(y1, d) - max(y0, b), 0)
             assert shared <= (0.3 + 1e-3) * (c - a) * (d - b)
+
+
+@pytest.mark.parametrize("side", [16, 100])
+def test_no_object_is_hidden_by_what_is_around_the_pasted_or_by_several(side):
+    """A small black object beside what fades around a white one, and a large one below three of them."""
+    place = slice(200 - side // 2, 200 + side // 2)
+    boxes = [(place.start, place.start, place.stop, place.stop), (150, 150, 250, 250)]
+    records = [
+        Picture(
+            Path("x"), 1, 400, 400, np.array([box], np.float32), np.zeros(1, np.int64), np.ones(1)
+        )
+        for box in boxes
+    ]
+    images = [np.full((400, 400, 3), grey, np.uint8) for grey in (0, 255)]
+    paste = Augmentation(records, images.__getitem__, Pipeline(copy_paste=1.0), "letterbox", 0)
+    hidden = []
+    for epoch in range(100):
+        scene = paste(epoch, 0, (400, 400))[0]
+        np.testing.assert_array_equal(scene.boxes[0], boxes[0])
+        hidden.append(scene.image[place, place].mean() / 255)
+    assert 0 < max(hidden) <= 0.31
 
 
 def test_rare_classes_are_pasted_as_often(tmp_path):

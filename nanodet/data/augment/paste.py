@@ -1,6 +1,7 @@
 """Copy-paste: objects of this or another image are put into an image, with what is around them."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -45,13 +46,23 @@ def copy_paste(
         index = int(images[int(which * len(images))])
         picture = sources.load(index)
     labels = sources.records[index].labels
+    layers: list[_Layer] = []
     for _ in range(count):
         one = rng.choice(np.flatnonzero(labels == rng.choice(np.unique(labels))))
-        _paste(scene, sources, index, picture, int(one), rng)
+        _paste(scene, layers, sources, index, picture, int(one), rng)
+
+
+class _Layer(NamedTuple):
+    """What was pasted: where, how much of each pixel is of it, and how many boxes were there before."""
+
+    x: int
+    y: int
+    weights: np.ndarray
+    below: int
 
 
 def _paste(
-    scene: Scene, sources: Sources, index: int, picture: np.ndarray, one: int,
+    scene: Scene, layers: list[_Layer], sources: Sources, index: int, picture: np.ndarray, one: int,
     rng: np.random.Generator,
 ) -> None:  # fmt: skip
     """Paste the object ``one`` of an image, unless there is no place for it."""
@@ -66,42 +77,54 @@ def _paste(
     ratio = ratio * min(1.0, *(LARGEST * size / (ratio * (box[2:] - box[:2]))))
     side = ratio * (box[2:] - box[:2])
     starts = np.array(places).reshape(TRIES, 2) * (size - side)
-    free = _covered(scene.boxes, np.concatenate([starts, starts + side], axis=1)) <= COVERED
-    if not free.any():
-        return
-    start = starts[free.argmax()]
-    shift = start - ratio * box[:2]
-    # whole pixels around the box, within the source and the scene
-    low = np.maximum(start - MARGIN * side, np.maximum(shift, 0))
-    end = np.minimum(shift + ratio * (width, height), size)
-    high = np.minimum(start + (1 + MARGIN) * side, end)
-    (x0, y0), (x1, y1) = np.ceil(low - 1e-6).astype(int), np.floor(high + 1e-6).astype(int)
-    if x1 <= x0 or y1 <= y0:
-        return
-    rx, ry = ratio.tolist()
-    x, y = (shift - (x0, y0)).tolist()
-    patch_size = int(x1 - x0), int(y1 - y0)
-    placement = Placement((rx, ry), (x, y), patch_size, patch_size)
-    matrix = box_matrix(geometry, placement)
-    boxes, inside = map_boxes(record.boxes, matrix, patch_size)
-    kept = worth_teaching(boxes, inside) & (inside >= SEEN)
-    if not kept[one]:
+    for start in starts:
+        shift = start - ratio * box[:2]
+        # whole pixels around the box, within the source and the scene
+        low = np.maximum(start - MARGIN * side, np.maximum(shift, 0))
+        end = np.minimum(shift + ratio * (width, height), size)
+        high = np.minimum(start + (1 + MARGIN) * side, end)
+        (x0, y0), (x1, y1) = np.ceil(low - 1e-6).astype(int), np.floor(high + 1e-6).astype(int)
+        if x1 <= x0 or y1 <= y0:
+            continue
+        (rx, ry), (x, y) = ratio.tolist(), (shift - (x0, y0)).tolist()
+        patch_size = int(x1 - x0), int(y1 - y0)
+        placement = Placement((rx, ry), (x, y), patch_size, patch_size)
+        boxes, inside = map_boxes(record.boxes, box_matrix(geometry, placement), patch_size)
+        kept = worth_teaching(boxes, inside) & (inside >= SEEN)
+        if not kept[one]:
+            continue
+        layer = _Layer(int(x0), int(y0), _fading(boxes[one], patch_size), len(scene.boxes))
+        if _hidden(scene.boxes, [*layers, layer]) <= COVERED:
+            break
+    else:
         return
     patch = sources.view(index, picture, geometry, placement)
     target = scene.image[y0:y1, x0:x1]
-    weights = _fading(boxes[one], patch_size)
-    target[:] = cv2.blendLinear(patch.image, target, weights, 1 - weights)
+    target[:] = cv2.blendLinear(patch.image, target, layer.weights, 1 - layer.weights)
     patch.boxes, patch.labels = boxes[kept], record.labels[kept]
-    scene.add(patch, (int(x0), int(y0)))
+    scene.add(patch, (layer.x, layer.y))
+    layers.append(layer)
 
 
-def _covered(boxes: np.ndarray, covers: np.ndarray) -> np.ndarray:
-    """Return (M,): the largest share of any of ``boxes`` (N, 4) that each of ``covers`` (M, 4) hides."""
-    low = np.maximum(boxes[:, :2], covers[:, None, :2])
-    high = np.minimum(boxes[:, 2:], covers[:, None, 2:])
-    shared = np.clip(high - low, 0, None).prod(axis=2)
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    return (shared / np.maximum(areas, 1e-9)).max(axis=1, initial=0)
+def _hidden(boxes: np.ndarray, layers: Sequence[_Layer]) -> float:
+    """Return the largest share of any of ``boxes`` (N, 4) that the layers above it hide."""
+    most = 0.0
+    for n, box in enumerate(boxes):
+        (left, top), (right, bottom) = np.floor(box[:2]).astype(int), np.ceil(box[2:]).astype(int)
+        seen = np.ones((bottom - top, right - left), np.float32)
+        for x, y, weights, below in layers:
+            height, width = weights.shape
+            x0, x1 = max(left, x), min(right, x + width)
+            y0, y1 = max(top, y), min(bottom, y + height)
+            if n < below and x0 < x1 and y0 < y1:
+                shown = 1 - weights[y0 - y : y1 - y, x0 - x : x1 - x]
+                seen[y0 - top : y1 - top, x0 - left : x1 - left] *= shown
+        # the pixels at its edges count by the part of them that is in the box
+        columns, rows = np.arange(left, right), np.arange(top, bottom)
+        columns = np.minimum(columns + 1, box[2]) - np.maximum(columns, box[0])
+        rows = np.minimum(rows + 1, box[3]) - np.maximum(rows, box[1])
+        most = max(most, 1 - float(rows @ seen @ columns / max(rows.sum() * columns.sum(), 1e-9)))
+    return most
 
 
 def _fading(box: np.ndarray, size: tuple[int, int]) -> np.ndarray:
