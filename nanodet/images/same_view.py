@@ -41,6 +41,11 @@ def same_view_moved(first: np.ndarray, second: np.ndarray) -> bool:
     a, b = first.astype(np.float32)[None], second.astype(np.float32)[None]
     if min(_structured(*_moments(one)[1:]).sum() for one in (a, b)) < _STRUCTURED:
         return False
+    return _aligned(a, b) or _aligned(b, a)  # what is found depends on which of them is moved
+
+
+def _aligned(a: np.ndarray, b: np.ndarray) -> bool:
+    """Return whether ``a`` (1, `SIDE`, `SIDE`) agrees with ``b`` after that is moved."""
     matrix = np.eye(2, 3, dtype=np.float32)
     try:
         cv2.findTransformECC(a[0], b[0], matrix, cv2.MOTION_AFFINE, _STEPS, _EVERYWHERE, 3)

@@ -55,6 +55,24 @@ def test_a_copy_is_found_among_others(change, tmp_path):
     assert groups(found) == [[3, 6]]
 
 
+def test_the_order_of_the_images_changes_nothing(tmp_path):
+    """A crop to 86 % has to be made smaller by 0.14 and its original larger by 0.16, to lie on each other."""
+    whole = scene(3)
+    height, width = whole.shape[:2]
+    sides = np.random.default_rng(0).uniform(0, 0.08, (24, 4))
+    crops = [
+        whole[int(a * height) : -int(b * height) or None, int(c * width) : -int(d * width) or None]
+        for a, b, c, d in sides
+    ]
+    found = []
+    for n, picture in enumerate([whole, *crops]):
+        cv2.imwrite(str(tmp_path / f"{n}.png"), picture)
+        found.append(likeness(tmp_path / f"{n}.png"))
+    pairs = [(bool(groups([found[0], one])), bool(groups([one, found[0]]))) for one in found[1:]]
+    assert all(first == second for first, second in pairs)
+    assert sum(first for first, _ in pairs) > len(pairs) / 2
+
+
 def test_images_of_a_kind_are_no_copies(tmp_path):
     """Discs at other places, and images without structure, of which only the same file is a copy."""
     rng = np.random.default_rng(0)
