@@ -15,6 +15,7 @@ from nanodet.data.reading import Reading
 from nanodet.data.records import Annotations
 from nanodet.files.files import make_folder, sha256, write_text
 from nanodet.files.incoming import is_file
+from nanodet.runtime.engines import files_of, spec_file
 from nanodet.study.plan import Run
 from nanodet.study.results import RESULT, SETTINGS, outcome_of
 from nanodet.text import Say
@@ -62,10 +63,12 @@ class DataSets:
     def key_of(self, run: Run) -> str:
         """Return a hash of what a run learns from: its data, and the weights it starts with or imitates."""
         config = self._config(run)
-        files = [config.schedule.load_model]
+        named = [config.schedule.load_model, getattr(config.model.arch.backbone, "pretrain", None)]
         if config.distill is not None:
-            files.append(config.distill.teacher)
-        hashes = [sha256(path) for path in files if path is not None and is_file(path)]
+            named += [config.distill.teacher, config.distill.config]
+        models = [path for path in named if isinstance(path, str)]
+        files = [one for path in models for one in (*files_of(path), spec_file(path))]
+        hashes = [sha256(path) for path in files if is_file(path)]
         return " ".join([self.read(config.data, "train", config.class_names).key, *hashes])
 
     def calibration_key(self, data: Data, class_names: Sequence[str]) -> str:

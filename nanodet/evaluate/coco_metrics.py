@@ -142,8 +142,16 @@ def has_objects(annotations: Annotations, metric: str = "AP") -> bool:
         annotations: an `nanodet.data.records.Annotations`.
         metric: one of `SUMMARY`; APs, APm and APl count objects of their size only.
     """
+    return any(counts_for(metric, picture.areas).any() for picture in annotations.pictures)
+
+
+def counts_for(metric: str, areas: np.ndarray) -> np.ndarray:
+    """Return which objects, of these areas in square pixels, one of `SUMMARY` is measured on: bool (N,).
+
+    As COCO has it, one of exactly 32 x 32 is small and medium.
+    """
     low, high = AREAS.get(metric, (0, np.inf))
-    return any(((p.areas >= low) & (p.areas <= high)).any() for p in annotations.pictures)
+    return (areas >= low) & (areas <= high)
 
 
 def check_pycocotools() -> None:

@@ -15,9 +15,9 @@ def average_precisions(
 ) -> np.ndarray:
     """Return the mean precision over COCO's recalls of every class, for every choice of images.
 
-    An image of weight k counts k times, with the same objects and detections; the copies of a detection
-    stand together in the ranking. Each value is then the one that COCOeval gives for images repeated so:
-    the mean of its ``precision`` over the 101 recalls.
+    An image of weight k counts k times, with the same objects and detections. Each value is the one that
+    COCOeval gives for images repeated so, the mean of its ``precision`` over the 101 recalls, if equal
+    scores are ranked with the copies of a detection together; COCOeval ranks them image by image.
 
     Args:
         found: of `nanodet.evaluate.matches.matches_of`: (classes, areas).

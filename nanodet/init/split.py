@@ -12,7 +12,7 @@ def split(
 
     Groups are placed one after the other, those with the rarest class first, each where the classes of
     its images (and images as such) lack the most of their share. A class gets into the validation set
-    only if it is in the training set, too.
+    only if it is in the training set, too, unless that set would have no image otherwise.
 
     Args:
         labels: int (N_i,), class of each box of each image.

@@ -68,7 +68,7 @@ def valuable_region(cells: Tensor, targets: Targets, truths: GroundTruths, share
     worst = cells.new_full((len(truths.boxes),), torch.inf)
     reached = diou(cells[targets.positive % count], targets.boxes)
     worst = worst.scatter_reduce(0, targets.owners, reached, "amin")
-    owners = targets.owners.new_full((images, count), NEGATIVE)
+    region = targets.owners.new_full((images * count,), NEGATIVE)
     for _, boxes in truths.parts(count):
         least, image = worst[boxes, None], truths.images[boxes]
         near = diou(cells[None], truths.boxes[boxes, None])
@@ -77,8 +77,8 @@ def valuable_region(cells: Tensor, targets: Targets, truths: GroundTruths, share
         best = near.new_full((images, count), -torch.inf)
         best = best.scatter_reduce(0, image[:, None].expand_as(near), near, "amax")
         box, point = ((near == best[image]) & near.isfinite()).nonzero().unbind(1)
-        owners[image[box], point] = box + boxes.start
-    region = owners.flatten()
+        # of equal ones the last, on every device
+        region = region.scatter_reduce(0, image[box] * count + point, box + boxes.start, "amax")
     region[targets.positive] = NEGATIVE
     if targets.left_out is not None:
         region[targets.left_out] = NEGATIVE

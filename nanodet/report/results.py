@@ -9,7 +9,7 @@ import numpy as np
 
 from nanodet.data.records import Annotations
 from nanodet.evaluate.bootstrap import Interval
-from nanodet.evaluate.coco_metrics import AREAS, SUMMARY, Metrics
+from nanodet.evaluate.coco_metrics import AREAS, SUMMARY, Metrics, counts_for
 from nanodet.evaluate.confusion import confusion_matrix
 from nanodet.evaluate.greedy_matching import IOU
 from nanodet.evaluate.plots import percent
@@ -115,8 +115,7 @@ def add_ap(page: Page, measured: Measured) -> None:
     areas = measured.areas
     rows: list[list[str | Cell]] = []
     for name in SUMMARY:
-        low, high = AREAS.get(name, (0, np.inf))
-        count = int(((areas >= low) & (areas <= high)).sum())
+        count = int(counts_for(name, areas).sum())
         interval = None if found is None else found.summary[name]
         rows.append([NAMES[name], f"{count:,}", *_value(getattr(metrics, name), interval)])
     page.table(["", "objects", "percent", "95 % interval", ""], rows)
@@ -226,8 +225,8 @@ def _add_missed(page: Page, measured: Measured) -> None:
     """Add how many objects of each size were missed."""
     lost = np.array([one.worth for one in measured.mistakes.missed])
     rows: list[list[str | Cell]] = []
-    for name, (low, high) in AREAS.items():
-        every, missed = (int(((one > low) & (one <= high)).sum()) for one in (measured.areas, lost))
+    for name in AREAS:
+        every, missed = (int(counts_for(name, one).sum()) for one in (measured.areas, lost))
         if every:
             words = NAMES[name].removeprefix("AP of ")
             rows.append([words, f"{every:,}", f"{missed:,}", f"{100 * missed / every:.1f} %"])

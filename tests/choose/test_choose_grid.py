@@ -16,7 +16,7 @@ from nanodet.choose.choose import _check_classes, choose
 from nanodet.choose.files import Making
 from nanodet.choose.grid import WIDTH, grid_study
 from nanodet.choose.sets import DataSets, forget_if_changed
-from nanodet.config import save_config
+from nanodet.config import load_config, save_config
 from nanodet.errors import NanodetError
 from nanodet.evaluate.coco_metrics import SUMMARY
 from nanodet.files.files import write_text
@@ -139,6 +139,41 @@ def test_what_learned_from_other_labels_is_trained_again(drawn, tmp_path):
     finished(one.run)  # by another command
     assert remember() and "is not known" in lines[0]
     assert remember() and not lines
+
+
+@pytest.mark.parametrize(
+    ("setting", "changed"),
+    [
+        ("schedule.load_model=start.ckpt", "start.ckpt"),
+        ("schedule.load_model=start.param", "start.bin"),
+        ("model.arch.backbone.pretrain=backbone.pth", "backbone.pth"),
+        ("distill.teacher=teacher.ckpt", "teacher.ckpt"),
+        ("distill.config=teacher.yml", "teacher.yml"),
+    ],
+)
+def test_what_started_with_other_weights_is_trained_again(
+    drawn, tmp_path, monkeypatch, setting, changed
+):
+    config, _ = drawn
+    monkeypatch.chdir(tmp_path)
+    for name in (
+        "start.ckpt",
+        "start.param",
+        "start.bin",
+        "backbone.pth",
+        "teacher.ckpt",
+        "teacher.yml",
+    ):
+        write_text(name, name)
+    settings = (
+        [setting] if "distill.config" not in setting else ["distill.teacher=teacher.ckpt", setting]
+    )
+    save_config(load_config(config, settings), "grid.yml")
+    (one,) = find_candidates(["grid.yml"], [], tmp_path / "out", sizes=[(64, 64)]).all
+    first = DataSets().key_of(one.run)
+    assert DataSets().key_of(one.run) == first
+    write_text(changed, "others")
+    assert DataSets().key_of(one.run) != first
 
 
 def test_data_that_cannot_be_measured_on_is_told_before_the_training(drawn, models, tmp_path):

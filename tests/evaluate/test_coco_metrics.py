@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nanodet.data.records import Annotations, Picture
-from nanodet.evaluate.coco_metrics import SUMMARY, evaluate_detections
+from nanodet.evaluate.coco_metrics import SUMMARY, counts_for, evaluate_detections
 from nanodet.runtime.detections import Detections
 
 pytest.importorskip("pycocotools")
@@ -150,3 +150,15 @@ def test_every_detection_counts_where_more_than_a_hundred_are_given():
     first = Detections(boxes[:100], scores[:100], np.zeros(100, int))
     # recalls 0.00 to 0.33 of 101 are reached
     assert evaluate_detections(truth, [first]).AP == pytest.approx(100 * 34 / 101)
+
+
+def test_objects_of_every_area_are_of_a_size():
+    """Also one without area, and both sizes have one at their limit."""
+    areas = np.array([0.0, 1024, 9216, 1e9])
+    sizes = [counts_for(name, areas).tolist() for name in ("APs", "APm", "APl", "AP")]
+    assert sizes == [
+        [True, True, False, False],
+        [False, True, True, False],
+        [False, False, True, True],
+        [True] * 4,
+    ]
