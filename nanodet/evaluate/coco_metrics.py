@@ -94,13 +94,8 @@ def evaluate_detections(annotations: Annotations, detections: Sequence[Detection
         NanodetError: pycocotools is not installed.
         ValueError: the number of detections differs from the number of images.
     """
-    pictures = annotations.pictures
-    if len(pictures) != len(detections):
-        raise ValueError(f"{len(pictures)} images, but detections for {len(detections)}")
-    classes = len(annotations.class_names)
-    # Equal scores are ranked by the order of images: pycocotools orders them by id.
-    order = sorted(range(len(pictures)), key=lambda i: pictures[i].image_id)
-    evaluation = _evaluator([pictures[i] for i in order], [detections[i] for i in order], classes)
+    evaluation, order = _ordered(annotations, detections)
+    pictures, classes = annotations.pictures, len(annotations.class_names)
     matches: list[list[Matches | None]] = []
     if pictures and classes:
         with contextlib.redirect_stdout(io.StringIO()):
@@ -133,6 +128,23 @@ def evaluate_detections(annotations: Annotations, detections: Sequence[Detection
         ],
         matches=matches,
     )
+
+
+def match_at_50(
+    annotations: Annotations, detections: Sequence[Detections]
+) -> list[list[Matches | None]]:
+    """Return what is matched at IoU 0.5, of all sizes: `Metrics.matches` of fewer values, in less time.
+
+    Args and errors: as `evaluate_detections`.
+    """
+    evaluation, order = _ordered(annotations, detections)
+    evaluation.params.iouThrs = evaluation.params.iouThrs[:1]
+    evaluation.params.areaRng = evaluation.params.areaRng[:1]
+    if not evaluation.params.imgIds or not evaluation.params.catIds:
+        return []
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation.evaluate()
+    return matches_of(evaluation, order)
 
 
 def has_objects(annotations: Annotations, metric: str = "AP") -> bool:
@@ -168,6 +180,17 @@ def _percent(precision: np.ndarray) -> float | None:
     """Return the mean of the entries that are defined, in percent, or None."""
     defined = precision[precision > -1]
     return float(defined.mean()) * 100 if defined.size else None
+
+
+def _ordered(annotations: Annotations, detections: Sequence[Detections]) -> tuple[Any, list[int]]:
+    """Return a COCOeval of the records, and the position of each of its images in them."""
+    pictures = annotations.pictures
+    if len(pictures) != len(detections):
+        raise ValueError(f"{len(pictures)} images, but detections for {len(detections)}")
+    # Equal scores are ranked by the order of images: pycocotools orders them by id.
+    order = sorted(range(len(pictures)), key=lambda i: pictures[i].image_id)
+    some = [pictures[i] for i in order], [detections[i] for i in order]
+    return _evaluator(*some, len(annotations.class_names)), order
 
 
 def _evaluator(pictures: Sequence[Picture], detections: Sequence[Detections], classes: int) -> Any:

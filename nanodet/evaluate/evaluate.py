@@ -15,12 +15,12 @@ from nanodet.evaluate.calibrate import (
     format_calibration,
     write_factors,
 )
-from nanodet.evaluate.coco_metrics import Metrics, check_pycocotools
+from nanodet.evaluate.coco_metrics import Metrics, check_pycocotools, match_at_50
 from nanodet.evaluate.crowd_metrics import crowd_metrics
 from nanodet.evaluate.edge_plots import PLOTS, plot_edges
 from nanodet.evaluate.ground_truth import AnnotatedImages, data_of, given, of_config
 from nanodet.evaluate.plots import new_figure, plot_score_curves
-from nanodet.evaluate.run import evaluate_model, evaluation_detector
+from nanodet.evaluate.run import detect_by, evaluation_detector, metrics_of
 from nanodet.evaluate.score_curves import ScoreCurve, score_curves
 from nanodet.evaluate.uncertainty import format_uncertainty, matched_edges, measure
 from nanodet.evaluate.wish import (
@@ -29,6 +29,7 @@ from nanodet.evaluate.wish import (
     OPTION,
     Scores,
     Wish,
+    as_shown,
     choose,
     kept,
 )
@@ -40,6 +41,7 @@ from nanodet.files.incoming import is_file
 from nanodet.hub.catalogue import CATALOGUE
 from nanodet.runtime.detections import Detections
 from nanodet.runtime.detector import Detector
+from nanodet.runtime.thresholds import MOST_BOXES, Thresholds
 from nanodet.text import Say
 from nanodet.text.printable import say
 
@@ -116,7 +118,11 @@ def evaluate(
         source = of_config(data, file, "val", reading)
         say(source, file=sys.stderr)
     found = source.read(detector.class_names, detector.backend.path)
-    metrics, detections = evaluate_model(detector, found)
+    limits = [detector.thresholds]
+    if wanted is not None:
+        limits.append(_limits(wanted, detector))
+    detections, *others = detect_by(detector, found, limits)
+    metrics = metrics_of(found, detections)
     if source.kind == "OdgtDataset":
         metrics.crowd = crowd_metrics(found, detections)
     if show is not None:
@@ -134,7 +140,8 @@ def evaluate(
     if wanted is not None or plots is not None:
         curves = score_curves(metrics.matches, detections, found.class_names)
         if wanted is not None:
-            chosen = _scores(wanted, curves, detector, model, report)
+            chosen = _scores(wanted, found, others[0], curves[1], detector, model)
+            report(format_scores(chosen))
             results["wish"] = chosen.to_dict()
         if plots is not None:
             scores = None if chosen is None else chosen.class_scores
@@ -173,25 +180,47 @@ def _check_own_input(detector: Detector, model: StrPath, writing: Mapping[str, b
             )
 
 
+def _limits(wanted: Wish, detector: Detector) -> Thresholds:
+    """Return the thresholds of the detections that a wish is measured on.
+
+    Those that choose are not limited to the best of an image: boxes of a class with a low threshold would be
+    left out for those of other classes, below their thresholds.
+    """
+    if wanted.measure == KEEP:
+        return Thresholds.of(detector.spec)
+    if wanted.measure == NONE:
+        return Thresholds.of(detector.spec, score=detector.spec.score)
+    if detector.spec.form == "boxes":  # the graph limits them before anything else
+        return detector.thresholds
+    return Thresholds.of(detector.thresholds, per_level=MOST_BOXES, per_picture=MOST_BOXES)
+
+
 def _scores(
     wanted: Wish,
-    curves: tuple[list[ScoreCurve], ScoreCurve],
+    found: Annotations,
+    detections: Sequence[Detections],
+    together: ScoreCurve,
     detector: Detector,
     model: StrPath,
-    report: Say,
 ) -> Scores:
-    """Return the thresholds of a wish, and report what they are worth."""
-    lowest = detector.thresholds.score
+    """Return the thresholds of a wish, and what they are worth.
+
+    Args:
+        detections: by `_limits`.
+        together: the curve of all classes, with the same threshold.
+    """
+    curves = _curves(found, detections)
     if wanted.measure in (KEEP, NONE):
-        chosen = kept(*curves, detector.spec, wanted.measure)
-    else:
-        chosen = choose(wanted, *curves, lowest, model)
-    report(format_scores(chosen))
-    if min(chosen.class_scores) < lowest:
-        report(
-            f"scores below {lowest:g} were measured as {lowest:g}, from which on boxes are looked at"
-        )
-    return chosen
+        return kept(*curves, detector.spec, wanted.measure)
+    chosen = choose(wanted, curves[0], together, detector.thresholds.score, model)
+    shown = Thresholds.of(detector.spec, class_scores=chosen.class_scores)
+    return as_shown(chosen, _curves(found, detect_by(detector, found, [shown])[0])[0])
+
+
+def _curves(
+    found: Annotations, detections: Sequence[Detections]
+) -> tuple[list[ScoreCurve], ScoreCurve]:
+    return score_curves(match_at_50(found, detections), detections, found.class_names)
 
 
 def _plot_edges(

@@ -68,23 +68,52 @@ def evaluate_model(
     """
     check_pycocotools()  # before the long run
     detections = detect_all(detector, annotations, progress)
+    return metrics_of(annotations, detections, intervals), detections
+
+
+def metrics_of(
+    annotations: Annotations, detections: Sequence[Detections], intervals: bool = True
+) -> Metrics:
+    """Return the `Metrics` of the `Detections` of each annotated image; ``intervals`` as `evaluate_model`."""
     metrics = evaluate_detections(annotations, detections)
     if intervals:
         metrics.intervals = intervals_of(metrics)
-    return metrics, detections
+    return metrics
 
 
 def detect_all(
     detector: Detector, annotations: Annotations, progress: bool = True
 ) -> list[Detections]:
     """Return the `Detections` of each annotated image; arguments as in `evaluate_model`."""
-    detections = []
+    return detect_by(detector, annotations, [detector.thresholds], progress)[0]
+
+
+def detect_by(
+    detector: Detector,
+    annotations: Annotations,
+    limits: Sequence[Thresholds],
+    progress: bool = True,
+) -> list[list[Detections]]:
+    """Return the `Detections` of each annotated image, for each of some thresholds.
+
+    The network runs once for all of them, unless the thresholds are in its graph.
+    """
+    found: list[list[Detections]] = [[] for _ in limits]
+    own = detector.thresholds
     shown = Progress(len(annotations.pictures), "image", shown=progress)
-    with contextlib.closing(shown):
-        for picture in read_ahead(annotations.pictures):
-            detections.append(detector(picture))
-            shown.step()
-    return detections
+    try:
+        with contextlib.closing(shown):
+            for picture in read_ahead(annotations.pictures):
+                tensor, placement = detector.preprocess(picture)
+                output = None
+                for detector.thresholds, some in zip(limits, found, strict=True):
+                    if output is None or detector.spec.form == "boxes":
+                        output = detector.run(tensor)
+                    some.append(detector.decode(output, placement, picture.shape))
+                shown.step()
+    finally:
+        detector.thresholds = own
+    return found
 
 
 def read_ahead(records: Iterable[Picture]) -> Generator[np.ndarray, None, None]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any, NamedTuple
@@ -60,6 +60,13 @@ class Wish:
 
     def __str__(self) -> str:
         return self.measure if self.value is None else f"{self.measure}={self.value:g}"
+
+    def holds(self, curve: ScoreCurve, score: float) -> bool:
+        """Return whether it is certain of the detections above a score, see `entry`."""
+        entry = curve.at(score)
+        if self.value is None or entry is None:
+            return self.value is None
+        return bool(curve.ends(self.measure, CERTAIN)[0][entry] >= self.value)
 
     def entry(self, curve: ScoreCurve) -> tuple[int, bool] | None:
         """Return the entry of a curve that the wish chooses, and whether it holds there; None without one.
@@ -162,7 +169,9 @@ def choose(
 
     Args:
         wish: the `Wish`.
-        curves: of each class; together: of all.
+        curves: of each class, from detections of which none was left out because others scored higher:
+            their thresholds let through fewer of these.
+        together: of all classes, which have the same threshold there.
         lowest: the threshold that all detections score above.
         model: names it in messages.
 
@@ -184,10 +193,27 @@ def choose(
     return Scores(wish, classes, _chosen(together, shared, True, found[1]))
 
 
+def as_shown(scores: Scores, curves: Sequence[ScoreCurve]) -> Scores:
+    """Return what the scores of a wish are worth once the model has them.
+
+    A model shows the best boxes of an image alone, so that some of those that chose may be left out.
+
+    Args:
+        scores: of `choose`.
+        curves: of each class, from the detections above the scores.
+    """
+    classes = [
+        _chosen(curve, one.score, one.own,
+                one.holds and (not one.own or scores.wish.holds(curve, one.score)))
+        for curve, one in zip(curves, scores.classes, strict=True)
+    ]  # fmt: skip
+    return replace(scores, classes=classes)
+
+
 def kept(
     curves: Sequence[ScoreCurve], together: ScoreCurve, spec: Spec, wish: str = KEEP
 ) -> Scores:
-    """Return what the scores of a spec are worth, or its one score if ``wish`` is `NONE`; see `choose`."""
+    """Return what the scores of a spec are worth, or its one score if ``wish`` is `NONE`; see `as_shown`."""
     own = spec.class_scores if wish == KEEP else None
     scores = own or (spec.score,) * len(curves)
     classes = [_chosen(*one, True, True) for one in zip(curves, scores, strict=True)]

@@ -25,6 +25,8 @@ from nanodet.evaluate.wish import (
 from nanodet.evaluate.wish_spec import check_wish, write_scores
 from nanodet.evaluate.wish_text import format_scores
 from nanodet.export.stages import SIMPLIFIED
+from nanodet.files.files import write_text
+from nanodet.images.image_file import read_picture
 from nanodet.runtime.spec import Spec
 from nanodet.verify.specs import differing_beside, differing_thresholds
 
@@ -208,9 +210,9 @@ def test_the_command_writes_the_specs(exported, trained, capsys):  # noqa: F811
     plain, before = capsys.readouterr().out, Spec.load(exported.with_suffix(".json"))
     inside = Detector(exported).spec
     evaluate_command(exported, *data, "--wish", "f1", "--json", "wish.json")
-    shown = capsys.readouterr().out
-    assert shown.startswith(plain)  # AP is that of all detections, whatever the wish
-    assert shown.splitlines()[-1] == f"{exported.with_suffix('.json')}: scores written"
+    printed = capsys.readouterr().out
+    assert printed.startswith(plain)  # AP is that of all detections, whatever the wish
+    assert printed.splitlines()[-1] == f"{exported.with_suffix('.json')}: scores written"
     results = json.loads(open("wish.json").read())
     after = Spec.load(exported.with_suffix(".json"))
     assert after.class_scores == tuple(one["score"] for one in results.pop("wish")["classes"])
@@ -229,9 +231,9 @@ def test_the_command_writes_the_specs(exported, trained, capsys):  # noqa: F811
     assert again == results and Spec.load(exported.with_suffix(".json")) == after
     assert "scores of the spec at IoU 0.5" in capsys.readouterr().out
     evaluate_command(exported, *data, "--wish", "none", "--json", "none.json")
-    shown = capsys.readouterr().out
-    assert "the score of all classes at IoU 0.5" in shown and "were measured as" not in shown
-    assert shown.splitlines()[-1] == f"{exported.with_suffix('.json')}: scores removed"
+    printed = capsys.readouterr().out
+    assert "the score of all classes at IoU 0.5" in printed
+    assert printed.splitlines()[-1] == f"{exported.with_suffix('.json')}: scores removed"
     one = json.loads(open("none.json").read())["wish"]
     assert [row["score"] for row in (*one["classes"], one["all"])] == [before.score] * 4
     back = Spec.load(exported.with_suffix(".json"))
@@ -254,13 +256,50 @@ def test_what_another_input_measures_is_not_written(exported, trained):  # noqa:
         assert exported.with_suffix(".json").read_bytes() == before
 
 
-def test_a_score_below_that_of_eval_is_told(exported, trained, capsys):  # noqa: F811
+def shown(model):
+    """How many boxes of each class a model shows on the images of `trained`."""
+    detector = Detector(model)
+    found = [detector(read_picture(f"val/images/{i}.png")).class_id for i in range(2)]
+    return np.bincount(np.concatenate(found), minlength=3).tolist()
+
+
+@pytest.mark.parametrize("wish", ["recall=0.3", "f1"])
+@pytest.mark.parametrize("limit", [("per_picture", 3), ("per_level", 4)])
+def test_the_table_is_of_what_the_model_shows(exported, trained, monkeypatch, limit, wish):  # noqa: F811
+    """Boxes that others push out of an image, or of a level, as long as these are below their thresholds."""
+    change_specs(exported, OPTION, dict([limit]))
+    monkeypatch.setattr("nanodet.evaluate.wish.FEWEST", 1)
+    detector = Detector(exported, score=LOWEST, per_level=1000, per_picture=1000)
+    for i in range(2):  # objects of all classes, where the model finds some, however low they score
+        picture = read_picture(f"val/images/{i}.png")
+        found, (height, width) = detector(picture), picture.shape[:2]
+        lines = []
+        for label in range(3):
+            for x0, y0, x1, y1 in found[found.class_id == label].xyxy[:8:2] / np.tile(
+                [width, height], 2
+            ):
+                middle = (x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0
+                lines.append(" ".join(map(str, (label, *middle))) + "\n")
+        write_text(f"val/labels/{i}.txt", "".join(lines))
+    data = "--images", "val/images", "--annotations", "val/labels"
+    evaluate_command(exported, *data, "--wish", wish, "--json", "wish.json")
+    chosen = json.loads(open("wish.json").read())["wish"]["classes"]
+    assert len({one["score"] for one in chosen}) > 1
+    assert [one["detections"] for one in chosen] == shown(exported)
+    evaluate_command(exported, *data, "--wish", "keep", "--json", "keep.json")
+    kept_ones = json.loads(open("keep.json").read())["wish"]["classes"]
+    for one, other in zip(chosen, kept_ones, strict=True):
+        assert all(one[key] == other[key] for key in ("detections", "precision", "recall", "f1"))
+
+
+def test_a_score_below_that_of_eval_is_measured_as_it_is(exported, trained):  # noqa: F811
     change_specs(exported, OPTION, {"class_scores": (0.5, 0.01, 0.5)})
     evaluate_command(
-        exported, "--images", "val/images", "--annotations", "val/labels", "--wish", "keep"
-    )
-    last = capsys.readouterr().out.splitlines()[-1]
-    assert last.startswith("scores below 0.05 were measured as 0.05, ")
+        exported, "--images", "val/images", "--annotations", "val/labels", "--wish", "keep",
+        "--json", "keep.json",
+    )  # fmt: skip
+    rows = json.loads(open("keep.json").read())["wish"]["classes"]
+    assert [one["detections"] for one in rows] == shown(exported)
 
 
 def test_copies_of_a_spec_have_the_same_scores(exported):
