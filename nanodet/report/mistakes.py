@@ -85,23 +85,23 @@ class Mistakes:
 
 
 def find_mistakes(
-    annotations: Annotations, detections: Sequence[Detections], thresholds: np.ndarray
+    annotations: Annotations, shown: Sequence[Detections], detections: Sequence[Detections]
 ) -> Mistakes:
     """Compare detections with the ground truth, at IoU 0.5 and within each class, best score first.
 
     Args:
         annotations: the `Annotations`.
-        detections: a `Detections` for each of its images, in their order; those below the thresholds show
-            which missed objects scored too low.
-        thresholds: float32 (classes,), 0..1: detections of a class count if they score above it.
+        shown: a `Detections` for each of its images, in their order: those that count.
+        detections: also those that score too low to be shown, one of which may be at a missed object.
     """
     false: list[Mistake] = []
     missed: list[Mistake] = []
     uncertain: list[Mistake] = []
     hits = 0
-    for number, (picture, every) in enumerate(zip(annotations.pictures, detections, strict=True)):
-        every = every[np.argsort(-every.confidence, kind="stable")]
-        found = every[every.confidence > thresholds[every.class_id]]
+    for number, (picture, found, every) in enumerate(
+        zip(annotations.pictures, shown, detections, strict=True)
+    ):
+        found = found[np.argsort(-found.confidence, kind="stable")]
         matched = match(picture, found, IOU, same_class=True)
         overlaps = box_iou(found.xyxy, picture.boxes)
         hits += int((matched >= 0).sum())

@@ -89,7 +89,7 @@ def _add_cards(page: Page, subject: Subject, measured: Measured, speed: Speed | 
         interval = None if found is None else found.summary[name]
         ends = "" if interval is None else f"95 %: {interval.low:.1f} .. {interval.high:.1f}"
         cards.append((words, "-" if value is None else f"{value:.1f}", ends))
-    at = at_threshold(measured.curves, measured.thresholds.tolist())
+    at = at_threshold(measured.shown, measured.thresholds.tolist())
     where = (
         f"score above {measured.thresholds[0]:.2f}" if measured.one_threshold else "own thresholds"
     )

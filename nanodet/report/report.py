@@ -10,7 +10,7 @@ from nanodet.errors import NanodetError
 from nanodet.evaluate.coco_metrics import check_pycocotools
 from nanodet.evaluate.crowd_metrics import crowd_metrics
 from nanodet.evaluate.ground_truth import AnnotatedImages, data_of, given, of_config
-from nanodet.evaluate.run import evaluate_model, evaluation_detector
+from nanodet.evaluate.run import detect_by, evaluation_detector, metrics_of
 from nanodet.files import StrPath
 from nanodet.files.files import check_writable, write_text
 from nanodet.report.forms import read_verified
@@ -20,6 +20,7 @@ from nanodet.report.speed import Speed, measure_speed, read_speed
 from nanodet.report.subject import Subject, find_subject
 from nanodet.report.training import read_training
 from nanodet.runtime.engines import CHECKPOINT, kind_of
+from nanodet.runtime.thresholds import Thresholds
 from nanodet.text.printable import say
 
 PICTURES = 100
@@ -77,11 +78,13 @@ def report(
         source = of_config(*data_of(detector, config), "val", reading)
         say(source, file=sys.stderr)
     found = source.read(detector.class_names, detector.backend.path)
-    metrics, detections = evaluate_model(detector, found)
+    shown = subject.shipped_spec or detector.spec  # whose thresholds a user of the page will see
+    limits = [detector.thresholds, Thresholds.of(shown)]
+    detections, above = detect_by(detector, found, limits)
+    metrics = metrics_of(found, detections)
     if source.kind == "OdgtDataset":
         metrics.crowd = crowd_metrics(found, detections)
-    shown = subject.shipped_spec or detector.spec  # whose thresholds a user of the page will see
-    measured = measured_of(shown, found, detections, metrics, _words(source))
+    measured = measured_of(shown, found, detections, above, metrics, _words(source))
     if speed is None and timed:
         speed = _timed(_to_time(subject), config)
     training = read_training(subject, detector, config, measured.annotations if of_val else None)

@@ -9,7 +9,7 @@ import numpy as np
 
 from nanodet.data.records import Annotations
 from nanodet.evaluate.bootstrap import Interval
-from nanodet.evaluate.coco_metrics import AREAS, SUMMARY, Metrics, counts_for
+from nanodet.evaluate.coco_metrics import AREAS, SUMMARY, Metrics, counts_for, match_at_50
 from nanodet.evaluate.confusion import confusion_matrix
 from nanodet.evaluate.greedy_matching import IOU
 from nanodet.evaluate.plots import percent
@@ -39,6 +39,7 @@ class Measured:
         metrics: AP and, of it and per class, intervals.
         curves: of each class; every: of all classes together.
         thresholds: float32 (classes,), the scores of the model.
+        shown: the curve of each class from the detections that the model shows.
         matrix: int (classes + 1, classes + 1), the confusion at the thresholds.
         mistakes: at the thresholds.
     """
@@ -49,6 +50,7 @@ class Measured:
     curves: list[ScoreCurve]
     every: ScoreCurve
     thresholds: np.ndarray
+    shown: list[ScoreCurve]
     matrix: np.ndarray
     mistakes: Mistakes
 
@@ -75,25 +77,27 @@ def measured_of(
     spec: Spec,
     annotations: Annotations,
     detections: Sequence[Detections],
+    shown: Sequence[Detections],
     metrics: Metrics,
     source: str,
 ) -> Measured:
     """Return what a report says about detections.
 
     Args:
-        spec: of the file to hand over; its thresholds are those of the mistakes.
+        spec: of the file to hand over.
         annotations: the images.
-        detections: a `Detections` for each of them, also of scores below the thresholds.
-        metrics: of these.
+        detections: a `Detections` for each of them, with the thresholds for evaluation; shown: with those
+            of the spec.
+        metrics: of the former.
         source: which images, in words.
     """
     names = annotations.class_names
-    thresholds = spec.scores_of(np.arange(len(names)))
-    above = [one[one.confidence > thresholds[one.class_id]] for one in detections]
     return Measured(
-        annotations, source, metrics, *score_curves(metrics.matches, detections, names), thresholds,
-        confusion_matrix(annotations, above, score=0.0),
-        find_mistakes(annotations, detections, thresholds),
+        annotations, source, metrics, *score_curves(metrics.matches, detections, names),
+        spec.scores_of(np.arange(len(names))),
+        score_curves(match_at_50(annotations, shown), shown, names)[0],
+        confusion_matrix(annotations, shown, score=0.0),
+        find_mistakes(annotations, shown, detections),
     )  # fmt: skip
 
 
@@ -162,12 +166,14 @@ def add_thresholds(page: Page, measured: Measured) -> None:
     page.choice("Class", panels)
     page.subheading("At the model's thresholds")
     rows: list[list[str | Cell]] = []
-    for curve, score in zip(measured.curves, measured.thresholds.tolist(), strict=True):
-        entry = curve.at(score)
+    for curve, own, score in zip(
+        measured.curves, measured.shown, measured.thresholds.tolist(), strict=True
+    ):
+        entry = own.at(score)
         cells = ["-", "-", "-"]
         if entry is not None:
-            recall = _part(curve.interval("recall", entry)) if curve.objects else "-"
-            cells = [_part(curve.interval("precision", entry)), recall, f"{curve.f1[entry]:.3f}"]
+            recall = _part(own.interval("recall", entry)) if own.objects else "-"
+            cells = [_part(own.interval("precision", entry)), recall, f"{own.f1[entry]:.3f}"]
         best = "-"
         if curve.objects and len(curve.f1):
             top = int(curve.f1.argmax())

@@ -31,7 +31,12 @@ def mistakes(truth, found, thresholds=(0.3, 0.3), std=None):
     detections = Detections.from_rows(rows)
     detections.edge_std = std
     annotations = Annotations(("cat", "dog"), (1, 2), [picture(boxes, labels)])
-    return find_mistakes(annotations, [detections], np.array(thresholds))
+    return find_mistakes(annotations, above([detections], thresholds), [detections])
+
+
+def above(detections, thresholds=(0.3, 0.3)):
+    scores = np.array(thresholds, np.float32)
+    return [one[one.confidence > scores[one.class_id]] for one in detections]
 
 
 BOX, HALF_OFF, FAR = (100, 100, 200, 200), (160, 100, 260, 200), (400, 300, 450, 350)
@@ -76,7 +81,7 @@ def test_ignored_regions_excuse_detections_of_their_class():
     }  # fmt: skip
     annotations = Annotations(("cat", "dog"), (1, 2), [picture([], [], **region)])
     rows = np.array([(*FAR, 0.9, CAT), (*FAR, 0.8, DOG)])
-    found = find_mistakes(annotations, [Detections.from_rows(rows)], np.full(2, 0.3))
+    found = find_mistakes(annotations, [Detections.from_rows(rows)], [Detections.from_rows(rows)])
     assert [one.class_id for one in found.false] == [DOG]
 
 
@@ -88,7 +93,7 @@ def test_a_difficult_object_excuses_its_best_detection_and_leaves_the_others_the
     }  # fmt: skip
     annotations = Annotations(("cat", "dog"), (1, 2), [picture([], [], **regions)])
     rows = np.array([(*FAR, 0.9, CAT), (*FAR, 0.8, CAT), (*BOX, 0.7, CAT), (*BOX, 0.6, CAT)])
-    found = find_mistakes(annotations, [Detections.from_rows(rows)], np.full(2, 0.3))
+    found = find_mistakes(annotations, [Detections.from_rows(rows)], [Detections.from_rows(rows)])
     assert [one.score for one in found.false] == pytest.approx([0.8, 0.6])
 
 
@@ -117,7 +122,7 @@ def test_false_ones_and_hits_are_those_of_the_curves(seed):
         scores = np.sort(rng.permutation(1000)[:found] / 1000 + 1e-3)[::-1]
         detections.append(Detections(near, scores, rng.integers(0, 2, found)))
     annotations = Annotations(("cat", "dog"), (1, 2), pictures)
-    seen = find_mistakes(annotations, detections, np.full(2, 0.3, np.float32))
+    seen = find_mistakes(annotations, above(detections), detections)
     metrics = evaluate_detections(annotations, detections)
     curves, _ = score_curves(metrics.matches, detections, annotations.class_names)
     at = [(curve, curve.at(0.3)) for curve in curves]

@@ -79,7 +79,8 @@ def page(tmp_path_factory):
         curves={"train/loss": (steps, steps, 1 / (1 + steps))},
     )
     timing = Timing("model", "ncnn 1", "fp32", 1, "320x320", 4.5, 5.5, 6.0)
-    MEASURED[:] = [measured_of(spec, annotations, detections, metrics, "drawn images")]
+    shown = [one[one.confidence > spec.scores_of(one.class_id)] for one in detections]
+    MEASURED[:] = [measured_of(spec, annotations, detections, shown, metrics, "drawn images")]
     built = model_page(
         find_subject(folder / "model.param"), spec, MEASURED[0], detections, training,
         Speed([timing], "a <machine>", "measured", ["busy"]), None, PICTURES,
