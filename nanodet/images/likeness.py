@@ -1,4 +1,4 @@
-"""Finds copies of an image among many: the same file, re-encoded, resized, mirrored, cropped, brighter.
+"""Finds copies of an image among many: the same file, re-encoded, resized, brighter, and mirrored or cropped.
 
 A perceptual hash proposes pairs, and `nanodet.images.same_view` compares their pixels: a hash alone takes
 images of a kind, such as drawings or microscope images, for copies of each other.
