@@ -45,10 +45,11 @@ def initial_weights(
     for line in take_matching(network, checkpoint, config.class_names):
         say(line)
     measured = checkpoint.raw.get(KEY, {}).get("norms_measured")
-    if measured is False and not config.schedule.freeze_norm:
+    if measured is False:
         paths = [picture.path for picture in training_set.pictures]
         names = _norms_of(network, checkpoint)
         count = measure_on(network.eval(), names, paths, spec_of(network, config))
+        network.train()  # Lightning trains a network in the mode in which it gets it
         say(f"batch norm: measured on {count} training images (ncnn files contain no statistics)")
     if measured is not None:
         network.start_auxiliary()

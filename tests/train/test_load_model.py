@@ -20,6 +20,8 @@ from nanodet.model.fine_tune import take_matching
 from nanodet.model.network import build_network
 from nanodet.model.torch_backend import TorchBackend
 from nanodet.train.initial_weights import initial_weights
+from nanodet.train.outputs import LAST
+from nanodet.train.trainer import train
 
 NAME = "nanodet-m_320"
 NOWHERE = "http://127.0.0.1:9"
@@ -169,6 +171,7 @@ def test_an_exported_model(exported_small, small_checkpoint, small_config, shape
     config.class_names, config.model.arch.head.num_classes = None, 3
     network = build_network(config.model.arch)
     initial_weights(network, config, "small.yml", read_annotations("coco", *shapes[0]), print)
+    assert all(module.training for module in network.modules())
     tensor = torch.randn(2, 3, 96, 96)
     before = TorchBackend(small_checkpoint).network
     with torch.no_grad():
@@ -177,6 +180,21 @@ def test_an_exported_model(exported_small, small_checkpoint, small_config, shape
         not torch.equal(module.running_var, torch.ones_like(module.running_var))
         for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_batch_norm_of_an_exported_model_is_trained_unless_it_is_frozen(
+    exported_small, small_config, tmp_path, frozen
+):
+    start = {"schedule.load_model": str(exported_small.files[FP32]), "schedule.freeze_norm": frozen}
+    config = small_config(**start)
+    train(load_config(config, ["schedule.total_epochs=1"]), say=lambda line: None)
+    checkpoint = torch.load(tmp_path / "run" / LAST, map_location="cpu", weights_only=True)
+    steps = {
+        int(value) for name, value in checkpoint["state_dict"].items()
+        if name.startswith("model.") and name.endswith("num_batches_tracked")
+    }  # fmt: skip
+    assert steps == {0 if frozen else checkpoint["global_step"]}
 
 
 @pytest.mark.parametrize(
