@@ -165,7 +165,7 @@ def _by_position(
             raise NanodetError(
                 f"{file}: has {_classes(len(kept))} ({shortened(names)}), but {whose} has {len(wanted)}"
             )
-        near = [(name, match) for name in names[:100] for match in _nearest(name, wanted)]
+        near = [(name, match) for name in names[:100] for match in nearest(name, wanted)]
         meant = "give both the same names"
         if near:
             name, match = map(brief, near[0])
@@ -219,7 +219,7 @@ def _counted(
     """Return classes and the numbers of their objects as text."""
     words = []
     for n in extra[:ITEMS_SHOWN]:
-        near = _nearest(given[n], wanted)
+        near = nearest(given[n], wanted)
         meant = f", did you mean {brief(near[0])}?" if near else ""
         where = f", first in {first[n]}" if first else ""
         words.append(f"{brief(given[n])} ({counted(objects[n], 'object')}{where}{meant})")
@@ -241,7 +241,8 @@ def _alike(names: Sequence[str], file: StrPath, listed: bool) -> list[str]:
     return notes
 
 
-def _nearest(name: str, wanted: Sequence[str]) -> list[str]:
+def nearest(name: str, wanted: Sequence[str]) -> list[str]:
+    """Return the one of ``wanted`` that a class name may be a misspelling of, if there is one."""
     return difflib.get_close_matches(name[:200], wanted, n=1, cutoff=0.65)
 
 

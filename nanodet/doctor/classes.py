@@ -4,14 +4,19 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from nanodet.data.classes import nearest
 from nanodet.data.summary import check_objects
 from nanodet.doctor.examined import Examined
 from nanodet.doctor.finding import ERROR, EXAMPLES, NOTE, WARNING, Example, Finding, of_lines
 from nanodet.errors import NanodetError
 from nanodet.text.brief import brief
+from nanodet.text.counted import counted
 from nanodet.text.names import first_few, levelled, shortened
 
 FEW = 20  # images of a class, with fewer of which its AP is little more than chance
+MISSPELT = (
+    0.02  # boxes for each of a class with almost the same name: with more it is meant as it is
+)
 UNEVEN = 50  # times as many boxes as those of the rarest class
 
 
@@ -36,6 +41,14 @@ def of_classes(one: Examined) -> Iterator[Finding]:
             "is background to the other.",
             len(alike), len(names), of_lines(alike),
         )  # fmt: skip
+    slips = _misspelt(one)
+    if slips:
+        yield Finding(
+            WARNING, "classes-misspelt", one.part, "rare classes have almost the name of a frequent one",
+            "If one is a misspelling, correct its annotations: as a class of its own it is learned from few "
+            "boxes, and is background to the other.",
+            len(slips), len(names), of_lines(slips),
+        )  # fmt: skip
     none = [name for name, count in zip(names, one.per_class.tolist(), strict=True) if not count]
     if none and training:
         yield Finding(
@@ -50,9 +63,15 @@ def of_classes(one: Examined) -> Iterator[Finding]:
         )  # fmt: skip
     skipped = one.annotations.skipped
     if skipped:
-        lines = [f"{brief(name)}: {count} objects" for name, count in skipped.items()]
+        near = {name: found[0] for name in skipped if (found := nearest(name, names))}
+        lines = [
+            f"{brief(name)}: {counted(count, 'object')}"
+            + (f", did you mean {brief(near[name])}?" if name in near else "")
+            for name, count in skipped.items()
+        ]
         yield Finding(
-            NOTE, "classes-left-out", one.part, "classes are not in class_names: left out",
+            WARNING if near else NOTE, "classes-left-out", one.part,
+            "classes are not in class_names: left out",
             "Fine if they are not wanted; in the images they are background.",
             len(skipped), examples=of_lines(lines),
         )  # fmt: skip
@@ -70,7 +89,12 @@ def _amounts(one: Examined) -> Iterator[Finding]:
     images, boxes = images_per_class(one), one.per_class
     few = np.flatnonzero((images < FEW) & (images > 0))
     if len(few) and len(one.pictures) >= FEW:
-        rows = [Example(f"{one.names[n]}: {images[n]} images, {boxes[n]} boxes") for n in few]
+        rows = [
+            Example(
+                f"{one.names[n]}: {counted(int(images[n]), 'image')}, {counted(int(boxes[n]), 'box', 'es')}"
+            )
+            for n in few
+        ]
         yield Finding(
             NOTE, "few-images-of-class", one.part, f"classes are in fewer than {FEW} images",
             "Label more of them: their AP will be low, and vary by chance.",
@@ -91,6 +115,21 @@ def _alike(names: tuple[str, ...]) -> list[str]:
     for name in names:
         groups.setdefault(levelled(name), []).append(name)
     return [first_few([brief(n) for n in same]) for same in groups.values() if len(same) > 1]
+
+
+def _misspelt(one: Examined) -> list[str]:
+    """Return lines on classes with almost the name of one that has far more boxes."""
+    lines = []
+    for n in np.flatnonzero(one.per_class):
+        more = np.flatnonzero(one.per_class * MISSPELT >= one.per_class[n])
+        for match in nearest(one.names[n], [one.names[m] for m in more]):
+            boxes = one.per_class[n], one.per_class[one.names.index(match)]
+            here, there = (counted(int(count), "box", "es") for count in boxes)
+            first = one.pictures[int(one.owner[one.labels == n][0])].path.name
+            lines.append(
+                f"{brief(one.names[n])}: {here}, first of {first}; {brief(match)}: {there}"
+            )
+    return lines
 
 
 def of_both(train: Examined, val: Examined) -> Iterator[Finding]:

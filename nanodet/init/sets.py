@@ -130,7 +130,7 @@ def _split(
     copies = sum(map(len, alike))
     how = f"split by nanodet init, seed {seed}"
     if copies:
-        how += f"; {copies} images with near-duplicates are in the same part as these"
+        how += f"; {copies} images have near-duplicates, which are in the same part"
     return parts, how
 
 

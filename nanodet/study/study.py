@@ -16,6 +16,7 @@ from nanodet.study.report import write_report
 from nanodet.study.results import Outcome, outcome_of
 from nanodet.study.turns import run_all
 from nanodet.text import Say
+from nanodet.text.counted import counted
 from nanodet.text.printable import say
 from nanodet.train.device import trainer_devices
 
@@ -82,8 +83,8 @@ def train_runs(plan: Study, jobs: int, say: Say) -> None:
     waiting = [run for run in plan.runs if outcome_of(run).result is None]
     done = len(plan.runs) - len(waiting)
     say(
-        f"{plan.file}: {len(plan.variants)} variants, {len(plan.seeds)} seeds, "
-        f"{plan.epochs} epochs: {len(plan.runs)} runs in {plan.folder}"
+        f"{plan.file}: {counted(len(plan.variants), 'variant')}, {counted(len(plan.seeds), 'seed')}, "
+        f"{plan.epochs} epochs: {counted(len(plan.runs), 'run')} in {plan.folder}"
         + (f", {done} of them done" if done else "")
     )
     if not waiting:
@@ -99,5 +100,5 @@ def train_runs(plan: Study, jobs: int, say: Say) -> None:
     try:
         run_all(waiting, jobs, threads, say)
     except KeyboardInterrupt as stop:
-        stop.args = (f"{str(stop) or 'stopped'}; the same command continues the study",)
+        stop.args = (f"{str(stop) or 'stopped'}; the same command goes on",)
         raise

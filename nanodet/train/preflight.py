@@ -203,8 +203,8 @@ def warn_of_warmup(config: Config, pictures: int, processes: int, say: Say) -> N
     steps = -(-batches // schedule.accumulate) * schedule.total_epochs
     if schedule.warmup.steps > steps / 2:
         say(
-            f"warning: schedule.warmup.steps: the learning rate is reached after {schedule.warmup.steps} "
-            f"steps, and this run has {steps}: lower it, or train longer"
+            f"warning: schedule.warmup.steps: the warm-up takes {schedule.warmup.steps} of the {steps} steps "
+            f"of this run: set it to {max(steps // 6, 1)}, or train longer"
         )
 
 

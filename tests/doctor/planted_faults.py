@@ -218,6 +218,23 @@ def class_named_twice(s):
             one["category_id"] = 3
 
 
+@plant("classes-misspelt", "warning", "'dics': 1 box, first of", "'disc': 59 boxes")
+def class_misspelt_once(s):
+    s.config.pop("class_names")
+    for found in (s.train, s.val):
+        found["categories"].append({"id": 3, "name": "dics"})
+    for one in s.train["annotations"]:
+        one["category_id"] = 1
+    first(s.train)["category_id"] = 3
+
+
+@plant("classes-left-out", "warning", "'disk': 1 object, did you mean 'disc'?")
+def misspelt_class_left_out(s):
+    s.train["categories"].append({"id": 3, "name": "disk"})
+    first(s.train)["category_id"] = 3
+    s.config["data"]["train"]["unknown_classes"] = "skip"
+
+
 @plant("class-names", "error", "occurs twice")
 def equal_names(s):
     s.config.pop("class_names")
@@ -235,7 +252,7 @@ def class_of_another_name(s):
     first(s.train)["category_id"] = 3
 
 
-@plant("classes-left-out", "note", "'ring': 1 objects")
+@plant("classes-left-out", "note", "'ring': 1 object")
 def class_left_out(s):
     class_of_another_name(s)
     s.config["data"]["train"]["unknown_classes"] = "skip"

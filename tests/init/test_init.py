@@ -284,7 +284,7 @@ def test_what_roboflow_made_of_one_image_stays_together(written, capsys, tmp_pat
             path = tmp_path / "shapes" / f"{n:04d}{suffix}"
             path.rename(path.with_stem(f"img{n // 2}_jpg.rf.{n:032x}"))
     assert main(["init", "shapes", "--model", "small.yml"]) == 0
-    assert "10 images with near-duplicates" in capsys.readouterr().out
+    assert "10 images have near-duplicates" in capsys.readouterr().out
     val = (tmp_path / "shapes-val.txt").read_text().split()
     assert set(Counter(name[:4] for name in val).values()) == {2}
 
@@ -299,7 +299,7 @@ def test_copies_stay_together_and_one_scene_is_cut(written, capsys, tmp_path, dr
     config = written("voc")
     val = set(images_of(config.data.val, config.class_names))
     assert all((n in val) == (n + 10 in val) for n in range(3))
-    assert "6 images with near-duplicates" in capsys.readouterr().out
+    assert "6 images have near-duplicates" in capsys.readouterr().out
     for n in range(13):
         (copies / f"{n:04d}.jpg").write_bytes((copies / "0000.jpg").read_bytes())
     assert main(["init", "shapes", "--model", "small.yml", "--force"]) == 0

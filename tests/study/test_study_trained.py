@@ -130,7 +130,7 @@ def test_a_stopped_one_leaves_no_process_and_goes_on(root, shapes, tmp_path, num
         said = process.communicate()[1]
     if number == signal.SIGINT:
         assert process.returncode == 130
-        assert said == "nanodet: stopped; the same command continues the study\n"
+        assert said == "nanodet: stopped; the same command goes on\n"
     for run in runs:  # its training has ended, or does so now that its study has
         until = time.monotonic() + PATIENCE_S
         while (run / LOCK).exists() and time.monotonic() < until:
