@@ -38,8 +38,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         place = item.path.relative_to(Path(__file__).parent)
         name = "deploy" if place.parts[0] == "deploy" else place.as_posix()
-        made = [group for fixture, group in MADE_ONCE.items() if fixture in item.fixturenames]
-        item.add_marker(pytest.mark.xdist_group(made[0] if made else name))
+        made = (group for fixture, group in MADE_ONCE.items() if fixture in item.fixturenames)
+        item.add_marker(pytest.mark.xdist_group(next(made, name)))
 
 
 @pytest.fixture(scope="session")

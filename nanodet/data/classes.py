@@ -219,10 +219,10 @@ def _counted(
     """Return classes and the numbers of their objects as text."""
     words = []
     for n in extra[:ITEMS_SHOWN]:
-        near = nearest(given[n], wanted)
-        meant = f", did you mean {brief(near[0])}?" if near else ""
         where = f", first in {first[n]}" if first else ""
-        words.append(f"{brief(given[n])} ({counted(objects[n], 'object')}{where}{meant})")
+        words.append(
+            f"{brief(given[n])} ({counted(objects[n], 'object')}{where}{did_you_mean(given[n], wanted)})"
+        )
     if len(extra) > ITEMS_SHOWN:
         rest = extra[ITEMS_SHOWN:]
         words.append(f"and {_classes(len(rest))} more ({sum(objects[n] for n in rest)} objects)")
@@ -244,6 +244,11 @@ def _alike(names: Sequence[str], file: StrPath, listed: bool) -> list[str]:
 def nearest(name: str, wanted: Sequence[str]) -> list[str]:
     """Return the one of ``wanted`` that a class name may be a misspelling of, if there is one."""
     return difflib.get_close_matches(name[:200], wanted, n=1, cutoff=0.65)
+
+
+def did_you_mean(name: str, wanted: Sequence[str]) -> str:
+    """Return ``, did you mean 'cat'?`` for the `nearest` of ``wanted``, nothing without one."""
+    return "".join(f", did you mean {brief(one)}?" for one in nearest(name, wanted))
 
 
 def _left_out(names: Sequence[str], file: StrPath, why: str) -> list[str]:

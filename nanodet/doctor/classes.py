@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from nanodet.data.classes import nearest
+from nanodet.data.classes import did_you_mean, nearest
 from nanodet.data.summary import check_objects
 from nanodet.doctor.examined import Examined
 from nanodet.doctor.finding import ERROR, EXAMPLES, NOTE, WARNING, Example, Finding, of_lines
@@ -14,9 +14,7 @@ from nanodet.text.counted import counted
 from nanodet.text.names import first_few, levelled, shortened
 
 FEW = 20  # images of a class, with fewer of which its AP is little more than chance
-MISSPELT = (
-    0.02  # boxes for each of a class with almost the same name: with more it is meant as it is
-)
+MISSPELT = 0.02  # boxes for each of the other class: with more, almost its name is meant as it is
 UNEVEN = 50  # times as many boxes as those of the rarest class
 
 
@@ -33,22 +31,22 @@ def of_classes(one: Examined) -> Iterator[Finding]:
             "Without objects no AP is measured, and no checkpoint is called best.",
         )  # fmt: skip
         return
-    alike = _alike(names)
-    if alike:
-        yield Finding(
-            WARNING, "classes-named-twice", one.part, "classes differ only in their spelling",
+    for lines, code, what, advice in (
+        (
+            _alike(names), "classes-named-twice", "classes differ only in their spelling",
             "Spell them the same everywhere: as two classes, each is learned from a part of the boxes, and "
             "is background to the other.",
-            len(alike), len(names), of_lines(alike),
-        )  # fmt: skip
-    slips = _misspelt(one)
-    if slips:
-        yield Finding(
-            WARNING, "classes-misspelt", one.part, "rare classes have almost the name of a frequent one",
+        ),
+        (
+            _misspelt(one), "classes-misspelt", "rare classes have almost the name of a frequent one",
             "If one is a misspelling, correct its annotations: as a class of its own it is learned from few "
             "boxes, and is background to the other.",
-            len(slips), len(names), of_lines(slips),
-        )  # fmt: skip
+        ),
+    ):  # fmt: skip
+        if lines:
+            yield Finding(
+                WARNING, code, one.part, what, advice, len(lines), len(names), of_lines(lines)
+            )
     none = [name for name, count in zip(names, one.per_class.tolist(), strict=True) if not count]
     if none and training:
         yield Finding(
@@ -63,14 +61,13 @@ def of_classes(one: Examined) -> Iterator[Finding]:
         )  # fmt: skip
     skipped = one.annotations.skipped
     if skipped:
-        near = {name: found[0] for name in skipped if (found := nearest(name, names))}
+        meant = {name: did_you_mean(name, names) for name in skipped}
         lines = [
-            f"{brief(name)}: {counted(count, 'object')}"
-            + (f", did you mean {brief(near[name])}?" if name in near else "")
+            f"{brief(name)}: {counted(count, 'object')}{meant[name]}"
             for name, count in skipped.items()
         ]
         yield Finding(
-            WARNING if near else NOTE, "classes-left-out", one.part,
+            WARNING if any(meant.values()) else NOTE, "classes-left-out", one.part,
             "classes are not in class_names: left out",
             "Fine if they are not wanted; in the images they are background.",
             len(skipped), examples=of_lines(lines),

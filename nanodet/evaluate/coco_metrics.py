@@ -94,7 +94,7 @@ def evaluate_detections(annotations: Annotations, detections: Sequence[Detection
         NanodetError: pycocotools is not installed.
         ValueError: the number of detections differs from the number of images.
     """
-    evaluation, order = _ordered(annotations, detections)
+    evaluation, order = _coco_eval(annotations, detections)
     pictures, classes = annotations.pictures, len(annotations.class_names)
     matches: list[list[Matches | None]] = []
     if pictures and classes:
@@ -137,7 +137,7 @@ def match_at_50(
 
     Args and errors: as `evaluate_detections`.
     """
-    evaluation, order = _ordered(annotations, detections)
+    evaluation, order = _coco_eval(annotations, detections)
     evaluation.params.iouThrs = evaluation.params.iouThrs[:1]
     evaluation.params.areaRng = evaluation.params.areaRng[:1]
     if not evaluation.params.imgIds or not evaluation.params.catIds:
@@ -182,7 +182,7 @@ def _percent(precision: np.ndarray) -> float | None:
     return float(defined.mean()) * 100 if defined.size else None
 
 
-def _ordered(annotations: Annotations, detections: Sequence[Detections]) -> tuple[Any, list[int]]:
+def _coco_eval(annotations: Annotations, detections: Sequence[Detections]) -> tuple[Any, list[int]]:
     """Return a COCOeval of the records, and the position of each of its images in them."""
     pictures = annotations.pictures
     if len(pictures) != len(detections):

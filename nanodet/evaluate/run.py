@@ -106,7 +106,8 @@ def detect_by(
             for picture in read_ahead(annotations.pictures):
                 tensor, placement = detector.preprocess(picture)
                 output = None
-                for detector.thresholds, some in zip(limits, found, strict=True):
+                for one, some in zip(limits, found, strict=True):
+                    detector.thresholds = one
                     if output is None or detector.spec.form == "boxes":
                         output = detector.run(tensor)
                     some.append(detector.decode(output, placement, picture.shape))

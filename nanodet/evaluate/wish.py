@@ -63,10 +63,10 @@ class Wish:
 
     def holds(self, curve: ScoreCurve, score: float) -> bool:
         """Return whether it is certain of the detections above a score, see `entry`."""
+        if self.value is None:
+            return True
         entry = curve.at(score)
-        if self.value is None or entry is None:
-            return self.value is None
-        return bool(curve.ends(self.measure, CERTAIN)[0][entry] >= self.value)
+        return entry is not None and bool(curve.ends(self.measure, CERTAIN)[0][entry] >= self.value)
 
     def entry(self, curve: ScoreCurve) -> tuple[int, bool] | None:
         """Return the entry of a curve that the wish chooses, and whether it holds there; None without one.
